@@ -1,0 +1,1 @@
+//! Protocols, SigV4 and one handler an operation.

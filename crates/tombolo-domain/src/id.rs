@@ -1,0 +1,293 @@
+//! Typed ids, parsed once at the edge.
+//!
+//! EC2's resource ids are a prefix and 17 hexadecimal digits (`vpc-0a1b2c3d4e5f60718`), GameLift's
+//! a prefix and a UUID (`fleet-2222bbbb-33cc-44dd-55ee-6666ffff77aa`).
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Where the random bits of new ids come from: the operating system in the binary, a seeded
+/// generator in tests.
+pub trait IdSource: Send + Sync {
+    /// Fills `bytes` with random bits.
+    fn fill(&self, bytes: &mut [u8]);
+
+    /// 128 random bits.
+    fn bits(&self) -> u128 {
+        let mut bytes = [0; 16];
+        self.fill(&mut bytes);
+        u128::from_be_bytes(bytes)
+    }
+}
+
+/// A text that is not an id of the kind that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is not {expected}")]
+pub struct MalformedId {
+    /// What was given, cut to 64 characters.
+    pub text: String,
+    /// What it should look like, with its article: `a VPC id (vpc- and 17 hexadecimal digits)`.
+    pub expected: &'static str,
+}
+
+impl MalformedId {
+    fn new(text: &str, expected: &'static str) -> Self {
+        MalformedId {
+            text: text.chars().take(64).collect(),
+            expected,
+        }
+    }
+}
+
+macro_rules! text_id {
+    ($name:ident) => {
+        impl $name {
+            /// The id as AWS's APIs write it.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+macro_rules! ec2_id {
+    ($($(#[$doc:meta])* $name:ident, $prefix:literal, $expected:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Box<str>);
+
+        impl $name {
+            /// What every id of this kind starts with.
+            pub const PREFIX: &'static str = $prefix;
+
+            /// A new id from 68 random bits.
+            pub fn generate(ids: &dyn IdSource) -> Self {
+                $name(format!(concat!($prefix, "{:017x}"), ids.bits() >> 60).into())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = MalformedId;
+            fn from_str(text: &str) -> Result<Self, MalformedId> {
+                match text.strip_prefix($prefix) {
+                    Some(digits) if digits.len() == 17 && is_lower_hex(digits) => Ok($name(text.into())),
+                    _ => Err(MalformedId::new(text, $expected)),
+                }
+            }
+        }
+
+        text_id!($name);
+    )*};
+}
+
+macro_rules! uuid_id {
+    ($($(#[$doc:meta])* $name:ident, $prefix:literal, $expected:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Box<str>);
+
+        impl $name {
+            /// What every id of this kind starts with.
+            pub const PREFIX: &'static str = $prefix;
+
+            /// A new id: the prefix and a version 4 UUID (RFC 9562).
+            pub fn generate(ids: &dyn IdSource) -> Self {
+                $name(format!(concat!($prefix, "{}"), uuid_v4(ids.bits())).into())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = MalformedId;
+            fn from_str(text: &str) -> Result<Self, MalformedId> {
+                match text.strip_prefix($prefix) {
+                    Some(uuid) if is_uuid(uuid) => Ok($name(text.into())),
+                    _ => Err(MalformedId::new(text, $expected)),
+                }
+            }
+        }
+
+        text_id!($name);
+    )*};
+}
+
+ec2_id! {
+    /// A VPC.
+    VpcId, "vpc-", "a VPC id (vpc- and 17 hexadecimal digits)";
+    /// A subnet of a VPC.
+    SubnetId, "subnet-", "a subnet id (subnet- and 17 hexadecimal digits)";
+    /// A network interface in a subnet.
+    NetworkInterfaceId, "eni-", "a network interface id (eni- and 17 hexadecimal digits)";
+    /// A route table of a VPC.
+    RouteTableId, "rtb-", "a route table id (rtb- and 17 hexadecimal digits)";
+    /// The association of a route table with a VPC or a subnet.
+    RouteTableAssociationId, "rtbassoc-", "a route table association id (rtbassoc- and 17 hexadecimal digits)";
+    /// A security group of a VPC.
+    SecurityGroupId, "sg-", "a security group id (sg- and 17 hexadecimal digits)";
+    /// One rule of a security group.
+    SecurityGroupRuleId, "sgr-", "a security group rule id (sgr- and 17 hexadecimal digits)";
+    /// A VPC peering connection.
+    VpcPeeringConnectionId, "pcx-", "a VPC peering connection id (pcx- and 17 hexadecimal digits)";
+    /// An instance of a fleet.
+    InstanceId, "i-", "an instance id (i- and 17 hexadecimal digits)";
+}
+
+uuid_id! {
+    /// A fleet.
+    FleetId, "fleet-", "a fleet id (fleet- and a UUID)";
+    /// A build: the files that a fleet's instances run.
+    BuildId, "build-", "a build id (build- and a UUID)";
+    /// An event of a fleet.
+    EventId, "", "an event id (a UUID)";
+}
+
+/// An account: 12 decimal digits, leading zeros kept.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccountId(u64);
+
+impl AccountId {
+    /// A new account id that does not start with 0, so that no tool drops digits of it.
+    pub fn generate(ids: &dyn IdSource) -> Self {
+        AccountId(100_000_000_000 + (ids.bits() % 900_000_000_000) as u64)
+    }
+}
+
+impl FromStr for AccountId {
+    type Err = MalformedId;
+    fn from_str(text: &str) -> Result<Self, MalformedId> {
+        let malformed = || MalformedId::new(text, "an account id (12 digits)");
+        if text.len() != 12 || !text.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(malformed());
+        }
+        text.parse().map(AccountId).map_err(|_| malformed())
+    }
+}
+
+impl fmt::Display for AccountId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:012}", self.0)
+    }
+}
+
+impl fmt::Debug for AccountId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for AccountId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for AccountId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// A Region's name, such as `us-west-2`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Region(Box<str>);
+
+impl FromStr for Region {
+    type Err = MalformedId;
+    fn from_str(text: &str) -> Result<Self, MalformedId> {
+        let ends_in_digit = text.ends_with(|c: char| c.is_ascii_digit());
+        let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        if (5..=32).contains(&text.len()) && ends_in_digit && text.bytes().all(allowed) {
+            Ok(Region(text.into()))
+        } else {
+            Err(MalformedId::new(text, "a Region (such as us-west-2)"))
+        }
+    }
+}
+
+text_id!(Region);
+
+/// The public half of an access key: `AKIA` and 16 letters and digits.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccessKeyId(Box<str>);
+
+const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+
+impl AccessKeyId {
+    /// A new access key id from 80 random bits.
+    pub fn generate(ids: &dyn IdSource) -> Self {
+        let mut bits = ids.bits();
+        let mut text = String::from("AKIA");
+        for _ in 0..16 {
+            text.push(char::from(BASE32[(bits & 31) as usize]));
+            bits >>= 5;
+        }
+        AccessKeyId(text.into())
+    }
+}
+
+impl FromStr for AccessKeyId {
+    type Err = MalformedId;
+    fn from_str(text: &str) -> Result<Self, MalformedId> {
+        let allowed = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit();
+        match text.strip_prefix("AKIA") {
+            Some(rest) if rest.len() == 16 && rest.bytes().all(allowed) => {
+                Ok(AccessKeyId(text.into()))
+            }
+            _ => Err(MalformedId::new(
+                text,
+                "an access key id (AKIA and 16 letters and digits)",
+            )),
+        }
+    }
+}
+
+text_id!(AccessKeyId);
+
+fn is_lower_hex(text: &str) -> bool {
+    text.bytes()
+        .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+}
+
+fn is_uuid(text: &str) -> bool {
+    text.len() == 36
+        && text.bytes().enumerate().all(|(at, b)| match at {
+            8 | 13 | 18 | 23 => b == b'-',
+            _ => b.is_ascii_digit() || (b'a'..=b'f').contains(&b),
+        })
+}
+
+fn uuid_v4(bits: u128) -> String {
+    let bits = (bits & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
+    let hex = format!("{bits:032x}");
+    format!(
+        "{}-{}-{}-{}-{}",
+        &hex[..8],
+        &hex[8..12],
+        &hex[12..16],
+        &hex[16..20],
+        &hex[20..]
+    )
+}

@@ -1,0 +1,1 @@
+//! Builds, and the supervision of server processes in instances.

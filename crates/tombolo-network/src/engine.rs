@@ -1,0 +1,127 @@
+//! What every engine can do.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use tombolo_domain::id::NetworkInterfaceId;
+
+use crate::Network;
+
+/// Makes one machine's networks what they should be.
+#[async_trait]
+pub trait NetworkEngine: Send + Sync {
+    /// Which engine this is.
+    fn kind(&self) -> EngineKind;
+
+    /// Makes the machine's state equal to `wanted` and repairs what drifted. What fails for one
+    /// interface is told in [`Applied::failed`] and does not stop the rest; an error means that
+    /// the engine itself could not work. When it returns, what it did is in force for the next
+    /// packet: a peering that `wanted` lacks carries none any more.
+    ///
+    /// It is idempotent, and callers serialize it: the last call wins.
+    async fn apply(&self, wanted: &Network) -> Result<Applied, EngineError>;
+
+    /// The network namespace of an interface's workload, once `apply` made it: a path for
+    /// `setns(2)` such as `/run/netns/NAME`. `None` in an engine whose packets do not flow.
+    fn namespace(&self, interface: &NetworkInterfaceId) -> Option<PathBuf>;
+
+    /// What the data path counted since it was made.
+    async fn counters(&self) -> Result<Counters, EngineError>;
+
+    /// Takes everything of this engine off the machine: namespaces, interfaces, programs, maps.
+    /// It goes on after a failure and returns the first one.
+    async fn teardown(&self) -> Result<(), EngineError>;
+}
+
+/// The engines there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EngineKind {
+    /// veth pairs and a tc-bpf program: packets flow.
+    Ebpf,
+    /// In memory: no packet flows.
+    Simulated,
+}
+
+impl fmt::Display for EngineKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            EngineKind::Ebpf => "ebpf",
+            EngineKind::Simulated => "simulated",
+        })
+    }
+}
+
+/// What an [`NetworkEngine::apply`] came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// How many things (interfaces, map entries, attachments) had to be made, changed or removed;
+    /// 0 says that everything was as wanted.
+    pub changes: usize,
+    /// Interfaces that could not be made, and why.
+    pub failed: BTreeMap<NetworkInterfaceId, String>,
+}
+
+/// Packets that the data path forwarded and dropped, over all interfaces.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counters {
+    /// Packets handed to an interface of the same VPC.
+    pub forwarded_local: u64,
+    /// Packets handed through a peering.
+    pub forwarded_peering: u64,
+    /// Packets dropped, by reason; every reason is there, also at 0.
+    pub dropped: BTreeMap<DropReason, u64>,
+}
+
+/// Why the data path dropped a packet. The order and the numbers are those of the BPF program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[repr(u32)]
+pub enum DropReason {
+    /// The interface that the packet came from is not (or no longer) configured.
+    UnknownInterface = 0,
+    /// A frame too short for its headers, or with impossible lengths.
+    Malformed = 1,
+    /// Neither ARP nor IPv4.
+    EtherType = 2,
+    /// The frame's source is not the interface's Ethernet address.
+    SpoofedMac = 3,
+    /// The packet's (or the ARP request's) source is not the interface's IPv4 address.
+    SpoofedAddress = 4,
+    /// No local address, and no route takes the destination.
+    NoRoute = 5,
+    /// A route took the packet to a VPC that does not let this source in.
+    NotAdmitted = 6,
+    /// Nobody has the destination address.
+    NoSuchDestination = 7,
+    /// The interface of the destination is gone, or the kernel refused the redirect.
+    Redirect = 8,
+}
+
+/// An engine that cannot work, or a step that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// This machine lacks what the engine needs.
+    #[error("the {engine} network engine cannot run here: {reason}")]
+    Unsupported {
+        /// The engine.
+        engine: EngineKind,
+        /// What is missing, and the command that mends it where there is one.
+        reason: String,
+    },
+    /// A system call, a netlink request or a BPF operation failed.
+    #[error("{doing}")]
+    Kernel {
+        /// What was being done, with the names involved: `creating veth tmb3f… in namespace …`.
+        doing: String,
+        /// What the kernel said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The engine's thread is gone.
+    #[error("the network engine has stopped")]
+    Stopped,
+}

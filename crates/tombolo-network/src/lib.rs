@@ -1,0 +1,16 @@
+//! The network that fleets and VPCs live in: one trait, several engines.
+//!
+//! An engine is told everything that should exist, as one [`Network`] value, and makes it so:
+//! [`NetworkEngine::apply`] is level-triggered and can be called again with the same value at any
+//! time, which is also how drift is repaired.
+//!
+//! **Architecture invariant:** an engine knows VPCs by their number, interfaces, peerings and
+//! routes, and nothing of accounts, authorizations or fleets.
+
+mod engine;
+mod network;
+
+pub use engine::{Applied, Counters, DropReason, EngineError, EngineKind, NetworkEngine};
+pub use network::{
+    Interface, MacAddress, Network, Peering, PeeringEnd, Route, Subnet, Vpc, VpcNumber,
+};

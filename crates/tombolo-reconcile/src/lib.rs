@@ -1,0 +1,1 @@
+//! Reconcilers: from what the store wants to what the engines have.

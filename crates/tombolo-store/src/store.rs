@@ -1,0 +1,156 @@
+//! The trait that every engine implements.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+/// A number that grows by one with each committed transaction that changes something. 0 is before
+/// the first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Revision(pub u64);
+
+/// A key, its value, and the revision that last changed it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The key.
+    pub key: Bytes,
+    /// The value.
+    pub value: Bytes,
+    /// The revision of the transaction that put this value.
+    pub modified: Revision,
+}
+
+/// Keys from `start` up to, not including, `end`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyRange {
+    /// The first key.
+    pub start: Bytes,
+    /// The first key after the range.
+    pub end: Bytes,
+}
+
+/// A page of a range, in key order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// The entries.
+    pub entries: Vec<Entry>,
+    /// Whether the range holds more after these: ask again from behind the last key.
+    pub more: bool,
+    /// The store's revision that the page shows.
+    pub revision: Revision,
+}
+
+/// A condition of a [`Txn`]. Each is one comparison in etcd's own transactions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Compare {
+    /// `key` was last changed by `modified`; revision 0: it does not exist.
+    Unchanged {
+        /// The key.
+        key: Bytes,
+        /// The revision that it was read with.
+        modified: Revision,
+    },
+    /// No key of `range` was put after `revision`. (A deletion is not seen: what a range is
+    /// compared for, a limit or an overlap, a deletion can only relax.)
+    NothingNewer {
+        /// The keys.
+        range: KeyRange,
+        /// The revision that the range was read at.
+        revision: Revision,
+    },
+}
+
+/// Compares first; if all hold, puts and deletes, all or nothing. A key stands in `puts` and
+/// `deletes` together at most once.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Txn {
+    /// What must hold.
+    pub compares: Vec<Compare>,
+    /// Keys and their new values.
+    pub puts: Vec<(Bytes, Bytes)>,
+    /// Keys to delete; deleting a key that does not exist is no error.
+    pub deletes: Vec<Bytes>,
+}
+
+/// What became of a [`Txn`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TxnOutcome {
+    /// It is durable, as this revision (the store's present one if it changed nothing).
+    Committed(Revision),
+    /// A comparison failed; nothing was written.
+    Conflict,
+}
+
+/// A change, as a watch tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// The key.
+    pub key: Bytes,
+    /// The new value, or `None` for a deletion.
+    pub value: Option<Bytes>,
+    /// The revision of the change.
+    pub revision: Revision,
+}
+
+/// The changes under a prefix, in order, none left out.
+#[async_trait]
+pub trait Watch: Send {
+    /// Waits for the next changes: at least one, all of whole transactions.
+    async fn next(&mut self) -> Result<Vec<Event>, WatchError>;
+}
+
+/// Why a watch ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum WatchError {
+    /// The changes asked for are no longer kept: read the range again and watch from there.
+    #[error("the changes after revision {} are no longer kept", .0.0)]
+    Compacted(Revision),
+    /// The store was closed.
+    #[error("the store was closed")]
+    Closed,
+}
+
+/// A store's failure. A transaction that failed was not acknowledged: it may stand or not after a
+/// restart, but never half of it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The disk or the database refused.
+    #[error("the store failed while {doing}")]
+    Failed {
+        /// What was being done.
+        doing: &'static str,
+        /// The cause.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The store was closed, or its writer ended after an error that it logged.
+    #[error("the store is closed")]
+    Closed,
+    /// A value that this version cannot read.
+    #[error("the value of key {key} is not readable: {reason}")]
+    Corrupt {
+        /// The key, escaped.
+        key: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// An ordered, transactional, durable map with revisions.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// One key, or `None`. Reads what the last acknowledged transaction left.
+    async fn get(&self, key: &[u8]) -> Result<Option<Entry>, StoreError>;
+
+    /// The first `limit` entries of a range (at least 1), in key order.
+    async fn range(&self, range: &KeyRange, limit: usize) -> Result<Page, StoreError>;
+
+    /// Commits, or not, as [`Txn`] says. When it returns [`TxnOutcome::Committed`] the change
+    /// survives `kill -9` and, in a durable engine, power loss.
+    async fn txn(&self, txn: Txn) -> Result<TxnOutcome, StoreError>;
+
+    /// The changes of the keys that start with `prefix`, made after revision `after`.
+    fn watch(&self, prefix: &[u8], after: Revision) -> Box<dyn Watch>;
+
+    /// The revision of the last acknowledged transaction.
+    fn revision(&self) -> Revision;
+}

@@ -1,0 +1,1 @@
+//! End-to-end tests: real clients, the real binary, real packets.
