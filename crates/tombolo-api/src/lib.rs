@@ -1,1 +1,9 @@
 //! Protocols, SigV4 and one handler an operation.
+//!
+//! A request flows one way: [`http`] reads it, finds the protocol, has [`sigv4`] verify who signed
+//! it, lets [`protocol`] turn the body into a [`model::Document`], has [`model`] check it against
+//! the service's own model, and only then hands it to an operation.
+
+pub mod error;
+pub mod http;
+pub mod model;

@@ -1,0 +1,25 @@
+//! The door between the wire and the operations.
+
+use async_trait::async_trait;
+
+use super::caller::Caller;
+use crate::error::ApiError;
+use crate::model::{Document, ServiceName};
+
+/// Carries out operations. Implemented by the handlers; called with verified callers, served
+/// operations and validated input only.
+#[async_trait]
+pub trait Dispatch: Send + Sync {
+    /// Carries out `operation` with `input`, a map of the members of the operation's input shape
+    /// by the model's member names, and gives the members of its output shape.
+    ///
+    /// # Errors
+    /// The operation refuses, or the server failed.
+    async fn call(
+        &self,
+        service: ServiceName,
+        operation: &'static str,
+        caller: &Caller,
+        input: Document,
+    ) -> Result<Document, ApiError>;
+}
