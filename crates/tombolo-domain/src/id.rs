@@ -33,7 +33,7 @@ pub struct MalformedId {
 }
 
 impl MalformedId {
-    fn new(text: &str, expected: &'static str) -> Self {
+    pub(crate) fn new(text: &str, expected: &'static str) -> Self {
         MalformedId {
             text: text.chars().take(64).collect(),
             expected,

@@ -4,4 +4,24 @@
 //! the time takes `now`, whatever makes an id takes an [`id::IdSource`]. It depends on no async
 //! runtime, so every rule can be tested against a naive model without a server.
 
+pub mod account;
+pub mod arn;
+pub mod cidr;
+pub mod fleet;
 pub mod id;
+pub mod peering;
+pub mod tag;
+pub mod vpc;
+
+pub use jiff::Timestamp;
+
+use serde::{Deserialize, Serialize};
+
+/// The account and the Region that something belongs to. Nothing is visible outside of its own.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Scope {
+    /// The owner.
+    pub account: id::AccountId,
+    /// The Region.
+    pub region: id::Region,
+}

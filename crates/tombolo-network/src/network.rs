@@ -1,31 +1,12 @@
 //! What an engine is asked for: the wanted state of one machine's networks.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
-use serde::{Deserialize, Serialize};
 use tombolo_domain::id::{NetworkInterfaceId, VpcPeeringConnectionId};
 
-/// A VPC's number in the data path, 1 to 2^24 - 1 (it fits a tunnel key, for engines that span
-/// hosts). The store hands it out and never uses it twice, so that a stale map entry can never
-/// mean another VPC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct VpcNumber(pub u32);
-
-/// An Ethernet address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct MacAddress(pub [u8; 6]);
-
-impl fmt::Display for MacAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [a, b, c, d, e, g] = self.0;
-        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
-    }
-}
+pub use tombolo_domain::vpc::{MacAddress, VpcNumber};
 
 /// Everything that should exist, whole. An engine takes away what is not in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

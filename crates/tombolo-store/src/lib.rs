@@ -4,8 +4,18 @@
 //! each with the revision that last changed it, transactions that compare revisions first, and
 //! watches from a revision on.
 
+mod batch;
+mod history;
+pub mod keys;
+mod memory;
+mod shared;
+mod sqlite;
+mod state;
 mod store;
+pub mod typed;
 
+pub use memory::MemoryStore;
+pub use sqlite::{OpenError, SqliteStore};
 pub use store::{
     Compare, Entry, Event, KeyRange, Page, Revision, Store, StoreError, Txn, TxnOutcome, Watch,
     WatchError,

@@ -1,0 +1,109 @@
+//! Blocks of IPv4 addresses, and the plan that fleets' blocks come from.
+
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+
+/// A text that is not a block that can be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CidrError {
+    /// Not `a.b.c.d/n`.
+    #[error("{0:?} is not a valid CIDR block (such as 10.0.0.0/16)")]
+    Malformed(String),
+    /// Larger than a /16 or smaller than a /28 (Amazon VPC User Guide, "VPC CIDR blocks").
+    #[error("{0} is not between a /16 and a /28")]
+    Size(Ipv4Net),
+    /// Loopback, link-local, multicast, "this network" and class E addresses route nowhere.
+    #[error("{0} is not usable: it touches {1}, which is reserved")]
+    Reserved(Ipv4Net, Ipv4Net),
+}
+
+const fn net(a: u8, b: u8, prefix: u8) -> Ipv4Net {
+    Ipv4Net::new_assert(Ipv4Addr::new(a, b, 0, 0), prefix)
+}
+
+const RESERVED: [Ipv4Net; 4] = [
+    net(0, 0, 8),
+    net(127, 0, 8),
+    net(169, 254, 16),
+    net(224, 0, 3),
+];
+
+/// The block of a VPC or a subnet. Host bits are cleared, as EC2 documents it: "if you specify
+/// 100.68.0.18/18, we modify it to 100.68.0.0/18" (CreateVpc, CreateSubnet).
+pub fn parse(text: &str) -> Result<Ipv4Net, CidrError> {
+    let malformed = || CidrError::Malformed(text.chars().take(64).collect());
+    let block: Ipv4Net = text.parse().map_err(|_| malformed())?;
+    let block = block.trunc();
+    if !(16..=28).contains(&block.prefix_len()) {
+        return Err(CidrError::Size(block));
+    }
+    match RESERVED
+        .into_iter()
+        .find(|reserved| overlap(block, *reserved))
+    {
+        Some(reserved) => Err(CidrError::Reserved(block, reserved)),
+        None => Ok(block),
+    }
+}
+
+/// Whether the blocks share an address.
+pub fn overlap(a: Ipv4Net, b: Ipv4Net) -> bool {
+    a.contains(&b.network()) || b.contains(&a.network())
+}
+
+/// The pool that fleets' blocks are taken from, and their size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AddressPlan {
+    /// The addresses to take from.
+    pub pool: Ipv4Net,
+    /// The prefix length of one fleet's block.
+    pub fleet_prefix: u8,
+}
+
+impl Default for AddressPlan {
+    /// Shared address space (RFC 6598) in blocks of 256: private VPCs are rarely numbered from
+    /// it, so a fleet's block seldom stands in the way of a VPC that comes later.
+    fn default() -> Self {
+        AddressPlan {
+            pool: net(100, 64, 10),
+            fleet_prefix: 24,
+        }
+    }
+}
+
+impl AddressPlan {
+    /// The first block of the pool that overlaps none of `avoid`, if there is one.
+    pub fn choose(&self, avoid: &[Ipv4Net]) -> Option<Ipv4Net> {
+        let size = 1u64 << (32 - u32::from(self.fleet_prefix));
+        let end = u64::from(u32::from(self.pool.broadcast())) + 1;
+        let mut at = u64::from(u32::from(self.pool.network()));
+        while at + size <= end {
+            let block = Ipv4Net::new(Ipv4Addr::from(at as u32), self.fleet_prefix).ok()?;
+            let taken = avoid.iter().filter(|taken| overlap(**taken, block));
+            match taken
+                .map(|taken| u64::from(u32::from(taken.broadcast())) + 1)
+                .max()
+            {
+                None => return Some(block),
+                // Behind the block in the way, at the next multiple of a fleet's size.
+                Some(behind) => at = behind.max(at + size).next_multiple_of(size),
+            }
+        }
+        None
+    }
+}
+
+/// The addresses of a subnet that a workload can have: EC2 keeps the first four and the last
+/// (Amazon VPC User Guide, "Subnet CIDR blocks").
+pub fn usable_addresses(subnet: Ipv4Net) -> impl Iterator<Item = Ipv4Addr> {
+    let first = u32::from(subnet.network()) + 4;
+    let last = u32::from(subnet.broadcast());
+    (first..last).map(Ipv4Addr::from)
+}
+
+/// Whether a workload can have `address` in `subnet`.
+pub fn is_usable_address(subnet: Ipv4Net, address: Ipv4Addr) -> bool {
+    let address = u32::from(address);
+    address >= u32::from(subnet.network()) + 4 && address < u32::from(subnet.broadcast())
+}

@@ -1,0 +1,61 @@
+//! Builds.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::Scope;
+use crate::id::BuildId;
+
+/// The files that a fleet's instances run, and what is known of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Build {
+    /// The owner.
+    pub scope: Scope,
+    /// The id.
+    pub id: BuildId,
+    /// What people call it.
+    pub name: Option<String>,
+    /// Its version, in the words of whoever made it.
+    pub version: Option<String>,
+    /// Where it stands.
+    pub status: BuildStatus,
+    /// The size of its files, in bytes, once they are there.
+    pub size_on_disk: Option<u64>,
+    /// What it was built for; shown, and without meaning here.
+    pub operating_system: OperatingSystem,
+    /// The version of the server SDK that it was built with.
+    pub server_sdk_version: Option<String>,
+    /// When it was made.
+    pub created: Timestamp,
+}
+
+/// Where a build stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum BuildStatus {
+    /// Its files are not here yet.
+    Initialized,
+    /// A fleet can use it.
+    Ready,
+    /// Its files could not be had.
+    Failed,
+}
+
+/// A build's OperatingSystem, in GameLift's words.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum OperatingSystem {
+    #[serde(rename = "WINDOWS_2012")]
+    Windows2012,
+    #[serde(rename = "AMAZON_LINUX")]
+    AmazonLinux,
+    #[serde(rename = "AMAZON_LINUX_2")]
+    AmazonLinux2,
+    #[serde(rename = "WINDOWS_2016")]
+    Windows2016,
+    #[default]
+    #[serde(rename = "AMAZON_LINUX_2023")]
+    AmazonLinux2023,
+    #[serde(rename = "WINDOWS_2022")]
+    Windows2022,
+}

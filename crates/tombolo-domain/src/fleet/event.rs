@@ -1,0 +1,113 @@
+//! What happened to a fleet: DescribeFleetEvents.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::Scope;
+use crate::id::{EventId, FleetId, IdSource};
+
+/// The most characters of an event's message.
+pub const MAX_MESSAGE: usize = 1024;
+
+/// One event. Events are never changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FleetEvent {
+    /// The fleet's owner.
+    pub scope: Scope,
+    /// The fleet.
+    pub fleet: FleetId,
+    /// The id.
+    pub id: EventId,
+    /// Its place among the fleet's events of the same time.
+    pub code: EventCode,
+    /// What happened, with the values, and what to do about it; at most [`MAX_MESSAGE`]
+    /// characters.
+    pub message: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl FleetEvent {
+    /// A new event.
+    pub fn new(
+        scope: Scope,
+        fleet: FleetId,
+        code: EventCode,
+        message: impl Into<String>,
+        at: Timestamp,
+        ids: &dyn IdSource,
+    ) -> Self {
+        let mut message: String = message.into();
+        if let Some((end, _)) = message.char_indices().nth(MAX_MESSAGE) {
+            message.truncate(end);
+        }
+        FleetEvent {
+            scope,
+            fleet,
+            id: EventId::generate(ids),
+            code,
+            message,
+            at,
+        }
+    }
+}
+
+macro_rules! event_codes {
+    ($($(#[$doc:meta])* $name:ident = $code:literal,)*) => {
+        /// The codes of GameLift's EventCode that Tombolo uses.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub enum EventCode {
+            $($(#[$doc])* #[serde(rename = $code)] $name,)*
+        }
+
+        impl EventCode {
+            /// As GameLift's API writes it.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(EventCode::$name => $code,)*
+                }
+            }
+        }
+    };
+}
+
+event_codes! {
+    /// Something that no other code stands for.
+    GenericEvent = "GENERIC_EVENT",
+    /// The fleet was asked for.
+    FleetCreated = "FLEET_CREATED",
+    /// The fleet is gone.
+    FleetDeleted = "FLEET_DELETED",
+    /// NEW to DOWNLOADING.
+    FleetStateDownloading = "FLEET_STATE_DOWNLOADING",
+    /// DOWNLOADING to VALIDATING.
+    FleetStateValidating = "FLEET_STATE_VALIDATING",
+    /// VALIDATING to BUILDING.
+    FleetStateBuilding = "FLEET_STATE_BUILDING",
+    /// BUILDING to ACTIVATING.
+    FleetStateActivating = "FLEET_STATE_ACTIVATING",
+    /// ACTIVATING to ACTIVE.
+    FleetStateActive = "FLEET_STATE_ACTIVE",
+    /// To ERROR.
+    FleetStateError = "FLEET_STATE_ERROR",
+    /// The instance could not be made.
+    FleetInitializationFailed = "FLEET_INITIALIZATION_FAILED",
+    /// The build's files are not there.
+    FleetBinaryDownloadFailed = "FLEET_BINARY_DOWNLOAD_FAILED",
+    /// A launch path of the runtime configuration is not in the build.
+    FleetValidationLaunchPathNotFound = "FLEET_VALIDATION_LAUNCH_PATH_NOT_FOUND",
+    /// A launch path is there and cannot be run.
+    FleetValidationExecutableRuntimeFailure = "FLEET_VALIDATION_EXECUTABLE_RUNTIME_FAILURE",
+    /// The fleet failed to become active.
+    FleetActivationFailed = "FLEET_ACTIVATION_FAILED",
+    /// A server process ended by itself.
+    ServerProcessCrashed = "SERVER_PROCESS_CRASHED",
+    /// A server process did not end when asked and was killed.
+    ServerProcessForceTerminated = "SERVER_PROCESS_FORCE_TERMINATED",
+    /// A peering connection is active.
+    FleetVpcPeeringSucceeded = "FLEET_VPC_PEERING_SUCCEEDED",
+    /// A peering connection failed.
+    FleetVpcPeeringFailed = "FLEET_VPC_PEERING_FAILED",
+    /// A peering connection is gone.
+    FleetVpcPeeringDeleted = "FLEET_VPC_PEERING_DELETED",
+}

@@ -1,0 +1,128 @@
+//! Peering authorizations: for 24 hours, the owner of a VPC lets one account connect its fleets
+//! to that VPC, and disconnect them.
+//!
+//! AWS: CreateVpcPeeringAuthorization in the Amazon GameLift API reference. That issuing again
+//! renews, that use does not consume, and that an authorization is bound to no fleet are decisions
+//! of ours or inferences; the user docs list them.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::id::{AccountId, Region, VpcId};
+
+/// How long an authorization is valid.
+pub const VALIDITY: SignedDuration = SignedDuration::from_hours(24);
+
+/// A permission that was given. Whether it still counts is asked with [`Authorization::consent`],
+/// which takes `now`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Authorization {
+    /// The Region of the VPC, and so of the fleets.
+    pub region: Region,
+    /// The account that manages the fleets (`GameLiftAwsAccountId`).
+    pub fleet_account: AccountId,
+    /// The account that owns the VPC and gave the permission (`PeerVpcAwsAccountId`).
+    pub peer_account: AccountId,
+    /// The VPC.
+    pub peer_vpc: VpcId,
+    /// When it was given, in milliseconds.
+    pub created: Timestamp,
+    /// When it ends: 24 hours later, to the whole second, as in AWS's sample.
+    pub expires: Timestamp,
+    /// When it was taken back before that.
+    pub cancelled: Option<Timestamp>,
+}
+
+/// Proof that an authorization was valid when it was asked. Connecting and disconnecting take one,
+/// so neither can be written without the question.
+#[derive(Debug, Clone, Copy)]
+pub struct Consent<'a> {
+    authorization: &'a Authorization,
+}
+
+impl Consent<'_> {
+    /// The VPC whose owner consents.
+    pub fn peer_vpc(&self) -> &VpcId {
+        &self.authorization.peer_vpc
+    }
+
+    /// The owner of that VPC.
+    pub fn peer_account(&self) -> AccountId {
+        self.authorization.peer_account
+    }
+
+    /// The account that may connect.
+    pub fn fleet_account(&self) -> AccountId {
+        self.authorization.fleet_account
+    }
+}
+
+/// Why there is no consent, as far as the account that wants to connect may know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// None was given to this account, or too long ago to be kept.
+    None,
+    /// It ended by itself.
+    Expired {
+        /// When.
+        at: Timestamp,
+    },
+    /// The VPC's owner took it back.
+    Cancelled {
+        /// When.
+        at: Timestamp,
+    },
+}
+
+impl Authorization {
+    /// Gives permission now.
+    pub fn issue(
+        region: Region,
+        fleet_account: AccountId,
+        peer_account: AccountId,
+        peer_vpc: VpcId,
+        now: Timestamp,
+    ) -> Self {
+        let created = floor_to(now, 1_000_000);
+        let expires = floor_to(now, 1_000_000_000)
+            .saturating_add(VALIDITY)
+            .unwrap_or(Timestamp::MAX);
+        Authorization {
+            region,
+            fleet_account,
+            peer_account,
+            peer_vpc,
+            created,
+            expires,
+            cancelled: None,
+        }
+    }
+
+    /// Whether the owner's permission counts now. From the second of `expires` on it does not.
+    pub fn consent(&self, now: Timestamp) -> Result<Consent<'_>, Missing> {
+        match self.cancelled {
+            Some(at) => Err(Missing::Cancelled { at }),
+            None if now >= self.expires => Err(Missing::Expired { at: self.expires }),
+            None => Ok(Consent {
+                authorization: self,
+            }),
+        }
+    }
+
+    /// Takes the permission back.
+    pub fn cancel(&mut self, now: Timestamp) {
+        self.cancelled.get_or_insert(now);
+    }
+
+    /// From when on the record says nothing any more: a day after its end, during which a refusal
+    /// can still say what became of it.
+    pub fn forgotten_at(&self) -> Timestamp {
+        let end = self.cancelled.unwrap_or(self.expires).min(self.expires);
+        end.saturating_add(VALIDITY).unwrap_or(Timestamp::MAX)
+    }
+}
+
+fn floor_to(at: Timestamp, nanoseconds: i128) -> Timestamp {
+    let floored = at.as_nanosecond().div_euclid(nanoseconds) * nanoseconds;
+    Timestamp::from_nanosecond(floored).unwrap_or(at)
+}

@@ -1,0 +1,295 @@
+//! Peering connections and their states: one machine for every kind of peering.
+//!
+//! ```text
+//! initiating-request ─> pending-acceptance ─> provisioning ─> active ─> deleting ─> deleted
+//!          └───────────────────┴─────────────────┴──> failed
+//! ```
+//!
+//! The states and messages are EC2's (`VpcPeeringConnectionStateReason`), as GameLift's API has
+//! them. `deleting` can also follow from the states before `active`: whoever may disconnect need
+//! not wait for the connection first.
+
+use std::fmt;
+
+use ipnet::Ipv4Net;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::cidr;
+use crate::id::{AccountId, FleetId, IdSource, Region, VpcId, VpcPeeringConnectionId};
+use crate::peering::Consent;
+
+/// How long a failed or deleted connection can still be seen (EC2: 2 hours for the requester).
+pub const RECORD_RETENTION: SignedDuration = SignedDuration::from_hours(2);
+
+/// A connection between a fleet's VPC and another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Connection {
+    /// The id.
+    pub id: VpcPeeringConnectionId,
+    /// The Region of both VPCs.
+    pub region: Region,
+    /// The fleet.
+    pub fleet: FleetId,
+    /// The fleet's end, which asked.
+    pub requester: End,
+    /// The other end, whose owner consented.
+    pub accepter: End,
+    /// Where it stands.
+    pub state: State,
+    /// What it went through, the present state last.
+    pub history: Vec<Transition>,
+}
+
+/// One end of a connection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct End {
+    /// The owner.
+    pub account: AccountId,
+    /// The VPC.
+    pub vpc: VpcId,
+    /// Its block.
+    pub cidr: Ipv4Net,
+}
+
+/// Where a connection stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "code")]
+pub enum State {
+    /// Asked for.
+    InitiatingRequest,
+    /// The request is checked against the accepter's consent.
+    PendingAcceptance,
+    /// Accepted; the data path is being changed.
+    Provisioning,
+    /// Packets pass.
+    Active,
+    /// It never came to be.
+    Failed {
+        /// Why.
+        reason: FailureReason,
+    },
+    /// Somebody who may ended it; the data path is being changed.
+    Deleting {
+        /// Who.
+        by: AccountId,
+    },
+    /// No packet passes any more.
+    Deleted {
+        /// Who ended it.
+        by: AccountId,
+    },
+}
+
+/// Why a connection failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum FailureReason {
+    /// The fleet's addresses are also on the other side, or behind another connection of it.
+    OverlappingCidr {
+        /// The fleet's block.
+        fleet: Ipv4Net,
+        /// The block that it overlaps.
+        other: Ipv4Net,
+    },
+    /// The VPC went away before the connection was made.
+    VpcDeleted,
+    /// The fleet ended before the connection was made.
+    FleetEnded,
+    /// The consent was taken back before the connection was made.
+    ConsentWithdrawn,
+}
+
+impl fmt::Display for FailureReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FailureReason::OverlappingCidr { fleet, other } => write!(
+                f,
+                "overlapping CIDR range: the fleet's VPC has {fleet}, the other side has {other}; \
+                 use a VPC with another CIDR block, or another fleet"
+            ),
+            FailureReason::VpcDeleted => f.write_str("the peer VPC was deleted"),
+            FailureReason::FleetEnded => f.write_str("the fleet did not become active"),
+            FailureReason::ConsentWithdrawn => {
+                f.write_str("the peering authorization was cancelled or expired meanwhile")
+            }
+        }
+    }
+}
+
+/// A state, and when it was entered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transition {
+    /// The state.
+    #[serde(flatten)]
+    pub state: State,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What moves a connection from a state to the next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// The request reached the accepter.
+    Deliver,
+    /// The accepter's consent covers it.
+    Accept,
+    /// The data path lets packets through.
+    Provisioned,
+    /// It cannot be.
+    Fail(FailureReason),
+    /// Somebody who may ends it.
+    Delete(AccountId),
+    /// The data path lets nothing through any more.
+    Removed,
+}
+
+/// A step that its state does not allow. It says that somebody else was faster: read again.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("VPC peering connection {id} is {code}: {step:?} does not follow", code = .state.code())]
+pub struct InvalidStep {
+    /// The connection.
+    pub id: VpcPeeringConnectionId,
+    /// Its state.
+    pub state: State,
+    /// The step.
+    pub step: Step,
+}
+
+impl Connection {
+    /// Asks for a connection that `consent` permits. Overlapping blocks do not stop it here: as
+    /// with EC2, the request is made and then fails.
+    pub fn request(
+        consent: Consent<'_>,
+        region: Region,
+        fleet: FleetId,
+        requester: End,
+        accepter_cidr: Ipv4Net,
+        now: Timestamp,
+        ids: &dyn IdSource,
+    ) -> Self {
+        let accepter = End {
+            account: consent.peer_account(),
+            vpc: consent.peer_vpc().clone(),
+            cidr: accepter_cidr,
+        };
+        let state = State::InitiatingRequest;
+        Connection {
+            id: VpcPeeringConnectionId::generate(ids),
+            region,
+            fleet,
+            requester,
+            accepter,
+            state: state.clone(),
+            history: vec![Transition { state, at: now }],
+        }
+    }
+
+    /// Takes `step`, or says that the state does not allow it and changes nothing.
+    pub fn take(&mut self, step: Step, now: Timestamp) -> Result<(), InvalidStep> {
+        let next = match (&self.state, &step) {
+            (State::InitiatingRequest, Step::Deliver) => State::PendingAcceptance,
+            (State::PendingAcceptance, Step::Accept) => State::Provisioning,
+            (State::Provisioning, Step::Provisioned) => State::Active,
+            (state, Step::Fail(reason)) if state.is_pending() => State::Failed {
+                reason: reason.clone(),
+            },
+            (state, Step::Delete(by)) if state.is_live() => State::Deleting { by: *by },
+            (State::Deleting { by }, Step::Removed) => State::Deleted { by: *by },
+            (state, _) => {
+                let state = state.clone();
+                return Err(InvalidStep {
+                    id: self.id.clone(),
+                    state,
+                    step,
+                });
+            }
+        };
+        self.state = next.clone();
+        self.history.push(Transition {
+            state: next,
+            at: now,
+        });
+        Ok(())
+    }
+
+    /// When the present state was entered.
+    pub fn since(&self) -> Timestamp {
+        // `request` writes the first transition and nothing removes one.
+        self.history
+            .last()
+            .map_or(Timestamp::MIN, |transition| transition.at)
+    }
+
+    /// From when on a connection that ended is no longer shown; `None` while it has not ended.
+    pub fn forgotten_at(&self) -> Option<Timestamp> {
+        let ended = matches!(self.state, State::Failed { .. } | State::Deleted { .. });
+        ended.then(|| {
+            self.since()
+                .saturating_add(RECORD_RETENTION)
+                .unwrap_or(Timestamp::MAX)
+        })
+    }
+
+    /// Whether operations still show it.
+    pub fn is_visible(&self, now: Timestamp) -> bool {
+        self.forgotten_at().is_none_or(|at| now < at)
+    }
+
+    /// Status.Message, in EC2's words.
+    pub fn message(&self) -> String {
+        match &self.state {
+            State::InitiatingRequest => format!("Initiating Request to {}", self.accepter.account),
+            State::PendingAcceptance => format!("Pending Acceptance by {}", self.accepter.account),
+            State::Provisioning => "Provisioning".to_owned(),
+            State::Active => "Active".to_owned(),
+            State::Failed {
+                reason: FailureReason::OverlappingCidr { .. },
+            } => "Failed due to incorrect VPC-ID, Account ID, or overlapping CIDR range".to_owned(),
+            State::Failed { reason } => format!("Failed: {reason}"),
+            State::Deleting { by } => format!("Deleting by {by}"),
+            State::Deleted { by } => format!("Deleted by {by}"),
+        }
+    }
+}
+
+impl State {
+    /// Status.Code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            State::InitiatingRequest => "initiating-request",
+            State::PendingAcceptance => "pending-acceptance",
+            State::Provisioning => "provisioning",
+            State::Active => "active",
+            State::Failed { .. } => "failed",
+            State::Deleting { .. } => "deleting",
+            State::Deleted { .. } => "deleted",
+        }
+    }
+
+    /// On the way to `active`.
+    pub fn is_pending(&self) -> bool {
+        matches!(
+            self,
+            State::InitiatingRequest | State::PendingAcceptance | State::Provisioning
+        )
+    }
+
+    /// `active`, or on the way to it: such a connection is the only one between its two VPCs.
+    pub fn is_live(&self) -> bool {
+        self.is_pending() || *self == State::Active
+    }
+
+    /// Whether the data path should let packets through.
+    pub fn carries_packets(&self) -> bool {
+        matches!(self, State::Provisioning | State::Active)
+    }
+}
+
+/// The first of `others` that shares an address with `block`: the other side's own block, or one
+/// that it reaches through another connection.
+pub fn overlapping(block: Ipv4Net, others: impl IntoIterator<Item = Ipv4Net>) -> Option<Ipv4Net> {
+    others
+        .into_iter()
+        .find(|other| cidr::overlap(block, *other))
+}

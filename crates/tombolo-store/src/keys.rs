@@ -1,0 +1,404 @@
+//! The whole key space.
+//!
+//! A key is text, `KIND/part/part/…`, so that a person can read a dump. [`Kind`] lists every kind
+//! with its key, its value and how many there are. A value is one byte, the version of its
+//! encoding, and then the record; version 1 is JSON.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tombolo_domain::account::{AccessKey, Account, AccountName, User, UserName};
+use tombolo_domain::fleet::{Build, Fleet, FleetEvent, Instance};
+use tombolo_domain::id::{
+    AccessKeyId, AccountId, BuildId, FleetId, InstanceId, NetworkInterfaceId, Region, RouteTableId,
+    SecurityGroupId, SubnetId, VpcId, VpcPeeringConnectionId,
+};
+use tombolo_domain::peering::{Authorization, Connection};
+use tombolo_domain::tag::Tags;
+use tombolo_domain::vpc::{NetworkInterface, RouteTable, SecurityGroup, Subnet, Vpc};
+use tombolo_domain::{Scope, Timestamp};
+
+use crate::{KeyRange, StoreError};
+
+/// The kinds of keys, and so everything that the store can hold. `SCOPE` is `REGION/ACCOUNT`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `account/ACCOUNT` → [`Account`]. A handful.
+    Account,
+    /// `account-name/NAME` → [`AccountId`]. One an account: it makes names unique.
+    AccountName,
+    /// `user/ACCOUNT/NAME` → [`User`]. A few an account.
+    User,
+    /// `access-key/KEY` → [`AccessKey`]. A few a user.
+    AccessKey,
+    /// `vpc/SCOPE/VPC` → [`Vpc`]. Thousands; a fleet's hidden one is among its account's.
+    Vpc,
+    /// `vpc-scope/VPC` → [`Scope`]. One a VPC: finds it without its owner.
+    VpcScope,
+    /// `subnet/SCOPE/SUBNET` → [`Subnet`]. A few a VPC.
+    Subnet,
+    /// `interface/SCOPE/VPC/INTERFACE` → [`NetworkInterface`]. One a workload.
+    NetworkInterface,
+    /// `route-table/SCOPE/VPC/TABLE` → [`RouteTable`]. One a VPC.
+    RouteTable,
+    /// `security-group/SCOPE/VPC/GROUP` → [`SecurityGroup`]. A few a VPC.
+    SecurityGroup,
+    /// `tags/SCOPE/RESOURCE` → [`Tags`]. At most one a resource; none if it has no tags.
+    Tags,
+    /// `authorization/REGION/PEER-ACCOUNT/VPC/FLEET-ACCOUNT` → [`Authorization`]. The latest of
+    /// each (VPC, account).
+    Authorization,
+    /// `authorized/REGION/FLEET-ACCOUNT/PEER-ACCOUNT/VPC` → nothing. One an authorization: finds
+    /// those that name an account.
+    Authorized,
+    /// `connection/REGION/FLEET-ACCOUNT/FLEET/CONNECTION` → [`Connection`]. Thousands.
+    Connection,
+    /// `peering/REGION/PEER-ACCOUNT/VPC/CONNECTION` → [`ConnectionAt`]. One a connection: finds
+    /// those of a peer VPC.
+    Peering,
+    /// `fleet/SCOPE/FLEET` → [`Fleet`]. Hundreds.
+    Fleet,
+    /// `instance/SCOPE/FLEET/INSTANCE` → [`Instance`]. One a fleet, for now.
+    Instance,
+    /// `fleet-event/SCOPE/FLEET/TIME-EVENT` → [`FleetEvent`]. Hundreds a fleet; the newest first,
+    /// since TIME counts down.
+    FleetEvent,
+    /// `build/SCOPE/BUILD` → [`Build`]. Tens.
+    Build,
+    /// `vpc-number` → the last number that a VPC was given. One.
+    VpcNumber,
+    /// `clock-offset` → how many seconds `tombolo clock advance` moved the clock. At most one.
+    ClockOffset,
+}
+
+impl Kind {
+    /// What its keys start with, before the first slash.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Kind::Account => "account",
+            Kind::AccountName => "account-name",
+            Kind::User => "user",
+            Kind::AccessKey => "access-key",
+            Kind::Vpc => "vpc",
+            Kind::VpcScope => "vpc-scope",
+            Kind::Subnet => "subnet",
+            Kind::NetworkInterface => "interface",
+            Kind::RouteTable => "route-table",
+            Kind::SecurityGroup => "security-group",
+            Kind::Tags => "tags",
+            Kind::Authorization => "authorization",
+            Kind::Authorized => "authorized",
+            Kind::Connection => "connection",
+            Kind::Peering => "peering",
+            Kind::Fleet => "fleet",
+            Kind::Instance => "instance",
+            Kind::FleetEvent => "fleet-event",
+            Kind::Build => "build",
+            Kind::VpcNumber => "vpc-number",
+            Kind::ClockOffset => "clock-offset",
+        }
+    }
+}
+
+/// Where a connection that is known from its peer VPC is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
+pub struct ConnectionAt {
+    /// The fleet's account.
+    pub fleet_account: AccountId,
+    /// The fleet.
+    pub fleet: FleetId,
+}
+
+/// The key of one `T`.
+pub struct Key<T> {
+    pub(crate) bytes: Bytes,
+    value: PhantomData<fn() -> T>,
+}
+
+/// The keys of all `T` that share a beginning.
+pub struct Prefix<T> {
+    text: String,
+    value: PhantomData<fn() -> T>,
+}
+
+impl<T> Prefix<T> {
+    /// The bytes that the keys start with.
+    pub fn bytes(&self) -> &[u8] {
+        self.text.as_bytes()
+    }
+
+    /// The keys, as a range.
+    pub fn range(&self) -> KeyRange {
+        // A prefix ends in '/'; the byte after it bounds what starts with it.
+        let mut end = self.text.clone().into_bytes();
+        if let Some(last) = end.last_mut() {
+            *last += 1;
+        }
+        KeyRange {
+            start: Bytes::copy_from_slice(self.bytes()),
+            end: end.into(),
+        }
+    }
+
+    /// The keys behind `after`, which is a key's own part behind the prefix, as
+    /// [`Key::rest`] gives it.
+    pub fn range_after(&self, after: &str) -> KeyRange {
+        KeyRange {
+            start: format!("{}{after}\0", self.text).into(),
+            ..self.range()
+        }
+    }
+
+    /// The part of `key` behind this prefix.
+    pub fn rest<'k>(&self, key: &'k [u8]) -> Option<&'k str> {
+        std::str::from_utf8(key.strip_prefix(self.bytes())?).ok()
+    }
+}
+
+impl<T> fmt::Debug for Key<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.bytes.escape_ascii())
+    }
+}
+
+/// The version byte of a value whose rest is JSON.
+const JSON: u8 = 1;
+
+pub(crate) fn encode<T: Serialize>(value: &T) -> Result<Bytes, StoreError> {
+    let mut bytes = vec![JSON];
+    serde_json::to_writer(&mut bytes, value).map_err(|source| StoreError::Failed {
+        doing: "encoding a value",
+        source: source.into(),
+    })?;
+    Ok(bytes.into())
+}
+
+/// Reads what [`encode`] wrote under `key`.
+pub fn decode<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Result<T, StoreError> {
+    let corrupt = |reason| StoreError::Corrupt {
+        key: key.escape_ascii().to_string(),
+        reason,
+    };
+    match bytes.split_first() {
+        Some((&JSON, json)) => {
+            serde_json::from_slice(json).map_err(|error| corrupt(error.to_string()))
+        }
+        Some((version, _)) => Err(corrupt(format!(
+            "its encoding is version {version}, and this Tombolo knows up to {JSON}; \
+             use the version that wrote it"
+        ))),
+        None => Err(corrupt("it is empty".to_owned())),
+    }
+}
+
+/// A record that knows its own key.
+pub trait Stored: Serialize + DeserializeOwned + Send + Sync {
+    /// Where it is kept.
+    fn key(&self) -> Key<Self>
+    where
+        Self: Sized;
+}
+
+/// `KIND/part/part`.
+fn path(kind: Kind, parts: &[&dyn fmt::Display]) -> String {
+    use fmt::Write;
+    let mut text = String::with_capacity(96);
+    text.push_str(kind.name());
+    for part in parts {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "/{part}");
+    }
+    text
+}
+
+macro_rules! key {
+    ($kind:ident $(, $part:expr)*) => {
+        Key { bytes: path(Kind::$kind, &[$(&$part),*]).into(), value: PhantomData }
+    };
+}
+
+macro_rules! prefix {
+    ($kind:ident $(, $part:expr)*) => {
+        Prefix { text: path(Kind::$kind, &[$(&$part),*]) + "/", value: PhantomData }
+    };
+}
+
+macro_rules! keys {
+    ($($(#[$doc:meta])* $name:ident($($arg:ident: $type:ty),*) -> $value:ty = $kind:ident $(, $part:expr)*;)*) => {
+        $($(#[$doc])* pub fn $name($($arg: $type),*) -> Key<$value> { key!($kind $(, $part)*) })*
+    };
+}
+
+macro_rules! prefixes {
+    ($($(#[$doc:meta])* $name:ident($($arg:ident: $type:ty),*) -> $value:ty = $kind:ident $(, $part:expr)*;)*) => {
+        $($(#[$doc])* pub fn $name($($arg: $type),*) -> Prefix<$value> { prefix!($kind $(, $part)*) })*
+    };
+}
+
+keys! {
+    /// An account.
+    account(account: AccountId) -> Account = Account, account;
+    /// The account that has a name.
+    account_name(name: &AccountName) -> AccountId = AccountName, name;
+    /// A user.
+    user(account: AccountId, name: &UserName) -> User = User, account, name;
+    /// An access key.
+    access_key(key: &AccessKeyId) -> AccessKey = AccessKey, key;
+    /// A VPC.
+    vpc(scope: &Scope, vpc: &VpcId) -> Vpc = Vpc, scope.region, scope.account, vpc;
+    /// Who has a VPC.
+    vpc_scope(vpc: &VpcId) -> Scope = VpcScope, vpc;
+    /// A subnet.
+    subnet(scope: &Scope, subnet: &SubnetId) -> Subnet = Subnet, scope.region, scope.account, subnet;
+    /// A network interface.
+    interface(scope: &Scope, vpc: &VpcId, interface: &NetworkInterfaceId) -> NetworkInterface = NetworkInterface, scope.region, scope.account, vpc, interface;
+    /// A route table.
+    route_table(scope: &Scope, vpc: &VpcId, table: &RouteTableId) -> RouteTable = RouteTable, scope.region, scope.account, vpc, table;
+    /// A security group.
+    security_group(scope: &Scope, vpc: &VpcId, group: &SecurityGroupId) -> SecurityGroup = SecurityGroup, scope.region, scope.account, vpc, group;
+    /// The tags of a resource.
+    tags(scope: &Scope, resource: &str) -> Tags = Tags, scope.region, scope.account, resource;
+    /// The latest authorization of `peer_vpc` for an account.
+    authorization(region: &Region, peer_account: AccountId, peer_vpc: &VpcId, fleet_account: AccountId) -> Authorization = Authorization, region, peer_account, peer_vpc, fleet_account;
+    /// Its entry among those that name the account.
+    authorized(region: &Region, fleet_account: AccountId, peer_account: AccountId, peer_vpc: &VpcId) -> () = Authorized, region, fleet_account, peer_account, peer_vpc;
+    /// A connection.
+    connection(region: &Region, fleet_account: AccountId, fleet: &FleetId, connection: &VpcPeeringConnectionId) -> Connection = Connection, region, fleet_account, fleet, connection;
+    /// Its entry among those of the peer VPC.
+    peering(region: &Region, peer_account: AccountId, peer_vpc: &VpcId, connection: &VpcPeeringConnectionId) -> ConnectionAt = Peering, region, peer_account, peer_vpc, connection;
+    /// A fleet.
+    fleet(scope: &Scope, fleet: &FleetId) -> Fleet = Fleet, scope.region, scope.account, fleet;
+    /// An instance.
+    instance(scope: &Scope, fleet: &FleetId, instance: &InstanceId) -> Instance = Instance, scope.region, scope.account, fleet, instance;
+    /// A build.
+    build(scope: &Scope, build: &BuildId) -> Build = Build, scope.region, scope.account, build;
+    /// The last number that a VPC was given.
+    vpc_number() -> u32 = VpcNumber;
+    /// How many seconds the clock was moved.
+    clock_offset() -> i64 = ClockOffset;
+}
+
+/// An event of a fleet. `(u64::MAX - nanoseconds)` makes the newest the first.
+fn fleet_event(event: &FleetEvent) -> Key<FleetEvent> {
+    let FleetEvent {
+        scope,
+        fleet,
+        id,
+        at,
+        ..
+    } = event;
+    let time = countdown(*at);
+    key!(
+        FleetEvent,
+        scope.region,
+        scope.account,
+        fleet,
+        format_args!("{time:016x}-{id}")
+    )
+}
+
+/// Where the events of time `at` start, behind the prefix of [`fleet_events`].
+pub fn fleet_events_at(at: Timestamp) -> String {
+    format!("{:016x}", countdown(at))
+}
+
+fn countdown(at: Timestamp) -> u64 {
+    u64::MAX - u64::try_from(at.as_nanosecond()).unwrap_or(0)
+}
+
+prefixes! {
+    /// Every account.
+    accounts() -> Account = Account;
+    /// The users of an account.
+    users(account: AccountId) -> User = User, account;
+    /// Every access key.
+    access_keys() -> AccessKey = AccessKey;
+    /// Every VPC of every account and Region.
+    all_vpcs() -> Vpc = Vpc;
+    /// The VPCs of an account in a Region.
+    vpcs(scope: &Scope) -> Vpc = Vpc, scope.region, scope.account;
+    /// Every subnet of every account.
+    all_subnets() -> Subnet = Subnet;
+    /// The subnets of an account in a Region.
+    subnets(scope: &Scope) -> Subnet = Subnet, scope.region, scope.account;
+    /// Every network interface of every account.
+    all_interfaces() -> NetworkInterface = NetworkInterface;
+    /// The network interfaces of an account in a Region.
+    interfaces(scope: &Scope) -> NetworkInterface = NetworkInterface, scope.region, scope.account;
+    /// The network interfaces of a VPC.
+    interfaces_of(scope: &Scope, vpc: &VpcId) -> NetworkInterface = NetworkInterface, scope.region, scope.account, vpc;
+    /// Every route table of every account.
+    all_route_tables() -> RouteTable = RouteTable;
+    /// The route tables of an account in a Region.
+    route_tables(scope: &Scope) -> RouteTable = RouteTable, scope.region, scope.account;
+    /// The route tables of a VPC.
+    route_tables_of(scope: &Scope, vpc: &VpcId) -> RouteTable = RouteTable, scope.region, scope.account, vpc;
+    /// The security groups of an account in a Region.
+    security_groups(scope: &Scope) -> SecurityGroup = SecurityGroup, scope.region, scope.account;
+    /// The security groups of a VPC.
+    security_groups_of(scope: &Scope, vpc: &VpcId) -> SecurityGroup = SecurityGroup, scope.region, scope.account, vpc;
+    /// The tags of an account's resources in a Region.
+    all_tags(scope: &Scope) -> Tags = Tags, scope.region, scope.account;
+    /// Every authorization.
+    all_authorizations() -> Authorization = Authorization;
+    /// The authorizations that an account gave in a Region.
+    authorizations_from(scope: &Scope) -> Authorization = Authorization, scope.region, scope.account;
+    /// The entries of the authorizations that name an account in a Region; the rest of each key is
+    /// `PEER-ACCOUNT/VPC`.
+    authorizations_for(scope: &Scope) -> () = Authorized, scope.region, scope.account;
+    /// Every connection.
+    all_connections() -> Connection = Connection;
+    /// The connections of an account's fleets in a Region.
+    connections(scope: &Scope) -> Connection = Connection, scope.region, scope.account;
+    /// The connections of a fleet.
+    connections_of(scope: &Scope, fleet: &FleetId) -> Connection = Connection, scope.region, scope.account, fleet;
+    /// The entries of the connections of an account's VPCs in a Region; the rest of each key is
+    /// `VPC/CONNECTION`.
+    peerings(scope: &Scope) -> ConnectionAt = Peering, scope.region, scope.account;
+    /// The entries of the connections of a peer VPC; the rest of each key is `CONNECTION`.
+    peerings_of(scope: &Scope, vpc: &VpcId) -> ConnectionAt = Peering, scope.region, scope.account, vpc;
+    /// Every fleet.
+    all_fleets() -> Fleet = Fleet;
+    /// The fleets of an account in a Region.
+    fleets(scope: &Scope) -> Fleet = Fleet, scope.region, scope.account;
+    /// Every instance.
+    all_instances() -> Instance = Instance;
+    /// The instances of a fleet.
+    instances_of(scope: &Scope, fleet: &FleetId) -> Instance = Instance, scope.region, scope.account, fleet;
+    /// The events of a fleet, the newest first.
+    fleet_events(scope: &Scope, fleet: &FleetId) -> FleetEvent = FleetEvent, scope.region, scope.account, fleet;
+    /// The builds of an account in a Region.
+    builds(scope: &Scope) -> Build = Build, scope.region, scope.account;
+}
+
+macro_rules! stored {
+    ($($type:ty => |$record:ident| $key:expr;)*) => {
+        $(impl Stored for $type {
+            fn key(&self) -> Key<Self> {
+                let $record = self;
+                $key
+            }
+        })*
+    };
+}
+
+stored! {
+    Account => |a| account(a.id);
+    User => |u| user(u.account, &u.name);
+    AccessKey => |k| access_key(&k.id);
+    Vpc => |v| vpc(&v.scope, &v.id);
+    Subnet => |s| subnet(&s.scope, &s.id);
+    NetworkInterface => |i| interface(&i.scope, &i.vpc, &i.id);
+    RouteTable => |t| route_table(&t.scope, &t.vpc, &t.id);
+    SecurityGroup => |g| security_group(&g.scope, &g.vpc, &g.id);
+    Tags => |t| tags(&t.scope, &t.resource);
+    Authorization => |a| authorization(&a.region, a.peer_account, &a.peer_vpc, a.fleet_account);
+    Connection => |c| connection(&c.region, c.requester.account, &c.fleet, &c.id);
+    Fleet => |f| fleet(&f.scope, &f.id);
+    Instance => |i| instance(&i.scope, &i.fleet, &i.id);
+    FleetEvent => |e| fleet_event(e);
+    Build => |b| build(&b.scope, &b.id);
+}

@@ -1,0 +1,5 @@
+//! Typed records over the bytes of a [`Store`](crate::Store): what operations and reconcilers use.
+
+mod transaction;
+
+pub use transaction::{Committed, Found, Transaction};

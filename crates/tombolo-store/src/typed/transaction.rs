@@ -1,0 +1,220 @@
+//! One optimistic transaction over typed records.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::keys::{self, Key, Prefix, Stored};
+use crate::{Compare, KeyRange, Revision, Store, StoreError, Txn, TxnOutcome};
+
+/// How many entries one read of a range asks for at a time.
+const PAGE: usize = 1024;
+
+/// Reads now, writes at [`commit`](Transaction::commit), which succeeds only if nothing that was
+/// read has changed meanwhile. After a [`Committed::Conflict`] the caller starts over with a new
+/// one.
+///
+/// What was put or deleted is seen by later reads of the same transaction.
+pub struct Transaction {
+    store: Arc<dyn Store>,
+    reads: BTreeMap<Bytes, Revision>,
+    ranges: Vec<(KeyRange, Revision)>,
+    writes: BTreeMap<Bytes, Option<Bytes>>,
+}
+
+/// What became of a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Committed {
+    /// It is durable.
+    Yes,
+    /// Something that it read has changed; nothing was written.
+    Conflict,
+}
+
+/// Records of a range, and whether there are more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found<T> {
+    /// Each record, with its key's part behind the prefix.
+    pub records: Vec<(String, T)>,
+    /// Whether the range holds more behind the last one.
+    pub more: bool,
+}
+
+impl Transaction {
+    /// Begins.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Transaction {
+            store,
+            reads: BTreeMap::new(),
+            ranges: Vec::new(),
+            writes: BTreeMap::new(),
+        }
+    }
+
+    /// One record, or `None`. The commit depends on it.
+    pub async fn get<T: DeserializeOwned>(
+        &mut self,
+        key: &Key<T>,
+    ) -> Result<Option<T>, StoreError> {
+        if let Some(written) = self.writes.get(&key.bytes) {
+            let value = written.as_ref();
+            return value
+                .map(|value| keys::decode(&key.bytes, value))
+                .transpose();
+        }
+        let entry = self.store.get(&key.bytes).await?;
+        let modified = entry.as_ref().map_or(Revision(0), |entry| entry.modified);
+        // Of two reads of a key, the first counts: had it changed in between, the commit must see.
+        self.reads.entry(key.bytes.clone()).or_insert(modified);
+        entry
+            .map(|entry| keys::decode(&key.bytes, &entry.value))
+            .transpose()
+    }
+
+    /// All records under a prefix, in key order. The commit depends on no other being added and
+    /// none being changed.
+    pub async fn list<T: DeserializeOwned>(
+        &mut self,
+        prefix: &Prefix<T>,
+    ) -> Result<Vec<T>, StoreError> {
+        Ok(self
+            .list_keyed(prefix)
+            .await?
+            .into_iter()
+            .map(|(_, record)| record)
+            .collect())
+    }
+
+    /// As [`list`](Transaction::list), each record with its key's part behind the prefix.
+    pub async fn list_keyed<T: DeserializeOwned>(
+        &mut self,
+        prefix: &Prefix<T>,
+    ) -> Result<Vec<(String, T)>, StoreError> {
+        let (found, revision) = self.read(prefix, prefix.range(), usize::MAX).await?;
+        self.ranges.push((prefix.range(), revision));
+        Ok(found.records)
+    }
+
+    /// All records under a prefix, without making the commit depend on them: for what is only
+    /// shown, or looked at again later.
+    pub async fn peek<T: DeserializeOwned>(
+        &mut self,
+        prefix: &Prefix<T>,
+    ) -> Result<Vec<T>, StoreError> {
+        let (found, _) = self.read(prefix, prefix.range(), usize::MAX).await?;
+        Ok(found
+            .records
+            .into_iter()
+            .map(|(_, record)| record)
+            .collect())
+    }
+
+    /// The first `limit` records under a prefix whose key's rest comes behind `after`, without
+    /// making the commit depend on them.
+    pub async fn page<T: DeserializeOwned>(
+        &mut self,
+        prefix: &Prefix<T>,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Found<T>, StoreError> {
+        let range = after.map_or_else(|| prefix.range(), |after| prefix.range_after(after));
+        Ok(self.read(prefix, range, limit).await?.0)
+    }
+
+    async fn read<T: DeserializeOwned>(
+        &self,
+        prefix: &Prefix<T>,
+        range: KeyRange,
+        limit: usize,
+    ) -> Result<(Found<T>, Revision), StoreError> {
+        let own = self.writes.range(range.start.clone()..range.end.clone());
+        let mut range = range;
+        let mut values: BTreeMap<Bytes, Bytes> = BTreeMap::new();
+        let mut first_revision = None;
+        // One more than asked for tells whether there is more; each own deletion may hide one.
+        let enough = limit.saturating_add(1).saturating_add(self.writes.len());
+        loop {
+            let page = self.store.range(&range, PAGE.min(enough)).await?;
+            first_revision.get_or_insert(page.revision);
+            let last = page.entries.last().map(|entry| entry.key.clone());
+            values.extend(
+                page.entries
+                    .into_iter()
+                    .map(|entry| (entry.key, entry.value)),
+            );
+            match last {
+                Some(last) if page.more && values.len() < enough => {
+                    range.start = [&last[..], b"\0"].concat().into();
+                }
+                _ => break,
+            }
+        }
+        for (key, written) in own {
+            match written {
+                Some(value) => values.insert(key.clone(), value.clone()),
+                None => values.remove(key),
+            };
+        }
+        let more = values.len() > limit;
+        let records = values
+            .iter()
+            .take(limit)
+            .map(|(key, value)| {
+                let rest = prefix.rest(key).unwrap_or_default().to_owned();
+                Ok((rest, keys::decode(key, value)?))
+            })
+            .collect::<Result<_, StoreError>>()?;
+        Ok((Found { records, more }, first_revision.unwrap_or_default()))
+    }
+
+    /// Writes a record under its own key.
+    pub fn put<T: Stored>(&mut self, record: &T) -> Result<(), StoreError> {
+        self.put_at(&record.key(), record)
+    }
+
+    /// Writes a value under `key`.
+    pub fn put_at<T: Serialize>(&mut self, key: &Key<T>, value: &T) -> Result<(), StoreError> {
+        self.writes
+            .insert(key.bytes.clone(), Some(keys::encode(value)?));
+        Ok(())
+    }
+
+    /// Deletes a key; no error if it does not exist.
+    pub fn delete<T>(&mut self, key: &Key<T>) {
+        self.writes.insert(key.bytes.clone(), None);
+    }
+
+    /// Makes the writes durable, all or none. Without writes there is nothing to depend on, and
+    /// it succeeds at once.
+    pub async fn commit(self) -> Result<Committed, StoreError> {
+        if self.writes.is_empty() {
+            return Ok(Committed::Yes);
+        }
+        let keys = self
+            .reads
+            .into_iter()
+            .map(|(key, modified)| Compare::Unchanged { key, modified });
+        let ranges = self
+            .ranges
+            .into_iter()
+            .map(|(range, revision)| Compare::NothingNewer { range, revision });
+        let mut txn = Txn {
+            compares: keys.chain(ranges).collect(),
+            ..Txn::default()
+        };
+        for (key, value) in self.writes {
+            match value {
+                Some(value) => txn.puts.push((key, value)),
+                None => txn.deletes.push(key),
+            }
+        }
+        Ok(match self.store.txn(txn).await? {
+            TxnOutcome::Committed(_) => Committed::Yes,
+            TxnOutcome::Conflict => Committed::Conflict,
+        })
+    }
+}
