@@ -1,0 +1,102 @@
+//! The durable engine: the state in memory, every transaction in a SQLite file before it is told.
+
+mod database;
+mod group;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use async_trait::async_trait;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::batch::require_distinct_keys;
+use crate::history::Limits;
+use crate::shared::SharedState;
+use crate::store::{Entry, KeyRange, Page, Revision, Store, StoreError, Txn, TxnOutcome, Watch};
+use database::Database;
+pub use database::OpenError;
+use group::{Request, Writer};
+
+/// Transactions that may wait for the writer; further callers wait for a place.
+const QUEUE: usize = 1_024;
+
+/// A [`Store`] in one SQLite file (WAL, `synchronous=FULL`), read into memory when it is opened.
+///
+/// Reads are answered from memory. One thread writes: it takes all transactions that wait,
+/// commits them as one SQLite transaction, and only then applies and answers them. Dropping the
+/// store waits until everything accepted is durable.
+#[derive(Debug)]
+pub struct SqliteStore {
+    shared: Arc<SharedState>,
+    /// `None` only while it is dropped.
+    requests: Option<mpsc::Sender<Request>>,
+    writer: Option<JoinHandle<()>>,
+}
+
+impl SqliteStore {
+    /// Opens the file at `path`, or makes it, for the owner's eyes only (mode 0600). Blocks while
+    /// it reads the whole of it.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`] with an [`OpenError`] as its source: another process has the file
+    /// open, a newer version of Tombolo wrote it, it is no store, or the disk or SQLite refused.
+    /// [`StoreError::Corrupt`] if an entry contradicts the store's revision.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let database = Database::open(path.as_ref()).map_err(|source| StoreError::Failed {
+            doing: "opening the database",
+            source: Box::new(source),
+        })?;
+        let shared = SharedState::new(database.load(Limits::DEFAULT)?);
+        let (requests, accepted) = mpsc::channel(QUEUE);
+        let writer = Writer::new(Arc::clone(&shared), database);
+        let writer = std::thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || writer.run(accepted))
+            .map_err(|source| StoreError::Failed {
+                doing: "starting the writer thread",
+                source: Box::new(source),
+            })?;
+        Ok(Self { shared, requests: Some(requests), writer: Some(writer) })
+    }
+}
+
+impl Drop for SqliteStore {
+    fn drop(&mut self) {
+        // The writer ends when the last sender is gone and the queue is empty.
+        drop(self.requests.take());
+        if let Some(writer) = self.writer.take()
+            && writer.join().is_err()
+        {
+            tracing::error!("the store's writer thread panicked; what it acknowledged is durable");
+        }
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn get(&self, key: &[u8]) -> Result<Option<Entry>, StoreError> {
+        self.shared.get(key)
+    }
+
+    async fn range(&self, range: &KeyRange, limit: usize) -> Result<Page, StoreError> {
+        self.shared.page(range, limit)
+    }
+
+    async fn txn(&self, txn: Txn) -> Result<TxnOutcome, StoreError> {
+        require_distinct_keys(&txn)?;
+        let requests = self.requests.as_ref().ok_or(StoreError::Closed)?;
+        let (answer, outcome) = oneshot::channel();
+        let request = Request { txn, answer };
+        requests.send(request).await.map_err(|_| StoreError::Closed)?;
+        outcome.await.map_err(|_| StoreError::Closed)?
+    }
+
+    fn watch(&self, prefix: &[u8], after: Revision) -> Box<dyn Watch> {
+        self.shared.watch(prefix, after)
+    }
+
+    fn revision(&self) -> Revision {
+        self.shared.revision()
+    }
+}

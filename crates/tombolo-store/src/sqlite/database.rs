@@ -1,0 +1,320 @@
+//! The SQLite file: its schema, how it is opened, read once, and written.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rusqlite::{Connection, ErrorCode, OpenFlags, Row, params};
+
+use super::group::{CommitError, Journal};
+use crate::batch::Writes;
+use crate::history::Limits;
+use crate::state::{State, Versioned};
+use crate::store::{Revision, StoreError};
+
+/// The format that this version writes, in the file's `user_version`.
+const FORMAT: u32 = 1;
+
+/// "TMBL", in the file's `application_id`, so that no other program's database is taken for ours.
+const APPLICATION_ID: u32 = 0x544d_424c;
+
+/// A table with row ids, not `WITHOUT ROWID`: values go to the end of the table one after the
+/// other instead of into overflow pages of the key's tree, which halves what a commit writes.
+const SCHEMA: &str = "
+    CREATE TABLE entry (key BLOB NOT NULL UNIQUE, value BLOB NOT NULL, modified INTEGER NOT NULL);
+    CREATE TABLE head (revision INTEGER NOT NULL);
+    INSERT INTO head (revision) VALUES (0);
+";
+
+/// The cache only serves writes, since reads are answered from memory. In KiB.
+const CACHE_KIB: u32 = 1_024;
+
+/// Why a database was not opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// SQLite's lock on the file is held.
+    #[error(
+        "{path} is in use by another process; stop that server, or give this one a data \
+         directory of its own"
+    )]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A newer version wrote it.
+    #[error(
+        "{path} has format {found}, and this version of Tombolo reads up to {known}; run the \
+         version that wrote it, or use another data directory"
+    )]
+    NewerFormat {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+        /// The newest format that this version knows.
+        known: u32,
+    },
+    /// It is a database of something else.
+    #[error("{path} is a SQLite database, but not Tombolo's; use another data directory")]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file could not be made, or not be kept from others.
+    #[error("cannot make {path} readable and writable for its owner only")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// SQLite refused.
+    #[error("SQLite cannot open {path}")]
+    Sqlite {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: rusqlite::Error,
+    },
+}
+
+/// An open, locked database in format [`FORMAT`].
+#[derive(Debug)]
+pub(super) struct Database {
+    connection: Connection,
+}
+
+impl Database {
+    /// Opens the database at `path`, or makes it, and locks it until it is dropped.
+    pub(super) fn open(path: &Path) -> Result<Self, OpenError> {
+        keep_private(path).map_err(|source| OpenError::File {
+            path: path.to_owned(),
+            source,
+        })?;
+        let refused = |source: rusqlite::Error| match source.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => OpenError::InUse {
+                path: path.to_owned(),
+            },
+            _ => OpenError::Sqlite {
+                path: path.to_owned(),
+                source,
+            },
+        };
+
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags).map_err(refused)?;
+        connection.busy_timeout(Duration::ZERO).map_err(refused)?;
+        // The lock is taken with the first read and held until the connection is closed. It goes
+        // with its process, so that nothing has to be cleaned up after `kill -9`.
+        connection
+            .pragma_update(None, "locking_mode", "EXCLUSIVE")
+            .map_err(refused)?;
+
+        // Looked at before anything is written: another program's file stays as it is.
+        let fresh = match contents(&connection).map_err(refused)? {
+            Contents::Nothing => true,
+            Contents::Store { format } if format > FORMAT => {
+                let path = path.to_owned();
+                return Err(OpenError::NewerFormat {
+                    path,
+                    found: format,
+                    known: FORMAT,
+                });
+            }
+            Contents::Store { .. } => false,
+            Contents::Foreign => {
+                return Err(OpenError::Foreign {
+                    path: path.to_owned(),
+                });
+            }
+        };
+        connection
+            .pragma_update(None, "journal_mode", "WAL")
+            .map_err(refused)?;
+        connection
+            .pragma_update(None, "synchronous", "FULL")
+            .map_err(refused)?;
+        let cache = -i64::from(CACHE_KIB);
+        connection
+            .pragma_update(None, "cache_size", cache)
+            .map_err(refused)?;
+        if fresh {
+            create(&connection).map_err(refused)?;
+        }
+        Ok(Self { connection })
+    }
+
+    /// Reads everything.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] for an entry that is newer than the store's revision.
+    pub(super) fn load(&self, limits: Limits) -> Result<State, StoreError> {
+        let failed = |source| StoreError::Failed {
+            doing: "reading the database",
+            source: Box::new(source),
+        };
+        let head = "SELECT revision FROM head";
+        let revision = self
+            .connection
+            .query_one(head, [], |row| row.get(0))
+            .map(Revision);
+        let revision = revision.map_err(failed)?;
+
+        let mut entries = BTreeMap::new();
+        let all = "SELECT key, value, modified FROM entry";
+        let mut all = self.connection.prepare(all).map_err(failed)?;
+        for row in all.query_map([], entry).map_err(failed)? {
+            let (key, versioned) = row.map_err(failed)?;
+            if versioned.modified > revision {
+                return Err(StoreError::Corrupt {
+                    key: key.escape_ascii().to_string(),
+                    reason: format!(
+                        "it was changed at revision {}, but the store's last is {}; restore the \
+                         database from a backup",
+                        versioned.modified.0, revision.0
+                    ),
+                });
+            }
+            entries.insert(key, versioned);
+        }
+        Ok(State::new(entries, revision, limits))
+    }
+
+    fn write(&self, writes: &Writes, revision: Revision) -> rusqlite::Result<()> {
+        let mut put = self.connection.prepare_cached(
+            "INSERT INTO entry (key, value, modified) VALUES (?1, ?2, ?3)
+             ON CONFLICT (key) DO UPDATE SET value = ?2, modified = ?3",
+        )?;
+        let mut delete = self
+            .connection
+            .prepare_cached("DELETE FROM entry WHERE key = ?1")?;
+        let mut advance = self
+            .connection
+            .prepare_cached("UPDATE head SET revision = ?1")?;
+        for (key, written) in writes {
+            let key: &[u8] = key;
+            match written {
+                Some(Versioned { value, modified }) => {
+                    put.execute(params![key, &value[..], modified.0])?
+                }
+                None => delete.execute([key])?,
+            };
+        }
+        advance.execute([revision.0])?;
+        Ok(())
+    }
+
+    /// After a failure inside a transaction: whether it is certain that nothing of it stands.
+    fn roll_back(&self, cause: rusqlite::Error) -> CommitError {
+        // SQLite ends the transaction by itself after some errors, and ROLLBACK fails then.
+        let rolled_back =
+            self.connection.is_autocommit() || self.connection.execute_batch("ROLLBACK").is_ok();
+        let cause: Arc<dyn Error + Send + Sync> = Arc::new(cause);
+        match rolled_back {
+            true => CommitError::RolledBack(cause),
+            false => CommitError::OutcomeUnknown(cause),
+        }
+    }
+}
+
+impl Journal for Database {
+    fn commit(&mut self, writes: &Writes, revision: Revision) -> Result<(), CommitError> {
+        self.connection
+            .execute_batch("BEGIN IMMEDIATE")
+            .and_then(|()| self.write(writes, revision))
+            .map_err(|cause| self.roll_back(cause))?;
+        self.connection
+            .execute_batch("COMMIT")
+            .map_err(|cause| match cause.sqlite_error_code() {
+                // The commit record did not fit, and the next commit writes over what did.
+                Some(ErrorCode::DiskFull) => self.roll_back(cause),
+                // After a failed fsync the kernel may forget the pages and report success next time.
+                _ => CommitError::OutcomeUnknown(Arc::new(cause)),
+            })
+    }
+}
+
+enum Contents {
+    Nothing,
+    Store { format: u32 },
+    Foreign,
+}
+
+fn contents(connection: &Connection) -> rusqlite::Result<Contents> {
+    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, u32>(0));
+    let tables = "SELECT count(*) FROM sqlite_schema";
+    let tables: u32 = connection.query_one(tables, [], |row| row.get(0))?;
+    Ok(
+        match (pragma("application_id")?, pragma("user_version")?, tables) {
+            (APPLICATION_ID, format, _) => Contents::Store { format },
+            (0, 0, 0) => Contents::Nothing,
+            _ => Contents::Foreign,
+        },
+    )
+}
+
+/// All or nothing: a server killed half-way leaves an empty database, which is fresh again.
+fn create(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(&format!(
+        "BEGIN IMMEDIATE;
+         {SCHEMA}
+         PRAGMA application_id = {APPLICATION_ID};
+         PRAGMA user_version = {FORMAT};
+         COMMIT;"
+    ))
+}
+
+fn entry(row: &Row<'_>) -> rusqlite::Result<(Bytes, Versioned)> {
+    let key: Vec<u8> = row.get(0)?;
+    let value: Vec<u8> = row.get(1)?;
+    let modified = Revision(row.get(2)?);
+    Ok((
+        key.into(),
+        Versioned {
+            value: value.into(),
+            modified,
+        },
+    ))
+}
+
+/// Makes the file if it is missing, and shuts others out: it holds secret keys. SQLite gives its
+/// `-wal` and `-shm` files the mode of this one, but leaves existing ones as they are.
+fn keep_private(path: &Path) -> io::Result<()> {
+    match OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+    {
+        Ok(_) => return sync_directory(path),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(error),
+    }
+    // By path: opening and closing an existing file here would drop SQLite's POSIX locks on it.
+    for suffix in ["", "-wal", "-shm"] {
+        let mut file = path.as_os_str().to_owned();
+        file.push(suffix);
+        match fs::set_permissions(file, Permissions::from_mode(0o600)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            other => other?,
+        }
+    }
+    Ok(())
+}
+
+/// A file's name is durable once its directory is synced.
+fn sync_directory(path: &Path) -> io::Result<()> {
+    let directory = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
+}

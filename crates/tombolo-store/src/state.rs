@@ -1,0 +1,114 @@
+//! The ordered map that both engines answer from, as the last acknowledged transaction left it.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use bytes::Bytes;
+
+use crate::batch::Evaluated;
+use crate::history::{History, Limits};
+use crate::store::{Entry, Event, KeyRange, Page, Revision, WatchError};
+
+/// A value and the revision that put it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Versioned {
+    pub(crate) value: Bytes,
+    pub(crate) modified: Revision,
+}
+
+/// Committed entries, their revision, and the recent changes.
+#[derive(Debug)]
+pub(crate) struct State {
+    entries: BTreeMap<Bytes, Versioned>,
+    revision: Revision,
+    history: History,
+}
+
+impl State {
+    /// The state of `entries` at `revision`. Watches can start there, not before.
+    pub(crate) fn new(
+        entries: BTreeMap<Bytes, Versioned>,
+        revision: Revision,
+        limits: Limits,
+    ) -> Self {
+        Self {
+            entries,
+            revision,
+            history: History::new(revision, limits),
+        }
+    }
+
+    pub(crate) fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    pub(crate) fn get(&self, key: &[u8]) -> Option<Entry> {
+        self.entries.get_key_value(key).map(entry)
+    }
+
+    /// The revision that last changed `key`; 0 if it does not exist.
+    pub(crate) fn modified(&self, key: &[u8]) -> Revision {
+        self.entries
+            .get(key)
+            .map_or(Revision(0), |versioned| versioned.modified)
+    }
+
+    /// The first `limit` entries of `range`, at least one if there is any.
+    pub(crate) fn page(&self, range: &KeyRange, limit: usize) -> Page {
+        let mut found = within(&self.entries, range);
+        let entries = found.by_ref().take(limit.max(1)).map(entry).collect();
+        Page {
+            entries,
+            more: found.next().is_some(),
+            revision: self.revision,
+        }
+    }
+
+    pub(crate) fn within(&self, range: &KeyRange) -> impl Iterator<Item = (&Bytes, &Versioned)> {
+        within(&self.entries, range)
+    }
+
+    /// Takes over what a batch changed. The batch must have been evaluated against this state.
+    pub(crate) fn apply(&mut self, evaluated: Evaluated) {
+        for (key, written) in evaluated.writes {
+            match written {
+                Some(versioned) => self.entries.insert(key, versioned),
+                None => self.entries.remove(&key),
+            };
+        }
+        for change in evaluated.changes {
+            self.revision = change.revision;
+            self.history.push(change);
+        }
+    }
+
+    /// The events under `prefix` after revision `after`, oldest first.
+    ///
+    /// # Errors
+    /// [`WatchError::Compacted`] if some of them are no longer kept.
+    pub(crate) fn events(&self, prefix: &[u8], after: Revision) -> Result<Vec<Event>, WatchError> {
+        let events = self.history.after(after)?.flat_map(|change| &change.events);
+        Ok(events
+            .filter(|event| event.key.starts_with(prefix))
+            .cloned()
+            .collect())
+    }
+}
+
+/// The part of `map` in `range`; nothing of a range that ends before it starts, which
+/// [`BTreeMap::range`] would panic at.
+pub(crate) fn within<'a, V>(
+    map: &'a BTreeMap<Bytes, V>,
+    range: &KeyRange,
+) -> impl Iterator<Item = (&'a Bytes, &'a V)> {
+    let end = range.end.as_ref().max(&range.start);
+    map.range::<[u8], _>((Bound::Included(range.start.as_ref()), Bound::Excluded(end)))
+}
+
+fn entry((key, versioned): (&Bytes, &Versioned)) -> Entry {
+    Entry {
+        key: key.clone(),
+        value: versioned.value.clone(),
+        modified: versioned.modified,
+    }
+}
