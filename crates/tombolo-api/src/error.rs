@@ -335,6 +335,15 @@ impl ApiError {
         )
     }
 
+    /// [`ErrorKind::MissingParameter`] in EC2's words. `parameter` is spelled as EC2's messages
+    /// have it: `vpcId`.
+    pub fn missing_parameter(parameter: impl fmt::Display) -> Self {
+        Self::new(
+            ErrorKind::MissingParameter,
+            format!("The request must contain the parameter {parameter}"),
+        )
+    }
+
     /// [`ErrorKind::Unauthorized`].
     pub fn unauthorized(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Unauthorized, message)
@@ -374,5 +383,11 @@ impl fmt::Display for ApiError {
 impl Error for ApiError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.source.as_deref().map(|source| source as _)
+    }
+}
+
+impl From<tombolo_store::StoreError> for ApiError {
+    fn from(error: tombolo_store::StoreError) -> Self {
+        ApiError::internal("using the store", error)
     }
 }

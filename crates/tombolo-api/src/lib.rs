@@ -7,3 +7,7 @@
 pub mod error;
 pub mod http;
 pub mod model;
+mod ec2;
+mod gamelift;
+pub mod operation;
+mod sts;

@@ -11,6 +11,7 @@ pub mod fleet;
 pub mod id;
 pub mod peering;
 pub mod tag;
+pub mod time;
 pub mod vpc;
 
 pub use jiff::Timestamp;

@@ -109,6 +109,11 @@ impl Authorization {
         }
     }
 
+    /// [`consent`](Authorization::consent) of the latest authorization there is, if there is one.
+    pub fn consent_of(latest: Option<&Self>, now: Timestamp) -> Result<Consent<'_>, Missing> {
+        latest.ok_or(Missing::None)?.consent(now)
+    }
+
     /// Takes the permission back.
     pub fn cancel(&mut self, now: Timestamp) {
         self.cancelled.get_or_insert(now);

@@ -1,0 +1,1 @@
+//! Amazon EC2's operations: the part that VPC peering needs.

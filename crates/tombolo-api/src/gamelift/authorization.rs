@@ -1,0 +1,180 @@
+//! CreateVpcPeeringAuthorization, DescribeVpcPeeringAuthorizations and
+//! DeleteVpcPeeringAuthorization: the owner of a VPC lets an account connect its fleets to it.
+
+use serde::{Deserialize, Serialize};
+use tombolo_domain::Timestamp;
+use tombolo_domain::id::{AccountId, VpcId};
+use tombolo_domain::peering::Authorization;
+use tombolo_domain::vpc::Vpc;
+use tombolo_store::keys;
+use tombolo_store::typed::Transaction;
+
+use super::time::seconds;
+use super::{NoInput, Nothing};
+use crate::error::ApiError;
+use crate::operation::Call;
+
+/// The two ids that name an authorization of the caller's.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Named {
+    game_lift_aws_account_id: String,
+    peer_vpc_id: String,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct VpcPeeringAuthorization {
+    game_lift_aws_account_id: AccountId,
+    peer_vpc_aws_account_id: AccountId,
+    peer_vpc_id: VpcId,
+    #[serde(serialize_with = "seconds")]
+    creation_time: Timestamp,
+    #[serde(serialize_with = "seconds")]
+    expiration_time: Timestamp,
+}
+
+impl From<Authorization> for VpcPeeringAuthorization {
+    fn from(authorization: Authorization) -> Self {
+        VpcPeeringAuthorization {
+            game_lift_aws_account_id: authorization.fleet_account,
+            peer_vpc_aws_account_id: authorization.peer_account,
+            peer_vpc_id: authorization.peer_vpc,
+            creation_time: authorization.created,
+            expiration_time: authorization.expires,
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Created {
+    vpc_peering_authorization: VpcPeeringAuthorization,
+}
+
+/// Only the VPC's owner can authorize, and issuing again renews.
+pub(crate) async fn create_vpc_peering_authorization(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    input: Named,
+) -> Result<Created, ApiError> {
+    let fleet_account = account("gameLiftAwsAccountId", &input.game_lift_aws_account_id)?;
+    let vpc = own_vpc(tx, call, &input.peer_vpc_id).await?;
+
+    let scope = call.scope();
+    let authorization = Authorization::issue(
+        scope.region.clone(),
+        fleet_account,
+        scope.account,
+        vpc.id.clone(),
+        call.now,
+    );
+    tx.put(&authorization)?;
+    let named = keys::authorized(&scope.region, fleet_account, scope.account, &vpc.id);
+    tx.put_at(&named, &())?;
+    Ok(Created {
+        vpc_peering_authorization: authorization.into(),
+    })
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Described {
+    vpc_peering_authorizations: Vec<VpcPeeringAuthorization>,
+}
+
+/// The valid ones that the caller gave, and those that name the caller.
+pub(crate) async fn describe_vpc_peering_authorizations(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    _: NoInput,
+) -> Result<Described, ApiError> {
+    let scope = call.scope();
+    let mut found = tx.peek(&keys::authorizations_from(&scope)).await?;
+    for (rest, ()) in tx
+        .page(&keys::authorizations_for(&scope), None, usize::MAX)
+        .await?
+        .records
+    {
+        let Some((account, vpc)) = parse_rest(&rest) else {
+            continue;
+        };
+        if account != scope.account {
+            let key = keys::authorization(&scope.region, account, &vpc, scope.account);
+            found.extend(tx.get(&key).await?);
+        }
+    }
+    found.retain(|authorization| authorization.consent(call.now).is_ok());
+    let vpc_peering_authorizations = found.into_iter().map(Into::into).collect();
+    Ok(Described {
+        vpc_peering_authorizations,
+    })
+}
+
+fn parse_rest(rest: &str) -> Option<(AccountId, VpcId)> {
+    let (account, vpc) = rest.split_once('/')?;
+    Some((account.parse().ok()?, vpc.parse().ok()?))
+}
+
+/// Only who gave it can cancel it, and one that has ended cannot be cancelled.
+pub(crate) async fn delete_vpc_peering_authorization(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    input: Named,
+) -> Result<Nothing, ApiError> {
+    let fleet_account = account("gameLiftAwsAccountId", &input.game_lift_aws_account_id)?;
+    let scope = call.scope();
+    let found = match input.peer_vpc_id.parse() {
+        Ok(vpc) => {
+            let key = keys::authorization(&scope.region, scope.account, &vpc, fleet_account);
+            tx.get(&key).await?
+        }
+        Err(_) => None,
+    };
+    let valid = found.filter(|authorization| authorization.consent(call.now).is_ok());
+    let Some(mut authorization) = valid else {
+        return Err(ApiError::not_found(format!(
+            "No valid VPC peering authorization of VPC {} for account {fleet_account} was found.",
+            input.peer_vpc_id
+        )));
+    };
+    authorization.cancel(call.now);
+    tx.put(&authorization)?;
+    Ok(Nothing {})
+}
+
+/// Parses an account id, which the model leaves at "a text".
+pub(super) fn account(member: &str, text: &str) -> Result<AccountId, ApiError> {
+    text.parse().map_err(|_| {
+        ApiError::invalid_request(format!(
+            "Value '{}' at '{member}' is not an AWS account ID: it has 12 digits.",
+            shorten(text)
+        ))
+    })
+}
+
+/// The caller's own VPC in the request's Region. Anything else is unknown, whoever has it.
+async fn own_vpc(tx: &mut Transaction, call: &Call<'_>, id: &str) -> Result<Vpc, ApiError> {
+    let scope = call.scope();
+    let vpc = match id.parse() {
+        Ok(id) => tx.get(&keys::vpc(&scope, &id)).await?,
+        Err(_) => None,
+    };
+    vpc.filter(|vpc| vpc.fleet.is_none()).ok_or_else(|| {
+        ApiError::not_found(format!(
+            "VPC {} was not found in account {} and Region {}.",
+            shorten(id),
+            scope.account,
+            scope.region
+        ))
+    })
+}
+
+/// A text from a request, cut so that a message stays readable.
+pub(super) fn shorten(text: &str) -> String {
+    const MOST: usize = 128;
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}

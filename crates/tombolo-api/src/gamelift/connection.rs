@@ -1,0 +1,364 @@
+//! CreateVpcPeeringConnection, DescribeVpcPeeringConnections and DeleteVpcPeeringConnection: the
+//! account that runs the fleet connects it, and disconnects it, while it is authorized to.
+//!
+//! These only write what is wanted; the peering reconciler makes it so and moves the status on.
+
+use serde::{Deserialize, Serialize};
+use tombolo_domain::fleet::Fleet;
+use tombolo_domain::id::{AccountId, FleetId, VpcId, VpcPeeringConnectionId};
+use tombolo_domain::peering::{Authorization, Connection, End, Missing, State, Step};
+use tombolo_domain::vpc::Vpc;
+use tombolo_domain::{Scope, arn};
+use tombolo_store::keys::{self, ConnectionAt};
+use tombolo_store::typed::Transaction;
+
+use super::Nothing;
+use super::authorization::{account, shorten};
+use crate::error::{ApiError, ErrorKind};
+use crate::operation::Call;
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Create {
+    fleet_id: String,
+    peer_vpc_aws_account_id: String,
+    peer_vpc_id: String,
+}
+
+/// In this order: the fleet, the peer VPC's Region, the authorization, another connection.
+pub(crate) async fn create_vpc_peering_connection(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    input: Create,
+) -> Result<Nothing, ApiError> {
+    let peer_account = account("peerVpcAwsAccountId", &input.peer_vpc_aws_account_id)?;
+    let fleet = own_fleet(tx, call, &input.fleet_id).await?;
+    if !fleet.status.can_peer() {
+        return Err(ApiError::invalid_request(format!(
+            "Fleet {} is {}; a VPC peering connection can be made to a fleet that is ACTIVE or on \
+             its way there.",
+            fleet.id, fleet.status
+        )));
+    }
+    request(tx, call, &fleet, peer_account, &input.peer_vpc_id).await?;
+    Ok(Nothing {})
+}
+
+/// Writes the request for a connection of `fleet`, if the owner of the VPC consents.
+pub(super) async fn request(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    fleet: &Fleet,
+    peer_account: AccountId,
+    peer_vpc_id: &str,
+) -> Result<VpcPeeringConnectionId, ApiError> {
+    let scope = call.scope();
+    let fleet_vpc = fleet_vpc(tx, fleet).await?;
+    let Ok(peer_vpc) = peer_vpc_id.parse::<VpcId>() else {
+        return Err(not_authorized(
+            &scope,
+            peer_account,
+            peer_vpc_id,
+            Missing::None,
+        ));
+    };
+    refuse_other_region(tx, &scope, peer_account, &peer_vpc).await?;
+
+    let authorization = authorization(tx, &scope, peer_account, &peer_vpc).await?;
+    let consent = Authorization::consent_of(authorization.as_ref(), call.now)
+        .map_err(|missing| not_authorized(&scope, peer_account, peer_vpc_id, missing))?;
+
+    let peer_scope = Scope {
+        account: peer_account,
+        region: scope.region.clone(),
+    };
+    let Some(peer) = tx.get(&keys::vpc(&peer_scope, &peer_vpc)).await? else {
+        return Err(ApiError::not_found(format!(
+            "VPC {peer_vpc} of account {peer_account} was deleted after it had been authorized."
+        )));
+    };
+    refuse_duplicate(tx, &scope, &fleet.id, &peer_vpc).await?;
+
+    let requester = End {
+        account: scope.account,
+        vpc: fleet_vpc.id,
+        cidr: fleet_vpc.cidr,
+    };
+    let connection = Connection::request(
+        consent,
+        scope.region.clone(),
+        fleet.id.clone(),
+        requester,
+        peer.cidr,
+        call.now,
+        call.ids,
+    );
+    tx.put(&connection)?;
+    tx.put_at(
+        &keys::peering(&scope.region, peer_account, &peer_vpc, &connection.id),
+        &ConnectionAt {
+            fleet_account: scope.account,
+            fleet: fleet.id.clone(),
+        },
+    )?;
+    Ok(connection.id)
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Delete {
+    fleet_id: String,
+    vpc_peering_connection_id: String,
+}
+
+/// Ends a connection, with the peer's consent at this moment. One that is already ending or ended
+/// is left as it is.
+pub(crate) async fn delete_vpc_peering_connection(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    input: Delete,
+) -> Result<Nothing, ApiError> {
+    let fleet = own_fleet(tx, call, &input.fleet_id).await?;
+    let scope = call.scope();
+    let connection = match input.vpc_peering_connection_id.parse() {
+        Ok(id) => {
+            tx.get(&keys::connection(
+                &scope.region,
+                scope.account,
+                &fleet.id,
+                &id,
+            ))
+            .await?
+        }
+        Err(_) => None,
+    };
+    let Some(connection) = connection.filter(|connection| connection.is_visible(call.now)) else {
+        return Err(ApiError::not_found(format!(
+            "VPC peering connection {} of fleet {} was not found.",
+            shorten(&input.vpc_peering_connection_id),
+            fleet.id
+        )));
+    };
+    match connection.state {
+        State::Deleting { .. } | State::Deleted { .. } => {}
+        State::Failed { .. } => {
+            return Err(ApiError::invalid_request(format!(
+                "VPC peering connection {} has failed, so there is nothing to delete; its record \
+                 goes by itself.",
+                connection.id
+            )));
+        }
+        _ => end(tx, call, connection).await?,
+    }
+    Ok(Nothing {})
+}
+
+/// Writes that a live connection is to end, if the owner of the peer VPC consents.
+pub(super) async fn end(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    mut connection: Connection,
+) -> Result<(), ApiError> {
+    let scope = call.scope();
+    let peer = &connection.accepter;
+    let found = authorization(tx, &scope, peer.account, &peer.vpc).await?;
+    Authorization::consent_of(found.as_ref(), call.now)
+        .map_err(|missing| not_authorized(&scope, peer.account, peer.vpc.as_str(), missing))?;
+    let deleted = connection.take(Step::Delete(scope.account), call.now);
+    deleted.map_err(|error| ApiError::internal("ending a live connection", error))?;
+    tx.put(&connection)?;
+    Ok(())
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Describe {
+    fleet_id: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Described {
+    vpc_peering_connections: Vec<VpcPeeringConnection>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct VpcPeeringConnection {
+    fleet_id: FleetId,
+    fleet_arn: String,
+    ip_v4_cidr_block: String,
+    vpc_peering_connection_id: VpcPeeringConnectionId,
+    status: Status,
+    peer_vpc_id: VpcId,
+    game_lift_vpc_id: VpcId,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Status {
+    code: &'static str,
+    message: String,
+}
+
+/// The connections of the caller's fleets, or of one. Those that ended stay for two hours.
+pub(crate) async fn describe_vpc_peering_connections(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    input: Describe,
+) -> Result<Described, ApiError> {
+    let scope = call.scope();
+    let prefix = match &input.fleet_id {
+        Some(id) => keys::connections_of(&scope, &own_fleet(tx, call, id).await?.id),
+        None => keys::connections(&scope),
+    };
+    let found = tx.peek(&prefix).await?;
+    let visible = found
+        .into_iter()
+        .filter(|connection| connection.is_visible(call.now));
+    let shown = visible.map(|connection| VpcPeeringConnection {
+        fleet_arn: arn::fleet(&scope, &connection.fleet),
+        ip_v4_cidr_block: connection.requester.cidr.to_string(),
+        status: Status {
+            code: connection.state.code(),
+            message: connection.message(),
+        },
+        fleet_id: connection.fleet,
+        vpc_peering_connection_id: connection.id,
+        peer_vpc_id: connection.accepter.vpc,
+        game_lift_vpc_id: connection.requester.vpc,
+    });
+    Ok(Described {
+        vpc_peering_connections: shown.collect(),
+    })
+}
+
+/// The caller's fleet, named by id or ARN. Anything else is unknown, whoever has it.
+pub(super) async fn own_fleet(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    id_or_arn: &str,
+) -> Result<Fleet, ApiError> {
+    let scope = call.scope();
+    let found = match arn::fleet_id_or_arn(&scope, id_or_arn) {
+        Some(id) => tx.get(&keys::fleet(&scope, &id)).await?,
+        None => None,
+    };
+    found.ok_or_else(|| {
+        ApiError::not_found(format!(
+            "Fleet {} was not found in account {} and Region {}.",
+            shorten(id_or_arn),
+            scope.account,
+            scope.region
+        ))
+    })
+}
+
+async fn fleet_vpc(tx: &mut Transaction, fleet: &Fleet) -> Result<Vpc, ApiError> {
+    let Some(id) = fleet.vpc() else {
+        return Err(ApiError::invalid_request(format!(
+            "Fleet {} has compute type ANYWHERE and no VPC; VPC peering works with fleets of \
+             compute type EC2.",
+            fleet.id
+        )));
+    };
+    let found = tx.get(&keys::vpc(&fleet.scope, id)).await?;
+    found.ok_or_else(|| {
+        ApiError::internal(
+            "reading a fleet's VPC",
+            format!("fleet {} lacks VPC {id}", fleet.id),
+        )
+    })
+}
+
+/// The latest authorization that `peer_account` gave the caller's account for its VPC.
+async fn authorization(
+    tx: &mut Transaction,
+    scope: &Scope,
+    peer_account: AccountId,
+    peer_vpc: &VpcId,
+) -> Result<Option<Authorization>, ApiError> {
+    let key = keys::authorization(&scope.region, peer_account, peer_vpc, scope.account);
+    Ok(tx.get(&key).await?)
+}
+
+/// The caller may know of a VPC in another Region if it is its own, or if its owner has authorized
+/// the caller for it there. Any other is told like an unknown one, by the missing authorization.
+async fn refuse_other_region(
+    tx: &mut Transaction,
+    scope: &Scope,
+    peer_account: AccountId,
+    peer_vpc: &VpcId,
+) -> Result<(), ApiError> {
+    let Some(owner) = tx.get(&keys::vpc_scope(peer_vpc)).await? else {
+        return Ok(());
+    };
+    if owner.account != peer_account || owner.region == scope.region {
+        return Ok(());
+    }
+    let there = Scope {
+        account: scope.account,
+        region: owner.region.clone(),
+    };
+    let known = owner.account == scope.account
+        || authorization(tx, &there, peer_account, peer_vpc)
+            .await?
+            .is_some();
+    if !known {
+        return Ok(());
+    }
+    Err(ApiError::invalid_request(format!(
+        "VPC {peer_vpc} is in Region {} and the fleet is in Region {}; VPCs of different Regions \
+         cannot be peered.",
+        owner.region, scope.region
+    )))
+}
+
+async fn refuse_duplicate(
+    tx: &mut Transaction,
+    scope: &Scope,
+    fleet: &FleetId,
+    peer_vpc: &VpcId,
+) -> Result<(), ApiError> {
+    let others = tx.list(&keys::connections_of(scope, fleet)).await?;
+    let same = others.iter().find(|other| {
+        other.accepter.vpc == *peer_vpc
+            && (other.state.is_live() || matches!(other.state, State::Deleting { .. }))
+    });
+    match same {
+        None => Ok(()),
+        Some(other) => Err(ApiError::invalid_request(format!(
+            "VPC peering connection {} between fleet {fleet} and VPC {peer_vpc} already exists and \
+             is {}.",
+            other.id,
+            other.state.code()
+        ))),
+    }
+}
+
+/// What is missing, as far as the caller may know: an authorization that names another account
+/// is like none.
+fn not_authorized(
+    scope: &Scope,
+    peer_account: AccountId,
+    peer_vpc: &str,
+    missing: Missing,
+) -> ApiError {
+    let what = match missing {
+        Missing::None => "there is none".to_owned(),
+        Missing::Expired { at } => format!("the last one expired at {at}"),
+        Missing::Cancelled { at } => format!("the last one was cancelled at {at}"),
+    };
+    ApiError::new(
+        ErrorKind::Unauthorized,
+        format!(
+            "Account {} has no valid VPC peering authorization for VPC {} of account {peer_account} \
+             in Region {}: {what}. The owner of the VPC has to call CreateVpcPeeringAuthorization \
+             with GameLiftAwsAccountId {} first; it is valid for 24 hours.",
+            scope.account,
+            shorten(peer_vpc),
+            scope.region,
+            scope.account
+        ),
+    )
+}

@@ -1,0 +1,29 @@
+//! What a handler knows besides its input.
+
+use tombolo_domain::id::IdSource;
+use tombolo_domain::{Scope, Timestamp};
+
+use super::Settings;
+use crate::http::Caller;
+
+/// One request's circumstances.
+pub struct Call<'a> {
+    /// Who calls, from the verified signature only.
+    pub caller: &'a Caller,
+    /// The server's time, one for the whole request.
+    pub now: Timestamp,
+    /// Where new ids come from.
+    pub ids: &'a dyn IdSource,
+    /// The server's configuration.
+    pub settings: &'a Settings,
+}
+
+impl Call<'_> {
+    /// The account and Region that the request acts in.
+    pub fn scope(&self) -> Scope {
+        Scope {
+            account: self.caller.account,
+            region: self.caller.region.clone(),
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! From an operation's name to its handler.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tombolo_store::typed::Transaction;
+
+use super::Call;
+use crate::error::{ApiError, ErrorKind};
+use crate::model::{Document, ServiceName};
+use crate::{ec2, gamelift, sts};
+
+/// Matches `operation` against names; each handler's input and output are typed.
+macro_rules! serve {
+    ($operation:ident, $tx:ident, $call:ident, $input:ident; $($name:literal => $handler:path,)*) => {
+        match $operation {
+            $($name => output($handler($tx, $call, typed($input)?).await?),)*
+            other => Err(ApiError::new(
+                ErrorKind::NotServed,
+                format!("{other} is not served by Tombolo"),
+            )),
+        }
+    };
+}
+
+/// Runs the handler of `operation`.
+pub(super) async fn route(
+    service: ServiceName,
+    operation: &str,
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    input: &Document,
+) -> Result<Document, ApiError> {
+    match service {
+        ServiceName::GameLift => serve! { operation, tx, call, input;
+            "CreateVpcPeeringAuthorization" => gamelift::create_vpc_peering_authorization,
+            "DescribeVpcPeeringAuthorizations" => gamelift::describe_vpc_peering_authorizations,
+            "DeleteVpcPeeringAuthorization" => gamelift::delete_vpc_peering_authorization,
+            "CreateVpcPeeringConnection" => gamelift::create_vpc_peering_connection,
+            "DescribeVpcPeeringConnections" => gamelift::describe_vpc_peering_connections,
+            "DeleteVpcPeeringConnection" => gamelift::delete_vpc_peering_connection,
+        },
+        ServiceName::Ec2 => serve! { operation, tx, call, input;
+        },
+        ServiceName::Sts => serve! { operation, tx, call, input;
+            "GetCallerIdentity" => sts::get_caller_identity,
+        },
+    }
+}
+
+fn typed<T: DeserializeOwned>(input: &Document) -> Result<T, ApiError> {
+    // The model has checked the input, so what fails here is a handler whose input type does not
+    // fit the model; the conformance test finds such a one first.
+    T::deserialize(input).map_err(|error| ApiError::internal("reading a validated input", error))
+}
+
+fn output<T: Serialize>(output: T) -> Result<Document, ApiError> {
+    serde_json::to_value(output).map_err(|error| ApiError::internal("writing an output", error))
+}

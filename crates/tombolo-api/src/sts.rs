@@ -1,0 +1,33 @@
+//! AWS STS: who am I.
+
+use serde::{Deserialize, Serialize};
+use tombolo_domain::id::AccountId;
+use tombolo_store::typed::Transaction;
+
+use crate::error::ApiError;
+use crate::operation::Call;
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct GetCallerIdentity {}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct CallerIdentity {
+    user_id: String,
+    account: AccountId,
+    arn: String,
+}
+
+/// Who signed the request.
+pub(crate) async fn get_caller_identity(
+    _: &mut Transaction,
+    call: &Call<'_>,
+    _: GetCallerIdentity,
+) -> Result<CallerIdentity, ApiError> {
+    let caller = call.caller;
+    Ok(CallerIdentity {
+        user_id: caller.user.id.clone(),
+        account: caller.account,
+        arn: caller.arn(),
+    })
+}
