@@ -7,6 +7,7 @@
 //! **Architecture invariant:** no handler commits, sleeps, or talks to a network or a process.
 
 mod call;
+pub mod interface;
 mod route;
 pub(crate) mod vpc;
 

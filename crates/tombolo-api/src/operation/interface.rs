@@ -1,0 +1,142 @@
+//! Making a network interface: EC2's CreateNetworkInterface, GameLift's CreateFleet for its
+//! instance, and `tombolo run` for its program do the same thing here.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+
+use tombolo_domain::id::{IdSource, NetworkInterfaceId, SecurityGroupId};
+use tombolo_domain::vpc::{Attachment, MacAddress, NetworkInterface, Subnet, Vpc};
+use tombolo_domain::{Timestamp, cidr};
+use tombolo_store::keys;
+use tombolo_store::typed::Transaction;
+
+use crate::error::{ApiError, ErrorKind, ResourceKind};
+
+/// What a new network interface is to be.
+pub struct NewInterface<'a> {
+    /// The VPC.
+    pub vpc: &'a Vpc,
+    /// The subnet of `vpc` that the interface is in.
+    pub subnet: &'a Subnet,
+    /// The address; the first free one of the subnet if `None`.
+    pub address: Option<Ipv4Addr>,
+    /// The security groups; the VPC's default one if empty.
+    pub groups: Vec<SecurityGroupId>,
+    /// What it is for.
+    pub description: String,
+    /// The workload that has it from the start, if one does.
+    pub attachment: Option<Attachment>,
+}
+
+/// Makes a network interface, owned by the VPC's owner. `tx` must have read or written the VPC and
+/// the subnet itself: that is what makes a deletion in between a conflict.
+///
+/// # Errors
+/// [`ErrorKind::InvalidParameterValue`] for an address that no workload of the subnet can have,
+/// [`ErrorKind::AddressInUse`], [`ErrorKind::InsufficientFreeAddresses`], and
+/// [`ErrorKind::NotFound`] for a security group that is not the VPC's.
+pub async fn create(
+    tx: &mut Transaction,
+    ids: &dyn IdSource,
+    now: Timestamp,
+    new: NewInterface<'_>,
+) -> Result<NetworkInterface, ApiError> {
+    let address = free_address(tx, new.vpc, new.subnet, new.address).await?;
+    let groups = groups_or_default(tx, new.vpc, new.groups).await?;
+    let interface = NetworkInterface {
+        scope: new.vpc.scope.clone(),
+        id: NetworkInterfaceId::generate(ids),
+        vpc: new.vpc.id.clone(),
+        subnet: new.subnet.id.clone(),
+        address,
+        mac: MacAddress::for_address(address),
+        description: new.description,
+        groups,
+        attachment: new.attachment,
+        created: now,
+    };
+    tx.put(&interface)?;
+    Ok(interface)
+}
+
+/// `wanted` if it is free, or the first free address. No two interfaces of a VPC ever share one, so
+/// the commit depends on all that the VPC has.
+async fn free_address(
+    tx: &mut Transaction,
+    vpc: &Vpc,
+    subnet: &Subnet,
+    wanted: Option<Ipv4Addr>,
+) -> Result<Ipv4Addr, ApiError> {
+    let interfaces = tx.list(&keys::interfaces_of(&vpc.scope, &vpc.id)).await?;
+    let taken: BTreeSet<Ipv4Addr> = interfaces.iter().map(|other| other.address).collect();
+    let Some(wanted) = wanted else {
+        let free = cidr::usable_addresses(subnet.cidr).find(|address| !taken.contains(address));
+        return free.ok_or_else(|| {
+            ApiError::new(
+                ErrorKind::InsufficientFreeAddresses,
+                format!(
+                    "Subnet {} ({}) has no free address; delete a network interface in it, or use \
+                     another subnet.",
+                    subnet.id, subnet.cidr
+                ),
+            )
+        });
+    };
+    if !cidr::is_usable_address(subnet.cidr, wanted) {
+        let why = if subnet.cidr.contains(&wanted) {
+            "is reserved: the first four addresses of a subnet and the last cannot be assigned"
+        } else {
+            "does not fall within the subnet's address range"
+        };
+        return Err(ApiError::new(
+            ErrorKind::InvalidParameterValue,
+            format!(
+                "Address {wanted} {why} (subnet {}, {}).",
+                subnet.id, subnet.cidr
+            ),
+        ));
+    }
+    if taken.contains(&wanted) {
+        return Err(ApiError::new(
+            ErrorKind::AddressInUse,
+            format!("Address {wanted} of subnet {} is in use.", subnet.id),
+        ));
+    }
+    Ok(wanted)
+}
+
+/// `wanted`, each checked to be a group of the VPC, or the VPC's default group.
+async fn groups_or_default(
+    tx: &mut Transaction,
+    vpc: &Vpc,
+    wanted: Vec<SecurityGroupId>,
+) -> Result<Vec<SecurityGroupId>, ApiError> {
+    let mut groups: Vec<SecurityGroupId> = Vec::with_capacity(wanted.len().max(1));
+    for id in wanted {
+        let key = keys::security_group(&vpc.scope, &vpc.id, &id);
+        if tx.get(&key).await?.is_none() {
+            return Err(ApiError::new(
+                ErrorKind::NotFound(ResourceKind::SecurityGroup),
+                format!("The security group '{id}' does not exist in VPC '{}'", vpc.id),
+            ));
+        }
+        if !groups.contains(&id) {
+            groups.push(id);
+        }
+    }
+    if groups.is_empty() {
+        // The default group goes only together with the VPC, which the commit depends on already.
+        let all = tx
+            .peek(&keys::security_groups_of(&vpc.scope, &vpc.id))
+            .await?;
+        let default = all.into_iter().find(|group| group.is_default());
+        let default = default.ok_or_else(|| {
+            ApiError::internal(
+                "reading a VPC's default security group",
+                format!("VPC {} has none", vpc.id),
+            )
+        })?;
+        groups.push(default.id);
+    }
+    Ok(groups)
+}
