@@ -318,3 +318,65 @@ fn sync_directory(path: &Path) -> io::Result<()> {
         .filter(|parent| !parent.as_os_str().is_empty());
     File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
 }
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "this is how a test fails"
+)]
+mod tests {
+    use super::*;
+    use crate::store::KeyRange;
+
+    fn writes(key: &'static str, size: usize, revision: u64) -> Writes {
+        let value = Bytes::from(vec![b'x'; size]);
+        let modified = Revision(revision);
+        Writes::from([(Bytes::from(key), Some(Versioned { value, modified }))])
+    }
+
+    fn keys(database: &Database) -> Vec<Bytes> {
+        let state = database.load(Limits::DEFAULT).unwrap();
+        let range = KeyRange {
+            start: Bytes::new(),
+            end: Bytes::from_static(b"\xff"),
+        };
+        state
+            .page(&range, 10)
+            .entries
+            .into_iter()
+            .map(|entry| entry.key)
+            .collect()
+    }
+
+    #[test]
+    fn a_full_disk_rolls_back_and_what_fits_is_still_taken() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut database = Database::open(&directory.path().join("store.db")).unwrap();
+        database.commit(&writes("a", 10, 1), Revision(1)).unwrap();
+        database
+            .connection
+            .pragma_update(None, "max_page_count", 20)
+            .unwrap();
+
+        let refused = database
+            .commit(&writes("b", 1 << 20, 2), Revision(2))
+            .unwrap_err();
+        let CommitError::RolledBack(cause) = refused else {
+            panic!("{refused:?}")
+        };
+        assert!(cause.to_string().contains("full"), "{cause}");
+        assert_eq!(keys(&database), ["a"]);
+
+        database.commit(&writes("c", 10, 2), Revision(2)).unwrap();
+        assert_eq!(keys(&database), ["a", "c"]);
+    }
+
+    #[test]
+    fn a_server_killed_while_creating_leaves_a_file_that_opens() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("store.db");
+        File::create(&path).unwrap();
+        assert_eq!(keys(&Database::open(&path).unwrap()), Vec::<Bytes>::new());
+    }
+}

@@ -154,3 +154,182 @@ fn chain(error: &(dyn Error + 'static)) -> String {
         .collect::<Vec<_>>()
         .join(": ")
 }
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "this is how a test fails"
+)]
+mod tests {
+    use std::collections::{BTreeMap, VecDeque};
+    use std::io;
+
+    use bytes::Bytes;
+    use futures::FutureExt;
+
+    use super::*;
+    use crate::history::Limits;
+    use crate::state::State;
+    use crate::store::{Compare, WatchError};
+
+    /// Answers as it was told to, then succeeds; counts the batches it was given.
+    #[derive(Default)]
+    struct Scripted {
+        failures: VecDeque<CommitError>,
+        commits: usize,
+    }
+
+    impl Journal for Scripted {
+        fn commit(&mut self, _: &Writes, _: Revision) -> Result<(), CommitError> {
+            self.commits += 1;
+            self.failures.pop_front().map_or(Ok(()), Err)
+        }
+    }
+
+    fn writer(failures: impl IntoIterator<Item = CommitError>) -> Writer<Scripted> {
+        let state = State::new(BTreeMap::new(), Revision(0), Limits::DEFAULT);
+        let failures = failures.into_iter().collect();
+        Writer::new(
+            SharedState::new(state),
+            Scripted {
+                failures,
+                commits: 0,
+            },
+        )
+    }
+
+    fn put(key: &'static str) -> Txn {
+        Txn {
+            puts: vec![(Bytes::from(key), Bytes::new())],
+            ..Txn::default()
+        }
+    }
+
+    fn create(key: &'static str) -> Txn {
+        let absent = Compare::Unchanged {
+            key: Bytes::from(key),
+            modified: Revision(0),
+        };
+        Txn {
+            compares: vec![absent],
+            ..put(key)
+        }
+    }
+
+    /// Commits `txns` as one batch: what each was answered, and whether the writer can go on.
+    fn commit<const N: usize>(
+        writer: &mut Writer<Scripted>,
+        txns: [Txn; N],
+    ) -> ([Result<TxnOutcome, StoreError>; N], bool) {
+        let (requests, answers): (Vec<_>, Vec<_>) = txns
+            .into_iter()
+            .map(|txn| {
+                let (answer, outcome) = oneshot::channel();
+                (Request { txn, answer }, outcome)
+            })
+            .unzip();
+        let goes_on = writer.commit(requests.into_iter()).is_ok();
+        let answers: Vec<_> = answers
+            .into_iter()
+            .map(|mut answer| answer.try_recv().unwrap())
+            .collect();
+        (answers.try_into().unwrap(), goes_on)
+    }
+
+    fn failure() -> Arc<dyn Error + Send + Sync> {
+        Arc::new(io::Error::other("the disk is on fire"))
+    }
+
+    #[test]
+    fn a_conflict_does_not_poison_its_batch() {
+        let mut writer = writer([]);
+        let (answers, _) = commit(&mut writer, [create("a"), create("a"), create("b")]);
+        let outcomes = answers.map(Result::unwrap);
+        let expected = [
+            TxnOutcome::Committed(Revision(1)),
+            TxnOutcome::Conflict,
+            TxnOutcome::Committed(Revision(2)),
+        ];
+        assert_eq!(outcomes, expected);
+        assert_eq!(writer.journal.commits, 1, "one commit for all");
+        assert_eq!(writer.shared.revision(), Revision(2));
+    }
+
+    #[test]
+    fn a_batch_that_writes_nothing_does_not_touch_the_disk() {
+        let mut writer = writer([]);
+        let _ = commit(&mut writer, [put("a")]);
+        let (answers, _) = commit(&mut writer, [create("a"), Txn::default()]);
+        let outcomes = answers.map(Result::unwrap);
+        assert_eq!(
+            outcomes,
+            [TxnOutcome::Conflict, TxnOutcome::Committed(Revision(1))]
+        );
+        assert_eq!(writer.journal.commits, 1);
+    }
+
+    #[test]
+    fn nothing_is_told_of_a_batch_that_was_rolled_back() {
+        let mut writer = writer([CommitError::RolledBack(failure())]);
+        // The second one's conflict would rest on the first one's write, which does not stand.
+        let (answers, goes_on) = commit(&mut writer, [create("a"), create("a")]);
+        for answer in answers {
+            let error = answer.unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                "the store failed while committing a transaction"
+            );
+            assert_eq!(error.source().unwrap().to_string(), "the disk is on fire");
+        }
+        assert!(goes_on);
+        assert_eq!(writer.shared.get(b"a").unwrap(), None);
+
+        let ([answer], _) = commit(&mut writer, [create("a")]);
+        assert_eq!(answer.unwrap(), TxnOutcome::Committed(Revision(1)));
+    }
+
+    #[test]
+    fn a_commit_of_unknown_outcome_closes_the_store() {
+        let mut writer = writer([CommitError::OutcomeUnknown(failure())]);
+        let shared = Arc::clone(&writer.shared);
+        let mut watch = shared.watch(b"", Revision(0));
+        let ([answer], goes_on) = commit(&mut writer, [put("a")]);
+        assert!(
+            matches!(answer, Err(StoreError::Failed { .. })),
+            "{answer:?}"
+        );
+        assert!(!goes_on);
+        assert!(matches!(shared.get(b"a"), Err(StoreError::Closed)));
+        assert_eq!(watch.next().now_or_never(), Some(Err(WatchError::Closed)));
+    }
+
+    #[test]
+    fn who_waits_behind_a_failure_is_told_that_the_store_is_closed() {
+        let writer = writer([CommitError::OutcomeUnknown(failure())]);
+        let (requests, accepted) = mpsc::channel(BATCH + 1);
+        let waiting: Vec<_> = (0..=BATCH)
+            .map(|_| {
+                let (answer, outcome) = oneshot::channel();
+                requests
+                    .try_send(Request {
+                        txn: put("a"),
+                        answer,
+                    })
+                    .unwrap();
+                outcome
+            })
+            .collect();
+        writer.run(accepted);
+        assert!(requests.is_closed());
+        let mut answers = waiting.into_iter().map(|mut outcome| outcome.try_recv());
+        assert!(
+            answers
+                .by_ref()
+                .take(BATCH)
+                .all(|answer| matches!(answer, Ok(Err(_))))
+        );
+        // Never evaluated: its sender is gone, which the store reads as closed.
+        assert!(answers.next().unwrap().is_err());
+    }
+}
