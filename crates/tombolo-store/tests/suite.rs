@@ -27,7 +27,9 @@ use tombolo_store::{
 };
 
 /// Every engine, by the function that makes an empty one.
-const ENGINES: [(&str, fn() -> Engine); 2] = [("memory", memory), ("sqlite", sqlite)];
+const ENGINES: [(&str, Make); 2] = [("memory", memory), ("sqlite", sqlite)];
+
+type Make = fn() -> Engine;
 
 /// A store, and the directory that goes with it.
 struct Engine {
