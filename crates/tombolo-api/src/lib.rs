@@ -4,10 +4,12 @@
 //! it, lets [`protocol`] turn the body into a [`model::Document`], has [`model`] check it against
 //! the service's own model, and only then hands it to an operation.
 
+mod ec2;
 pub mod error;
+mod gamelift;
 pub mod http;
 pub mod model;
-mod ec2;
-mod gamelift;
 pub mod operation;
+pub mod protocol;
+pub mod sigv4;
 mod sts;

@@ -1,7 +1,16 @@
 //! The HTTP service: from request to verified, validated call and back.
+//!
+//! **Invariant:** no handler sees a request whose signature was not verified, nor an input that
+//! the model does not allow. [`Api::handle`] is the only way to [`Dispatch`].
 
+mod api;
 mod caller;
 mod dispatch;
+mod request_id;
+mod router;
 
+pub use api::{Api, Backend, MAX_BODY};
 pub use caller::{Caller, Credential, Credentials, User};
 pub use dispatch::Dispatch;
+pub use request_id::RequestId;
+pub use router::router;

@@ -1,36 +1,18 @@
 //! The services' own models, and requests checked against them.
+//!
+//! The models are derived from botocore's by `cargo xtask model`, compiled in, and read once at
+//! start. Codecs and validation are guided by them, so a member exists in one place only.
 
-use std::fmt;
+mod load;
+mod service;
+mod shape;
+mod validate;
+
+pub use load::ModelError;
+pub use service::{Models, Operation, Service, ServiceName};
+pub use shape::{Bounds, Kind, List, Member, Pattern, Shape, ShapeId, Structure};
+pub use validate::validate;
 
 /// Input and output of an operation, independent of protocol: members by the model's names,
-/// timestamps as numbers of seconds since the epoch, blobs as base64 text. A member that is null
-/// counts as absent.
+/// timestamps as numbers of seconds since the epoch. A member that is null counts as absent.
 pub type Document = serde_json::Value;
-
-/// The services that Tombolo speaks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ServiceName {
-    /// Amazon GameLift Servers.
-    GameLift,
-    /// Amazon EC2.
-    Ec2,
-    /// AWS STS.
-    Sts,
-}
-
-impl ServiceName {
-    /// The name in credential scopes and ARNs: `gamelift`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            ServiceName::GameLift => "gamelift",
-            ServiceName::Ec2 => "ec2",
-            ServiceName::Sts => "sts",
-        }
-    }
-}
-
-impl fmt::Display for ServiceName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}

@@ -1,0 +1,301 @@
+//! One request's way: head, body, protocol, signature, input, operation, reply.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ::http::request::Parts;
+use ::http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use axum::body::HttpBody;
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use jiff::Timestamp;
+use tombolo_domain::id::{AccountId, IdSource, Region};
+use tracing::Instrument;
+
+use super::caller::{Caller, Credentials};
+use super::dispatch::Dispatch;
+use super::request_id::RequestId;
+use crate::error::{ApiError, ErrorKind};
+use crate::model::{ModelError, Models, Operation, Service, ServiceName, validate};
+use crate::protocol::{self, Call, Encoded, Protocol};
+use crate::sigv4::{SignedRequest, Verifier};
+
+/// The longest body that is read, in bytes.
+pub const MAX_BODY: usize = 1 << 20;
+
+/// How long a body may take to arrive: a client that sends a byte a minute must not hold its
+/// connection for ever.
+const BODY_DEADLINE: Duration = Duration::from_secs(30);
+
+/// What the API needs from the rest of the server.
+pub struct Backend {
+    /// The Regions that credentials may be scoped to.
+    pub regions: Vec<Region>,
+    /// Who the access keys belong to.
+    pub credentials: Arc<dyn Credentials>,
+    /// The operations.
+    pub dispatch: Arc<dyn Dispatch>,
+    /// Where request ids come from.
+    pub ids: Arc<dyn IdSource>,
+    /// The real time, which clients sign with; never a rehearsal's.
+    pub now: fn() -> Timestamp,
+}
+
+/// The API: all services and protocols on one port.
+pub struct Api {
+    models: Models,
+    verifier: Verifier,
+    dispatch: Arc<dyn Dispatch>,
+    ids: Arc<dyn IdSource>,
+    now: fn() -> Timestamp,
+}
+
+/// What is known of a request so far, for its reply and its log line.
+struct Progress {
+    protocol: Protocol,
+    service: ServiceName,
+    operation: String,
+    account: Option<AccountId>,
+}
+
+impl Api {
+    /// Reads the models.
+    ///
+    /// # Errors
+    /// A model that is compiled in has something that this build cannot handle.
+    pub fn new(backend: Backend) -> Result<Self, ModelError> {
+        Ok(Api {
+            models: Models::load()?,
+            verifier: Verifier::new(backend.regions, backend.credentials),
+            dispatch: backend.dispatch,
+            ids: backend.ids,
+            now: backend.now,
+        })
+    }
+
+    /// The models that the API serves.
+    pub fn models(&self) -> &Models {
+        &self.models
+    }
+
+    /// Answers one request. Every failure is a reply too.
+    pub async fn handle<B>(&self, request: Request<B>) -> Response<Full<Bytes>>
+    where
+        B: HttpBody,
+        B::Data: Send,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let started = Instant::now();
+        let request_id = RequestId::generate(&*self.ids).to_string();
+        let span = tracing::info_span!("request", id = %request_id);
+        self.answer(request, request_id, started)
+            .instrument(span)
+            .await
+    }
+
+    async fn answer<B>(
+        &self,
+        request: Request<B>,
+        request_id: String,
+        started: Instant,
+    ) -> Response<Full<Bytes>>
+    where
+        B: HttpBody,
+        B::Data: Send,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let (head, body) = request.into_parts();
+        if head.method == Method::GET && head.uri.path() == "/health" {
+            return health(&request_id);
+        }
+        let mut progress = Progress::new(protocol::detect_head(&head));
+        let outcome = match read(body).await {
+            Ok(body) => self.call(&head, &body, &request_id, &mut progress).await,
+            Err(error) => Err(error),
+        };
+        let (status, encoded) = match outcome {
+            Ok(encoded) => (StatusCode::OK, encoded),
+            Err(error) => progress.refuse(&error, &request_id),
+        };
+        tracing::info!(
+            method = %head.method,
+            service = %progress.service,
+            operation = %progress.operation,
+            account = progress.account.map(tracing::field::display),
+            status = status.as_u16(),
+            duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
+            "answered"
+        );
+        reply(status, progress.protocol, encoded, &request_id)
+    }
+
+    async fn call(
+        &self,
+        head: &Parts,
+        body: &[u8],
+        request_id: &str,
+        progress: &mut Progress,
+    ) -> Result<Encoded, ApiError> {
+        let call = match protocol::detect(&self.models, head, body) {
+            Ok(call) => call,
+            Err((protocol, error)) => {
+                *progress = Progress::new(protocol);
+                return Err(error);
+            }
+        };
+        progress.protocol = call.protocol;
+        progress.service = call.service;
+
+        let caller = self.verify(head, body, call.service).await?;
+        progress.account = Some(caller.account);
+
+        let service = self.models.service(call.service);
+        let operation = find(service, &call)?;
+        progress.operation.push_str(operation.name);
+
+        let input = protocol::decode(service, operation, &call.input)?;
+        if let Some(shape) = operation.input {
+            validate(service, shape, &input)?;
+        }
+        let output = self
+            .dispatch
+            .call(call.service, operation.name, &caller, input)
+            .await?;
+        protocol::output(call.protocol, service, operation, &output, request_id)
+            .map_err(|error| ApiError::internal("writing the output", error))
+    }
+
+    async fn verify(
+        &self,
+        head: &Parts,
+        body: &[u8],
+        service: ServiceName,
+    ) -> Result<Caller, ApiError> {
+        let request = SignedRequest {
+            method: head.method.as_str(),
+            path: head.uri.path(),
+            query: head.uri.query().unwrap_or_default(),
+            authority: head.uri.authority().map(|authority| authority.as_str()),
+            headers: &head.headers,
+            body,
+        };
+        self.verifier.verify(&request, service, (self.now)()).await
+    }
+}
+
+impl Progress {
+    fn new(protocol: Protocol) -> Self {
+        Progress {
+            protocol,
+            service: protocol.usual_service(),
+            operation: String::new(),
+            account: None,
+        }
+    }
+
+    /// The reply to a request that failed. What the client does not see is logged.
+    fn refuse(&self, error: &ApiError, request_id: &str) -> (StatusCode, Encoded) {
+        if error.kind() == ErrorKind::Internal {
+            tracing::error!(
+                service = %self.service,
+                operation = %self.operation,
+                "{}",
+                chain(error)
+            );
+        } else {
+            tracing::debug!(kind = ?error.kind(), "{error}");
+        }
+        let (wire, encoded) = protocol::error(self.protocol, self.service, error, request_id);
+        let status = StatusCode::from_u16(wire.status);
+        (status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), encoded)
+    }
+}
+
+/// The operation that is called, if it is one that is served.
+fn find<'a>(service: &'a Service, call: &Call<'_>) -> Result<&'a Operation, ApiError> {
+    if let Some(operation) = service.operation(&call.operation) {
+        return Ok(operation);
+    }
+    let name: String = call.operation.chars().take(64).collect();
+    if service.is_unserved(&call.operation) {
+        return Err(ApiError::new(
+            ErrorKind::NotServed,
+            format!("Tombolo does not serve {name} of {}.", service.name),
+        ));
+    }
+    let message = match call.service {
+        ServiceName::GameLift => format!("GameLift has no operation {name}."),
+        _ => format!("The action {name} is not valid for this web service."),
+    };
+    Err(ApiError::new(ErrorKind::UnknownOperation, message))
+}
+
+/// Reads the body, if it is not longer than [`MAX_BODY`].
+async fn read<B>(body: B) -> Result<Bytes, ApiError>
+where
+    B: HttpBody,
+    B::Data: Send,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let body = Limited::new(body, MAX_BODY).collect();
+    match tokio::time::timeout(BODY_DEADLINE, body).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(ApiError::new(
+            ErrorKind::RequestTooLarge,
+            format!("The body is longer than {MAX_BODY} bytes, the most that is read."),
+        )),
+        Ok(Err(error)) => Err(ApiError::new(
+            ErrorKind::Serialization,
+            format!("The body could not be read to its end: {error}"),
+        )),
+        Err(_) => Err(ApiError::new(
+            ErrorKind::Serialization,
+            format!(
+                "The body did not arrive within {} seconds.",
+                BODY_DEADLINE.as_secs()
+            ),
+        )),
+    }
+}
+
+fn health(request_id: &str) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from_static(b"ok")));
+    insert(&mut response, header::CONTENT_TYPE.as_str(), "text/plain");
+    insert(&mut response, "x-amzn-requestid", request_id);
+    response
+}
+
+fn reply(
+    status: StatusCode,
+    protocol: Protocol,
+    encoded: Encoded,
+    request_id: &str,
+) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(encoded.body)));
+    *response.status_mut() = status;
+    insert(
+        &mut response,
+        header::CONTENT_TYPE.as_str(),
+        encoded.content_type,
+    );
+    insert(&mut response, "x-amzn-requestid", request_id);
+    if protocol == Protocol::RpcCbor {
+        insert(&mut response, "smithy-protocol", "rpc-v2-cbor");
+    }
+    response
+}
+
+fn insert(response: &mut Response<Full<Bytes>>, name: &'static str, value: &str) {
+    // Request ids and media types are ASCII, so that this never skips one.
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(name, value);
+    }
+}
+
+/// An error and everything that caused it, on one line.
+fn chain(error: &dyn Error) -> String {
+    let causes = std::iter::successors(Some(error), |&error| error.source());
+    let causes: Vec<String> = causes.map(ToString::to_string).collect();
+    causes.join(": ")
+}

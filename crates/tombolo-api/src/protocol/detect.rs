@@ -1,0 +1,239 @@
+//! Which protocol, service and operation a request is for.
+
+use ::http::header::CONTENT_TYPE;
+use ::http::{HeaderMap, Method, request::Parts};
+
+use super::form::Form;
+use crate::error::{ApiError, ErrorKind};
+use crate::model::{Models, ServiceName};
+
+/// A protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// <https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html>
+    AwsJson,
+    /// <https://smithy.io/2.0/additional-specs/protocols/smithy-rpc-v2.html>
+    RpcCbor,
+    /// <https://smithy.io/2.0/aws/protocols/aws-ec2-query-protocol.html>
+    Ec2Query,
+    /// <https://smithy.io/2.0/aws/protocols/aws-query-protocol.html>
+    AwsQuery,
+}
+
+impl Protocol {
+    /// The service that a request is taken to be for, when nothing else of it says so.
+    pub fn usual_service(self) -> ServiceName {
+        match self {
+            Protocol::AwsJson | Protocol::RpcCbor => ServiceName::GameLift,
+            Protocol::Ec2Query => ServiceName::Ec2,
+            Protocol::AwsQuery => ServiceName::Sts,
+        }
+    }
+}
+
+/// What a request asks for. The operation is the caller's word, not yet looked up.
+#[derive(Debug)]
+pub struct Call<'a> {
+    /// How it is written.
+    pub protocol: Protocol,
+    /// Whose operation.
+    pub service: ServiceName,
+    /// The operation's name.
+    pub operation: String,
+    /// Where the input is.
+    pub input: Input<'a>,
+}
+
+/// An input that is not decoded yet.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// A JSON text, or nothing.
+    Json(&'a [u8]),
+    /// A CBOR item, or nothing.
+    Cbor(&'a [u8]),
+    /// Parameters of a form or query.
+    Form(Form),
+}
+
+/// A request that cannot be for any operation, and the protocol to say so in.
+pub type Refused = (Protocol, ApiError);
+
+/// Finds out what a request asks for. Nothing of it is verified yet; the service decides which
+/// credential scope the signature must have.
+///
+/// # Errors
+/// The request names no operation in any of the protocols, or not in the way the protocol has it.
+pub fn detect<'a>(models: &Models, head: &Parts, body: &'a [u8]) -> Result<Call<'a>, Refused> {
+    let protocol = detect_head(head);
+    let refuse = |error| (protocol, error);
+    match protocol {
+        Protocol::AwsJson => json(head, body).map_err(refuse),
+        Protocol::RpcCbor => cbor(head, body).map_err(refuse),
+        Protocol::Ec2Query | Protocol::AwsQuery => query(models, head, body),
+    }
+}
+
+/// The protocol as far as it can be told without the body: a form's version may still turn
+/// ec2Query into awsQuery.
+pub fn detect_head(head: &Parts) -> Protocol {
+    let query = head.uri.query().unwrap_or_default();
+    if head.uri.path().starts_with("/service/") || head.headers.contains_key("smithy-protocol") {
+        Protocol::RpcCbor
+    } else if head.headers.contains_key("x-amz-target") {
+        Protocol::AwsJson
+    } else if is_type(&head.headers, "application/x-www-form-urlencoded")
+        || query.split('&').any(|pair| pair.starts_with("Action="))
+    {
+        Protocol::Ec2Query
+    } else {
+        Protocol::AwsJson
+    }
+}
+
+fn json<'a>(head: &Parts, body: &'a [u8]) -> Result<Call<'a>, ApiError> {
+    let mut targets = head.headers.get_all("x-amz-target").iter();
+    let target = targets.next().and_then(|target| target.to_str().ok());
+    let operation = target.and_then(|target| target.strip_prefix("GameLift."));
+    let (Some(operation), None) = (operation, targets.next()) else {
+        return Err(unknown_operation(format!(
+            "No operation is named by {} {}. GameLift takes POST / with \
+             X-Amz-Target: GameLift.<Operation>, EC2 and STS take a form with Action and Version.",
+            head.method,
+            shown(head.uri.path())
+        )));
+    };
+    require_post(head)?;
+    if ![
+        "application/x-amz-json-1.1",
+        "application/x-amz-json-1.0",
+        "application/json",
+    ]
+    .iter()
+    .any(|expected| is_type(&head.headers, expected))
+    {
+        return Err(unsupported_type(
+            &head.headers,
+            "application/x-amz-json-1.1",
+        ));
+    }
+    Ok(Call {
+        protocol: Protocol::AwsJson,
+        service: ServiceName::GameLift,
+        operation: operation.to_owned(),
+        input: Input::Json(body),
+    })
+}
+
+fn cbor<'a>(head: &Parts, body: &'a [u8]) -> Result<Call<'a>, ApiError> {
+    let mut path = head.uri.path().split('/').skip(1);
+    let route = (
+        path.next(),
+        path.next(),
+        path.next(),
+        path.next(),
+        path.next(),
+    );
+    let (Some("service"), Some("GameLift"), Some("operation"), Some(operation), None) = route
+    else {
+        return Err(unknown_operation(format!(
+            "No operation is named by the path {}. It has to be /service/GameLift/operation/<Operation>.",
+            shown(head.uri.path())
+        )));
+    };
+    require_post(head)?;
+    let mut versions = head.headers.get_all("smithy-protocol").iter();
+    let version = versions.next().map(|version| version.as_bytes());
+    if version != Some(b"rpc-v2-cbor") || versions.next().is_some() {
+        return Err(unknown_operation(
+            "The header smithy-protocol must be there once, and be rpc-v2-cbor.",
+        ));
+    }
+    // An operation without input is sent without content type.
+    let untyped = body.is_empty() && !head.headers.contains_key(CONTENT_TYPE);
+    if !untyped && !is_type(&head.headers, "application/cbor") {
+        return Err(unsupported_type(&head.headers, "application/cbor"));
+    }
+    Ok(Call {
+        protocol: Protocol::RpcCbor,
+        service: ServiceName::GameLift,
+        operation: operation.to_owned(),
+        input: Input::Cbor(body),
+    })
+}
+
+fn query<'a>(models: &Models, head: &Parts, body: &[u8]) -> Result<Call<'a>, Refused> {
+    let form = match head.method {
+        Method::GET => Form::read(head.uri.query().unwrap_or_default().as_bytes()),
+        Method::POST if is_type(&head.headers, "application/x-www-form-urlencoded") => {
+            Form::read(body)
+        }
+        _ => Err(unsupported_type(
+            &head.headers,
+            "application/x-www-form-urlencoded",
+        )),
+    };
+    let form = form.map_err(|error| (Protocol::Ec2Query, error))?;
+    let version = form.get("Version").unwrap_or_default();
+    let (protocol, service) = if version == models.service(ServiceName::Ec2).api_version {
+        (Protocol::Ec2Query, ServiceName::Ec2)
+    } else if version == models.service(ServiceName::Sts).api_version {
+        (Protocol::AwsQuery, ServiceName::Sts)
+    } else {
+        // EC2's clients always send EC2's version, so this one expects the other shape.
+        let action = shown(form.get("Action").unwrap_or_default());
+        let error = unknown_operation(format!(
+            "Could not find operation {action} for version {}",
+            shown(version)
+        ));
+        return Err((Protocol::AwsQuery, error));
+    };
+    let Some(operation) = form.get("Action").map(str::to_owned) else {
+        let error = unknown_operation("The request must contain the parameter Action.");
+        return Err((protocol, error));
+    };
+    Ok(Call {
+        protocol,
+        service,
+        operation,
+        input: Input::Form(form),
+    })
+}
+
+fn require_post(head: &Parts) -> Result<(), ApiError> {
+    if head.method == Method::POST {
+        return Ok(());
+    }
+    Err(unknown_operation(format!(
+        "Operations are called by POST, not {}.",
+        shown(head.method.as_str())
+    )))
+}
+
+/// Whether the media type is `expected`, whatever its parameters.
+fn is_type(headers: &HeaderMap, expected: &str) -> bool {
+    let value = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let media_type = value.map(|value| value.split(';').next().unwrap_or_default().trim());
+    media_type.is_some_and(|media_type| media_type.eq_ignore_ascii_case(expected))
+}
+
+fn unknown_operation(message: impl Into<String>) -> ApiError {
+    ApiError::new(ErrorKind::UnknownOperation, message)
+}
+
+fn unsupported_type(headers: &HeaderMap, expected: &str) -> ApiError {
+    let message = match headers.get(CONTENT_TYPE) {
+        Some(given) => format!(
+            "Content-Type must be {expected}, not '{}'.",
+            shown(&String::from_utf8_lossy(given.as_bytes()))
+        ),
+        None => format!("Content-Type must be {expected}; there is none."),
+    };
+    ApiError::new(ErrorKind::UnsupportedMediaType, message)
+}
+
+/// What of a caller's text a message shows.
+fn shown(text: &str) -> String {
+    text.chars().take(64).collect()
+}

@@ -1,0 +1,102 @@
+//! XML replies of ec2Query and awsQuery.
+
+use serde_json::Value;
+
+use super::reply::{EncodeError, members, mistyped};
+use super::time;
+use crate::model::{Kind, Service, ShapeId};
+
+const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
+
+/// An XML text that is being written.
+pub(super) struct Xml(String);
+
+impl Xml {
+    /// A text with its declaration only.
+    pub(super) fn new() -> Self {
+        Xml(DECLARATION.to_owned())
+    }
+
+    /// The bytes.
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        self.0.into_bytes()
+    }
+
+    /// Opens an element; `namespace` is none for all but the outermost.
+    pub(super) fn open(&mut self, name: &str, namespace: Option<&str>) {
+        self.0.push('<');
+        self.0.push_str(name);
+        if let Some(namespace) = namespace {
+            self.0.push_str(" xmlns=\"");
+            self.text(namespace);
+            self.0.push('"');
+        }
+        self.0.push('>');
+    }
+
+    /// Closes an element.
+    pub(super) fn close(&mut self, name: &str) {
+        self.0.push_str("</");
+        self.0.push_str(name);
+        self.0.push('>');
+    }
+
+    /// An element that holds text.
+    pub(super) fn leaf(&mut self, name: &str, text: &str) {
+        self.open(name, None);
+        self.text(text);
+        self.close(name);
+    }
+
+    /// What is within the element of a value of shape `id`.
+    pub(super) fn value(
+        &mut self,
+        service: &Service,
+        id: ShapeId,
+        value: &Value,
+    ) -> Result<(), EncodeError> {
+        let shape = service.shape(id);
+        match (&shape.kind, value) {
+            (Kind::Structure(structure), Value::Object(object)) => {
+                for (member, value) in members(shape, structure, object)? {
+                    self.open(member.element, None);
+                    self.value(service, member.shape, value)?;
+                    self.close(member.element);
+                }
+            }
+            (Kind::List(list), Value::Array(values)) => {
+                for value in values {
+                    self.open(list.element, None);
+                    self.value(service, list.member, value)?;
+                    self.close(list.element);
+                }
+            }
+            (Kind::Text { .. }, Value::String(text)) => self.text(text),
+            (Kind::Integer(_), Value::Number(number)) => self.text(&number.to_string()),
+            (Kind::Boolean, Value::Bool(value)) => self.text(if *value { "true" } else { "false" }),
+            (Kind::Timestamp, Value::Number(number)) => {
+                let text = number.as_f64().and_then(time::to_iso);
+                self.text(&text.ok_or_else(|| mistyped(shape, value))?);
+            }
+            _ => return Err(mistyped(shape, value)),
+        }
+        Ok(())
+    }
+
+    fn text(&mut self, text: &str) {
+        for c in text.chars() {
+            match c {
+                '&' => self.0.push_str("&amp;"),
+                '<' => self.0.push_str("&lt;"),
+                '>' => self.0.push_str("&gt;"),
+                '"' => self.0.push_str("&quot;"),
+                // A parser would turn a bare one into a line feed.
+                '\r' => self.0.push_str("&#13;"),
+                '\t' | '\n' => self.0.push(c),
+                // XML 1.0 has no way to write these.
+                '\0'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => self.0.push('\u{fffd}'),
+                c => self.0.push(c),
+            }
+        }
+    }
+}

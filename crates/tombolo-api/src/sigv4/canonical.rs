@@ -1,0 +1,130 @@
+//! The canonical request: one text for all ways to write the same request.
+
+use std::borrow::Cow;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, percent_encode};
+use sha2::{Digest, Sha256};
+
+use super::ALGORITHM;
+use super::claim::{Claim, Scope};
+use super::verify::SignedRequest;
+
+/// Everything but RFC 3986's unreserved characters.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+const PATH: &AsciiSet = &RESERVED.remove(b'/');
+
+/// The canonical request: method, path, query, signed headers, their names, the body's hash.
+pub(super) fn request(request: &SignedRequest<'_>, claim: &Claim<'_>, payload: &str) -> Vec<u8> {
+    let mut text = Vec::with_capacity(512);
+    text.extend_from_slice(request.method.as_bytes());
+    text.push(b'\n');
+    text.extend_from_slice(path(request.path).as_bytes());
+    text.push(b'\n');
+    text.extend_from_slice(query(request.query).as_bytes());
+    text.push(b'\n');
+    for name in claim.signed_headers.split(';') {
+        text.extend_from_slice(name.as_bytes());
+        text.push(b':');
+        for (at, value) in request.values(name).enumerate() {
+            if at > 0 {
+                text.push(b',');
+            }
+            push_trimmed(&mut text, value);
+        }
+        text.push(b'\n');
+    }
+    text.push(b'\n');
+    text.extend_from_slice(claim.signed_headers.as_bytes());
+    text.push(b'\n');
+    text.extend_from_slice(payload.as_bytes());
+    text
+}
+
+/// What the signing key signs.
+pub(super) fn string_to_sign(claim: &Claim<'_>, scope: &Scope<'_>, canonical: &[u8]) -> String {
+    let hash = hex::encode(Sha256::digest(canonical));
+    format!("{ALGORITHM}\n{}\n{}\n{hash}", claim.date, scope.signed())
+}
+
+/// The path without empty and dot segments, then encoded: what arrived as `%20` becomes `%2520`.
+fn path(path: &str) -> Cow<'_, str> {
+    if path == "/" {
+        return path.into();
+    }
+    let mut segments: Vec<&str> = Vec::new();
+    for segment in path.split('/') {
+        match segment {
+            "" | "." => {}
+            ".." => drop(segments.pop()),
+            segment => segments.push(segment),
+        }
+    }
+    let mut normal = String::with_capacity(path.len() + 1);
+    for segment in &segments {
+        normal.push('/');
+        normal.push_str(segment);
+    }
+    if segments.is_empty() || path.ends_with('/') {
+        normal.push('/');
+    }
+    percent_encode(normal.as_bytes(), PATH).to_string().into()
+}
+
+/// The query's parameters without the signature itself, each encoded anew, in order.
+fn query(query: &str) -> String {
+    let mut pairs: Vec<(String, String)> = parameters(query)
+        .filter(|(name, _)| **name != *b"X-Amz-Signature")
+        .map(|(name, value)| (encode(&name), encode(&value)))
+        .collect();
+    pairs.sort_unstable();
+    let mut text = String::with_capacity(query.len());
+    for (at, (name, value)) in pairs.iter().enumerate() {
+        if at > 0 {
+            text.push('&');
+        }
+        text.push_str(name);
+        text.push('=');
+        text.push_str(value);
+    }
+    text
+}
+
+fn encode(bytes: &[u8]) -> String {
+    percent_encode(bytes, RESERVED).to_string()
+}
+
+/// Names and values of a query or form, decoded. A plus is a space here as it is in the form that
+/// the operation reads: were it a plus, a third party could turn one into the other without
+/// breaking the signature.
+pub(crate) fn parameters(query: &str) -> impl Iterator<Item = (Cow<'_, [u8]>, Cow<'_, [u8]>)> {
+    let pairs = query.split('&').filter(|pair| !pair.is_empty());
+    pairs.map(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (decode(name), decode(value))
+    })
+}
+
+fn decode(text: &str) -> Cow<'_, [u8]> {
+    if text.contains('+') {
+        let text = text.replace('+', " ");
+        Cow::Owned(percent_decode(text.as_bytes()).collect())
+    } else {
+        percent_decode(text.as_bytes()).into()
+    }
+}
+
+/// A header's value without spaces around it and with one space for several within.
+fn push_trimmed(text: &mut Vec<u8>, value: &[u8]) {
+    let words = value.split(|byte| matches!(byte, b' ' | b'\t'));
+    for (at, word) in words.filter(|word| !word.is_empty()).enumerate() {
+        if at > 0 {
+            text.push(b' ');
+        }
+        text.extend_from_slice(word);
+    }
+}

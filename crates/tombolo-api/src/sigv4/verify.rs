@@ -1,0 +1,233 @@
+//! From a request to the caller who signed it.
+
+use std::sync::Arc;
+
+use ::http::HeaderMap;
+use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use tombolo_domain::id::Region;
+
+use super::claim::{Claim, Scope, cut};
+use super::key::SigningKeys;
+use super::{canonical, time};
+use crate::error::{ApiError, ErrorKind};
+use crate::http::{Caller, Credentials};
+use crate::model::ServiceName;
+
+/// How far a signature's time may be from the server's, either way.
+const SKEW: SignedDuration = SignedDuration::from_mins(15);
+
+/// A request as it arrived, before anything of it is believed.
+#[derive(Debug, Clone, Copy)]
+pub struct SignedRequest<'a> {
+    /// `POST`
+    pub method: &'a str,
+    /// The path as it arrived, still encoded.
+    pub path: &'a str,
+    /// The query as it arrived, without the question mark.
+    pub query: &'a str,
+    /// The host that HTTP/2 carries outside of the headers.
+    pub authority: Option<&'a str>,
+    /// All headers.
+    pub headers: &'a HeaderMap,
+    /// The whole body.
+    pub body: &'a [u8],
+}
+
+impl<'a> SignedRequest<'a> {
+    /// The values of a header, `host` also when HTTP/2 carries it as the authority.
+    pub(super) fn values(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+        let values = self.headers.get_all(name);
+        let authority = self.authority.filter(|_| name == "host");
+        let authority = authority.filter(|_| !self.headers.contains_key("host"));
+        let values = values.into_iter().map(|value| value.as_bytes());
+        values.chain(authority.map(str::as_bytes))
+    }
+}
+
+/// Verifies signatures for one server.
+pub struct Verifier {
+    regions: Vec<Region>,
+    credentials: Arc<dyn Credentials>,
+    keys: SigningKeys,
+}
+
+impl Verifier {
+    /// Accepts credentials of `credentials` that are scoped to one of `regions`.
+    pub fn new(regions: Vec<Region>, credentials: Arc<dyn Credentials>) -> Self {
+        Verifier {
+            regions,
+            credentials,
+            keys: SigningKeys::default(),
+        }
+    }
+
+    /// Who signed `request` for `service`. `now` is the real time: clients sign with theirs,
+    /// whatever a rehearsal's clock shows.
+    ///
+    /// # Errors
+    /// One of the authentication kinds of [`ErrorKind`] with AWS's text, or
+    /// [`ErrorKind::Internal`] when the access key could not be looked up.
+    pub async fn verify(
+        &self,
+        request: &SignedRequest<'_>,
+        service: ServiceName,
+        now: Timestamp,
+    ) -> Result<Caller, ApiError> {
+        let claim = Claim::read(request)?;
+        if claim.session_token {
+            return Err(ApiError::new(
+                ErrorKind::UnrecognizedClient,
+                "Session tokens are not supported: sign with an access key of a user (AKIA…) and \
+                 send no X-Amz-Security-Token.",
+            ));
+        }
+        let scope = claim.scope()?;
+        check_coverage(request, &claim)?;
+        check_time(&claim, now)?;
+        let region = self.check_scope(&claim, &scope, service)?;
+        let payload = check_payload(request)?;
+
+        let unrecognized = || {
+            let message = match service {
+                ServiceName::Ec2 => "AWS was not able to validate the provided access credentials",
+                _ => "The security token included in the request is invalid.",
+            };
+            ApiError::new(ErrorKind::UnrecognizedClient, message)
+        };
+        let access_key_id = scope.access_key_id.parse().map_err(|_| unrecognized())?;
+        let credential = self.credentials.credential(&access_key_id).await;
+        let credential = credential
+            .map_err(|source| ApiError::internal("looking up an access key", source))?
+            .ok_or_else(unrecognized)?;
+
+        let canonical = canonical::request(request, &claim, &payload);
+        let string_to_sign = canonical::string_to_sign(&claim, &scope, &canonical);
+        let key = self.keys.get(&credential.secret, &scope);
+        let expected = key.sign(string_to_sign.as_bytes());
+        if !bool::from(expected.as_bytes().ct_eq(claim.signature.as_bytes())) {
+            return Err(mismatch(
+                "The request signature we calculated does not match the signature you provided. \
+                 Check your AWS Secret Access Key and signing method. \
+                 Consult the service documentation for details.",
+            ));
+        }
+        Ok(Caller {
+            account: credential.account,
+            user: credential.user,
+            access_key_id,
+            region: region.clone(),
+        })
+    }
+
+    fn check_scope(
+        &self,
+        claim: &Claim<'_>,
+        scope: &Scope<'_>,
+        service: ServiceName,
+    ) -> Result<&Region, ApiError> {
+        let day = claim.date.get(..8).unwrap_or_default();
+        if scope.date != day {
+            return Err(mismatch(format!(
+                "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date \
+                 from HTTP: '{}' != '{day}', from '{}'.",
+                cut(scope.date),
+                claim.date
+            )));
+        }
+        if scope.service != service.as_str() {
+            return Err(mismatch(format!(
+                "Credential should be scoped to correct service: '{service}', not '{}'.",
+                cut(scope.service)
+            )));
+        }
+        let mut regions = self.regions.iter();
+        regions
+            .find(|region| region.as_str() == scope.region)
+            .ok_or_else(|| {
+                let served: Vec<_> = self.regions.iter().map(Region::as_str).collect();
+                mismatch(format!(
+                    "Credential should be scoped to a valid Region, not '{}'. This server's: {}.",
+                    cut(scope.region),
+                    served.join(", ")
+                ))
+            })
+    }
+}
+
+/// Refuses a request of which something that matters is not signed.
+fn check_coverage(request: &SignedRequest<'_>, claim: &Claim<'_>) -> Result<(), ApiError> {
+    let signed: Vec<&str> = claim.signed_headers.split(';').collect();
+    let lowercase = !claim.signed_headers.bytes().any(|b| b.is_ascii_uppercase());
+    if !lowercase || !signed.is_sorted_by(|a, b| a < b) {
+        return Err(mismatch(
+            "SignedHeaders must be lowercase, each name once, in ascending order.",
+        ));
+    }
+    if !signed.contains(&"host") {
+        return Err(mismatch(
+            "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.",
+        ));
+    }
+    if let Some(absent) = signed
+        .iter()
+        .find(|name| request.values(name).next().is_none())
+    {
+        return Err(mismatch(format!(
+            "The request has no header '{}', which SignedHeaders names.",
+            cut(absent)
+        )));
+    }
+    let names = request.headers.keys().map(|name| name.as_str());
+    let mut unsigned = names.filter(|name| name.starts_with("x-amz-") && !signed.contains(name));
+    match unsigned.next() {
+        Some(name) => Err(mismatch(format!(
+            "There were headers present in the request which were not signed: {}",
+            cut(name)
+        ))),
+        None => Ok(()),
+    }
+}
+
+fn check_time(claim: &Claim<'_>, now: Timestamp) -> Result<(), ApiError> {
+    let valid = match claim.expires {
+        Some(seconds) => SignedDuration::from_secs(seconds.into()),
+        None => SKEW,
+    };
+    let (date, at) = (&claim.date, time::format(now));
+    // Differences of timestamps, because sums may leave the range of times.
+    let age = now.duration_since(claim.signed_at);
+    let message = if age > valid {
+        let limit = time::format(now - valid);
+        let rule = match claim.expires {
+            Some(seconds) => format!("{at} - {seconds} s"),
+            None => format!("{at} - 15 min."),
+        };
+        format!("Signature expired: {date} is now earlier than {limit} ({rule})")
+    } else if age < -SKEW {
+        let limit = time::format(now + SKEW);
+        format!("Signature not yet current: {date} is still later than {limit} ({at} + 15 min.)")
+    } else {
+        return Ok(());
+    };
+    Err(ApiError::new(ErrorKind::RequestExpired, message))
+}
+
+/// The body's hash, which a claimed one must equal.
+fn check_payload(request: &SignedRequest<'_>) -> Result<String, ApiError> {
+    let hash = hex::encode(Sha256::digest(request.body));
+    for claimed in request.values("x-amz-content-sha256") {
+        if claimed != hash.as_bytes() {
+            return Err(mismatch(format!(
+                "The value of x-amz-content-sha256 must be the SHA-256 of the body, {hash}, not '{}'.",
+                cut(&String::from_utf8_lossy(claimed))
+            )));
+        }
+    }
+    Ok(hash)
+}
+
+fn mismatch(message: impl Into<String>) -> ApiError {
+    ApiError::new(ErrorKind::SignatureMismatch, message)
+}

@@ -1,0 +1,141 @@
+//! `cargo xtask model`: derives `crates/tombolo-api/models/*.json` from botocore's models.
+//!
+//! botocore is pinned, so that the same commit gives the same files on every machine and CI can
+//! tell a file that was edited by hand from one that was derived.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, bail, ensure};
+
+/// The botocore whose models are served. A newer one is a change to review: members, constraints
+/// and errors may have moved.
+const BOTOCORE: &str = "botocore==1.44.5";
+
+struct Model {
+    /// The name of the derived file.
+    file: &'static str,
+    /// Where botocore keeps the service's model.
+    source: &'static str,
+    /// The operations that Tombolo serves.
+    served: &'static [&'static str],
+}
+
+const MODELS: &[Model] = &[
+    Model {
+        file: "gamelift.json",
+        source: "gamelift/2015-10-01",
+        served: &[
+            "CreateVpcPeeringAuthorization",
+            "DescribeVpcPeeringAuthorizations",
+            "DeleteVpcPeeringAuthorization",
+            "CreateVpcPeeringConnection",
+            "DescribeVpcPeeringConnections",
+            "DeleteVpcPeeringConnection",
+            "CreateBuild",
+            "DescribeBuild",
+            "ListBuilds",
+            "DeleteBuild",
+            "CreateFleet",
+            "DescribeFleetAttributes",
+            "ListFleets",
+            "DescribeFleetEvents",
+            "DeleteFleet",
+            "ListTagsForResource",
+            "TagResource",
+            "UntagResource",
+        ],
+    },
+    Model {
+        file: "ec2.json",
+        source: "ec2/2016-11-15",
+        served: &[
+            "CreateVpc",
+            "DescribeVpcs",
+            "DeleteVpc",
+            "CreateSubnet",
+            "DescribeSubnets",
+            "DeleteSubnet",
+            "CreateNetworkInterface",
+            "DescribeNetworkInterfaces",
+            "DeleteNetworkInterface",
+            "DescribeRouteTables",
+            "DescribeVpcPeeringConnections",
+            "DescribeSecurityGroups",
+            "CreateTags",
+            "DeleteTags",
+            "DescribeTags",
+        ],
+    },
+    Model {
+        file: "sts.json",
+        source: "sts/2011-06-15",
+        served: &["GetCallerIdentity"],
+    },
+];
+
+/// Writes the models, or with `check` fails when a committed one is not what would be written.
+///
+/// # Errors
+/// Python or PyPI cannot be reached, a served operation is not in the service's model, or, with
+/// `check`, a file is stale.
+pub fn run(check: bool) -> anyhow::Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .context("xtask is in the workspace")?;
+    let python = botocore(&root.join("target/model-venv"))?;
+    let mut stale = Vec::new();
+    for model in MODELS {
+        let path = root.join("crates/tombolo-api/models").join(model.file);
+        let derived = derive(&python, root, model)?;
+        if !check {
+            fs::write(&path, derived).with_context(|| format!("writing {}", path.display()))?;
+        } else if fs::read(&path).unwrap_or_default() != derived {
+            stale.push(path.display().to_string());
+        }
+    }
+    ensure!(
+        stale.is_empty(),
+        "not what {BOTOCORE} gives: {}; run `cargo xtask model` and commit the result",
+        stale.join(", ")
+    );
+    Ok(())
+}
+
+/// A Python that has the pinned botocore, in a virtual environment that is made on first use.
+fn botocore(venv: &Path) -> anyhow::Result<PathBuf> {
+    let python = venv.join("bin/python");
+    if !python.exists() {
+        output(Command::new("python3").args(["-m", "venv"]).arg(venv))?;
+    }
+    output(Command::new(&python).args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        BOTOCORE,
+    ]))?;
+    Ok(python)
+}
+
+fn derive(python: &Path, root: &Path, model: &Model) -> anyhow::Result<Vec<u8>> {
+    output(
+        Command::new(python)
+            .arg(root.join("xtask/src/trim_model.py"))
+            .arg(model.source)
+            .args(model.served),
+    )
+}
+
+fn output(command: &mut Command) -> anyhow::Result<Vec<u8>> {
+    let output = command
+        .output()
+        .with_context(|| format!("starting {command:?}"))?;
+    if !output.status.success() {
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        bail!("{command:?} ended with {}: {stderr}", output.status);
+    }
+    Ok(output.stdout)
+}
