@@ -1,6 +1,8 @@
 //! Durable writes per second of [`SqliteStore`] beside bare SQLite doing the same work: 1 KiB
 //! values under new keys, 32 at a time, WAL with `synchronous=FULL`.
 //!
+//! Then what a read costs in a store of that size.
+//!
 //! Prints one line of JSON a figure. Both run in turns on the same disk, and the ratio is the
 //! median over the turns, since a virtual machine's disk is seldom as fast twice.
 
@@ -15,7 +17,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use rusqlite::{Connection, params};
-use tombolo_store::{SqliteStore, Store, Txn};
+use tombolo_store::{KeyRange, SqliteStore, Store, Txn};
 
 const WRITERS: usize = 32;
 const WRITES: usize = 300 * WRITERS;
@@ -36,6 +38,7 @@ fn main() {
     print("store.bare_sqlite_writes", bare, "1/s");
     print("store.group_commit_writes", store, "1/s");
     print("store.group_commit_ratio", store / bare, "ratio");
+    read_latencies();
 }
 
 fn print(name: &str, value: f64, unit: &str) {
@@ -55,6 +58,37 @@ fn per_second(write_all: impl FnOnce()) -> f64 {
 fn key(number: usize) -> Bytes {
     let spread = (number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     Bytes::from(format!("bench/{spread:016x}"))
+}
+
+fn read_latencies() {
+    const READS: usize = 100_000;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store.db");
+    store_writers(&path);
+    let store = SqliteStore::open(&path).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let start = Instant::now();
+        for number in 0..READS {
+            assert!(store.get(&key(number % WRITES)).await.unwrap().is_some());
+        }
+        print("store.get", micros(start) / READS as f64, "µs");
+        let start = Instant::now();
+        for number in 0..READS {
+            let range = KeyRange {
+                start: key(number % WRITES),
+                end: Bytes::from("bench0"),
+            };
+            assert!(!store.range(&range, 10).await.unwrap().entries.is_empty());
+        }
+        print("store.range_of_10", micros(start) / READS as f64, "µs");
+    });
+}
+
+fn micros(start: Instant) -> f64 {
+    start.elapsed().as_secs_f64() * 1e6
 }
 
 fn bare_batches(path: &Path) {

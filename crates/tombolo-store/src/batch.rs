@@ -25,7 +25,6 @@ pub(crate) struct Evaluated {
 ///
 /// Nothing that it tells may be told on before the batch is durable, not even a conflict: it may
 /// come from a write that is yet to fail.
-#[derive(Debug)]
 pub(crate) struct Batch<'a> {
     committed: &'a State,
     pending: Writes,

@@ -29,7 +29,6 @@ impl Limits {
 }
 
 /// The last changes in order, without gaps: `changes[i]` is revision `floor + 1 + i`.
-#[derive(Debug)]
 pub(crate) struct History {
     limits: Limits,
     /// The revision before the oldest change kept.

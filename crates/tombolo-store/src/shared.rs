@@ -1,5 +1,6 @@
 //! The state as readers, watches and the one writer share it.
 
+use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use async_trait::async_trait;
@@ -11,7 +12,6 @@ use crate::state::State;
 use crate::store::{Entry, Event, KeyRange, Page, Revision, StoreError, Watch, WatchError};
 
 /// A [`State`] behind a lock that is only ever held for work in memory: no reader waits for a disk.
-#[derive(Debug)]
 pub(crate) struct SharedState {
     guarded: RwLock<Guarded>,
     /// Says only "look again". What there is to see is in the state, so that a wake-up can come
@@ -19,7 +19,6 @@ pub(crate) struct SharedState {
     wake: watch::Sender<()>,
 }
 
-#[derive(Debug)]
 struct Guarded {
     state: State,
     open: bool,
@@ -101,6 +100,15 @@ impl SharedState {
 
     fn exclusive(&self) -> RwLockWriteGuard<'_, Guarded> {
         self.guarded.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Without the entries: secret keys are among them, and `{:?}` ends in logs.
+impl fmt::Debug for SharedState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedState")
+            .field("revision", &self.revision())
+            .finish_non_exhaustive()
     }
 }
 

@@ -17,7 +17,6 @@ pub(crate) struct Versioned {
 }
 
 /// Committed entries, their revision, and the recent changes.
-#[derive(Debug)]
 pub(crate) struct State {
     entries: BTreeMap<Bytes, Versioned>,
     revision: Revision,

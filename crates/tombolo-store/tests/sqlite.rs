@@ -242,3 +242,16 @@ fn an_entry_newer_than_the_store_is_corrupt_by_name() {
         "{error}"
     );
 }
+
+#[test]
+fn printing_a_store_for_a_log_shows_no_entry() {
+    let file = file();
+    let store = SqliteStore::open(&file.path).unwrap();
+    run(store.txn(put("the-key", "the-secret"))).unwrap();
+    let printed = format!("{store:?}");
+    assert!(printed.contains("Revision(1)"), "{printed}");
+    assert!(
+        !printed.contains("the-secret") && !printed.contains("the-key"),
+        "{printed}"
+    );
+}

@@ -33,7 +33,7 @@ const SCHEMA: &str = "
 ";
 
 /// The cache only serves writes, since reads are answered from memory. In KiB.
-const CACHE_KIB: u32 = 1_024;
+const CACHE_KIB: u32 = 256;
 
 /// Why a database was not opened.
 #[derive(Debug, thiserror::Error)]

@@ -13,7 +13,6 @@ use crate::store::{Revision, StoreError, Txn, TxnOutcome};
 const BATCH: usize = 256;
 
 /// A transaction, and who waits for its outcome.
-#[derive(Debug)]
 pub(super) struct Request {
     pub(super) txn: Txn,
     pub(super) answer: oneshot::Sender<Result<TxnOutcome, StoreError>>,
@@ -35,7 +34,6 @@ pub(super) enum CommitError {
 }
 
 /// The one that writes: evaluates, commits, applies, answers, in this order.
-#[derive(Debug)]
 pub(super) struct Writer<J> {
     shared: Arc<SharedState>,
     journal: J,
