@@ -76,6 +76,21 @@ pub struct Counters {
     pub dropped: BTreeMap<DropReason, u64>,
 }
 
+impl Counters {
+    /// Nothing counted yet: every reason at 0.
+    pub fn none() -> Self {
+        Counters {
+            dropped: DropReason::ALL.map(|reason| (reason, 0)).into(),
+            ..Counters::default()
+        }
+    }
+
+    /// All dropped packets, whatever the reason.
+    pub fn dropped_total(&self) -> u64 {
+        self.dropped.values().sum()
+    }
+}
+
 /// Why the data path dropped a packet. The order and the numbers are those of the BPF program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -97,8 +112,24 @@ pub enum DropReason {
     NotAdmitted = 6,
     /// Nobody has the destination address.
     NoSuchDestination = 7,
-    /// The interface of the destination is gone, or the kernel refused the redirect.
+    /// The kernel refused the redirect. (One to an interface that went away in the meantime it
+    /// accepts, and drops later without a word; such a packet counts as forwarded.)
     Redirect = 8,
+}
+
+impl DropReason {
+    /// Every reason, in the order of their numbers.
+    pub const ALL: [DropReason; 9] = [
+        DropReason::UnknownInterface,
+        DropReason::Malformed,
+        DropReason::EtherType,
+        DropReason::SpoofedMac,
+        DropReason::SpoofedAddress,
+        DropReason::NoRoute,
+        DropReason::NotAdmitted,
+        DropReason::NoSuchDestination,
+        DropReason::Redirect,
+    ];
 }
 
 /// An engine that cannot work, or a step that failed.

@@ -7,10 +7,16 @@
 //! **Architecture invariant:** an engine knows VPCs by their number, interfaces, peerings and
 //! routes, and nothing of accounts, authorizations or fleets.
 
+pub mod ebpf;
 mod engine;
 mod network;
+mod simulated;
+mod tables;
+mod verdict;
 
 pub use engine::{Applied, Counters, DropReason, EngineError, EngineKind, NetworkEngine};
 pub use network::{
     Interface, MacAddress, Network, Peering, PeeringEnd, Route, Subnet, Vpc, VpcNumber,
 };
+pub use simulated::SimulatedEngine;
+pub use verdict::Verdict;

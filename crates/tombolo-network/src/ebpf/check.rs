@@ -1,0 +1,112 @@
+//! Whether this machine can run the engine, tried out rather than guessed.
+
+use std::fs;
+use std::io;
+
+use aya::programs::TcAttachType;
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+
+use super::attachment::{AttachmentKind, kernel_is_at_least};
+use super::{datapath, namespace};
+use crate::{EngineError, EngineKind};
+
+/// The capabilities that the engine needs, by their numbers in linux/capability.h.
+const CAPABILITIES: [(u32, &str); 3] = [
+    (12, "CAP_NET_ADMIN"),
+    (21, "CAP_SYS_ADMIN"),
+    (39, "CAP_BPF"),
+];
+
+/// Tries everything that an [`EbpfEngine`](super::EbpfEngine) needs, in namespaces that are gone
+/// when it returns. The error says what is missing and what to do about it.
+pub fn check() -> Result<(), EngineError> {
+    has_capabilities()?;
+    // bpf_redirect_peer is from there on.
+    if !kernel_is_at_least(5, 10) {
+        return Err(unsupported(
+            "it needs Linux 5.10 or later; update the kernel".to_owned(),
+        ));
+    }
+    mounts_bpffs()?;
+    loads_and_attaches()
+}
+
+fn has_capabilities() -> Result<(), EngineError> {
+    let status = fs::read_to_string("/proc/thread-self/status")
+        .map_err(|error| unsupported(format!("/proc/thread-self/status: {error}; mount /proc")))?;
+    let effective = status
+        .lines()
+        .find_map(|line| line.strip_prefix("CapEff:"))
+        .and_then(|digits| u64::from_str_radix(digits.trim(), 16).ok())
+        .unwrap_or(0);
+    let missing: Vec<&str> = CAPABILITIES
+        .iter()
+        .filter(|(number, _)| effective & (1 << number) == 0)
+        .map(|&(_, name)| name)
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(unsupported(format!(
+        "this process lacks {}; run it as root (sudo), in a container with --privileged",
+        missing.join(", "),
+    )))
+}
+
+fn mounts_bpffs() -> Result<(), EngineError> {
+    let mounted = namespace::on_own_thread(|| {
+        unshare(CloneFlags::CLONE_NEWNS)?;
+        // Nothing of the trial may reach the mount namespace that this one was copied from.
+        mount(
+            None::<&str>,
+            "/",
+            None::<&str>,
+            MsFlags::MS_REC | MsFlags::MS_PRIVATE,
+            None::<&str>,
+        )?;
+        mount(
+            Some("tombolo"),
+            "/tmp",
+            Some("bpf"),
+            MsFlags::empty(),
+            None::<&str>,
+        )?;
+        Ok(())
+    });
+    mounted.map_err(|error| {
+        unsupported(format!(
+            "a BPF file system cannot be mounted: {error}; the kernel needs CONFIG_BPF_SYSCALL, \
+             and a container must be allowed to mount"
+        ))
+    })
+}
+
+fn loads_and_attaches() -> Result<(), EngineError> {
+    let mut object = datapath::load()?;
+    let program = datapath::program(&mut object)?;
+    let attached = namespace::on_own_thread(|| {
+        unshare(CloneFlags::CLONE_NEWNET)?;
+        // Every network namespace has a loopback link, as good as a veth to try it on.
+        if AttachmentKind::of_this_kernel() == AttachmentKind::Clsact {
+            aya::programs::tc::qdisc_add_clsact("lo").map_err(io::Error::other)?;
+        }
+        program
+            .attach("lo", TcAttachType::Ingress)
+            .map_err(io::Error::other)?;
+        Ok(())
+    });
+    attached.map_err(|error| {
+        unsupported(format!(
+            "the BPF program cannot be attached to a link: {error}; the kernel needs \
+             CONFIG_NET_CLS_ACT and CONFIG_NET_CLS_BPF"
+        ))
+    })
+}
+
+fn unsupported(reason: String) -> EngineError {
+    EngineError::Unsupported {
+        engine: EngineKind::Ebpf,
+        reason,
+    }
+}

@@ -1,0 +1,67 @@
+//! One network interface: a veth pair between the core namespace and the workload's.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+
+use ipnet::Ipv4Net;
+use nix::net::if_::if_nametoindex;
+
+use super::namespace;
+use super::netlink::{Netlink, VethEnd};
+use crate::{Interface, MacAddress};
+
+/// The router's Ethernet address, in every subnet; `set_router_mac` in `bpf/tombolo.c` has it too.
+/// Each veth has it at its near end, so that a frame to the router is one to this host.
+pub(super) const ROUTER_MAC: MacAddress = MacAddress([0x02, 0x54, 0x4d, 0x42, 0x00, 0x01]);
+
+/// The largest packet of an interface, in bytes.
+const MTU: u32 = 1500;
+
+/// The workload's end, as it sees it.
+const FAR_NAME: &str = "eth0";
+
+/// The loopback link is the first of every namespace.
+const LOOPBACK: u32 = 1;
+
+/// Makes the pair, its far end configured and up in `namespace`, its near end down and named
+/// `link` in the calling thread's namespace; returns the near end's index.
+pub(super) fn create(
+    netlink: &mut Netlink,
+    link: &str,
+    namespace: &str,
+    interface: &Interface,
+) -> io::Result<u32> {
+    let workload = File::open(namespace::path(namespace))?;
+    netlink.create_veth(
+        VethEnd {
+            name: link,
+            mac: ROUTER_MAC,
+        },
+        VethEnd {
+            name: FAR_NAME,
+            mac: interface.mac,
+        },
+        workload.as_fd(),
+        MTU,
+    )?;
+    let index = if_nametoindex(link)?;
+    if let Err(error) = namespace::within(namespace, || configure(interface)) {
+        netlink.delete_link(index)?;
+        return Err(error);
+    }
+    Ok(index)
+}
+
+/// Sets up the workload's end, in the workload's namespace.
+fn configure(interface: &Interface) -> io::Result<()> {
+    let subnet = interface.subnet;
+    let address = Ipv4Net::new(interface.address, subnet.0.prefix_len())
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+    let mut netlink = Netlink::open()?;
+    let index = if_nametoindex(FAR_NAME)?;
+    netlink.set_up(LOOPBACK)?;
+    netlink.set_up(index)?;
+    netlink.add_address(index, address)?;
+    netlink.add_default_route(index, subnet.router())
+}

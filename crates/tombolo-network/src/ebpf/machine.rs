@@ -1,0 +1,328 @@
+//! What the engine has made on the machine, and how it gets from there to what is wanted.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use tombolo_domain::id::NetworkInterfaceId;
+
+use super::attachment::Attachments;
+use super::datapath::DataPath;
+use super::error::Doing;
+use super::netlink::{Link, Netlink};
+use super::wanted::Wanted;
+use super::{EbpfConfig, bpffs, interface, names, namespace};
+use crate::{Applied, Counters, EngineError, Interface, Network};
+
+/// The engine's part of the machine. Its thread is in the core namespace for good.
+pub(super) struct Machine {
+    names: names::Names,
+    bpffs: PathBuf,
+    netlink: Netlink,
+    data_path: DataPath,
+    attachments: Attachments,
+    /// The near ends in the core namespace, by name.
+    links: BTreeMap<String, Link>,
+    /// The workloads' namespaces.
+    namespaces: BTreeSet<String>,
+    /// What the last `apply` made; `None` when what is there must be looked at first.
+    last: Option<Network>,
+}
+
+impl Machine {
+    /// Takes over what an earlier engine of the same data directory left, or starts anew, and
+    /// moves the calling thread into the core namespace.
+    pub(super) fn open(config: &EbpfConfig) -> Result<Self, EngineError> {
+        let names = names::Names::new(&config.name);
+        let core = names.core();
+        if !namespace::exists(&core) {
+            namespace::create(&core).doing(|| format!("making the namespace {core}"))?;
+        }
+        namespace::enter(&core).doing(|| format!("entering the namespace {core}"))?;
+        let bpffs = config.directory.join("bpf");
+        bpffs::mount_on(&bpffs)
+            .doing(|| format!("mounting a BPF file system on {}", bpffs.display()))?;
+        Ok(Machine {
+            netlink: Netlink::open()
+                .doing(|| format!("opening a netlink socket in the namespace {core}"))?,
+            data_path: DataPath::open(&bpffs)?,
+            attachments: Attachments::open(config.attachment, &bpffs)?,
+            names,
+            bpffs,
+            links: BTreeMap::new(),
+            namespaces: BTreeSet::new(),
+            last: None,
+        })
+    }
+
+    /// See [`crate::NetworkEngine::apply`].
+    ///
+    /// The order keeps VPCs apart at every moment: first nothing may cross that should not, then
+    /// interfaces go, and only when the new ones are known to the data path are they set up, and
+    /// admissions come last.
+    pub(super) fn apply(&mut self, network: &Network) -> Result<Applied, EngineError> {
+        // Asked for the same again, or for the first time: believe nothing. An error on the way
+        // leaves `last` empty, so the next call looks too.
+        let verify = self.last.take().is_none_or(|last| last == *network);
+        let mut applied = Applied::default();
+        if verify {
+            applied.changes += self.inspect()?;
+        }
+        let mut wanted = Wanted::compile(network);
+
+        applied.changes += self.data_path.admissions.retain(&wanted.admissions)?;
+        applied.changes += self.data_path.routes.retain(&wanted.routes)?;
+
+        let kept = self.kept(network);
+        wanted.place(network, &kept);
+        applied.changes += self.data_path.endpoints.retain(&wanted.endpoints)?;
+        applied.changes += self.data_path.interfaces.retain(&wanted.interfaces)?;
+        applied.changes += self.remove_links(&kept)?;
+        applied.changes += self.remove_namespaces(network)?;
+
+        let made = self.make_missing(network, &kept, &mut applied);
+        wanted.place(network, &made);
+        applied.changes += self.data_path.interfaces.extend(&wanted.interfaces)?;
+        applied.changes += self.data_path.endpoints.extend(&wanted.endpoints)?;
+        applied.changes += self.data_path.routes.extend(&wanted.routes)?;
+        applied.changes += self.data_path.admissions.extend(&wanted.admissions)?;
+
+        if verify {
+            applied.changes += self.attach_kept(&kept, &mut applied.failed);
+            self.data_path.remove_other_builds()?;
+        }
+        self.commission(network, made, &mut applied);
+        self.last = Some(network.clone());
+        for (id, reason) in &applied.failed {
+            tracing::warn!(interface = %id, reason, "a network interface could not be made");
+        }
+        tracing::debug!(changes = applied.changes, verify, "applied the network");
+        Ok(applied)
+    }
+
+    /// See [`crate::NetworkEngine::counters`].
+    pub(super) fn counters(&self) -> Result<Counters, EngineError> {
+        self.data_path.counters()
+    }
+
+    /// See [`crate::NetworkEngine::teardown`].
+    pub(super) fn teardown(mut self) -> Result<(), EngineError> {
+        let looked = self.inspect().map(drop);
+        let emptied = self.apply(&Network::default()).map(drop);
+        let core = self.names.core();
+        let unnamed = namespace::remove(&core).doing(|| format!("removing the namespace {core}"));
+        let bpffs = self.bpffs.clone();
+        // Our own descriptors of pinned objects first.
+        drop(self);
+        let unmounted = bpffs::unmount(&bpffs)
+            .doing(|| format!("unmounting the BPF file system {}", bpffs.display()));
+        looked.and(emptied).and(unnamed).and(unmounted)
+    }
+
+    /// Looks at what is really there; returns how much of it was mended on the way.
+    fn inspect(&mut self) -> Result<usize, EngineError> {
+        let core = self.names.core();
+        let mut mended = 0;
+        if !namespace::is_current(&core).doing(|| format!("looking at the namespace {core}"))? {
+            // Its name was taken away; without it a restart would not find the links again.
+            namespace::name_current(&core).doing(|| format!("naming the namespace {core}"))?;
+            mended += 1;
+        }
+        self.data_path.read()?;
+        let links = self
+            .netlink
+            .links()
+            .doing(|| format!("listing the links of the namespace {core}"))?;
+        self.links = links
+            .into_iter()
+            .map(|link| (link.name.clone(), link))
+            .collect();
+        self.links.remove("lo");
+        mended += self.inspect_namespaces(&core)?;
+        Ok(mended)
+    }
+
+    fn inspect_namespaces(&mut self, core: &str) -> Result<usize, EngineError> {
+        let prefix = self.names.prefix();
+        let mut names =
+            namespace::names(prefix).doing(|| format!("listing the namespaces {prefix}*"))?;
+        names.retain(|name| name != core);
+        let (there, leftover): (Vec<_>, Vec<_>) =
+            names.into_iter().partition(|name| namespace::exists(name));
+        for name in &leftover {
+            namespace::remove(name).doing(|| format!("removing the leftover name {name}"))?;
+        }
+        self.namespaces = there.into_iter().collect();
+        Ok(leftover.len())
+    }
+
+    /// The wanted interfaces that are there, whole, with their links' indices.
+    fn kept(&self, network: &Network) -> BTreeMap<NetworkInterfaceId, u32> {
+        let is_kept = |(id, interface): (&NetworkInterfaceId, &Interface)| {
+            let link = self.links.get(&names::link(id))?;
+            let whole = link.up && link.alias == names::alias(id, interface);
+            let housed = self.namespaces.contains(&self.names.workload(id));
+            (whole && housed).then(|| (id.clone(), link.index))
+        };
+        network.interfaces.iter().filter_map(is_kept).collect()
+    }
+
+    /// Deletes every link that is not kept.
+    fn remove_links(
+        &mut self,
+        kept: &BTreeMap<NetworkInterfaceId, u32>,
+    ) -> Result<usize, EngineError> {
+        let kept: BTreeSet<String> = kept.keys().map(names::link).collect();
+        let unwanted: Vec<Link> = self
+            .links
+            .values()
+            .filter(|link| !kept.contains(&link.name))
+            .cloned()
+            .collect();
+        for link in &unwanted {
+            self.remove_link(link)?;
+        }
+        Ok(unwanted.len())
+    }
+
+    fn remove_link(&mut self, link: &Link) -> Result<(), EngineError> {
+        self.attachments.forget(&link.name)?;
+        match self.netlink.delete_link(link.index) {
+            // Somebody else was faster, or its workload's end went with its namespace.
+            Err(error) if error.raw_os_error() == Some(libc::ENODEV) => {}
+            other => other.doing(|| format!("deleting the link {} ({})", link.name, link.alias))?,
+        }
+        self.links.remove(&link.name);
+        Ok(())
+    }
+
+    fn remove_namespaces(&mut self, network: &Network) -> Result<usize, EngineError> {
+        let wanted: BTreeSet<String> = network
+            .interfaces
+            .keys()
+            .map(|id| self.names.workload(id))
+            .collect();
+        let unwanted: Vec<String> = self.namespaces.difference(&wanted).cloned().collect();
+        for name in &unwanted {
+            namespace::remove(name).doing(|| format!("removing the namespace {name}"))?;
+            self.namespaces.remove(name);
+        }
+        Ok(unwanted.len())
+    }
+
+    /// Makes the interfaces that are not kept, with the near end still down.
+    fn make_missing(
+        &mut self,
+        network: &Network,
+        kept: &BTreeMap<NetworkInterfaceId, u32>,
+        applied: &mut Applied,
+    ) -> BTreeMap<NetworkInterfaceId, u32> {
+        let mut made = BTreeMap::new();
+        for (id, interface) in &network.interfaces {
+            if kept.contains_key(id) {
+                continue;
+            }
+            match self.make(id, interface) {
+                Ok(index) => {
+                    made.insert(id.clone(), index);
+                    applied.changes += 1;
+                }
+                Err(error) => {
+                    applied.failed.insert(id.clone(), with_sources(&error));
+                }
+            }
+        }
+        made
+    }
+
+    fn make(&mut self, id: &NetworkInterfaceId, interface: &Interface) -> Result<u32, EngineError> {
+        let namespace = self.names.workload(id);
+        if !namespace::exists(&namespace) {
+            namespace::create(&namespace)
+                .doing(|| format!("making the namespace {namespace} of {id}"))?;
+        }
+        self.namespaces.insert(namespace.clone());
+        let link = names::link(id);
+        interface::create(&mut self.netlink, &link, &namespace, interface)
+            .doing(|| format!("making the veth pair of {id} from {link} to eth0 in {namespace}"))
+    }
+
+    /// Attaches the program where it is not, or not this build's. Where that fails the link goes:
+    /// an earlier build's program would go by tables that nobody keeps any more.
+    fn attach_kept(
+        &mut self,
+        kept: &BTreeMap<NetworkInterfaceId, u32>,
+        failed: &mut BTreeMap<NetworkInterfaceId, String>,
+    ) -> usize {
+        let mut changes = 0;
+        for id in kept.keys() {
+            match self
+                .attachments
+                .ensure(&mut self.data_path.program, &names::link(id))
+            {
+                Ok(changed) => changes += usize::from(changed),
+                Err(error) => {
+                    failed.insert(id.clone(), self.withdraw(&names::link(id), &error));
+                }
+            }
+        }
+        changes
+    }
+
+    /// Puts new interfaces into service: the program first, then the link up, and with it the
+    /// alias that says it is whole.
+    fn commission(
+        &mut self,
+        network: &Network,
+        made: BTreeMap<NetworkInterfaceId, u32>,
+        applied: &mut Applied,
+    ) {
+        for (id, index) in made {
+            let Some(interface) = network.interfaces.get(&id) else {
+                continue;
+            };
+            let link = Link {
+                index,
+                name: names::link(&id),
+                up: true,
+                alias: names::alias(&id, interface),
+            };
+            let name = link.name.clone();
+            self.links.insert(name.clone(), link.clone());
+            if let Err(error) = self.put_into_service(&link) {
+                applied.failed.insert(id, self.withdraw(&name, &error));
+            }
+        }
+    }
+
+    /// Removes a link that `error` made useless, and says why.
+    fn withdraw(&mut self, link: &str, error: &EngineError) -> String {
+        let removed = match self.links.get(link).cloned() {
+            Some(link) => self.remove_link(&link),
+            None => Ok(()),
+        };
+        match removed {
+            Ok(()) => with_sources(error),
+            Err(also) => format!("{}; and then {}", with_sources(error), with_sources(&also)),
+        }
+    }
+
+    fn put_into_service(&mut self, link: &Link) -> Result<(), EngineError> {
+        self.attachments
+            .ensure(&mut self.data_path.program, &link.name)?;
+        self.netlink
+            .set_up_with_alias(link.index, &link.alias)
+            .doing(|| format!("setting the link {} up", link.name))
+    }
+}
+
+/// An error and what caused it, in one line.
+fn with_sources(error: &EngineError) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

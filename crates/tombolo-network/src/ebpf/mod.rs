@@ -1,0 +1,153 @@
+//! The engine whose packets flow: veth pairs, and one BPF program that decides about each packet.
+//!
+//! Every interface is a veth pair. Its far end is `eth0` in the workload's namespace; its near
+//! end is in the one *core* namespace, with `bpf/tombolo.c` at its ingress. The program looks the
+//! packet up in maps and hands it straight to the destination's `eth0` (`bpf_redirect_peer`), so
+//! neither the core namespace's network stack nor the host's ever sees it.
+//!
+//! Nothing of it needs this process to go on: namespaces are kept by name in `/run/netns`, the
+//! program, its maps and its attachments by pins in `DIRECTORY/bpf`. A new engine on the same
+//! directory finds all of it and changes only what is not as wanted.
+//!
+//! The workload's own end belongs to the workload: once set up, what it does to its `eth0` is not
+//! looked at again, and can harm only itself.
+
+mod attachment;
+mod bpffs;
+mod check;
+mod datapath;
+mod entries;
+mod error;
+mod fnv;
+mod interface;
+mod machine;
+mod map;
+mod names;
+mod namespace;
+mod netlink;
+mod wanted;
+mod worker;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError, mpsc};
+
+use async_trait::async_trait;
+use tokio::sync::oneshot;
+use tombolo_domain::id::NetworkInterfaceId;
+
+pub use self::attachment::AttachmentKind;
+pub use self::check::check;
+use self::error::Doing;
+use self::worker::Command;
+use crate::{Applied, Counters, EngineError, EngineKind, Network, NetworkEngine};
+
+/// Where an [`EbpfEngine`] keeps its things, and what they are called.
+#[derive(Debug, Clone)]
+pub struct EbpfConfig {
+    /// The server's data directory; it must exist. A BPF file system is mounted on `bpf` in it.
+    pub directory: PathBuf,
+    /// What the namespaces of this engine have in their names, `tmb-NAME-…`: short, and its own
+    /// on this machine.
+    pub name: String,
+    /// How the program is attached.
+    pub attachment: AttachmentKind,
+}
+
+impl EbpfConfig {
+    /// The configuration of a data directory: always the same for the same directory, named by
+    /// eight hexadecimal digits of its canonical path's hash. Fails when it does not exist.
+    pub fn for_directory(directory: PathBuf) -> Result<Self, EngineError> {
+        let name = names::of_directory(&directory)
+            .doing(|| format!("finding the data directory {}", directory.display()))?;
+        Ok(EbpfConfig {
+            directory,
+            name,
+            attachment: AttachmentKind::of_this_kernel(),
+        })
+    }
+}
+
+/// The [`NetworkEngine`] of Linux with root. Dropping it changes nothing on the machine;
+/// [`NetworkEngine::teardown`] does.
+#[derive(Debug)]
+pub struct EbpfEngine {
+    names: names::Names,
+    commands: mpsc::Sender<Command>,
+    /// The interfaces that the last `apply` left in place.
+    interfaces: Mutex<BTreeSet<NetworkInterfaceId>>,
+}
+
+impl EbpfEngine {
+    /// Starts the engine on what an earlier one of the same directory left, or on nothing. What
+    /// is there goes on as it is until the first `apply`. At most one engine a directory may run.
+    pub async fn start(config: EbpfConfig) -> Result<Self, EngineError> {
+        let names = names::Names::new(&config.name);
+        let commands =
+            worker::spawn(config).doing(|| "starting the network engine's thread".to_owned())?;
+        let engine = EbpfEngine {
+            names,
+            commands,
+            interfaces: Mutex::default(),
+        };
+        engine.ask(Command::Open).await?;
+        Ok(engine)
+    }
+
+    async fn ask<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<Result<T, EngineError>>) -> Command,
+    ) -> Result<T, EngineError> {
+        let (reply, answer) = oneshot::channel();
+        self.commands
+            .send(command(reply))
+            .map_err(|_| EngineError::Stopped)?;
+        answer.await.map_err(|_| EngineError::Stopped)?
+    }
+
+    fn set_interfaces(&self, interfaces: BTreeSet<NetworkInterfaceId>) {
+        *self
+            .interfaces
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = interfaces;
+    }
+}
+
+#[async_trait]
+impl NetworkEngine for EbpfEngine {
+    fn kind(&self) -> EngineKind {
+        EngineKind::Ebpf
+    }
+
+    async fn apply(&self, wanted: &Network) -> Result<Applied, EngineError> {
+        let network = Box::new(wanted.clone());
+        let applied = self.ask(|reply| Command::Apply(network, reply)).await?;
+        let in_place = wanted
+            .interfaces
+            .keys()
+            .filter(|id| !applied.failed.contains_key(id))
+            .cloned()
+            .collect();
+        self.set_interfaces(in_place);
+        Ok(applied)
+    }
+
+    fn namespace(&self, interface: &NetworkInterfaceId) -> Option<PathBuf> {
+        let interfaces = self
+            .interfaces
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        interfaces
+            .contains(interface)
+            .then(|| namespace::path(&self.names.workload(interface)))
+    }
+
+    async fn counters(&self) -> Result<Counters, EngineError> {
+        self.ask(Command::Counters).await
+    }
+
+    async fn teardown(&self) -> Result<(), EngineError> {
+        self.set_interfaces(BTreeSet::new());
+        self.ask(Command::Teardown).await
+    }
+}

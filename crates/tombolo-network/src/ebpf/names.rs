@@ -1,0 +1,71 @@
+//! What the engine's things are called on the machine.
+
+use std::io;
+use std::path::Path;
+
+use tombolo_domain::id::NetworkInterfaceId;
+
+use super::fnv::fnv1a;
+use crate::Interface;
+
+/// Names that belong to one data directory, so that several servers share a machine.
+#[derive(Debug, Clone)]
+pub(super) struct Names {
+    prefix: String,
+}
+
+impl Names {
+    /// The names of the engine `name`.
+    pub(super) fn new(name: &str) -> Self {
+        Names {
+            prefix: format!("tmb-{name}-"),
+        }
+    }
+
+    /// What every namespace of this engine starts with.
+    pub(super) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// The namespace that holds the near ends of all veth pairs.
+    pub(super) fn core(&self) -> String {
+        format!("{}core", self.prefix)
+    }
+
+    /// The namespace of an interface's workload.
+    pub(super) fn workload(&self, interface: &NetworkInterfaceId) -> String {
+        format!("{}{}", self.prefix, digits(interface))
+    }
+}
+
+/// The name of the veth's near end: a link's name has 15 characters at most, so the first 3 of an
+/// id's 17 digits are left out; the other 56 bits are random too.
+pub(super) fn link(interface: &NetworkInterfaceId) -> String {
+    format!("v{}", &digits(interface)[3..])
+}
+
+/// The alias of the veth's near end. It is set last, so a link whose alias says all of what is
+/// wanted was made to the end and for just that.
+pub(super) fn alias(id: &NetworkInterfaceId, interface: &Interface) -> String {
+    format!(
+        "{id} vpc {} {}/{} {}",
+        interface.vpc.0,
+        interface.address,
+        interface.subnet.0.prefix_len(),
+        interface.mac,
+    )
+}
+
+/// Eight hexadecimal digits that stand for a directory, by its canonical path.
+pub(super) fn of_directory(directory: &Path) -> io::Result<String> {
+    let path = directory.canonicalize()?;
+    let hash = fnv1a(path.as_os_str().as_encoded_bytes());
+    Ok(format!("{:08x}", (hash >> 32) ^ (hash & 0xffff_ffff)))
+}
+
+fn digits(interface: &NetworkInterfaceId) -> &str {
+    interface
+        .as_str()
+        .strip_prefix(NetworkInterfaceId::PREFIX)
+        .unwrap_or(interface.as_str())
+}

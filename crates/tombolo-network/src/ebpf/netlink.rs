@@ -1,0 +1,237 @@
+//! A small blocking rtnetlink socket (rtnetlink(7)): the few requests that the engine makes.
+//!
+//! A socket belongs to the network namespace that its thread was in when it was opened.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+use ipnet::Ipv4Net;
+use netlink_packet_core::{
+    NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage,
+    NetlinkPayload,
+};
+use netlink_packet_route::address::{AddressAttribute, AddressMessage};
+use netlink_packet_route::link::{
+    InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+};
+use netlink_packet_route::route::{
+    RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
+};
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
+
+use crate::MacAddress;
+
+/// A socket to the kernel's routing tables and links of one network namespace.
+pub(super) struct Netlink {
+    socket: Socket,
+    sequence: u32,
+}
+
+/// One end of a veth pair that is to be made.
+pub(super) struct VethEnd<'a> {
+    pub(super) name: &'a str,
+    pub(super) mac: MacAddress,
+}
+
+/// A link that is there.
+#[derive(Debug, Clone)]
+pub(super) struct Link {
+    pub(super) index: u32,
+    pub(super) name: String,
+    pub(super) up: bool,
+    /// `ip link set alias`, empty where none is set.
+    pub(super) alias: String,
+}
+
+impl Netlink {
+    /// Opens a socket in the calling thread's network namespace.
+    pub(super) fn open() -> io::Result<Self> {
+        let mut socket = Socket::new(NETLINK_ROUTE)?;
+        socket.bind_auto()?;
+        socket.connect(&SocketAddr::new(0, 0))?;
+        Ok(Netlink {
+            socket,
+            sequence: 0,
+        })
+    }
+
+    /// Makes a veth pair: `near`, down, in this socket's namespace, and `far` in `namespace`.
+    pub(super) fn create_veth(
+        &mut self,
+        near: VethEnd<'_>,
+        far: VethEnd<'_>,
+        namespace: BorrowedFd<'_>,
+        mtu: u32,
+    ) -> io::Result<()> {
+        let end = |end: &VethEnd<'_>| {
+            let mut message = LinkMessage::default();
+            message.attributes = vec![
+                LinkAttribute::IfName(end.name.to_owned()),
+                LinkAttribute::Address(end.mac.0.to_vec()),
+                LinkAttribute::Mtu(mtu),
+            ];
+            message
+        };
+        let mut peer = end(&far);
+        peer.attributes
+            .push(LinkAttribute::NetNsFd(namespace.as_raw_fd()));
+        let mut pair = end(&near);
+        pair.attributes.push(LinkAttribute::LinkInfo(vec![
+            LinkInfo::Kind(InfoKind::Veth),
+            LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(peer))),
+        ]));
+        self.request(
+            RouteNetlinkMessage::NewLink(pair),
+            NLM_F_CREATE | NLM_F_EXCL,
+        )
+    }
+
+    /// Sets a link up.
+    pub(super) fn set_up(&mut self, index: u32) -> io::Result<()> {
+        self.request(RouteNetlinkMessage::SetLink(up(index)), 0)
+    }
+
+    /// Sets a link up and gives it an alias, in one step.
+    pub(super) fn set_up_with_alias(&mut self, index: u32, alias: &str) -> io::Result<()> {
+        let mut message = up(index);
+        message
+            .attributes
+            .push(LinkAttribute::IfAlias(alias.to_owned()));
+        self.request(RouteNetlinkMessage::SetLink(message), 0)
+    }
+
+    /// Removes a link, and with a veth its other end.
+    pub(super) fn delete_link(&mut self, index: u32) -> io::Result<()> {
+        let mut message = LinkMessage::default();
+        message.header.index = index;
+        self.request(RouteNetlinkMessage::DelLink(message), 0)
+    }
+
+    /// Gives a link an address and its on-link prefix.
+    pub(super) fn add_address(&mut self, index: u32, address: Ipv4Net) -> io::Result<()> {
+        let mut message = AddressMessage::default();
+        message.header.family = AddressFamily::Inet;
+        message.header.prefix_len = address.prefix_len();
+        message.header.index = index;
+        message.attributes = vec![
+            AddressAttribute::Local(IpAddr::V4(address.addr())),
+            AddressAttribute::Address(IpAddr::V4(address.addr())),
+        ];
+        self.request(
+            RouteNetlinkMessage::NewAddress(message),
+            NLM_F_CREATE | NLM_F_EXCL,
+        )
+    }
+
+    /// Adds the default route by way of `gateway`.
+    pub(super) fn add_default_route(&mut self, index: u32, gateway: Ipv4Addr) -> io::Result<()> {
+        let mut message = RouteMessage::default();
+        message.header.address_family = AddressFamily::Inet;
+        message.header.table = RouteHeader::RT_TABLE_MAIN;
+        message.header.protocol = RouteProtocol::Static;
+        message.header.scope = RouteScope::Universe;
+        message.header.kind = RouteType::Unicast;
+        message.attributes = vec![
+            RouteAttribute::Gateway(RouteAddress::Inet(gateway)),
+            RouteAttribute::Oif(index),
+        ];
+        self.request(
+            RouteNetlinkMessage::NewRoute(message),
+            NLM_F_CREATE | NLM_F_EXCL,
+        )
+    }
+
+    /// All links of the namespace.
+    pub(super) fn links(&mut self) -> io::Result<Vec<Link>> {
+        self.send(
+            RouteNetlinkMessage::GetLink(LinkMessage::default()),
+            NLM_F_DUMP,
+        )?;
+        let mut links = Vec::new();
+        loop {
+            for payload in self.receive()? {
+                match payload {
+                    NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(message)) => {
+                        links.push(link(message));
+                    }
+                    NetlinkPayload::Done(_) => return Ok(links),
+                    NetlinkPayload::Error(error) => return Err(error.to_io()),
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// Sends a request and waits for the kernel's answer to it.
+    fn request(&mut self, message: RouteNetlinkMessage, flags: u16) -> io::Result<()> {
+        self.send(message, flags | NLM_F_ACK)?;
+        loop {
+            for payload in self.receive()? {
+                if let NetlinkPayload::Error(error) = payload {
+                    return match error.code {
+                        None => Ok(()),
+                        Some(_) => Err(error.to_io()),
+                    };
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, message: RouteNetlinkMessage, flags: u16) -> io::Result<()> {
+        self.sequence = self.sequence.wrapping_add(1);
+        let mut header = NetlinkHeader::default();
+        header.flags = NLM_F_REQUEST | flags;
+        header.sequence_number = self.sequence;
+        let mut message = NetlinkMessage::new(header, NetlinkPayload::from(message));
+        message.finalize();
+        let mut buffer = vec![0; message.buffer_len()];
+        message.serialize(&mut buffer);
+        self.socket.send(&buffer, 0)?;
+        Ok(())
+    }
+
+    /// The next datagram's messages that answer the last request.
+    fn receive(&mut self) -> io::Result<Vec<NetlinkPayload<RouteNetlinkMessage>>> {
+        let (datagram, _) = self.socket.recv_from_full()?;
+        let mut payloads = Vec::new();
+        let mut rest = datagram.as_slice();
+        while !rest.is_empty() {
+            let message = NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest)
+                .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+            // NLMSG_ALIGN of netlink(3).
+            let length = (message.header.length as usize).next_multiple_of(4);
+            rest = rest.get(length..).unwrap_or_default();
+            if message.header.sequence_number == self.sequence {
+                payloads.push(message.payload);
+            }
+        }
+        Ok(payloads)
+    }
+}
+
+fn up(index: u32) -> LinkMessage {
+    let mut message = LinkMessage::default();
+    message.header.index = index;
+    message.header.flags = LinkFlags::Up;
+    message.header.change_mask = LinkFlags::Up;
+    message
+}
+
+fn link(message: LinkMessage) -> Link {
+    let mut link = Link {
+        index: message.header.index,
+        name: String::new(),
+        up: message.header.flags.contains(LinkFlags::Up),
+        alias: String::new(),
+    };
+    for attribute in message.attributes {
+        match attribute {
+            LinkAttribute::IfName(name) => link.name = name,
+            LinkAttribute::IfAlias(alias) => link.alias = alias,
+            _ => {}
+        }
+    }
+    link
+}

@@ -1,0 +1,102 @@
+//! The engine for machines without root: it keeps what it was asked for and moves no packet.
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use tombolo_domain::id::NetworkInterfaceId;
+
+use crate::tables::Tables;
+use crate::verdict::{self, Verdict};
+use crate::{Applied, Counters, EngineError, EngineKind, Network, NetworkEngine};
+
+/// A [`NetworkEngine`] in memory. It can say what the data path would do with a packet, and has
+/// no namespaces: whoever uses it must not claim that packets flow.
+#[derive(Debug, Default)]
+pub struct SimulatedEngine {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    network: Network,
+    tables: Tables,
+}
+
+impl SimulatedEngine {
+    /// An engine with an empty network.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What the data path would do with a packet that `from`'s workload sends: the same decision
+    /// as the `ebpf` engine's program makes.
+    pub fn verdict(&self, from: &NetworkInterfaceId, source: Ipv4Addr, to: Ipv4Addr) -> Verdict {
+        let state = self.state();
+        verdict::decide(
+            &state.tables,
+            state.network.interfaces.get(from),
+            source,
+            to,
+        )
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Each change is a whole replacement, so a panic elsewhere leaves no half-made state.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl NetworkEngine for SimulatedEngine {
+    fn kind(&self) -> EngineKind {
+        EngineKind::Simulated
+    }
+
+    async fn apply(&self, wanted: &Network) -> Result<Applied, EngineError> {
+        let tables = Tables::compile(wanted);
+        let mut state = self.state();
+        let changes = differences(&state.network.interfaces, &wanted.interfaces)
+            + differences(&state.tables.routes, &tables.routes)
+            + state
+                .tables
+                .admissions
+                .symmetric_difference(&tables.admissions)
+                .count();
+        *state = State {
+            network: wanted.clone(),
+            tables,
+        };
+        Ok(Applied {
+            changes,
+            ..Applied::default()
+        })
+    }
+
+    fn namespace(&self, _interface: &NetworkInterfaceId) -> Option<PathBuf> {
+        None
+    }
+
+    async fn counters(&self) -> Result<Counters, EngineError> {
+        Ok(Counters::none())
+    }
+
+    async fn teardown(&self) -> Result<(), EngineError> {
+        *self.state() = State::default();
+        Ok(())
+    }
+}
+
+/// How many keys of the two maps are in one only or have another value.
+fn differences<K: Ord, V: PartialEq>(
+    before: &std::collections::BTreeMap<K, V>,
+    after: &std::collections::BTreeMap<K, V>,
+) -> usize {
+    let removed = before.keys().filter(|key| !after.contains_key(key)).count();
+    let put = after
+        .iter()
+        .filter(|(key, value)| before.get(key) != Some(value))
+        .count();
+    removed + put
+}

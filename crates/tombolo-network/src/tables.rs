@@ -1,0 +1,99 @@
+//! What the data path looks packets up in, compiled from a [`Network`].
+//!
+//! Pure, and the same for every engine: the `ebpf` engine copies [`Tables`] into BPF maps, the
+//! `simulated` one asks [`crate::verdict`] about them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+use tombolo_domain::id::NetworkInterfaceId;
+
+use crate::{Network, Peering, PeeringEnd, VpcNumber};
+
+/// Routes, admissions and endpoints of all VPCs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Tables {
+    /// By VPC and destination; the longest prefix wins.
+    pub(crate) routes: BTreeMap<(VpcNumber, Ipv4Net), NextHop>,
+    /// Who may send into a VPC from another.
+    pub(crate) admissions: BTreeSet<Admission>,
+    /// Who has an address. Two interfaces that claim one address are a mistake of the caller's;
+    /// the first id keeps it.
+    pub(crate) endpoints: BTreeMap<(VpcNumber, Ipv4Addr), NetworkInterfaceId>,
+}
+
+/// Where a route leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NextHop {
+    /// Within the VPC.
+    Local,
+    /// Into a peered VPC.
+    Peering(VpcNumber),
+}
+
+/// Sources of VPC `from` that VPC `to` lets in. When the two VPCs share several peerings, what
+/// one of them admits is admitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Admission {
+    pub(crate) to: VpcNumber,
+    pub(crate) from: VpcNumber,
+    pub(crate) sources: Ipv4Net,
+}
+
+impl Tables {
+    /// Compiles `network`. A route that names no peering of its VPC leads nowhere and is left out,
+    /// so its packets count as `NoRoute`.
+    pub(crate) fn compile(network: &Network) -> Tables {
+        let mut tables = Tables::default();
+        for (&number, vpc) in &network.vpcs {
+            for cidr in &vpc.cidrs {
+                tables.routes.insert((number, cidr.trunc()), NextHop::Local);
+            }
+            for route in &vpc.routes {
+                let peering = network.peerings.get(&route.peering);
+                if let Some(peer) = peering.and_then(|peering| other_end(peering, number)) {
+                    // A VPC's own block stays local, and the first of equal routes wins.
+                    tables
+                        .routes
+                        .entry((number, route.destination.trunc()))
+                        .or_insert(NextHop::Peering(peer.vpc));
+                }
+            }
+        }
+        for Peering {
+            requester,
+            accepter,
+        } in network.peerings.values()
+        {
+            tables.admit(requester, accepter.vpc);
+            tables.admit(accepter, requester.vpc);
+        }
+        for (id, interface) in &network.interfaces {
+            tables
+                .endpoints
+                .entry((interface.vpc, interface.address))
+                .or_insert_with(|| id.clone());
+        }
+        tables
+    }
+
+    fn admit(&mut self, from: &PeeringEnd, to: VpcNumber) {
+        let admitted = from.cidrs.iter().map(|cidr| Admission {
+            to,
+            from: from.vpc,
+            sources: cidr.trunc(),
+        });
+        self.admissions.extend(admitted);
+    }
+}
+
+fn other_end(peering: &Peering, vpc: VpcNumber) -> Option<&PeeringEnd> {
+    if peering.requester.vpc == vpc {
+        Some(&peering.accepter)
+    } else if peering.accepter.vpc == vpc {
+        Some(&peering.requester)
+    } else {
+        None
+    }
+}

@@ -1,0 +1,129 @@
+//! What the tests of the engines share: networks in a few words, and a machine to try them on.
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test crate uses its part of it"
+)]
+
+pub mod frame;
+pub mod machine;
+
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+use tombolo_domain::id::{NetworkInterfaceId, VpcPeeringConnectionId};
+use tombolo_network::{
+    Interface, MacAddress, Network, Peering, PeeringEnd, Route, Subnet, Vpc, VpcNumber,
+};
+
+/// The interface with that number.
+pub fn eni(number: u32) -> NetworkInterfaceId {
+    format!("eni-{number:017x}").parse().unwrap()
+}
+
+/// The peering with that number.
+pub fn pcx(number: u32) -> VpcPeeringConnectionId {
+    format!("pcx-{number:017x}").parse().unwrap()
+}
+
+/// A network as a test writes it.
+pub trait Build {
+    /// Adds VPC `number`.
+    fn vpc(self, number: u32, cidr: &str) -> Self;
+    /// Adds interface `number` in a /24 subnet of a VPC.
+    fn interface(self, number: u32, vpc: u32, address: &str) -> Self;
+    /// Adds peering `number` of the two VPCs, with no route.
+    fn peering(self, number: u32, requester: u32, accepter: u32) -> Self;
+    /// Adds a route to a VPC.
+    fn route(self, vpc: u32, destination: &str, peering: u32) -> Self;
+    /// Adds peering `number` and the routes to each other's whole VPC.
+    fn peered(self, number: u32, requester: u32, accepter: u32) -> Self;
+    /// Takes a peering away and leaves the routes that name it.
+    fn without_peering(self, number: u32) -> Self;
+    /// The blocks of a VPC.
+    fn cidrs(&self, vpc: u32) -> Vec<Ipv4Net>;
+    /// The address of an interface.
+    fn address(&self, interface: u32) -> Ipv4Addr;
+}
+
+impl Build for Network {
+    fn vpc(mut self, number: u32, cidr: &str) -> Self {
+        let vpc = Vpc {
+            cidrs: vec![cidr.parse().unwrap()],
+            routes: Vec::new(),
+        };
+        self.vpcs.insert(VpcNumber(number), vpc);
+        self
+    }
+
+    fn interface(mut self, number: u32, vpc: u32, address: &str) -> Self {
+        let address: Ipv4Addr = address.parse().unwrap();
+        let interface = Interface {
+            vpc: VpcNumber(vpc),
+            address,
+            mac: MacAddress([0x02, 0, 0, 0, (number >> 8) as u8, number as u8]),
+            subnet: Subnet(Ipv4Net::new(address, 24).unwrap().trunc()),
+        };
+        self.interfaces.insert(eni(number), interface);
+        self
+    }
+
+    fn peering(mut self, number: u32, requester: u32, accepter: u32) -> Self {
+        let end = |vpc: u32| PeeringEnd {
+            vpc: VpcNumber(vpc),
+            cidrs: self.cidrs(vpc),
+        };
+        let peering = Peering {
+            requester: end(requester),
+            accepter: end(accepter),
+        };
+        self.peerings.insert(pcx(number), peering);
+        self
+    }
+
+    fn route(mut self, vpc: u32, destination: &str, peering: u32) -> Self {
+        let route = Route {
+            destination: destination.parse().unwrap(),
+            peering: pcx(peering),
+        };
+        self.vpcs
+            .get_mut(&VpcNumber(vpc))
+            .unwrap()
+            .routes
+            .push(route);
+        self
+    }
+
+    fn peered(mut self, number: u32, requester: u32, accepter: u32) -> Self {
+        self = self.peering(number, requester, accepter);
+        for (from, to) in [(requester, accepter), (accepter, requester)] {
+            for cidr in self.cidrs(to) {
+                self = self.route(from, &cidr.to_string(), number);
+            }
+        }
+        self
+    }
+
+    fn without_peering(mut self, number: u32) -> Self {
+        self.peerings.remove(&pcx(number)).unwrap();
+        self
+    }
+
+    fn cidrs(&self, vpc: u32) -> Vec<Ipv4Net> {
+        self.vpcs[&VpcNumber(vpc)].cidrs.clone()
+    }
+
+    fn address(&self, interface: u32) -> Ipv4Addr {
+        self.interfaces[&eni(interface)].address
+    }
+}
+
+/// Two VPCs with an interface each (1 in VPC 1, 2 in VPC 2), and no peering.
+pub fn two_vpcs() -> Network {
+    Network::default()
+        .vpc(1, "10.1.0.0/16")
+        .vpc(2, "10.2.0.0/16")
+        .interface(1, 1, "10.1.0.4")
+        .interface(2, 2, "10.2.0.4")
+}

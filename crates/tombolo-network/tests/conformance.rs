@@ -1,0 +1,107 @@
+//! What every engine must do, asked of each of them. The `ebpf` part needs root.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests"
+)]
+
+mod common;
+
+use common::{Build, eni, two_vpcs};
+use tombolo_network::ebpf::{self, EbpfConfig, EbpfEngine};
+use tombolo_network::{Counters, DropReason, EngineKind, Network, NetworkEngine, SimulatedEngine};
+
+#[tokio::test]
+async fn simulated() {
+    check(&SimulatedEngine::new()).await;
+}
+
+#[tokio::test]
+async fn ebpf() {
+    if let Err(error) = ebpf::check() {
+        panic!("tests with real packets: {error}");
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let config = EbpfConfig::for_directory(directory.path().to_owned()).unwrap();
+    let engine = std::sync::Arc::new(EbpfEngine::start(config).await.unwrap());
+    let checked = {
+        let engine = engine.clone();
+        tokio::spawn(async move { check(&*engine).await }).await
+    };
+    engine.teardown().await.unwrap();
+    checked.unwrap();
+}
+
+async fn check(engine: &dyn NetworkEngine) {
+    applying_twice_changes_nothing(engine).await;
+    what_is_not_wanted_goes(engine).await;
+    equal_vpcs_with_other_numbers_are_other_vpcs(engine).await;
+    only_interfaces_in_place_have_namespaces(engine).await;
+    every_reason_is_counted_from_zero(engine).await;
+    teardown_forgets_everything_and_the_engine_works_on(engine).await;
+}
+
+async fn changes(engine: &dyn NetworkEngine, network: &Network) -> usize {
+    let applied = engine.apply(network).await.unwrap();
+    assert_eq!(applied.failed, Default::default());
+    applied.changes
+}
+
+async fn applying_twice_changes_nothing(engine: &dyn NetworkEngine) {
+    for network in [Network::default(), two_vpcs(), two_vpcs().peered(1, 1, 2)] {
+        changes(engine, &network).await;
+        assert_eq!(changes(engine, &network).await, 0);
+    }
+}
+
+async fn what_is_not_wanted_goes(engine: &dyn NetworkEngine) {
+    changes(engine, &two_vpcs().peered(1, 1, 2)).await;
+    for less in [
+        two_vpcs().peered(1, 1, 2).without_peering(1),
+        Network::default(),
+    ] {
+        assert_ne!(changes(engine, &less).await, 0);
+        assert_eq!(changes(engine, &less).await, 0);
+    }
+}
+
+async fn equal_vpcs_with_other_numbers_are_other_vpcs(engine: &dyn NetworkEngine) {
+    let vpc = |number| {
+        Network::default()
+            .vpc(number, "10.0.0.0/16")
+            .interface(1, number, "10.0.0.4")
+    };
+    changes(engine, &vpc(1)).await;
+    assert_ne!(changes(engine, &vpc(2)).await, 0);
+    changes(engine, &Network::default()).await;
+}
+
+async fn only_interfaces_in_place_have_namespaces(engine: &dyn NetworkEngine) {
+    assert_eq!(engine.namespace(&eni(1)), None);
+    changes(engine, &two_vpcs()).await;
+    match (engine.kind(), engine.namespace(&eni(1))) {
+        (EngineKind::Ebpf, Some(path)) => assert!(path.exists()),
+        (EngineKind::Simulated, None) => {}
+        other => panic!("{other:?}"),
+    }
+    changes(engine, &Network::default()).await;
+    assert_eq!(engine.namespace(&eni(1)), None);
+}
+
+async fn every_reason_is_counted_from_zero(engine: &dyn NetworkEngine) {
+    let counters = engine.counters().await.unwrap();
+    assert_eq!(counters, Counters::none());
+    assert_eq!(counters.dropped.len(), DropReason::ALL.len());
+}
+
+async fn teardown_forgets_everything_and_the_engine_works_on(engine: &dyn NetworkEngine) {
+    changes(engine, &two_vpcs().peered(1, 1, 2)).await;
+    engine.teardown().await.unwrap();
+    assert_eq!(engine.namespace(&eni(1)), None);
+    assert_eq!(changes(engine, &Network::default()).await, 0);
+    assert_ne!(changes(engine, &two_vpcs()).await, 0);
+    assert_eq!(changes(engine, &two_vpcs()).await, 0);
+    engine.teardown().await.unwrap();
+}

@@ -1,0 +1,263 @@
+//! What of the `ebpf` engine outlives it, how it mends what drifted, and that teardown leaves
+//! nothing. Needs root.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests"
+)]
+
+mod common;
+
+use std::fs;
+use std::path::PathBuf;
+
+use aya::maps::lpm_trie::Key;
+use aya::maps::{HashMap, LpmTrie, Map, MapData};
+use aya::programs::SchedClassifier;
+use aya::programs::tc::TcAttachType;
+use common::machine::{Machine, link_of, within};
+use common::{Build, two_vpcs};
+use nix::mount::{MntFlags, umount2};
+use tombolo_network::{DropReason, Network};
+
+#[test]
+fn traffic_survives_the_engine_going_away_and_coming_back() {
+    let mut machine = Machine::running(two_vpcs().peered(1, 1, 2));
+    let [one, two] = [1, 2].map(|interface| machine.udp(interface));
+    machine.assert_delivers(&one, &two);
+
+    machine.stop();
+    machine.assert_delivers(&one, &two);
+    machine.assert_delivers(&two, &one);
+
+    machine.start();
+    machine.assert_delivers(&one, &two);
+    assert_eq!(machine.reapply().changes, 0);
+    assert_eq!(machine.counters().forwarded_peering, 4);
+}
+
+#[test]
+fn what_changed_while_the_engine_was_away_is_made_up_for() {
+    let mut machine = Machine::running(two_vpcs().peered(1, 1, 2));
+    let [one, two] = [1, 2].map(|interface| machine.udp(interface));
+    machine.stop();
+    machine.start();
+    assert_ne!(machine.apply(two_vpcs()).changes, 0);
+    machine.assert_drops(&one, machine.network.address(2), DropReason::NoRoute);
+    machine.assert_drops(&two, machine.network.address(1), DropReason::NoRoute);
+}
+
+#[test]
+fn a_deleted_veth_is_made_again() {
+    let machine = drifted(|machine| {
+        let deleted = within(&machine.core(), || delete_link(&link_of(2)));
+        deleted.unwrap();
+    });
+    assert_peered_again(&machine);
+}
+
+#[test]
+fn a_namespace_whose_name_is_gone_is_made_again() {
+    let machine = drifted(|machine| {
+        let namespace = machine.namespace(&format!("{:017x}", 2));
+        umount2(&namespace, MntFlags::MNT_DETACH).unwrap();
+        fs::remove_file(namespace).unwrap();
+    });
+    assert_peered_again(&machine);
+}
+
+#[test]
+fn a_detached_program_is_attached_again() {
+    let machine = drifted(|machine| {
+        fs::remove_file(machine.directory().join("bpf/links").join(link_of(1))).unwrap();
+        let attached = within(&machine.core(), || {
+            SchedClassifier::query_tcx(&link_of(1), TcAttachType::Ingress).unwrap()
+        });
+        assert_eq!(attached.1.len(), 0);
+    });
+    assert_peered_again(&machine);
+}
+
+#[test]
+fn deleted_map_entries_are_put_back() {
+    let machine = drifted(|machine| {
+        let mut interfaces: HashMap<_, u32, [u8; 24]> = map(machine, "interfaces");
+        let links: Vec<u32> = interfaces.keys().collect::<Result<_, _>>().unwrap();
+        assert_eq!(links.len(), 2);
+        interfaces.remove(&links[0]).unwrap();
+        let mut routes: LpmTrie<_, [u8; 8], [u32; 2]> = map(machine, "routes");
+        routes
+            .remove(&Key::new(32 + 16, [0, 0, 0, 1, 10, 2, 0, 0]))
+            .unwrap();
+    });
+    assert_peered_again(&machine);
+}
+
+#[test]
+fn a_stray_admission_is_taken_away() {
+    let mut machine = Machine::running(two_vpcs().vpc(3, "10.3.0.0/16"));
+    let mut admissions: LpmTrie<_, [u8; 12], u32> = map(&machine, "admissions");
+    let stray = Key::new(96, [0, 0, 0, 2, 0, 0, 0, 1, 10, 1, 0, 4]);
+    admissions.insert(&stray, 1, 0).unwrap();
+    assert_eq!(machine.reapply().changes, 1);
+    assert_eq!(admissions.keys().count(), 0);
+    assert_eq!(machine.reapply().changes, 0);
+}
+
+#[test]
+fn the_core_gets_its_name_back() {
+    let mut machine = Machine::running(two_vpcs());
+    umount2(&machine.core(), MntFlags::MNT_DETACH).unwrap();
+    fs::remove_file(machine.core()).unwrap();
+    assert_eq!(machine.reapply().changes, 1);
+    machine.stop();
+    machine.start();
+    assert_eq!(machine.reapply().changes, 0);
+}
+
+#[test]
+fn an_interface_that_moves_to_another_address_is_made_anew() {
+    let mut machine = Machine::running(two_vpcs().peered(1, 1, 2));
+    machine.apply(two_vpcs().peered(1, 1, 2).interface(2, 2, "10.2.3.9"));
+    let [one, two] = [1, 2].map(|interface| machine.udp(interface));
+    machine.assert_delivers(&one, &two);
+    machine.assert_drops(&one, [10, 2, 0, 4].into(), DropReason::NoSuchDestination);
+}
+
+#[test]
+fn an_earlier_builds_program_is_replaced_under_running_traffic() {
+    let mut machine = Machine::running(two_vpcs().peered(1, 1, 2));
+    let [one, two] = [1, 2].map(|interface| machine.udp(interface));
+    machine.stop();
+    // To the engine, whatever is not its own build is an earlier one.
+    let earlier = machine.directory().join("bpf/build-0000000000000000");
+    fs::rename(build(&machine), &earlier).unwrap();
+    machine.start();
+    machine.assert_delivers(&one, &two);
+
+    assert_ne!(machine.reapply().changes, 0);
+    assert!(!earlier.exists());
+    machine.assert_delivers(&one, &two);
+    machine.assert_delivers(&two, &one);
+    assert_eq!(machine.counters().forwarded_peering, 2);
+    assert_eq!(machine.reapply().changes, 0);
+}
+
+#[test]
+fn teardown_leaves_nothing() {
+    let mut machine = Machine::running(two_vpcs().peered(1, 1, 2));
+    machine.teardown().unwrap();
+    let prefix = format!("tmb-{}-", machine.config.name);
+    let names: Vec<_> = fs::read_dir("/run/netns")
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.starts_with(&prefix))
+        .collect();
+    assert_eq!(names, [""; 0]);
+    assert_eq!(fs::read_dir(machine.directory()).unwrap().count(), 0);
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
+    assert!(
+        !mounts.contains(machine.directory().to_str().unwrap()),
+        "{mounts}"
+    );
+    // Also when there was nothing.
+    machine.teardown().unwrap();
+}
+
+#[test]
+fn teardown_takes_away_what_an_earlier_engine_left() {
+    let mut machine = Machine::running(two_vpcs());
+    machine.stop();
+    machine.teardown().unwrap();
+    assert!(!machine.core().exists());
+    assert!(!machine.directory().join("bpf").exists());
+}
+
+/// Two peered VPCs after `drift` happened to them and the engine was asked for the same again.
+fn drifted(drift: impl FnOnce(&Machine)) -> Machine {
+    let mut machine = Machine::running(two_vpcs().peered(1, 1, 2));
+    assert_eq!(machine.reapply().changes, 0);
+    drift(&machine);
+    assert_ne!(machine.reapply().changes, 0);
+    assert_eq!(machine.reapply().changes, 0);
+    machine
+}
+
+fn assert_peered_again(machine: &Machine) {
+    let [one, two] = [1, 2].map(|interface| machine.udp(interface));
+    machine.assert_delivers(&one, &two);
+    machine.assert_delivers(&two, &one);
+}
+
+/// The directory of the engine's build on its BPF file system.
+fn build(machine: &Machine) -> PathBuf {
+    let mut builds = fs::read_dir(machine.directory().join("bpf"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| {
+            path.file_name()
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .starts_with("build-")
+        });
+    let build = builds.next().unwrap();
+    assert_eq!(builds.next(), None);
+    build
+}
+
+/// A map of the engine, opened behind its back.
+fn map<M: TryFrom<Map, Error: std::fmt::Debug>>(machine: &Machine, name: &str) -> M {
+    let data = MapData::from_pin(build(machine).join(name)).unwrap();
+    M::try_from(Map::from_map_data(data).unwrap()).unwrap()
+}
+
+fn delete_link(name: &str) -> std::io::Result<()> {
+    use netlink_packet_core::{
+        NLM_F_ACK, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
+    };
+    use netlink_packet_route::RouteNetlinkMessage;
+    use netlink_packet_route::link::LinkMessage;
+    use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
+
+    let mut link = LinkMessage::default();
+    link.header.index = nix::net::if_::if_nametoindex(name)?;
+    let mut header = NetlinkHeader::default();
+    header.flags = NLM_F_REQUEST | NLM_F_ACK;
+    let payload = NetlinkPayload::from(RouteNetlinkMessage::DelLink(link));
+    let mut message = NetlinkMessage::new(header, payload);
+    message.finalize();
+    let mut bytes = vec![0; message.buffer_len()];
+    message.serialize(&mut bytes);
+
+    let mut socket = Socket::new(NETLINK_ROUTE)?;
+    socket.bind_auto()?;
+    socket.connect(&SocketAddr::new(0, 0))?;
+    socket.send(&bytes, 0)?;
+    let (answer, _) = socket.recv_from_full()?;
+    match NetlinkMessage::<RouteNetlinkMessage>::deserialize(&answer)
+        .unwrap()
+        .payload
+    {
+        NetlinkPayload::Error(error) if error.code.is_some() => Err(error.to_io()),
+        _ => Ok(()),
+    }
+}
+
+/// A peering's whole life costs no look at the rest of the machine: it stays as quick with many
+/// VPCs around.
+#[test]
+fn one_peering_among_many_vpcs_changes_only_its_own_entries() {
+    let mut many = Network::default();
+    for number in 1..=2000 {
+        many = many.vpc(
+            number,
+            &format!("10.{}.{}.0/24", number >> 8, number & 0xff),
+        );
+    }
+    let mut machine = Machine::running(many.clone());
+    assert_eq!(machine.apply(many.clone().peered(1, 1, 2)).changes, 4);
+    assert_eq!(machine.apply(many).changes, 4);
+}
