@@ -89,6 +89,12 @@ pub enum ErrorKind {
     InvalidParameterValue,
     /// Parameters that exclude each other.
     InvalidParameterCombination,
+    /// A parameter or a value of EC2's that Tombolo does not have.
+    UnsupportedOperation,
+    /// More filter values than one request may have.
+    FilterLimitExceeded,
+    /// A client token that another request, with other parameters, has used.
+    IdempotentParameterMismatch,
     /// A page token that this server did not issue for this request.
     InvalidNextToken,
     /// A VPC's CIDR block is not between /16 and /28.
@@ -169,6 +175,9 @@ impl ErrorKind {
             | MalformedId(_)
             | InvalidParameterValue
             | InvalidParameterCombination
+            | UnsupportedOperation
+            | FilterLimitExceeded
+            | IdempotentParameterMismatch
             | InvalidNextToken
             | InvalidVpcRange
             | InvalidSubnetRange
@@ -207,6 +216,9 @@ impl ErrorKind {
             UnsupportedRegion => wire("UnsupportedOperation", 400),
             Validation | InvalidParameterValue => wire("InvalidParameterValue", 400),
             InvalidParameterCombination => wire("InvalidParameterCombination", 400),
+            UnsupportedOperation => wire("UnsupportedOperation", 400),
+            FilterLimitExceeded => wire("FilterLimitExceeded", 400),
+            IdempotentParameterMismatch => wire("IdempotentParameterMismatch", 400),
             InvalidNextToken => wire("InvalidNextToken", 400),
             InvalidVpcRange => wire("InvalidVpc.Range", 400),
             InvalidSubnetRange => wire("InvalidSubnet.Range", 400),

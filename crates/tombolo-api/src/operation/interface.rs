@@ -53,6 +53,7 @@ pub async fn create(
         description: new.description,
         groups,
         attachment: new.attachment,
+        client_token: None,
         created: now,
     };
     tx.put(&interface)?;
@@ -117,7 +118,10 @@ async fn groups_or_default(
         if tx.get(&key).await?.is_none() {
             return Err(ApiError::new(
                 ErrorKind::NotFound(ResourceKind::SecurityGroup),
-                format!("The security group '{id}' does not exist in VPC '{}'", vpc.id),
+                format!(
+                    "The security group '{id}' does not exist in VPC '{}'",
+                    vpc.id
+                ),
             ));
         }
         if !groups.contains(&id) {

@@ -60,12 +60,14 @@ pub(crate) async fn create(
 /// Removes a VPC and what came with it. The caller has made sure that nothing else is in it.
 pub(crate) async fn remove(tx: &mut Transaction, vpc: &Vpc) -> Result<(), ApiError> {
     for table in tx.list(&keys::route_tables_of(&vpc.scope, &vpc.id)).await? {
+        tx.delete(&keys::tags(&vpc.scope, table.id.as_str()));
         tx.delete(&keys::route_table(&vpc.scope, &vpc.id, &table.id));
     }
     for group in tx
         .list(&keys::security_groups_of(&vpc.scope, &vpc.id))
         .await?
     {
+        tx.delete(&keys::tags(&vpc.scope, group.id.as_str()));
         tx.delete(&keys::security_group(&vpc.scope, &vpc.id, &group.id));
     }
     tx.delete(&keys::tags(&vpc.scope, vpc.id.as_str()));

@@ -51,6 +51,8 @@ pub struct NetworkInterface {
     pub groups: Vec<SecurityGroupId>,
     /// The workload that has it, if one does. Only an attached interface exists in the data path.
     pub attachment: Option<Attachment>,
+    /// What the request that made it called itself: the same request again makes no second one.
+    pub client_token: Option<String>,
     /// When it was made.
     pub created: Timestamp,
 }
