@@ -76,22 +76,30 @@ impl AddressPlan {
     /// The first block of the pool that overlaps none of `avoid`, if there is one.
     pub fn choose(&self, avoid: &[Ipv4Net]) -> Option<Ipv4Net> {
         let size = 1u64 << (32 - u32::from(self.fleet_prefix));
-        let end = u64::from(u32::from(self.pool.broadcast())) + 1;
-        let mut at = u64::from(u32::from(self.pool.network()));
-        while at + size <= end {
-            let block = Ipv4Net::new(Ipv4Addr::from(at as u32), self.fleet_prefix).ok()?;
-            let taken = avoid.iter().filter(|taken| overlap(**taken, block));
-            match taken
-                .map(|taken| u64::from(u32::from(taken.broadcast())) + 1)
-                .max()
-            {
-                None => return Some(block),
-                // Behind the block in the way, at the next multiple of a fleet's size.
-                Some(behind) => at = behind.max(at + size).next_multiple_of(size),
+        let mut taken: Vec<(u64, u64)> = avoid.iter().map(|block| bounds(*block)).collect();
+        taken.sort_unstable();
+
+        let (mut at, last) = bounds(self.pool);
+        for (first_taken, last_taken) in taken {
+            if at + size <= first_taken {
+                break;
+            }
+            if at <= last_taken {
+                at = (last_taken + 1).next_multiple_of(size);
             }
         }
-        None
+        if at + size > last + 1 {
+            return None;
+        }
+        let start = u32::try_from(at).ok()?;
+        Ipv4Net::new(Ipv4Addr::from(start), self.fleet_prefix).ok()
     }
+}
+
+/// The first and the last address of a block, in numbers that can step past the end of IPv4.
+fn bounds(block: Ipv4Net) -> (u64, u64) {
+    let number = |address: Ipv4Addr| u64::from(u32::from(address));
+    (number(block.network()), number(block.broadcast()))
 }
 
 /// The addresses of a subnet that a workload can have: EC2 keeps the first four and the last

@@ -1,1 +1,40 @@
 //! Builds, and the supervision of server processes in instances.
+//!
+//! An **instance** is a set of Linux namespaces in which the server processes of a runtime
+//! configuration run. The first process of its PID namespace is a [`supervisor`]: a small process
+//! of its own that starts the server processes, starts them again when they end, and keeps what
+//! happened until somebody has read it.
+//!
+//! ```text
+//!   control plane                     instance (PID, mount, IPC, UTS, network namespaces)
+//!   ┌───────────────┐  control.sock   ┌────────────┐  fork   ┌────────────────┐
+//!   │ Instance      │ ──────────────▶ │ supervisor │ ──────▶ │ server process │──▶ logs/NAME.log
+//!   │ start, attach │ ◀── events ──── │   (PID 1)  │         └────────────────┘
+//!   └───────────────┘                 └────────────┘
+//! ```
+//!
+//! The supervisor is not a child of the control plane and does not need it: the control plane may
+//! be killed at any moment, and [`Instance::attach`] finds the supervisor again, with every event
+//! that was not yet acknowledged. When the supervisor dies, the kernel kills every process of its
+//! PID namespace, so an instance never leaves an orphan.
+//!
+//! **Not here:** the full sandbox (users of their own, seccomp, Landlock, cgroups). Server
+//! processes see the host's files, with the host's permissions, as the user that runs Tombolo.
+
+pub mod build;
+mod control;
+pub mod enter;
+mod event;
+mod incarnation;
+mod instance;
+mod spec;
+pub mod supervisor;
+mod words;
+
+pub use event::{Ended, Event, Exit, NumberedEvent};
+pub use incarnation::{Incarnation, process_runs, start_ticks};
+pub use instance::{AttachError, ControlError, Events, Instance, StartError, StopError};
+pub use spec::{
+    GAME_DIRECTORY, HOME_DIRECTORY, InstanceSpec, RestartPolicy, ServerProcess, SpecError,
+};
+pub use words::{UnclosedQuote, split_parameters};

@@ -305,8 +305,9 @@ pub fn fleet_events_at(at: Timestamp) -> String {
     format!("{:016x}", countdown(at))
 }
 
+/// Times before 1970 and after 2554 count as those years' ends.
 fn countdown(at: Timestamp) -> u64 {
-    u64::MAX - u64::try_from(at.as_nanosecond()).unwrap_or(0)
+    u64::MAX - at.as_nanosecond().clamp(0, u64::MAX.into()) as u64
 }
 
 prefixes! {
@@ -346,6 +347,8 @@ prefixes! {
     all_authorizations() -> Authorization = Authorization;
     /// The authorizations that an account gave in a Region.
     authorizations_from(scope: &Scope) -> Authorization = Authorization, scope.region, scope.account;
+    /// The authorizations of a VPC.
+    authorizations_of(scope: &Scope, vpc: &VpcId) -> Authorization = Authorization, scope.region, scope.account, vpc;
     /// The entries of the authorizations that name an account in a Region; the rest of each key is
     /// `PEER-ACCOUNT/VPC`.
     authorizations_for(scope: &Scope) -> () = Authorized, scope.region, scope.account;
@@ -370,6 +373,8 @@ prefixes! {
     instances_of(scope: &Scope, fleet: &FleetId) -> Instance = Instance, scope.region, scope.account, fleet;
     /// The events of a fleet, the newest first.
     fleet_events(scope: &Scope, fleet: &FleetId) -> FleetEvent = FleetEvent, scope.region, scope.account, fleet;
+    /// Every build.
+    all_builds() -> Build = Build;
     /// The builds of an account in a Region.
     builds(scope: &Scope) -> Build = Build, scope.region, scope.account;
 }

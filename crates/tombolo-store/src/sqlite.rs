@@ -57,7 +57,11 @@ impl SqliteStore {
                 doing: "starting the writer thread",
                 source: Box::new(source),
             })?;
-        Ok(Self { shared, requests: Some(requests), writer: Some(writer) })
+        Ok(Self {
+            shared,
+            requests: Some(requests),
+            writer: Some(writer),
+        })
     }
 }
 
@@ -88,7 +92,10 @@ impl Store for SqliteStore {
         let requests = self.requests.as_ref().ok_or(StoreError::Closed)?;
         let (answer, outcome) = oneshot::channel();
         let request = Request { txn, answer };
-        requests.send(request).await.map_err(|_| StoreError::Closed)?;
+        requests
+            .send(request)
+            .await
+            .map_err(|_| StoreError::Closed)?;
         outcome.await.map_err(|_| StoreError::Closed)?
     }
 

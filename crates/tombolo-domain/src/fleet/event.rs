@@ -18,7 +18,7 @@ pub struct FleetEvent {
     pub fleet: FleetId,
     /// The id.
     pub id: EventId,
-    /// Its place among the fleet's events of the same time.
+    /// What kind of thing happened.
     pub code: EventCode,
     /// What happened, with the values, and what to do about it; at most [`MAX_MESSAGE`]
     /// characters.

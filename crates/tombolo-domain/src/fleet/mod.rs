@@ -1,5 +1,6 @@
 //! Fleets, what they run, and what happened to them.
 
+mod attributes;
 mod build;
 mod event;
 mod runtime;
@@ -11,6 +12,9 @@ use serde::{Deserialize, Serialize};
 use crate::Scope;
 use crate::id::{BuildId, FleetId, InstanceId, NetworkInterfaceId, VpcId, VpcPeeringConnectionId};
 
+pub use attributes::{
+    InboundPermission, ResourceCreationLimit, ShownAttributes, TransportProtocol,
+};
 pub use build::{Build, BuildStatus, OperatingSystem};
 pub use event::{EventCode, FleetEvent, MAX_MESSAGE};
 pub use runtime::{GAME_ROOT, MAX_PROCESSES, RuntimeConfiguration, RuntimeError, ServerProcess};
@@ -62,25 +66,6 @@ pub enum Compute {
     Anywhere,
 }
 
-/// Attributes that DescribeFleetAttributes gives back as CreateFleet took them.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ShownAttributes {
-    /// ON_DEMAND or SPOT.
-    pub fleet_type: Option<String>,
-    /// Groups of metrics; `default` if none were named.
-    pub metric_groups: Vec<String>,
-    /// NoProtection or FullProtection.
-    pub new_game_session_protection_policy: Option<String>,
-    /// LogPaths.
-    pub log_paths: Vec<String>,
-    /// The older form of RuntimeConfiguration's only launch path.
-    pub server_launch_path: Option<String>,
-    /// Its parameters.
-    pub server_launch_parameters: Option<String>,
-    /// CertificateType of CertificateConfiguration.
-    pub certificate_type: Option<String>,
-}
-
 /// One instance of a fleet: namespaces on this machine, with a supervisor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Instance {
@@ -92,8 +77,10 @@ pub struct Instance {
     pub id: InstanceId,
     /// Its interface in the fleet's VPC.
     pub interface: NetworkInterfaceId,
-    /// The last event of its supervisor that has become a fleet event: the next to ask for is the
-    /// one after.
+    /// Which run of its supervisor the number in `seen` counts in; none before the first.
+    pub supervisor: Option<String>,
+    /// The last event of that run that has become a fleet event: the next to ask for is the one
+    /// after.
     pub seen: u64,
     /// Whether all its server processes have been seen to run.
     pub running: bool,

@@ -82,6 +82,12 @@ impl FleetStatus {
         self.is_starting() || self == FleetStatus::Active
     }
 
+    /// Whether a connection that was asked for together with the fleet is made now: as AWS has it,
+    /// not before the fleet is otherwise ready to become active.
+    pub fn is_ready_for_peering(self) -> bool {
+        matches!(self, FleetStatus::Activating | FleetStatus::Active)
+    }
+
     /// `Ok(to)` if a fleet may go from here to there.
     pub fn to(self, to: FleetStatus) -> Result<FleetStatus, InvalidFleetStep> {
         let allowed = match to {

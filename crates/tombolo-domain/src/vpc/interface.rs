@@ -71,7 +71,7 @@ pub enum Attachment {
     /// A program that somebody started with `tombolo run`. The interface goes when it ends.
     Program {
         /// The process.
-        pid: u32,
+        pid: i32,
         /// When it started, in clock ticks since boot (field 22 of `/proc/PID/stat`, proc(5)), by
         /// which a later process with the same pid is told apart.
         start_time: u64,

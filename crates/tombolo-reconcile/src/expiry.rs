@@ -1,0 +1,204 @@
+//! The expiry reconciler: takes away what has ended long enough ago that nobody asks for it.
+//!
+//! What an operation shows never depends on this having run: an authorization past its time is
+//! invalid, and a deleted connection past its two hours invisible, by the clock alone.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use tokio::time::{Instant, timeout};
+use tombolo_domain::fleet::{Fleet, FleetStatus};
+use tombolo_domain::vpc::{Attachment, NetworkInterface};
+use tombolo_domain::{Timestamp, id::BuildId};
+use tombolo_fleet::process_runs;
+use tombolo_store::typed::Transaction;
+use tombolo_store::{StoreError, keys};
+
+use crate::transact::transact;
+use crate::wake::Wakes;
+use crate::{Context, builds_directory, logs_directory};
+
+/// How often to look for programs that have ended.
+const PROGRAMS: Duration = Duration::from_secs(1);
+/// How often to look for everything else, which has a day's or a month's time.
+const RECORDS: Duration = Duration::from_secs(60);
+/// How long a terminated fleet, its events and its logs are kept.
+const FLEET_RETENTION: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+pub(crate) async fn run(context: Context, mut wakes: Wakes) {
+    let mut records_due = Instant::now();
+    loop {
+        let _ = timeout(PROGRAMS, wakes.changed()).await;
+        if let Err(error) = programs(&context).await {
+            log(&error);
+        }
+        if Instant::now() >= records_due {
+            if let Err(error) = records(&context).await {
+                log(&error);
+            }
+            records_due = Instant::now() + RECORDS;
+        }
+        // Wake-ups come with every change; what this does can wait.
+        tokio::time::sleep(PROGRAMS).await;
+    }
+}
+
+fn log(error: &StoreError) {
+    tracing::error!(
+        error = error as &(dyn std::error::Error + 'static),
+        "what has ended could not be taken away"
+    );
+}
+
+/// Interfaces of programs that have ended without saying so.
+async fn programs(context: &Context) -> Result<(), StoreError> {
+    let mut tx = Transaction::new(context.store.clone());
+    for interface in tx.peek(&keys::all_interfaces()).await? {
+        let NetworkInterface {
+            scope,
+            vpc,
+            id,
+            attachment,
+            ..
+        } = &interface;
+        let Some(Attachment::Program { pid, start_time }) = attachment else {
+            continue;
+        };
+        if !process_runs(*pid, *start_time) {
+            tracing::info!(interface = %id, pid, "the program of an interface has ended");
+            transact(&context.store, async |tx| {
+                tx.delete(&keys::interface(scope, vpc, id));
+                Ok(())
+            })
+            .await?;
+        }
+    }
+    Ok(())
+}
+
+async fn records(context: &Context) -> Result<(), StoreError> {
+    let now = context.clock.now();
+    authorizations(context, now).await?;
+    connections(context, now).await?;
+    fleets(context, now).await?;
+    builds(context).await
+}
+
+async fn authorizations(context: &Context, now: Timestamp) -> Result<(), StoreError> {
+    let mut tx = Transaction::new(context.store.clone());
+    let found = tx.peek(&keys::all_authorizations()).await?;
+    for ended in found
+        .into_iter()
+        .filter(|found| now >= found.forgotten_at())
+    {
+        let (region, vpc) = (&ended.region, &ended.peer_vpc);
+        let (peer, fleet) = (ended.peer_account, ended.fleet_account);
+        transact(&context.store, async |tx| {
+            let key = keys::authorization(region, peer, vpc, fleet);
+            // It may have been renewed meanwhile.
+            let current = tx.get(&key).await?;
+            if current.is_some_and(|current| now >= current.forgotten_at()) {
+                tx.delete(&key);
+                tx.delete(&keys::authorized(region, fleet, peer, vpc));
+            }
+            Ok(())
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+async fn connections(context: &Context, now: Timestamp) -> Result<(), StoreError> {
+    let mut tx = Transaction::new(context.store.clone());
+    let found = tx.peek(&keys::all_connections()).await?;
+    for ended in found
+        .into_iter()
+        .filter(|connection| !connection.is_visible(now))
+    {
+        let (region, id) = (&ended.region, &ended.id);
+        let (fleet_account, peer) = (ended.requester.account, &ended.accepter);
+        transact(&context.store, async |tx| {
+            tx.delete(&keys::connection(region, fleet_account, &ended.fleet, id));
+            tx.delete(&keys::peering(region, peer.account, &peer.vpc, id));
+            Ok(())
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+async fn fleets(context: &Context, now: Timestamp) -> Result<(), StoreError> {
+    let mut tx = Transaction::new(context.store.clone());
+    let is_old = |fleet: &Fleet| {
+        let ended = fleet
+            .terminated
+            .filter(|_| fleet.status == FleetStatus::Terminated);
+        ended.is_some_and(|at| now.duration_since(at) >= FLEET_RETENTION)
+    };
+    for fleet in tx
+        .peek(&keys::all_fleets())
+        .await?
+        .into_iter()
+        .filter(is_old)
+    {
+        transact(&context.store, async |tx| {
+            for event in tx
+                .list(&keys::fleet_events(&fleet.scope, &fleet.id))
+                .await?
+            {
+                tx.delete(&tombolo_store::keys::Stored::key(&event));
+            }
+            tx.delete(&keys::tags(&fleet.scope, fleet.id.as_str()));
+            tx.delete(&keys::fleet(&fleet.scope, &fleet.id));
+            Ok(())
+        })
+        .await?;
+        remove_folder(&logs_directory(&context.directory, &fleet.id));
+    }
+    Ok(())
+}
+
+/// The files of builds that were deleted. A folder is younger than its record by the import that
+/// is still copying, so only one that has been there for a while is taken away.
+async fn builds(context: &Context) -> Result<(), StoreError> {
+    const UNDISTURBED: Duration = Duration::from_secs(60 * 60);
+    let folder = builds_directory(&context.directory);
+    let Ok(entries) = std::fs::read_dir(&folder) else {
+        return Ok(());
+    };
+    let known: BTreeSet<BuildId> = {
+        let mut tx = Transaction::new(context.store.clone());
+        tx.peek(&keys::all_builds())
+            .await?
+            .into_iter()
+            .map(|build| build.id)
+            .collect()
+    };
+    for entry in entries.flatten() {
+        let age = entry
+            .metadata()
+            .and_then(|found| found.modified())
+            .map(|at| at.elapsed());
+        let is_old = matches!(age, Ok(Ok(age)) if age > UNDISTURBED);
+        let id: Option<BuildId> = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse().ok());
+        if id.is_some_and(|id| !known.contains(&id)) && is_old {
+            remove_folder(&entry.path());
+        }
+    }
+    Ok(())
+}
+
+fn remove_folder(path: &Path) {
+    match std::fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            tracing::warn!(%error, path = %path.display(), "a folder could not be removed");
+        }
+        _ => {}
+    }
+}
