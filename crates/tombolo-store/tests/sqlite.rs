@@ -16,7 +16,9 @@ use bytes::Bytes;
 use futures::FutureExt;
 use rusqlite::Connection;
 use tempfile::TempDir;
-use tombolo_store::{Revision, SqliteStore, Store, StoreError, Txn, TxnOutcome, WatchError};
+use tombolo_store::{
+    KeyRange, Revision, SqliteStore, Store, StoreError, Txn, TxnOutcome, WatchError,
+};
 
 struct File {
     directory: TempDir,
@@ -123,6 +125,57 @@ fn dropping_the_store_finishes_what_it_accepted() {
         let store = SqliteStore::open(&file.path).unwrap();
         assert_eq!(store.revision(), Revision(100));
     });
+}
+
+#[test]
+fn a_log_cut_off_anywhere_opens_as_a_whole_number_of_transactions() {
+    const TRANSACTIONS: u64 = 12;
+    let file = file();
+    let store = SqliteStore::open(&file.path).unwrap();
+    for number in 1..=TRANSACTIONS {
+        let pair = ["left", "right"].map(|side| {
+            (
+                Bytes::from(format!("{side}/{number}")),
+                Bytes::from(vec![b'x'; 900]),
+            )
+        });
+        run(store.txn(Txn {
+            puts: pair.to_vec(),
+            ..Txn::default()
+        }))
+        .unwrap();
+    }
+    let database = fs::read(&file.path).unwrap();
+    let log = fs::read(file.directory.path().join("store.db-wal")).unwrap();
+
+    let mut revisions = vec![];
+    for length in (0..=log.len()).rev().step_by(1_777) {
+        let torn = self::file();
+        fs::write(&torn.path, &database).unwrap();
+        fs::write(torn.directory.path().join("store.db-wal"), &log[..length]).unwrap();
+        let store = SqliteStore::open(&torn.path).unwrap();
+        let everything = KeyRange {
+            start: Bytes::new(),
+            end: Bytes::from_static(b"z"),
+        };
+        let page = run(store.range(&everything, usize::MAX)).unwrap();
+        assert_eq!(
+            page.entries.len() as u64,
+            2 * page.revision.0,
+            "cut at {length}"
+        );
+        revisions.push(page.revision.0);
+    }
+    assert!(
+        revisions.is_sorted_by(|a, b| a >= b),
+        "a shorter log never holds more"
+    );
+    revisions.dedup();
+    assert_eq!(
+        revisions,
+        (0..=TRANSACTIONS).rev().collect::<Vec<_>>(),
+        "each cut was met"
+    );
 }
 
 #[test]
