@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 use tombolo_domain::Timestamp;
 use tombolo_domain::id::{AccountId, VpcId};
 use tombolo_domain::peering::Authorization;
-use tombolo_domain::vpc::Vpc;
 use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
+use super::named::{account, own_vpc};
 use super::time::seconds;
 use super::{NoInput, Nothing};
 use crate::error::ApiError;
@@ -111,7 +111,8 @@ pub(crate) async fn describe_vpc_peering_authorizations(
     })
 }
 
-fn parse_rest(rest: &str) -> Option<(AccountId, VpcId)> {
+/// Reads the rest of a key under [`keys::authorizations_for`].
+pub(super) fn parse_rest(rest: &str) -> Option<(AccountId, VpcId)> {
     let (account, vpc) = rest.split_once('/')?;
     Some((account.parse().ok()?, vpc.parse().ok()?))
 }
@@ -141,40 +142,4 @@ pub(crate) async fn delete_vpc_peering_authorization(
     authorization.cancel(call.now);
     tx.put(&authorization)?;
     Ok(Nothing {})
-}
-
-/// Parses an account id, which the model leaves at "a text".
-pub(super) fn account(member: &str, text: &str) -> Result<AccountId, ApiError> {
-    text.parse().map_err(|_| {
-        ApiError::invalid_request(format!(
-            "Value '{}' at '{member}' is not an AWS account ID: it has 12 digits.",
-            shorten(text)
-        ))
-    })
-}
-
-/// The caller's own VPC in the request's Region. Anything else is unknown, whoever has it.
-async fn own_vpc(tx: &mut Transaction, call: &Call<'_>, id: &str) -> Result<Vpc, ApiError> {
-    let scope = call.scope();
-    let vpc = match id.parse() {
-        Ok(id) => tx.get(&keys::vpc(&scope, &id)).await?,
-        Err(_) => None,
-    };
-    vpc.filter(|vpc| vpc.fleet.is_none()).ok_or_else(|| {
-        ApiError::not_found(format!(
-            "VPC {} was not found in account {} and Region {}.",
-            shorten(id),
-            scope.account,
-            scope.region
-        ))
-    })
-}
-
-/// A text from a request, cut so that a message stays readable.
-pub(super) fn shorten(text: &str) -> String {
-    const MOST: usize = 128;
-    match text.char_indices().nth(MOST) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
 }

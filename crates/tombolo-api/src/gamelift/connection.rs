@@ -13,7 +13,7 @@ use tombolo_store::keys::{self, ConnectionAt};
 use tombolo_store::typed::Transaction;
 
 use super::Nothing;
-use super::authorization::{account, shorten};
+use super::named::{account, own_fleet, shorten};
 use crate::error::{ApiError, ErrorKind};
 use crate::operation::Call;
 
@@ -40,20 +40,22 @@ pub(crate) async fn create_vpc_peering_connection(
             fleet.id, fleet.status
         )));
     }
-    request(tx, call, &fleet, peer_account, &input.peer_vpc_id).await?;
+    let vpc = fleet_vpc(tx, &fleet).await?;
+    request(tx, call, &fleet.id, &vpc, peer_account, &input.peer_vpc_id).await?;
     Ok(Nothing {})
 }
 
-/// Writes the request for a connection of `fleet`, if the owner of the VPC consents.
+/// Writes the request for a connection of `fleet`, whose VPC is `fleet_vpc`, if the owner of the
+/// peer VPC consents.
 pub(super) async fn request(
     tx: &mut Transaction,
     call: &Call<'_>,
-    fleet: &Fleet,
+    fleet: &FleetId,
+    fleet_vpc: &Vpc,
     peer_account: AccountId,
     peer_vpc_id: &str,
 ) -> Result<VpcPeeringConnectionId, ApiError> {
     let scope = call.scope();
-    let fleet_vpc = fleet_vpc(tx, fleet).await?;
     let Ok(peer_vpc) = peer_vpc_id.parse::<VpcId>() else {
         return Err(not_authorized(
             &scope,
@@ -77,17 +79,17 @@ pub(super) async fn request(
             "VPC {peer_vpc} of account {peer_account} was deleted after it had been authorized."
         )));
     };
-    refuse_duplicate(tx, &scope, &fleet.id, &peer_vpc).await?;
+    refuse_duplicate(tx, &scope, fleet, &peer_vpc).await?;
 
     let requester = End {
         account: scope.account,
-        vpc: fleet_vpc.id,
+        vpc: fleet_vpc.id.clone(),
         cidr: fleet_vpc.cidr,
     };
     let connection = Connection::request(
         consent,
         scope.region.clone(),
-        fleet.id.clone(),
+        fleet.clone(),
         requester,
         peer.cidr,
         call.now,
@@ -98,7 +100,7 @@ pub(super) async fn request(
         &keys::peering(&scope.region, peer_account, &peer_vpc, &connection.id),
         &ConnectionAt {
             fleet_account: scope.account,
-            fleet: fleet.id.clone(),
+            fleet: fleet.clone(),
         },
     )?;
     Ok(connection.id)
@@ -230,27 +232,6 @@ pub(crate) async fn describe_vpc_peering_connections(
     });
     Ok(Described {
         vpc_peering_connections: shown.collect(),
-    })
-}
-
-/// The caller's fleet, named by id or ARN. Anything else is unknown, whoever has it.
-pub(super) async fn own_fleet(
-    tx: &mut Transaction,
-    call: &Call<'_>,
-    id_or_arn: &str,
-) -> Result<Fleet, ApiError> {
-    let scope = call.scope();
-    let found = match arn::fleet_id_or_arn(&scope, id_or_arn) {
-        Some(id) => tx.get(&keys::fleet(&scope, &id)).await?,
-        None => None,
-    };
-    found.ok_or_else(|| {
-        ApiError::not_found(format!(
-            "Fleet {} was not found in account {} and Region {}.",
-            shorten(id_or_arn),
-            scope.account,
-            scope.region
-        ))
     })
 }
 

@@ -12,3 +12,20 @@ pub(crate) fn seconds<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S:
         serializer.serialize_f64(milliseconds as f64 / 1000.0)
     }
 }
+
+/// [`seconds`], or nothing.
+pub(crate) fn maybe_seconds<S: Serializer>(
+    at: &Option<Timestamp>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match at {
+        Some(at) => seconds(at, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
+/// The time of a number of seconds, to the millisecond; `None` if no calendar reaches it.
+pub(crate) fn from_seconds(seconds: f64) -> Option<Timestamp> {
+    // Out of range, the conversion saturates and the timestamp is refused.
+    Timestamp::from_millisecond((seconds * 1000.0).round() as i64).ok()
+}

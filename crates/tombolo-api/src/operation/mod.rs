@@ -6,6 +6,7 @@
 //!
 //! **Architecture invariant:** no handler commits, sleeps, or talks to a network or a process.
 
+pub mod build;
 mod call;
 pub mod interface;
 mod route;

@@ -1,5 +1,7 @@
 //! Builds.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +41,16 @@ pub enum BuildStatus {
     Ready,
     /// Its files could not be had.
     Failed,
+}
+
+impl fmt::Display for BuildStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            BuildStatus::Initialized => "INITIALIZED",
+            BuildStatus::Ready => "READY",
+            BuildStatus::Failed => "FAILED",
+        })
+    }
 }
 
 /// A build's OperatingSystem, in GameLift's words.

@@ -1,0 +1,111 @@
+//! Which block of addresses a new fleet gets.
+//!
+//! A peering fails when the two sides' blocks overlap, and a fleet's block is fixed for life. So
+//! it is chosen with all networks in mind that the fleet may be peered with: those of its own
+//! account, those whose owners have authorized the account, and the fleets already joined to
+//! these.
+
+use ipnet::Ipv4Net;
+use tombolo_domain::Scope;
+use tombolo_domain::cidr;
+use tombolo_domain::id::VpcId;
+use tombolo_domain::peering::State;
+use tombolo_store::keys;
+use tombolo_store::typed::Transaction;
+
+use crate::error::{ApiError, ErrorKind};
+use crate::gamelift::authorization::parse_rest;
+use crate::operation::Call;
+
+/// The tag of CreateFleet by which a person forces a fleet's block, to rehearse what the address
+/// plan avoids: overlapping CIDRs. This is Tombolo's own; AWS knows no such tag.
+pub(super) const FORCED_BLOCK_TAG: &str = "tombolo:fleet-cidr";
+
+/// Reads the value of [`FORCED_BLOCK_TAG`].
+pub(super) fn forced(value: &str) -> Result<Ipv4Net, ApiError> {
+    cidr::parse(value).map_err(|error| {
+        ApiError::invalid_request(format!(
+            "The tag {FORCED_BLOCK_TAG} asks for a block: {error}."
+        ))
+    })
+}
+
+/// The first block of the server's plan that overlaps nothing the fleet may meet; if there is a
+/// choice, one that no fleet on this server has, so that fleets can share a peer VPC later.
+pub(super) async fn choose(tx: &mut Transaction, call: &Call<'_>) -> Result<Ipv4Net, ApiError> {
+    let scope = call.scope();
+    let own = tx.list(&keys::vpcs(&scope)).await?;
+    let mut avoid: Vec<Ipv4Net> = own.into_iter().map(|vpc| vpc.cidr).collect();
+    avoid.extend(authorized(tx, &scope).await?);
+
+    let everywhere = tx.peek(&keys::all_vpcs()).await?;
+    let fleets = everywhere.iter().filter(|vpc| vpc.fleet.is_some());
+    let better: Vec<Ipv4Net> = avoid
+        .iter()
+        .copied()
+        .chain(fleets.map(|vpc| vpc.cidr))
+        .collect();
+
+    let plan = &call.settings.address_plan;
+    let chosen = plan.choose(&better).or_else(|| plan.choose(&avoid));
+    chosen.ok_or_else(|| {
+        ApiError::new(
+            ErrorKind::LimitExceeded,
+            format!(
+                "No /{} block of the fleets' address pool {} is left that overlaps neither a VPC \
+                 of account {} nor one that it may be peered with. Delete a fleet or a VPC, or \
+                 give the server a larger pool.",
+                plan.fleet_prefix, plan.pool, scope.account
+            ),
+        )
+    })
+}
+
+/// The blocks of the VPCs whose owners authorized the account, also if that has ended since, and
+/// of the fleets of any account that are joined to them.
+async fn authorized(tx: &mut Transaction, scope: &Scope) -> Result<Vec<Ipv4Net>, ApiError> {
+    let entries = tx
+        .page(&keys::authorizations_for(scope), None, usize::MAX)
+        .await?;
+    let mut blocks = Vec::new();
+    for (rest, ()) in entries.records {
+        let Some((account, vpc)) = parse_rest(&rest) else {
+            continue;
+        };
+        let owner = Scope {
+            account,
+            region: scope.region.clone(),
+        };
+        if let Some(vpc) = tx.get(&keys::vpc(&owner, &vpc)).await? {
+            blocks.push(vpc.cidr);
+            blocks.extend(joined(tx, &owner, &vpc.id).await?);
+        }
+    }
+    Ok(blocks)
+}
+
+/// The blocks of the fleets that are joined to a VPC.
+async fn joined(
+    tx: &mut Transaction,
+    owner: &Scope,
+    vpc: &VpcId,
+) -> Result<Vec<Ipv4Net>, ApiError> {
+    let entries = tx
+        .page(&keys::peerings_of(owner, vpc), None, usize::MAX)
+        .await?;
+    let mut blocks = Vec::new();
+    for (_, at) in entries.records {
+        let fleets = Scope {
+            account: at.fleet_account,
+            region: owner.region.clone(),
+        };
+        let connections = tx.peek(&keys::connections_of(&fleets, &at.fleet)).await?;
+        let holding = connections.into_iter().filter(|connection| {
+            connection.accepter.vpc == *vpc
+                && (connection.state.is_live()
+                    || matches!(connection.state, State::Deleting { .. }))
+        });
+        blocks.extend(holding.map(|connection| connection.requester.cidr));
+    }
+    Ok(blocks)
+}

@@ -1,0 +1,213 @@
+//! DescribeFleetAttributes and ListFleets, and the shape FleetAttributes.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use tombolo_domain::fleet::{Compute, Fleet, FleetStatus, OperatingSystem};
+use tombolo_domain::id::{BuildId, FleetId};
+use tombolo_domain::{Timestamp, arn};
+use tombolo_store::keys;
+use tombolo_store::typed::Transaction;
+
+use crate::error::ApiError;
+use crate::gamelift::page::{Page, Window};
+use crate::gamelift::time::{maybe_seconds, seconds};
+use crate::operation::Call;
+
+/// The shape FleetAttributes.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct FleetAttributes {
+    fleet_id: FleetId,
+    fleet_arn: String,
+    name: String,
+    description: Option<String>,
+    #[serde(serialize_with = "seconds")]
+    creation_time: Timestamp,
+    #[serde(serialize_with = "maybe_seconds")]
+    termination_time: Option<Timestamp>,
+    status: FleetStatus,
+    compute_type: &'static str,
+    fleet_type: Option<String>,
+    instance_type: Option<String>,
+    build_id: Option<BuildId>,
+    build_arn: Option<String>,
+    operating_system: Option<OperatingSystem>,
+    server_launch_path: Option<String>,
+    server_launch_parameters: Option<String>,
+    log_paths: Option<Vec<String>>,
+    new_game_session_protection_policy: Option<String>,
+    resource_creation_limit_policy: Option<ResourceCreationLimitPolicy>,
+    metric_groups: Option<Vec<String>>,
+    certificate_configuration: Option<CertificateConfiguration>,
+    anywhere_configuration: Option<AnywhereConfiguration>,
+}
+
+/// How many game sessions one player may create in a time.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct ResourceCreationLimitPolicy {
+    pub(super) new_game_sessions_per_creator: Option<u32>,
+    pub(super) policy_period_in_minutes: Option<u32>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct CertificateConfiguration {
+    pub(super) certificate_type: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct AnywhereConfiguration {
+    pub(super) cost: String,
+}
+
+impl From<Fleet> for FleetAttributes {
+    fn from(fleet: Fleet) -> Self {
+        let shown = fleet.shown;
+        let (compute_type, build_id, instance_type) = match fleet.compute {
+            Compute::Managed {
+                build,
+                instance_type,
+                ..
+            } => ("EC2", Some(build), Some(instance_type)),
+            Compute::Anywhere => ("ANYWHERE", None, None),
+        };
+        let some = |list: Vec<String>| (!list.is_empty()).then_some(list);
+        FleetAttributes {
+            fleet_arn: arn::fleet(&fleet.scope, &fleet.id),
+            fleet_id: fleet.id,
+            name: fleet.name,
+            description: fleet.description,
+            creation_time: fleet.created,
+            termination_time: fleet.terminated,
+            status: fleet.status,
+            compute_type,
+            fleet_type: shown.fleet_type,
+            instance_type,
+            build_arn: build_id.as_ref().map(|id| arn::build(&fleet.scope, id)),
+            build_id,
+            operating_system: shown.operating_system,
+            server_launch_path: shown.server_launch_path,
+            server_launch_parameters: shown.server_launch_parameters,
+            log_paths: some(shown.log_paths),
+            new_game_session_protection_policy: shown.new_game_session_protection_policy,
+            resource_creation_limit_policy: shown.resource_creation_limit.map(|limit| {
+                ResourceCreationLimitPolicy {
+                    new_game_sessions_per_creator: limit.new_game_sessions_per_creator,
+                    policy_period_in_minutes: limit.policy_period_in_minutes,
+                }
+            }),
+            metric_groups: some(shown.metric_groups),
+            certificate_configuration: shown
+                .certificate_type
+                .map(|certificate_type| CertificateConfiguration { certificate_type }),
+            anywhere_configuration: shown
+                .anywhere_cost
+                .map(|cost| AnywhereConfiguration { cost }),
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Describe {
+    fleet_ids: Option<Vec<String>>,
+    limit: Option<u64>,
+    next_token: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Described {
+    fleet_attributes: Vec<FleetAttributes>,
+    next_token: Option<String>,
+}
+
+/// The fleets named, in the order named and without those that are not the caller's; Limit and
+/// NextToken count only when none is named. A terminated fleet is shown until it is forgotten.
+pub(crate) async fn describe_fleet_attributes(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    input: Describe,
+) -> Result<Described, ApiError> {
+    let scope = call.scope();
+    let page = match &input.fleet_ids {
+        Some(names) => Page {
+            records: named(tx, call, names).await?,
+            next_token: None,
+        },
+        None => {
+            let prefix = keys::fleets(&scope);
+            let window = Window::new(&prefix, input.limit, input.next_token.as_deref())?;
+            window.read(tx, &prefix, |_| true, |_| true).await?
+        }
+    };
+    Ok(Described {
+        fleet_attributes: page.records.into_iter().map(Into::into).collect(),
+        next_token: page.next_token,
+    })
+}
+
+async fn named(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    names: &[String],
+) -> Result<Vec<Fleet>, ApiError> {
+    let scope = call.scope();
+    let mut seen = BTreeSet::new();
+    let mut fleets = Vec::new();
+    for name in names {
+        let Some(id) = arn::fleet_id_or_arn(&scope, name) else {
+            continue;
+        };
+        if seen.insert(id.clone()) {
+            fleets.extend(tx.get(&keys::fleet(&scope, &id)).await?);
+        }
+    }
+    Ok(fleets)
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct List {
+    build_id: Option<String>,
+    script_id: Option<String>,
+    limit: Option<u64>,
+    next_token: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Listed {
+    fleet_ids: Vec<FleetId>,
+    next_token: Option<String>,
+}
+
+/// The caller's fleets that are not terminated, or those of one build.
+pub(crate) async fn list_fleets(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    input: List,
+) -> Result<Listed, ApiError> {
+    let scope = call.scope();
+    let build = input.build_id.as_deref();
+    let build = build.map(|build| arn::build_id_or_arn(&scope, build));
+    let asked = |fleet: &Fleet| {
+        let runs_it = match (&build, &fleet.compute) {
+            (None, _) => true,
+            (Some(wanted), Compute::Managed { build, .. }) => wanted.as_ref() == Some(build),
+            (Some(_), Compute::Anywhere) => false,
+        };
+        // No fleet runs a script, since scripts are not served.
+        runs_it && input.script_id.is_none() && fleet.status != FleetStatus::Terminated
+    };
+    let prefix = keys::fleets(&scope);
+    let window = Window::new(&prefix, input.limit, input.next_token.as_deref())?;
+    let page = window.read(tx, &prefix, asked, |_| true).await?;
+    Ok(Listed {
+        fleet_ids: page.records.into_iter().map(|fleet| fleet.id).collect(),
+        next_token: page.next_token,
+    })
+}

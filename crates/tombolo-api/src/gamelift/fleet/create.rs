@@ -1,0 +1,178 @@
+//! CreateFleet.
+
+use jiff::SignedDuration;
+use serde::Serialize;
+use tombolo_domain::fleet::{BuildStatus, Compute, EventCode, Fleet, FleetEvent, FleetStatus};
+use tombolo_domain::id::{FleetId, SubnetId};
+use tombolo_domain::vpc::{Subnet, Vpc};
+use tombolo_store::typed::Transaction;
+
+use super::address;
+use super::attributes::FleetAttributes;
+use super::request::{ComputeType, CreateFleet};
+use crate::error::{ApiError, ErrorKind};
+use crate::gamelift::named::own_build;
+use crate::gamelift::{connection, tag};
+use crate::operation::{Call, vpc};
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Created {
+    fleet_attributes: FleetAttributes,
+    location_states: Vec<LocationState>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct LocationState {
+    location: String,
+    status: FleetStatus,
+}
+
+/// Makes a fleet, and the peering asked for with it, or neither.
+pub(crate) async fn create_fleet(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    input: CreateFleet,
+) -> Result<Created, ApiError> {
+    input.refuse_unserved()?;
+    let compute_type = input.compute_type.unwrap_or_default();
+    input.refuse_members_of_other(compute_type)?;
+    let fleet = match compute_type {
+        ComputeType::Ec2 => managed(tx, call, &input).await?,
+        ComputeType::Anywhere => anywhere(tx, call, &input)?,
+    };
+    tx.put(&fleet)?;
+    let tags = input.tags.unwrap_or_default();
+    tag::write_first(tx, &fleet.scope, fleet.id.as_str(), tags)?;
+
+    let locations = match &fleet.compute {
+        Compute::Managed { .. } => vec![fleet.scope.region.to_string()],
+        Compute::Anywhere => fleet.shown.locations.clone(),
+    };
+    let status = fleet.status;
+    let location_states = locations
+        .into_iter()
+        .map(|location| LocationState { location, status });
+    Ok(Created {
+        location_states: location_states.collect(),
+        fleet_attributes: fleet.into(),
+    })
+}
+
+/// A fleet in a VPC of its own. Its instance follows when the reconciler has seen it.
+async fn managed(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    input: &CreateFleet,
+) -> Result<Fleet, ApiError> {
+    let peer = input.peer()?;
+    let instance_type = input.instance_type()?;
+    let runtime = input.runtime()?;
+    let mut shown = input.shown_of_managed()?;
+    input.refuse_remote_locations(&call.caller.region)?;
+    let build = own_build(tx, call, input.build()?).await?;
+    if build.status != BuildStatus::Ready {
+        return Err(ApiError::new(
+            ErrorKind::NotReady,
+            format!(
+                "Build {} is {}; a fleet runs the files of a READY build, such as `tombolo build \
+                 import` makes.",
+                build.id, build.status
+            ),
+        ));
+    }
+    shown.operating_system = Some(build.operating_system);
+
+    let id = FleetId::generate(call.ids);
+    let vpc = hidden_vpc(tx, call, input, &id).await?;
+    let peering = match peer {
+        Some((owner, peer_vpc)) => {
+            Some(connection::request(tx, call, &id, &vpc, owner, peer_vpc).await?)
+        }
+        None => None,
+    };
+    let message = format!(
+        "Fleet {id} was created; its VPC {} has CIDR block {}",
+        vpc.id, vpc.cidr
+    );
+    let compute = Compute::Managed {
+        build: build.id,
+        runtime,
+        vpc: vpc.id,
+        instance_type,
+        peering,
+    };
+    let fleet = Fleet {
+        scope: call.scope(),
+        id,
+        name: input.name.clone(),
+        description: input.description.clone(),
+        compute,
+        status: FleetStatus::New,
+        created: call.now,
+        terminated: None,
+        shown,
+    };
+    tx.put(&event(call, &fleet, EventCode::FleetCreated, message))?;
+    Ok(fleet)
+}
+
+/// The fleet's VPC, with one subnet as large as itself.
+async fn hidden_vpc(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    input: &CreateFleet,
+    fleet: &FleetId,
+) -> Result<Vpc, ApiError> {
+    let block = match input.forced_block() {
+        Some(value) => address::forced(value)?,
+        None => address::choose(tx, call).await?,
+    };
+    let vpc = vpc::create(tx, call, block, Some(fleet.clone())).await?;
+    tx.put(&Subnet {
+        scope: vpc.scope.clone(),
+        id: SubnetId::generate(call.ids),
+        vpc: vpc.id.clone(),
+        cidr: vpc.cidr,
+        availability_zone: format!("{}a", vpc.scope.region),
+    })?;
+    Ok(vpc)
+}
+
+/// A fleet of machines that the account runs itself: there is nothing to wait for.
+fn anywhere(tx: &mut Transaction, call: &Call<'_>, input: &CreateFleet) -> Result<Fleet, ApiError> {
+    let fleet = Fleet {
+        scope: call.scope(),
+        id: FleetId::generate(call.ids),
+        name: input.name.clone(),
+        description: input.description.clone(),
+        compute: Compute::Anywhere,
+        status: FleetStatus::Active,
+        created: call.now,
+        terminated: None,
+        shown: input.shown_of_anywhere()?,
+    };
+    let created = format!("Fleet {} was created", fleet.id);
+    tx.put(&event(call, &fleet, EventCode::FleetCreated, created))?;
+    let active = format!("Fleet {} changed state to ACTIVE", fleet.id);
+    let mut active = event(call, &fleet, EventCode::FleetStateActive, active);
+    // Events are ordered by time, and this one comes second.
+    active.at = call
+        .now
+        .saturating_add(SignedDuration::from_nanos(1))
+        .unwrap_or(call.now);
+    tx.put(&active)?;
+    Ok(fleet)
+}
+
+fn event(call: &Call<'_>, fleet: &Fleet, code: EventCode, message: String) -> FleetEvent {
+    FleetEvent::new(
+        fleet.scope.clone(),
+        fleet.id.clone(),
+        code,
+        message,
+        call.now,
+        call.ids,
+    )
+}

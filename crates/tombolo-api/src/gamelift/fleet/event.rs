@@ -1,0 +1,104 @@
+//! DescribeFleetEvents: what happened to a fleet, the newest first.
+
+use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
+use tombolo_domain::Timestamp;
+use tombolo_domain::fleet::{EventCode, FleetEvent};
+use tombolo_domain::id::{EventId, FleetId};
+use tombolo_store::keys;
+use tombolo_store::typed::Transaction;
+
+use crate::error::ApiError;
+use crate::gamelift::named::own_fleet;
+use crate::gamelift::page::Window;
+use crate::gamelift::time::{from_seconds, seconds};
+use crate::operation::Call;
+
+/// Times are shown in milliseconds, so a window that ends with a shown time has to reach to the
+/// end of its millisecond to include what happened then.
+const REST_OF_MILLISECOND: SignedDuration = SignedDuration::from_nanos(999_999);
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Describe {
+    fleet_id: String,
+    start_time: Option<f64>,
+    end_time: Option<f64>,
+    limit: Option<u64>,
+    next_token: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Described {
+    events: Vec<Event>,
+    next_token: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Event {
+    event_id: EventId,
+    resource_id: FleetId,
+    event_code: EventCode,
+    message: String,
+    #[serde(serialize_with = "seconds")]
+    event_time: Timestamp,
+    count: u64,
+}
+
+impl From<FleetEvent> for Event {
+    fn from(event: FleetEvent) -> Self {
+        Event {
+            event_id: event.id,
+            resource_id: event.fleet,
+            event_code: event.code,
+            message: event.message,
+            event_time: event.at,
+            count: 1,
+        }
+    }
+}
+
+/// The events of one fleet from StartTime to EndTime, both included.
+pub(crate) async fn describe_fleet_events(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    input: Describe,
+) -> Result<Described, ApiError> {
+    let fleet = own_fleet(tx, call, &input.fleet_id).await?;
+    let start = time("startTime", input.start_time)?;
+    let end = time("endTime", input.end_time)?;
+    if let (Some(start), Some(end)) = (start, end)
+        && start > end
+    {
+        return Err(ApiError::invalid_request(format!(
+            "StartTime {start} is after EndTime {end}."
+        )));
+    }
+
+    let prefix = keys::fleet_events(&call.scope(), &fleet.id);
+    let mut window = Window::new(&prefix, input.limit, input.next_token.as_deref())?;
+    if let Some(end) = end {
+        let end = end.saturating_add(REST_OF_MILLISECOND).unwrap_or(end);
+        window = window.not_before(keys::fleet_events_at(end));
+    }
+    let since_start = |event: &FleetEvent| start.is_none_or(|start| event.at >= start);
+    let page = window.read(tx, &prefix, |_| true, since_start).await?;
+    Ok(Described {
+        events: page.records.into_iter().map(Into::into).collect(),
+        next_token: page.next_token,
+    })
+}
+
+fn time(member: &str, seconds: Option<f64>) -> Result<Option<Timestamp>, ApiError> {
+    let parse = |seconds| {
+        from_seconds(seconds).ok_or_else(|| {
+            ApiError::invalid_request(format!(
+                "Value '{seconds}' at '{member}' is not a time: it is outside of the years -9999 \
+                 to 9999."
+            ))
+        })
+    };
+    seconds.map(parse).transpose()
+}

@@ -1,0 +1,14 @@
+//! Fleets: asked for, shown, and deleted. What these operations write, the fleet reconciler
+//! carries out.
+
+mod address;
+mod attributes;
+mod create;
+mod delete;
+mod event;
+mod request;
+
+pub(crate) use attributes::{describe_fleet_attributes, list_fleets};
+pub(crate) use create::create_fleet;
+pub(crate) use delete::delete_fleet;
+pub(crate) use event::describe_fleet_events;

@@ -1,0 +1,329 @@
+//! CreateFleet's input, and what of it can be judged without the store.
+
+use serde::Deserialize;
+use tombolo_domain::fleet::{
+    InboundPermission, ResourceCreationLimit, RuntimeConfiguration, ServerProcess, ShownAttributes,
+    TransportProtocol,
+};
+use tombolo_domain::id::{AccountId, Region};
+
+use super::address::FORCED_BLOCK_TAG;
+use super::attributes::{
+    AnywhereConfiguration, CertificateConfiguration, ResourceCreationLimitPolicy,
+};
+use crate::error::{ApiError, ErrorKind};
+use crate::gamelift::named::{account, shorten};
+use crate::gamelift::tag::Tag;
+
+/// The members of CreateFleetInput that mean something here. RuntimeConfiguration's limits on game
+/// session activations are not among them, since game sessions are not served.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct CreateFleet {
+    pub(super) name: String,
+    pub(super) description: Option<String>,
+    pub(super) compute_type: Option<ComputeType>,
+    pub(super) build_id: Option<String>,
+    pub(super) tags: Option<Vec<Tag>>,
+    script_id: Option<String>,
+    server_launch_path: Option<String>,
+    server_launch_parameters: Option<String>,
+    log_paths: Option<Vec<String>>,
+    #[serde(rename = "EC2InstanceType")]
+    ec2_instance_type: Option<String>,
+    #[serde(rename = "EC2InboundPermissions")]
+    ec2_inbound_permissions: Option<Vec<IpPermission>>,
+    new_game_session_protection_policy: Option<String>,
+    runtime_configuration: Option<AskedRuntime>,
+    resource_creation_limit_policy: Option<ResourceCreationLimitPolicy>,
+    metric_groups: Option<Vec<String>>,
+    peer_vpc_aws_account_id: Option<String>,
+    peer_vpc_id: Option<String>,
+    fleet_type: Option<String>,
+    instance_role_arn: Option<String>,
+    instance_role_credentials_provider: Option<String>,
+    certificate_configuration: Option<CertificateConfiguration>,
+    locations: Option<Vec<LocationConfiguration>>,
+    anywhere_configuration: Option<AnywhereConfiguration>,
+    player_gateway_mode: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub(super) enum ComputeType {
+    #[default]
+    Ec2,
+    Anywhere,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct IpPermission {
+    from_port: u16,
+    to_port: u16,
+    ip_range: String,
+    protocol: TransportProtocol,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct AskedRuntime {
+    server_processes: Option<Vec<AskedProcess>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct AskedProcess {
+    launch_path: String,
+    parameters: Option<String>,
+    concurrent_executions: u32,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct LocationConfiguration {
+    location: String,
+}
+
+impl CreateFleet {
+    /// Refuses what would be silently missing later.
+    pub(super) fn refuse_unserved(&self) -> Result<(), ApiError> {
+        let certificate = self.certificate_configuration.as_ref();
+        let unserved = [
+            (self.script_id.is_some(), "ScriptId: Realtime scripts"),
+            (
+                self.instance_role_arn.is_some()
+                    || self.instance_role_credentials_provider.is_some(),
+                "InstanceRoleArn: credentials of IAM roles on instances",
+            ),
+            (
+                certificate.is_some_and(|asked| asked.certificate_type != "DISABLED"),
+                "CertificateConfiguration: generated TLS certificates",
+            ),
+            (
+                self.player_gateway_mode.as_deref().unwrap_or("DISABLED") != "DISABLED",
+                "PlayerGatewayMode: player gateways",
+            ),
+        ];
+        match unserved.into_iter().find(|(asked, _)| *asked) {
+            None => Ok(()),
+            Some((_, what)) => Err(ApiError::invalid_request(format!(
+                "{what} are not served by Tombolo; leave this out."
+            ))),
+        }
+    }
+
+    /// The owner and the id of the VPC to peer with, which are given together or not at all.
+    pub(super) fn peer(&self) -> Result<Option<(AccountId, &str)>, ApiError> {
+        match (&self.peer_vpc_aws_account_id, &self.peer_vpc_id) {
+            (None, None) => Ok(None),
+            (Some(owner), Some(vpc)) => Ok(Some((account("peerVpcAwsAccountId", owner)?, vpc))),
+            (Some(_), None) => Err(together("PeerVpcAwsAccountId", "PeerVpcId")),
+            (None, Some(_)) => Err(together("PeerVpcId", "PeerVpcAwsAccountId")),
+        }
+    }
+
+    /// The value of the tag that forces the fleet's block of addresses, if it is there.
+    pub(super) fn forced_block(&self) -> Option<&str> {
+        let mut tags = self.tags.iter().flatten();
+        let forced = tags.find(|tag| tag.key == FORCED_BLOCK_TAG)?;
+        Some(&forced.value)
+    }
+
+    /// EC2InstanceType, which an EC2 fleet must have.
+    pub(super) fn instance_type(&self) -> Result<String, ApiError> {
+        self.ec2_instance_type
+            .clone()
+            .ok_or_else(|| missing("EC2InstanceType"))
+    }
+
+    /// BuildId, which an EC2 fleet must have.
+    pub(super) fn build(&self) -> Result<&str, ApiError> {
+        self.build_id.as_deref().ok_or_else(|| missing("BuildId"))
+    }
+
+    /// The server processes of an EC2 fleet's instances, in their newer or their older form.
+    pub(super) fn runtime(&self) -> Result<RuntimeConfiguration, ApiError> {
+        let asked = self.runtime_configuration.as_ref();
+        let processes = asked.and_then(|asked| asked.server_processes.as_ref());
+        let processes = match (processes, &self.server_launch_path) {
+            (Some(_), Some(_)) => {
+                return Err(ApiError::invalid_request(
+                    "ServerLaunchPath is the older form of RuntimeConfiguration; give one of them.",
+                ));
+            }
+            (Some(processes), None) => processes
+                .iter()
+                .map(|process| ServerProcess {
+                    launch_path: process.launch_path.clone(),
+                    parameters: process.parameters.clone(),
+                    concurrent_executions: process.concurrent_executions,
+                })
+                .collect(),
+            (None, Some(path)) => vec![ServerProcess {
+                launch_path: path.clone(),
+                parameters: self.server_launch_parameters.clone(),
+                concurrent_executions: 1,
+            }],
+            (None, None) => {
+                return Err(missing(
+                    "RuntimeConfiguration with at least one of ServerProcesses",
+                ));
+            }
+        };
+        RuntimeConfiguration::new(processes)
+            .map_err(|error| ApiError::invalid_request(format!("RuntimeConfiguration: {error}.")))
+    }
+
+    /// What an EC2 fleet gives back as it was asked for.
+    pub(super) fn shown_of_managed(&self) -> Result<ShownAttributes, ApiError> {
+        let or = |asked: &Option<String>, default: &str| {
+            Some(asked.clone().unwrap_or_else(|| default.to_owned()))
+        };
+        let permissions = self.ec2_inbound_permissions.iter().flatten();
+        Ok(ShownAttributes {
+            fleet_type: or(&self.fleet_type, "ON_DEMAND"),
+            new_game_session_protection_policy: or(
+                &self.new_game_session_protection_policy,
+                "NoProtection",
+            ),
+            server_launch_path: self.server_launch_path.clone(),
+            server_launch_parameters: self.server_launch_parameters.clone(),
+            inbound_permissions: permissions.map(permission).collect::<Result<_, _>>()?,
+            ..self.shown()
+        })
+    }
+
+    /// What an ANYWHERE fleet gives back as it was asked for.
+    pub(super) fn shown_of_anywhere(&self) -> Result<ShownAttributes, ApiError> {
+        let anywhere = self.anywhere_configuration.as_ref();
+        Ok(ShownAttributes {
+            locations: self.custom_locations()?,
+            anywhere_cost: anywhere.map(|anywhere| anywhere.cost.clone()),
+            ..self.shown()
+        })
+    }
+
+    fn shown(&self) -> ShownAttributes {
+        let limit = self.resource_creation_limit_policy.as_ref();
+        let groups = self
+            .metric_groups
+            .clone()
+            .filter(|groups| !groups.is_empty());
+        ShownAttributes {
+            metric_groups: groups.unwrap_or_else(|| vec!["default".to_owned()]),
+            resource_creation_limit: limit.map(|limit| ResourceCreationLimit {
+                new_game_sessions_per_creator: limit.new_game_sessions_per_creator,
+                policy_period_in_minutes: limit.policy_period_in_minutes,
+            }),
+            log_paths: self.log_paths.clone().unwrap_or_default(),
+            certificate_type: Some("DISABLED".to_owned()),
+            ..ShownAttributes::default()
+        }
+    }
+
+    /// An EC2 fleet lives in its home Region only.
+    pub(super) fn refuse_remote_locations(&self, home: &Region) -> Result<(), ApiError> {
+        let mut locations = self.locations.iter().flatten();
+        match locations.find(|asked| asked.location != home.as_str()) {
+            None => Ok(()),
+            Some(remote) => Err(ApiError::new(
+                ErrorKind::UnsupportedRegion,
+                format!(
+                    "Location {} is not served: a fleet has instances in its home Region {home} \
+                     only.",
+                    remote.location
+                ),
+            )),
+        }
+    }
+
+    /// The custom locations that an ANYWHERE fleet must have.
+    fn custom_locations(&self) -> Result<Vec<String>, ApiError> {
+        let Some(asked) = &self.locations else {
+            return Err(ApiError::invalid_request(
+                "A fleet of compute type ANYWHERE needs Locations with at least one custom \
+                 location, such as custom-office.",
+            ));
+        };
+        let names = asked.iter().map(|asked| &asked.location);
+        if let Some(other) = names.clone().find(|name| !name.starts_with("custom-")) {
+            return Err(ApiError::invalid_request(format!(
+                "Location {other} is not a custom location: the name of one starts with custom-."
+            )));
+        }
+        Ok(names.cloned().collect())
+    }
+
+    /// Refuses members that belong to the other compute type.
+    pub(super) fn refuse_members_of_other(&self, compute: ComputeType) -> Result<(), ApiError> {
+        let members: &[(&str, bool)] = match compute {
+            ComputeType::Ec2 => &[(
+                "AnywhereConfiguration",
+                self.anywhere_configuration.is_some(),
+            )],
+            ComputeType::Anywhere => &[
+                ("BuildId", self.build_id.is_some()),
+                ("EC2InstanceType", self.ec2_instance_type.is_some()),
+                (
+                    "EC2InboundPermissions",
+                    self.ec2_inbound_permissions.is_some(),
+                ),
+                ("FleetType", self.fleet_type.is_some()),
+                (
+                    "PeerVpcAwsAccountId",
+                    self.peer_vpc_aws_account_id.is_some(),
+                ),
+                ("PeerVpcId", self.peer_vpc_id.is_some()),
+                (FORCED_BLOCK_TAG, self.forced_block().is_some()),
+            ],
+        };
+        let (this, other) = match compute {
+            ComputeType::Ec2 => ("EC2", "ANYWHERE"),
+            ComputeType::Anywhere => ("ANYWHERE", "EC2"),
+        };
+        match members.iter().find(|(_, given)| *given) {
+            None => Ok(()),
+            Some((member, _)) => Err(ApiError::invalid_request(format!(
+                "{member} works with fleets of compute type {other}; this fleet is to have compute \
+                 type {this}."
+            ))),
+        }
+    }
+}
+
+fn permission(asked: &IpPermission) -> Result<InboundPermission, ApiError> {
+    let IpPermission {
+        from_port,
+        to_port,
+        ip_range,
+        protocol,
+    } = asked;
+    if from_port > to_port {
+        return Err(ApiError::invalid_request(format!(
+            "EC2InboundPermissions: FromPort {from_port} is greater than ToPort {to_port}."
+        )));
+    }
+    let range = ip_range.parse().map_err(|_| {
+        ApiError::invalid_request(format!(
+            "EC2InboundPermissions: IpRange '{}' is not a valid CIDR block (such as 0.0.0.0/0).",
+            shorten(ip_range)
+        ))
+    })?;
+    Ok(InboundPermission {
+        from_port: *from_port,
+        to_port: *to_port,
+        range,
+        protocol: *protocol,
+    })
+}
+
+fn missing(member: &str) -> ApiError {
+    ApiError::invalid_request(format!("A fleet of compute type EC2 needs {member}."))
+}
+
+fn together(given: &str, lacking: &str) -> ApiError {
+    ApiError::invalid_request(format!(
+        "{given} needs {lacking} too: a VPC is named by its owner and its id."
+    ))
+}

@@ -1,0 +1,174 @@
+//! ListTagsForResource, TagResource and UntagResource: the tags of fleets and builds, by ARN.
+
+use serde::{Deserialize, Serialize};
+use tombolo_domain::Scope;
+use tombolo_domain::arn::{self, GameLiftResource};
+use tombolo_domain::tag::{TagError, Tags};
+use tombolo_store::keys;
+use tombolo_store::typed::Transaction;
+
+use super::Nothing;
+use super::named::{not_found, shorten};
+use crate::error::{ApiError, ErrorKind};
+use crate::operation::Call;
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Tag {
+    pub(super) key: String,
+    pub(super) value: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Named {
+    #[serde(rename = "ResourceARN")]
+    resource_arn: String,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Listed {
+    tags: Vec<Tag>,
+}
+
+/// The tags of one resource, by key.
+pub(crate) async fn list_tags_for_resource(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    input: Named,
+) -> Result<Listed, ApiError> {
+    let resource = resource(tx, call, &input.resource_arn).await?;
+    let found = tags_of(tx, call, resource).await?;
+    let tags = found
+        .tags
+        .into_iter()
+        .map(|(key, value)| Tag { key, value });
+    Ok(Listed {
+        tags: tags.collect(),
+    })
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Add {
+    #[serde(rename = "ResourceARN")]
+    resource_arn: String,
+    tags: Vec<Tag>,
+}
+
+/// Adds tags, or gives new values to keys that are there.
+pub(crate) async fn tag_resource(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    input: Add,
+) -> Result<Nothing, ApiError> {
+    let resource = resource(tx, call, &input.resource_arn).await?;
+    let mut tags = tags_of(tx, call, resource).await?;
+    add(&mut tags, input.tags)?;
+    write(tx, &tags)?;
+    Ok(Nothing {})
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Remove {
+    #[serde(rename = "ResourceARN")]
+    resource_arn: String,
+    tag_keys: Vec<String>,
+}
+
+/// Takes tags away. A key that the resource does not have is no error.
+pub(crate) async fn untag_resource(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    input: Remove,
+) -> Result<Nothing, ApiError> {
+    let resource = resource(tx, call, &input.resource_arn).await?;
+    let mut tags = tags_of(tx, call, resource).await?;
+    for key in &input.tag_keys {
+        tags.tags.remove(key);
+    }
+    write(tx, &tags)?;
+    Ok(Nothing {})
+}
+
+/// Writes the tags that a new resource comes with.
+pub(super) fn write_first(
+    tx: &mut Transaction,
+    scope: &Scope,
+    resource: &str,
+    tags: Vec<Tag>,
+) -> Result<(), ApiError> {
+    let mut written = none(scope, resource);
+    add(&mut written, tags)?;
+    write(tx, &written)
+}
+
+/// The id of the caller's fleet or build that an ARN names.
+async fn resource(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    resource_arn: &str,
+) -> Result<String, ApiError> {
+    let scope = call.scope();
+    let named = arn::parse_gamelift(&scope, resource_arn).map_err(|_| {
+        ApiError::invalid_request(format!(
+            "Value '{}' at 'resourceARN' is not an ARN of Amazon GameLift, such as {}.",
+            shorten(resource_arn),
+            format_args!(
+                "arn:aws:gamelift:{}:{}:fleet/fleet-2222bbbb-33cc-44dd-55ee-6666ffff77aa",
+                scope.region, scope.account
+            )
+        ))
+    })?;
+    let id = match named {
+        Some(GameLiftResource::Fleet(id)) => {
+            let found = tx.get(&keys::fleet(&scope, &id)).await?;
+            found.map(|fleet| fleet.id.to_string())
+        }
+        Some(GameLiftResource::Build(id)) => {
+            let found = tx.get(&keys::build(&scope, &id)).await?;
+            found.map(|build| build.id.to_string())
+        }
+        None => None,
+    };
+    id.ok_or_else(|| not_found(call, "Resource", resource_arn))
+}
+
+async fn tags_of(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    resource: String,
+) -> Result<Tags, ApiError> {
+    let scope = call.scope();
+    let found = tx.get(&keys::tags(&scope, &resource)).await?;
+    Ok(found.unwrap_or_else(|| none(&scope, &resource)))
+}
+
+fn none(scope: &Scope, resource: &str) -> Tags {
+    Tags {
+        scope: scope.clone(),
+        resource: resource.to_owned(),
+        tags: Default::default(),
+    }
+}
+
+fn add(to: &mut Tags, tags: Vec<Tag>) -> Result<(), ApiError> {
+    let pairs = tags.into_iter().map(|tag| (tag.key, tag.value));
+    to.add(pairs).map_err(|error: TagError| {
+        ApiError::new(
+            ErrorKind::TaggingFailed,
+            format!("Tagging {} failed: {error}.", to.resource),
+        )
+    })
+}
+
+/// A resource without tags has no record of them.
+fn write(tx: &mut Transaction, tags: &Tags) -> Result<(), ApiError> {
+    if tags.tags.is_empty() {
+        tx.delete(&keys::tags(&tags.scope, &tags.resource));
+    } else {
+        tx.put(tags)?;
+    }
+    Ok(())
+}

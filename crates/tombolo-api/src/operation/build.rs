@@ -1,0 +1,66 @@
+//! Writing down a build: GameLift's CreateBuild and `tombolo build import` do the same thing here.
+
+use tombolo_domain::fleet::{Build, BuildStatus, OperatingSystem};
+use tombolo_domain::id::BuildId;
+use tombolo_domain::{Scope, Timestamp};
+use tombolo_store::typed::Transaction;
+
+use crate::error::ApiError;
+
+/// What is known of a new build.
+#[derive(Debug, Clone)]
+pub struct NewBuild {
+    /// Its id, which whoever brings its files needs before there is a record.
+    pub id: BuildId,
+    /// What people call it.
+    pub name: Option<String>,
+    /// Its version, in the words of whoever made it.
+    pub version: Option<String>,
+    /// What it was built for.
+    pub operating_system: OperatingSystem,
+    /// The version of the server SDK that it was built with.
+    pub server_sdk_version: Option<String>,
+    /// Its files.
+    pub files: BuildFiles,
+}
+
+/// Whether a new build's files are here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BuildFiles {
+    /// Not yet: the build is `INITIALIZED`.
+    Awaited,
+    /// They are where instances find them: the build is `READY`.
+    Here {
+        /// Their size, in bytes.
+        size: u64,
+    },
+}
+
+/// Makes a build of the account and Region of `scope`.
+///
+/// # Errors
+/// Only the server's own: the record could not be written.
+pub fn create(
+    tx: &mut Transaction,
+    scope: &Scope,
+    now: Timestamp,
+    new: NewBuild,
+) -> Result<Build, ApiError> {
+    let (status, size_on_disk) = match new.files {
+        BuildFiles::Awaited => (BuildStatus::Initialized, None),
+        BuildFiles::Here { size } => (BuildStatus::Ready, Some(size)),
+    };
+    let build = Build {
+        scope: scope.clone(),
+        id: new.id,
+        name: new.name,
+        version: new.version,
+        status,
+        size_on_disk,
+        operating_system: new.operating_system,
+        server_sdk_version: new.server_sdk_version,
+        created: now,
+    };
+    tx.put(&build)?;
+    Ok(build)
+}
