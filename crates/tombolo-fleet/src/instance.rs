@@ -1,0 +1,382 @@
+//! The control plane's side of an instance.
+
+use std::fs::{self, DirBuilder, File};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use tokio::io::unix::AsyncFd;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Interest, Lines};
+use tokio::net::UnixStream;
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use crate::control::{Request, SOCKET, socket_path};
+use crate::event::NumberedEvent;
+use crate::incarnation::{Incarnation, PidFd};
+use crate::spec::{InstanceSpec, SpecError};
+use crate::supervisor::{ALREADY_RUNNING, SUBCOMMAND};
+
+/// How long the processes of an instance may take to be gone once they were all killed: the kernel
+/// lets a process die only after its system call has ended.
+const DEATH: Duration = Duration::from_secs(10);
+
+/// How long a supervisor may take to answer; it never blocks.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// A live instance: a handle on its supervisor. Dropping it leaves the instance running.
+#[derive(Debug)]
+pub struct Instance {
+    directory: PathBuf,
+    incarnation: Incarnation,
+    supervisor: AsyncFd<PidFd>,
+}
+
+/// Why an instance did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// It has a supervisor, or one is starting just now: attach to it.
+    #[error("the instance in {directory:?} runs already; attach to it, or stop it first")]
+    AlreadyRunning {
+        /// The instance's directory.
+        directory: PathBuf,
+    },
+    /// The spec can never start.
+    #[error("the instance's spec is refused")]
+    Spec(#[from] SpecError),
+    /// The spec could not be written.
+    #[error("writing the instance's spec to {directory:?}")]
+    WriteSpec {
+        /// The instance's directory.
+        directory: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// The program that becomes the supervisor could not be run.
+    #[error("running {binary:?} {SUBCOMMAND}")]
+    Run {
+        /// The program.
+        binary: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// The supervisor said why it could not come up, with what to do about it.
+    #[error("the instance's supervisor did not come up: {reason}")]
+    Supervisor {
+        /// Its words.
+        reason: String,
+    },
+    /// It came up, and was gone when this process turned to it.
+    #[error(
+        "the instance's supervisor came up and ended at once; see supervisor.log in {directory:?}"
+    )]
+    Gone {
+        /// The instance's directory.
+        directory: PathBuf,
+    },
+    /// It came up and cannot be reached.
+    #[error(transparent)]
+    Attach(#[from] AttachError),
+}
+
+/// Why it cannot be told whether an instance runs.
+#[derive(Debug, thiserror::Error)]
+#[error("looking for the supervisor of the instance in {directory:?}")]
+pub struct AttachError {
+    directory: PathBuf,
+    source: io::Error,
+}
+
+/// A supervisor that could not be talked to. When the instance has ended meanwhile,
+/// [`Instance::is_alive`] is false.
+#[derive(Debug, thiserror::Error)]
+#[error("talking to the supervisor of the instance in {directory:?}")]
+pub struct ControlError {
+    directory: PathBuf,
+    source: io::Error,
+}
+
+/// An instance that could not be ended.
+#[derive(Debug, thiserror::Error)]
+pub enum StopError {
+    /// The kernel refused the kill, or the wait for it.
+    #[error("killing the supervisor (process {pid}) of the instance in {directory:?}")]
+    Kill {
+        /// The supervisor's process id.
+        pid: i32,
+        /// The instance's directory.
+        directory: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// Every process was killed, and one is still there: it hangs in a system call.
+    #[error(
+        "the processes of the instance in {directory:?} were killed and are not gone after {DEATH:?}; one hangs in the kernel: look for state D under process {pid}"
+    )]
+    Hangs {
+        /// The supervisor's process id.
+        pid: i32,
+        /// The instance's directory.
+        directory: PathBuf,
+    },
+    /// It is ended, and its control socket or state file could not be removed.
+    #[error("removing what the ended instance left in {directory:?}")]
+    Remove {
+        /// The instance's directory.
+        directory: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+}
+
+impl Instance {
+    /// Starts the instance and returns when its supervisor is up; that the server processes run,
+    /// or why not, are events. `binary` is run as `binary instance-supervisor SPEC` and must call
+    /// [`supervisor::main`](crate::supervisor::main) then.
+    ///
+    /// Never starts an instance twice: see [`StartError::AlreadyRunning`]. When this process is
+    /// killed halfway, the instance comes up nevertheless, and [`Instance::attach`] finds it.
+    pub async fn start(binary: &Path, spec: &InstanceSpec) -> Result<Self, StartError> {
+        spec.check()?;
+        let directory = &spec.directory;
+        if Self::attach(directory).await?.is_some() {
+            return Err(StartError::AlreadyRunning {
+                directory: directory.clone(),
+            });
+        }
+        let spec_path = make_directory(directory)
+            .and_then(|()| spec.write())
+            .map_err(|source| StartError::WriteSpec {
+                directory: directory.clone(),
+                source,
+            })?;
+        let output = Command::new(binary)
+            .arg(SUBCOMMAND)
+            .arg(spec_path)
+            .stdin(std::process::Stdio::null())
+            .output()
+            .await
+            .map_err(|source| StartError::Run {
+                binary: binary.to_owned(),
+                source,
+            })?;
+        match output.status.code() {
+            Some(0) => {}
+            Some(code) if code == i32::from(ALREADY_RUNNING) => {
+                return Err(StartError::AlreadyRunning {
+                    directory: directory.clone(),
+                });
+            }
+            _ => {
+                let said = String::from_utf8_lossy(&output.stderr);
+                let reason = match said.trim() {
+                    "" => output.status.to_string(),
+                    said => said.to_owned(),
+                };
+                return Err(StartError::Supervisor { reason });
+            }
+        }
+        let instance = Self::attach(directory).await?;
+        instance.ok_or_else(|| StartError::Gone {
+            directory: directory.clone(),
+        })
+    }
+
+    /// The instance in `directory` if it runs. What an instance that was killed has left there is
+    /// no obstacle, and [`Instance::start`] replaces it.
+    pub async fn attach(directory: &Path) -> Result<Option<Self>, AttachError> {
+        let attach = || {
+            let Some(incarnation) = Incarnation::read(directory)? else {
+                return Ok(None);
+            };
+            let Some(supervisor) = incarnation.open()? else {
+                return Ok(None);
+            };
+            // SAFETY: a PidFd owns its descriptor, which is open until it is dropped, and has no
+            // other one to return.
+            let supervisor =
+                unsafe { AsyncFd::register_with_interest(supervisor, Interest::READABLE)? };
+            Ok(Some(Instance {
+                directory: directory.to_owned(),
+                incarnation,
+                supervisor,
+            }))
+        };
+        attach().map_err(|source| AttachError {
+            directory: directory.to_owned(),
+            source,
+        })
+    }
+
+    /// The instance's directory, [`InstanceSpec::directory`].
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Which run of the supervisor this is. Keep it beside the number of the last event that was
+    /// dealt with: in another incarnation numbers begin anew, and one resumes after 0.
+    pub fn incarnation(&self) -> &Incarnation {
+        &self.incarnation
+    }
+
+    /// Whether the supervisor lives, and so may its server processes.
+    pub fn is_alive(&self) -> bool {
+        // A poll that fails says nothing about the process.
+        !self.supervisor.get_ref().has_ended().unwrap_or(false)
+    }
+
+    /// Returns when the instance has ended: no process of it is left.
+    pub async fn ended(&self) -> io::Result<()> {
+        // A pidfd becomes readable once and stays so, hence nothing is to be cleared.
+        self.supervisor.readable().await?.retain_ready();
+        Ok(())
+    }
+
+    /// The events after number `resume_after` (0 for all), and then whatever happens. Events are
+    /// kept for the next caller until they are acknowledged.
+    pub async fn events(&self, resume_after: u64) -> Result<Events, ControlError> {
+        let stream = self.ask(Request::ResumeAfter(resume_after)).await?;
+        Ok(Events {
+            lines: BufReader::new(stream).lines(),
+            directory: self.directory.clone(),
+        })
+    }
+
+    /// Tells the supervisor that the events up to `seq` are safe and need not be kept. When it
+    /// returns, the supervisor has taken note.
+    pub async fn acknowledge(&self, seq: u64) -> Result<(), ControlError> {
+        self.tell(Request::Acknowledge(seq)).await
+    }
+
+    /// Ends the instance: SIGTERM to every process, SIGKILL to what is left after `grace`. When it
+    /// returns, processes, control socket, mounts and namespaces are gone; logs stay.
+    pub async fn stop(&self, grace: Duration) -> Result<(), StopError> {
+        let grace_ms = grace.as_millis().try_into().unwrap_or(u64::MAX);
+        let asked = self.tell(Request::Stop { grace_ms }).await;
+        if let Err(error) = &asked
+            && self.is_alive()
+        {
+            tracing::warn!(directory = %self.directory.display(), error = %error.source,
+                "the supervisor cannot be asked to stop and is killed");
+        }
+        if asked.is_ok() {
+            // Should it fail to end, it is killed below.
+            let _ = timeout(grace.saturating_add(DEATH), self.ended()).await;
+        }
+        self.kill().await
+    }
+
+    /// Ends the instance at once: every process is killed. Fine on one that has ended. When it
+    /// returns, processes, control socket, mounts and namespaces are gone; logs stay.
+    pub async fn kill(&self) -> Result<(), StopError> {
+        let pid = self.incarnation.pid;
+        let failed = |source| StopError::Kill {
+            pid,
+            directory: self.directory.clone(),
+            source,
+        };
+        self.supervisor
+            .get_ref()
+            .signal(Signal::SIGKILL)
+            .map_err(failed)?;
+        match timeout(DEATH, self.ended()).await {
+            Ok(ended) => ended.map_err(failed)?,
+            Err(_) => {
+                return Err(StopError::Hangs {
+                    pid,
+                    directory: self.directory.clone(),
+                });
+            }
+        }
+        self.remove_remains().map_err(|source| StopError::Remove {
+            directory: self.directory.clone(),
+            source,
+        })
+    }
+
+    /// Removes what a killed supervisor could not, unless another one has taken its place.
+    fn remove_remains(&self) -> io::Result<()> {
+        if Incarnation::read(&self.directory)?.is_none_or(|now| now != self.incarnation) {
+            return Ok(());
+        }
+        for name in [SOCKET, Incarnation::FILE] {
+            match fs::remove_file(self.directory.join(name)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends a request that is not replied to, and waits until it was dealt with.
+    async fn tell(&self, request: Request) -> Result<(), ControlError> {
+        let mut stream = self.ask(request).await?;
+        let dealt_with = async {
+            stream.shutdown().await?;
+            stream.read_to_end(&mut Vec::new()).await
+        };
+        within(ANSWER, dealt_with)
+            .await
+            .map(drop)
+            .map_err(|source| self.control_error(source))
+    }
+
+    /// A connection on which `request` was sent.
+    async fn ask(&self, request: Request) -> Result<UnixStream, ControlError> {
+        let asked = async {
+            let directory = File::open(&self.directory)?;
+            let mut stream = UnixStream::connect(socket_path(&directory)).await?;
+            stream.write_all(request.line().as_bytes()).await?;
+            Ok(stream)
+        };
+        within(ANSWER, asked)
+            .await
+            .map_err(|source| self.control_error(source))
+    }
+
+    fn control_error(&self, source: io::Error) -> ControlError {
+        ControlError {
+            directory: self.directory.clone(),
+            source,
+        }
+    }
+}
+
+/// The result of `work`, or a timeout.
+async fn within<T>(limit: Duration, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    timeout(limit, work)
+        .await
+        .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
+}
+
+fn make_directory(directory: &Path) -> io::Result<()> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)
+}
+
+/// The events of an instance, in order.
+#[derive(Debug)]
+pub struct Events {
+    lines: Lines<BufReader<UnixStream>>,
+    directory: PathBuf,
+}
+
+impl Events {
+    /// The next event, as soon as there is one; `None` when the supervisor has ended. Dropping the
+    /// future loses nothing.
+    pub async fn next(&mut self) -> Result<Option<NumberedEvent>, ControlError> {
+        let failed = |source| ControlError {
+            directory: self.directory.clone(),
+            source,
+        };
+        let Some(line) = self.lines.next_line().await.map_err(failed)? else {
+            return Ok(None);
+        };
+        let event = serde_json::from_str(&line);
+        event.map(Some).map_err(|error| failed(error.into()))
+    }
+}

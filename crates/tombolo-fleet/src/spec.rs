@@ -1,0 +1,185 @@
+//! What an instance is to be.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tombolo_domain::id::{FleetId, InstanceId};
+
+use crate::words::{UnclosedQuote, split_parameters};
+
+/// Where a build's files are in an instance, as on GameLift's Linux instances. Read-only.
+pub const GAME_DIRECTORY: &str = "/local/game";
+
+/// The home directory of the server processes: an empty file system in memory, writable, shared by
+/// the processes of one instance, gone with it.
+pub const HOME_DIRECTORY: &str = "/local/home";
+
+/// An instance: where it is, what it runs. The control plane writes it to `spec.json` in
+/// [`InstanceSpec::directory`], and the supervisor reads it once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstanceSpec {
+    /// The instance; also its host name.
+    pub instance: InstanceId,
+    /// The fleet that it belongs to.
+    pub fleet: FleetId,
+    /// The network namespace to run in, a path for `setns(2)` such as `/run/netns/NAME`. `None`:
+    /// a new one that has a loopback interface and nothing else.
+    pub network_namespace: Option<PathBuf>,
+    /// The imported build, seen as [`GAME_DIRECTORY`] in the instance.
+    pub build: PathBuf,
+    /// The instance's own directory: its spec, control socket, lock and supervisor's state. Made
+    /// with mode 0700 when it is not there. No other instance may use it.
+    pub directory: PathBuf,
+    /// Where each server process has its `NAME.log`. Made when it is not there.
+    pub logs: PathBuf,
+    /// What to run.
+    pub processes: Vec<ServerProcess>,
+    /// When to start a process again.
+    pub restart: RestartPolicy,
+}
+
+/// One entry of GameLift's
+/// [`RuntimeConfiguration.ServerProcesses`](https://docs.aws.amazon.com/gamelift/latest/apireference/API_ServerProcess.html).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerProcess {
+    /// The program, a path under [`GAME_DIRECTORY`].
+    pub launch_path: String,
+    /// Its arguments in one string, taken apart by [`split_parameters`].
+    pub parameters: String,
+    /// How many of it run at the same time.
+    pub concurrent_executions: u32,
+}
+
+/// When a server process that ended is started again, and what counts as running well.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestartPolicy {
+    /// The longest wait before the first restart, in milliseconds.
+    pub first_delay_ms: u64,
+    /// What the wait, doubling from one restart to the next, does not grow beyond, in milliseconds.
+    pub longest_delay_ms: u64,
+    /// A process that ran this long, in milliseconds, starts again from `first_delay_ms`.
+    pub reset_after_ms: u64,
+    /// A process that ends before it ran this long, in milliseconds, exited at once; one that runs
+    /// longer is healthy.
+    pub healthy_after_ms: u64,
+}
+
+impl Default for RestartPolicy {
+    fn default() -> Self {
+        RestartPolicy {
+            first_delay_ms: 100,
+            longest_delay_ms: 30_000,
+            reset_after_ms: 60_000,
+            healthy_after_ms: 1_000,
+        }
+    }
+}
+
+impl RestartPolicy {
+    pub(crate) fn reset_after(&self) -> Duration {
+        Duration::from_millis(self.reset_after_ms)
+    }
+
+    pub(crate) fn healthy_after(&self) -> Duration {
+        Duration::from_millis(self.healthy_after_ms)
+    }
+}
+
+/// A spec that no instance can be made from.
+#[derive(Debug, thiserror::Error)]
+pub enum SpecError {
+    /// The parameters of a server process cannot be taken apart.
+    #[error("the parameters of {launch_path:?} cannot be split")]
+    Parameters {
+        /// The server process.
+        launch_path: String,
+        /// Where the quote is.
+        source: UnclosedQuote,
+    },
+    /// A path that the supervisor, which changes its directory, could not find again.
+    #[error("{what} of an instance must be an absolute path, not {path:?}")]
+    RelativePath {
+        /// Which path.
+        what: &'static str,
+        /// What was given.
+        path: PathBuf,
+    },
+    /// The instance's directory is where the mount view is put together, which hides a build in it.
+    #[error(
+        "the build {build:?} lies in the instance's own directory {directory:?}; keep builds elsewhere"
+    )]
+    BuildInDirectory {
+        /// The build.
+        build: PathBuf,
+        /// The instance's directory.
+        directory: PathBuf,
+    },
+}
+
+impl InstanceSpec {
+    /// Refuses what could never start, before anything was started.
+    pub fn check(&self) -> Result<(), SpecError> {
+        for (what, path) in [
+            ("the build", &self.build),
+            ("the directory", &self.directory),
+            ("the log directory", &self.logs),
+        ] {
+            if !path.is_absolute() {
+                return Err(SpecError::RelativePath {
+                    what,
+                    path: path.clone(),
+                });
+            }
+        }
+        if self.build.starts_with(&self.directory) {
+            return Err(SpecError::BuildInDirectory {
+                build: self.build.clone(),
+                directory: self.directory.clone(),
+            });
+        }
+        for process in &self.processes {
+            split_parameters(&process.parameters).map_err(|source| SpecError::Parameters {
+                launch_path: process.launch_path.clone(),
+                source,
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Where the spec of the instance in `directory` is.
+    pub(crate) fn path_in(directory: &Path) -> PathBuf {
+        directory.join("spec.json")
+    }
+
+    pub(crate) fn read(path: &Path) -> io::Result<Self> {
+        Ok(serde_json::from_reader(io::BufReader::new(File::open(
+            path,
+        )?))?)
+    }
+
+    /// Writes the spec where the supervisor looks for it; only the owner may read it, since
+    /// parameters carry secrets.
+    pub(crate) fn write(&self) -> io::Result<PathBuf> {
+        let path = Self::path_in(&self.directory);
+        write_private(&path, &serde_json::to_vec_pretty(self)?)?;
+        Ok(path)
+    }
+}
+
+/// Replaces the file at `path`, mode 0600, so that a reader sees all of it or none.
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let temporary = path.with_extension("new");
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&temporary)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    std::fs::rename(temporary, path)
+}

@@ -1,0 +1,163 @@
+//! The supervisor's side of the control socket.
+
+use std::fs::{self, File, Permissions};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+
+use nix::poll::{PollFd, PollFlags};
+
+use super::journal::Journal;
+use super::step::{Doing, StepError};
+use crate::control::{LONGEST_REQUEST, Request, socket_path};
+
+/// How many connections are served at once; the control plane needs two.
+const MOST: usize = 16;
+
+/// The control socket and who is connected to it. Nothing here ever blocks: a client that does not
+/// read is simply not written to.
+pub(super) struct Clients {
+    listener: UnixListener,
+    connected: Vec<Client>,
+}
+
+struct Client {
+    stream: UnixStream,
+    /// The beginning of a request whose line has not ended yet.
+    input: Vec<u8>,
+    /// The rest of an event that the socket had no room for.
+    output: Vec<u8>,
+    /// The last event that was put into `output`, once the client asked for events.
+    sent: Option<u64>,
+}
+
+impl Clients {
+    /// Binds the control socket in the instance's `directory`, over one that was left behind.
+    pub(super) fn listen(directory: &File) -> Result<Self, StepError> {
+        let path = socket_path(directory);
+        let listen = || {
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            let listener = UnixListener::bind(&path)?;
+            fs::set_permissions(&path, Permissions::from_mode(0o600))?;
+            listener.set_nonblocking(true)?;
+            Ok(listener)
+        };
+        let listener = listen().doing(|| "binding the control socket".into())?;
+        Ok(Clients {
+            listener,
+            connected: Vec::new(),
+        })
+    }
+
+    /// What to wait for.
+    pub(super) fn interests(&self) -> impl Iterator<Item = PollFd<'_>> {
+        let listener = PollFd::new(self.listener.as_fd(), PollFlags::POLLIN);
+        let connected = self.connected.iter().map(|client| {
+            let mut flags = PollFlags::POLLIN;
+            flags.set(PollFlags::POLLOUT, !client.output.is_empty());
+            PollFd::new(client.stream.as_fd(), flags)
+        });
+        // One client too many waits in the socket's backlog until another leaves.
+        connected.chain((self.connected.len() < MOST).then_some(listener))
+    }
+
+    /// Accepts whoever waits and returns what the clients ask of the supervisor.
+    pub(super) fn requests(&mut self) -> Vec<Request> {
+        let mut requests = Vec::new();
+        loop {
+            self.connected
+                .retain_mut(|client| client.read(&mut requests).is_ok());
+            if !self.accept() {
+                return requests;
+            }
+        }
+    }
+
+    /// Accepts as many as there is room for, and returns whether it was any.
+    fn accept(&mut self) -> bool {
+        let before = self.connected.len();
+        while self.connected.len() < MOST
+            && let Ok((stream, _)) = self.listener.accept()
+        {
+            // A client whose socket misbehaves is hung up on.
+            if stream.set_nonblocking(true).is_ok() {
+                self.connected.push(Client::new(stream));
+            }
+        }
+        self.connected.len() > before
+    }
+
+    /// Sends the clients what they have not had of the journal, as far as their sockets take it.
+    pub(super) fn send(&mut self, journal: &Journal) {
+        self.connected
+            .retain_mut(|client| client.write(journal).is_ok());
+    }
+
+    /// Whether every client that follows has had the whole journal.
+    pub(super) fn are_told(&self, journal: &Journal) -> bool {
+        let told = |client: &Client| {
+            client.output.is_empty() && client.sent.is_none_or(|sent| journal.after(sent).is_none())
+        };
+        self.connected.iter().all(told)
+    }
+}
+
+impl Client {
+    fn new(stream: UnixStream) -> Self {
+        Client {
+            stream,
+            input: Vec::new(),
+            output: Vec::new(),
+            sent: None,
+        }
+    }
+
+    /// Takes in what the client sent. An error ends the connection: it was closed, or what came is
+    /// no request.
+    fn read(&mut self, requests: &mut Vec<Request>) -> io::Result<()> {
+        let mut buffer = [0; LONGEST_REQUEST];
+        loop {
+            match self.stream.read(&mut buffer) {
+                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+                Ok(length) => self.input.extend_from_slice(&buffer[..length]),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            }
+            while let Some(end) = self.input.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<_> = self.input.drain(..=end).collect();
+                match serde_json::from_slice(&line)? {
+                    Request::ResumeAfter(seq) => self.sent = Some(seq),
+                    other => requests.push(other),
+                }
+            }
+            if self.input.len() > LONGEST_REQUEST {
+                return Err(ErrorKind::InvalidData.into());
+            }
+        }
+    }
+
+    /// Writes event after event until the journal or the socket's room is at its end.
+    fn write(&mut self, journal: &Journal) -> io::Result<()> {
+        loop {
+            if self.output.is_empty() {
+                let Some(event) = self.sent.and_then(|sent| journal.after(sent)) else {
+                    return Ok(());
+                };
+                self.sent = Some(event.seq);
+                self.output = serde_json::to_vec(&event)?;
+                self.output.push(b'\n');
+            }
+            match self.stream.write(&self.output) {
+                Ok(written) => drop(self.output.drain(..written)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}

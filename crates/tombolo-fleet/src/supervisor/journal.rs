@@ -1,0 +1,112 @@
+//! The events that nobody has acknowledged yet.
+
+use std::collections::VecDeque;
+
+use crate::event::{Event, NumberedEvent};
+
+/// How many events are kept for a control plane that is away. One takes up to 5 KiB.
+const CAPACITY: usize = 1000;
+
+/// A bounded sequence of events; when it is full the oldest goes.
+#[derive(Debug, Default)]
+pub(super) struct Journal {
+    /// Consecutive numbers, the last of them `last`.
+    kept: VecDeque<NumberedEvent>,
+    last: u64,
+    acknowledged: u64,
+}
+
+impl Journal {
+    /// Appends an event that happened at `unix_ms`.
+    pub(super) fn push(&mut self, unix_ms: u64, event: Event) {
+        self.last += 1;
+        if self.kept.len() == CAPACITY {
+            self.kept.pop_front();
+        }
+        self.kept.push_back(NumberedEvent {
+            seq: self.last,
+            unix_ms,
+            lost: 0,
+            event,
+        });
+    }
+
+    /// Forgets the events up to `seq`.
+    pub(super) fn acknowledge(&mut self, seq: u64) {
+        self.acknowledged = self.acknowledged.max(seq.min(self.last));
+        while self
+            .kept
+            .front()
+            .is_some_and(|event| event.seq <= self.acknowledged)
+        {
+            self.kept.pop_front();
+        }
+    }
+
+    /// The first kept event after `seq`, with how many in between were lost: dropped without
+    /// having been acknowledged.
+    pub(super) fn after(&self, seq: u64) -> Option<NumberedEvent> {
+        let first = self.kept.front()?.seq;
+        let index = (seq + 1).saturating_sub(first) as usize;
+        let event = self.kept.get(index)?;
+        let expected = seq.max(self.acknowledged) + 1;
+        Some(NumberedEvent {
+            lost: event.seq.saturating_sub(expected),
+            ..event.clone()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn journal(events: u64) -> Journal {
+        let mut journal = Journal::default();
+        (0..events).for_each(|at| journal.push(at, Event::Running));
+        journal
+    }
+
+    /// The numbers, and the sum of what was lost, that a client sees who read up to `seq`.
+    fn read(journal: &Journal, mut seq: u64) -> (Vec<u64>, u64) {
+        let (mut numbers, mut lost) = (Vec::new(), 0);
+        while let Some(event) = journal.after(seq) {
+            seq = event.seq;
+            lost += event.lost;
+            numbers.push(seq);
+        }
+        (numbers, lost)
+    }
+
+    #[test]
+    fn events_come_in_order_from_where_the_reader_was() {
+        let journal = journal(5);
+        assert_eq!(read(&journal, 0), (vec![1, 2, 3, 4, 5], 0));
+        assert_eq!(read(&journal, 3), (vec![4, 5], 0));
+        assert_eq!(read(&journal, 5), (vec![], 0));
+        assert_eq!(read(&journal, u64::MAX - 1), (vec![], 0));
+    }
+
+    #[test]
+    fn acknowledged_events_are_gone_and_not_lost() {
+        let mut journal = journal(5);
+        journal.acknowledge(3);
+        assert_eq!(read(&journal, 0), (vec![4, 5], 0));
+        journal.acknowledge(2);
+        assert_eq!(read(&journal, 4), (vec![5], 0));
+        journal.acknowledge(u64::MAX);
+        assert_eq!(read(&journal, 0), (vec![], 0));
+        journal.push(6, Event::Stopped);
+        assert_eq!(read(&journal, 5), (vec![6], 0));
+    }
+
+    #[test]
+    fn what_the_bound_drops_is_counted() {
+        let mut journal = journal(CAPACITY as u64 + 7);
+        let (numbers, lost) = read(&journal, 0);
+        assert_eq!((numbers.len(), numbers[0], lost), (CAPACITY, 8, 7));
+        assert_eq!(read(&journal, 5).1, 2);
+        journal.acknowledge(7);
+        assert_eq!(read(&journal, 0).1, 0);
+    }
+}

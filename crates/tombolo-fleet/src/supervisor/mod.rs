@@ -1,0 +1,202 @@
+//! The first process of an instance's PID namespace.
+//!
+//! `tombolo instance-supervisor SPEC` becomes it, in three processes:
+//!
+//! 1. the **starter**, a child of the control plane, checks the spec, takes the instance's lock,
+//!    and waits for the third process to say that it is up, or why not: its own exit code;
+//! 2. the **intermediate** leaves the session, enters the namespaces and forks, so that what
+//!    follows has no parent that could wait for it;
+//! 3. the **supervisor** binds the control socket, builds the mount view, tells the starter, and
+//!    from then on does nothing but `poll(2)`: one thread, no runtime, since a machine may have a
+//!    hundred of it.
+//!
+//! The supervisor holds the lock (`flock(2)` on `lock` in the instance's directory) for as long as
+//! it lives, which is what keeps an instance from being started twice.
+
+mod backoff;
+mod clients;
+mod detach;
+mod journal;
+mod output;
+mod process;
+mod run;
+mod step;
+mod view;
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use crate::control::path_of;
+use crate::incarnation::Incarnation;
+use crate::spec::{InstanceSpec, SpecError};
+use detach::{Side, Starter};
+use run::Supervisor;
+use step::{Doing, StepError};
+
+/// The subcommand that [`main`] is behind: `tombolo instance-supervisor SPEC`.
+pub const SUBCOMMAND: &str = "instance-supervisor";
+
+/// The starter's exit code when the instance has a supervisor already.
+pub(crate) const ALREADY_RUNNING: u8 = 3;
+
+/// How long the processes of an earlier supervisor, killed just now, may take to be gone.
+const EARLIER_SUPERVISOR: Duration = Duration::from_secs(10);
+
+/// Starts the instance that the file at `spec_path` describes, and returns when its supervisor is
+/// up. Call it first in `main`: it forks, and a user namespace can only be entered by a process
+/// that has one thread.
+///
+/// It returns in each of the processes that it becomes; return its result from `main` in all of
+/// them. Exit codes of the starter: 0 up, 3 the instance runs already, 1 anything else, with the
+/// reason on stderr.
+pub fn main(spec_path: &Path) -> ExitCode {
+    match start(spec_path) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(match error {
+                BeginError::AlreadyRunning { .. } => ALREADY_RUNNING,
+                _ => 1,
+            })
+        }
+    }
+}
+
+/// Why no supervisor came up.
+#[derive(Debug, thiserror::Error)]
+enum BeginError {
+    #[error("the instance in {directory:?} runs already; attach to it, or stop it first")]
+    AlreadyRunning { directory: String },
+    #[error("{}", chain(.0))]
+    Spec(#[from] SpecError),
+    #[error("{}", .0.report())]
+    Step(#[from] StepError),
+    /// The supervisor's own words, sent through the starter's pipe.
+    #[error("{0}")]
+    Supervisor(String),
+}
+
+/// An error and its source in one line, for a reader behind a pipe.
+fn chain(error: &SpecError) -> String {
+    match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}
+
+fn start(spec_path: &Path) -> Result<(), BeginError> {
+    detach::keep_inherited_descriptors_from_programs();
+    let spec = InstanceSpec::read(spec_path)
+        .doing(|| format!("reading the instance's spec {}", spec_path.display()))?;
+    spec.check()?;
+    let lock = claim(&spec.directory)?;
+    match detach::detach(&spec)? {
+        Side::Starter(Ok(())) => Ok(()),
+        Side::Starter(Err(reason)) => Err(BeginError::Supervisor(reason)),
+        Side::Supervisor(starter) => {
+            supervise(&spec, lock, starter);
+            Ok(())
+        }
+    }
+}
+
+/// Takes the instance's lock, and waits until nothing of an earlier supervisor is left. The lock
+/// lasts until the last process that inherited the file has closed it.
+fn claim(directory: &Path) -> Result<File, BeginError> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)
+        .doing(|| format!("making the instance's directory {}", directory.display()))?;
+    let path = directory.join("lock");
+    let lock = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path)
+        .doing(|| format!("opening {}", path.display()))?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            return Err(BeginError::AlreadyRunning {
+                directory: directory.display().to_string(),
+            });
+        }
+        Err(TryLockError::Error(error)) => {
+            return Err(error).doing(|| format!("locking {}", path.display()))?;
+        }
+    }
+    // A supervisor that is being killed loses its lock a moment before its children are gone.
+    gone(directory).doing(|| {
+        format!(
+            "waiting for the earlier supervisor of {} to end",
+            directory.display()
+        )
+    })?;
+    Ok(lock)
+}
+
+fn gone(directory: &Path) -> io::Result<()> {
+    let Some(earlier) = Incarnation::read(directory)? else {
+        return Ok(());
+    };
+    let Some(process) = earlier.open()? else {
+        return Ok(());
+    };
+    if process.ends_within(EARLIER_SUPERVISOR)? {
+        Ok(())
+    } else {
+        Err(io::Error::new(
+            io::ErrorKind::TimedOut,
+            format!("process {} lives on", earlier.pid),
+        ))
+    }
+}
+
+/// The supervisor's whole life. It keeps the `lock` to its end.
+fn supervise(spec: &InstanceSpec, lock: File, starter: Starter) {
+    match prepare(spec) {
+        Ok(supervisor) => {
+            starter.up();
+            supervisor.run();
+        }
+        Err(error) => {
+            // Before the starter hears of it, so that who hears of it there can start again.
+            drop(lock);
+            starter.failed(&error.report());
+        }
+    }
+}
+
+/// Everything between the fork and the first server process.
+fn prepare(spec: &InstanceSpec) -> Result<Supervisor, StepError> {
+    let logs = &spec.logs;
+    fs::create_dir_all(logs).doing(|| format!("making the log directory {}", logs.display()))?;
+    // What follows is looked up while the host's paths still mean something, and used by
+    // descriptor after the mount view has replaced them.
+    let outputs = output::Outputs::open(logs)?;
+    let directory = File::open(&spec.directory).doing(|| {
+        format!(
+            "opening the instance's directory {}",
+            spec.directory.display()
+        )
+    })?;
+    let incarnation =
+        Incarnation::of_this_process().doing(|| "reading this process's /proc/self".into())?;
+    let clients = clients::Clients::listen(&directory)?;
+    detach::leave_standard_streams(&spec.directory)?;
+    view::enter(spec)?;
+    // Last, so that nobody finds an instance which does not come up.
+    incarnation.write(&path_of(&directory)).doing(|| {
+        format!(
+            "writing the supervisor's state to {}",
+            spec.directory.display()
+        )
+    })?;
+    Supervisor::new(spec, directory, clients, outputs)
+}

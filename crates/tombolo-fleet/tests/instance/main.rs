@@ -1,0 +1,16 @@
+//! Real server processes, which are shell scripts, in real namespaces. Run as root: without it a
+//! test fails and says so.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests fail by panic"
+)]
+
+mod control_plane;
+mod enter;
+mod fixture;
+mod launch;
+mod restart;
+mod stop;
+mod view;

@@ -1,0 +1,163 @@
+//! What a server process sees of the world.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::Path;
+
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use tombolo_fleet::{Event, Instance};
+
+use crate::fixture::{BINARY, Fixture, next, until};
+
+/// What the script `body` writes as a server.
+async fn seen_by(body: &str) -> Vec<String> {
+    let fixture = Fixture::with_server(&format!("{body}\necho done\nexec sleep 1000"));
+    let (instance, _events) = fixture.start_healthy().await;
+    let seen = fixture.log_until("done").await;
+    instance.kill().await.unwrap();
+    seen
+}
+
+#[tokio::test]
+async fn the_build_is_at_local_game_and_cannot_be_changed() {
+    let seen = seen_by("ls /local/game; touch /local/game/x 2>&1; touch /x 2>&1").await;
+    assert_eq!(seen[0], "server");
+    assert!(seen[1].contains("Read-only file system"), "{seen:?}");
+    assert!(seen[2].contains("Read-only file system"), "{seen:?}");
+}
+
+#[tokio::test]
+async fn the_environment_is_small_and_the_home_is_writable() {
+    let seen = seen_by("env -u PWD | sort; touch $HOME/save && ls -A $HOME").await;
+    let expected = [
+        "HOME=/local/home",
+        "LANG=C.UTF-8",
+        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "save",
+    ];
+    assert_eq!(seen, expected);
+}
+
+#[tokio::test]
+async fn processes_shared_memory_and_the_host_name_are_the_instances_own() {
+    let seen = seen_by("ls -d /proc/[0-9]* | wc -l; ls -A /dev/shm | wc -l; uname -n").await;
+    // The supervisor, the shell, and the `ls` whose list this is (with `wc`, if it is up).
+    assert!(["3", "4"].contains(&seen[0].trim()), "{seen:?}");
+    assert_eq!(seen[1..], ["0", "i-0a1b2c3d4e5f60718"]);
+}
+
+#[tokio::test]
+async fn without_a_network_there_is_a_loopback_interface_that_works() {
+    let seen = seen_by("tail -n +3 /proc/net/dev | cut -d: -f1; cat /proc/net/fib_trie").await;
+    assert_eq!(seen[0].trim(), "lo");
+    assert!(
+        seen.iter().any(|line| line.contains("127.0.0.1")),
+        "{seen:?}"
+    );
+}
+
+#[tokio::test]
+async fn nothing_but_the_standard_streams_is_open() {
+    let seen = seen_by("ls /proc/$$/fd").await;
+    // 10 is where a shell keeps the script that it reads.
+    assert_eq!(seen, ["0", "1", "10", "2"]);
+}
+
+#[tokio::test]
+async fn the_network_namespace_that_was_named_is_entered() {
+    let other = Fixture::with_server("readlink /proc/self/ns/net; echo done; exec sleep 1000");
+    let (other_instance, _events) = other.start_healthy().await;
+    let fixture = Fixture::with_server("readlink /proc/self/ns/net; echo done; exec sleep 1000");
+    let mut spec = fixture.spec();
+    let network = format!("/proc/{}/ns/net", other_instance.incarnation().pid);
+    spec.network_namespace = Some(network.into());
+    let instance = Instance::start(Path::new(BINARY), &spec).await.unwrap();
+    until(&mut instance.events(0).await.unwrap(), |event| {
+        *event == Event::Running
+    })
+    .await;
+    let entered = fixture.log_until("done").await;
+    assert_eq!(entered, other.log_until("done").await);
+    let host = fs::read_link("/proc/self/ns/net").unwrap();
+    assert_ne!(entered, [host.to_str().unwrap()]);
+    instance.kill().await.unwrap();
+    other_instance.kill().await.unwrap();
+}
+
+#[tokio::test]
+async fn names_of_the_hosts_network_namespaces_are_not_held() {
+    let fixture =
+        Fixture::with_server("grep -c ' - nsfs ' /proc/self/mountinfo; echo done; exec sleep 1000");
+    let name = fixture.path("tmb-net");
+    fs::write(&name, "").unwrap();
+    let _mounted = Mounted::bind(Path::new("/proc/self/ns/net"), &name);
+    let (instance, _events) = fixture.start_healthy().await;
+    assert_eq!(fixture.log_until("done").await, ["0"]);
+    instance.kill().await.unwrap();
+}
+
+/// A bind mount that is taken away again.
+struct Mounted<'a>(&'a Path);
+
+impl<'a> Mounted<'a> {
+    fn bind(what: &Path, at: &'a Path) -> Self {
+        mount(Some(what), at, None::<&str>, MsFlags::MS_BIND, None::<&str>).unwrap();
+        Mounted(at)
+    }
+}
+
+impl Drop for Mounted<'_> {
+    fn drop(&mut self) {
+        let _ = umount2(self.0, MntFlags::MNT_DETACH);
+    }
+}
+
+#[tokio::test]
+async fn without_root_a_user_namespace_does() {
+    const NOBODY: u32 = 65534;
+    let fixture =
+        Fixture::with_server("id -u; ls /local/game; touch $HOME/x; echo done; exec sleep 1000");
+    // A program that becomes nobody and then the supervisor, which is copied to where nobody may go.
+    let program = fixture.path("supervisor");
+    fs::copy(BINARY, &program).unwrap();
+    let wrapper = fixture.path("as-nobody");
+    let setpriv = format!(
+        "#!/bin/sh\nexec setpriv --reuid={NOBODY} --regid={NOBODY} --clear-groups {} \"$@\"\n",
+        program.display()
+    );
+    fs::write(&wrapper, setpriv).unwrap();
+    for directory in ["", "instance", "logs"] {
+        let directory = fixture.path(directory);
+        fs::create_dir_all(&directory).unwrap();
+        chown(&directory, Some(NOBODY), Some(NOBODY)).unwrap();
+    }
+    fs::set_permissions(&wrapper, PermissionsExt::from_mode(0o755)).unwrap();
+    // What the control plane writes as nobody belongs to nobody.
+    let spec = fixture.spec();
+    let spec_path = fixture.path("instance/spec.json");
+    fs::write(&spec_path, serde_json::to_vec(&spec).unwrap()).unwrap();
+    chown(&spec_path, Some(NOBODY), Some(NOBODY)).unwrap();
+
+    let arguments = ["instance-supervisor", spec_path.to_str().unwrap()];
+    let output = tokio::process::Command::new(&wrapper)
+        .args(arguments)
+        .output()
+        .await
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let instance = fixture.attach().await.expect("it runs");
+    let mut events = instance.events(0).await.unwrap();
+    let started = next(&mut events).await.event;
+    assert!(
+        matches!(started, Event::ProcessStarted { .. }),
+        "{started:?}"
+    );
+    until(&mut events, |event| *event == Event::Running).await;
+    assert_eq!(fixture.log_until("done").await, ["65534", "server"]);
+    instance.kill().await.unwrap();
+    fixture.assert_nothing_is_left();
+}
