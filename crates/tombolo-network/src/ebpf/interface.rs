@@ -24,8 +24,8 @@ const FAR_NAME: &str = "eth0";
 /// The loopback link is the first of every namespace.
 const LOOPBACK: u32 = 1;
 
-/// Makes the pair, its far end configured and up in `namespace`, its near end down and named
-/// `link` in the calling thread's namespace; returns the near end's index.
+/// Makes the pair, both ends down: the near one named `link` in the calling thread's namespace,
+/// the far one in `namespace`; returns the near end's index.
 pub(super) fn create(
     netlink: &mut Netlink,
     link: &str,
@@ -45,12 +45,21 @@ pub(super) fn create(
         workload.as_fd(),
         MTU,
     )?;
-    let index = if_nametoindex(link)?;
-    if let Err(error) = namespace::within(namespace, || configure(interface)) {
-        netlink.delete_link(index)?;
-        return Err(error);
-    }
-    Ok(index)
+    Ok(if_nametoindex(link)?)
+}
+
+/// Sets the near end up, and then the far one with its address and routes.
+///
+/// In this order, since the end that comes second can send at once, and the first only after
+/// [`Netlink::wait_until_operational`], which the calling thread can ask of its own end alone.
+pub(super) fn set_up(
+    netlink: &mut Netlink,
+    link: u32,
+    namespace: &str,
+    interface: &Interface,
+) -> io::Result<()> {
+    netlink.set_up(link)?;
+    namespace::within(namespace, || configure(interface))
 }
 
 /// Sets up the workload's end, in the workload's namespace.

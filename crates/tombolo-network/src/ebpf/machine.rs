@@ -57,8 +57,7 @@ impl Machine {
     /// See [`crate::NetworkEngine::apply`].
     ///
     /// The order keeps VPCs apart at every moment: first nothing may cross that should not, then
-    /// interfaces go, and only when the new ones are known to the data path are they set up, and
-    /// admissions come last.
+    /// interfaces go and come, then the data path learns of the new ones, and admissions are last.
     pub(super) fn apply(&mut self, network: &Network) -> Result<Applied, EngineError> {
         // Asked for the same again, or for the first time: believe nothing. An error on the way
         // leaves `last` empty, so the next call looks too.
@@ -90,7 +89,7 @@ impl Machine {
             applied.changes += self.attach_kept(&kept, &mut applied.failed);
             self.data_path.remove_other_builds()?;
         }
-        self.commission(network, made, &mut applied);
+        self.commission(network, made, &mut applied.failed);
         self.last = Some(network.clone());
         for (id, reason) in &applied.failed {
             tracing::warn!(interface = %id, reason, "a network interface could not be made");
@@ -209,7 +208,7 @@ impl Machine {
         Ok(unwanted.len())
     }
 
-    /// Makes the interfaces that are not kept, with the near end still down.
+    /// Makes the interfaces that are not kept; the data path does not know them yet.
     fn make_missing(
         &mut self,
         network: &Network,
@@ -227,7 +226,8 @@ impl Machine {
                     applied.changes += 1;
                 }
                 Err(error) => {
-                    applied.failed.insert(id.clone(), with_sources(&error));
+                    let reason = self.withdraw(&names::link(id), &error);
+                    applied.failed.insert(id.clone(), reason);
                 }
             }
         }
@@ -241,9 +241,22 @@ impl Machine {
                 .doing(|| format!("making the namespace {namespace} of {id}"))?;
         }
         self.namespaces.insert(namespace.clone());
-        let link = names::link(id);
-        interface::create(&mut self.netlink, &link, &namespace, interface)
-            .doing(|| format!("making the veth pair of {id} from {link} to eth0 in {namespace}"))
+        let name = names::link(id);
+        let making = || format!("making the veth pair of {id} from {name} to eth0 in {namespace}");
+        let index =
+            interface::create(&mut self.netlink, &name, &namespace, interface).doing(making)?;
+        let link = Link {
+            index,
+            name: name.clone(),
+            up: true,
+            alias: String::new(),
+        };
+        self.links.insert(name.clone(), link);
+        // The program first, so that no packet ever meets the core namespace's own stack.
+        self.attachments
+            .ensure(&mut self.data_path.program, &name)?;
+        interface::set_up(&mut self.netlink, index, &namespace, interface).doing(making)?;
+        Ok(index)
     }
 
     /// Attaches the program where it is not, or not this build's. Where that fails the link goes:
@@ -268,28 +281,32 @@ impl Machine {
         changes
     }
 
-    /// Puts new interfaces into service: the program first, then the link up, and with it the
-    /// alias that says it is whole.
+    /// Puts new interfaces into service, once the data path knows them: what is sent from now on
+    /// arrives. The alias comes last and says that the interface is whole.
     fn commission(
         &mut self,
         network: &Network,
         made: BTreeMap<NetworkInterfaceId, u32>,
-        applied: &mut Applied,
+        failed: &mut BTreeMap<NetworkInterfaceId, String>,
     ) {
         for (id, index) in made {
             let Some(interface) = network.interfaces.get(&id) else {
                 continue;
             };
-            let link = Link {
-                index,
-                name: names::link(&id),
-                up: true,
-                alias: names::alias(&id, interface),
-            };
-            let name = link.name.clone();
-            self.links.insert(name.clone(), link.clone());
-            if let Err(error) = self.put_into_service(&link) {
-                applied.failed.insert(id, self.withdraw(&name, &error));
+            let name = names::link(&id);
+            let alias = names::alias(&id, interface);
+            let commissioned = self
+                .netlink
+                .wait_until_operational(index)
+                .and_then(|()| self.netlink.set_alias(index, &alias))
+                .doing(|| format!("putting the link {name} of {id} into service"));
+            match commissioned {
+                Ok(()) => {
+                    self.links.entry(name).and_modify(|link| link.alias = alias);
+                }
+                Err(error) => {
+                    failed.insert(id, self.withdraw(&name, &error));
+                }
             }
         }
     }
@@ -304,14 +321,6 @@ impl Machine {
             Ok(()) => with_sources(error),
             Err(also) => format!("{}; and then {}", with_sources(error), with_sources(&also)),
         }
-    }
-
-    fn put_into_service(&mut self, link: &Link) -> Result<(), EngineError> {
-        self.attachments
-            .ensure(&mut self.data_path.program, &link.name)?;
-        self.netlink
-            .set_up_with_alias(link.index, &link.alias)
-            .doing(|| format!("setting the link {} up", link.name))
     }
 }
 

@@ -5,6 +5,8 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use ipnet::Ipv4Net;
 use netlink_packet_core::{
@@ -13,7 +15,7 @@ use netlink_packet_core::{
 };
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
 use netlink_packet_route::link::{
-    InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+    InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage, State,
 };
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
@@ -22,6 +24,10 @@ use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 
 use crate::MacAddress;
+
+/// A link with both ends up has its carrier within microseconds, on a machine in trouble later.
+const OPERATIONAL_DEADLINE: Duration = Duration::from_secs(2);
+const OPERATIONAL_INTERVAL: Duration = Duration::from_micros(100);
 
 /// A socket to the kernel's routing tables and links of one network namespace.
 pub(super) struct Netlink {
@@ -57,7 +63,7 @@ impl Netlink {
         })
     }
 
-    /// Makes a veth pair: `near`, down, in this socket's namespace, and `far` in `namespace`.
+    /// Makes a veth pair, both ends down: `near` in this socket's namespace, `far` in `namespace`.
     pub(super) fn create_veth(
         &mut self,
         near: VethEnd<'_>,
@@ -90,23 +96,56 @@ impl Netlink {
 
     /// Sets a link up.
     pub(super) fn set_up(&mut self, index: u32) -> io::Result<()> {
-        self.request(RouteNetlinkMessage::SetLink(up(index)), 0)
+        let mut message = of_link(index);
+        message.header.flags = LinkFlags::Up;
+        message.header.change_mask = LinkFlags::Up;
+        self.request(RouteNetlinkMessage::SetLink(message), 0)
     }
 
-    /// Sets a link up and gives it an alias, in one step.
-    pub(super) fn set_up_with_alias(&mut self, index: u32, alias: &str) -> io::Result<()> {
-        let mut message = up(index);
+    /// Gives a link an alias.
+    pub(super) fn set_alias(&mut self, index: u32, alias: &str) -> io::Result<()> {
+        let mut message = of_link(index);
         message
             .attributes
             .push(LinkAttribute::IfAlias(alias.to_owned()));
         self.request(RouteNetlinkMessage::SetLink(message), 0)
     }
 
+    /// Waits until a link that is up at both ends can send. The kernel gives it its queue only
+    /// when it gets around to the news that there is a carrier, and drops what is sent before.
+    pub(super) fn wait_until_operational(&mut self, index: u32) -> io::Result<()> {
+        let started = Instant::now();
+        while !self.is_operational(index)? {
+            if started.elapsed() > OPERATIONAL_DEADLINE {
+                return Err(io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    format!("link {index} had no carrier after {OPERATIONAL_DEADLINE:?}"),
+                ));
+            }
+            thread::sleep(OPERATIONAL_INTERVAL);
+        }
+        Ok(())
+    }
+
+    fn is_operational(&mut self, index: u32) -> io::Result<bool> {
+        self.send(RouteNetlinkMessage::GetLink(of_link(index)), 0)?;
+        loop {
+            for payload in self.receive()? {
+                match payload {
+                    NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(message)) => {
+                        let up = LinkAttribute::OperState(State::Up);
+                        return Ok(message.attributes.contains(&up));
+                    }
+                    NetlinkPayload::Error(error) => return Err(error.to_io()),
+                    _ => {}
+                }
+            }
+        }
+    }
+
     /// Removes a link, and with a veth its other end.
     pub(super) fn delete_link(&mut self, index: u32) -> io::Result<()> {
-        let mut message = LinkMessage::default();
-        message.header.index = index;
-        self.request(RouteNetlinkMessage::DelLink(message), 0)
+        self.request(RouteNetlinkMessage::DelLink(of_link(index)), 0)
     }
 
     /// Gives a link an address and its on-link prefix.
@@ -211,11 +250,9 @@ impl Netlink {
     }
 }
 
-fn up(index: u32) -> LinkMessage {
+fn of_link(index: u32) -> LinkMessage {
     let mut message = LinkMessage::default();
     message.header.index = index;
-    message.header.flags = LinkFlags::Up;
-    message.header.change_mask = LinkFlags::Up;
     message
 }
 
