@@ -1,2 +1,53 @@
 //! `cargo xtask`: the project's own tasks.
-fn main() {}
+//!
+//! Few dependencies, so that it is there in seconds on a fresh machine and can install the rest.
+
+mod bench;
+mod bpf;
+mod command;
+mod model;
+mod setup;
+mod tally;
+mod test;
+mod workspace;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+usage: cargo xtask COMMAND
+
+  test            install what the tests need, check the format, derived files and lints, run every test
+  bench           measure beside moto, bare SQLite and a bare veth, and print the table of ratios
+  setup           only install what the tests need
+  bpf [--check]   compile the data path, or check that the committed object is what clang makes of it
+  model [--check] derive the API models from botocore, or check that the committed ones are that
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let outcome = match arguments[..] {
+        ["test"] => return test::run(),
+        ["bench"] => bench::run(),
+        ["setup"] => setup::for_tests(),
+        ["bpf"] => bpf::run(false),
+        ["bpf", "--check"] => bpf::run(true),
+        ["model"] => model::run(false),
+        ["model", "--check"] => model::run(true),
+        ["help" | "--help" | "-h"] => {
+            print!("{HELP}");
+            Ok(())
+        }
+        _ => {
+            eprint!("{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

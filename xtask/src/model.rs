@@ -80,7 +80,7 @@ const MODELS: &[Model] = &[
 /// # Errors
 /// Python or PyPI cannot be reached, a served operation is not in the service's model, or, with
 /// `check`, a file is stale.
-pub fn run(check: bool) -> anyhow::Result<()> {
+pub(crate) fn run(check: bool) -> anyhow::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .context("xtask is in the workspace")?;

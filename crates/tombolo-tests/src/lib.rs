@@ -1,1 +1,24 @@
-//! End-to-end tests: real clients, the real binary, real packets.
+//! What the end-to-end tests and the benchmark share: they start the real binary, talk to it over
+//! its public face, and clean up after it.
+//!
+//! Everything in here panics when it fails, since that is how a test fails.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "this is how a test fails"
+)]
+
+pub mod aws;
+pub mod binary;
+pub mod build;
+pub mod dev;
+pub mod http;
+pub mod leftovers;
+pub mod program;
+pub mod sigv4;
+pub mod story;
+pub mod tools;
+pub mod wait;
+pub mod xml;

@@ -1,0 +1,37 @@
+//! Builds: what fleets run.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use crate::dev::Dev;
+use crate::tools;
+
+/// A game server that only runs.
+pub const IDLE: &str = "#!/bin/sh\nexec sleep infinity\n";
+
+/// Imports executable files as a build of the studio's, and gives its id.
+///
+/// # Panics
+/// `tombolo build import` fails.
+#[track_caller]
+pub fn import(server: &Dev, files: &[(&str, &str)]) -> String {
+    let root = tempfile::tempdir().expect("making a temporary directory");
+    for (name, content) in files {
+        let path = root.path().join(name);
+        fs::write(&path, content).expect("writing a build's file");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755))
+            .expect("making it executable");
+    }
+    let arguments = ["build", "import", "--account", "studio", "--name", "arena"];
+    let mut import = server.command(&arguments);
+    import
+        .args(["--build-version", "1.0.0", "--json", "--root"])
+        .arg(root.path());
+    let printed = tools::succeeds(&mut import);
+    let start = printed
+        .find("build-")
+        .unwrap_or_else(|| panic!("no build id in {printed:?}"));
+    let rest = &printed[start..];
+    let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+    rest[..end.unwrap_or(rest.len())].to_owned()
+}

@@ -1,0 +1,174 @@
+//! HTTP/1.1 as bytes: it sends whatever it is told, also what a decent client never would.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+/// How long a server may take to answer.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A request, before or after it was signed.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// `POST`.
+    pub method: String,
+    /// The path and query as they go over the wire.
+    pub target: String,
+    /// Without `Content-Length`, which is written from the body.
+    pub headers: Vec<(String, String)>,
+    /// As it goes over the wire.
+    pub body: Vec<u8>,
+}
+
+/// A reply.
+#[derive(Debug, Clone)]
+pub struct Response {
+    /// The status, such as 200.
+    pub status: u16,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The whole body.
+    pub body: Vec<u8>,
+}
+
+impl Request {
+    /// A request without body.
+    pub fn new(method: &str, target: &str) -> Self {
+        Request {
+            method: method.to_owned(),
+            target: target.to_owned(),
+            headers: Vec::new(),
+            body: Vec::new(),
+        }
+    }
+
+    /// With one more header.
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// With this body.
+    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// Takes a header away, whatever its case.
+    pub fn without(mut self, name: &str) -> Self {
+        self.headers
+            .retain(|(other, _)| !other.eq_ignore_ascii_case(name));
+        self
+    }
+
+    /// What goes over the wire.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = format!("{} {} HTTP/1.1\r\n", self.method, self.target).into_bytes();
+        for (name, value) in &self.headers {
+            bytes.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
+        }
+        bytes.extend_from_slice(format!("content-length: {}\r\n\r\n", self.body.len()).as_bytes());
+        bytes.extend_from_slice(&self.body);
+        bytes
+    }
+}
+
+impl Response {
+    /// A header's value.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(other, _)| other == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// The body as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+}
+
+/// A connection that is used for one request after the other.
+#[derive(Debug)]
+pub struct Connection {
+    stream: BufReader<TcpStream>,
+}
+
+impl Connection {
+    /// Connects.
+    ///
+    /// # Errors
+    /// Nobody listens there.
+    pub fn open(server: SocketAddr) -> io::Result<Self> {
+        let stream = TcpStream::connect(server)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(TIMEOUT))?;
+        stream.set_write_timeout(Some(TIMEOUT))?;
+        Ok(Connection {
+            stream: BufReader::new(stream),
+        })
+    }
+
+    /// Sends `request` as it is and reads one reply.
+    ///
+    /// # Errors
+    /// The connection ended before the reply did, or what came is not HTTP/1.1.
+    pub fn exchange(&mut self, request: &[u8]) -> io::Result<Response> {
+        // A server may answer and close before it has read everything, so the answer counts more
+        // than that not everything could be written.
+        let written = self.stream.get_mut().write_all(request);
+        match self.read() {
+            Ok(response) => Ok(response),
+            Err(error) => Err(written.err().unwrap_or(error)),
+        }
+    }
+
+    fn read(&mut self) -> io::Result<Response> {
+        let status_line = self.line()?;
+        let status = status_line
+            .split(' ')
+            .nth(1)
+            .and_then(|code| code.parse().ok());
+        let status = status.ok_or_else(|| invalid(format!("status line {status_line:?}")))?;
+        let mut headers = Vec::new();
+        loop {
+            let line = self.line()?;
+            if line.is_empty() {
+                break;
+            }
+            let (name, value) = line
+                .split_once(':')
+                .ok_or_else(|| invalid(format!("header {line:?}")))?;
+            headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+        }
+        let length = headers.iter().find(|(name, _)| name == "content-length");
+        let length = length
+            .and_then(|(_, length)| length.parse().ok())
+            .unwrap_or(0);
+        let mut body = vec![0; length];
+        self.stream.read_exact(&mut body)?;
+        Ok(Response {
+            status,
+            headers,
+            body,
+        })
+    }
+
+    fn line(&mut self) -> io::Result<String> {
+        let mut line = String::new();
+        if self.stream.read_line(&mut line)? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(line.trim_end().to_owned())
+    }
+}
+
+/// Sends one request on a connection of its own.
+///
+/// # Errors
+/// As [`Connection::open`] and [`Connection::exchange`].
+pub fn send(server: SocketAddr, request: &Request) -> io::Result<Response> {
+    Connection::open(server)?.exchange(&request.to_bytes())
+}
+
+fn invalid(what: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what)
+}

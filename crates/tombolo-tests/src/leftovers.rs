@@ -1,0 +1,61 @@
+//! What a server may have left on the machine.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+/// Ids of the processes whose command line has `text` in it, this one not among them.
+pub fn processes_with(text: &str) -> Vec<u32> {
+    let all = fs::read_dir("/proc").expect("reading /proc").flatten();
+    let ids = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    ids.filter(|&id| id != std::process::id() && command_line(id).contains(text))
+        .collect()
+}
+
+/// Mounts of this machine that have `directory` in them.
+pub fn mounts_in(directory: &Path) -> Vec<String> {
+    let directory = directory.to_string_lossy();
+    let mounts = fs::read_to_string("/proc/self/mountinfo").expect("reading the mounts");
+    let left = mounts.lines().filter(|line| line.contains(&*directory));
+    left.map(ToOwned::to_owned).collect()
+}
+
+/// Names of the network namespaces that the server of process `pid`'s namespace has made.
+///
+/// # Panics
+/// The process is in no namespace that has a name.
+#[track_caller]
+pub fn namespaces_beside(pid: u32) -> Vec<String> {
+    let inode = fs::metadata(format!("/proc/{pid}/ns/net"))
+        .expect("the process is there")
+        .ino();
+    let names = namespaces();
+    let own = names.iter().find(|name| {
+        let found = fs::metadata(format!("/run/netns/{name}"));
+        found.is_ok_and(|found| found.ino() == inode)
+    });
+    let own = own.unwrap_or_else(|| panic!("process {pid} is in none of {names:?}"));
+    let (prefix, _) = own.rsplit_once('-').expect("tmb-<server>-<interface>");
+    let prefix = format!("{prefix}-");
+    names
+        .into_iter()
+        .filter(|name| name.starts_with(&prefix))
+        .collect()
+}
+
+/// Names of all network namespaces of this machine that have one.
+pub fn namespaces() -> Vec<String> {
+    let Ok(entries) = fs::read_dir("/run/netns") else {
+        return Vec::new();
+    };
+    let names = entries.flatten().map(|entry| entry.file_name());
+    names
+        .map(|name| name.to_string_lossy().into_owned())
+        .collect()
+}
+
+fn command_line(id: u32) -> String {
+    // A process may end while it is looked at; then it has no command line.
+    let bytes = fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).replace('\0', " ")
+}

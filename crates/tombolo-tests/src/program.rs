@@ -1,0 +1,98 @@
+//! A program inside a VPC, by `tombolo run`.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::dev::Dev;
+use crate::wait;
+
+/// How long a program may take to end.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A program that runs until this is dropped.
+#[derive(Debug)]
+pub struct Program {
+    child: Child,
+    lines: Arc<Mutex<Vec<String>>>,
+}
+
+impl Program {
+    /// Runs `command` in the backend's VPC at `address`, and keeps what it prints.
+    pub fn run(server: &Dev, vpc: &str, address: &str, command: &[&str]) -> Self {
+        let arguments = [
+            "run",
+            "--account",
+            "backend",
+            "--vpc",
+            vpc,
+            "--address",
+            address,
+            "--",
+        ];
+        Program::start(server.command(&arguments).args(command))
+    }
+
+    /// Starts `command` and keeps what it prints.
+    pub fn start(command: &mut Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("starting {command:?}: {error}"));
+        let stdout = child.stdout.take().expect("it is piped");
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&lines);
+        thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                kept.lock().expect("nobody panics with the lock").push(line);
+            }
+        });
+        Program { child, lines }
+    }
+
+    /// Waits until the program has printed a line that begins with `start`.
+    #[track_caller]
+    pub fn until_it_prints(&self, start: &str) -> String {
+        wait::until(
+            &format!("a line {start:?} among {:?}", self.lines()),
+            || {
+                let mut lines = self.lines().into_iter();
+                lines.find(|line| line.starts_with(start))
+            },
+        )
+    }
+
+    /// What it printed so far.
+    pub fn lines(&self) -> Vec<String> {
+        self.lines
+            .lock()
+            .expect("nobody panics with the lock")
+            .clone()
+    }
+
+    /// The process id of `tombolo run`.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        if let Ok(pid) = self.child.id().try_into() {
+            // An error means that it is gone already.
+            let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+        }
+        let ended = wait::within(PATIENCE, || self.child.try_wait().ok().flatten());
+        if ended.is_none() {
+            // The server finds that the program is gone, and takes its interface away.
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}

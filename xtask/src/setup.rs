@@ -1,0 +1,175 @@
+//! Installs what the tests need: Debian packages, and pinned packages from PyPI and npm under
+//! `target/`.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, bail};
+
+use crate::command::{installed, run};
+use crate::workspace;
+
+/// A Debian package, and how to see that it is not needed any more.
+struct Package {
+    name: &'static str,
+    is_there: fn() -> bool,
+}
+
+const PACKAGES: &[Package] = &[
+    // The data path is compiled by the clang of Debian 12, so that its bytes can be compared.
+    Package {
+        name: "clang-14",
+        is_there: || installed("clang-14"),
+    },
+    Package {
+        name: "llvm-14",
+        is_there: || installed("llvm-strip-14"),
+    },
+    Package {
+        name: "libbpf-dev",
+        is_there: || exists("/usr/include/bpf/bpf_helpers.h"),
+    },
+    // `ip` makes the bare veth that the peered pair is measured against.
+    Package {
+        name: "iproute2",
+        is_there: || installed("ip"),
+    },
+    // Self-signed certificates for the TLS tests.
+    Package {
+        name: "openssl",
+        is_there: || installed("openssl"),
+    },
+    Package {
+        name: "python3-venv",
+        is_there: has_ensurepip,
+    },
+];
+
+/// Everything that `cargo xtask test` needs. Does nothing where it is there already.
+///
+/// # Errors
+/// A package is missing and cannot be installed; the error says by which command it can.
+pub(crate) fn for_tests() -> anyhow::Result<()> {
+    packages()?;
+    python("venv", "requirements.txt")?;
+    node()
+}
+
+/// What `cargo xtask bench` needs beside: moto, in a virtual environment of its own, since its
+/// dependencies would decide over those of the clients.
+pub(crate) fn for_bench() -> anyhow::Result<()> {
+    for_tests()?;
+    python("venv-bench", "requirements-bench.txt")
+}
+
+/// Whether this process may make namespaces, load eBPF programs and install packages.
+pub(crate) fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
+}
+
+fn packages() -> anyhow::Result<()> {
+    let missing: Vec<&str> = PACKAGES
+        .iter()
+        .filter(|package| !(package.is_there)())
+        .map(|package| package.name)
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let command = format!(
+        "apt-get install --yes --no-install-recommends {}",
+        missing.join(" ")
+    );
+    if !is_root() || !installed("apt-get") {
+        bail!("these Debian packages are missing: run as root `{command}`");
+    }
+    run(Command::new("apt-get").args(["update", "--quiet"]))?;
+    let mut words = command.split(' ');
+    run(Command::new(words.next().unwrap_or_default())
+        .args(words)
+        .env("DEBIAN_FRONTEND", "noninteractive"))
+    .with_context(|| format!("installing Debian packages by `{command}`"))
+}
+
+/// Makes the virtual environment `target/<venv>` from a file of pinned packages.
+fn python(venv: &str, requirements: &str) -> anyhow::Result<()> {
+    let wanted = fs::read_to_string(workspace::clients().join("python").join(requirements))?;
+    let venv = workspace::target().join(venv);
+    unless_made_from(&wanted, &venv, || {
+        run(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
+        let file = workspace::clients().join("python").join(requirements);
+        run(Command::new(venv.join("bin/python"))
+            .args([
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--disable-pip-version-check",
+                "--requirement",
+            ])
+            .arg(file))
+    })
+}
+
+/// Makes `target/node` from the committed lock. Node itself comes from PyPI, pinned like the rest:
+/// Debian's is too old for the SDK.
+fn node() -> anyhow::Result<()> {
+    let source = workspace::clients().join("js");
+    let lock = fs::read_to_string(source.join("package-lock.json"))?;
+    let node = workspace::target().join("node");
+    unless_made_from(&lock, &node, || {
+        fs::create_dir_all(&node)?;
+        for file in ["package.json", "package-lock.json"] {
+            fs::copy(source.join(file), node.join(file))?;
+        }
+        run(Command::new(workspace::target().join("venv/bin/npm"))
+            .args([
+                "ci",
+                "--no-audit",
+                "--no-fund",
+                "--ignore-scripts",
+                "--loglevel=error",
+            ])
+            .env("PATH", path_with(&workspace::target().join("venv/bin")))
+            .current_dir(&node))
+    })
+}
+
+/// Makes `folder` anew unless the last time it was made to the end it was made from `source`.
+fn unless_made_from(
+    source: &str,
+    folder: &Path,
+    make: impl FnOnce() -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let mark = folder.join("made-from");
+    if fs::read_to_string(&mark).is_ok_and(|made_from| made_from == source) {
+        return Ok(());
+    }
+    if folder.exists() {
+        fs::remove_dir_all(folder).with_context(|| format!("removing {}", folder.display()))?;
+    }
+    make().with_context(|| format!("making {}", folder.display()))?;
+    fs::write(&mark, source).with_context(|| format!("writing {}", mark.display()))
+}
+
+fn path_with(first: &Path) -> std::ffi::OsString {
+    let mut path = first.as_os_str().to_owned();
+    path.push(":");
+    path.push(std::env::var_os("PATH").unwrap_or_default());
+    path
+}
+
+fn exists(path: &str) -> bool {
+    Path::new(path).exists()
+}
+
+fn has_ensurepip() -> bool {
+    Command::new("python3")
+        .args(["-c", "import ensurepip, venv"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
