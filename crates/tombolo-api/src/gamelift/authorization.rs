@@ -9,10 +9,10 @@ use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
 use super::named::{account, own_vpc};
-use super::time::seconds;
 use super::{NoInput, Nothing};
 use crate::error::ApiError;
 use crate::operation::Call;
+use crate::operation::time::seconds;
 
 /// The two ids that name an authorization of the caller's.
 #[derive(Debug, Deserialize)]

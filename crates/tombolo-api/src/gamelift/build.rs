@@ -15,10 +15,10 @@ use super::Nothing;
 use super::named::own_build;
 use super::page::Window;
 use super::tag::{self, Tag};
-use super::time::seconds;
 use crate::error::ApiError;
 use crate::operation::Call;
 use crate::operation::build::{self, BuildFiles, NewBuild};
+use crate::operation::time::seconds;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]

@@ -13,9 +13,10 @@ use tombolo_store::keys::{self, ConnectionAt};
 use tombolo_store::typed::Transaction;
 
 use super::Nothing;
-use super::named::{account, own_fleet, shorten};
+use super::named::{account, own_fleet};
 use crate::error::{ApiError, ErrorKind};
 use crate::operation::Call;
+use crate::operation::text::shorten;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]

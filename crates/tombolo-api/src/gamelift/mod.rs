@@ -7,7 +7,6 @@ mod fleet;
 mod named;
 mod page;
 mod tag;
-mod time;
 
 pub(crate) use authorization::{
     create_vpc_peering_authorization, delete_vpc_peering_authorization,

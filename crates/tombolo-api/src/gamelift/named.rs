@@ -10,6 +10,7 @@ use tombolo_store::typed::Transaction;
 
 use crate::error::ApiError;
 use crate::operation::Call;
+use crate::operation::text::shorten;
 
 /// Parses an account id, which the model leaves at "a text".
 pub(super) fn account(member: &str, text: &str) -> Result<AccountId, ApiError> {
@@ -69,13 +70,4 @@ pub(super) fn not_found(call: &Call<'_>, kind: &str, name: &str) -> ApiError {
         call.caller.account,
         call.caller.region
     ))
-}
-
-/// A text from a request, cut so that a message stays readable.
-pub(super) fn shorten(text: &str) -> String {
-    const MOST: usize = 128;
-    match text.char_indices().nth(MOST) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
 }

@@ -8,9 +8,10 @@ use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
 use super::Nothing;
-use super::named::{not_found, shorten};
+use super::named::not_found;
 use crate::error::{ApiError, ErrorKind};
 use crate::operation::Call;
+use crate::operation::text::shorten;
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]

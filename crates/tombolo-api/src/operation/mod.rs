@@ -10,6 +10,8 @@ pub mod build;
 mod call;
 pub mod interface;
 mod route;
+pub(crate) mod text;
+pub(crate) mod time;
 pub(crate) mod vpc;
 
 use std::sync::Arc;

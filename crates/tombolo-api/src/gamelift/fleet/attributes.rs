@@ -11,8 +11,8 @@ use tombolo_store::typed::Transaction;
 
 use crate::error::ApiError;
 use crate::gamelift::page::{Page, Window};
-use crate::gamelift::time::{maybe_seconds, seconds};
 use crate::operation::Call;
+use crate::operation::time::{maybe_seconds, seconds};
 
 /// The shape FleetAttributes.
 #[derive(Debug, Serialize)]

@@ -11,8 +11,8 @@ use tombolo_store::typed::Transaction;
 use crate::error::ApiError;
 use crate::gamelift::named::own_fleet;
 use crate::gamelift::page::Window;
-use crate::gamelift::time::{from_seconds, seconds};
 use crate::operation::Call;
+use crate::operation::time::{from_seconds, seconds};
 
 /// Times are shown in milliseconds, so a window that ends with a shown time has to reach to the
 /// end of its millisecond to include what happened then.

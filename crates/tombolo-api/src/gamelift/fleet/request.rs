@@ -12,8 +12,9 @@ use super::attributes::{
     AnywhereConfiguration, CertificateConfiguration, ResourceCreationLimitPolicy,
 };
 use crate::error::{ApiError, ErrorKind};
-use crate::gamelift::named::{account, shorten};
+use crate::gamelift::named::account;
 use crate::gamelift::tag::Tag;
+use crate::operation::text::shorten;
 
 /// The members of CreateFleetInput that mean something here. RuntimeConfiguration's limits on game
 /// session activations are not among them, since game sessions are not served.
