@@ -104,7 +104,7 @@ fn bounds(block: Ipv4Net) -> (u64, u64) {
 
 /// The addresses of a subnet that a workload can have: EC2 keeps the first four and the last
 /// (Amazon VPC User Guide, "Subnet CIDR blocks").
-pub fn usable_addresses(subnet: Ipv4Net) -> impl Iterator<Item = Ipv4Addr> {
+pub fn usable_addresses(subnet: Ipv4Net) -> impl ExactSizeIterator<Item = Ipv4Addr> {
     let first = u32::from(subnet.network()) + 4;
     let last = u32::from(subnet.broadcast());
     (first..last).map(Ipv4Addr::from)

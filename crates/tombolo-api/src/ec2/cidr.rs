@@ -1,0 +1,22 @@
+//! Blocks of addresses in requests.
+
+use ipnet::Ipv4Net;
+use tombolo_domain::cidr::{self, CidrError};
+
+use super::option::invalid_value;
+use crate::error::{ApiError, ErrorKind};
+
+/// Parses the CidrBlock of a VPC or a subnet. `out_of_range` is the resource's own kind of error
+/// for a block of a size or at a place that EC2 does not allow.
+pub(super) fn parse(text: Option<&str>, out_of_range: ErrorKind) -> Result<Ipv4Net, ApiError> {
+    let text = text.ok_or_else(|| ApiError::missing_parameter("cidrBlock"))?;
+    cidr::parse(text).map_err(|error| match error {
+        CidrError::Malformed(_) => {
+            invalid_value("cidrBlock", text, "This is not a valid CIDR block.")
+        }
+        CidrError::Size(_) | CidrError::Reserved(..) => ApiError::new(
+            out_of_range,
+            format!("The CIDR '{text}' is invalid: {error}."),
+        ),
+    })
+}

@@ -1,0 +1,60 @@
+//! Ids in requests: parsed, or refused in EC2's words.
+
+use std::str::FromStr;
+
+use tombolo_domain::id::{
+    NetworkInterfaceId, RouteTableId, SecurityGroupId, SubnetId, VpcId, VpcPeeringConnectionId,
+};
+
+use crate::error::{ApiError, ResourceKind};
+use crate::operation::text::shorten;
+
+/// An id that EC2's error codes have a name for.
+pub(super) trait ResourceId: FromStr + Ord {
+    /// Whose id it is.
+    const KIND: ResourceKind;
+    /// What it starts with.
+    const START: &'static str;
+    /// The ResourceType of tags.
+    const TYPE: &'static str;
+}
+
+macro_rules! resource_ids {
+    ($($id:ident: $kind:ident, $type:literal;)*) => {
+        $(impl ResourceId for $id {
+            const KIND: ResourceKind = ResourceKind::$kind;
+            const START: &'static str = $id::PREFIX;
+            const TYPE: &'static str = $type;
+        })*
+
+        /// The ResourceType of an id of whatever kind, if it is one of EC2's that Tombolo has.
+        pub(super) fn resource_type(id: &str) -> Option<&'static str> {
+            $(if id.starts_with($id::PREFIX) {
+                return Some($type);
+            })*
+            None
+        }
+    };
+}
+
+resource_ids! {
+    VpcId: Vpc, "vpc";
+    SubnetId: Subnet, "subnet";
+    NetworkInterfaceId: NetworkInterface, "network-interface";
+    RouteTableId: RouteTable, "route-table";
+    SecurityGroupId: SecurityGroup, "security-group";
+    VpcPeeringConnectionId: VpcPeeringConnection, "vpc-peering-connection";
+}
+
+/// Parses an id.
+///
+/// EC2's older ids have 8 digits. Tombolo never gave one out, so such a one is well-formed and
+/// unknown.
+pub(super) fn parse<I: ResourceId>(text: &str) -> Result<I, ApiError> {
+    text.parse().map_err(|_| match text.strip_prefix(I::START) {
+        Some(digits) if digits.len() == 8 && digits.bytes().all(|b| b.is_ascii_hexdigit()) => {
+            ApiError::no_such(I::KIND, text)
+        }
+        _ => ApiError::malformed_id(I::KIND, shorten(text), I::START),
+    })
+}

@@ -1,0 +1,58 @@
+//! Parameters that EC2 has and Tombolo does not: refused rather than ignored, so that nobody
+//! believes to have what was never made.
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::error::{ApiError, ErrorKind};
+use crate::operation::text::shorten;
+
+/// The members of an input that its handler does not name.
+#[derive(Debug, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Others(Map<String, Value>);
+
+impl Others {
+    /// Refuses any that asks for something.
+    pub(super) fn refuse(&self) -> Result<(), ApiError> {
+        // DryRun is every operation's, and read before the handler runs.
+        let asked = self
+            .0
+            .iter()
+            .find(|(name, value)| *name != "DryRun" && !asks_for_nothing(value));
+        match asked {
+            None => Ok(()),
+            Some((name, _)) => Err(unsupported(format!(
+                "Tombolo does not have the parameter {name}; leave it out."
+            ))),
+        }
+    }
+}
+
+/// Whether EC2 would do the same without the value.
+fn asks_for_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Number(number) => number.as_i64() == Some(0),
+        Value::Array(values) => values.is_empty(),
+        Value::Object(members) => members.values().all(asks_for_nothing),
+        Value::Bool(true) | Value::String(_) => false,
+    }
+}
+
+/// [`ErrorKind::UnsupportedOperation`].
+pub(super) fn unsupported(message: impl Into<String>) -> ApiError {
+    ApiError::new(ErrorKind::UnsupportedOperation, message)
+}
+
+/// [`ErrorKind::InvalidParameterValue`] in EC2's words. `parameter` is spelled as EC2's messages
+/// have it: `cidrBlock`.
+pub(super) fn invalid_value(parameter: &str, value: &str, why: &str) -> ApiError {
+    ApiError::new(
+        ErrorKind::InvalidParameterValue,
+        format!(
+            "Value ({}) for parameter {parameter} is invalid. {why}",
+            shorten(value)
+        ),
+    )
+}

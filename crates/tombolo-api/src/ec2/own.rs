@@ -1,0 +1,129 @@
+//! What of the caller's an id names. Anything else is unknown, whoever has it, and so is what
+//! belongs to a fleet's hidden VPC.
+
+use std::collections::BTreeSet;
+use std::fmt::Display;
+
+use serde::de::DeserializeOwned;
+use tombolo_domain::Scope;
+use tombolo_domain::id::{NetworkInterfaceId, RouteTableId, SecurityGroupId, SubnetId, VpcId};
+use tombolo_domain::vpc::{NetworkInterface, RouteTable, SecurityGroup, Subnet, Vpc};
+use tombolo_store::keys::{self, Key, Prefix};
+use tombolo_store::typed::Transaction;
+
+use super::id::{self, ResourceId};
+use crate::error::ApiError;
+use crate::operation::Call;
+
+/// The VPC.
+pub(super) async fn vpc(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    text: &str,
+) -> Result<Vpc, ApiError> {
+    let id: VpcId = id::parse(text)?;
+    let found = visible_vpc(tx, &call.scope(), &id).await?;
+    found.ok_or_else(|| ApiError::no_such(VpcId::KIND, id))
+}
+
+/// The subnet, with its VPC.
+pub(super) async fn subnet(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    text: &str,
+) -> Result<(Vpc, Subnet), ApiError> {
+    let id: SubnetId = id::parse(text)?;
+    let scope = call.scope();
+    if let Some(subnet) = tx.get(&keys::subnet(&scope, &id)).await?
+        && let Some(vpc) = visible_vpc(tx, &scope, &subnet.vpc).await?
+    {
+        return Ok((vpc, subnet));
+    }
+    Err(ApiError::no_such(SubnetId::KIND, id))
+}
+
+/// The network interface.
+pub(super) async fn interface(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    text: &str,
+) -> Result<NetworkInterface, ApiError> {
+    let id: NetworkInterfaceId = id::parse(text)?;
+    let all = keys::interfaces(&call.scope());
+    in_some_vpc(tx, call, id, &all, keys::interface).await
+}
+
+/// The route table.
+pub(super) async fn route_table(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    text: &str,
+) -> Result<RouteTable, ApiError> {
+    let id: RouteTableId = id::parse(text)?;
+    let all = keys::route_tables(&call.scope());
+    in_some_vpc(tx, call, id, &all, keys::route_table).await
+}
+
+/// The security group.
+pub(super) async fn security_group(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    text: &str,
+) -> Result<SecurityGroup, ApiError> {
+    let id: SecurityGroupId = id::parse(text)?;
+    let all = keys::security_groups(&call.scope());
+    in_some_vpc(tx, call, id, &all, keys::security_group).await
+}
+
+/// All VPCs, only to be shown: the commit does not depend on them.
+pub(super) async fn vpcs(tx: &mut Transaction, call: &Call<'_>) -> Result<Vec<Vpc>, ApiError> {
+    let mut all = tx.peek(&keys::vpcs(&call.scope())).await?;
+    all.retain(is_visible);
+    Ok(all)
+}
+
+/// Their ids.
+pub(super) async fn vpc_ids(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+) -> Result<BTreeSet<VpcId>, ApiError> {
+    let all = vpcs(tx, call).await?;
+    Ok(all.into_iter().map(|vpc| vpc.id).collect())
+}
+
+async fn visible_vpc(
+    tx: &mut Transaction,
+    scope: &Scope,
+    id: &VpcId,
+) -> Result<Option<Vpc>, ApiError> {
+    let found = tx.get(&keys::vpc(scope, id)).await?;
+    Ok(found.filter(is_visible))
+}
+
+fn is_visible(vpc: &Vpc) -> bool {
+    vpc.fleet.is_none()
+}
+
+/// A record that is kept under its VPC, which its id does not tell: looks through `all`, whose keys
+/// go on with `VPC/ID`. The commit depends on the one that is found only.
+async fn in_some_vpc<I: ResourceId + Display, T: DeserializeOwned>(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    id: I,
+    all: &Prefix<T>,
+    key: fn(&Scope, &VpcId, &I) -> Key<T>,
+) -> Result<T, ApiError> {
+    let scope = call.scope();
+    let ending = format!("/{id}");
+    let records = tx.page(all, None, usize::MAX).await?.records;
+    let vpc = records
+        .iter()
+        .find_map(|(rest, _)| rest.strip_suffix(&ending)?.parse().ok());
+    if let Some(vpc) = vpc
+        && visible_vpc(tx, &scope, &vpc).await?.is_some()
+        && let Some(found) = tx.get(&key(&scope, &vpc, &id)).await?
+    {
+        return Ok(found);
+    }
+    Err(ApiError::no_such(I::KIND, id))
+}

@@ -1,0 +1,110 @@
+//! Pages of long answers.
+//!
+//! A NextToken says where the answer goes on, for one operation of one account in one Region. It is
+//! opaque to clients, but holds nothing that its caller may not know, so it is not signed.
+
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use tombolo_domain::Scope;
+
+use super::option::invalid_value;
+use crate::error::{ApiError, ErrorKind};
+
+/// The bounds of MaxResults (EC2's model; DescribeTags has them in its text only).
+const SMALLEST: usize = 5;
+const LARGEST: usize = 1000;
+
+/// One page, and how to ask for the next.
+#[derive(Debug)]
+pub(super) struct Page<T> {
+    /// Its items.
+    pub(super) items: Vec<T>,
+    /// Asks for the next page; `None` on the last.
+    pub(super) next_token: Option<String>,
+}
+
+/// What of an answer a request asks for.
+pub(super) struct Cut<'a> {
+    /// Whose answer it is.
+    pub(super) scope: &'a Scope,
+    /// The operation.
+    pub(super) operation: &'static str,
+    /// MaxResults: without it, everything from the token on.
+    pub(super) max_results: Option<i64>,
+    /// NextToken of the page before.
+    pub(super) next_token: Option<&'a str>,
+}
+
+impl Cut<'_> {
+    /// Cuts the page out of `all`, in the order of `position`, which is unique.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidParameterValue`] for a MaxResults out of bounds, and
+    /// [`ErrorKind::InvalidNextToken`].
+    pub(super) fn of<T>(
+        &self,
+        all: Vec<T>,
+        position: impl Fn(&T) -> String,
+    ) -> Result<Page<T>, ApiError> {
+        let limit = self.max_results.map(limit).transpose()?;
+        let after = self.next_token.map(|token| self.read(token)).transpose()?;
+        let mut items: Vec<(String, T)> = all
+            .into_iter()
+            .map(|item| (position(&item), item))
+            .collect();
+        if let Some(after) = after {
+            items.retain(|(position, _)| *position > after);
+        }
+        items.sort_by(|(a, _), (b, _)| a.cmp(b));
+
+        let more = limit.is_some_and(|limit| items.len() > limit);
+        items.truncate(limit.unwrap_or(usize::MAX));
+        let last = items.last().filter(|_| more);
+        let next_token = last.map(|(position, _)| self.token(position));
+        Ok(Page {
+            items: items.into_iter().map(|(_, item)| item).collect(),
+            next_token,
+        })
+    }
+
+    fn token(&self, position: &str) -> String {
+        BASE64_URL_SAFE_NO_PAD.encode(format!("{}{position}", self.beginning()))
+    }
+
+    fn read(&self, token: &str) -> Result<String, ApiError> {
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(token).ok();
+        let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+        let position = text
+            .as_deref()
+            .and_then(|text| text.strip_prefix(&self.beginning()));
+        position.map(str::to_owned).ok_or_else(|| {
+            ApiError::new(
+                ErrorKind::InvalidNextToken,
+                format!(
+                    "The token is invalid: use the NextToken of the page before, with the same \
+                     operation ({}), account and Region.",
+                    self.operation
+                ),
+            )
+        })
+    }
+
+    /// The version of the token's form, and whose it is.
+    fn beginning(&self) -> String {
+        let Scope { account, region } = self.scope;
+        format!("1/{region}/{account}/{}/", self.operation)
+    }
+}
+
+fn limit(max_results: i64) -> Result<usize, ApiError> {
+    let refused = |why: String| invalid_value("maxResults", &max_results.to_string(), &why);
+    match usize::try_from(max_results) {
+        Ok(limit) if limit > LARGEST => Err(refused(format!(
+            "Expecting a value no greater than {LARGEST}."
+        ))),
+        Ok(limit) if limit >= SMALLEST => Ok(limit),
+        _ => Err(refused(format!(
+            "Expecting a value of at least {SMALLEST}."
+        ))),
+    }
+}

@@ -1,0 +1,256 @@
+//! CreateSubnet, DescribeSubnets and DeleteSubnet.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use tombolo_domain::id::{AccountId, SubnetId, VpcId};
+use tombolo_domain::vpc::Subnet;
+use tombolo_domain::{Scope, cidr as blocks};
+use tombolo_store::keys;
+use tombolo_store::typed::Transaction;
+
+use super::filter::{Field, Filtered};
+use super::option::Others;
+use super::select::{Selection, Shown};
+use super::tag::{self, Tag, TagSpecification, TagsOf};
+use super::{Nothing, cidr, own, zone};
+use crate::error::{ApiError, ErrorKind};
+use crate::operation::Call;
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Create {
+    vpc_id: String,
+    cidr_block: Option<String>,
+    availability_zone: Option<String>,
+    availability_zone_id: Option<String>,
+    #[serde(default)]
+    tag_specifications: Vec<TagSpecification>,
+    #[serde(flatten)]
+    others: Others,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Created {
+    subnet: SubnetView,
+}
+
+/// Makes a subnet of a part of the VPC's addresses that no other subnet has.
+pub(crate) async fn create_subnet(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    input: Create,
+) -> Result<Created, ApiError> {
+    input.others.refuse()?;
+    let vpc = own::vpc(tx, call, &input.vpc_id).await?;
+    let cidr = cidr::parse(input.cidr_block.as_deref(), ErrorKind::InvalidSubnetRange)?;
+    if !vpc.cidr.contains(&cidr) {
+        return Err(ApiError::new(
+            ErrorKind::InvalidSubnetRange,
+            format!(
+                "The CIDR '{cidr}' is invalid: VPC {} has {}, and a subnet's block is within it.",
+                vpc.id, vpc.cidr
+            ),
+        ));
+    }
+    let subnets = tx.list(&keys::subnets(&vpc.scope)).await?;
+    let mut others = subnets.iter().filter(|other| other.vpc == vpc.id);
+    if let Some(other) = others.find(|other| blocks::overlap(other.cidr, cidr)) {
+        return Err(ApiError::new(
+            ErrorKind::SubnetConflict,
+            format!(
+                "The CIDR '{cidr}' conflicts with another subnet: {} has {}.",
+                other.id, other.cidr
+            ),
+        ));
+    }
+    let (zone, zone_id) = (&input.availability_zone, &input.availability_zone_id);
+    let subnet = Subnet {
+        availability_zone: zone::choose(&vpc.scope.region, zone.as_deref(), zone_id.as_deref())?,
+        id: SubnetId::generate(call.ids),
+        scope: vpc.scope,
+        vpc: vpc.id,
+        cidr,
+    };
+    tx.put(&subnet)?;
+    let tags = tag::write_new(tx, &subnet.scope, &subnet.id, input.tag_specifications)?;
+    Ok(Created {
+        subnet: SubnetView::new(subnet, 0, tags),
+    })
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Delete {
+    subnet_id: String,
+}
+
+/// Deletes a subnet with no network interface in it.
+pub(crate) async fn delete_subnet(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    input: Delete,
+) -> Result<Nothing, ApiError> {
+    let (vpc, subnet) = own::subnet(tx, call, &input.subnet_id).await?;
+    let interfaces = tx.list(&keys::interfaces_of(&vpc.scope, &vpc.id)).await?;
+    if let Some(interface) = interfaces.iter().find(|other| other.subnet == subnet.id) {
+        return Err(ApiError::new(
+            ErrorKind::DependencyViolation,
+            format!(
+                "The subnet '{}' has dependencies and cannot be deleted; delete {} first.",
+                subnet.id, interface.id
+            ),
+        ));
+    }
+    tx.delete(&keys::tags(&subnet.scope, subnet.id.as_str()));
+    tx.delete(&keys::subnet(&subnet.scope, &subnet.id));
+    Ok(Nothing {})
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Describe {
+    #[serde(default)]
+    subnet_ids: Vec<String>,
+    #[serde(flatten)]
+    selection: Selection,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Described {
+    subnets: Vec<SubnetView>,
+    next_token: Option<String>,
+}
+
+/// The subnets of the caller's VPCs.
+pub(crate) async fn describe_subnets(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    input: Describe,
+) -> Result<Described, ApiError> {
+    let scope = call.scope();
+    let vpcs = own::vpc_ids(tx, call).await?;
+    let mut taken = taken_addresses(tx, &scope).await?;
+    let mut tags = TagsOf::read(tx, call).await?;
+    let mut subnets = tx.peek(&keys::subnets(&scope)).await?;
+    subnets.retain(|subnet| vpcs.contains(&subnet.vpc));
+    let all = subnets.into_iter().map(|subnet| {
+        let taken = taken.remove(&subnet.id).unwrap_or(0);
+        let tags = tags.take(&subnet.id);
+        SubnetView::new(subnet, taken, tags)
+    });
+    let ids = ("subnetIds", &input.subnet_ids[..]);
+    let page = input
+        .selection
+        .named(call, "DescribeSubnets", ids, all.collect())?;
+    Ok(Described {
+        subnets: page.items,
+        next_token: page.next_token,
+    })
+}
+
+/// How many addresses of each subnet network interfaces have.
+async fn taken_addresses(
+    tx: &mut Transaction,
+    scope: &Scope,
+) -> Result<BTreeMap<SubnetId, usize>, ApiError> {
+    let mut taken = BTreeMap::new();
+    for interface in tx.peek(&keys::interfaces(scope)).await? {
+        *taken.entry(interface.subnet).or_default() += 1;
+    }
+    Ok(taken)
+}
+
+/// EC2's Subnet.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct SubnetView {
+    subnet_id: SubnetId,
+    subnet_arn: String,
+    vpc_id: VpcId,
+    owner_id: AccountId,
+    state: &'static str,
+    cidr_block: String,
+    availability_zone: String,
+    availability_zone_id: String,
+    available_ip_address_count: usize,
+    default_for_az: bool,
+    map_public_ip_on_launch: bool,
+    map_customer_owned_ip_on_launch: bool,
+    assign_ipv6_address_on_creation: bool,
+    ipv6_cidr_block_association_set: [(); 0],
+    ipv6_native: bool,
+    enable_dns64: bool,
+    tags: Vec<Tag>,
+}
+
+impl SubnetView {
+    fn new(subnet: Subnet, taken: usize, tags: Vec<Tag>) -> Self {
+        let Scope { account, region } = &subnet.scope;
+        SubnetView {
+            subnet_arn: format!("arn:aws:ec2:{region}:{account}:subnet/{}", subnet.id),
+            owner_id: *account,
+            state: "available",
+            cidr_block: subnet.cidr.to_string(),
+            availability_zone_id: zone::id(region, &subnet.availability_zone),
+            available_ip_address_count: blocks::usable_addresses(subnet.cidr)
+                .len()
+                .saturating_sub(taken),
+            default_for_az: false,
+            map_public_ip_on_launch: false,
+            map_customer_owned_ip_on_launch: false,
+            assign_ipv6_address_on_creation: false,
+            ipv6_cidr_block_association_set: [],
+            ipv6_native: false,
+            enable_dns64: false,
+            tags,
+            availability_zone: subnet.availability_zone,
+            subnet_id: subnet.id,
+            vpc_id: subnet.vpc,
+        }
+    }
+}
+
+impl Filtered for SubnetView {
+    const FIELDS: &'static [Field<Self>] = &[
+        ("availability-zone", |s| vec![s.availability_zone.clone()]),
+        ("availabilityZone", |s| vec![s.availability_zone.clone()]),
+        ("availability-zone-id", |s| {
+            vec![s.availability_zone_id.clone()]
+        }),
+        ("availabilityZoneId", |s| {
+            vec![s.availability_zone_id.clone()]
+        }),
+        ("available-ip-address-count", |s| {
+            vec![s.available_ip_address_count.to_string()]
+        }),
+        ("cidr", |s| vec![s.cidr_block.clone()]),
+        ("cidr-block", |s| vec![s.cidr_block.clone()]),
+        ("cidrBlock", |s| vec![s.cidr_block.clone()]),
+        ("default-for-az", |s| vec![s.default_for_az.to_string()]),
+        ("defaultForAz", |s| vec![s.default_for_az.to_string()]),
+        ("ipv6-native", |s| vec![s.ipv6_native.to_string()]),
+        ("map-public-ip-on-launch", |s| {
+            vec![s.map_public_ip_on_launch.to_string()]
+        }),
+        ("owner-id", |s| vec![s.owner_id.to_string()]),
+        ("state", |s| vec![s.state.to_owned()]),
+        ("subnet-arn", |s| vec![s.subnet_arn.clone()]),
+        ("subnet-id", |s| vec![s.subnet_id.to_string()]),
+        ("vpc-id", |s| vec![s.vpc_id.to_string()]),
+    ];
+
+    fn tags(&self) -> &[Tag] {
+        &self.tags
+    }
+}
+
+impl Shown for SubnetView {
+    type Id = SubnetId;
+
+    fn id(&self) -> &SubnetId {
+        &self.subnet_id
+    }
+}

@@ -1,0 +1,124 @@
+//! Tags as EC2's operations take and show them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
+
+use serde::{Deserialize, Serialize};
+use tombolo_domain::Scope;
+use tombolo_domain::tag::{TagError, Tags};
+use tombolo_store::keys;
+use tombolo_store::typed::Transaction;
+
+use super::id::ResourceId;
+use crate::error::{ApiError, ErrorKind};
+use crate::operation::Call;
+use crate::operation::text::shorten;
+
+/// A key and its value, which may be empty.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Tag {
+    #[serde(default)]
+    pub(super) key: String,
+    #[serde(default)]
+    pub(super) value: String,
+}
+
+/// Tags for what an operation makes.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct TagSpecification {
+    resource_type: Option<String>,
+    #[serde(default)]
+    tags: Vec<Tag>,
+}
+
+/// Writes the tags of a new resource, and gives them as they are shown.
+pub(super) fn write_new<I: ResourceId + Display>(
+    tx: &mut Transaction,
+    scope: &Scope,
+    id: &I,
+    specifications: Vec<TagSpecification>,
+) -> Result<Vec<Tag>, ApiError> {
+    let mut wanted = Vec::new();
+    for specification in specifications {
+        match specification.resource_type.as_deref() {
+            Some(kind) if kind == I::TYPE => wanted.extend(specification.tags),
+            Some(kind) => {
+                return Err(invalid(format!(
+                    "'{}' is not a valid taggable resource type for this operation; use '{}'.",
+                    shorten(kind),
+                    I::TYPE
+                )));
+            }
+            None => {
+                return Err(invalid(
+                    "Tag specification resource type must have a value".to_owned(),
+                ));
+            }
+        }
+    }
+    if wanted.is_empty() {
+        return Ok(wanted);
+    }
+    let mut tags = none_of(scope, &id.to_string());
+    add(&mut tags, wanted)?;
+    tx.put(&tags)?;
+    Ok(shown(tags))
+}
+
+/// The record of a resource without tags.
+pub(super) fn none_of(scope: &Scope, resource: &str) -> Tags {
+    Tags {
+        scope: scope.clone(),
+        resource: resource.to_owned(),
+        tags: BTreeMap::new(),
+    }
+}
+
+/// Adds the tags of one request.
+pub(super) fn add(tags: &mut Tags, new: Vec<Tag>) -> Result<(), ApiError> {
+    let mut keys = BTreeSet::new();
+    if let Some(twice) = new.iter().find(|tag| !keys.insert(&tag.key)) {
+        return Err(invalid(format!(
+            "Duplicate tag key '{}' specified.",
+            shorten(&twice.key)
+        )));
+    }
+    let added = tags.add(new.into_iter().map(|tag| (tag.key, tag.value)));
+    added.map_err(|error| match error {
+        TagError::TooMany { .. } => ApiError::new(
+            ErrorKind::TagLimitExceeded,
+            format!("Resource {}: {error}.", tags.resource),
+        ),
+        TagError::Length { .. } | TagError::Reserved { .. } => invalid(format!("{error}.")),
+    })
+}
+
+/// The tags of all the caller's resources, by resource.
+pub(super) struct TagsOf(BTreeMap<String, Vec<Tag>>);
+
+impl TagsOf {
+    /// Reads them, only to be shown: the commit does not depend on them.
+    pub(super) async fn read(tx: &mut Transaction, call: &Call<'_>) -> Result<Self, ApiError> {
+        let all = tx.peek(&keys::all_tags(&call.scope())).await?;
+        let by_resource = all
+            .into_iter()
+            .map(|tags| (tags.resource.clone(), shown(tags)));
+        Ok(TagsOf(by_resource.collect()))
+    }
+
+    /// Those of one.
+    pub(super) fn take(&mut self, id: &impl Display) -> Vec<Tag> {
+        self.0.remove(&id.to_string()).unwrap_or_default()
+    }
+}
+
+fn shown(tags: Tags) -> Vec<Tag> {
+    let tags = tags.tags.into_iter();
+    tags.map(|(key, value)| Tag { key, value }).collect()
+}
+
+fn invalid(message: String) -> ApiError {
+    ApiError::new(ErrorKind::InvalidParameterValue, message)
+}

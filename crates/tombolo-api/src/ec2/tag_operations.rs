@@ -1,0 +1,176 @@
+//! CreateTags, DeleteTags and DescribeTags.
+
+use serde::{Deserialize, Serialize};
+use tombolo_domain::id::{
+    NetworkInterfaceId, RouteTableId, SecurityGroupId, SubnetId, VpcId, VpcPeeringConnectionId,
+};
+use tombolo_domain::tag::Tags;
+use tombolo_store::keys;
+use tombolo_store::typed::Transaction;
+
+use super::filter::{Field, Filtered};
+use super::id::{ResourceId, resource_type};
+use super::select::Selection;
+use super::tag::{self, Tag};
+use super::{Nothing, own, peering};
+use crate::error::{ApiError, ErrorKind};
+use crate::operation::Call;
+use crate::operation::text::shorten;
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Create {
+    resources: Vec<String>,
+    tags: Vec<Tag>,
+}
+
+/// Adds tags to every resource or, if one of them is refused, to none.
+pub(crate) async fn create_tags(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    input: Create,
+) -> Result<Nothing, ApiError> {
+    for resource in &input.resources {
+        let mut tags = tags_of(tx, call, resource).await?;
+        tag::add(&mut tags, input.tags.clone())?;
+        write(tx, &tags)?;
+    }
+    Ok(Nothing {})
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Delete {
+    resources: Vec<String>,
+    #[serde(default)]
+    tags: Vec<Unwanted>,
+}
+
+/// A tag to delete. Without a value, whatever value the key has.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Unwanted {
+    #[serde(default)]
+    key: String,
+    value: Option<String>,
+}
+
+impl Unwanted {
+    fn is(&self, key: &str, value: &str) -> bool {
+        self.key == key && self.value.as_deref().is_none_or(|wanted| wanted == value)
+    }
+}
+
+/// Takes the named tags, or all, from every resource. One that is not there is no error.
+pub(crate) async fn delete_tags(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    input: Delete,
+) -> Result<Nothing, ApiError> {
+    for resource in &input.resources {
+        let mut tags = tags_of(tx, call, resource).await?;
+        tags.tags.retain(|key, value| {
+            !input.tags.is_empty() && !input.tags.iter().any(|tag| tag.is(key, value))
+        });
+        write(tx, &tags)?;
+    }
+    Ok(Nothing {})
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Describe {
+    #[serde(flatten)]
+    selection: Selection,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Described {
+    tags: Vec<TagView>,
+    next_token: Option<String>,
+}
+
+/// EC2's TagDescription.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct TagView {
+    resource_id: String,
+    resource_type: &'static str,
+    #[serde(flatten)]
+    tag: Tag,
+}
+
+impl Filtered for TagView {
+    const FIELDS: &'static [Field<Self>] = &[
+        ("key", |view| vec![view.tag.key.clone()]),
+        ("value", |view| vec![view.tag.value.clone()]),
+        ("resource-id", |view| vec![view.resource_id.clone()]),
+        ("resource-type", |view| vec![view.resource_type.to_owned()]),
+    ];
+
+    fn tags(&self) -> &[Tag] {
+        std::slice::from_ref(&self.tag)
+    }
+}
+
+/// The tags of the caller's EC2 resources. GameLift's resources have theirs with GameLift.
+pub(crate) async fn describe_tags(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    input: Describe,
+) -> Result<Described, ApiError> {
+    let mut views = Vec::new();
+    for Tags { resource, tags, .. } in tx.peek(&keys::all_tags(&call.scope())).await? {
+        let Some(resource_type) = resource_type(&resource) else {
+            continue;
+        };
+        views.extend(tags.into_iter().map(|(key, value)| TagView {
+            resource_id: resource.clone(),
+            resource_type,
+            tag: Tag { key, value },
+        }));
+    }
+    let page = input
+        .selection
+        .filtered(call, "DescribeTags", views, |view| {
+            format!("{}/{}", view.resource_id, view.tag.key)
+        })?;
+    Ok(Described {
+        tags: page.items,
+        next_token: page.next_token,
+    })
+}
+
+/// The tags of a resource of the caller's, which has to exist; the commit depends on both.
+async fn tags_of(tx: &mut Transaction, call: &Call<'_>, id: &str) -> Result<Tags, ApiError> {
+    require(tx, call, id).await?;
+    let scope = call.scope();
+    let found = tx.get(&keys::tags(&scope, id)).await?;
+    Ok(found.unwrap_or_else(|| tag::none_of(&scope, id)))
+}
+
+/// Refuses an id that names nothing of the caller's, as the resource's own operations do.
+async fn require(tx: &mut Transaction, call: &Call<'_>, id: &str) -> Result<(), ApiError> {
+    match resource_type(id) {
+        Some(VpcId::TYPE) => own::vpc(tx, call, id).await.map(drop),
+        Some(SubnetId::TYPE) => own::subnet(tx, call, id).await.map(drop),
+        Some(NetworkInterfaceId::TYPE) => own::interface(tx, call, id).await.map(drop),
+        Some(RouteTableId::TYPE) => own::route_table(tx, call, id).await.map(drop),
+        Some(SecurityGroupId::TYPE) => own::security_group(tx, call, id).await.map(drop),
+        Some(VpcPeeringConnectionId::TYPE) => peering::own(tx, call, id).await.map(drop),
+        _ => Err(ApiError::new(
+            ErrorKind::InvalidId,
+            format!("The ID '{}' is not valid", shorten(id)),
+        )),
+    }
+}
+
+/// A resource without tags has no record.
+fn write(tx: &mut Transaction, tags: &Tags) -> Result<(), ApiError> {
+    if tags.tags.is_empty() {
+        tx.delete(&keys::tags(&tags.scope, &tags.resource));
+    } else {
+        tx.put(tags)?;
+    }
+    Ok(())
+}
