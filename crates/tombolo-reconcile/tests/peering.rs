@@ -1,0 +1,337 @@
+//! What becomes of peering connections, through the store and the network engine alone.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that fails is meant to panic"
+)]
+
+mod support;
+
+use std::time::Duration;
+
+use support::{World, net};
+use tombolo_domain::fleet::{Compute, FleetStatus};
+use tombolo_domain::id::SecurityGroupRuleId;
+use tombolo_domain::peering::{State, Step, VALIDITY};
+use tombolo_domain::vpc::{Peer, Protocol, Route, RouteTarget, RuleDirection, SecurityGroupRule};
+use tombolo_network::Verdict;
+use tombolo_store::keys::{self, Stored};
+
+#[tokio::test]
+async fn a_request_becomes_active_and_packets_may_pass_both_ways() {
+    let world = World::new();
+    let (fleet, fleet_vpc) = world.fleet("100.64.0.0/24", FleetStatus::Active).await;
+    let peer = world.vpc(&world.backend, "10.0.0.0/16", None).await;
+    let (game, database) = (
+        world.interface(&fleet_vpc).await,
+        world.interface(&peer).await,
+    );
+    let _reconcilers = world.start();
+
+    let connection = world.request(&fleet, &fleet_vpc, &peer).await;
+    let connection = world.reaches(&connection, "active").await;
+
+    let passed: Vec<_> = connection
+        .history
+        .iter()
+        .map(|step| step.state.code())
+        .collect();
+    assert_eq!(
+        passed,
+        [
+            "initiating-request",
+            "pending-acceptance",
+            "provisioning",
+            "active"
+        ]
+    );
+    assert_eq!(connection.message(), "Active");
+    let to_database = world
+        .engine
+        .verdict(&game.id, game.address, database.address);
+    assert_eq!(to_database, Verdict::Peering(database.id.clone()));
+    let to_game = world
+        .engine
+        .verdict(&database.id, database.address, game.address);
+    assert_eq!(to_game, Verdict::Peering(game.id.clone()));
+    assert_eq!(world.made_in(&peer, &connection.id).await, (1, 1));
+    assert_eq!(world.made_in(&fleet_vpc, &connection.id).await, (1, 1));
+
+    let (code, message) = world.events(&fleet).await.remove(0);
+    assert_eq!(code, "FLEET_VPC_PEERING_SUCCEEDED");
+    for named in [
+        connection.id.as_str(),
+        peer.id.as_str(),
+        "10.0.0.0/16",
+        "100.64.0.0/24",
+    ] {
+        assert!(message.contains(named), "{message:?} names {named}");
+    }
+}
+
+#[tokio::test]
+async fn deleting_takes_back_what_the_connection_made_and_nothing_that_a_person_wrote() {
+    let world = World::new();
+    let (fleet, fleet_vpc) = world.fleet("100.64.0.0/24", FleetStatus::Active).await;
+    let peer = world.vpc(&world.backend, "10.0.0.0/16", None).await;
+    let (game, database) = (
+        world.interface(&fleet_vpc).await,
+        world.interface(&peer).await,
+    );
+    let _reconcilers = world.start();
+    let connection = world.request(&fleet, &fleet_vpc, &peer).await;
+    let connection = world.reaches(&connection, "active").await;
+
+    // A person's own route through the connection, and own rule for the same addresses.
+    world
+        .write(async |tx| {
+            let prefix = keys::route_tables_of(&peer.scope, &peer.id);
+            let mut table = tx.list(&prefix).await.unwrap().remove(0);
+            table.routes.push(Route {
+                destination: net("100.64.0.128/25"),
+                target: RouteTarget::Peering(connection.id.clone()),
+                made_by: None,
+            });
+            tx.put(&table).unwrap();
+            let prefix = keys::security_groups_of(&peer.scope, &peer.id);
+            let mut group = tx.list(&prefix).await.unwrap().remove(0);
+            group.rules.push(SecurityGroupRule {
+                id: SecurityGroupRuleId::generate(&*world.context.ids),
+                direction: RuleDirection::Ingress,
+                protocol: Protocol::All,
+                peer: Peer::Cidr(fleet_vpc.cidr),
+                made_by: None,
+            });
+            tx.put(&group).unwrap();
+        })
+        .await;
+    world
+        .write(async |tx| {
+            let mut connection = tx.get(&connection.key()).await.unwrap().unwrap();
+            connection
+                .take(
+                    Step::Delete(world.studio.account),
+                    world.context.clock.now(),
+                )
+                .unwrap();
+            tx.put(&connection).unwrap();
+        })
+        .await;
+
+    let connection = world.reaches(&connection, "deleted").await;
+    assert_eq!(
+        connection.message(),
+        format!("Deleted by {}", world.studio.account)
+    );
+    let verdict = world
+        .engine
+        .verdict(&game.id, game.address, database.address);
+    assert!(matches!(verdict, Verdict::Drop(_)), "{verdict:?}");
+    assert_eq!(world.made_in(&peer, &connection.id).await, (0, 0));
+    assert_eq!(world.made_in(&fleet_vpc, &connection.id).await, (0, 0));
+    world
+        .write(async |tx| {
+            let prefix = keys::route_tables_of(&peer.scope, &peer.id);
+            let table = tx.list(&prefix).await.unwrap().remove(0);
+            assert_eq!(table.routes.len(), 2, "the local route and the person's");
+            let prefix = keys::security_groups_of(&peer.scope, &peer.id);
+            let group = tx.list(&prefix).await.unwrap().remove(0);
+            assert_eq!(
+                group.rules.len(),
+                3,
+                "the two of a default group and the person's"
+            );
+        })
+        .await;
+    let events = world.events(&fleet).await;
+    assert!(
+        events
+            .iter()
+            .any(|event| event.0 == "FLEET_VPC_PEERING_DELETED"),
+        "{events:?}"
+    );
+}
+
+#[tokio::test]
+async fn overlapping_blocks_fail_with_both_in_the_event() {
+    let world = World::new();
+    let (fleet, fleet_vpc) = world.fleet("10.0.3.0/24", FleetStatus::Active).await;
+    let peer = world.vpc(&world.backend, "10.0.0.0/16", None).await;
+    let _reconcilers = world.start();
+
+    let connection = world.request(&fleet, &fleet_vpc, &peer).await;
+    let connection = world.reaches(&connection, "failed").await;
+
+    assert_eq!(
+        connection.message(),
+        "Failed due to incorrect VPC-ID, Account ID, or overlapping CIDR range"
+    );
+    assert_eq!(world.made_in(&peer, &connection.id).await, (0, 0));
+    let (code, message) = world.events(&fleet).await.remove(0);
+    assert_eq!(code, "FLEET_VPC_PEERING_FAILED");
+    for named in ["10.0.3.0/24", "10.0.0.0/16"] {
+        assert!(message.contains(named), "{message:?} names {named}");
+    }
+}
+
+#[tokio::test]
+async fn of_two_fleets_with_the_same_block_the_second_to_ask_fails() {
+    let world = World::new();
+    let peer = world.vpc(&world.backend, "10.0.0.0/16", None).await;
+    let (first, first_vpc) = world.fleet("100.64.0.0/24", FleetStatus::Active).await;
+    let (second, second_vpc) = world.fleet("100.64.0.0/24", FleetStatus::Active).await;
+    let _reconcilers = world.start();
+
+    let connection = world.request(&first, &first_vpc, &peer).await;
+    world.reaches(&connection, "active").await;
+    let connection = world.request(&second, &second_vpc, &peer).await;
+    world.reaches(&connection, "failed").await;
+}
+
+#[tokio::test]
+async fn a_fleet_does_not_reach_two_vpcs_of_the_same_block() {
+    let world = World::new();
+    let (fleet, fleet_vpc) = world.fleet("100.64.0.0/24", FleetStatus::Active).await;
+    let first = world.vpc(&world.backend, "10.0.0.0/16", None).await;
+    let second = world.vpc(&world.backend, "10.0.0.0/16", None).await;
+    let _reconcilers = world.start();
+
+    let connection = world.request(&fleet, &fleet_vpc, &first).await;
+    world.reaches(&connection, "active").await;
+    let connection = world.request(&fleet, &fleet_vpc, &second).await;
+    world.reaches(&connection, "failed").await;
+}
+
+#[tokio::test]
+async fn a_connection_fails_when_consent_ended_before_it_was_made() {
+    let world = World::new();
+    let (fleet, fleet_vpc) = world.fleet("100.64.0.0/24", FleetStatus::Active).await;
+    let peer = world.vpc(&world.backend, "10.0.0.0/16", None).await;
+    let connection = world.request(&fleet, &fleet_vpc, &peer).await;
+    world.clock.advance(Duration::try_from(VALIDITY).unwrap());
+
+    let _reconcilers = world.start();
+    let connection = world.reaches(&connection, "failed").await;
+    assert!(
+        connection.message().contains("authorization"),
+        "{}",
+        connection.message()
+    );
+}
+
+#[tokio::test]
+async fn a_connection_fails_when_its_vpc_was_deleted_before_it_was_made() {
+    let world = World::new();
+    let (fleet, fleet_vpc) = world.fleet("100.64.0.0/24", FleetStatus::Active).await;
+    let peer = world.vpc(&world.backend, "10.0.0.0/16", None).await;
+    let connection = world.request(&fleet, &fleet_vpc, &peer).await;
+    world
+        .write(async |tx| tx.remove_vpc(&peer.scope, &peer.id).await.unwrap())
+        .await;
+
+    let _reconcilers = world.start();
+    let connection = world.reaches(&connection, "failed").await;
+    assert_eq!(connection.message(), "Failed: the peer VPC was deleted");
+}
+
+#[tokio::test]
+async fn a_connection_asked_for_with_its_fleet_waits_for_it_and_fails_with_it() {
+    let world = World::new();
+    // The fleet cannot come up: its build has no files.
+    let (mut fleet, fleet_vpc) = world.fleet("100.64.0.0/24", FleetStatus::New).await;
+    let peer = world.vpc(&world.backend, "10.0.0.0/16", None).await;
+    let authorization = world.authorize(&peer).await;
+    let connection = world.requested(&authorization, &fleet, &fleet_vpc, &peer);
+    if let Compute::Managed { peering, .. } = &mut fleet.compute {
+        *peering = Some(connection.id.clone());
+    }
+    world.write(async |tx| tx.put(&fleet).unwrap()).await;
+    world.put_connection(&connection).await;
+
+    let _reconcilers = world.start();
+    let connection = world.reaches(&connection, "failed").await;
+
+    let passed: Vec<_> = connection
+        .history
+        .iter()
+        .map(|step| step.state.code())
+        .collect();
+    assert_eq!(
+        passed,
+        ["initiating-request", "failed"],
+        "it never reached the other side"
+    );
+    let found = world.get(&fleet.key()).await.unwrap();
+    assert_eq!(found.status, FleetStatus::Error);
+    let codes: Vec<_> = world
+        .events(&fleet)
+        .await
+        .into_iter()
+        .map(|event| event.0)
+        .collect();
+    assert!(codes.contains(&"FLEET_BINARY_DOWNLOAD_FAILED"), "{codes:?}");
+}
+
+#[tokio::test]
+async fn whatever_state_a_killed_server_left_the_next_one_ends_it() {
+    let steps = [Step::Deliver, Step::Accept, Step::Provisioned];
+    for taken in 0..=steps.len() {
+        let world = World::new();
+        let (fleet, fleet_vpc) = world.fleet("100.64.0.0/24", FleetStatus::Active).await;
+        let peer = world.vpc(&world.backend, "10.0.0.0/16", None).await;
+        let mut connection = world.request(&fleet, &fleet_vpc, &peer).await;
+        for step in &steps[..taken] {
+            connection
+                .take(step.clone(), world.context.clock.now())
+                .unwrap();
+        }
+        world.put_connection(&connection).await;
+
+        let reconcilers = world.start();
+        let mut connection = world.reaches(&connection, "active").await;
+        reconcilers.stop().await;
+
+        connection
+            .take(Step::Delete(world.backend_account()), connection.since())
+            .unwrap();
+        world.put_connection(&connection).await;
+        let _reconcilers = world.start();
+        let connection = world.reaches(&connection, "deleted").await;
+        assert_eq!(
+            connection.state,
+            State::Deleted {
+                by: world.backend_account()
+            }
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_ended_connection_is_forgotten_after_two_hours() {
+    let world = World::new();
+    let (fleet, fleet_vpc) = world.fleet("10.0.3.0/24", FleetStatus::Active).await;
+    let peer = world.vpc(&world.backend, "10.0.0.0/16", None).await;
+    let connection = world.request(&fleet, &fleet_vpc, &peer).await;
+    let reconcilers = world.start();
+    world.reaches(&connection, "failed").await;
+    reconcilers.stop().await;
+
+    world.clock.advance(Duration::from_secs(2 * 60 * 60));
+    let _reconcilers = world.start();
+    world
+        .eventually("the record is gone", async |tx| {
+            tx.get(&connection.key())
+                .await
+                .unwrap()
+                .is_none()
+                .then_some(())
+        })
+        .await;
+    let peer_key = keys::peering(
+        &connection.region,
+        peer.scope.account,
+        &peer.id,
+        &connection.id,
+    );
+    assert_eq!(world.get(&peer_key).await, None);
+}

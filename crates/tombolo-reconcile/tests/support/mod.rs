@@ -1,0 +1,356 @@
+//! A small world for reconcilers: a store in memory, a network without packets, a clock that
+//! stands where it is put.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use ipnet::Ipv4Net;
+use tempfile::TempDir;
+use tokio::time::timeout;
+use tombolo_domain::fleet::{
+    Compute, Fleet, FleetEvent, FleetStatus, RuntimeConfiguration, ServerProcess, ShownAttributes,
+};
+use tombolo_domain::id::{
+    AccountId, BuildId, FleetId, IdSource, NetworkInterfaceId, RouteTableAssociationId,
+    RouteTableId, SubnetId, VpcId, VpcPeeringConnectionId,
+};
+use tombolo_domain::peering::{Authorization, Connection, End};
+use tombolo_domain::time::Clock;
+use tombolo_domain::vpc::{
+    Attachment, MacAddress, NetworkInterface, Route, RouteTable, RouteTarget, SecurityGroup,
+    Subnet, Vpc, VpcNumber,
+};
+use tombolo_domain::{Scope, Timestamp};
+use tombolo_network::SimulatedEngine;
+use tombolo_reconcile::{Context, Reconcilers};
+use tombolo_store::keys::{self, ConnectionAt, Key, Stored};
+use tombolo_store::typed::{Committed, Transaction};
+use tombolo_store::{MemoryStore, Revision};
+
+/// How long a condition may take to come true before the test fails.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+pub struct World {
+    pub context: Context,
+    pub clock: Arc<TestClock>,
+    pub engine: Arc<SimulatedEngine>,
+    /// The account that has the fleets.
+    pub studio: Scope,
+    /// The account that has the other VPCs.
+    pub backend: Scope,
+    _directory: TempDir,
+}
+
+/// A clock that moves only when it is told to.
+pub struct TestClock(AtomicI64);
+
+impl TestClock {
+    pub fn advance(&self, by: Duration) {
+        self.0.fetch_add(by.as_secs() as i64, Ordering::SeqCst);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_second(self.0.load(Ordering::SeqCst)).unwrap()
+    }
+}
+
+/// Ids that count.
+struct TestIds(AtomicU64);
+
+impl IdSource for TestIds {
+    fn fill(&self, bytes: &mut [u8]) {
+        let next = self.0.fetch_add(1, Ordering::SeqCst);
+        // The bits that an EC2 id takes are the first ones.
+        for (byte, value) in bytes.iter_mut().zip(next.to_be_bytes()) {
+            *byte = value;
+        }
+    }
+}
+
+pub fn net(text: &str) -> Ipv4Net {
+    text.parse().unwrap()
+}
+
+impl World {
+    pub fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let clock = Arc::new(TestClock(AtomicI64::new(1_800_000_000)));
+        let engine = Arc::new(SimulatedEngine::new());
+        let scope = |account: &str| Scope {
+            account: account.parse().unwrap(),
+            region: "us-west-2".parse().unwrap(),
+        };
+        World {
+            context: Context {
+                store: Arc::new(MemoryStore::new()),
+                clock: clock.clone(),
+                ids: Arc::new(TestIds(AtomicU64::new(1 << 40))),
+                engine: engine.clone(),
+                binary: "/bin/false".into(),
+                directory: directory.path().to_owned(),
+            },
+            clock,
+            engine,
+            studio: scope("111122223333"),
+            backend: scope("444455556666"),
+            _directory: directory,
+        }
+    }
+
+    pub fn start(&self) -> Reconcilers {
+        Reconcilers::start(self.context.clone()).unwrap()
+    }
+
+    pub async fn write(&self, work: impl AsyncFn(&mut Transaction)) {
+        let mut tx = Transaction::new(self.context.store.clone());
+        work(&mut tx).await;
+        assert_eq!(tx.commit().await.unwrap(), Committed::Yes);
+    }
+
+    pub async fn get<T: serde::de::DeserializeOwned>(&self, key: &Key<T>) -> Option<T> {
+        let mut tx = Transaction::new(self.context.store.clone());
+        tx.get(key).await.unwrap()
+    }
+
+    /// Waits until `condition` gives something, looking again at each change of the store.
+    pub async fn eventually<T>(
+        &self,
+        what: &str,
+        condition: impl AsyncFn(&mut Transaction) -> Option<T>,
+    ) -> T {
+        let mut seen = Revision(0);
+        let look = async {
+            loop {
+                let before = self.context.store.revision();
+                let mut tx = Transaction::new(self.context.store.clone());
+                if let Some(found) = condition(&mut tx).await {
+                    return found;
+                }
+                seen = seen.max(before);
+                let mut changes = self.context.store.watch(b"", seen);
+                changes.next().await.unwrap();
+            }
+        };
+        match timeout(DEADLINE, look).await {
+            Ok(found) => found,
+            Err(_) => panic!("after {DEADLINE:?}: {what}"),
+        }
+    }
+
+    /// A VPC with its main route table, its default security group, and a subnet of all of it.
+    pub async fn vpc(&self, scope: &Scope, cidr: &str, fleet: Option<FleetId>) -> Vpc {
+        let ids = &*self.context.ids;
+        let number = self.get(&keys::vpc_number()).await.unwrap_or(0) + 1;
+        let vpc = Vpc {
+            scope: scope.clone(),
+            id: VpcId::generate(ids),
+            number: VpcNumber(number),
+            cidr: net(cidr),
+            fleet,
+            created: self.context.clock.now(),
+        };
+        let table = RouteTable {
+            scope: scope.clone(),
+            id: RouteTableId::generate(ids),
+            vpc: vpc.id.clone(),
+            main: Some(RouteTableAssociationId::generate(ids)),
+            routes: vec![Route {
+                destination: vpc.cidr,
+                target: RouteTarget::Local,
+                made_by: None,
+            }],
+        };
+        let group = SecurityGroup::default_of(scope.clone(), vpc.id.clone(), ids);
+        let subnet = Subnet {
+            scope: scope.clone(),
+            id: SubnetId::generate(ids),
+            vpc: vpc.id.clone(),
+            cidr: vpc.cidr,
+            availability_zone: "us-west-2a".to_owned(),
+        };
+        self.write(async |tx| {
+            tx.put_at(&keys::vpc_number(), &number).unwrap();
+            tx.put(&vpc).unwrap();
+            tx.put_at(&keys::vpc_scope(&vpc.id), scope).unwrap();
+            tx.put(&table).unwrap();
+            tx.put(&group).unwrap();
+            tx.put(&subnet).unwrap();
+        })
+        .await;
+        vpc
+    }
+
+    /// An interface with a workload, at the first address of the VPC.
+    pub async fn interface(&self, vpc: &Vpc) -> NetworkInterface {
+        let mut tx = Transaction::new(self.context.store.clone());
+        let subnets = tx.peek(&keys::subnets(&vpc.scope)).await.unwrap();
+        let subnet = subnets
+            .into_iter()
+            .find(|subnet| subnet.vpc == vpc.id)
+            .unwrap();
+        let address = tombolo_domain::cidr::usable_addresses(vpc.cidr)
+            .next()
+            .unwrap();
+        let pid = std::process::id() as i32;
+        let interface = NetworkInterface {
+            scope: vpc.scope.clone(),
+            id: NetworkInterfaceId::generate(&*self.context.ids),
+            vpc: vpc.id.clone(),
+            subnet: subnet.id,
+            address,
+            mac: MacAddress::for_address(address),
+            description: String::new(),
+            groups: Vec::new(),
+            attachment: Some(Attachment::Program {
+                pid,
+                start_time: tombolo_fleet::start_ticks(pid).unwrap(),
+            }),
+            client_token: None,
+            created: self.context.clock.now(),
+        };
+        self.write(async |tx| tx.put(&interface).unwrap()).await;
+        interface
+    }
+
+    /// A fleet of the studio's in `status`, with its hidden VPC.
+    pub async fn fleet(&self, cidr: &str, status: FleetStatus) -> (Fleet, Vpc) {
+        let ids = &*self.context.ids;
+        let id = FleetId::generate(ids);
+        let vpc = self.vpc(&self.studio, cidr, Some(id.clone())).await;
+        let process = ServerProcess {
+            launch_path: "/local/game/server".to_owned(),
+            parameters: None,
+            concurrent_executions: 1,
+        };
+        let fleet = Fleet {
+            scope: self.studio.clone(),
+            id,
+            name: "fleet".to_owned(),
+            description: None,
+            compute: Compute::Managed {
+                build: BuildId::generate(ids),
+                runtime: RuntimeConfiguration::new(vec![process]).unwrap(),
+                vpc: vpc.id.clone(),
+                instance_type: "c5.large".to_owned(),
+                peering: None,
+            },
+            status,
+            created: self.context.clock.now(),
+            terminated: None,
+            shown: ShownAttributes::default(),
+        };
+        self.write(async |tx| tx.put(&fleet).unwrap()).await;
+        (fleet, vpc)
+    }
+
+    pub async fn authorize(&self, vpc: &Vpc) -> Authorization {
+        let authorization = Authorization::issue(
+            vpc.scope.region.clone(),
+            self.studio.account,
+            vpc.scope.account,
+            vpc.id.clone(),
+            self.context.clock.now(),
+        );
+        self.write(async |tx| tx.put(&authorization).unwrap()).await;
+        authorization
+    }
+
+    /// What CreateVpcPeeringConnection writes.
+    pub async fn request(&self, fleet: &Fleet, fleet_vpc: &Vpc, peer: &Vpc) -> Connection {
+        let authorization = self.authorize(peer).await;
+        let connection = self.requested(&authorization, fleet, fleet_vpc, peer);
+        self.put_connection(&connection).await;
+        connection
+    }
+
+    pub fn requested(
+        &self,
+        authorization: &Authorization,
+        fleet: &Fleet,
+        fleet_vpc: &Vpc,
+        peer: &Vpc,
+    ) -> Connection {
+        let now = self.context.clock.now();
+        let requester = End {
+            account: self.studio.account,
+            vpc: fleet_vpc.id.clone(),
+            cidr: fleet_vpc.cidr,
+        };
+        Connection::request(
+            authorization.consent(now).unwrap(),
+            self.studio.region.clone(),
+            fleet.id.clone(),
+            requester,
+            peer.cidr,
+            now,
+            &*self.context.ids,
+        )
+    }
+
+    pub async fn put_connection(&self, connection: &Connection) {
+        let peer = &connection.accepter;
+        let at = ConnectionAt {
+            fleet_account: connection.requester.account,
+            fleet: connection.fleet.clone(),
+        };
+        self.write(async |tx| {
+            tx.put(connection).unwrap();
+            let key = keys::peering(&connection.region, peer.account, &peer.vpc, &connection.id);
+            tx.put_at(&key, &at).unwrap();
+        })
+        .await;
+    }
+
+    /// Waits until the connection is in the state with this code.
+    pub async fn reaches(&self, connection: &Connection, code: &str) -> Connection {
+        let what = format!("connection {} did not become {code}", connection.id);
+        self.eventually(&what, async |tx| {
+            let found = tx.get(&connection.key()).await.unwrap();
+            found.filter(|found| found.state.code() == code)
+        })
+        .await
+    }
+
+    /// The events of a fleet, newest first, as code and message.
+    pub async fn events(&self, fleet: &Fleet) -> Vec<(&'static str, String)> {
+        let mut tx = Transaction::new(self.context.store.clone());
+        let events = tx
+            .peek(&keys::fleet_events(&fleet.scope, &fleet.id))
+            .await
+            .unwrap();
+        events
+            .into_iter()
+            .map(|FleetEvent { code, message, .. }| (code.as_str(), message))
+            .collect()
+    }
+
+    /// The routes and rules that `connection` made in `vpc`.
+    pub async fn made_in(&self, vpc: &Vpc, connection: &VpcPeeringConnectionId) -> (usize, usize) {
+        let mut tx = Transaction::new(self.context.store.clone());
+        let tables = tx
+            .peek(&keys::route_tables_of(&vpc.scope, &vpc.id))
+            .await
+            .unwrap();
+        let groups = tx
+            .peek(&keys::security_groups_of(&vpc.scope, &vpc.id))
+            .await
+            .unwrap();
+        let routes = tables.iter().flat_map(|table| &table.routes);
+        let rules = groups.iter().flat_map(|group| &group.rules);
+        (
+            routes
+                .filter(|route| route.made_by.as_ref() == Some(connection))
+                .count(),
+            rules
+                .filter(|rule| rule.made_by.as_ref() == Some(connection))
+                .count(),
+        )
+    }
+
+    pub fn backend_account(&self) -> AccountId {
+        self.backend.account
+    }
+}
