@@ -31,22 +31,22 @@ use tombolo_store::{MemoryStore, Revision};
 /// How long a condition may take to come true before the test fails.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-pub struct World {
-    pub context: Context,
-    pub clock: Arc<TestClock>,
-    pub engine: Arc<SimulatedEngine>,
+pub(crate) struct World {
+    pub(crate) context: Context,
+    pub(crate) clock: Arc<TestClock>,
+    pub(crate) engine: Arc<SimulatedEngine>,
     /// The account that has the fleets.
-    pub studio: Scope,
+    pub(crate) studio: Scope,
     /// The account that has the other VPCs.
-    pub backend: Scope,
+    pub(crate) backend: Scope,
     _directory: TempDir,
 }
 
 /// A clock that moves only when it is told to.
-pub struct TestClock(AtomicI64);
+pub(crate) struct TestClock(AtomicI64);
 
 impl TestClock {
-    pub fn advance(&self, by: Duration) {
+    pub(crate) fn advance(&self, by: Duration) {
         self.0.fetch_add(by.as_secs() as i64, Ordering::SeqCst);
     }
 }
@@ -70,12 +70,12 @@ impl IdSource for TestIds {
     }
 }
 
-pub fn net(text: &str) -> Ipv4Net {
+pub(crate) fn net(text: &str) -> Ipv4Net {
     text.parse().unwrap()
 }
 
 impl World {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let clock = Arc::new(TestClock(AtomicI64::new(1_800_000_000)));
         let engine = Arc::new(SimulatedEngine::new());
@@ -100,23 +100,23 @@ impl World {
         }
     }
 
-    pub fn start(&self) -> Reconcilers {
+    pub(crate) fn start(&self) -> Reconcilers {
         Reconcilers::start(self.context.clone()).unwrap()
     }
 
-    pub async fn write(&self, work: impl AsyncFn(&mut Transaction)) {
+    pub(crate) async fn write(&self, work: impl AsyncFn(&mut Transaction)) {
         let mut tx = Transaction::new(self.context.store.clone());
         work(&mut tx).await;
         assert_eq!(tx.commit().await.unwrap(), Committed::Yes);
     }
 
-    pub async fn get<T: serde::de::DeserializeOwned>(&self, key: &Key<T>) -> Option<T> {
+    pub(crate) async fn get<T: serde::de::DeserializeOwned>(&self, key: &Key<T>) -> Option<T> {
         let mut tx = Transaction::new(self.context.store.clone());
         tx.get(key).await.unwrap()
     }
 
     /// Waits until `condition` gives something, looking again at each change of the store.
-    pub async fn eventually<T>(
+    pub(crate) async fn eventually<T>(
         &self,
         what: &str,
         condition: impl AsyncFn(&mut Transaction) -> Option<T>,
@@ -141,7 +141,7 @@ impl World {
     }
 
     /// A VPC with its main route table, its default security group, and a subnet of all of it.
-    pub async fn vpc(&self, scope: &Scope, cidr: &str, fleet: Option<FleetId>) -> Vpc {
+    pub(crate) async fn vpc(&self, scope: &Scope, cidr: &str, fleet: Option<FleetId>) -> Vpc {
         let ids = &*self.context.ids;
         let number = self.get(&keys::vpc_number()).await.unwrap_or(0) + 1;
         let vpc = Vpc {
@@ -184,7 +184,7 @@ impl World {
     }
 
     /// An interface with a workload, at the first address of the VPC.
-    pub async fn interface(&self, vpc: &Vpc) -> NetworkInterface {
+    pub(crate) async fn interface(&self, vpc: &Vpc) -> NetworkInterface {
         let mut tx = Transaction::new(self.context.store.clone());
         let subnets = tx.peek(&keys::subnets(&vpc.scope)).await.unwrap();
         let subnet = subnets
@@ -216,7 +216,7 @@ impl World {
     }
 
     /// A fleet of the studio's in `status`, with its hidden VPC.
-    pub async fn fleet(&self, cidr: &str, status: FleetStatus) -> (Fleet, Vpc) {
+    pub(crate) async fn fleet(&self, cidr: &str, status: FleetStatus) -> (Fleet, Vpc) {
         let ids = &*self.context.ids;
         let id = FleetId::generate(ids);
         let vpc = self.vpc(&self.studio, cidr, Some(id.clone())).await;
@@ -246,7 +246,7 @@ impl World {
         (fleet, vpc)
     }
 
-    pub async fn authorize(&self, vpc: &Vpc) -> Authorization {
+    pub(crate) async fn authorize(&self, vpc: &Vpc) -> Authorization {
         let authorization = Authorization::issue(
             vpc.scope.region.clone(),
             self.studio.account,
@@ -259,14 +259,14 @@ impl World {
     }
 
     /// What CreateVpcPeeringConnection writes.
-    pub async fn request(&self, fleet: &Fleet, fleet_vpc: &Vpc, peer: &Vpc) -> Connection {
+    pub(crate) async fn request(&self, fleet: &Fleet, fleet_vpc: &Vpc, peer: &Vpc) -> Connection {
         let authorization = self.authorize(peer).await;
         let connection = self.requested(&authorization, fleet, fleet_vpc, peer);
         self.put_connection(&connection).await;
         connection
     }
 
-    pub fn requested(
+    pub(crate) fn requested(
         &self,
         authorization: &Authorization,
         fleet: &Fleet,
@@ -290,7 +290,7 @@ impl World {
         )
     }
 
-    pub async fn put_connection(&self, connection: &Connection) {
+    pub(crate) async fn put_connection(&self, connection: &Connection) {
         let peer = &connection.accepter;
         let at = ConnectionAt {
             fleet_account: connection.requester.account,
@@ -305,7 +305,7 @@ impl World {
     }
 
     /// Waits until the connection is in the state with this code.
-    pub async fn reaches(&self, connection: &Connection, code: &str) -> Connection {
+    pub(crate) async fn reaches(&self, connection: &Connection, code: &str) -> Connection {
         let what = format!("connection {} did not become {code}", connection.id);
         self.eventually(&what, async |tx| {
             let found = tx.get(&connection.key()).await.unwrap();
@@ -315,7 +315,7 @@ impl World {
     }
 
     /// The events of a fleet, newest first, as code and message.
-    pub async fn events(&self, fleet: &Fleet) -> Vec<(&'static str, String)> {
+    pub(crate) async fn events(&self, fleet: &Fleet) -> Vec<(&'static str, String)> {
         let mut tx = Transaction::new(self.context.store.clone());
         let events = tx
             .peek(&keys::fleet_events(&fleet.scope, &fleet.id))
@@ -328,7 +328,11 @@ impl World {
     }
 
     /// The routes and rules that `connection` made in `vpc`.
-    pub async fn made_in(&self, vpc: &Vpc, connection: &VpcPeeringConnectionId) -> (usize, usize) {
+    pub(crate) async fn made_in(
+        &self,
+        vpc: &Vpc,
+        connection: &VpcPeeringConnectionId,
+    ) -> (usize, usize) {
         let mut tx = Transaction::new(self.context.store.clone());
         let tables = tx
             .peek(&keys::route_tables_of(&vpc.scope, &vpc.id))
@@ -350,7 +354,7 @@ impl World {
         )
     }
 
-    pub fn backend_account(&self) -> AccountId {
+    pub(crate) fn backend_account(&self) -> AccountId {
         self.backend.account
     }
 }
