@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use crate::control::{Request, SOCKET, socket_path};
 use crate::event::NumberedEvent;
 use crate::incarnation::{Incarnation, PidFd};
+use crate::lock::try_lock;
 use crate::spec::{InstanceSpec, SpecError};
 use crate::supervisor::{ALREADY_RUNNING, SUBCOMMAND};
 
@@ -296,18 +297,19 @@ impl Instance {
         })
     }
 
-    /// Removes what a killed supervisor could not, unless another one has taken its place.
+    /// Removes what a killed supervisor could not. Whoever holds the lock is another supervisor,
+    /// on its way up, and what is there then is its own.
     fn remove_remains(&self) -> io::Result<()> {
-        if Incarnation::read(&self.directory)?.is_none_or(|now| now != self.incarnation) {
+        let Some(_lock) = try_lock(&self.directory)? else {
             return Ok(());
-        }
+        };
         for name in [SOCKET, Incarnation::FILE] {
             match fs::remove_file(self.directory.join(name)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
         }
-        Ok(())
+        lock.unlock()
     }
 
     /// Sends a request that is not replied to, and waits until it was dealt with.

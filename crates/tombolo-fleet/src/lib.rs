@@ -15,11 +15,22 @@
 //!
 //! The supervisor is not a child of the control plane and does not need it: the control plane may
 //! be killed at any moment, and [`Instance::attach`] finds the supervisor again, with every event
-//! that was not yet acknowledged. When the supervisor dies, the kernel kills every process of its
+//! that was not yet acknowledged. Events live in the supervisor's memory. When the supervisor dies, the kernel kills every process of its
 //! PID namespace, so an instance never leaves an orphan.
 //!
 //! **Not here:** the full sandbox (users of their own, seccomp, Landlock, cgroups). Server
 //! processes see the host's files, with the host's permissions, as the user that runs Tombolo.
+
+// The code without its tests is linted in a build of its own.
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        reason = "tests fail by panic"
+    )
+)]
 
 pub mod build;
 mod control;
@@ -27,6 +38,7 @@ pub mod enter;
 mod event;
 mod incarnation;
 mod instance;
+mod lock;
 mod spec;
 pub mod supervisor;
 mod words;
@@ -35,6 +47,7 @@ pub use event::{Ended, Event, Exit, NumberedEvent};
 pub use incarnation::{Incarnation, process_runs, start_ticks};
 pub use instance::{AttachError, ControlError, Events, Instance, StartError, StopError};
 pub use spec::{
-    GAME_DIRECTORY, HOME_DIRECTORY, InstanceSpec, RestartPolicy, ServerProcess, SpecError,
+    GAME_DIRECTORY, HOME_DIRECTORY, InstanceSpec, MOST_PROCESSES, RestartPolicy, ServerProcess,
+    SpecError,
 };
 pub use words::{UnclosedQuote, split_parameters};

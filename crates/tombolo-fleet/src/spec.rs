@@ -18,6 +18,10 @@ pub const GAME_DIRECTORY: &str = "/local/game";
 /// the processes of one instance, gone with it.
 pub const HOME_DIRECTORY: &str = "/local/home";
 
+/// The most server processes of one instance. GameLift allows 50; this bound only keeps a wrong
+/// number from taking the machine's memory.
+pub const MOST_PROCESSES: u64 = 1000;
+
 /// An instance: where it is, what it runs. The control plane writes it to `spec.json` in
 /// [`InstanceSpec::directory`], and the supervisor reads it once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,6 +104,14 @@ pub enum SpecError {
         /// Where the quote is.
         source: UnclosedQuote,
     },
+    /// More than [`MOST_PROCESSES`].
+    #[error(
+        "{wanted} server processes are too many for one instance; the most are {MOST_PROCESSES}"
+    )]
+    TooManyProcesses {
+        /// All concurrent executions together.
+        wanted: u64,
+    },
     /// A path that the supervisor, which changes its directory, could not find again.
     #[error("{what} of an instance must be an absolute path, not {path:?}")]
     RelativePath {
@@ -140,6 +152,14 @@ impl InstanceSpec {
                 build: self.build.clone(),
                 directory: self.directory.clone(),
             });
+        }
+        let wanted = self
+            .processes
+            .iter()
+            .map(|p| u64::from(p.concurrent_executions))
+            .sum();
+        if wanted > MOST_PROCESSES {
+            return Err(SpecError::TooManyProcesses { wanted });
         }
         for process in &self.processes {
             split_parameters(&process.parameters).map_err(|source| SpecError::Parameters {

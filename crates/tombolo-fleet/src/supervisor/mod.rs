@@ -23,15 +23,16 @@ mod run;
 mod step;
 mod view;
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::Path;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::control::path_of;
 use crate::incarnation::Incarnation;
+use crate::lock::try_lock;
 use crate::spec::{InstanceSpec, SpecError};
 use detach::{Side, Starter};
 use run::Supervisor;
@@ -70,7 +71,7 @@ pub fn main(spec_path: &Path) -> ExitCode {
 #[derive(Debug, thiserror::Error)]
 enum BeginError {
     #[error("the instance in {directory:?} runs already; attach to it, or stop it first")]
-    AlreadyRunning { directory: String },
+    AlreadyRunning { directory: PathBuf },
     #[error("{}", chain(.0))]
     Spec(#[from] SpecError),
     #[error("{}", .0.report())]
@@ -104,33 +105,19 @@ fn start(spec_path: &Path) -> Result<(), BeginError> {
     }
 }
 
-/// Takes the instance's lock, and waits until nothing of an earlier supervisor is left. The lock
-/// lasts until the last process that inherited the file has closed it.
+/// Takes the instance's lock, and waits until nothing of an earlier supervisor is left.
 fn claim(directory: &Path) -> Result<File, BeginError> {
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(directory)
         .doing(|| format!("making the instance's directory {}", directory.display()))?;
-    let path = directory.join("lock");
-    let lock = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(&path)
-        .doing(|| format!("opening {}", path.display()))?;
-    match lock.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            return Err(BeginError::AlreadyRunning {
-                directory: directory.display().to_string(),
-            });
-        }
-        Err(TryLockError::Error(error)) => {
-            return Err(error).doing(|| format!("locking {}", path.display()))?;
-        }
-    }
+    let lock = try_lock(directory).doing(|| format!("locking {}", directory.display()))?;
+    let Some(lock) = lock else {
+        return Err(BeginError::AlreadyRunning {
+            directory: directory.to_owned(),
+        });
+    };
     // A supervisor that is being killed loses its lock a moment before its children are gone.
     gone(directory).doing(|| {
         format!(
@@ -167,7 +154,8 @@ fn supervise(spec: &InstanceSpec, lock: File, starter: Starter) {
         }
         Err(error) => {
             // Before the starter hears of it, so that who hears of it there can start again.
-            drop(lock);
+            // Should that fail, the lock ends with this process, an instant later.
+            let _ = lock.unlock();
             starter.failed(&error.report());
         }
     }

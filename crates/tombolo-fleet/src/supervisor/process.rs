@@ -233,16 +233,11 @@ fn find(launch_path: &str) -> Option<PathBuf> {
     (below(path) && below(&program) && fs::metadata(&program).ok()?.is_file()).then_some(program)
 }
 
-/// Whether a start that failed so may succeed later: the machine was short of something.
+/// Whether a start that failed so may succeed later: the machine was short of something, or the
+/// program was open for writing.
 fn is_passing(error: &io::Error) -> bool {
-    let passing = [
-        Errno::EAGAIN,
-        Errno::ENOMEM,
-        Errno::EMFILE,
-        Errno::ENFILE,
-        Errno::ENOSPC,
-        Errno::EIO,
-    ];
+    use Errno::{EAGAIN, EIO, EMFILE, ENFILE, ENOMEM, ENOSPC, ETXTBSY};
+    let passing = [EAGAIN, EIO, EMFILE, ENFILE, ENOMEM, ENOSPC, ETXTBSY];
     error
         .raw_os_error()
         .is_some_and(|code| passing.contains(&Errno::from_raw(code)))
