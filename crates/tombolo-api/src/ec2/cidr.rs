@@ -3,7 +3,7 @@
 use ipnet::Ipv4Net;
 use tombolo_domain::cidr::{self, CidrError};
 
-use super::option::invalid_value;
+use super::refuse::invalid_value;
 use crate::error::{ApiError, ErrorKind};
 
 /// Parses the CidrBlock of a VPC or a subnet. `out_of_range` is the resource's own kind of error

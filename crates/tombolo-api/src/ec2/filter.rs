@@ -6,6 +6,7 @@
 
 use serde::Deserialize;
 
+use super::refuse::invalid;
 use super::tag::Tag;
 use crate::error::{ApiError, ErrorKind};
 use crate::operation::text::shorten;
@@ -102,10 +103,6 @@ fn subject<T: Filtered>(name: &str) -> Result<Subject<'_, T>, ApiError> {
             shorten(name)
         ))),
     }
-}
-
-fn invalid(message: String) -> ApiError {
-    ApiError::new(ErrorKind::InvalidParameterValue, message)
 }
 
 /// One element of a pattern.

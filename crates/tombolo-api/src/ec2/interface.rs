@@ -14,7 +14,7 @@ use tombolo_store::typed::Transaction;
 
 use super::filter::{Field, Filtered};
 use super::id;
-use super::option::{Others, invalid_value, unsupported};
+use super::refuse::{Others, invalid_value, unsupported};
 use super::select::{Selection, Shown};
 use super::tag::{self, Tag, TagSpecification, TagsOf};
 use super::{Nothing, own};

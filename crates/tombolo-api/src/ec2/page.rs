@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use tombolo_domain::Scope;
 
-use super::option::invalid_value;
+use super::refuse::invalid_value;
 use crate::error::{ApiError, ErrorKind};
 
 /// The bounds of MaxResults (EC2's model; DescribeTags has them in its text only).

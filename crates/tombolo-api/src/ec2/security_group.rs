@@ -8,8 +8,8 @@ use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
 use super::filter::{Field, Filtered};
-use super::option::unsupported;
 use super::own;
+use super::refuse::unsupported;
 use super::select::{Selection, Shown};
 use super::tag::{Tag, TagsOf};
 use crate::error::ApiError;

@@ -10,7 +10,7 @@ use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
 use super::filter::{Field, Filtered};
-use super::option::Others;
+use super::refuse::Others;
 use super::select::{Selection, Shown};
 use super::tag::{self, Tag, TagSpecification, TagsOf};
 use super::{Nothing, cidr, own, zone};

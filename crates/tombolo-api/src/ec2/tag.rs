@@ -10,6 +10,7 @@ use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
 use super::id::ResourceId;
+use super::refuse::invalid;
 use crate::error::{ApiError, ErrorKind};
 use crate::operation::Call;
 use crate::operation::text::shorten;
@@ -52,9 +53,7 @@ pub(super) fn write_new<I: ResourceId + Display>(
                 )));
             }
             None => {
-                return Err(invalid(
-                    "Tag specification resource type must have a value".to_owned(),
-                ));
+                return Err(invalid("Tag specification resource type must have a value"));
             }
         }
     }
@@ -117,8 +116,4 @@ impl TagsOf {
 fn shown(tags: Tags) -> Vec<Tag> {
     let tags = tags.tags.into_iter();
     tags.map(|(key, value)| Tag { key, value }).collect()
-}
-
-fn invalid(message: String) -> ApiError {
-    ApiError::new(ErrorKind::InvalidParameterValue, message)
 }

@@ -8,7 +8,7 @@ use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
 use super::filter::{Field, Filtered};
-use super::option::{Others, unsupported};
+use super::refuse::{Others, unsupported};
 use super::select::{Selection, Shown};
 use super::tag::{self, Tag, TagSpecification, TagsOf};
 use super::{Nothing, cidr, own};

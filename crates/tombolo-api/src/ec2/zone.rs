@@ -2,7 +2,7 @@
 
 use tombolo_domain::id::Region;
 
-use super::option::invalid_value;
+use super::refuse::invalid_value;
 use crate::error::{ApiError, ErrorKind};
 
 /// The letters of a Region's zones.

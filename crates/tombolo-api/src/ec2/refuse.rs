@@ -1,5 +1,5 @@
-//! Parameters that EC2 has and Tombolo does not: refused rather than ignored, so that nobody
-//! believes to have what was never made.
+//! Refusals that the operations share. What EC2 has and Tombolo does not is refused rather than
+//! ignored, so that nobody believes to have what was never made.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -45,14 +45,15 @@ pub(super) fn unsupported(message: impl Into<String>) -> ApiError {
     ApiError::new(ErrorKind::UnsupportedOperation, message)
 }
 
-/// [`ErrorKind::InvalidParameterValue`] in EC2's words. `parameter` is spelled as EC2's messages
-/// have it: `cidrBlock`.
+/// [`ErrorKind::InvalidParameterValue`].
+pub(super) fn invalid(message: impl Into<String>) -> ApiError {
+    ApiError::new(ErrorKind::InvalidParameterValue, message)
+}
+
+/// [`invalid`] in EC2's words. `parameter` is spelled as EC2's messages have it: `cidrBlock`.
 pub(super) fn invalid_value(parameter: &str, value: &str, why: &str) -> ApiError {
-    ApiError::new(
-        ErrorKind::InvalidParameterValue,
-        format!(
-            "Value ({}) for parameter {parameter} is invalid. {why}",
-            shorten(value)
-        ),
-    )
+    invalid(format!(
+        "Value ({}) for parameter {parameter} is invalid. {why}",
+        shorten(value)
+    ))
 }
