@@ -182,7 +182,9 @@ impl<'a> Violations<'a> {
             }
             // Writing to a String cannot fail.
             let _ = match (step, self.service.name) {
-                (Step::Member { element, .. }, ServiceName::Ec2) => write!(path, "{element}"),
+                (Step::Member { element, .. }, ServiceName::Ec2) => {
+                    write!(path, "{}", lower_first(element))
+                }
                 (Step::Member { name, .. }, _) => write!(path, "{}", lower_first(name)),
                 (Step::Index(at), ServiceName::Ec2) => write!(path, "{at}"),
                 (Step::Index(at), _) => write!(path, "{at}.member"),

@@ -3,7 +3,7 @@
 use ciborium::Value as Cbor;
 use serde_json::{Map, Value};
 
-use super::reply::{EncodeError, members, mistyped};
+use super::reply::{EncodeError, integer, members, mistyped};
 use super::{MAX_DEPTH, time};
 use crate::error::{ApiError, ErrorKind};
 use crate::model::{Kind, Service, ShapeId};
@@ -102,12 +102,10 @@ fn item(service: &Service, id: ShapeId, value: &Value) -> Result<Cbor, EncodeErr
             Cbor::Array(items.collect::<Result<_, _>>()?)
         }
         (Kind::Text { .. }, Value::String(text)) => text.as_str().into(),
-        (Kind::Integer(_), Value::Number(number)) => match number.as_i64() {
-            Some(number) => number.into(),
-            None => return Err(mistyped(shape, value)),
-        },
+        (Kind::Integer(_), Value::Number(number)) => integer(shape, number)?.into(),
         (Kind::Boolean, Value::Bool(value)) => (*value).into(),
         (Kind::Timestamp, Value::Number(number)) => {
+            let number = time::whole(number);
             let seconds = match (number.as_i64(), number.as_f64()) {
                 (Some(seconds), _) => seconds.into(),
                 (None, Some(seconds)) => seconds.into(),

@@ -55,15 +55,17 @@ pub enum Input<'a> {
     Form(Form),
 }
 
-/// A request that cannot be for any operation, and the protocol to say so in.
-pub type Refused = (Protocol, ApiError);
-
 /// Finds out what a request asks for. Nothing of it is verified yet; the service decides which
 /// credential scope the signature must have.
 ///
 /// # Errors
 /// The request names no operation in any of the protocols, or not in the way the protocol has it.
-pub fn detect<'a>(models: &Models, head: &Parts, body: &'a [u8]) -> Result<Call<'a>, Refused> {
+/// With the error comes the protocol to say so in.
+pub fn detect<'a>(
+    models: &Models,
+    head: &Parts,
+    body: &'a [u8],
+) -> Result<Call<'a>, (Protocol, ApiError)> {
     let protocol = detect_head(head);
     let refuse = |error| (protocol, error);
     match protocol {
@@ -94,13 +96,8 @@ fn json<'a>(head: &Parts, body: &'a [u8]) -> Result<Call<'a>, ApiError> {
     let mut targets = head.headers.get_all("x-amz-target").iter();
     let target = targets.next().and_then(|target| target.to_str().ok());
     let operation = target.and_then(|target| target.strip_prefix("GameLift."));
-    let (Some(operation), None) = (operation, targets.next()) else {
-        return Err(unknown_operation(format!(
-            "No operation is named by {} {}. GameLift takes POST / with \
-             X-Amz-Target: GameLift.<Operation>, EC2 and STS take a form with Action and Version.",
-            head.method,
-            shown(head.uri.path())
-        )));
+    let ("/", Some(operation), None) = (head.uri.path(), operation, targets.next()) else {
+        return Err(no_operation(head));
     };
     require_post(head)?;
     if ![
@@ -161,7 +158,10 @@ fn cbor<'a>(head: &Parts, body: &'a [u8]) -> Result<Call<'a>, ApiError> {
     })
 }
 
-fn query<'a>(models: &Models, head: &Parts, body: &[u8]) -> Result<Call<'a>, Refused> {
+fn query<'a>(models: &Models, head: &Parts, body: &[u8]) -> Result<Call<'a>, (Protocol, ApiError)> {
+    if head.uri.path() != "/" {
+        return Err((Protocol::Ec2Query, no_operation(head)));
+    }
     let form = match head.method {
         Method::GET => Form::read(head.uri.query().unwrap_or_default().as_bytes()),
         Method::POST if is_type(&head.headers, "application/x-www-form-urlencoded") => {
@@ -216,6 +216,15 @@ fn is_type(headers: &HeaderMap, expected: &str) -> bool {
         .and_then(|value| value.to_str().ok());
     let media_type = value.map(|value| value.split(';').next().unwrap_or_default().trim());
     media_type.is_some_and(|media_type| media_type.eq_ignore_ascii_case(expected))
+}
+
+fn no_operation(head: &Parts) -> ApiError {
+    unknown_operation(format!(
+        "No operation is named by {} {}. GameLift takes POST / with \
+         X-Amz-Target: GameLift.<Operation>, EC2 and STS take a form at / with Action and Version.",
+        shown(head.method.as_str()),
+        shown(head.uri.path())
+    ))
 }
 
 fn unknown_operation(message: impl Into<String>) -> ApiError {

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-use super::reply::{EncodeError, members, mistyped};
+use super::reply::{EncodeError, integer, members, mistyped};
 use super::{MAX_DEPTH, time};
 use crate::error::{ApiError, ErrorKind};
 use crate::model::{Kind, Service, ShapeId};
@@ -63,12 +63,11 @@ pub(super) fn encode(
             body.push(b']');
         }
         (Kind::Text { .. }, Value::String(text)) => scalar(text, body)?,
-        (Kind::Integer(_), Value::Number(number)) => scalar(number, body)?,
-        (Kind::Boolean, Value::Bool(value)) => scalar(value, body)?,
-        (Kind::Timestamp, Value::Number(number)) => {
-            let seconds = number.as_f64().and_then(time::number);
-            scalar(&seconds.ok_or_else(|| mistyped(shape, value))?, body)?;
+        (Kind::Integer(_), Value::Number(number)) => {
+            scalar(&integer(shape, number)?, body)?;
         }
+        (Kind::Boolean, Value::Bool(value)) => scalar(value, body)?,
+        (Kind::Timestamp, Value::Number(number)) => scalar(&time::whole(number), body)?,
         _ => return Err(mistyped(shape, value)),
     }
     Ok(())

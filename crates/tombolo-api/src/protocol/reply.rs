@@ -1,15 +1,12 @@
 //! From undecoded input to document, and from output or error to the bytes of a reply.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use super::detect::{Input, Protocol};
 use super::xml::Xml;
 use super::{cbor, json};
 use crate::error::{ApiError, Wire};
 use crate::model::{Document, Kind, Member, Operation, Service, ServiceName, Shape, Structure};
-
-/// EC2's errors and replies name the request in different elements.
-const EC2_ERROR_REQUEST_ID: &str = "RequestID";
 
 /// What a handler answered does not fit the operation's output shape: a bug of the server's.
 #[derive(Debug, thiserror::Error)]
@@ -150,7 +147,8 @@ pub fn error(
             xml.leaf("Message", &message);
             xml.close("Error");
             xml.close("Errors");
-            xml.leaf(EC2_ERROR_REQUEST_ID, request_id);
+            // Spelled differently from the requestId of EC2's good replies.
+            xml.leaf("RequestID", request_id);
             xml.close("Response");
             xml.into_bytes()
         }
@@ -218,6 +216,12 @@ pub(super) fn members<'a>(
     }
     let present = found.into_iter().filter(|(_, value)| !value.is_null());
     Ok(present.collect())
+}
+
+/// A whole number of 64 bits.
+pub(super) fn integer(shape: &Shape, number: &Number) -> Result<i64, EncodeError> {
+    let mistyped = || mistyped(shape, &Value::Number(number.clone()));
+    number.as_i64().ok_or_else(mistyped)
 }
 
 pub(super) fn mistyped(shape: &Shape, value: &Value) -> EncodeError {

@@ -12,6 +12,12 @@ pub(super) fn number(seconds: f64) -> Option<Number> {
     Number::from_f64(seconds)
 }
 
+/// The same number, as an integer if it is a whole one.
+pub(super) fn whole(number_of_seconds: &Number) -> Number {
+    let seconds = number_of_seconds.as_f64().and_then(number);
+    seconds.unwrap_or_else(|| number_of_seconds.clone())
+}
+
 /// The number of seconds that an ISO 8601 text stands for.
 pub(super) fn from_iso(text: &str) -> Option<Value> {
     let time: Timestamp = text.parse().ok()?;

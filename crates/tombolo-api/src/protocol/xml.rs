@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::reply::{EncodeError, members, mistyped};
+use super::reply::{EncodeError, integer, members, mistyped};
 use super::time;
 use crate::model::{Kind, Service, ShapeId};
 
@@ -72,7 +72,9 @@ impl Xml {
                 }
             }
             (Kind::Text { .. }, Value::String(text)) => self.text(text),
-            (Kind::Integer(_), Value::Number(number)) => self.text(&number.to_string()),
+            (Kind::Integer(_), Value::Number(number)) => {
+                self.text(&integer(shape, number)?.to_string());
+            }
             (Kind::Boolean, Value::Bool(value)) => self.text(if *value { "true" } else { "false" }),
             (Kind::Timestamp, Value::Number(number)) => {
                 let text = number.as_f64().and_then(time::to_iso);

@@ -1,0 +1,204 @@
+//! An API whose operations only record what reached them.
+
+use std::error::Error;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tombolo_api::error::ApiError;
+use tombolo_api::http::{Api, Backend, Caller, Credential, Credentials, Dispatch, User};
+use tombolo_api::model::ServiceName;
+use tombolo_domain::id::{AccessKeyId, IdSource};
+
+use crate::signer::{ACCESS_KEY, SECRET, Signed};
+
+/// A call that reached the operations.
+#[derive(Debug, Clone)]
+pub(crate) struct Reached {
+    pub(crate) service: ServiceName,
+    pub(crate) operation: &'static str,
+    pub(crate) caller: Caller,
+    pub(crate) input: Value,
+}
+
+#[derive(Default)]
+struct Recorder {
+    reached: Mutex<Vec<Reached>>,
+    answers: Mutex<Vec<Result<Value, ApiError>>>,
+    secret: Mutex<Option<String>>,
+}
+
+#[async_trait]
+impl Dispatch for Recorder {
+    async fn call(
+        &self,
+        service: ServiceName,
+        operation: &'static str,
+        caller: &Caller,
+        input: Value,
+    ) -> Result<Value, ApiError> {
+        self.reached.lock().unwrap().push(Reached {
+            service,
+            operation,
+            caller: caller.clone(),
+            input,
+        });
+        let answer = self.answers.lock().unwrap().pop();
+        answer.unwrap_or_else(|| Ok(json!({})))
+    }
+}
+
+#[async_trait]
+impl Credentials for Recorder {
+    async fn credential(
+        &self,
+        id: &AccessKeyId,
+    ) -> Result<Option<Credential>, Box<dyn Error + Send + Sync>> {
+        let secret = self.secret.lock().unwrap().clone();
+        Ok((id.as_str() == ACCESS_KEY).then(|| Credential {
+            secret: secret.unwrap_or_else(|| SECRET.into()),
+            account: "111122223333".parse().unwrap(),
+            user: User {
+                name: "alice".into(),
+                id: "AIDACKCEVSQ6C2EXAMPLE".into(),
+            },
+        }))
+    }
+}
+
+struct Counting(AtomicU64);
+
+impl IdSource for Counting {
+    fn fill(&self, bytes: &mut [u8]) {
+        let next = self.0.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+        let at = bytes.len() - next.len();
+        bytes[at..].copy_from_slice(&next);
+    }
+}
+
+/// The API with its recorder.
+pub(crate) struct Server {
+    api: Api,
+    recorder: Arc<Recorder>,
+}
+
+/// A reply, read to its end.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: http::HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Reply {
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    /// The code and message of an error, in whichever protocol it is written.
+    pub(crate) fn error(&self) -> (String, String) {
+        let content_type = self.headers["content-type"].to_str().unwrap();
+        let field = |value: &Value, name: &str| value[name].as_str().unwrap_or("").to_owned();
+        match content_type {
+            "application/x-amz-json-1.1" => {
+                let error = self.json();
+                (field(&error, "__type"), field(&error, "Message"))
+            }
+            "application/cbor" => {
+                let error: Value = ciborium::from_reader(&*self.body).unwrap();
+                let code = field(&error, "__type");
+                let code = code.strip_prefix("com.amazonaws.gamelift#").unwrap();
+                (code.to_owned(), field(&error, "Message"))
+            }
+            _ => (self.element("Code"), self.element("Message")),
+        }
+    }
+
+    /// The text of the first element of this name.
+    pub(crate) fn element(&self, name: &str) -> String {
+        let (_, rest) = self.text().split_once(&format!("<{name}>")).unwrap();
+        let (text, _) = rest.split_once(&format!("</{name}>")).unwrap();
+        text.replace("&quot;", "\"")
+            .replace("&lt;", "<")
+            .replace("&gt;", ">")
+            .replace("&amp;", "&")
+    }
+
+    pub(crate) fn request_id(&self) -> &str {
+        self.headers["x-amzn-requestid"].to_str().unwrap()
+    }
+}
+
+impl Server {
+    pub(crate) fn new() -> Self {
+        let recorder = Arc::new(Recorder::default());
+        let api = Api::new(Backend {
+            regions: vec!["us-west-2".parse().unwrap(), "eu-west-1".parse().unwrap()],
+            credentials: recorder.clone(),
+            dispatch: recorder.clone(),
+            ids: Arc::new(Counting(AtomicU64::new(1))),
+            now: || "2026-11-22T14:30:00Z".parse::<Timestamp>().unwrap(),
+        });
+        Server {
+            api: api.unwrap(),
+            recorder,
+        }
+    }
+
+    pub(crate) fn api(&self) -> &Api {
+        &self.api
+    }
+
+    /// Lets the next call answer with this.
+    pub(crate) fn answer(&self, answer: Result<Value, ApiError>) {
+        self.recorder.answers.lock().unwrap().push(answer);
+    }
+
+    /// Gives the access key another secret.
+    pub(crate) fn change_secret(&self, secret: &str) {
+        *self.recorder.secret.lock().unwrap() = Some(secret.into());
+    }
+
+    /// All calls that reached the operations since the last time.
+    pub(crate) fn reached(&self) -> Vec<Reached> {
+        std::mem::take(&mut self.recorder.reached.lock().unwrap())
+    }
+
+    pub(crate) fn send(&self, request: &Signed) -> Reply {
+        self.send_raw(request.request().expect("HTTP allows the request"))
+    }
+
+    pub(crate) fn send_raw(&self, request: Request<Full<Bytes>>) -> Reply {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let response: Response<Full<Bytes>> = self.api.handle(request).await;
+            let (head, body) = response.into_parts();
+            Reply {
+                status: head.status.as_u16(),
+                headers: head.headers,
+                body: body.collect().await.unwrap().to_bytes(),
+            }
+        })
+    }
+
+    /// Sends a request that has to fail before any operation, and gives status, code and message.
+    pub(crate) fn refused(&self, request: &Signed) -> (u16, String, String) {
+        let reply = self.send(request);
+        assert!(self.reached().is_empty(), "an operation was reached");
+        assert_eq!(reply.request_id().len(), 36);
+        let (code, message) = reply.error();
+        (reply.status, code, message)
+    }
+}

@@ -1,0 +1,262 @@
+//! Signs requests the way AWS documents it, in the most literal way, so that it shares no code
+//! with the verifier; and leaves every part open to be spoiled.
+
+use bytes::Bytes;
+use hmac::{Hmac, Mac};
+use http::{HeaderName, HeaderValue, Method, Request};
+use http_body_util::Full;
+use sha2::{Digest, Sha256};
+
+/// An access key that the tests' server knows.
+pub(crate) const ACCESS_KEY: &str = "AKIAIOSFODNN7EXAMPLE";
+/// Its secret.
+pub(crate) const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+/// The time at the tests' server.
+pub(crate) const NOW: &str = "20261122T143000Z";
+
+/// A request to be signed, and with what.
+#[derive(Clone)]
+pub(crate) struct Draft {
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    pub(crate) query: String,
+    /// All headers except host and x-amz-date; all of them are signed.
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+    pub(crate) access_key: String,
+    pub(crate) secret: String,
+    pub(crate) date: String,
+    /// The scope's day; that of `date` if none.
+    pub(crate) day: Option<String>,
+    pub(crate) region: String,
+    pub(crate) service: String,
+}
+
+impl Draft {
+    fn new(service: &str) -> Self {
+        Draft {
+            method: Method::POST,
+            path: "/".into(),
+            query: String::new(),
+            headers: Vec::new(),
+            body: Vec::new(),
+            access_key: ACCESS_KEY.into(),
+            secret: SECRET.into(),
+            date: NOW.into(),
+            day: None,
+            region: "us-west-2".into(),
+            service: service.into(),
+        }
+    }
+
+    /// A GameLift call as boto3 writes it.
+    pub(crate) fn json(operation: &str, body: impl Into<Vec<u8>>) -> Self {
+        Draft {
+            body: body.into(),
+            ..Self::new("gamelift")
+        }
+        .header("content-type", "application/x-amz-json-1.1")
+        .header("x-amz-target", &format!("GameLift.{operation}"))
+    }
+
+    /// A GameLift call as the Rust SDK writes it.
+    pub(crate) fn cbor(operation: &str, body: impl Into<Vec<u8>>) -> Self {
+        Draft {
+            path: format!("/service/GameLift/operation/{operation}"),
+            body: body.into(),
+            ..Self::new("gamelift")
+        }
+        .header("accept", "application/cbor")
+        .header("content-type", "application/cbor")
+        .header("smithy-protocol", "rpc-v2-cbor")
+    }
+
+    /// An EC2 call: the form without action and version.
+    pub(crate) fn ec2(operation: &str, form: &str) -> Self {
+        let separator = if form.is_empty() { "" } else { "&" };
+        Self::form(
+            "ec2",
+            format!("Action={operation}&Version=2016-11-15{separator}{form}"),
+        )
+    }
+
+    /// An STS call.
+    pub(crate) fn sts(operation: &str) -> Self {
+        Self::form("sts", format!("Action={operation}&Version=2011-06-15"))
+    }
+
+    /// A form, whatever is in it.
+    pub(crate) fn form(service: &str, form: impl Into<Vec<u8>>) -> Self {
+        Draft {
+            body: form.into(),
+            ..Self::new(service)
+        }
+        .header(
+            "content-type",
+            "application/x-www-form-urlencoded; charset=utf-8",
+        )
+    }
+
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    pub(crate) fn without_header(mut self, name: &str) -> Self {
+        self.headers.retain(|(header, _)| header != name);
+        self
+    }
+
+    /// The request with an Authorization header.
+    pub(crate) fn sign(&self) -> Signed {
+        let mut headers = self.headers.clone();
+        headers.push(("host".into(), "localhost:8000".into()));
+        headers.push(("x-amz-date".into(), self.date.clone()));
+        headers.sort();
+        let names = names(&headers);
+        let signature = self.signature(&self.query, &headers);
+        let authorization = format!(
+            "AWS4-HMAC-SHA256 Credential={}/{}, SignedHeaders={names}, Signature={signature}",
+            self.access_key,
+            self.scope()
+        );
+        headers.push(("authorization".into(), authorization));
+        Signed {
+            method: self.method.clone(),
+            target: self.target(&self.query),
+            headers,
+            body: self.body.clone(),
+        }
+    }
+
+    /// The request with its signature in the query, valid for `expires` seconds.
+    pub(crate) fn presign(&self, expires: &str) -> Signed {
+        let mut headers = self.headers.clone();
+        headers.push(("host".into(), "localhost:8000".into()));
+        headers.sort();
+        let credential = format!("{}/{}", self.access_key, self.scope()).replace('/', "%2F");
+        let mut parameters: Vec<String> = self
+            .query
+            .split('&')
+            .filter(|pair| !pair.is_empty())
+            .map(str::to_owned)
+            .collect();
+        parameters.extend([
+            "X-Amz-Algorithm=AWS4-HMAC-SHA256".into(),
+            format!("X-Amz-Credential={credential}"),
+            format!("X-Amz-Date={}", self.date),
+            format!("X-Amz-Expires={expires}"),
+            format!(
+                "X-Amz-SignedHeaders={}",
+                names(&headers).replace(';', "%3B")
+            ),
+        ]);
+        parameters.sort();
+        let query = parameters.join("&");
+        let signature = self.signature(&query, &headers);
+        Signed {
+            method: self.method.clone(),
+            target: self.target(&format!("{query}&X-Amz-Signature={signature}")),
+            headers,
+            body: self.body.clone(),
+        }
+    }
+
+    fn target(&self, query: &str) -> String {
+        if query.is_empty() {
+            self.path.clone()
+        } else {
+            format!("{}?{query}", self.path)
+        }
+    }
+
+    fn scope(&self) -> String {
+        let day = self.day.clone().unwrap_or_else(|| self.date[..8].into());
+        format!("{day}/{}/{}/aws4_request", self.region, self.service)
+    }
+
+    fn signature(&self, query: &str, headers: &[(String, String)]) -> String {
+        let canonical_headers: String = headers
+            .iter()
+            .map(|(name, value)| format!("{name}:{value}\n"))
+            .collect();
+        let canonical = format!(
+            "{}\n{}\n{query}\n{canonical_headers}\n{}\n{}",
+            self.method,
+            self.path,
+            names(headers),
+            hex::encode(Sha256::digest(&self.body))
+        );
+        let string_to_sign = format!(
+            "AWS4-HMAC-SHA256\n{}\n{}\n{}",
+            self.date,
+            self.scope(),
+            hex::encode(Sha256::digest(canonical))
+        );
+        let secret = format!("AWS4{}", self.secret).into_bytes();
+        let scope = self.scope();
+        let key = scope
+            .split('/')
+            .fold(secret, |key, part| hmac(&key, part.as_bytes()));
+        hex::encode(hmac(&key, string_to_sign.as_bytes()))
+    }
+}
+
+fn names(headers: &[(String, String)]) -> String {
+    let names: Vec<&str> = headers.iter().map(|(name, _)| name.as_str()).collect();
+    names.join(";")
+}
+
+fn hmac(key: &[u8], message: &[u8]) -> Vec<u8> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
+    mac.update(message);
+    mac.finalize().into_bytes().to_vec()
+}
+
+/// A signed request, still open to be spoiled.
+#[derive(Clone)]
+pub(crate) struct Signed {
+    pub(crate) method: Method,
+    pub(crate) target: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Signed {
+    /// Changes a header.
+    pub(crate) fn with(mut self, name: &str, change: impl Fn(&str) -> String) -> Self {
+        for (header, value) in &mut self.headers {
+            if header == name {
+                *value = change(value);
+            }
+        }
+        self
+    }
+
+    /// Adds a header that is not signed.
+    pub(crate) fn plus(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Takes a header away.
+    pub(crate) fn minus(mut self, name: &str) -> Self {
+        self.headers.retain(|(header, _)| header != name);
+        self
+    }
+
+    /// As the server's HTTP library would give it; none if that would not take it.
+    pub(crate) fn request(&self) -> Option<Request<Full<Bytes>>> {
+        let mut request = Request::builder()
+            .method(self.method.clone())
+            .uri(self.target.as_str())
+            .body(Full::from(self.body.clone()))
+            .ok()?;
+        for (name, value) in &self.headers {
+            let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+            let value = HeaderValue::from_bytes(value.as_bytes()).ok()?;
+            request.headers_mut().append(name, value);
+        }
+        Some(request)
+    }
+}
