@@ -300,7 +300,7 @@ impl Instance {
     /// Removes what a killed supervisor could not. Whoever holds the lock is another supervisor,
     /// on its way up, and what is there then is its own.
     fn remove_remains(&self) -> io::Result<()> {
-        let Some(_lock) = try_lock(&self.directory)? else {
+        let Some(lock) = try_lock(&self.directory)? else {
             return Ok(());
         };
         for name in [SOCKET, Incarnation::FILE] {
