@@ -58,9 +58,22 @@ async fn without_a_network_there_is_a_loopback_interface_that_works() {
 
 #[tokio::test]
 async fn nothing_but_the_standard_streams_is_open() {
-    let seen = seen_by("ls /proc/$$/fd").await;
-    // 10 is where a shell keeps the script that it reads.
-    assert_eq!(seen, ["0", "1", "10", "2"]);
+    let mut fixture = Fixture::new();
+    fs::copy("/bin/ls", fixture.path("build/ls")).unwrap();
+    fixture.run("/local/game/ls", "/proc/self/fd", 1);
+    // What a careless shell leaves open in everything that it starts.
+    let null = fs::File::open("/dev/null").unwrap();
+    let inherited = nix::unistd::dup(&null).unwrap();
+    let instance = fixture.start().await;
+    drop(inherited);
+    let mut events = instance.events(0).await.unwrap();
+    let seen = until(&mut events, |event| matches!(event, Event::ExitedAtOnce(_))).await;
+    let Some(Event::ExitedAtOnce(ended)) = seen.last().map(|last| &last.event) else {
+        panic!("{seen:?}");
+    };
+    // 3 is the directory that is listed.
+    assert_eq!(ended.last_lines, ["0", "1", "2", "3"]);
+    instance.kill().await.unwrap();
 }
 
 #[tokio::test]

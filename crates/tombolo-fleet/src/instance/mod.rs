@@ -4,6 +4,7 @@ use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -13,16 +14,23 @@ use tokio::net::UnixStream;
 use tokio::process::Command;
 use tokio::time::timeout;
 
+mod error;
+
+pub use error::{AttachError, ControlError, StartError, StopError};
+
 use crate::control::{Request, SOCKET, socket_path};
 use crate::event::NumberedEvent;
 use crate::incarnation::{Incarnation, PidFd};
 use crate::lock::try_lock;
-use crate::spec::{InstanceSpec, SpecError};
+use crate::spec::InstanceSpec;
 use crate::supervisor::{ALREADY_RUNNING, SUBCOMMAND};
 
 /// How long the processes of an instance may take to be gone once they were all killed: the kernel
 /// lets a process die only after its system call has ended.
 const DEATH: Duration = Duration::from_secs(10);
+
+/// How long a supervisor may take to be up, which takes it milliseconds.
+const START: Duration = Duration::from_secs(60);
 
 /// How long a supervisor may take to answer; it never blocks.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -33,103 +41,6 @@ pub struct Instance {
     directory: PathBuf,
     incarnation: Incarnation,
     supervisor: AsyncFd<PidFd>,
-}
-
-/// Why an instance did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// It has a supervisor, or one is starting just now: attach to it.
-    #[error("the instance in {directory:?} runs already; attach to it, or stop it first")]
-    AlreadyRunning {
-        /// The instance's directory.
-        directory: PathBuf,
-    },
-    /// The spec can never start.
-    #[error("the instance's spec is refused")]
-    Spec(#[from] SpecError),
-    /// The spec could not be written.
-    #[error("writing the instance's spec to {directory:?}")]
-    WriteSpec {
-        /// The instance's directory.
-        directory: PathBuf,
-        /// What the kernel said.
-        source: io::Error,
-    },
-    /// The program that becomes the supervisor could not be run.
-    #[error("running {binary:?} {SUBCOMMAND}")]
-    Run {
-        /// The program.
-        binary: PathBuf,
-        /// What the kernel said.
-        source: io::Error,
-    },
-    /// The supervisor said why it could not come up, with what to do about it.
-    #[error("the instance's supervisor did not come up: {reason}")]
-    Supervisor {
-        /// Its words.
-        reason: String,
-    },
-    /// It came up, and was gone when this process turned to it.
-    #[error(
-        "the instance's supervisor came up and ended at once; see supervisor.log in {directory:?}"
-    )]
-    Gone {
-        /// The instance's directory.
-        directory: PathBuf,
-    },
-    /// It came up and cannot be reached.
-    #[error(transparent)]
-    Attach(#[from] AttachError),
-}
-
-/// Why it cannot be told whether an instance runs.
-#[derive(Debug, thiserror::Error)]
-#[error("looking for the supervisor of the instance in {directory:?}")]
-pub struct AttachError {
-    directory: PathBuf,
-    source: io::Error,
-}
-
-/// A supervisor that could not be talked to. When the instance has ended meanwhile,
-/// [`Instance::is_alive`] is false.
-#[derive(Debug, thiserror::Error)]
-#[error("talking to the supervisor of the instance in {directory:?}")]
-pub struct ControlError {
-    directory: PathBuf,
-    source: io::Error,
-}
-
-/// An instance that could not be ended.
-#[derive(Debug, thiserror::Error)]
-pub enum StopError {
-    /// The kernel refused the kill, or the wait for it.
-    #[error("killing the supervisor (process {pid}) of the instance in {directory:?}")]
-    Kill {
-        /// The supervisor's process id.
-        pid: i32,
-        /// The instance's directory.
-        directory: PathBuf,
-        /// What the kernel said.
-        source: io::Error,
-    },
-    /// Every process was killed, and one is still there: it hangs in a system call.
-    #[error(
-        "the processes of the instance in {directory:?} were killed and are not gone after {DEATH:?}; one hangs in the kernel: look for state D under process {pid}"
-    )]
-    Hangs {
-        /// The supervisor's process id.
-        pid: i32,
-        /// The instance's directory.
-        directory: PathBuf,
-    },
-    /// It is ended, and its control socket or state file could not be removed.
-    #[error("removing what the ended instance left in {directory:?}")]
-    Remove {
-        /// The instance's directory.
-        directory: PathBuf,
-        /// What the kernel said.
-        source: io::Error,
-    },
 }
 
 impl Instance {
@@ -156,9 +67,12 @@ impl Instance {
         let output = Command::new(binary)
             .arg(SUBCOMMAND)
             .arg(spec_path)
-            .stdin(std::process::Stdio::null())
-            .output()
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output();
+        let output = timeout(START, output)
             .await
+            .map_err(|_| StartError::TimedOut)?
             .map_err(|source| StartError::Run {
                 binary: binary.to_owned(),
                 source,
