@@ -7,6 +7,9 @@ use super::form::Form;
 use crate::error::{ApiError, ErrorKind};
 use crate::model::{Models, ServiceName};
 
+/// The media type of forms.
+const FORM: &str = "application/x-www-form-urlencoded";
+
 /// A protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
@@ -83,7 +86,7 @@ pub fn detect_head(head: &Parts) -> Protocol {
         Protocol::RpcCbor
     } else if head.headers.contains_key("x-amz-target") {
         Protocol::AwsJson
-    } else if is_type(&head.headers, "application/x-www-form-urlencoded")
+    } else if is_type(&head.headers, FORM)
         || query.split('&').any(|pair| pair.starts_with("Action="))
     {
         Protocol::Ec2Query
@@ -162,15 +165,13 @@ fn query<'a>(models: &Models, head: &Parts, body: &[u8]) -> Result<Call<'a>, (Pr
     if head.uri.path() != "/" {
         return Err((Protocol::Ec2Query, no_operation(head)));
     }
-    let form = match head.method {
-        Method::GET => Form::read(head.uri.query().unwrap_or_default().as_bytes()),
-        Method::POST if is_type(&head.headers, "application/x-www-form-urlencoded") => {
-            Form::read(body)
-        }
-        _ => Err(unsupported_type(
-            &head.headers,
-            "application/x-www-form-urlencoded",
-        )),
+    // A presigned request has no body, whether it is to be sent by GET or by POST.
+    let form = if body.is_empty() {
+        Form::read(head.uri.query().unwrap_or_default().as_bytes())
+    } else if is_type(&head.headers, FORM) {
+        Form::read(body)
+    } else {
+        Err(unsupported_type(&head.headers, FORM))
     };
     let form = form.map_err(|error| (Protocol::Ec2Query, error))?;
     let version = form.get("Version").unwrap_or_default();

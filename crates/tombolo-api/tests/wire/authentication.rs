@@ -446,6 +446,13 @@ fn presigned_requests() {
     let reply = server.send(&draft.presign("60"));
     assert_eq!(reply.status, 200, "{reply:?}");
     assert_eq!(server.reached()[0].operation, "GetCallerIdentity");
+    // boto3 presigns for POST unless told otherwise.
+    let post = Draft {
+        method: http::Method::POST,
+        ..draft.clone()
+    };
+    assert_eq!(server.send(&post.presign("60")).status, 200);
+    assert_eq!(server.reached()[0].operation, "GetCallerIdentity");
 
     let refused = |signed: &Signed| server.refused(signed);
     draft.date = "20261122T142859Z".into();
