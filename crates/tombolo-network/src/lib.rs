@@ -7,6 +7,7 @@
 //! **Architecture invariant:** an engine knows VPCs by their number, interfaces, peerings and
 //! routes, and nothing of accounts, authorizations or fleets.
 
+mod difference;
 pub mod ebpf;
 mod engine;
 mod network;

@@ -1,5 +1,6 @@
 //! The engine for machines without root: it keeps what it was asked for and moves no packet.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use tombolo_domain::id::NetworkInterfaceId;
 
+use crate::difference::only_in;
 use crate::tables::Tables;
 use crate::verdict::{self, Verdict};
 use crate::{Applied, Counters, EngineError, EngineKind, Network, NetworkEngine};
@@ -89,14 +91,7 @@ impl NetworkEngine for SimulatedEngine {
 }
 
 /// How many keys of the two maps are in one only or have another value.
-fn differences<K: Ord, V: PartialEq>(
-    before: &std::collections::BTreeMap<K, V>,
-    after: &std::collections::BTreeMap<K, V>,
-) -> usize {
+fn differences<K: Ord, V: PartialEq>(before: &BTreeMap<K, V>, after: &BTreeMap<K, V>) -> usize {
     let removed = before.keys().filter(|key| !after.contains_key(key)).count();
-    let put = after
-        .iter()
-        .filter(|(key, value)| before.get(key) != Some(value))
-        .count();
-    removed + put
+    removed + only_in(after, before).count()
 }

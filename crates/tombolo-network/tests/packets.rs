@@ -13,10 +13,10 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsRawFd;
 
 use common::frame::{self, Frame};
-use common::machine::{Machine, assert_nothing_received, wait_for};
+use common::machine::{Machine, assert_nothing_received, link_of, wait_for};
 use common::{Build, eni, pcx, two_vpcs};
 use tombolo_network::ebpf::AttachmentKind;
-use tombolo_network::{DropReason, Network};
+use tombolo_network::{DropReason, MacAddress, Network};
 
 #[test]
 fn interfaces_of_one_vpc_reach_each_other_across_subnets() {
@@ -286,6 +286,31 @@ fn older_kernels_attachment_carries_packets_too() {
     machine.assert_delivers(&one, &two);
     machine.apply(two_vpcs());
     machine.assert_drops(&one, machine.network.address(2), DropReason::NoRoute);
+}
+
+#[test]
+fn an_interface_that_cannot_be_made_does_not_stop_the_others() {
+    let mut network = two_vpcs().peered(1, 1, 2).interface(3, 1, "10.1.0.5");
+    // A group address, which no interface can have.
+    network.interfaces.get_mut(&eni(3)).unwrap().mac = MacAddress([1, 0, 0x5e, 0, 0, 1]);
+    let mut machine = Machine::new();
+    let failed = machine.apply_with_failures(network.clone()).failed;
+    assert_eq!(failed.keys().collect::<Vec<_>>(), [&eni(3)]);
+    let expected = format!(
+        "making the veth pair of {} from {} to eth0 in tmb-{}-{:017x}: ",
+        eni(3),
+        link_of(3),
+        machine.config.name,
+        3
+    );
+    assert!(failed[&eni(3)].starts_with(&expected), "{failed:?}");
+    let [one, two] = [1, 2].map(|interface| machine.udp(interface));
+    machine.assert_delivers(&one, &two);
+
+    network.interfaces.get_mut(&eni(3)).unwrap().mac = MacAddress([2, 0, 0x5e, 0, 0, 1]);
+    assert_ne!(machine.apply(network).changes, 0);
+    let three = machine.udp(3);
+    machine.assert_delivers(&one, &three);
 }
 
 #[test]

@@ -57,7 +57,8 @@ fn has_capabilities() -> Result<(), EngineError> {
 fn mounts_bpffs() -> Result<(), EngineError> {
     let mounted = namespace::on_own_thread(|| {
         unshare(CloneFlags::CLONE_NEWNS)?;
-        // Nothing of the trial may reach the mount namespace that this one was copied from.
+        // Nothing of the trial may reach the mount namespace that this one was copied from. Then
+        // any mount point will do, and the root is always there.
         mount(
             None::<&str>,
             "/",
@@ -67,7 +68,7 @@ fn mounts_bpffs() -> Result<(), EngineError> {
         )?;
         mount(
             Some("tombolo"),
-            "/tmp",
+            "/",
             Some("bpf"),
             MsFlags::empty(),
             None::<&str>,

@@ -8,15 +8,15 @@ use ipnet::Ipv4Net;
 use crate::tables::{Admission, NextHop};
 use crate::{Interface, MacAddress, VpcNumber};
 
-/// A key of a longest-prefix-match trie: how many of the bits count, and the bits.
-pub(super) type PrefixKey<const BYTES: usize> = (u32, [u8; BYTES]);
+/// A key of a longest-prefix-match trie: the bits, and how many of them count.
+pub(super) type PrefixKey<const BYTES: usize> = ([u8; BYTES], u32);
 
 /// The key of `routes`: the whole VPC number, then the destination's prefix.
 pub(super) fn route_key(vpc: VpcNumber, destination: Ipv4Net) -> PrefixKey<8> {
     let mut bits = [0; 8];
     bits[..4].copy_from_slice(&vpc.0.to_be_bytes());
     bits[4..].copy_from_slice(&destination.network().octets());
-    (32 + u32::from(destination.prefix_len()), bits)
+    (bits, 32 + u32::from(destination.prefix_len()))
 }
 
 /// The key of `admissions`: both VPC numbers, then the sources' prefix.
@@ -25,7 +25,7 @@ pub(super) fn admission_key(admission: &Admission) -> PrefixKey<12> {
     bits[..4].copy_from_slice(&admission.to.0.to_be_bytes());
     bits[4..8].copy_from_slice(&admission.from.0.to_be_bytes());
     bits[8..].copy_from_slice(&admission.sources.network().octets());
-    (64 + u32::from(admission.sources.prefix_len()), bits)
+    (bits, 64 + u32::from(admission.sources.prefix_len()))
 }
 
 /// `struct interface`, by the index of the veth's end in the core namespace.

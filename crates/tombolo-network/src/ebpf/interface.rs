@@ -16,7 +16,7 @@ use crate::{Interface, MacAddress};
 pub(super) const ROUTER_MAC: MacAddress = MacAddress([0x02, 0x54, 0x4d, 0x42, 0x00, 0x01]);
 
 /// The largest packet of an interface, in bytes.
-const MTU: u32 = 1500;
+pub(super) const MTU: u32 = 1500;
 
 /// The workload's end, as it sees it.
 const FAR_NAME: &str = "eth0";

@@ -58,10 +58,20 @@ impl Machine {
     ///
     /// The order keeps VPCs apart at every moment: first nothing may cross that should not, then
     /// interfaces go and come, then the data path learns of the new ones, and admissions are last.
-    pub(super) fn apply(&mut self, network: &Network) -> Result<Applied, EngineError> {
-        // Asked for the same again, or for the first time: believe nothing. An error on the way
-        // leaves `last` empty, so the next call looks too.
-        let verify = self.last.take().is_none_or(|last| last == *network);
+    pub(super) fn apply(&mut self, network: Network) -> Result<Applied, EngineError> {
+        // Asked for the same again, or for the first time: believe nothing. After a failure `last`
+        // is empty, so the next call looks too.
+        let verify = self.last.take().is_none_or(|last| last == network);
+        let applied = self.converge(&network, verify)?;
+        self.last = applied.failed.is_empty().then_some(network);
+        for (id, reason) in &applied.failed {
+            tracing::warn!(interface = %id, reason, "a network interface could not be made");
+        }
+        tracing::debug!(changes = applied.changes, verify, "applied the network");
+        Ok(applied)
+    }
+
+    fn converge(&mut self, network: &Network, verify: bool) -> Result<Applied, EngineError> {
         let mut applied = Applied::default();
         if verify {
             applied.changes += self.inspect()?;
@@ -90,11 +100,6 @@ impl Machine {
             self.data_path.remove_other_builds()?;
         }
         self.commission(network, made, &mut applied.failed);
-        self.last = Some(network.clone());
-        for (id, reason) in &applied.failed {
-            tracing::warn!(interface = %id, reason, "a network interface could not be made");
-        }
-        tracing::debug!(changes = applied.changes, verify, "applied the network");
         Ok(applied)
     }
 
@@ -106,7 +111,7 @@ impl Machine {
     /// See [`crate::NetworkEngine::teardown`].
     pub(super) fn teardown(mut self) -> Result<(), EngineError> {
         let looked = self.inspect().map(drop);
-        let emptied = self.apply(&Network::default()).map(drop);
+        let emptied = self.converge(&Network::default(), false).map(drop);
         let core = self.names.core();
         let unnamed = namespace::remove(&core).doing(|| format!("removing the namespace {core}"));
         let bpffs = self.bpffs.clone();
@@ -177,20 +182,22 @@ impl Machine {
             .filter(|link| !kept.contains(&link.name))
             .cloned()
             .collect();
-        for link in &unwanted {
-            self.remove_link(link)?;
-        }
+        self.delete(&unwanted)?;
         Ok(unwanted.len())
     }
 
-    fn remove_link(&mut self, link: &Link) -> Result<(), EngineError> {
-        self.attachments.forget(&link.name)?;
-        match self.netlink.delete_link(link.index) {
-            // Somebody else was faster, or its workload's end went with its namespace.
-            Err(error) if error.raw_os_error() == Some(libc::ENODEV) => {}
-            other => other.doing(|| format!("deleting the link {} ({})", link.name, link.alias))?,
+    fn delete(&mut self, links: &[Link]) -> Result<(), EngineError> {
+        for link in links {
+            self.attachments.forget(&link.name)?;
         }
-        self.links.remove(&link.name);
+        let indices: Vec<u32> = links.iter().map(|link| link.index).collect();
+        self.netlink.delete_links(&indices).doing(|| {
+            let names: Vec<&str> = links.iter().map(|link| link.name.as_str()).collect();
+            format!("deleting the links {}", names.join(", "))
+        })?;
+        for link in links {
+            self.links.remove(&link.name);
+        }
         Ok(())
     }
 
@@ -314,7 +321,7 @@ impl Machine {
     /// Removes a link that `error` made useless, and says why.
     fn withdraw(&mut self, link: &str, error: &EngineError) -> String {
         let removed = match self.links.get(link).cloned() {
-            Some(link) => self.remove_link(&link),
+            Some(link) => self.delete(&[link]),
             None => Ok(()),
         };
         match removed {

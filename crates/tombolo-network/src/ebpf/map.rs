@@ -11,6 +11,7 @@ use aya::maps::{HashMap, Map, MapData, MapError};
 use super::entries::PrefixKey;
 use super::error::Doing;
 use crate::EngineError;
+use crate::difference::only_in;
 
 /// A map of the data path, and its contents as last read and since written.
 pub(super) struct MirroredMap<M, K, V> {
@@ -59,10 +60,7 @@ where
 
     /// Removes what is not in `wanted` exactly so; returns how many entries that were.
     pub(super) fn retain(&mut self, wanted: &BTreeMap<K, V>) -> Result<usize, EngineError> {
-        let unwanted: Vec<K> = self
-            .known
-            .iter()
-            .filter(|(key, value)| wanted.get(key) != Some(value))
+        let unwanted: Vec<K> = only_in(&self.known, wanted)
             .map(|(key, _)| key.clone())
             .collect();
         for key in &unwanted {
@@ -79,20 +77,19 @@ where
 
     /// Puts what of `wanted` is not there; returns how many entries that were.
     pub(super) fn extend(&mut self, wanted: &BTreeMap<K, V>) -> Result<usize, EngineError> {
-        let mut put = 0;
-        for (key, value) in wanted {
-            if self.known.get(key) == Some(value) {
-                continue;
-            }
-            self.map.put(key, value).doing(|| {
+        let missing: Vec<(K, V)> = only_in(wanted, &self.known)
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
+        let put = missing.len();
+        for (key, value) in missing {
+            self.map.put(&key, &value).doing(|| {
                 format!(
-                    "adding entry {} to the BPF map {}",
-                    self.known.len() + 1,
+                    "adding to the {} entries of the BPF map {}",
+                    self.known.len(),
                     self.name
                 )
             })?;
-            self.known.insert(key.clone(), value.clone());
-            put += 1;
+            self.known.insert(key, value);
         }
         Ok(put)
     }
@@ -123,16 +120,16 @@ impl<const BYTES: usize, V: Pod> Entries<PrefixKey<BYTES>, V> for LpmTrie<MapDat
 
     fn read(&self) -> Result<BTreeMap<PrefixKey<BYTES>, V>, MapError> {
         self.iter()
-            .map(|entry| entry.map(|(key, value)| ((key.prefix_len(), key.data()), value)))
+            .map(|entry| entry.map(|(key, value)| ((key.data(), key.prefix_len()), value)))
             .collect()
     }
 
     fn put(&mut self, key: &PrefixKey<BYTES>, value: &V) -> Result<(), MapError> {
-        self.insert(&Key::new(key.0, key.1), value, 0)
+        self.insert(&Key::new(key.1, key.0), value, 0)
     }
 
     fn remove(&mut self, key: &PrefixKey<BYTES>) -> Result<(), MapError> {
-        LpmTrie::remove(self, &Key::new(key.0, key.1))
+        LpmTrie::remove(self, &Key::new(key.1, key.0))
     }
 }
 

@@ -13,6 +13,7 @@
 //! looked at again, and can harm only itself.
 
 mod attachment;
+mod bare;
 mod bpffs;
 mod check;
 mod datapath;
@@ -37,6 +38,7 @@ use tokio::sync::oneshot;
 use tombolo_domain::id::NetworkInterfaceId;
 
 pub use self::attachment::AttachmentKind;
+pub use self::bare::BarePair;
 pub use self::check::check;
 use self::error::Doing;
 use self::worker::Command;

@@ -16,7 +16,7 @@ use nix::sys::statfs::{NSFS_MAGIC, statfs};
 const DIRECTORY: &str = "/run/netns";
 
 /// The calling thread's own network namespace.
-const CURRENT: &str = "/proc/thread-self/ns/net";
+pub(super) const CURRENT: &str = "/proc/thread-self/ns/net";
 
 /// Where the namespace `name` is, whether or not it exists.
 pub(super) fn path(name: &str) -> PathBuf {

@@ -29,6 +29,10 @@ use crate::MacAddress;
 const OPERATIONAL_DEADLINE: Duration = Duration::from_secs(2);
 const OPERATIONAL_INTERVAL: Duration = Duration::from_micros(100);
 
+/// The group (`ip link set group`) of links about to be removed; no other link of the core
+/// namespace is in it.
+const DOOMED: u32 = 0x746d_6200;
+
 /// A socket to the kernel's routing tables and links of one network namespace.
 pub(super) struct Netlink {
     socket: Socket,
@@ -143,9 +147,26 @@ impl Netlink {
         }
     }
 
-    /// Removes a link, and with a veth its other end.
-    pub(super) fn delete_link(&mut self, index: u32) -> io::Result<()> {
-        self.request(RouteNetlinkMessage::DelLink(of_link(index)), 0)
+    /// Removes links, and with each veth its other end. Those that are gone already are no error.
+    ///
+    /// The kernel waits tens of milliseconds for its readers at each removal, so several go as one
+    /// group.
+    pub(super) fn delete_links(&mut self, indices: &[u32]) -> io::Result<()> {
+        if let &[index] = indices {
+            let deleted = self.request(RouteNetlinkMessage::DelLink(of_link(index)), 0);
+            return unless_gone(deleted);
+        }
+        for &index in indices {
+            let mut doomed = of_link(index);
+            doomed.attributes.push(LinkAttribute::Group(DOOMED));
+            unless_gone(self.request(RouteNetlinkMessage::SetLink(doomed), 0))?;
+        }
+        if indices.is_empty() {
+            return Ok(());
+        }
+        let mut group = LinkMessage::default();
+        group.attributes.push(LinkAttribute::Group(DOOMED));
+        unless_gone(self.request(RouteNetlinkMessage::DelLink(group), 0))
     }
 
     /// Gives a link an address and its on-link prefix.
@@ -247,6 +268,14 @@ impl Netlink {
             }
         }
         Ok(payloads)
+    }
+}
+
+/// Somebody else was faster, or a veth's other end went with its namespace.
+fn unless_gone(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(()),
+        other => other,
     }
 }
 

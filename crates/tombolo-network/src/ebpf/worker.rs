@@ -53,7 +53,7 @@ impl Worker {
                 let _ = reply.send(self.machine().map(drop));
             }
             Command::Apply(network, reply) => {
-                let _ = reply.send(self.machine().and_then(|machine| machine.apply(&network)));
+                let _ = reply.send(self.machine().and_then(|machine| machine.apply(*network)));
             }
             Command::Counters(reply) => {
                 let _ = reply.send(self.machine().and_then(|machine| machine.counters()));

@@ -1,0 +1,76 @@
+//! Two network namespaces joined by one veth pair and nothing else: what the data path is measured
+//! against.
+
+use std::fs::File;
+use std::io;
+use std::net::Ipv4Addr;
+use std::os::fd::{AsFd, AsRawFd};
+use std::path::PathBuf;
+
+use ipnet::Ipv4Net;
+use nix::net::if_::if_nametoindex;
+use nix::sched::{CloneFlags, setns, unshare};
+
+use super::interface::MTU;
+use super::namespace;
+use super::netlink::{Netlink, VethEnd};
+use crate::MacAddress;
+
+/// The link's name at both ends.
+const NAME: &str = "eth0";
+
+/// Two namespaces without names, which are gone with this value, however the process ends.
+#[derive(Debug)]
+pub struct BarePair {
+    ends: [File; 2],
+}
+
+impl BarePair {
+    /// Makes the pair, with an address at each end. Needs root.
+    pub fn new(addresses: [Ipv4Addr; 2]) -> io::Result<Self> {
+        let make = || {
+            namespace::on_own_thread(|| {
+                unshare(CloneFlags::CLONE_NEWNET)?;
+                File::open(namespace::CURRENT)
+            })
+        };
+        let pair = BarePair {
+            ends: [make()?, make()?],
+        };
+        let end = |address| VethEnd {
+            name: NAME,
+            mac: MacAddress::for_address(address),
+        };
+        let [near, far] = addresses;
+        pair.within(0, |netlink| {
+            netlink.create_veth(end(near), end(far), pair.ends[1].as_fd(), MTU)
+        })?;
+        for (at, address) in addresses.into_iter().enumerate() {
+            pair.within(at, |netlink| {
+                let link = if_nametoindex(NAME)?;
+                // Wide enough for both ends, wherever they are.
+                let address = Ipv4Net::new(address, 0).map_err(io::Error::other)?;
+                netlink.add_address(link, address)?;
+                netlink.set_up(link)
+            })?;
+        }
+        Ok(pair)
+    }
+
+    /// The namespaces, as paths for `setns(2)` that are good in this process only.
+    pub fn namespaces(&self) -> [PathBuf; 2] {
+        [&self.ends[0], &self.ends[1]]
+            .map(|end| PathBuf::from(format!("/proc/self/fd/{}", end.as_raw_fd())))
+    }
+
+    fn within<T: Send>(
+        &self,
+        end: usize,
+        work: impl FnOnce(&mut Netlink) -> io::Result<T> + Send,
+    ) -> io::Result<T> {
+        namespace::on_own_thread(|| {
+            setns(&self.ends[end], CloneFlags::CLONE_NEWNET)?;
+            work(&mut Netlink::open()?)
+        })
+    }
+}
