@@ -3,6 +3,8 @@
 
 mod instance;
 mod report;
+mod transition;
+mod validation;
 mod worker;
 
 use std::collections::BTreeMap;

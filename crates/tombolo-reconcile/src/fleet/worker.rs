@@ -1,6 +1,5 @@
 //! One fleet's worker.
 
-use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use tokio::select;
@@ -8,30 +7,29 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use tombolo_domain::Scope;
 use tombolo_domain::fleet::{
-    Compute, EventCode, Fleet, FleetEvent, FleetStatus, Instance, RuntimeConfiguration,
+    Compute, EventCode, Fleet, FleetStatus, Instance, RuntimeConfiguration,
 };
-use tombolo_domain::id::{BuildId, FleetId, VpcId, VpcPeeringConnectionId};
-use tombolo_domain::peering::{FailureReason, State, Step};
+use tombolo_domain::id::{FleetId, VpcId, VpcPeeringConnectionId};
+use tombolo_domain::peering::State;
 use tombolo_fleet::{ControlError, NumberedEvent};
 use tombolo_store::typed::Transaction;
 use tombolo_store::{StoreError, keys};
 
 use super::instance::{self, AttachOrStartError, EndError, Live};
 use super::report::report;
-use super::{RESYNC, RETRY};
+use super::transition::{Failure, Record};
+use super::{RESYNC, RETRY, validation};
+use crate::Context;
 use crate::network::NetworkStatus;
 use crate::transact::transact;
 use crate::wake::Wakes;
-use crate::{Context, builds_directory};
 
 /// How long server processes have to end by themselves when their fleet is deleted.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// Takes one fleet from state to state.
 pub(super) struct Worker {
-    context: Context,
-    scope: Scope,
-    fleet: FleetId,
+    record: Record,
     network: watch::Receiver<NetworkStatus>,
     live: Option<Live>,
 }
@@ -44,12 +42,6 @@ enum Next {
     Wait,
     /// Nothing to do for ever.
     Gone,
-}
-
-/// Why a fleet cannot become active: the code and the message of its event.
-struct Failure {
-    code: EventCode,
-    message: String,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -68,13 +60,11 @@ impl Worker {
     pub(super) fn new(
         context: Context,
         scope: Scope,
-        fleet: FleetId,
+        id: FleetId,
         network: watch::Receiver<NetworkStatus>,
     ) -> Self {
         Worker {
-            context,
-            scope,
-            fleet,
+            record: Record { context, scope, id },
             network,
             live: None,
         }
@@ -88,7 +78,7 @@ impl Worker {
                 Ok(Next::Gone) => return,
                 Err(error) => {
                     tracing::error!(
-                        fleet = %self.fleet,
+                        fleet = %self.record.id,
                         error = &error as &(dyn std::error::Error + 'static),
                         "a fleet could not be reconciled; trying again in {RETRY:?}"
                     );
@@ -109,7 +99,7 @@ impl Worker {
                 Some(Ok(Some(event))) => {
                     if let Err(error) = self.take_event(event).await {
                         tracing::error!(
-                            fleet = %self.fleet,
+                            fleet = %self.record.id,
                             error = &error as &(dyn std::error::Error + 'static),
                             "an instance's event could not be dealt with; it will be read again"
                         );
@@ -125,8 +115,8 @@ impl Worker {
 
     /// Makes the fleet's next step, if there is one.
     async fn look(&mut self) -> Result<Next, WorkerError> {
-        let mut tx = Transaction::new(self.context.store.clone());
-        let Some(fleet) = tx.get(&keys::fleet(&self.scope, &self.fleet)).await? else {
+        let mut tx = Transaction::new(self.record.store().clone());
+        let Some(fleet) = tx.get(&self.record.key()).await? else {
             return Ok(Next::Gone);
         };
         let Compute::Managed {
@@ -140,15 +130,14 @@ impl Worker {
             return Ok(Next::Gone);
         };
         match fleet.status {
-            FleetStatus::New => self.advance(FleetStatus::New).await,
+            FleetStatus::New => self.settle(FleetStatus::New, Ok(())).await,
             FleetStatus::Downloading => {
-                let outcome = self.find_build(build);
-                self.advance_or_fail(FleetStatus::Downloading, outcome)
-                    .await
+                let outcome = validation::build_is_here(&self.record.context, build);
+                self.settle(FleetStatus::Downloading, outcome).await
             }
             FleetStatus::Validating => {
-                let outcome = self.validate(build, runtime);
-                self.advance_or_fail(FleetStatus::Validating, outcome).await
+                let outcome = validation::can_run(&self.record.context, build, runtime);
+                self.settle(FleetStatus::Validating, outcome).await
             }
             FleetStatus::Building => self.build_instance(vpc).await,
             FleetStatus::Activating => self.activate(&fleet, runtime, peering.as_ref()).await,
@@ -170,57 +159,16 @@ impl Worker {
         }
     }
 
-    /// The build's files are on this machine already: an import puts them where instances mount
-    /// them from.
-    fn find_build(&self, build: &BuildId) -> Result<(), Failure> {
-        let path = builds_directory(&self.context.directory).join(build.as_str());
-        if path.is_dir() {
-            return Ok(());
-        }
-        Err(Failure {
-            code: EventCode::FleetBinaryDownloadFailed,
-            message: format!(
-                "The files of build {build} are not on this server. Import the build again with \
-                 `tombolo build import` and create a new fleet with it."
-            ),
-        })
-    }
-
-    fn validate(&self, build: &BuildId, runtime: &RuntimeConfiguration) -> Result<(), Failure> {
-        let root = builds_directory(&self.context.directory).join(build.as_str());
-        for process in &runtime.server_processes {
-            let path = &process.launch_path;
-            // The runtime configuration was accepted with paths inside of the build only.
-            let file = root.join(process.path_in_build().unwrap_or_default());
-            let metadata = std::fs::metadata(&file)
-                .ok()
-                .filter(std::fs::Metadata::is_file);
-            let Some(metadata) = metadata else {
-                return Err(Failure {
-                    code: EventCode::FleetValidationLaunchPathNotFound,
-                    message: format!(
-                        "The launch path {path} was not found in build {build}: /local/game is the \
-                         folder that was given to `tombolo build import --root`."
-                    ),
-                });
-            };
-            if metadata.permissions().mode() & 0o111 == 0 {
-                return Err(Failure {
-                    code: EventCode::FleetValidationExecutableRuntimeFailure,
-                    message: format!(
-                        "The launch path {path} of build {build} is not executable: run chmod +x \
-                         on the file and import the build again."
-                    ),
-                });
-            }
-        }
-        Ok(())
-    }
-
     /// Makes the instance's record and interface, and waits until the network has it.
     async fn build_instance(&mut self, vpc: &VpcId) -> Result<Next, WorkerError> {
         let Some(instance) = self.instance().await? else {
-            instance::create(&self.context, &self.scope, &self.fleet, vpc).await?;
+            instance::create(
+                &self.record.context,
+                &self.record.scope,
+                &self.record.id,
+                vpc,
+            )
+            .await?;
             return Ok(Next::Again);
         };
         let failed = {
@@ -240,7 +188,7 @@ impl Worker {
                 ),
             }),
         };
-        self.advance_or_fail(FleetStatus::Building, outcome).await
+        self.settle(FleetStatus::Building, outcome).await
     }
 
     /// First the peering that was asked for together with the fleet, so that server processes find
@@ -252,23 +200,18 @@ impl Worker {
         peering: Option<&VpcPeeringConnectionId>,
     ) -> Result<Next, WorkerError> {
         if let Some(id) = peering {
-            let region = &self.scope.region;
-            let key = keys::connection(region, self.scope.account, &self.fleet, id);
-            let connection = Transaction::new(self.context.store.clone())
-                .get(&key)
-                .await?;
-            match connection.map(|connection| connection.state) {
+            match self
+                .record
+                .connection(id)
+                .await?
+                .map(|connection| connection.state)
+            {
                 Some(State::Active) => {}
                 Some(state) if state.is_pending() => return Ok(Next::Wait),
                 _ => {
-                    let failure = Failure {
-                        code: EventCode::FleetActivationFailed,
-                        message: format!(
-                            "VPC peering connection {id}, which was asked for together with the \
-                             fleet, did not become active; the event of the connection says why."
-                        ),
-                    };
-                    return self.fail(FleetStatus::Activating, failure).await;
+                    return self
+                        .settle(FleetStatus::Activating, Err(not_peered(id)))
+                        .await;
                 }
             }
         }
@@ -276,7 +219,7 @@ impl Worker {
             return Ok(Next::Wait);
         };
         if instance.running {
-            return self.advance(FleetStatus::Activating).await;
+            return self.settle(FleetStatus::Activating, Ok(())).await;
         }
         match self.keep_running(fleet, runtime, instance).await {
             Err(WorkerError::Start(error)) => {
@@ -284,7 +227,7 @@ impl Worker {
                     code: EventCode::FleetInitializationFailed,
                     message: format!("The instance could not be started: {}.", chain(&error)),
                 };
-                self.fail(FleetStatus::Activating, failure).await
+                self.settle(FleetStatus::Activating, Err(failure)).await
             }
             outcome => outcome.map(|()| Next::Wait),
         }
@@ -305,15 +248,15 @@ impl Worker {
             return Ok(());
         }
         let (live, incarnation) =
-            instance::attach_or_start(&self.context, fleet, runtime, &instance).await?;
+            instance::attach_or_start(&self.record.context, fleet, runtime, &instance).await?;
         let again = instance
             .supervisor
             .as_ref()
             .is_some_and(|known| *known != incarnation);
         let same = instance.supervisor.as_ref() == Some(&incarnation);
         let resume_after = if same { instance.seen } else { 0 };
-        transact(&self.context.store, async |tx| {
-            let key = keys::instance(&self.scope, &self.fleet, &instance.id);
+        transact(self.record.store(), async |tx| {
+            let key = keys::instance(&self.record.scope, &self.record.id, &instance.id);
             let Some(mut current) = tx.get(&key).await? else {
                 return Ok(());
             };
@@ -327,7 +270,7 @@ impl Worker {
                     "Instance {} had ended and was started again with all its server processes.",
                     instance.id
                 );
-                tx.put(&self.event(EventCode::GenericEvent, message))?;
+                tx.put(&self.record.event(EventCode::GenericEvent, message))?;
             }
             Ok(())
         })
@@ -341,9 +284,9 @@ impl Worker {
         let Some(live) = &self.live else {
             return Ok(());
         };
-        tracing::debug!(fleet = %self.fleet, instance = %live.id, ?event, "an instance reports");
-        transact(&self.context.store, async |tx| {
-            let key = keys::instance(&self.scope, &self.fleet, &live.id);
+        tracing::debug!(fleet = %self.record.id, instance = %live.id, ?event, "an instance reports");
+        transact(self.record.store(), async |tx| {
+            let key = keys::instance(&self.record.scope, &self.record.id, &live.id);
             let Some(mut instance) = tx.get(&key).await? else {
                 return Ok(());
             };
@@ -354,15 +297,18 @@ impl Worker {
             instance.running |= event.event == tombolo_fleet::Event::Running;
             tx.put(&instance)?;
 
-            let Some(fleet) = tx.get(&keys::fleet(&self.scope, &self.fleet)).await? else {
+            let Some(fleet) = tx.get(&self.record.key()).await? else {
                 return Ok(());
             };
             if let Some(report) = report(&live.id, &event.event, fleet.status) {
                 if report.is_fatal && fleet.status.is_starting() {
-                    self.write_failure(tx, fleet, report.code, report.message)
-                        .await?;
+                    let failure = Failure {
+                        code: report.code,
+                        message: report.message,
+                    };
+                    self.record.write_failure(tx, fleet, &failure).await?;
                 } else {
-                    tx.put(&self.event(report.code, report.message))?;
+                    tx.put(&self.record.event(report.code, report.message))?;
                 }
             }
             Ok(())
@@ -375,17 +321,17 @@ impl Worker {
     async fn end_instance(&mut self) -> Result<(), WorkerError> {
         self.live = None;
         if let Some(instance) = self.instance().await? {
-            instance::end(&self.context, &instance, GRACE).await?;
-            instance::remove(&self.context, &instance).await?;
+            instance::end(&self.record.context, &instance, GRACE).await?;
+            instance::remove(&self.record.context, &instance).await?;
         }
         Ok(())
     }
 
     /// Removes the fleet's VPC once no connection holds it, which is the end of the fleet.
     async fn remove(&self, vpc: &VpcId) -> Result<Next, WorkerError> {
-        let removed = transact(&self.context.store, async |tx| {
+        let removed = transact(self.record.store(), async |tx| {
             let connections = tx
-                .list(&keys::connections_of(&self.scope, &self.fleet))
+                .list(&keys::connections_of(&self.record.scope, &self.record.id))
                 .await?;
             if connections
                 .iter()
@@ -393,122 +339,35 @@ impl Worker {
             {
                 return Ok(false);
             }
-            let Some(fleet) = tx.get(&keys::fleet(&self.scope, &self.fleet)).await? else {
+            let Some(fleet) = tx.get(&self.record.key()).await? else {
                 return Ok(true);
             };
-            tx.remove_vpc(&self.scope, vpc).await?;
-            self.write_status(tx, fleet, FleetStatus::Terminated)?;
+            tx.remove_vpc(&self.record.scope, vpc).await?;
+            self.record
+                .write_status(tx, fleet, FleetStatus::Terminated)?;
             Ok(true)
         })
         .await?;
         Ok(if removed { Next::Gone } else { Next::Wait })
     }
 
-    async fn advance_or_fail(
+    /// Takes the fleet from `from` on its way, or to ERROR.
+    async fn settle(
         &self,
         from: FleetStatus,
         outcome: Result<(), Failure>,
     ) -> Result<Next, WorkerError> {
         match outcome {
-            Ok(()) => self.advance(from).await,
-            Err(failure) => self.fail(from, failure).await,
+            Ok(()) => self.record.advance(from).await?,
+            Err(failure) => self.record.fail(from, &failure).await?,
         }
-    }
-
-    /// Takes the fleet to the next state on its way, if it is still in `from`.
-    async fn advance(&self, from: FleetStatus) -> Result<Next, WorkerError> {
-        transact(&self.context.store, async |tx| {
-            let fleet = tx.get(&keys::fleet(&self.scope, &self.fleet)).await?;
-            if let Some(fleet) = fleet.filter(|fleet| fleet.status == from)
-                && let Some(next) = from.next_towards_active()
-            {
-                self.write_status(tx, fleet, next)?;
-            }
-            Ok(())
-        })
-        .await?;
         Ok(Next::Again)
-    }
-
-    /// Takes the fleet to ERROR, if it is still in `from`.
-    async fn fail(&self, from: FleetStatus, failure: Failure) -> Result<Next, WorkerError> {
-        transact(&self.context.store, async |tx| {
-            let fleet = tx.get(&keys::fleet(&self.scope, &self.fleet)).await?;
-            if let Some(fleet) = fleet.filter(|fleet| fleet.status == from) {
-                self.write_failure(tx, fleet, failure.code, failure.message.clone())
-                    .await?;
-            }
-            Ok(())
-        })
-        .await?;
-        Ok(Next::Again)
-    }
-
-    /// A fleet that fails takes the connection along that was asked for together with it: both
-    /// succeed, or both fail.
-    async fn write_failure(
-        &self,
-        tx: &mut Transaction,
-        fleet: Fleet,
-        code: EventCode,
-        message: String,
-    ) -> Result<(), StoreError> {
-        if let Compute::Managed {
-            peering: Some(id), ..
-        } = &fleet.compute
-        {
-            let region = &self.scope.region;
-            let key = keys::connection(region, self.scope.account, &self.fleet, id);
-            if let Some(mut connection) = tx.get(&key).await? {
-                let step = match connection.state.is_pending() {
-                    true => Step::Fail(FailureReason::FleetEnded),
-                    false => Step::Delete(self.scope.account),
-                };
-                // One that has ended already stays as it is.
-                if connection.take(step, self.context.clock.now()).is_ok() {
-                    tx.put(&connection)?;
-                }
-            }
-        }
-        tx.put(&self.event(code, message))?;
-        self.write_status(tx, fleet, FleetStatus::Error)
-    }
-
-    fn write_status(
-        &self,
-        tx: &mut Transaction,
-        mut fleet: Fleet,
-        to: FleetStatus,
-    ) -> Result<(), StoreError> {
-        match fleet.status.to(to) {
-            Ok(status) => fleet.status = status,
-            Err(refused) => {
-                tracing::warn!(fleet = %self.fleet, %refused, "a fleet's step was out of place");
-                return Ok(());
-            }
-        }
-        let event = self.event(
-            to.event(),
-            format!("Fleet {} changed state to {to}.", self.fleet),
-        );
-        if to == FleetStatus::Terminated {
-            fleet.terminated = Some(event.at);
-        }
-        tracing::info!(fleet = %self.fleet, status = %to, "fleet changed state");
-        tx.put(&event)?;
-        tx.put(&fleet)
-    }
-
-    fn event(&self, code: EventCode, message: String) -> FleetEvent {
-        let now = self.context.clock.now();
-        let (scope, fleet) = (self.scope.clone(), self.fleet.clone());
-        FleetEvent::new(scope, fleet, code, message, now, &*self.context.ids)
     }
 
     async fn instance(&self) -> Result<Option<Instance>, StoreError> {
-        let mut tx = Transaction::new(self.context.store.clone());
+        let mut tx = Transaction::new(self.record.store().clone());
         let mut instances = tx
-            .peek(&keys::instances_of(&self.scope, &self.fleet))
+            .peek(&keys::instances_of(&self.record.scope, &self.record.id))
             .await?;
         Ok(instances.pop())
     }
@@ -519,6 +378,16 @@ async fn next_event(live: &mut Option<Live>) -> Result<Option<NumberedEvent>, Co
     match live {
         Some(live) => live.events.next().await,
         None => std::future::pending().await,
+    }
+}
+
+fn not_peered(connection: &VpcPeeringConnectionId) -> Failure {
+    Failure {
+        code: EventCode::FleetActivationFailed,
+        message: format!(
+            "VPC peering connection {connection}, which was asked for together with the fleet, did \
+             not become active; the event of the connection says why."
+        ),
     }
 }
 
