@@ -142,8 +142,8 @@ fn release_network_namespaces(root: &Path) -> Result<(), StepError> {
     for path in mounts.lines().filter_map(network_namespace_name) {
         let path = Path::new(&path);
         if path.starts_with(root) {
-            // In a user namespace the host's mounts are locked to each other. What stays mounted
-            // then is seen by the slave propagation of `enter`, and holds a name and no packet.
+            // Refused in a user namespace, where the host's mounts are locked to each other: there
+            // such a name goes when the host's own unmount arrives here, or with the instance.
             let _ = umount2(path, MntFlags::MNT_DETACH);
         }
     }

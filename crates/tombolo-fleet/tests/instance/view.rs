@@ -109,6 +109,26 @@ async fn names_of_the_hosts_network_namespaces_are_not_held() {
     instance.kill().await.unwrap();
 }
 
+#[tokio::test]
+async fn the_view_does_not_contain_itself() {
+    let fixture = Fixture::with_server("exec sleep 1000");
+    let (instance, _events) = fixture.start_healthy().await;
+    let mounts = format!("/proc/{}/mountinfo", instance.incarnation().pid);
+    let mounts = fs::read_to_string(mounts).unwrap();
+    let place = fixture.path("").display().to_string();
+    let within: Vec<_> = mounts
+        .lines()
+        .filter(|line| {
+            line.split(' ')
+                .nth(4)
+                .unwrap()
+                .contains(place.trim_end_matches('/'))
+        })
+        .collect();
+    assert_eq!(within, Vec::<&str>::new());
+    instance.kill().await.unwrap();
+}
+
 /// A bind mount that is taken away again.
 struct Mounted<'a>(&'a Path);
 
