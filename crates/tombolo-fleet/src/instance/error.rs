@@ -68,7 +68,7 @@ pub struct AttachError {
 }
 
 /// A supervisor that could not be talked to. When the instance has ended meanwhile,
-/// [`Instance::is_alive`] is false.
+/// [`Instance::is_alive`](super::Instance::is_alive) is false.
 #[derive(Debug, thiserror::Error)]
 #[error("talking to the supervisor of the instance in {directory:?}")]
 pub struct ControlError {
