@@ -1,0 +1,115 @@
+//! Which block of addresses a fleet gets.
+
+use serde_json::json;
+use tombolo_domain::cidr::AddressPlan;
+
+use super::server::{
+    AWAY, Account, BACKEND, STRANGER, STUDIO, Server, assert_refused, fleet_input, with,
+};
+
+async fn block(account: &Account<'_>, fleet: &str) -> String {
+    account.hidden_vpc(fleet).await.cidr.to_string()
+}
+
+fn plan(pool: &str, fleet_prefix: u8) -> AddressPlan {
+    AddressPlan {
+        pool: pool.parse().unwrap(),
+        fleet_prefix,
+    }
+}
+
+#[tokio::test]
+async fn no_two_fleets_share_a_block_while_there_is_a_choice() {
+    let server = Server::new();
+    let accounts = [
+        server.account(STUDIO),
+        server.account(STUDIO),
+        server.account(STRANGER),
+        server.account_in(STUDIO, AWAY),
+    ];
+    let mut blocks = Vec::new();
+    for account in &accounts {
+        let fleet = account.fleet().await;
+        blocks.push(block(account, &fleet).await);
+    }
+    let expected = [
+        "100.64.0.0/24",
+        "100.64.1.0/24",
+        "100.64.2.0/24",
+        "100.64.3.0/24",
+    ];
+    assert_eq!(blocks, expected);
+}
+
+#[tokio::test]
+async fn a_block_avoids_the_accounts_vpcs_and_those_authorized_for_it() {
+    let server = Server::with_plan(plan("10.0.0.0/22", 24));
+    let studio = server.account(STUDIO);
+    let backend = server.account(BACKEND);
+    studio.vpc("10.0.0.0/25").await;
+    let peer = backend.vpc("10.0.1.128/28").await;
+    backend.vpc("10.0.2.0/24").await;
+    backend.authorize(STUDIO, &peer).await;
+    // The account's VPCs of another Region are in nobody's way.
+    server.account_in(STUDIO, AWAY).vpc("10.0.2.0/24").await;
+
+    let fleet = studio.fleet().await;
+    assert_eq!(block(&studio, &fleet).await, "10.0.2.0/24");
+}
+
+#[tokio::test]
+async fn a_block_avoids_fleets_of_others_that_are_joined_to_the_same_vpc() {
+    let server = Server::with_plan(plan("10.0.0.0/23", 24));
+    let backend = server.account(BACKEND);
+    let peer = backend.vpc("192.168.0.0/24").await;
+    backend.authorize(STUDIO, &peer).await;
+    backend.authorize(STRANGER, &peer).await;
+    let studio = server.account(STUDIO);
+    let first = studio.fleet().await;
+    assert_eq!(block(&studio, &first).await, "10.0.0.0/24");
+    let input = json!({
+        "FleetId": first, "PeerVpcAwsAccountId": BACKEND, "PeerVpcId": peer,
+    });
+    studio.call("CreateVpcPeeringConnection", input).await;
+    // The second block is taken too, but by a fleet that is joined to nothing the stranger meets.
+    let second = studio.fleet().await;
+    assert_eq!(block(&studio, &second).await, "10.0.1.0/24");
+
+    let stranger = server.account(STRANGER);
+    let fleet = stranger.fleet().await;
+    assert_eq!(block(&stranger, &fleet).await, "10.0.1.0/24");
+}
+
+#[tokio::test]
+async fn an_empty_pool_makes_no_fleet() {
+    let server = Server::with_plan(plan("10.0.0.0/27", 28));
+    let studio = server.account(STUDIO);
+    let build = studio.ready_build().await;
+    for _ in 0..2 {
+        studio.fleet_with(fleet_input(&build)).await;
+    }
+    assert_refused(
+        &studio.refused("CreateFleet", fleet_input(&build)).await,
+        "LimitExceededException",
+        "No /28 block of the fleets' address pool 10.0.0.0/27 is left that overlaps neither a VPC \
+         of account 111122223333 nor one that it may be peered with. Delete a fleet or a VPC, or \
+         give the server a larger pool.",
+    );
+    // Another account may use the same addresses: its fleets never meet these.
+    let stranger = server.account(STRANGER);
+    let fleet = stranger.fleet().await;
+    assert_eq!(block(&stranger, &fleet).await, "10.0.0.0/28");
+}
+
+#[tokio::test]
+async fn a_tag_forces_a_block_that_overlaps() {
+    let server = Server::new();
+    let studio = server.account(STUDIO);
+    studio.vpc("10.0.0.0/16").await;
+    let build = studio.ready_build().await;
+    let tags = json!([{"Key": "tombolo:fleet-cidr", "Value": "10.0.0.0/16"}]);
+    let fleet = studio
+        .fleet_with(with(fleet_input(&build), "Tags", tags))
+        .await;
+    assert_eq!(block(&studio, &fleet).await, "10.0.0.0/16");
+}

@@ -1,0 +1,142 @@
+//! DeleteFleet.
+
+use jiff::SignedDuration;
+use serde_json::json;
+use tombolo_domain::fleet::FleetStatus;
+use tombolo_domain::peering::{FailureReason, Step};
+
+use super::server::{AWAY, BACKEND, HOME, STRANGER, STUDIO, Server, assert_refused, list, text};
+
+#[tokio::test]
+async fn a_fleet_is_deleted_by_id_or_arn_and_says_so() {
+    let server = Server::new();
+    let studio = server.account(STUDIO);
+    let [by_id, by_arn] = [studio.fleet().await, studio.fleet().await];
+    let arn = text(&studio.attributes(&by_arn).await["FleetArn"]);
+    for (name, fleet) in [(&by_id, &by_id), (&arn, &by_arn)] {
+        server.advance(SignedDuration::from_secs(1));
+        studio.call("DeleteFleet", json!({"FleetId": name})).await;
+        assert_eq!(studio.attributes(fleet).await["Status"], "DELETING");
+        let events = json!({"FleetId": fleet, "Limit": 1});
+        let events = studio.call("DescribeFleetEvents", events).await;
+        assert_eq!(
+            list(&events["Events"])[0]["Message"],
+            format!("Fleet {fleet} changed state to DELETING")
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_fleet_is_deleted_once() {
+    let server = Server::new();
+    let studio = server.account(STUDIO);
+    let fleet = studio.fleet().await;
+    for status in [FleetStatus::Deleting, FleetStatus::Terminated] {
+        server.set_status(&fleet, status).await;
+        assert_refused(
+            &studio
+                .refused("DeleteFleet", json!({"FleetId": fleet}))
+                .await,
+            "InvalidFleetStatusException",
+            &format!("Fleet {fleet} is {status} and cannot be deleted again."),
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_fleet_on_its_way_active_or_failed_can_be_deleted() {
+    use FleetStatus::*;
+    let server = Server::new();
+    let studio = server.account(STUDIO);
+    for status in [
+        New,
+        Downloading,
+        Validating,
+        Building,
+        Activating,
+        Active,
+        Error,
+    ] {
+        let fleet = studio.fleet().await;
+        server.set_status(&fleet, status).await;
+        studio.call("DeleteFleet", json!({"FleetId": fleet})).await;
+    }
+}
+
+#[tokio::test]
+async fn a_fleet_of_somebody_else_is_unknown() {
+    let server = Server::new();
+    let fleet = server.account(STUDIO).fleet().await;
+    for (account, region) in [(STRANGER, HOME), (STUDIO, AWAY)] {
+        let caller = server.account_in(account, region);
+        assert_refused(
+            &caller
+                .refused("DeleteFleet", json!({"FleetId": fleet}))
+                .await,
+            "NotFoundException",
+            &format!("Fleet {fleet} was not found in account {account} and Region {region}."),
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_peered_fleet_goes_only_with_the_consent_of_every_peer() {
+    let server = Server::new();
+    let studio = server.account(STUDIO);
+    let backend = server.account(BACKEND);
+    let fleet = studio.fleet().await;
+    server.set_status(&fleet, FleetStatus::Active).await;
+    let vpcs = [
+        backend.vpc("10.0.0.0/16").await,
+        backend.vpc("10.1.0.0/16").await,
+    ];
+    for vpc in &vpcs {
+        backend.authorize(STUDIO, vpc).await;
+        let input = json!({
+            "FleetId": fleet, "PeerVpcAwsAccountId": BACKEND, "PeerVpcId": vpc,
+        });
+        studio.call("CreateVpcPeeringConnection", input).await;
+    }
+
+    // One of two consents is not enough, and then neither connection is touched.
+    let cancel = json!({"GameLiftAwsAccountId": STUDIO, "PeerVpcId": vpcs[1]});
+    backend.call("DeleteVpcPeeringAuthorization", cancel).await;
+    let delete = json!({"FleetId": fleet});
+    assert_refused(
+        &studio.refused("DeleteFleet", delete.clone()).await,
+        "UnauthorizedException",
+        &format!(
+            "Account {STUDIO} has no valid VPC peering authorization for VPC {} of account \
+             {BACKEND} in Region {HOME}: the last one was cancelled at 2026-11-22T12:00:00.489Z. \
+             The owner of the VPC has to call CreateVpcPeeringAuthorization with \
+             GameLiftAwsAccountId {STUDIO} first; it is valid for 24 hours.",
+            vpcs[1]
+        ),
+    );
+    assert_eq!(studio.attributes(&fleet).await["Status"], "ACTIVE");
+
+    backend.authorize(STUDIO, &vpcs[1]).await;
+    studio.call("DeleteFleet", delete).await;
+    for connection in studio.connections(&fleet).await {
+        assert_eq!(connection["Status"]["Code"], "deleting");
+    }
+    assert_eq!(studio.attributes(&fleet).await["Status"], "DELETING");
+}
+
+#[tokio::test]
+async fn connections_that_are_over_need_no_consent() {
+    let server = Server::new();
+    let studio = server.account(STUDIO);
+    let backend = server.account(BACKEND);
+    let fleet = studio.fleet().await;
+    let vpc = backend.vpc("10.0.0.0/16").await;
+    backend.authorize(STUDIO, &vpc).await;
+    let input = json!({"FleetId": fleet, "PeerVpcAwsAccountId": BACKEND, "PeerVpcId": vpc});
+    studio.call("CreateVpcPeeringConnection", input).await;
+    server
+        .step(&fleet, Step::Fail(FailureReason::VpcDeleted))
+        .await;
+    server.advance(SignedDuration::from_hours(25));
+    studio.call("DeleteFleet", json!({"FleetId": fleet})).await;
+    assert_eq!(studio.attributes(&fleet).await["Status"], "DELETING");
+}

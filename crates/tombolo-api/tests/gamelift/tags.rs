@@ -1,0 +1,140 @@
+//! ListTagsForResource, TagResource and UntagResource.
+
+use serde_json::{Value, json};
+
+use super::server::{
+    AWAY, Account, HOME, STRANGER, STUDIO, Server, assert_refused, fleet_input, text, with,
+};
+
+async fn tags(account: &Account<'_>, arn: &str) -> Value {
+    let listed = account
+        .call("ListTagsForResource", json!({"ResourceARN": arn}))
+        .await;
+    listed["Tags"].clone()
+}
+
+fn tag(key: impl Into<String>, value: &str) -> Value {
+    json!({"Key": key.into(), "Value": value})
+}
+
+#[tokio::test]
+async fn tags_come_with_creation_and_change_later() {
+    let server = Server::new();
+    let studio = server.account(STUDIO);
+    let build = studio
+        .call("CreateBuild", json!({"Tags": [tag("stage", "beta")]}))
+        .await;
+    let ready = studio.ready_build().await;
+    let input = with(fleet_input(&ready), "Tags", json!([tag("stage", "beta")]));
+    let fleet = studio.call("CreateFleet", input).await;
+
+    for arn in [
+        text(&build["Build"]["BuildArn"]),
+        text(&fleet["FleetAttributes"]["FleetArn"]),
+    ] {
+        assert_eq!(tags(&studio, &arn).await, json!([tag("stage", "beta")]));
+        let more = json!({"ResourceARN": arn, "Tags": [tag("stage", "live"), tag("game", "")]});
+        studio.call("TagResource", more).await;
+        assert_eq!(
+            tags(&studio, &arn).await,
+            json!([tag("game", ""), tag("stage", "live")])
+        );
+        let fewer = json!({"ResourceARN": arn, "TagKeys": ["stage", "never-there"]});
+        studio.call("UntagResource", fewer).await;
+        assert_eq!(tags(&studio, &arn).await, json!([tag("game", "")]));
+        let none = json!({"ResourceARN": arn, "TagKeys": ["game"]});
+        studio.call("UntagResource", none).await;
+        assert_eq!(tags(&studio, &arn).await, json!([]));
+    }
+}
+
+#[tokio::test]
+async fn a_resource_has_at_most_fifty_tags_and_none_of_awss_own() {
+    let server = Server::new();
+    let studio = server.account(STUDIO);
+    let fleet = studio.fleet().await;
+    let arn = text(&studio.attributes(&fleet).await["FleetArn"]);
+    let fifty: Vec<Value> = (0..50).map(|n| tag(format!("key{n}"), "")).collect();
+    studio
+        .call("TagResource", json!({"ResourceARN": arn, "Tags": fifty}))
+        .await;
+
+    let one_more = json!({"ResourceARN": arn, "Tags": [tag("one-more", "")]});
+    let refusal = studio.refused("TagResource", one_more).await;
+    assert_refused(
+        &refusal,
+        "TaggingFailedException",
+        &format!("Tagging {fleet} failed: the resource would have 51 tags; the most is 50."),
+    );
+    let reserved = json!({"ResourceARN": arn, "Tags": [tag("aws:mine", "")]});
+    let refusal = studio.refused("TagResource", reserved).await;
+    assert_refused(
+        &refusal,
+        "TaggingFailedException",
+        &format!(
+            "Tagging {fleet} failed: tag key \"aws:mine\": keys that start with aws: are reserved \
+             for system use."
+        ),
+    );
+
+    // A fleet whose tags cannot be is not made.
+    let build = studio.ready_build().await;
+    let many: Vec<Value> = (0..51).map(|n| tag(format!("key{n}"), "")).collect();
+    let refusal = studio
+        .refused(
+            "CreateFleet",
+            with(fleet_input(&build), "Tags", json!(many)),
+        )
+        .await;
+    assert_eq!(refusal.code, "TaggingFailedException");
+}
+
+#[tokio::test]
+async fn only_the_owner_in_the_region_finds_the_resource() {
+    let server = Server::new();
+    let fleet = server.account(STUDIO).fleet().await;
+    let arn = |region, account: &str, resource: &str| {
+        format!("arn:aws:gamelift:{region}:{account}:{resource}")
+    };
+    let mine = format!("fleet/{fleet}");
+    let unknown = "fleet/fleet-00000000-0000-4000-8000-000000000000";
+    for (account, region, arn) in [
+        (STRANGER, HOME, arn(HOME, STUDIO, &mine)),
+        (STRANGER, HOME, arn(HOME, "", &mine)),
+        (STUDIO, AWAY, arn(HOME, STUDIO, &mine)),
+        (STUDIO, HOME, arn(AWAY, STUDIO, &mine)),
+        (STUDIO, HOME, arn(HOME, STUDIO, unknown)),
+        (STUDIO, HOME, arn(HOME, STUDIO, "alias/alias-1")),
+    ] {
+        let caller = server.account_in(account, region);
+        for (operation, input) in [
+            ("ListTagsForResource", json!({"ResourceARN": arn})),
+            ("TagResource", json!({"ResourceARN": arn, "Tags": []})),
+            ("UntagResource", json!({"ResourceARN": arn, "TagKeys": []})),
+        ] {
+            assert_refused(
+                &caller.refused(operation, input).await,
+                "NotFoundException",
+                &format!("Resource {arn} was not found in account {account} and Region {region}."),
+            );
+        }
+    }
+    // An ARN without an account, as AWS's own examples have it, is the caller's.
+    let mine = arn(HOME, "", &mine);
+    assert_eq!(tags(&server.account(STUDIO), &mine).await, json!([]));
+}
+
+#[tokio::test]
+async fn what_is_no_arn_is_invalid() {
+    let server = Server::new();
+    let refusal = server
+        .account(STUDIO)
+        .refused("ListTagsForResource", json!({"ResourceARN": "fleet-1"}))
+        .await;
+    assert_refused(
+        &refusal,
+        "InvalidRequestException",
+        "Value 'fleet-1' at 'resourceARN' is not an ARN of Amazon GameLift, such as \
+         arn:aws:gamelift:us-west-2:111122223333:fleet/fleet-2222bbbb-33cc-44dd-55ee-6666ffff77aa.",
+    );
+}
