@@ -70,17 +70,7 @@ impl Incarnation {
         if boot_id()? != self.boot_id {
             return Ok(None);
         }
-        let Some(process) = PidFd::open(self.pid)? else {
-            return Ok(None);
-        };
-        // Read after the handle is held: equal ticks prove that the handle is on this process and
-        // not on one that took its number.
-        match start_ticks(self.pid) {
-            Ok(ticks) if ticks == self.start_ticks && !process.has_ended()? => Ok(Some(process)),
-            Ok(_) => Ok(None),
-            Err(error) if is_gone(&error) => Ok(None),
-            Err(error) => Err(error),
-        }
+        handle(self.pid, self.start_ticks)
     }
 }
 
@@ -109,12 +99,25 @@ pub fn start_ticks(pid: i32) -> io::Result<u64> {
         .ok_or_else(|| io::Error::other(format!("/proc/{pid}/stat has no start time: {stat:?}")))
 }
 
-/// Whether the process that had number `pid` and started at `started` still runs. One that cannot
-/// be asked for counts as running.
+/// Whether the process that had number `pid` and started at `started` still runs. One that has
+/// ended and was not reaped yet does not; one that cannot be asked for counts as running.
 pub fn process_runs(pid: i32, started: u64) -> bool {
+    handle(pid, started).map_or(true, |process| process.is_some())
+}
+
+/// A handle on the process that has number `pid` and started at `started`, or `None` when it has
+/// ended.
+fn handle(pid: i32, started: u64) -> io::Result<Option<PidFd>> {
+    let Some(process) = PidFd::open(pid)? else {
+        return Ok(None);
+    };
+    // Read after the handle is held: equal ticks prove that the handle is on this process and not
+    // on one that took its number.
     match start_ticks(pid) {
-        Ok(ticks) => ticks == started,
-        Err(error) => !is_gone(&error),
+        Ok(ticks) if ticks == started && !process.has_ended()? => Ok(Some(process)),
+        Ok(_) => Ok(None),
+        Err(error) if is_gone(&error) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -189,6 +192,8 @@ mod tests {
         let this = Incarnation::of_this_process().unwrap();
         assert_eq!(this.pid as u32, std::process::id());
         assert!(this.open().unwrap().is_some());
+        assert!(process_runs(this.pid, this.start_ticks));
+        assert!(!process_runs(this.pid, this.start_ticks - 1));
         let earlier = Incarnation {
             start_ticks: this.start_ticks - 1,
             ..this.clone()
@@ -217,6 +222,7 @@ mod tests {
         handle.signal(Signal::SIGKILL).unwrap();
         assert!(handle.ends_within(Duration::from_secs(10)).unwrap());
         assert!(incarnation.open().unwrap().is_none());
+        assert!(!process_runs(pid, incarnation.start_ticks));
         child.wait().unwrap();
     }
 }
