@@ -1,0 +1,210 @@
+//! What belongs to another account, to another Region or to a fleet is unknown, in the same words
+//! as what never was.
+
+use serde_json::{Value, json};
+use tombolo_domain::id::InstanceId;
+use tombolo_domain::vpc::Attachment;
+use tombolo_store::keys;
+use tombolo_store::typed::Committed;
+
+use super::server::{AWAY, Account, BACKEND, STUDIO, Server, text};
+
+/// Every operation that takes an id, with `ids` where it takes them, the error it gives to whoever
+/// does not have the resource, and the words of its message before the id.
+fn by_id(ids: &Ids) -> Vec<(&'static str, Value, &'static str, String)> {
+    let vpc = (
+        "InvalidVpcID.NotFound",
+        format!("The vpc ID '{}' does not exist", ids.vpc),
+    );
+    let subnet = (
+        "InvalidSubnetID.NotFound",
+        format!("The subnet ID '{}' does not exist", ids.subnet),
+    );
+    let interface = (
+        "InvalidNetworkInterfaceID.NotFound",
+        format!("The networkInterface ID '{}' does not exist", ids.interface),
+    );
+    let table = (
+        "InvalidRouteTableID.NotFound",
+        format!("The routeTable ID '{}' does not exist", ids.table),
+    );
+    let group = (
+        "InvalidGroup.NotFound",
+        format!("The security group '{}' does not exist", ids.group),
+    );
+    let tags = |id: &str| json!({"Resources": [id], "Tags": [{"Key": "mine", "Value": ""}]});
+    let cases = [
+        ("DescribeVpcs", json!({"VpcIds": [ids.vpc]}), &vpc),
+        ("DeleteVpc", json!({"VpcId": ids.vpc}), &vpc),
+        ("CreateTags", tags(&ids.vpc), &vpc),
+        ("DeleteTags", tags(&ids.vpc), &vpc),
+        (
+            "CreateSubnet",
+            json!({"VpcId": ids.vpc, "CidrBlock": "10.0.9.0/24"}),
+            &vpc,
+        ),
+        (
+            "DescribeSubnets",
+            json!({"SubnetIds": [ids.subnet]}),
+            &subnet,
+        ),
+        ("DeleteSubnet", json!({"SubnetId": ids.subnet}), &subnet),
+        ("CreateTags", tags(&ids.subnet), &subnet),
+        (
+            "CreateNetworkInterface",
+            json!({"SubnetId": ids.subnet}),
+            &subnet,
+        ),
+        (
+            "DescribeNetworkInterfaces",
+            json!({"NetworkInterfaceIds": [ids.interface]}),
+            &interface,
+        ),
+        (
+            "DeleteNetworkInterface",
+            json!({"NetworkInterfaceId": ids.interface}),
+            &interface,
+        ),
+        ("CreateTags", tags(&ids.interface), &interface),
+        (
+            "DescribeRouteTables",
+            json!({"RouteTableIds": [ids.table]}),
+            &table,
+        ),
+        ("CreateTags", tags(&ids.table), &table),
+        (
+            "DescribeSecurityGroups",
+            json!({"GroupIds": [ids.group]}),
+            &group,
+        ),
+        ("CreateTags", tags(&ids.group), &group),
+    ];
+    let cases = cases.into_iter();
+    cases
+        .map(|(operation, input, (code, message))| (operation, input, *code, message.clone()))
+        .collect()
+}
+
+/// One of each kind of resource.
+struct Ids {
+    vpc: String,
+    subnet: String,
+    interface: String,
+    table: String,
+    group: String,
+}
+
+async fn require_unknown(caller: &Account<'_>, ids: &Ids) {
+    for (operation, input, code, message) in by_id(ids) {
+        caller.refused(operation, input, code, &message).await;
+    }
+    for (operation, list) in [
+        ("DescribeVpcs", "Vpcs"),
+        ("DescribeSubnets", "Subnets"),
+        ("DescribeNetworkInterfaces", "NetworkInterfaces"),
+        ("DescribeRouteTables", "RouteTables"),
+        ("DescribeSecurityGroups", "SecurityGroups"),
+        ("DescribeVpcPeeringConnections", "VpcPeeringConnections"),
+        ("DescribeTags", "Tags"),
+    ] {
+        let shown = caller.all(operation, list).await;
+        assert_eq!(shown, Vec::<Value>::new(), "{operation}");
+    }
+}
+
+#[tokio::test]
+async fn what_others_have_is_like_what_never_was() {
+    let server = Server::new();
+    let backend = server.account(BACKEND);
+    let vpc = backend.vpc("10.0.0.0/16").await;
+    let subnet = backend.subnet(&vpc, "10.0.0.0/24").await;
+    let interface = backend.interface(&subnet).await;
+    let table = backend.only("DescribeRouteTables", "RouteTables").await;
+    let tags = json!({"Resources": [vpc], "Tags": [{"Key": "Name"}]});
+    backend.call("CreateTags", tags).await;
+    let ids = Ids {
+        vpc,
+        subnet,
+        group: text(&interface["Groups"][0]["GroupId"]),
+        interface: text(&interface["NetworkInterfaceId"]),
+        table: text(&table["RouteTableId"]),
+    };
+    let never = Ids {
+        vpc: "vpc-00000000000000000".to_owned(),
+        subnet: "subnet-00000000000000000".to_owned(),
+        interface: "eni-00000000000000000".to_owned(),
+        table: "rtb-00000000000000000".to_owned(),
+        group: "sg-00000000000000000".to_owned(),
+    };
+    for caller in [server.account(STUDIO), server.account_in(BACKEND, AWAY)] {
+        require_unknown(&caller, &ids).await;
+        require_unknown(&caller, &never).await;
+    }
+}
+
+#[tokio::test]
+async fn a_fleets_hidden_network_is_unknown_to_its_own_account() {
+    let server = Server::new();
+    let studio = server.account(STUDIO);
+    let fleet = studio.fleet().await.parse().unwrap();
+    let scope = studio.scope();
+    let mut tx = server.transaction();
+    let [vpc] = &tx.peek(&keys::vpcs(&scope)).await.unwrap()[..] else {
+        panic!("a fleet has one VPC");
+    };
+    assert!(vpc.fleet.is_some());
+    let subnets = tx.peek(&keys::subnets(&scope)).await.unwrap();
+    let tables = tx.peek(&keys::route_tables(&scope)).await.unwrap();
+    let groups = tx.peek(&keys::security_groups(&scope)).await.unwrap();
+    let instance = InstanceId::generate(server.ids());
+    let attachment = Attachment::Instance { fleet, instance };
+    let interface = studio
+        .attached_interface(&mut tx, subnets[0].id.as_str(), attachment)
+        .await;
+    assert_eq!(tx.commit().await.unwrap(), Committed::Yes);
+    let ids = Ids {
+        vpc: vpc.id.to_string(),
+        subnet: subnets[0].id.to_string(),
+        interface: interface.id.to_string(),
+        table: tables[0].id.to_string(),
+        group: groups[0].id.to_string(),
+    };
+    require_unknown(&studio, &ids).await;
+}
+
+#[tokio::test]
+async fn a_third_account_does_not_see_a_connection() {
+    let server = Server::new();
+    let (backend, studio) = (server.account(BACKEND), server.account(STUDIO));
+    let vpc = backend.vpc("10.0.0.0/16").await;
+    let fleet = studio.fleet().await;
+    let authorize = json!({"GameLiftAwsAccountId": STUDIO, "PeerVpcId": vpc});
+    backend
+        .gamelift("CreateVpcPeeringAuthorization", authorize)
+        .await;
+    let connect = json!({"FleetId": fleet, "PeerVpcAwsAccountId": BACKEND, "PeerVpcId": vpc});
+    studio.gamelift("CreateVpcPeeringConnection", connect).await;
+    let id = server.connection().await.id;
+    let message = format!("The vpcPeeringConnection ID '{id}' does not exist");
+    let code = "InvalidVpcPeeringConnectionID.NotFound";
+    for stranger in [
+        server.account("777788889999"),
+        server.account_in(BACKEND, AWAY),
+        server.account_in(STUDIO, AWAY),
+    ] {
+        for (operation, input) in [
+            (
+                "DescribeVpcPeeringConnections",
+                json!({"VpcPeeringConnectionIds": [id]}),
+            ),
+            ("CreateTags", json!({"Resources": [id], "Tags": []})),
+            ("DeleteTags", json!({"Resources": [id]})),
+        ] {
+            stranger.refused(operation, input, code, &message).await;
+        }
+        let shown = stranger
+            .all("DescribeVpcPeeringConnections", "VpcPeeringConnections")
+            .await;
+        assert!(shown.is_empty());
+    }
+}

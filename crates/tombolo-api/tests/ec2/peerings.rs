@@ -1,0 +1,317 @@
+//! A peering connection in EC2's operations: seen by both owners, in routes and rules, and ended by
+//! DeleteVpc.
+
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+use tombolo_domain::peering::{State, Step};
+use tombolo_domain::vpc::{Route, RouteTarget};
+use tombolo_store::keys;
+use tombolo_store::typed::Committed;
+
+use super::server::{Account, BACKEND, STUDIO, Server, filter, text};
+
+const OPERATION: &str = "DescribeVpcPeeringConnections";
+const LIST: &str = "VpcPeeringConnections";
+
+/// A VPC of the backend's with a connection that the studio's fleet asked for. Gives the VPC and
+/// the time that the authorization ends.
+async fn requested(server: &Server) -> (String, Value) {
+    let backend = server.account(BACKEND);
+    let studio = server.account(STUDIO);
+    let vpc = backend.vpc("10.0.0.0/16").await;
+    let fleet = studio.fleet().await;
+    let expires = connect(&backend, &studio, &vpc, &fleet).await;
+    (vpc, expires)
+}
+
+async fn connect(owner: &Account<'_>, studio: &Account<'_>, vpc: &str, fleet: &str) -> Value {
+    let fleet_account = studio.scope().account;
+    let authorize = json!({"GameLiftAwsAccountId": fleet_account, "PeerVpcId": vpc});
+    let authorized = owner
+        .gamelift("CreateVpcPeeringAuthorization", authorize)
+        .await;
+    let connect = json!({
+        "FleetId": fleet,
+        "PeerVpcAwsAccountId": owner.scope().account,
+        "PeerVpcId": vpc,
+    });
+    studio.gamelift("CreateVpcPeeringConnection", connect).await;
+    authorized["VpcPeeringAuthorization"]["ExpirationTime"].clone()
+}
+
+/// Takes the only connection to `active`.
+async fn activate(server: &Server) {
+    for step in [Step::Deliver, Step::Accept, Step::Provisioned] {
+        server.step(step).await;
+    }
+}
+
+/// Writes the route and the rule of the only connection, as the peering reconciler does.
+async fn open(server: &Server) {
+    let connection = server.connection().await;
+    let scope = server.account(BACKEND).scope();
+    let vpc = &connection.accepter.vpc;
+    let mut tx = server.transaction();
+    for mut table in tx.list(&keys::route_tables_of(&scope, vpc)).await.unwrap() {
+        table.routes.push(Route {
+            destination: connection.requester.cidr,
+            target: RouteTarget::Peering(connection.id.clone()),
+            made_by: Some(connection.id.clone()),
+        });
+        tx.put(&table).unwrap();
+    }
+    for mut group in tx
+        .list(&keys::security_groups_of(&scope, vpc))
+        .await
+        .unwrap()
+    {
+        group.admit(connection.requester.cidr, &connection.id, server.ids());
+        tx.put(&group).unwrap();
+    }
+    assert_eq!(tx.commit().await.unwrap(), Committed::Yes);
+}
+
+#[tokio::test]
+async fn both_owners_see_a_connection_in_full() {
+    let server = Server::new();
+    let (vpc, expires) = requested(&server).await;
+    let connection = server.connection().await;
+    let options = json!({
+        "AllowDnsResolutionFromRemoteVpc": false,
+        "AllowEgressFromLocalClassicLinkToRemoteVpc": false,
+        "AllowEgressFromLocalVpcToRemoteClassicLink": false,
+    });
+    let fleet_cidr = connection.requester.cidr.to_string();
+    let expected = json!({
+        "VpcPeeringConnectionId": connection.id,
+        "RequesterVpcInfo": {
+            "VpcId": connection.requester.vpc,
+            "OwnerId": STUDIO,
+            "Region": "us-west-2",
+            "CidrBlock": fleet_cidr,
+            "CidrBlockSet": [{"CidrBlock": fleet_cidr}],
+            "PeeringOptions": options,
+        },
+        "AccepterVpcInfo": {
+            "VpcId": vpc,
+            "OwnerId": BACKEND,
+            "Region": "us-west-2",
+            "CidrBlock": "10.0.0.0/16",
+            "CidrBlockSet": [{"CidrBlock": "10.0.0.0/16"}],
+            "PeeringOptions": options,
+        },
+        "Status": {
+            "Code": "initiating-request",
+            "Message": format!("Initiating Request to {BACKEND}"),
+        },
+        "ExpirationTime": expires,
+        "Tags": [],
+    });
+    for account in [BACKEND, STUDIO] {
+        assert_eq!(
+            server.account(account).only(OPERATION, LIST).await,
+            expected
+        );
+    }
+
+    activate(&server).await;
+    for account in [BACKEND, STUDIO] {
+        let shown = server.account(account).only(OPERATION, LIST).await;
+        assert_eq!(
+            shown["Status"],
+            json!({"Code": "active", "Message": "Active"})
+        );
+        assert_eq!(shown["ExpirationTime"], Value::Null);
+    }
+}
+
+#[tokio::test]
+async fn a_connection_within_one_account_is_shown_once() {
+    let server = Server::new();
+    let studio = server.account(STUDIO);
+    let vpc = studio.vpc("10.0.0.0/16").await;
+    let fleet = studio.fleet().await;
+    connect(&studio, &studio, &vpc, &fleet).await;
+    let shown = studio.only(OPERATION, LIST).await;
+    assert_eq!(shown["AccepterVpcInfo"]["VpcId"], vpc.as_str());
+}
+
+#[tokio::test]
+async fn fields_filter_connections() {
+    let server = Server::new();
+    let (vpc, _) = requested(&server).await;
+    let connection = server.connection().await;
+    let (id, cidr) = (
+        connection.id.to_string(),
+        connection.requester.cidr.to_string(),
+    );
+    let backend = server.account(BACKEND);
+    for (name, value, count) in [
+        ("status-code", "initiating-request", 1),
+        ("status-code", "active", 0),
+        ("status-message", "Initiating*", 1),
+        ("vpc-peering-connection-id", &id, 1),
+        ("accepter-vpc-info.vpc-id", &vpc, 1),
+        ("accepter-vpc-info.owner-id", BACKEND, 1),
+        ("accepter-vpc-info.cidr-block", "10.0.0.0/16", 1),
+        ("requester-vpc-info.vpc-id", &vpc, 0),
+        ("requester-vpc-info.owner-id", STUDIO, 1),
+        ("requester-vpc-info.cidr-block", &cidr, 1),
+        ("expiration-time", "2026-11-23T12:00:00*", 1),
+    ] {
+        let found = backend.filtered(OPERATION, LIST, filter(name, value)).await;
+        assert_eq!(found.len(), count, "{name}={value}");
+    }
+}
+
+#[tokio::test]
+async fn each_owner_has_tags_of_its_own_on_a_connection() {
+    let server = Server::new();
+    requested(&server).await;
+    let id = server.connection().await.id;
+    for account in [BACKEND, STUDIO] {
+        let tags = json!([{"Key": "owner", "Value": account}]);
+        let input = json!({"Resources": [id], "Tags": tags});
+        server.account(account).call("CreateTags", input).await;
+    }
+    for account in [BACKEND, STUDIO] {
+        let shown = server.account(account).only(OPERATION, LIST).await;
+        assert_eq!(shown["Tags"], json!([{"Key": "owner", "Value": account}]));
+    }
+}
+
+#[tokio::test]
+async fn a_route_is_a_black_hole_until_its_connection_is_active() {
+    let server = Server::new();
+    requested(&server).await;
+    server.step(Step::Deliver).await;
+    server.step(Step::Accept).await;
+    open(&server).await;
+    let connection = server.connection().await;
+    let backend = server.account(BACKEND);
+    let route = async || {
+        let table = backend.only("DescribeRouteTables", "RouteTables").await;
+        table["Routes"][1].clone()
+    };
+    let expected = |state: &str| {
+        json!({
+            "DestinationCidrBlock": connection.requester.cidr.to_string(),
+            "GatewayId": null,
+            "VpcPeeringConnectionId": connection.id,
+            "Origin": "CreateRoute",
+            "State": state,
+        })
+    };
+    assert_eq!(route().await, expected("blackhole"));
+    server.step(Step::Provisioned).await;
+    assert_eq!(route().await, expected("active"));
+    server.step(Step::Delete(BACKEND.parse().unwrap())).await;
+    assert_eq!(route().await, expected("blackhole"));
+    let filters = filter("route.vpc-peering-connection-id", connection.id.as_str());
+    let found = backend
+        .filtered("DescribeRouteTables", "RouteTables", filters)
+        .await;
+    assert_eq!(found.len(), 1);
+}
+
+#[tokio::test]
+async fn a_connections_rule_names_it() {
+    let server = Server::new();
+    requested(&server).await;
+    open(&server).await;
+    let connection = server.connection().await;
+    let group = server
+        .account(BACKEND)
+        .only("DescribeSecurityGroups", "SecurityGroups")
+        .await;
+    let permissions = group["IpPermissions"].as_array().unwrap();
+    assert_eq!(
+        permissions.len(),
+        1,
+        "rules of one protocol are shown together"
+    );
+    assert_eq!(
+        permissions[0]["IpRanges"],
+        json!([{
+            "CidrIp": connection.requester.cidr.to_string(),
+            "Description": format!(
+                "Added for VPC peering connection {} and removed with it.",
+                connection.id
+            ),
+        }])
+    );
+    assert_eq!(
+        permissions[0]["UserIdGroupPairs"][0]["GroupId"],
+        group["GroupId"]
+    );
+}
+
+#[tokio::test]
+async fn deleting_the_vpc_ends_its_connection_and_its_authorization() {
+    for steps in [
+        vec![],
+        vec![Step::Deliver],
+        vec![Step::Deliver, Step::Accept],
+        vec![Step::Deliver, Step::Accept, Step::Provisioned],
+    ] {
+        let server = Server::new();
+        let (vpc, _) = requested(&server).await;
+        for step in steps {
+            server.step(step).await;
+        }
+        let owner = BACKEND.parse().unwrap();
+        let delete = json!({"VpcId": vpc});
+        server.account(BACKEND).call("DeleteVpc", delete).await;
+        assert_eq!(
+            server.connection().await.state,
+            State::Deleting { by: owner }
+        );
+        assert!(server.keys("authoriz").await.is_empty());
+
+        server.step(Step::Removed).await;
+        let two_hours = SignedDuration::from_hours(2);
+        for account in [BACKEND, STUDIO] {
+            let shown = server.account(account).only(OPERATION, LIST).await;
+            let message = format!("Deleted by {BACKEND}");
+            let status = json!({"Code": "deleted", "Message": message});
+            assert_eq!(shown["Status"], status);
+        }
+        server.advance(two_hours);
+        for account in [BACKEND, STUDIO] {
+            let shown = server.account(account).all(OPERATION, LIST).await;
+            assert_eq!(shown, Vec::<Value>::new());
+        }
+    }
+}
+
+#[tokio::test]
+async fn deleting_the_vpc_leaves_a_connection_that_is_over() {
+    let server = Server::new();
+    let (vpc, _) = requested(&server).await;
+    activate(&server).await;
+    let studio = STUDIO.parse().unwrap();
+    server.step(Step::Delete(studio)).await;
+    let before = server.connection().await;
+    let delete = json!({"VpcId": vpc});
+    server.account(BACKEND).call("DeleteVpc", delete).await;
+    assert_eq!(server.connection().await, before);
+}
+
+#[tokio::test]
+async fn a_forgotten_connection_is_unknown() {
+    let server = Server::new();
+    requested(&server).await;
+    let id = text(&json!(server.connection().await.id));
+    server.step(Step::Delete(STUDIO.parse().unwrap())).await;
+    server.step(Step::Removed).await;
+    server.advance(SignedDuration::from_hours(2));
+    let message = format!("The vpcPeeringConnection ID '{id}' does not exist");
+    let code = "InvalidVpcPeeringConnectionID.NotFound";
+    for (operation, input) in [
+        (OPERATION, json!({"VpcPeeringConnectionIds": [id]})),
+        ("CreateTags", json!({"Resources": [id], "Tags": []})),
+    ] {
+        let backend = server.account(BACKEND);
+        backend.refused(operation, input, code, &message).await;
+    }
+}
