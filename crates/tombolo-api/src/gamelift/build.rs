@@ -27,7 +27,6 @@ pub(crate) struct Create {
     version: Option<String>,
     storage_location: Option<Value>,
     operating_system: Option<OperatingSystem>,
-    #[serde(default)]
     tags: Option<Vec<Tag>>,
     server_sdk_version: Option<String>,
 }

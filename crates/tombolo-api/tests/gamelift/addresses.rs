@@ -1,6 +1,10 @@
 //! Which block of addresses a fleet gets.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use serde_json::json;
+use tokio::task::JoinSet;
 use tombolo_domain::cidr::AddressPlan;
 
 use super::server::{
@@ -39,6 +43,23 @@ async fn no_two_fleets_share_a_block_while_there_is_a_choice() {
         "100.64.3.0/24",
     ];
     assert_eq!(blocks, expected);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn fleets_made_at_the_same_time_do_not_share_a_block() {
+    const FLEETS: usize = 16;
+    let server = Arc::new(Server::new());
+    let mut tasks = JoinSet::new();
+    for n in 0..FLEETS {
+        let server = server.clone();
+        tasks.spawn(async move {
+            let account = server.account([STUDIO, BACKEND, STRANGER][n % 3]);
+            let fleet = account.fleet().await;
+            block(&account, &fleet).await
+        });
+    }
+    let blocks: BTreeSet<String> = tasks.join_all().await.into_iter().collect();
+    assert_eq!(blocks.len(), FLEETS, "{blocks:?}");
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ async fn a_fleet_is_deleted_by_id_or_arn_and_says_so() {
         let events = studio.call("DescribeFleetEvents", events).await;
         assert_eq!(
             list(&events["Events"])[0]["Message"],
-            format!("Fleet {fleet} changed state to DELETING")
+            format!("Fleet {fleet} changed state to DELETING.")
         );
     }
 }

@@ -61,7 +61,7 @@ async fn a_new_fleet_has_the_event_of_its_creation() {
                 "ResourceId": fleet,
                 "EventCode": "FLEET_CREATED",
                 "Message": format!(
-                    "Fleet {fleet} was created; its VPC {} has CIDR block {}", vpc.id, vpc.cidr
+                    "Fleet {fleet} was created; its VPC {} has CIDR block {}.", vpc.id, vpc.cidr
                 ),
                 "EventTime": 1_795_348_800.489,
                 "Count": 1,

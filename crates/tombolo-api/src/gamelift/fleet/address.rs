@@ -33,8 +33,12 @@ pub(super) fn forced(value: &str) -> Result<Ipv4Net, ApiError> {
 /// The first block of the server's plan that overlaps nothing the fleet may meet; if there is a
 /// choice, one that no fleet on this server has, so that fleets can share a peer VPC later.
 pub(super) async fn choose(tx: &mut Transaction, call: &Call<'_>) -> Result<Ipv4Net, ApiError> {
+    // Every new VPC takes a number, so having read the last one makes the commit depend on there
+    // being no VPC that is not seen below: of two fleets made at once, one chooses again.
+    tx.get(&keys::vpc_number()).await?;
+
     let scope = call.scope();
-    let own = tx.list(&keys::vpcs(&scope)).await?;
+    let own = tx.peek(&keys::vpcs(&scope)).await?;
     let mut avoid: Vec<Ipv4Net> = own.into_iter().map(|vpc| vpc.cidr).collect();
     avoid.extend(authorized(tx, &scope).await?);
 

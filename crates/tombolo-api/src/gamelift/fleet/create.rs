@@ -93,7 +93,7 @@ async fn managed(
         None => None,
     };
     let message = format!(
-        "Fleet {id} was created; its VPC {} has CIDR block {}",
+        "Fleet {id} was created; its VPC {} has CIDR block {}.",
         vpc.id, vpc.cidr
     );
     let compute = Compute::Managed {
@@ -153,9 +153,9 @@ fn anywhere(tx: &mut Transaction, call: &Call<'_>, input: &CreateFleet) -> Resul
         terminated: None,
         shown: input.shown_of_anywhere()?,
     };
-    let created = format!("Fleet {} was created", fleet.id);
+    let created = format!("Fleet {} was created.", fleet.id);
     tx.put(&event(call, &fleet, EventCode::FleetCreated, created))?;
-    let active = format!("Fleet {} changed state to ACTIVE", fleet.id);
+    let active = format!("Fleet {} changed state to ACTIVE.", fleet.id);
     let mut active = event(call, &fleet, EventCode::FleetStateActive, active);
     // Events are ordered by time, and this one comes second.
     active.at = call

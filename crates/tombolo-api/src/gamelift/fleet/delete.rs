@@ -46,7 +46,7 @@ pub(crate) async fn delete_fleet(
         fleet.scope.clone(),
         fleet.id.clone(),
         deleting.event(),
-        format!("Fleet {} changed state to {deleting}", fleet.id),
+        format!("Fleet {} changed state to {deleting}.", fleet.id),
         call.now,
         call.ids,
     ))?;
