@@ -13,7 +13,10 @@ async fn create(account: &Account<'_>, resources: &[&str], tags: &[Value]) {
     account.call("CreateTags", input).await;
 }
 
-async fn shown(account: &Account<'_>, filters: Value) -> Vec<(String, String, String)> {
+/// A tag as DescribeTags shows it: the resource's type, the key and the value.
+type Shown = (String, String, String);
+
+async fn shown(account: &Account<'_>, filters: Value) -> Vec<Shown> {
     let tags = account.filtered("DescribeTags", "Tags", filters).await;
     tags.iter()
         .map(|tag| {
@@ -89,7 +92,7 @@ async fn describe_tags_filters() {
     let main = ("vpc".into(), "Name".into(), "main".into());
     let stage = ("vpc".into(), "stage".into(), "beta".into());
     let data = ("subnet".into(), "Name".into(), "data".into());
-    let table: Vec<(Value, Vec<&(String, String, String)>)> = vec![
+    let table: [(Value, Vec<&Shown>); 7] = [
         (json!([]), vec![&data, &main, &stage]),
         (filter("key", "Name"), vec![&data, &main]),
         (filter("value", "b*"), vec![&stage]),
