@@ -163,6 +163,27 @@ fn vpcs_with_the_same_cidr_do_not_meet() {
 }
 
 #[test]
+fn a_new_vpc_inherits_nothing_from_the_one_it_replaces() {
+    let mut machine = Machine::running(two_vpcs().peered(1, 1, 2));
+    let two = machine.udp(2);
+    machine.assert_delivers(&machine.udp(1), &two);
+
+    // The same CIDR and address, and VPC 2's route still names the peering with the old one.
+    let replaced = Network::default()
+        .vpc(2, "10.2.0.0/16")
+        .vpc(3, "10.1.0.0/16")
+        .interface(2, 2, "10.2.0.4")
+        .interface(3, 3, "10.1.0.4")
+        .route(2, "10.1.0.0/16", 1);
+    machine.apply(replaced);
+    let three = machine.udp(3);
+    machine.assert_drops(&two, machine.network.address(3), DropReason::NoRoute);
+    machine.assert_drops(&three, machine.network.address(2), DropReason::NoRoute);
+    assert_nothing_received(&two);
+    assert_nothing_received(&three);
+}
+
+#[test]
 fn a_spoofed_source_address_is_dropped_and_counted() {
     let machine = Machine::running(two_vpcs().peered(1, 1, 2).interface(3, 1, "10.1.0.5"));
     let two = machine.udp(2);

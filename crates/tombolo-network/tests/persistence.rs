@@ -17,7 +17,7 @@ use aya::maps::lpm_trie::Key;
 use aya::maps::{HashMap, LpmTrie, Map, MapData};
 use aya::programs::SchedClassifier;
 use aya::programs::tc::TcAttachType;
-use common::machine::{Machine, link_of, within};
+use common::machine::{Machine, link_of, wait_for, within};
 use common::{Build, two_vpcs};
 use netlink_packet_core::{
     NLM_F_ACK, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
@@ -93,10 +93,16 @@ fn a_namespace_whose_name_is_gone_is_made_again() {
 fn a_detached_program_is_attached_again() {
     let machine = drifted(|machine| {
         fs::remove_file(machine.directory().join("bpf/links").join(link_of(1))).unwrap();
-        let attached = within(&machine.core(), || {
-            SchedClassifier::query_tcx(&link_of(1), TcAttachType::Ingress).unwrap()
+        let attached = || {
+            SchedClassifier::query_tcx(&link_of(1), TcAttachType::Ingress)
+                .unwrap()
+                .1
+                .len()
+        };
+        // The kernel detaches when it gets around to it.
+        wait_for("the program to be detached", || {
+            within(&machine.core(), attached) == 0
         });
-        assert_eq!(attached.1.len(), 0);
     });
     assert_peered_again(&machine);
 }
