@@ -3,7 +3,6 @@
 
 use std::fs::File;
 use std::io;
-use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::PathBuf;
 
@@ -26,8 +25,8 @@ pub struct BarePair {
 }
 
 impl BarePair {
-    /// Makes the pair, with an address at each end. Needs root.
-    pub fn new(addresses: [Ipv4Addr; 2]) -> io::Result<Self> {
+    /// Makes the pair, with an address and its subnet's prefix at each end. Needs root.
+    pub fn new(addresses: [Ipv4Net; 2]) -> io::Result<Self> {
         let make = || {
             namespace::on_own_thread(|| {
                 unshare(CloneFlags::CLONE_NEWNET)?;
@@ -37,9 +36,9 @@ impl BarePair {
         let pair = BarePair {
             ends: [make()?, make()?],
         };
-        let end = |address| VethEnd {
+        let end = |address: Ipv4Net| VethEnd {
             name: NAME,
-            mac: MacAddress::for_address(address),
+            mac: MacAddress::for_address(address.addr()),
         };
         let [near, far] = addresses;
         pair.within(0, |netlink| {
@@ -48,8 +47,6 @@ impl BarePair {
         for (at, address) in addresses.into_iter().enumerate() {
             pair.within(at, |netlink| {
                 let link = if_nametoindex(NAME)?;
-                // Wide enough for both ends, wherever they are.
-                let address = Ipv4Net::new(address, 0).map_err(io::Error::other)?;
                 netlink.add_address(link, address)?;
                 netlink.set_up(link)
             })?;

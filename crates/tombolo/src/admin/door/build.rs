@@ -1,0 +1,56 @@
+//! Importing builds.
+
+use std::sync::Arc;
+
+use anyhow::{Result, bail};
+use tombolo_api::operation::build::{BuildFiles as Files, NewBuild, create};
+use tombolo_domain::arn;
+use tombolo_domain::id::BuildId;
+use tombolo_domain::time::Clock;
+use tombolo_fleet::build::BuildFiles;
+
+use super::{Door, find_account};
+use crate::admin::message::{ImportBuild, ImportedBuild};
+
+impl Door {
+    /// Copies a directory into the server's own and makes a READY build of it. The files come
+    /// first: a record says that they are here.
+    pub(crate) async fn import_build(self: Arc<Self>, ask: ImportBuild) -> Result<ImportedBuild> {
+        if !ask.root.is_absolute() {
+            bail!("the root {:?} must be an absolute path", ask.root);
+        }
+        let account = find_account(&mut self.read(), &ask.account).await?;
+        let scope = self.scope(&account, ask.region)?;
+        let id = BuildId::generate(&*self.ids);
+        let into = self.builds.join(id.as_str());
+
+        let files = BuildFiles::import(&ask.root, &into)?;
+        let new = NewBuild {
+            id,
+            name: Some(ask.name),
+            version: Some(ask.version),
+            operating_system: ask.operating_system,
+            server_sdk_version: None,
+            files: Files::Here {
+                size: files.size_bytes,
+            },
+        };
+        let made = self
+            .transact(async |tx| Ok(create(tx, &scope, self.clock.now(), new.clone())?))
+            .await;
+        match made {
+            Ok(build) => Ok(ImportedBuild {
+                build_arn: arn::build(&scope, &build.id),
+                build_id: build.id,
+                files: files.files,
+                size_on_disk: files.size_bytes,
+            }),
+            Err(error) => {
+                if let Err(left) = BuildFiles::remove(&into) {
+                    tracing::warn!(error = %left, "{} was left behind", into.display());
+                }
+                Err(error)
+            }
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! The clock of a rehearsal.
+
+use std::sync::Arc;
+
+use anyhow::{Result, bail};
+use jiff::SignedDuration;
+use tombolo_domain::time::Clock;
+use tombolo_store::keys;
+
+use super::Door;
+use crate::admin::message::{ClockReading, Mode, MoveClock};
+use crate::report::hinted;
+
+/// How far ahead of the real time the clock can be: a hundred years.
+const FARTHEST_SECONDS: i64 = 100 * 366 * 24 * 60 * 60;
+
+impl Door {
+    /// Shows the clock, and moves it first if asked to. The move is stored before it counts, so a
+    /// restart never goes back in time.
+    pub(crate) async fn move_clock(self: Arc<Self>, ask: MoveClock) -> Result<ClockReading> {
+        if ask.advance_seconds < 0 {
+            bail!("the clock only goes forward: what was stored under a time cannot be taken back");
+        }
+        if self.mode != Mode::Dev {
+            return Err(hinted(
+                "the clock of `tombolo serve` is the real one",
+                "rehearse with `tombolo dev --dir DIR`, and name that directory",
+            ));
+        }
+        if ask.advance_seconds > 0 {
+            let offset = self
+                .transact(async |tx| {
+                    let before = tx.get(&keys::clock_offset()).await?.unwrap_or(0);
+                    let offset = before.saturating_add(ask.advance_seconds);
+                    if offset > FARTHEST_SECONDS {
+                        bail!("the clock cannot be more than a hundred years ahead");
+                    }
+                    tx.put_at(&keys::clock_offset(), &offset)?;
+                    Ok(offset)
+                })
+                .await?;
+            self.clock.set_offset(SignedDuration::from_secs(offset));
+            self.reconcilers.wake();
+        }
+        Ok(ClockReading {
+            now: self.clock.now(),
+            offset_seconds: self.clock.offset().as_secs(),
+        })
+    }
+}

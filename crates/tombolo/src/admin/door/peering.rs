@@ -1,0 +1,41 @@
+//! Peering connections with their history, and authorizations.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use tombolo_domain::time::Clock;
+use tombolo_store::keys;
+
+use super::{Door, find_account};
+use crate::admin::message::{ListPeerings, Peerings};
+use crate::report::hinted;
+
+impl Door {
+    /// The connections in which an account has an end, and the authorizations that it gave or that
+    /// name it, in all Regions.
+    pub(crate) async fn list_peerings(self: Arc<Self>, ask: ListPeerings) -> Result<Peerings> {
+        let mut tx = self.read();
+        let account = find_account(&mut tx, &ask.account).await?.id;
+        let mut connections = tx.peek(&keys::all_connections()).await?;
+        connections
+            .retain(|one| one.requester.account == account || one.accepter.account == account);
+        if let Some(id) = ask.connection {
+            connections.retain(|one| one.id == id);
+            if connections.is_empty() {
+                return Err(hinted(
+                    format!("account {account} has no end in a VPC peering connection {id}"),
+                    "`tombolo peering list` shows those that there are records of; failed and \
+                     deleted ones are kept for two hours",
+                ));
+            }
+        }
+        connections.sort_by_key(|one| one.history.first().map(|transition| transition.at));
+        let mut authorizations = tx.peek(&keys::all_authorizations()).await?;
+        authorizations.retain(|one| one.peer_account == account || one.fleet_account == account);
+        Ok(Peerings {
+            connections,
+            authorizations,
+            now: self.clock.now(),
+        })
+    }
+}

@@ -1,0 +1,49 @@
+//! `tombolo run`, and the supervisor's hidden command.
+
+use std::ffi::OsString;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+
+use clap::Args;
+use tombolo_domain::id::{SubnetId, VpcId};
+
+use super::{AccountName, ServerDirectory};
+
+/// The arguments of `tombolo run`.
+#[derive(Debug, Args)]
+#[command(
+    long_about = "Run a program inside a VPC, on a network interface of its own. The program keeps \
+        this terminal, environment and directory, sees the VPC's network as eth0 and no other, and \
+        its exit code is this command's. The interface goes when the program ends.",
+    after_help = "Examples:\n  \
+        tombolo run --account backend --vpc vpc-0a1b2c3d4e5f60718 -- redis-server --bind 0.0.0.0\n  \
+        tombolo run --account backend --vpc vpc-0a1b2c3d4e5f60718 --address 10.99.1.10 -- bash"
+)]
+pub struct RunArguments {
+    /// The account
+    #[command(flatten)]
+    pub account: AccountName,
+    /// The VPC
+    #[arg(long)]
+    pub vpc: VpcId,
+    /// The subnet [default: the VPC's first]
+    #[arg(long)]
+    pub subnet: Option<SubnetId>,
+    /// The address [default: the first free one of the subnet]
+    #[arg(long, value_name = "IP")]
+    pub address: Option<Ipv4Addr>,
+    /// The server
+    #[command(flatten)]
+    pub server: ServerDirectory,
+    /// The program and its arguments
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
+}
+
+/// The arguments of `tombolo instance-supervisor`.
+#[derive(Debug, Args)]
+pub struct SupervisorArguments {
+    /// What the instance is to be
+    #[arg(value_name = "SPEC")]
+    pub spec: PathBuf,
+}

@@ -1,0 +1,189 @@
+//! `tombolo dev`.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use tombolo_api::operation::Settings;
+use tombolo_domain::account::{AccountName, UserName};
+use tombolo_domain::cidr::AddressPlan;
+use tombolo_domain::id::{AccessKeyId, AccountId, Region};
+use tombolo_network::EngineKind;
+
+use crate::admin::door::Door;
+use crate::admin::message::{CreateAccessKey, CreateAccount, ListAccounts, Mode};
+use crate::cli::DevArguments;
+use crate::directory::{DataDirectory, admin_socket, write_private};
+use crate::output;
+use crate::server::{Plan, Server};
+use crate::stop::Stop;
+
+/// What `tombolo dev --json` prints when it is ready: a contract with scripts.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Ready {
+    /// Where the API is.
+    pub(crate) endpoint: String,
+    /// The profiles' Region.
+    pub(crate) region: Region,
+    /// The file with the profiles.
+    pub(crate) aws_config_file: String,
+    /// The admin socket.
+    pub(crate) admin_socket: String,
+    /// Whether packets flow.
+    pub(crate) network: EngineKind,
+    /// The accounts.
+    pub(crate) accounts: Accounts,
+}
+
+/// The accounts of `tombolo dev`.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Accounts {
+    /// Has fleets.
+    pub(crate) studio: Profile,
+    /// Has VPCs.
+    pub(crate) backend: Profile,
+}
+
+/// An account with its access key. It has no `Debug`, so that no log gets the secret.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Profile {
+    /// Its 12 digits.
+    pub(crate) id: AccountId,
+    /// The access key's public half.
+    pub(crate) access_key_id: AccessKeyId,
+    /// The access key's secret half.
+    pub(crate) secret_access_key: String,
+}
+
+pub(super) async fn run(arguments: DevArguments) -> Result<()> {
+    let mut stop = Stop::listen()?;
+    let directory = match &arguments.dir {
+        Some(path) => DataDirectory::take(path)?,
+        None => DataDirectory::fresh()?,
+    };
+    // The command line gives the list at least its default.
+    let region = arguments
+        .regions
+        .first()
+        .cloned()
+        .context("name a Region with --region")?;
+    let server = Server::start(Plan {
+        directory,
+        listen: arguments.listen,
+        tls: None,
+        network: arguments.network,
+        settings: Settings {
+            regions: arguments.regions,
+            address_plan: AddressPlan::default(),
+        },
+        mode: Mode::Dev,
+        metrics: None,
+    })
+    .await?;
+    // From here on there may be something to take away, whatever fails.
+    let announced = announce(&server, region, arguments.format.json).await;
+    if announced.is_ok() {
+        stop.asked().await;
+        tracing::info!("stopping; taking network and processes away");
+    }
+    let taken = server.teardown().await;
+    announced.and(taken)
+}
+
+async fn announce(server: &Server, region: Region, json: bool) -> Result<()> {
+    let door = server.door();
+    let accounts = Accounts {
+        studio: profile(&door, "studio").await?,
+        backend: profile(&door, "backend").await?,
+    };
+    let aws_config = server.directory().aws_config();
+    write_private(
+        &aws_config,
+        &aws_config_of(&accounts, &region, server.endpoint()),
+    )?;
+    let directory = server.directory().path();
+    let ready = Ready {
+        endpoint: server.endpoint().to_owned(),
+        region,
+        aws_config_file: aws_config.display().to_string(),
+        admin_socket: admin_socket(directory).display().to_string(),
+        network: server.network(),
+        accounts,
+    };
+    if json {
+        output::json(&ready)
+    } else {
+        output::line(greeting(&ready, directory))
+    }
+}
+
+/// The account of that name and its access key, made at the first start.
+async fn profile(door: &Arc<Door>, name: &str) -> Result<Profile> {
+    let name: AccountName = name.parse()?;
+    let accounts = door.clone().list_accounts(ListAccounts {}).await?;
+    let account = match accounts.into_iter().find(|account| account.name == name) {
+        Some(account) => account,
+        None => door.clone().create_account(CreateAccount { name }).await?,
+    };
+    let key = match door.reveal_access_key(account.id).await? {
+        Some(key) => key,
+        None => {
+            let user: UserName = "admin".parse()?;
+            let ask = CreateAccessKey {
+                account: account.id.to_string(),
+                user,
+            };
+            door.clone().create_access_key(ask).await?
+        }
+    };
+    Ok(Profile {
+        id: account.id,
+        access_key_id: key.access_key_id,
+        secret_access_key: key.secret_access_key,
+    })
+}
+
+/// The file that the AWS CLI and SDKs read as `AWS_CONFIG_FILE`.
+fn aws_config_of(accounts: &Accounts, region: &Region, endpoint: &str) -> String {
+    let profile = |name: &str, profile: &Profile| {
+        format!(
+            "[profile {name}]\n\
+             aws_access_key_id = {}\n\
+             aws_secret_access_key = {}\n\
+             region = {region}\n\
+             endpoint_url = {endpoint}\n",
+            profile.access_key_id, profile.secret_access_key,
+        )
+    };
+    format!(
+        "# Written by `tombolo dev` at every start.\n\n{}\n{}",
+        profile("studio", &accounts.studio),
+        profile("backend", &accounts.backend)
+    )
+}
+
+fn greeting(ready: &Ready, directory: &Path) -> String {
+    let network = match ready.network {
+        EngineKind::Ebpf => "ebpf: packets flow",
+        EngineKind::Simulated => "simulated: NO packets flow, `tombolo doctor` says why",
+    };
+    let Ready {
+        endpoint,
+        region,
+        aws_config_file,
+        accounts,
+        ..
+    } = ready;
+    let (studio, backend) = (accounts.studio.id, accounts.backend.id);
+    let directory = directory.display();
+    format!(
+        "Tombolo is ready at {endpoint} (Region {region}, network {network}).\n\
+         Accounts: studio {studio}, for fleets; backend {backend}, for VPCs.\n\
+         In another shell, paste:\n\n  \
+         export AWS_CONFIG_FILE={aws_config_file}\n  \
+         export TOMBOLO_DIR={directory}\n\n\
+         and try: aws gamelift list-fleets --profile studio\n\
+         Ctrl-C ends it."
+    )
+}

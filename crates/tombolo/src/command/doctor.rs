@@ -1,0 +1,194 @@
+//! `tombolo doctor`.
+
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use nix::sys::statvfs::statvfs;
+use nix::sys::utsname::uname;
+use nix::unistd::geteuid;
+use serde::Serialize;
+use tombolo_network::{EngineKind, ebpf};
+
+use crate::cli::{DoctorArguments, NetworkChoice};
+use crate::{output, server};
+
+/// The free space that a server should start with, in bytes.
+const ENOUGH_DISK: u64 = 1 << 30;
+
+/// What was found out about one thing.
+#[derive(Serialize)]
+struct Finding {
+    /// The thing.
+    what: &'static str,
+    /// Whether it is as it should be.
+    ok: bool,
+    /// What was seen.
+    seen: String,
+    /// The one command that mends it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mend: Option<String>,
+}
+
+/// Everything that was found out.
+#[derive(Serialize)]
+struct Diagnosis {
+    /// The engine that `--network auto` takes here.
+    network: EngineKind,
+    /// Each thing.
+    findings: Vec<Finding>,
+}
+
+/// Shows what the machine can do. The exit code is 0 when packets can flow and fleets can run.
+pub(super) fn run(arguments: &DoctorArguments) -> Result<ExitCode> {
+    let diagnosis = Diagnosis {
+        network: server::choose(NetworkChoice::Auto)?.kind,
+        findings: vec![
+            kernel()?,
+            root(),
+            data_path(),
+            namespaces()?,
+            disk(&arguments.dir)?,
+        ],
+    };
+    let well = diagnosis.findings.iter().all(|finding| finding.ok);
+    if arguments.format.json {
+        output::json(&diagnosis)?;
+    } else {
+        show(&diagnosis)?;
+    }
+    Ok(if well {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn show(diagnosis: &Diagnosis) -> Result<()> {
+    for finding in &diagnosis.findings {
+        let state = if finding.ok { "ok" } else { "MISSING" };
+        output::line(format!("{state:<8} {:<11} {}", finding.what, finding.seen))?;
+        if let Some(mend) = &finding.mend {
+            output::line(format!("{:<20} mend it: {mend}", ""))?;
+        }
+    }
+    output::line("")?;
+    output::line(match diagnosis.network {
+        EngineKind::Ebpf => "--network auto takes ebpf here: packets flow.",
+        EngineKind::Simulated => {
+            "--network auto takes simulated here: APIs and states only, NO packets flow."
+        }
+    })
+}
+
+fn kernel() -> Result<Finding> {
+    let release = uname().context("asking for the kernel's version")?;
+    let release = release.release().to_string_lossy().into_owned();
+    let mut numbers = release
+        .split(['.', '-'])
+        .map(|part| part.parse().unwrap_or(0_u32));
+    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    // bpf_redirect_peer.
+    let ok = version >= (5, 10);
+    Ok(Finding {
+        what: "kernel",
+        ok,
+        seen: format!("Linux {release}, 5.10 or later is needed"),
+        mend: (!ok).then(|| "sudo apt-get install linux-image-amd64 && sudo reboot".to_owned()),
+    })
+}
+
+fn root() -> Finding {
+    let ok = geteuid().is_root();
+    Finding {
+        what: "root",
+        ok,
+        seen: if ok {
+            "this is root".to_owned()
+        } else {
+            format!("this is user {}", geteuid())
+        },
+        mend: (!ok).then(|| "sudo tombolo doctor".to_owned()),
+    }
+}
+
+fn data_path() -> Finding {
+    match ebpf::check() {
+        Ok(()) => Finding {
+            what: "data path",
+            ok: true,
+            seen: "the BPF program loads and attaches".to_owned(),
+            mend: None,
+        },
+        Err(error) => Finding {
+            what: "data path",
+            ok: false,
+            seen: error.to_string(),
+            mend: (!geteuid().is_root()).then(|| "sudo tombolo doctor".to_owned()),
+        },
+    }
+}
+
+/// Instances need namespaces; without root they start in a user namespace.
+fn namespaces() -> Result<Finding> {
+    let kinds = ["net", "mnt", "pid", "ipc", "uts"];
+    let missing: Vec<&str> = kinds
+        .into_iter()
+        .filter(|kind| !Path::new("/proc/self/ns").join(kind).exists())
+        .collect();
+    if !missing.is_empty() {
+        return Ok(Finding {
+            what: "namespaces",
+            ok: false,
+            seen: format!("the kernel has no {} namespaces", missing.join(", ")),
+            mend: Some("sudo apt-get install linux-image-amd64 && sudo reboot".to_owned()),
+        });
+    }
+    if geteuid().is_root() {
+        let seen = "server processes run in namespaces of their own".to_owned();
+        return Ok(Finding {
+            what: "namespaces",
+            ok: true,
+            seen,
+            mend: None,
+        });
+    }
+    let forbidding = [
+        "kernel.unprivileged_userns_clone=1",
+        "user.max_user_namespaces=15000",
+    ]
+    .into_iter()
+    .find(|setting| {
+        let (name, _) = setting.split_once('=').unwrap_or((setting, ""));
+        let path = format!("/proc/sys/{}", name.replace('.', "/"));
+        fs::read_to_string(path).is_ok_and(|value| value.trim() == "0")
+    });
+    Ok(Finding {
+        what: "namespaces",
+        ok: forbidding.is_none(),
+        seen: match forbidding {
+            None => "user namespaces are allowed".to_owned(),
+            Some(_) => "user namespaces are forbidden, so fleets need root".to_owned(),
+        },
+        mend: forbidding.map(|setting| format!("sudo sysctl -w {setting}")),
+    })
+}
+
+fn disk(directory: &Path) -> Result<Finding> {
+    // A data directory that is yet to be made is on the disk of the first parent that is there.
+    let existing = directory
+        .ancestors()
+        .find(|one| one.exists())
+        .unwrap_or(Path::new("/"));
+    let space = statvfs(existing)
+        .with_context(|| format!("asking for the free space of {}", existing.display()))?;
+    let free = space.blocks_available() as u64 * space.fragment_size() as u64;
+    let ok = free >= ENOUGH_DISK;
+    Ok(Finding {
+        what: "disk",
+        ok,
+        seen: format!("{:.1} GB free in {}", free as f64 / 1e9, existing.display()),
+        mend: (!ok).then(|| "use another disk: tombolo dev --dir DIR".to_owned()),
+    })
+}

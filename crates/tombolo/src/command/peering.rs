@@ -1,0 +1,134 @@
+//! `tombolo peering`.
+
+use anyhow::Result;
+use jiff::Timestamp;
+use tombolo_domain::peering::{Authorization, Connection, Missing, State};
+
+use crate::admin::client::AdminClient;
+use crate::admin::message::{ListPeerings, Peerings};
+use crate::cli::PeeringCommand;
+use crate::output;
+
+pub(super) async fn run(command: PeeringCommand) -> Result<()> {
+    match command {
+        PeeringCommand::List {
+            account,
+            server,
+            format,
+        } => {
+            let ask = ListPeerings {
+                account: account.account,
+                connection: None,
+            };
+            let peerings = AdminClient::new(&server.dir).ask(&ask).await?;
+            if format.json {
+                output::json(&peerings)
+            } else {
+                list(peerings)
+            }
+        }
+        PeeringCommand::Show {
+            id,
+            account,
+            server,
+            format,
+        } => {
+            let ask = ListPeerings {
+                account: account.account,
+                connection: Some(id),
+            };
+            let peerings = AdminClient::new(&server.dir).ask(&ask).await?;
+            if format.json {
+                return output::json(&peerings.connections);
+            }
+            peerings.connections.iter().try_for_each(show)
+        }
+    }
+}
+
+fn list(peerings: Peerings) -> Result<()> {
+    let connections = peerings.connections.into_iter().map(|one| {
+        [
+            one.id.to_string(),
+            one.state.code().to_owned(),
+            moment(one.since()),
+            one.fleet.to_string(),
+            one.requester.cidr.to_string(),
+            one.accepter.vpc.to_string(),
+            one.accepter.cidr.to_string(),
+            one.region.to_string(),
+        ]
+    });
+    let headings = [
+        "CONNECTION",
+        "STATE",
+        "SINCE",
+        "FLEET",
+        "FLEET CIDR",
+        "PEER VPC",
+        "PEER CIDR",
+        "REGION",
+    ];
+    output::table(headings, connections)?;
+    output::line("")?;
+    let now = peerings.now;
+    let authorizations = peerings.authorizations.into_iter().map(|one| {
+        [
+            one.peer_vpc.to_string(),
+            one.peer_account.to_string(),
+            one.fleet_account.to_string(),
+            standing(&one, now),
+            one.region.to_string(),
+        ]
+    });
+    output::table(
+        ["AUTHORIZED VPC", "BY", "FOR", "STANDING", "REGION"],
+        authorizations,
+    )
+}
+
+/// One connection, and its way through the states.
+fn show(connection: &Connection) -> Result<()> {
+    let Connection {
+        id,
+        region,
+        fleet,
+        requester,
+        accepter,
+        history,
+        ..
+    } = connection;
+    output::line(format!("{id} in {region}: {}", connection.message()))?;
+    output::line(format!(
+        "  requester  {} {} of account {} ({fleet})",
+        requester.vpc, requester.cidr, requester.account
+    ))?;
+    output::line(format!(
+        "  accepter   {} {} of account {}",
+        accepter.vpc, accepter.cidr, accepter.account
+    ))?;
+    for transition in history {
+        let why = match &transition.state {
+            State::Failed { reason } => format!(": {reason}"),
+            State::Deleting { by } | State::Deleted { by } => format!(" by {by}"),
+            _ => String::new(),
+        };
+        let (at, code) = (format!("{:.6}", transition.at), transition.state.code());
+        output::line(format!("  {at}  {code}{why}"))?;
+    }
+    Ok(())
+}
+
+fn standing(authorization: &Authorization, now: Timestamp) -> String {
+    match authorization.consent(now) {
+        Ok(_) => format!("valid until {}", moment(authorization.expires)),
+        Err(Missing::Cancelled { at }) => format!("cancelled {}", moment(at)),
+        Err(Missing::Expired { at }) => format!("expired {}", moment(at)),
+        // There is an authorization, so it is not this.
+        Err(Missing::None) => "none".to_owned(),
+    }
+}
+
+fn moment(at: Timestamp) -> String {
+    format!("{at:.0}")
+}

@@ -1,0 +1,144 @@
+//! `tombolo run`.
+
+use std::io::{self, IsTerminal};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{ExitCode, ExitStatus};
+
+use anyhow::{Context, Result};
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tokio::process::{Child, Command};
+use tokio::signal::unix::{self, SignalKind, signal};
+use tombolo_fleet::enter;
+
+use crate::admin::client::AdminClient;
+use crate::admin::message::{AttachProgram, AttachedProgram, DetachProgram};
+use crate::cli::RunArguments;
+use crate::process::Process;
+use crate::report::OrHint;
+
+/// Runs the command and gives its exit code.
+///
+/// This process stays, as the parent: the interface is made for it and lives as long, so that a
+/// command that is killed, or this one, leaves nothing behind.
+pub(super) async fn run(arguments: RunArguments) -> Result<ExitCode> {
+    let server = AdminClient::new(&arguments.server.dir);
+    let process = Process::this().context("looking at this process")?;
+    let words: Vec<_> = arguments
+        .command
+        .iter()
+        .map(|word| word.to_string_lossy())
+        .collect();
+    // Before the interface is made, so that no signal ends this process in between.
+    let mut signals = Signals::listen()?;
+    let attached = server
+        .ask(&AttachProgram {
+            account: arguments.account.account,
+            vpc: arguments.vpc.clone(),
+            subnet: arguments.subnet,
+            address: arguments.address,
+            process,
+            command: words.join(" "),
+        })
+        .await?;
+    eprintln!(
+        "{} has {} in {} of {}",
+        attached.interface, attached.address, attached.subnet, arguments.vpc
+    );
+    let ended = supervise(&attached, &arguments.command, &mut signals).await;
+    let detach = DetachProgram {
+        interface: attached.interface,
+        vpc: arguments.vpc,
+        process,
+    };
+    if let Err(error) = server.ask(&detach).await {
+        // The server does it by itself when it sees that this process is gone.
+        tracing::debug!("the interface was not taken away at once: {error:#}");
+    }
+    Ok(exit_code(ended?))
+}
+
+async fn supervise(
+    attached: &AttachedProgram,
+    words: &[std::ffi::OsString],
+    signals: &mut Signals,
+) -> Result<ExitStatus> {
+    let mut command = enter::command_in(&attached.namespace, words)?;
+    // The kernel ends the command with this process, also when that is killed. It looks at the
+    // thread that made the child: this is the main thread, which lives as long as the process.
+    let die_with_parent = || Ok(set_pdeathsig(Signal::SIGTERM)?);
+    // SAFETY: between fork and exec it makes one system call, on no memory of this process.
+    unsafe { command.pre_exec(die_with_parent) };
+    let mut child = Command::from(command).spawn().or_hint(
+        || {
+            format!(
+                "cannot run {:?} in {}",
+                words[0],
+                attached.namespace.display()
+            )
+        },
+        || "entering a VPC needs root; is the program there, and may it be run?".to_owned(),
+    )?;
+    loop {
+        tokio::select! {
+            status = child.wait() => return status.context("waiting for the command"),
+            caught = signals.next() => caught.pass_on(&child)?,
+        }
+    }
+}
+
+/// As a shell tells it: a command killed by signal N has exit code 128 + N.
+fn exit_code(status: ExitStatus) -> ExitCode {
+    let code = status
+        .code()
+        .unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
+    ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX))
+}
+
+/// The signals that are the command's to deal with.
+struct Signals {
+    interrupt: unix::Signal,
+    quit: unix::Signal,
+    hangup: unix::Signal,
+    terminate: unix::Signal,
+}
+
+/// A signal that this process got.
+struct Caught(Signal);
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Signals {
+            interrupt: signal(SignalKind::interrupt())?,
+            quit: signal(SignalKind::quit())?,
+            hangup: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) -> Caught {
+        Caught(tokio::select! {
+            _ = self.interrupt.recv() => Signal::SIGINT,
+            _ = self.quit.recv() => Signal::SIGQUIT,
+            _ = self.hangup.recv() => Signal::SIGHUP,
+            _ = self.terminate.recv() => Signal::SIGTERM,
+        })
+    }
+}
+
+impl Caught {
+    fn pass_on(self, child: &Child) -> Result<()> {
+        // A terminal sends these to the command too, and twice would mean "now" to many programs.
+        let by_terminal =
+            matches!(self.0, Signal::SIGINT | Signal::SIGQUIT) && io::stdin().is_terminal();
+        let Some(pid) = child.id().and_then(|pid| i32::try_from(pid).ok()) else {
+            return Ok(());
+        };
+        if by_terminal {
+            return Ok(());
+        }
+        // The child is not waited for yet, so the pid is still its own.
+        kill(Pid::from_raw(pid), self.0).context("passing a signal on to the command")
+    }
+}

@@ -1,0 +1,32 @@
+//! `tombolo serve`.
+
+use anyhow::Result;
+use tombolo_api::operation::Settings;
+
+use crate::admin::message::Mode;
+use crate::cli::ServeArguments;
+use crate::config::Config;
+use crate::directory::DataDirectory;
+use crate::server::{Plan, Server};
+use crate::stop::Stop;
+
+pub(super) async fn run(arguments: &ServeArguments) -> Result<()> {
+    let config = Config::read(&arguments.config)?;
+    let mut stop = Stop::listen()?;
+    let server = Server::start(Plan {
+        directory: DataDirectory::take(&config.directory)?,
+        listen: config.listen,
+        tls: config.tls,
+        network: config.network,
+        settings: Settings {
+            regions: config.regions,
+            address_plan: config.fleet_addresses.plan(),
+        },
+        mode: Mode::Serve,
+        metrics: Some(config.metrics.listen),
+    })
+    .await?;
+    stop.asked().await;
+    tracing::info!("stopping; traffic and server processes go on");
+    server.stop().await
+}

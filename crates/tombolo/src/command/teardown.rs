@@ -1,0 +1,45 @@
+//! `tombolo teardown`.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+
+use crate::cli::{NetworkChoice, TeardownArguments};
+use crate::directory::DataDirectory;
+use crate::server::{self, ServerClock, SystemIds};
+
+pub(super) async fn run(arguments: &TeardownArguments) -> Result<()> {
+    let directory = DataDirectory::take_existing(&arguments.dir)?;
+    {
+        let store = server::open_store(&directory).await?;
+        server::end_programs(&store).await?;
+        let context = tombolo_reconcile::Context {
+            clock: Arc::new(ServerClock::open(&store).await?),
+            ids: Arc::new(SystemIds),
+            engine: server::start_engine(engine_of(&directory)?, directory.path()).await?,
+            binary: server::this_executable()?,
+            directory: directory.path().to_owned(),
+            store,
+        };
+        tombolo_reconcile::teardown(&context)
+            .await
+            .context("taking the network and the server processes away")?;
+    }
+    if arguments.delete_data {
+        directory.delete()?;
+    }
+    Ok(())
+}
+
+/// The engine that left something in the directory: the `ebpf` one has its file system there.
+fn engine_of(directory: &DataDirectory) -> Result<NetworkChoice> {
+    let bpf = directory.path().join("bpf");
+    let found = bpf
+        .try_exists()
+        .with_context(|| format!("looking at {}", bpf.display()))?;
+    Ok(if found {
+        NetworkChoice::Ebpf
+    } else {
+        NetworkChoice::Simulated
+    })
+}

@@ -1,0 +1,73 @@
+//! The same measurement between two namespaces that nothing but a veth pair joins.
+
+use std::net::Ipv4Addr;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use ipnet::Ipv4Net;
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::Signal;
+use std::os::unix::process::CommandExt;
+use tokio::process::Command;
+use tombolo_fleet::enter;
+use tombolo_network::ebpf::BarePair;
+
+use super::report::Measurement;
+use super::wait::until;
+use crate::server::this_executable;
+
+const NEAR: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(10, 99, 2, 1), 24);
+const FAR: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(10, 99, 2, 2), 24);
+const PORT: u16 = 7000;
+
+/// How long the measurement may take.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Makes the pair, measures across it, and takes everything away again.
+pub(super) async fn measure() -> Result<Measurement> {
+    let pair = BarePair::new([NEAR, FAR]).context("making a bare veth pair")?;
+    let [near, far] = pair.namespaces();
+    let database = format!("{}:{PORT}", FAR.addr());
+    let mut server = program(&far, &["demo-database", "--listen", &database])?.spawn()?;
+    let measured = until(
+        "no measurement of the bare veth pair",
+        DEADLINE,
+        async || {
+            // Until the database listens, there is none.
+            let output = program(&near, &["demo-measure", "--database", &database])?
+                .output()
+                .await?;
+            if output.status.success() {
+                return Ok(Some(serde_json::from_slice(&output.stdout)?));
+            }
+            match server.try_wait()? {
+                None => Ok(None),
+                Some(status) => bail!("the database ended ({status})"),
+            }
+        },
+    )
+    .await;
+    server.kill().await?;
+    measured
+}
+
+/// `tombolo` with these arguments in a namespace.
+fn program(namespace: &std::path::Path, arguments: &[&str]) -> Result<Command> {
+    let binary = this_executable()?;
+    let words: Vec<_> = [binary.as_os_str()]
+        .into_iter()
+        .chain(arguments.iter().map(std::ffi::OsStr::new))
+        .collect();
+    let mut command = enter::command_in(namespace, &words)?;
+    let die_with_parent = || Ok(set_pdeathsig(Signal::SIGKILL)?);
+    // SAFETY: between fork and exec it makes one system call, on no memory of this process.
+    unsafe { command.pre_exec(die_with_parent) };
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
+    let mut command = Command::from(command);
+    command.kill_on_drop(true);
+    Ok(command)
+}

@@ -1,0 +1,114 @@
+//! `tombolo demo`: the main job, done once and shown, with programs that this binary plays itself.
+
+mod bare;
+pub(crate) mod database;
+pub(crate) mod game_server;
+pub(crate) mod measure;
+mod report;
+mod stage;
+mod steps;
+mod story;
+mod table;
+mod wait;
+mod world;
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, anyhow, bail};
+use tombolo_network::EngineKind;
+
+use crate::cli::{DemoArguments, NetworkChoice};
+use crate::server::real_now;
+use crate::stop::Stop;
+use crate::{output, report as failure};
+use stage::Stage;
+use steps::step;
+use world::World;
+
+/// Shows it. The exit code is 0 only when real packets did what the closing table says, or when
+/// none were asked for.
+pub(crate) async fn run(arguments: DemoArguments) -> Result<ExitCode> {
+    let mut stop = Stop::listen()?;
+    let mut stage = step(
+        "a server starts",
+        "tombolo dev",
+        Stage::set(arguments.network),
+    )
+    .await?;
+    let shown = tokio::select! {
+        shown = show(&mut stage, &arguments) => shown,
+        () = stop.asked() => Err(anyhow!("interrupted")),
+    };
+    if shown.is_ok() && arguments.keep {
+        let left = invite(&stage);
+        stop.asked().await;
+        left?;
+    }
+    let struck = step("everything is taken away again", "SIGTERM", stage.strike()).await;
+    let code = shown?;
+    struck?;
+    Ok(code)
+}
+
+async fn show(stage: &mut Stage, arguments: &DemoArguments) -> Result<ExitCode> {
+    match stage.ready.network {
+        EngineKind::Ebpf => {
+            show_packets(stage, arguments.keep).await?;
+            Ok(ExitCode::SUCCESS)
+        }
+        EngineKind::Simulated => show_states(stage, arguments.network).await,
+    }
+}
+
+async fn show_packets(stage: &mut Stage, keep: bool) -> Result<()> {
+    let world = World::make(stage, true).await?;
+    let proof = world.play(stage).await?;
+    let what = "the same measured between two bare namespaces";
+    let bare = step(what, "a veth pair and nothing else", bare::measure()).await?;
+    if proof.connected.value != database::ENTRY.1 {
+        bail!(
+            "the database answered {:?} instead of {:?}",
+            proof.connected.value,
+            database::ENTRY.1
+        );
+    }
+    if keep {
+        let asked = real_now().as_microsecond();
+        world.connect(stage).await?;
+        world.reachable(stage, asked).await?;
+    }
+    table::show(&proof, &bare)
+}
+
+/// Where no packets flow, nothing is proved, and that is what is said.
+async fn show_states(stage: &mut Stage, asked: NetworkChoice) -> Result<ExitCode> {
+    let world = World::make(stage, false).await?;
+    world.play_without_packets(stage).await?;
+    output::line(
+        "\nThe network is SIMULATED: the API went through every state, and NO packet flowed.\n\
+         For real packets, on Linux: sudo tombolo demo   (`tombolo doctor` says what is missing)",
+    )?;
+    if asked == NetworkChoice::Simulated {
+        return Ok(ExitCode::SUCCESS);
+    }
+    Ok(failure::failure(&failure::hinted(
+        "this machine cannot show real packets as it is, so the demo proved nothing",
+        "run it as root; `tombolo demo --network simulated` is content without packets",
+    )))
+}
+
+/// How to play with what `--keep` leaves running.
+fn invite(stage: &Stage) -> Result<()> {
+    let config = &stage.ready.aws_config_file;
+    let directory = stage.server_directory();
+    let directory = directory
+        .to_str()
+        .context("the directory's path is not UTF-8")?;
+    output::line(format!(
+        "\nEverything runs on, connected. In another shell, paste:\n\n  \
+         export AWS_CONFIG_FILE={config}\n  \
+         export TOMBOLO_DIR={directory}\n\n\
+         and try: aws gamelift describe-vpc-peering-connections --profile studio\n\
+         Ctrl-C ends it."
+    ))
+}

@@ -1,0 +1,145 @@
+//! A server's data directory: what is where in it, and that one process at a time has it.
+//!
+//! ```text
+//! DIR/lock          held, with an flock, by the process that has the directory
+//! DIR/admin.sock    the admin socket of the server
+//! DIR/aws-config    `tombolo dev`'s profiles
+//! DIR/store.db      the database
+//! DIR/builds/       DIR/instances/    DIR/logs/    DIR/bpf/
+//! ```
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use nix::fcntl::{Flock, FlockArg};
+use tempfile::TempDir;
+
+use crate::report::{OrHint, hinted};
+
+/// The admin socket of the server whose data directory is `directory`.
+pub(crate) fn admin_socket(directory: &Path) -> PathBuf {
+    directory.join("admin.sock")
+}
+
+/// A data directory that this process has for itself.
+pub(crate) struct DataDirectory {
+    path: PathBuf,
+    /// Freed by the kernel when the process ends, however it ends.
+    _lock: Flock<File>,
+    /// Set for a fresh directory: it goes with this value.
+    _temporary: Option<TempDir>,
+}
+
+impl DataDirectory {
+    /// Takes the directory at `path`, made for its owner alone when it is not there.
+    ///
+    /// # Errors
+    /// Another process has it, or it cannot be made or written.
+    pub(crate) fn take(path: &Path) -> Result<Self> {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
+            .or_hint(
+                || format!("cannot make the data directory {}", path.display()),
+                || "name another one with --dir, or run as a user who may write there".to_owned(),
+            )?;
+        Self::lock(path, None)
+    }
+
+    /// Takes the directory at `path`, which must be there.
+    pub(crate) fn take_existing(path: &Path) -> Result<Self> {
+        if !path.join("lock").exists() {
+            return Err(hinted(
+                format!("{} is not the data directory of a server", path.display()),
+                "name the directory that was given to `tombolo dev --dir` or is `directory` in the \
+                 configuration of `tombolo serve`",
+            ));
+        }
+        Self::lock(path, None)
+    }
+
+    /// A fresh directory for its owner alone, gone when the value is dropped.
+    pub(crate) fn fresh() -> Result<Self> {
+        let temporary = tempfile::Builder::new()
+            .prefix("tombolo-")
+            .tempdir()
+            .context("making a directory for the server")?;
+        let path = temporary.path().to_owned();
+        Self::lock(&path, Some(temporary))
+    }
+
+    fn lock(path: &Path, temporary: Option<TempDir>) -> Result<Self> {
+        // Names of namespaces come from it, and supervisors change their directory.
+        let path = path
+            .canonicalize()
+            .with_context(|| format!("finding {}", path.display()))?;
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(path.join("lock"))
+            .with_context(|| format!("opening {}", path.join("lock").display()))?;
+        let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| {
+            let error = io::Error::from(error);
+            if error.kind() == io::ErrorKind::WouldBlock {
+                hinted(
+                    format!("a server is running in {}", path.display()),
+                    "end it first, or name another directory",
+                )
+            } else {
+                anyhow::Error::new(error).context(format!("locking {}", path.display()))
+            }
+        })?;
+        Ok(DataDirectory {
+            path,
+            _lock: lock,
+            _temporary: temporary,
+        })
+    }
+
+    /// The directory, absolute and without symbolic links.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The store's file.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.path.join("store.db")
+    }
+
+    /// The profiles that `tombolo dev` writes.
+    pub(crate) fn aws_config(&self) -> PathBuf {
+        self.path.join("aws-config")
+    }
+
+    /// Deletes everything in it, and itself.
+    pub(crate) fn delete(self) -> Result<()> {
+        fs::remove_dir_all(&self.path).with_context(|| format!("deleting {}", self.path.display()))
+    }
+}
+
+/// Writes a file that only its owner may read, whole or not at all.
+pub(crate) fn write_private(path: &Path, text: &str) -> Result<()> {
+    let temporary = path.with_extension("new");
+    let write = || {
+        // What an earlier process left may have another mode.
+        match fs::remove_file(&temporary) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&temporary)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&temporary, path)
+    };
+    write().with_context(|| format!("writing {}", path.display()))
+}

@@ -1,0 +1,46 @@
+//! Data on stdout. A reader that has seen enough, such as `head`, is no error.
+
+use std::io::{self, Write};
+
+use anyhow::{Context, Result};
+use comfy_table::{ContentArrangement, Table, presets};
+use serde::Serialize;
+
+/// Writes `text` and a line's end.
+pub(crate) fn line(text: impl AsRef<str>) -> Result<()> {
+    bytes(format!("{}\n", text.as_ref()).as_bytes())
+}
+
+/// Writes `value` as one line of JSON.
+pub(crate) fn json(value: &impl Serialize) -> Result<()> {
+    line(serde_json::to_string(value).context("writing JSON")?)
+}
+
+/// Writes rows under headings, aligned by spaces, so that it reads the same without colour and
+/// cuts well in a pipe.
+pub(crate) fn table<const COLUMNS: usize>(
+    headings: [&str; COLUMNS],
+    rows: impl IntoIterator<Item = [String; COLUMNS]>,
+) -> Result<()> {
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled)
+        .set_header(headings);
+    for row in rows {
+        table.add_row(row);
+    }
+    for text in table.lines() {
+        line(text.trim_end())?;
+    }
+    Ok(())
+}
+
+/// Writes bytes as they are.
+pub(crate) fn bytes(bytes: &[u8]) -> Result<()> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.context("writing to stdout"),
+    }
+}

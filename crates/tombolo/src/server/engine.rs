@@ -1,0 +1,72 @@
+//! Which network engine a server gets.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use tombolo_network::ebpf::{self, EbpfConfig, EbpfEngine};
+use tombolo_network::{EngineError, EngineKind, NetworkEngine, SimulatedEngine};
+
+use crate::cli::NetworkChoice;
+use crate::report::hinted;
+
+/// The engine for a choice on this machine.
+pub(crate) struct Chosen {
+    /// The engine.
+    pub(crate) kind: EngineKind,
+    /// Why it is not `ebpf`, when `auto` would have preferred that.
+    pub(crate) fallback: Option<EngineError>,
+}
+
+/// Decides by trying out what the machine can do.
+///
+/// # Errors
+/// `ebpf` was asked for and cannot run here.
+pub(crate) fn choose(choice: NetworkChoice) -> Result<Chosen> {
+    let simulated = |fallback| Chosen {
+        kind: EngineKind::Simulated,
+        fallback,
+    };
+    match choice {
+        NetworkChoice::Simulated => Ok(simulated(None)),
+        NetworkChoice::Auto => Ok(match ebpf::check() {
+            Ok(()) => Chosen {
+                kind: EngineKind::Ebpf,
+                fallback: None,
+            },
+            Err(error) => simulated(Some(error)),
+        }),
+        NetworkChoice::Ebpf => match ebpf::check() {
+            Ok(()) => Ok(Chosen {
+                kind: EngineKind::Ebpf,
+                fallback: None,
+            }),
+            Err(error) => Err(hinted(
+                error.to_string(),
+                "`tombolo doctor` shows everything that it needs; `--network simulated` keeps \
+                 states only and carries no packets",
+            )),
+        },
+    }
+}
+
+/// Starts the engine that `choice` comes to, on what an earlier one of the directory left.
+pub(crate) async fn start(
+    choice: NetworkChoice,
+    directory: &Path,
+) -> Result<Arc<dyn NetworkEngine>> {
+    let chosen = tokio::task::spawn_blocking(move || choose(choice)).await??;
+    if let Some(why) = &chosen.fallback {
+        tracing::warn!("no packets will flow, the network is simulated: {why}");
+    }
+    Ok(match chosen.kind {
+        EngineKind::Simulated => Arc::new(SimulatedEngine::new()),
+        EngineKind::Ebpf => {
+            let config = EbpfConfig::for_directory(directory.to_owned())?;
+            let engine = EbpfEngine::start(config)
+                .await
+                .context("starting the network engine")?;
+            Arc::new(engine)
+        }
+    })
+}

@@ -1,0 +1,202 @@
+//! Accepting connections, answering on them, and stopping without cutting an answer short.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::Result;
+use axum::Router;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::report::hinted;
+
+/// How long a client may take to send a request's head, or to agree on TLS.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The pause after the system refused a connection, as it does when descriptors run out: trying
+/// again at once would only burn the processor until some are closed.
+const BREATH: Duration = Duration::from_millis(100);
+
+/// Binds `address` for `what`.
+pub(super) async fn bind(address: SocketAddr, what: &str) -> Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let hint = match error.kind() {
+            io::ErrorKind::AddrInUse => {
+                "another program has this port, perhaps another tombolo; choose another address \
+                 (port 0 takes a free one)"
+            }
+            io::ErrorKind::PermissionDenied => "ports below 1024 need root; choose another one",
+            _ => "choose an address of this machine",
+        };
+        hinted(
+            format!("cannot listen on {address} for {what}: {error}"),
+            hint,
+        )
+    })
+}
+
+/// A listener at work.
+pub(super) struct Listening {
+    accepting: JoinHandle<()>,
+    stop: CancellationToken,
+    abort: CancellationToken,
+    connections: TaskTracker,
+}
+
+impl Listening {
+    /// Answers connections to `listener` with `router`.
+    pub(super) fn tcp(listener: TcpListener, tls: Option<TlsAcceptor>, router: Router) -> Self {
+        let doors = Doors::new(router);
+        let (stop, abort) = (doors.stop.clone(), doors.abort.clone());
+        let connections = doors.connections.clone();
+        let accepting = tokio::spawn(async move {
+            while let Some(accepted) = doors.stop.run_until_cancelled(listener.accept()).await {
+                match accepted {
+                    Ok((stream, _)) => {
+                        // Replies are small and one write each; without it they wait for an ACK.
+                        if let Err(error) = stream.set_nodelay(true) {
+                            tracing::debug!(%error, "a connection went away");
+                        }
+                        match tls.clone() {
+                            None => doors.open(stream),
+                            Some(tls) => doors.open_by_tls(tls, stream),
+                        }
+                    }
+                    Err(error) => doors.refused(error).await,
+                }
+            }
+        });
+        Listening {
+            accepting,
+            stop,
+            abort,
+            connections,
+        }
+    }
+
+    /// Answers connections to `listener` with `router`.
+    pub(super) fn unix(listener: UnixListener, router: Router) -> Self {
+        let doors = Doors::new(router);
+        let (stop, abort) = (doors.stop.clone(), doors.abort.clone());
+        let connections = doors.connections.clone();
+        let accepting = tokio::spawn(async move {
+            while let Some(accepted) = doors.stop.run_until_cancelled(listener.accept()).await {
+                match accepted {
+                    Ok((stream, _)) => doors.open(stream),
+                    Err(error) => doors.refused(error).await,
+                }
+            }
+        });
+        Listening {
+            accepting,
+            stop,
+            abort,
+            connections,
+        }
+    }
+
+    /// Accepts nothing more from this call on; the future ends when what is being answered is, or
+    /// after `deadline`.
+    pub(super) fn close(self, deadline: Duration) -> impl Future<Output = ()> {
+        self.stop.cancel();
+        self.connections.close();
+        async move {
+            if let Err(error) = self.accepting.await {
+                tracing::error!(%error, "a listener ended badly");
+            }
+            if tokio::time::timeout(deadline, self.connections.wait())
+                .await
+                .is_err()
+            {
+                let left = self.connections.len();
+                tracing::warn!(
+                    left,
+                    "connections are still open after {deadline:?}; closing them"
+                );
+                self.abort.cancel();
+                self.connections.wait().await;
+            }
+        }
+    }
+}
+
+/// What a listener does with connections.
+struct Doors {
+    router: Router,
+    /// Cancelled: answer what was asked, and nothing more.
+    stop: CancellationToken,
+    /// Cancelled: close at once.
+    abort: CancellationToken,
+    connections: TaskTracker,
+}
+
+impl Doors {
+    fn new(router: Router) -> Self {
+        Doors {
+            router,
+            stop: CancellationToken::new(),
+            abort: CancellationToken::new(),
+            connections: TaskTracker::new(),
+        }
+    }
+
+    fn open(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+        self.spawn(answer(stream, self.router.clone(), self.stop.clone()));
+    }
+
+    fn open_by_tls(&self, tls: TlsAcceptor, stream: tokio::net::TcpStream) {
+        let (router, stop) = (self.router.clone(), self.stop.clone());
+        self.spawn(async move {
+            match tokio::time::timeout(PATIENCE, tls.accept(stream)).await {
+                Ok(Ok(stream)) => answer(stream, router, stop).await,
+                Ok(Err(error)) => tracing::debug!(%error, "a client did not agree on TLS"),
+                Err(_) => tracing::debug!("a client took too long to agree on TLS"),
+            }
+        });
+    }
+
+    fn spawn(&self, connection: impl Future<Output = ()> + Send + 'static) {
+        self.connections
+            .spawn(self.abort.clone().run_until_cancelled_owned(connection));
+    }
+
+    async fn refused(&self, error: io::Error) {
+        tracing::warn!(%error, "a connection was not accepted");
+        tokio::time::sleep(BREATH).await;
+    }
+}
+
+/// Answers requests on one connection until the client ends it or the server stops.
+async fn answer(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    router: Router,
+    stop: CancellationToken,
+) {
+    let mut server = auto::Builder::new(TokioExecutor::new());
+    server
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(PATIENCE);
+    server.http2().timer(TokioTimer::new());
+    let connection =
+        server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended badly");
+    }
+}

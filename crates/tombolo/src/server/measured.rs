@@ -1,0 +1,68 @@
+//! What `/metrics` knows of requests: every operation that was carried out or refused, by service,
+//! name and error code, with its time, and every reply by its HTTP status. (Requests that are
+//! refused before an operation is known, such as wrongly signed ones, are in the second only.)
+
+use std::time::Instant;
+
+use async_trait::async_trait;
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use tombolo_api::error::ApiError;
+use tombolo_api::http::{Caller, Dispatch};
+use tombolo_api::model::{Document, ServiceName};
+
+/// Counts and times the operations of `D`.
+pub(super) struct Measured<D> {
+    operations: D,
+}
+
+impl<D> Measured<D> {
+    pub(super) fn new(operations: D) -> Self {
+        Measured { operations }
+    }
+}
+
+#[async_trait]
+impl<D: Dispatch> Dispatch for Measured<D> {
+    async fn call(
+        &self,
+        service: ServiceName,
+        operation: &'static str,
+        caller: &Caller,
+        input: Document,
+    ) -> Result<Document, ApiError> {
+        let started = Instant::now();
+        let outcome = self
+            .operations
+            .call(service, operation, caller, input)
+            .await;
+        let code = match &outcome {
+            Ok(_) => "OK",
+            Err(error) => error.kind().wire(service).code,
+        };
+        let service = service.as_str();
+        metrics::counter!(
+            "tombolo_requests_total", "service" => service, "operation" => operation, "code" => code
+        )
+        .increment(1);
+        metrics::histogram!(
+            "tombolo_request_duration_seconds", "service" => service, "operation" => operation
+        )
+        .record(started.elapsed().as_secs_f64());
+        outcome
+    }
+}
+
+/// Counts the replies of `router` by HTTP status.
+pub(super) fn count_replies(router: Router) -> Router {
+    router.layer(middleware::from_fn(count))
+}
+
+async fn count(request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    let status = response.status().as_u16().to_string();
+    metrics::counter!("tombolo_http_replies_total", "status" => status).increment(1);
+    response
+}

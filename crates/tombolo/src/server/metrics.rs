@@ -1,0 +1,159 @@
+//! `GET /metrics` in Prometheus's text format.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::get;
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram, gauge};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use tombolo_network::NetworkEngine;
+use tombolo_store::typed::Transaction;
+use tombolo_store::{Store, keys};
+
+/// Bounds of the latency histogram, in seconds: from one read of memory to a slow disk.
+const LATENCY: [f64; 12] = [
+    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0,
+];
+
+/// The metrics of this process, and where those come from that are read when asked.
+pub(crate) struct Metrics {
+    recorded: PrometheusHandle,
+    store: Arc<dyn Store>,
+    engine: Arc<dyn NetworkEngine>,
+}
+
+impl Metrics {
+    /// Makes this process record metrics. Once a process.
+    pub(crate) fn install(store: Arc<dyn Store>, engine: Arc<dyn NetworkEngine>) -> Result<Self> {
+        let recorded = PrometheusBuilder::new()
+            .set_buckets(&LATENCY)
+            .context("setting the latency histogram's bounds")?
+            .install_recorder()
+            .context("starting to record metrics")?;
+        describe();
+        Ok(Metrics {
+            recorded,
+            store,
+            engine,
+        })
+    }
+
+    /// A router that answers `GET /metrics`.
+    pub(crate) fn router(self) -> Router {
+        Router::new()
+            .route("/metrics", get(render))
+            .with_state(Arc::new(self))
+    }
+
+    /// Looks at what is not counted as it happens.
+    async fn look(&self) -> Result<()> {
+        let mut tx = Transaction::new(self.store.clone());
+        let connections = tx.peek(&keys::all_connections()).await?;
+        let states = [
+            "initiating-request",
+            "pending-acceptance",
+            "provisioning",
+            "active",
+        ]
+        .into_iter()
+        .chain(["failed", "deleting", "deleted"]);
+        let by_state = count(states, connections.iter().map(|one| one.state.code()));
+        for (state, count) in by_state {
+            gauge!("tombolo_peering_connections", "state" => state).set(count);
+        }
+        let fleets = tx.peek(&keys::all_fleets()).await?;
+        let statuses = [
+            "NEW",
+            "DOWNLOADING",
+            "VALIDATING",
+            "BUILDING",
+            "ACTIVATING",
+            "ACTIVE",
+        ]
+        .into_iter()
+        .chain(["ERROR", "DELETING", "TERMINATED"]);
+        for (status, count) in count(statuses, fleets.iter().map(|one| one.status.as_str())) {
+            gauge!("tombolo_fleets", "status" => status).set(count);
+        }
+        gauge!("tombolo_store_revision").set(self.store.revision().0 as f64);
+
+        let counters = self.engine.counters().await?;
+        let engine = self.engine.kind().to_string();
+        for (way, packets) in [
+            ("local", counters.forwarded_local),
+            ("peering", counters.forwarded_peering),
+        ] {
+            metrics::counter!(
+                "tombolo_forwarded_packets_total", "engine" => engine.clone(), "way" => way
+            )
+            .absolute(packets);
+        }
+        for (reason, packets) in counters.dropped {
+            // The name that the reason has in JSON too.
+            let reason = serde_json::to_value(reason)?;
+            let reason = reason.as_str().unwrap_or_default().to_owned();
+            metrics::counter!(
+                "tombolo_dropped_packets_total", "engine" => engine.clone(), "reason" => reason
+            )
+            .absolute(packets);
+        }
+        Ok(())
+    }
+}
+
+/// How many of `found` have each name; names that none has are there with 0, so that a graph does
+/// not keep their last value.
+fn count(
+    names: impl IntoIterator<Item = &'static str>,
+    found: impl IntoIterator<Item = &'static str>,
+) -> BTreeMap<&'static str, f64> {
+    let mut counts: BTreeMap<_, _> = names.into_iter().map(|name| (name, 0.0)).collect();
+    for name in found {
+        *counts.entry(name).or_default() += 1.0;
+    }
+    counts
+}
+
+async fn render(State(metrics): State<Arc<Metrics>>) -> (StatusCode, String) {
+    match metrics.look().await {
+        Ok(()) => (StatusCode::OK, metrics.recorded.render()),
+        Err(error) => {
+            tracing::error!("reading metrics: {error:#}");
+            (StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}\n"))
+        }
+    }
+}
+
+fn describe() {
+    describe_counter!(
+        "tombolo_requests_total",
+        "Operations carried out or refused."
+    );
+    describe_histogram!(
+        "tombolo_request_duration_seconds",
+        Unit::Seconds,
+        "How long operations took, signature and encoding not included."
+    );
+    describe_counter!(
+        "tombolo_http_replies_total",
+        "Replies of the API by HTTP status."
+    );
+    describe_gauge!(
+        "tombolo_peering_connections",
+        "Peering connections by state."
+    );
+    describe_gauge!("tombolo_fleets", "Fleets by status.");
+    describe_gauge!("tombolo_store_revision", "The store's revision.");
+    describe_counter!(
+        "tombolo_forwarded_packets_total",
+        "Packets that the data path forwarded."
+    );
+    describe_counter!(
+        "tombolo_dropped_packets_total",
+        "Packets that the data path dropped."
+    );
+}

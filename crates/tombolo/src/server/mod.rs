@@ -1,0 +1,255 @@
+//! A server, put together: store, clock, engine, operations, reconcilers, and the two doors (the
+//! AWS API by TCP, the admin socket).
+//!
+//! **Architecture invariant:** nothing administrative listens on TCP.
+
+mod clock;
+mod credentials;
+mod engine;
+mod ids;
+mod listen;
+mod measured;
+mod metrics;
+mod programs;
+mod tls;
+
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+use tokio::net::UnixListener;
+use tombolo_api::http::{Api, Backend};
+use tombolo_api::operation::{Operations, Settings};
+use tombolo_network::{EngineKind, NetworkEngine};
+use tombolo_reconcile::Reconcilers;
+use tombolo_store::{SqliteStore, Store};
+
+use crate::admin::door::Door;
+use crate::admin::message::Mode;
+use crate::cli::NetworkChoice;
+use crate::config::Tls;
+use crate::directory::{DataDirectory, admin_socket};
+use crate::report::OrHint;
+
+pub(crate) use clock::{ServerClock, real_now};
+pub(crate) use engine::{choose, start as start_engine};
+pub(crate) use ids::SystemIds;
+pub(crate) use programs::end_all as end_programs;
+
+use listen::Listening;
+use metrics::Metrics;
+
+/// How long requests that are being answered may take to end when the server stops.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// What a server is to be.
+pub(crate) struct Plan {
+    /// Where it keeps everything.
+    pub(crate) directory: DataDirectory,
+    /// Where the API listens.
+    pub(crate) listen: SocketAddr,
+    /// TLS on it.
+    pub(crate) tls: Option<Tls>,
+    /// The network engine.
+    pub(crate) network: NetworkChoice,
+    /// The Regions and where fleets' addresses come from.
+    pub(crate) settings: Settings,
+    /// `dev` or `serve`.
+    pub(crate) mode: Mode,
+    /// Where `GET /metrics` listens, if it does.
+    pub(crate) metrics: Option<SocketAddr>,
+}
+
+/// A server that runs.
+pub(crate) struct Server {
+    /// Released last: whoever takes the directory next finds nobody at work.
+    directory: DataDirectory,
+    store: Arc<dyn Store>,
+    engine: Arc<dyn NetworkEngine>,
+    reconcilers: Arc<Reconcilers>,
+    door: Arc<Door>,
+    endpoint: String,
+    listening: Vec<Listening>,
+}
+
+impl Server {
+    /// Starts a server; when it returns, its doors are open.
+    pub(crate) async fn start(plan: Plan) -> Result<Self> {
+        // Everything that can be refused comes before anything is changed on the machine.
+        let api_listener = listen::bind(plan.listen, "the API").await?;
+        let metrics_listener = match plan.metrics {
+            Some(address) => Some(listen::bind(address, "/metrics").await?),
+            None => None,
+        };
+        let acceptor = plan.tls.as_ref().map(tls::acceptor).transpose()?;
+        let scheme = if acceptor.is_some() { "https" } else { "http" };
+        let endpoint = format!("{scheme}://{}", api_listener.local_addr()?);
+
+        let path = plan.directory.path().to_owned();
+        let store = open_store(&plan.directory).await?;
+        let ids = Arc::new(SystemIds);
+        let clock = Arc::new(ServerClock::open(&store).await?);
+        let operations = Operations {
+            store: store.clone(),
+            clock: clock.clone(),
+            ids: ids.clone(),
+            settings: plan.settings.clone(),
+        };
+        let api = Api::new(Backend {
+            regions: plan.settings.regions.clone(),
+            credentials: Arc::new(credentials::StoredCredentials::new(store.clone())),
+            dispatch: Arc::new(measured::Measured::new(operations)),
+            ids: ids.clone(),
+            now: real_now,
+        })?;
+        let api_router = measured::count_replies(tombolo_api::http::router(Arc::new(api)));
+        let binary = this_executable()?;
+        let admin_listener = bind_admin_socket(&path)?;
+        let engine = engine::start(plan.network, &path).await?;
+        let metrics = match metrics_listener {
+            Some(listener) => Some((listener, Metrics::install(store.clone(), engine.clone())?)),
+            None => None,
+        };
+
+        let reconcilers = Reconcilers::start(tombolo_reconcile::Context {
+            store: store.clone(),
+            clock: clock.clone(),
+            ids: ids.clone(),
+            engine: engine.clone(),
+            binary,
+            directory: path.clone(),
+        });
+        let reconcilers = Arc::new(reconcilers.context("starting the reconcilers")?);
+        let door = Arc::new(Door {
+            builds: tombolo_reconcile::builds_directory(&path),
+            directory: path.clone(),
+            endpoint: endpoint.clone(),
+            mode: plan.mode,
+            network: engine.kind(),
+            settings: plan.settings,
+            store: store.clone(),
+            clock,
+            ids,
+            reconcilers: reconcilers.clone(),
+        });
+        let mut listening = vec![
+            Listening::unix(admin_listener, Door::router(door.clone())),
+            Listening::tcp(api_listener, acceptor, api_router),
+        ];
+        if let Some((listener, metrics)) = metrics {
+            listening.push(Listening::tcp(listener, None, metrics.router()));
+        }
+        tracing::info!(%endpoint, network = %engine.kind(), directory = %path.display(), "ready");
+        Ok(Server {
+            directory: plan.directory,
+            store,
+            engine,
+            reconcilers,
+            door,
+            endpoint,
+            listening,
+        })
+    }
+
+    /// Where clients reach the API: `http://127.0.0.1:4580`.
+    pub(crate) fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// The engine that moves packets, or does not.
+    pub(crate) fn network(&self) -> EngineKind {
+        self.engine.kind()
+    }
+
+    /// The data directory.
+    pub(crate) fn directory(&self) -> &DataDirectory {
+        &self.directory
+    }
+
+    /// What the admin socket can do, from within the process.
+    pub(crate) fn door(&self) -> Arc<Door> {
+        self.door.clone()
+    }
+
+    /// Answers what is being asked to the end and stops. Traffic and server processes go on.
+    pub(crate) async fn stop(self) -> Result<()> {
+        let (reconcilers, _directory) = self.close().await?;
+        reconcilers.stop().await;
+        Ok(())
+    }
+
+    /// As [`stop`](Server::stop), and takes network, server processes and the programs of
+    /// `tombolo run` away. A named directory's database, builds and logs stay.
+    pub(crate) async fn teardown(self) -> Result<()> {
+        let store = self.store.clone();
+        let (reconcilers, _directory) = self.close().await?;
+        // Goes on after a failure, so that one does not leave everything behind.
+        let ended = programs::end_all(&store).await;
+        let taken = reconcilers.teardown().await;
+        ended?;
+        taken.context("taking the server's network and processes away")
+    }
+
+    /// Closes the doors and waits for what came through them.
+    async fn close(self) -> Result<(Reconcilers, DataDirectory)> {
+        let Server {
+            directory,
+            reconcilers,
+            door,
+            listening,
+            store,
+            engine,
+            ..
+        } = self;
+        // No new connection on any door before one is waited for.
+        let closing: Vec<_> = listening
+            .into_iter()
+            .map(|door| door.close(DRAIN))
+            .collect();
+        for closed in closing {
+            closed.await;
+        }
+        drop((door, store, engine));
+        let reconcilers = Arc::try_unwrap(reconcilers)
+            .map_err(|_| anyhow!("a request is still being answered after {DRAIN:?}"))?;
+        Ok((reconcilers, directory))
+    }
+}
+
+/// Opens the store of a data directory, or makes it.
+pub(crate) async fn open_store(directory: &DataDirectory) -> Result<Arc<dyn Store>> {
+    let database = directory.database();
+    let opened = tokio::task::spawn_blocking(move || SqliteStore::open(database)).await?;
+    let store = opened
+        .with_context(|| format!("opening the database in {}", directory.path().display()))?;
+    Ok(Arc::new(store))
+}
+
+/// This program's file: the supervisors of instances run it.
+pub(crate) fn this_executable() -> Result<PathBuf> {
+    std::env::current_exe().context("finding this program's own file")
+}
+
+/// Binds the admin socket. The lock is held, so a socket that is there was left by a process that
+/// was killed. The directory is its owner's alone, so nobody can come in between the two steps.
+fn bind_admin_socket(directory: &Path) -> Result<UnixListener> {
+    let path = admin_socket(directory);
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(error).with_context(|| format!("removing the stale {}", path.display()));
+        }
+        _ => {}
+    }
+    let listener = UnixListener::bind(&path).or_hint(
+        || format!("cannot make the admin socket {}", path.display()),
+        || "a Unix socket's path has at most 107 characters; use a shorter directory".to_owned(),
+    )?;
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600))
+        .with_context(|| format!("protecting {}", path.display()))?;
+    Ok(listener)
+}

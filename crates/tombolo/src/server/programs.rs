@@ -1,0 +1,75 @@
+//! The programs of `tombolo run`, which a server that goes away takes along.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use nix::sys::signal::Signal;
+use tombolo_domain::vpc::Attachment;
+use tombolo_store::typed::Transaction;
+use tombolo_store::{Store, keys};
+
+use crate::process::Process;
+
+/// How long programs may take to end after SIGTERM.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// How often it is looked whether they have: they are not children, so nothing tells.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// Ends every program that a network interface was made for.
+pub(crate) async fn end_all(store: &Arc<dyn Store>) -> Result<()> {
+    end(attached(store).await?).await
+}
+
+async fn attached(store: &Arc<dyn Store>) -> Result<Vec<Process>> {
+    let mut tx = Transaction::new(store.clone());
+    let interfaces = tx
+        .peek(&keys::all_interfaces())
+        .await
+        .context("listing programs")?;
+    let processes = interfaces
+        .into_iter()
+        .filter_map(|interface| match interface.attachment {
+            Some(Attachment::Program { pid, start_time }) => Some(Process { pid, start_time }),
+            _ => None,
+        });
+    Ok(processes.collect())
+}
+
+/// Asks them to end, and kills those that have not after a while. They are `tombolo run`
+/// themselves, which passes SIGTERM on and whose command dies with it.
+async fn end(programs: Vec<Process>) -> Result<()> {
+    for program in &programs {
+        program
+            .signal(Signal::SIGTERM)
+            .with_context(|| format!("ending process {}", program.pid))?;
+    }
+    let ended = async {
+        while alive(&programs)? {
+            tokio::time::sleep(LOOK).await;
+        }
+        anyhow::Ok(())
+    };
+    if let Ok(ended) = tokio::time::timeout(GRACE, ended).await {
+        return ended;
+    }
+    for program in &programs {
+        program
+            .signal(Signal::SIGKILL)
+            .with_context(|| format!("killing process {}", program.pid))?;
+    }
+    Ok(())
+}
+
+fn alive(programs: &[Process]) -> Result<bool> {
+    for program in programs {
+        if program
+            .is_alive()
+            .with_context(|| format!("looking at process {}", program.pid))?
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
