@@ -403,3 +403,8 @@ impl From<tombolo_store::StoreError> for ApiError {
         ApiError::internal("using the store", error)
     }
 }
+
+/// What of a caller's text a message shows: its first 64 characters.
+pub(crate) fn excerpt(text: &str) -> String {
+    text.chars().take(64).collect()
+}

@@ -16,7 +16,7 @@ use tracing::Instrument;
 use super::caller::{Caller, Credentials};
 use super::dispatch::Dispatch;
 use super::request_id::RequestId;
-use crate::error::{ApiError, ErrorKind};
+use crate::error::{ApiError, ErrorKind, excerpt};
 use crate::model::{ModelError, Models, Operation, Service, ServiceName, validate};
 use crate::protocol::{self, Call, Encoded, Protocol};
 use crate::sigv4::{SignedRequest, Verifier};
@@ -217,7 +217,7 @@ fn find<'a>(service: &'a Service, call: &Call<'_>) -> Result<&'a Operation, ApiE
     if let Some(operation) = service.operation(&call.operation) {
         return Ok(operation);
     }
-    let name: String = call.operation.chars().take(64).collect();
+    let name = excerpt(&call.operation);
     if service.is_unserved(&call.operation) {
         return Err(ApiError::new(
             ErrorKind::NotServed,
@@ -238,13 +238,19 @@ where
     B::Data: Send,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
+    let too_large = || {
+        ApiError::new(
+            ErrorKind::RequestTooLarge,
+            format!("The body is longer than {MAX_BODY} bytes, the most that is read."),
+        )
+    };
+    if body.size_hint().lower() > MAX_BODY as u64 {
+        return Err(too_large());
+    }
     let body = Limited::new(body, MAX_BODY).collect();
     match tokio::time::timeout(BODY_DEADLINE, body).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(ApiError::new(
-            ErrorKind::RequestTooLarge,
-            format!("The body is longer than {MAX_BODY} bytes, the most that is read."),
-        )),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
         Ok(Err(error)) => Err(ApiError::new(
             ErrorKind::Serialization,
             format!("The body could not be read to its end: {error}"),

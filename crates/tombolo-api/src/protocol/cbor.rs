@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::reply::{EncodeError, integer, members, mistyped};
 use super::{MAX_DEPTH, time};
-use crate::error::{ApiError, ErrorKind};
+use crate::error::{ApiError, ErrorKind, excerpt};
 use crate::model::{Kind, Service, ShapeId};
 
 /// The tag of a number of seconds since the epoch (RFC 8949, 3.4.2).
@@ -57,7 +57,7 @@ fn map(entries: Vec<(Cbor, Cbor)>) -> Result<Value, ApiError> {
             return Err(unreadable("a map has a key that is not text"));
         };
         if object.contains_key(&name) {
-            let name: String = name.chars().take(64).collect();
+            let name = excerpt(&name);
             return Err(unreadable(format!("member '{name}' is there twice")));
         }
         object.insert(name, document(item)?);

@@ -4,7 +4,7 @@ use ::http::header::CONTENT_TYPE;
 use ::http::{HeaderMap, Method, request::Parts};
 
 use super::form::Form;
-use crate::error::{ApiError, ErrorKind};
+use crate::error::{ApiError, ErrorKind, excerpt};
 use crate::model::{Models, ServiceName};
 
 /// The media type of forms.
@@ -137,7 +137,7 @@ fn cbor<'a>(head: &Parts, body: &'a [u8]) -> Result<Call<'a>, ApiError> {
     else {
         return Err(unknown_operation(format!(
             "No operation is named by the path {}. It has to be /service/GameLift/operation/<Operation>.",
-            shown(head.uri.path())
+            excerpt(head.uri.path())
         )));
     };
     require_post(head)?;
@@ -181,10 +181,10 @@ fn query<'a>(models: &Models, head: &Parts, body: &[u8]) -> Result<Call<'a>, (Pr
         (Protocol::AwsQuery, ServiceName::Sts)
     } else {
         // EC2's clients always send EC2's version, so this one expects the other shape.
-        let action = shown(form.get("Action").unwrap_or_default());
+        let action = excerpt(form.get("Action").unwrap_or_default());
         let error = unknown_operation(format!(
             "Could not find operation {action} for version {}",
-            shown(version)
+            excerpt(version)
         ));
         return Err((Protocol::AwsQuery, error));
     };
@@ -206,7 +206,7 @@ fn require_post(head: &Parts) -> Result<(), ApiError> {
     }
     Err(unknown_operation(format!(
         "Operations are called by POST, not {}.",
-        shown(head.method.as_str())
+        excerpt(head.method.as_str())
     )))
 }
 
@@ -223,8 +223,8 @@ fn no_operation(head: &Parts) -> ApiError {
     unknown_operation(format!(
         "No operation is named by {} {}. GameLift takes POST / with \
          X-Amz-Target: GameLift.<Operation>, EC2 and STS take a form at / with Action and Version.",
-        shown(head.method.as_str()),
-        shown(head.uri.path())
+        excerpt(head.method.as_str()),
+        excerpt(head.uri.path())
     ))
 }
 
@@ -236,14 +236,9 @@ fn unsupported_type(headers: &HeaderMap, expected: &str) -> ApiError {
     let message = match headers.get(CONTENT_TYPE) {
         Some(given) => format!(
             "Content-Type must be {expected}, not '{}'.",
-            shown(&String::from_utf8_lossy(given.as_bytes()))
+            excerpt(&String::from_utf8_lossy(given.as_bytes()))
         ),
         None => format!("Content-Type must be {expected}; there is none."),
     };
     ApiError::new(ErrorKind::UnsupportedMediaType, message)
-}
-
-/// What of a caller's text a message shows.
-fn shown(text: &str) -> String {
-    text.chars().take(64).collect()
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::{MAX_DEPTH, time};
-use crate::error::{ApiError, ErrorKind};
+use crate::error::{ApiError, ErrorKind, excerpt};
 use crate::model::{Kind, Service, ServiceName, ShapeId};
 use crate::sigv4::parameters;
 
@@ -32,7 +32,7 @@ impl Form {
             if name.split('.').count() > MAX_DEPTH {
                 return Err(malformed(format!(
                     "The parameter {} has more than {MAX_DEPTH} parts.",
-                    shown(&name)
+                    excerpt(&name)
                 )));
             }
             let mut node = &mut form;
@@ -42,7 +42,7 @@ impl Form {
             if node.value.replace(value).is_some() {
                 return Err(malformed(format!(
                     "The parameter {} is there twice.",
-                    shown(&name)
+                    excerpt(&name)
                 )));
             }
         }
@@ -93,7 +93,7 @@ impl Form {
             let Some(at) = index.parse::<u32>().ok().filter(|at| *at > 0) else {
                 return Err(malformed(format!(
                     "Elements of a list are numbered from 1, not '{}'.",
-                    shown(index)
+                    excerpt(index)
                 )));
             };
             // 1 and 01 are two names of one element.
@@ -111,8 +111,4 @@ fn utf8(bytes: Cow<'_, [u8]>) -> Result<String, std::string::FromUtf8Error> {
 
 fn malformed(message: impl Into<String>) -> ApiError {
     ApiError::new(ErrorKind::Serialization, message)
-}
-
-fn shown(text: &str) -> String {
-    text.chars().take(64).collect()
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::reply::{EncodeError, integer, members, mistyped};
 use super::{MAX_DEPTH, time};
-use crate::error::{ApiError, ErrorKind};
+use crate::error::{ApiError, ErrorKind, excerpt};
 use crate::model::{Kind, Service, ShapeId};
 
 /// Reads a JSON object; nothing at all counts as an empty one.
@@ -156,7 +156,7 @@ impl<'de> Visitor<'de> for StrictVisitor {
         let mut object = Map::new();
         while let Some((name, Strict(value))) = entries.next_entry::<String, _>()? {
             if object.contains_key(&name) {
-                let name: String = name.chars().take(64).collect();
+                let name = excerpt(&name);
                 return Err(A::Error::custom(format_args!(
                     "member '{name}' is there twice"
                 )));

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::verify::SignedRequest;
 use super::{ALGORITHM, TERMINATOR, time};
-use crate::error::{ApiError, ErrorKind};
+use crate::error::{ApiError, ErrorKind, excerpt};
 
 /// A presigned request may be valid for at most a week, in seconds.
 const MAX_EXPIRES: u32 = 604_800;
@@ -94,7 +94,7 @@ impl<'a> Claim<'a> {
                 _ => {
                     return Err(incomplete(format!(
                         "Authorization header has a parameter that is not known: '{}'.",
-                        cut(name)
+                        excerpt(name)
                     )));
                 }
             };
@@ -179,7 +179,7 @@ impl<'a> Claim<'a> {
             return Err(incomplete(format!(
                 "Credential must have exactly 5 slash-delimited elements, \
                  e.g. keyid/date/region/service/term, got '{}'",
-                cut(&self.credential)
+                excerpt(&self.credential)
             )));
         };
         if terminator != TERMINATOR {
@@ -187,7 +187,7 @@ impl<'a> Claim<'a> {
                 ErrorKind::SignatureMismatch,
                 format!(
                     "Credential should be scoped with a valid terminator: '{TERMINATOR}', not '{}'.",
-                    cut(terminator)
+                    excerpt(terminator)
                 ),
             ));
         }
@@ -247,7 +247,7 @@ fn signed_at(date: &str) -> Result<Timestamp, ApiError> {
         incomplete(format!(
             "Date must be in ISO-8601 'basic format'. Got '{}'. \
              See http://en.wikipedia.org/wiki/ISO_8601",
-            cut(date)
+            excerpt(date)
         ))
     })
 }
@@ -257,7 +257,7 @@ fn lifetime(expires: &str) -> Result<u32, ApiError> {
     expires.parse().ok().filter(valid).ok_or_else(|| {
         incomplete(format!(
             "X-Amz-Expires must be a whole number of seconds from 1 to {MAX_EXPIRES} (a week), not '{}'.",
-            cut(expires)
+            excerpt(expires)
         ))
     })
 }
@@ -269,15 +269,10 @@ fn has_session_token(request: &SignedRequest<'_>) -> bool {
 fn unsupported_algorithm(algorithm: &str) -> ApiError {
     incomplete(format!(
         "Unsupported AWS 'algorithm': '{}'. Only {ALGORITHM} is supported.",
-        cut(algorithm)
+        excerpt(algorithm)
     ))
 }
 
 fn incomplete(message: impl Into<String>) -> ApiError {
     ApiError::new(ErrorKind::IncompleteSignature, message)
-}
-
-/// What of a caller's text a message shows.
-pub(super) fn cut(text: &str) -> String {
-    text.chars().take(64).collect()
 }

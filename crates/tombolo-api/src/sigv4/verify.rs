@@ -8,10 +8,10 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use tombolo_domain::id::Region;
 
-use super::claim::{Claim, Scope, cut};
+use super::claim::{Claim, Scope};
 use super::key::SigningKeys;
 use super::{canonical, time};
-use crate::error::{ApiError, ErrorKind};
+use crate::error::{ApiError, ErrorKind, excerpt};
 use crate::http::{Caller, Credentials};
 use crate::model::ServiceName;
 
@@ -132,14 +132,14 @@ impl Verifier {
             return Err(mismatch(format!(
                 "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date \
                  from HTTP: '{}' != '{day}', from '{}'.",
-                cut(scope.date),
+                excerpt(scope.date),
                 claim.date
             )));
         }
         if scope.service != service.as_str() {
             return Err(mismatch(format!(
                 "Credential should be scoped to correct service: '{service}', not '{}'.",
-                cut(scope.service)
+                excerpt(scope.service)
             )));
         }
         let mut regions = self.regions.iter();
@@ -149,7 +149,7 @@ impl Verifier {
                 let served: Vec<_> = self.regions.iter().map(Region::as_str).collect();
                 mismatch(format!(
                     "Credential should be scoped to a valid Region, not '{}'. This server's: {}.",
-                    cut(scope.region),
+                    excerpt(scope.region),
                     served.join(", ")
                 ))
             })
@@ -176,7 +176,7 @@ fn check_coverage(request: &SignedRequest<'_>, claim: &Claim<'_>) -> Result<(), 
     {
         return Err(mismatch(format!(
             "The request has no header '{}', which SignedHeaders names.",
-            cut(absent)
+            excerpt(absent)
         )));
     }
     let names = request.headers.keys().map(|name| name.as_str());
@@ -184,7 +184,7 @@ fn check_coverage(request: &SignedRequest<'_>, claim: &Claim<'_>) -> Result<(), 
     match unsigned.next() {
         Some(name) => Err(mismatch(format!(
             "There were headers present in the request which were not signed: {}",
-            cut(name)
+            excerpt(name)
         ))),
         None => Ok(()),
     }
@@ -221,7 +221,7 @@ fn check_payload(request: &SignedRequest<'_>) -> Result<String, ApiError> {
         if claimed != hash.as_bytes() {
             return Err(mismatch(format!(
                 "The value of x-amz-content-sha256 must be the SHA-256 of the body, {hash}, not '{}'.",
-                cut(&String::from_utf8_lossy(claimed))
+                excerpt(&String::from_utf8_lossy(claimed))
             )));
         }
     }

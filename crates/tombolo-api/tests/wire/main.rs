@@ -15,3 +15,4 @@ mod forgery;
 mod protocols;
 mod server;
 mod signer;
+mod socket;

@@ -158,6 +158,10 @@ impl Server {
         &self.api
     }
 
+    pub(crate) fn into_api(self) -> Api {
+        self.api
+    }
+
     /// Lets the next call answer with this.
     pub(crate) fn answer(&self, answer: Result<Value, ApiError>) {
         self.recorder.answers.lock().unwrap().push(answer);
