@@ -165,7 +165,7 @@ async fn requests_that_cannot_be_are_refused_with_the_reason() {
     let build = studio.ready_build().await;
     let ec2 = || fleet_input(&build);
     let permission = |from: u16, to: u16, range: &str| json!([{"FromPort": from, "ToPort": to, "IpRange": range, "Protocol": "TCP"}]);
-    let processes = |path: &str, count: u32| json!({"ServerProcesses": [{"LaunchPath": path, "ConcurrentExecutions": count}]});
+    let processes = |path: &str, count: u64| json!({"ServerProcesses": [{"LaunchPath": path, "ConcurrentExecutions": count}]});
     let forced = |cidr: &str| json!([{"Key": "tombolo:fleet-cidr", "Value": cidr}]);
     let refused = [
         (
@@ -207,6 +207,15 @@ async fn requests_that_cannot_be_are_refused_with_the_reason() {
             ),
             "RuntimeConfiguration: the runtime configuration asks for 51 server processes an \
              instance; the most is 50.",
+        ),
+        (
+            with(
+                ec2(),
+                "RuntimeConfiguration",
+                processes("/local/game/s", 10_000_000_000),
+            ),
+            "RuntimeConfiguration: the runtime configuration asks for 4294967295 server processes \
+             an instance; the most is 50.",
         ),
         (
             with(

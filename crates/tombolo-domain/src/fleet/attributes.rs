@@ -38,9 +38,9 @@ pub struct ShownAttributes {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResourceCreationLimit {
     /// The most game sessions of one player within the period.
-    pub new_game_sessions_per_creator: Option<u32>,
+    pub new_game_sessions_per_creator: Option<u64>,
     /// The period, in minutes.
-    pub policy_period_in_minutes: Option<u32>,
+    pub policy_period_in_minutes: Option<u64>,
 }
 
 /// Which players reach which ports of a fleet's instances.

@@ -47,8 +47,8 @@ pub(super) struct FleetAttributes {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct ResourceCreationLimitPolicy {
-    pub(super) new_game_sessions_per_creator: Option<u32>,
-    pub(super) policy_period_in_minutes: Option<u32>,
+    pub(super) new_game_sessions_per_creator: Option<u64>,
+    pub(super) policy_period_in_minutes: Option<u64>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
