@@ -1,5 +1,6 @@
 //! Ids in requests: parsed, or refused in EC2's words.
 
+use std::fmt::Display;
 use std::str::FromStr;
 
 use tombolo_domain::id::{
@@ -10,7 +11,7 @@ use crate::error::{ApiError, ResourceKind};
 use crate::operation::text::shorten;
 
 /// An id that EC2's error codes have a name for.
-pub(super) trait ResourceId: FromStr + Ord {
+pub(super) trait ResourceId: FromStr + Display + Ord {
     /// Whose id it is.
     const KIND: ResourceKind;
     /// What it starts with.

@@ -68,32 +68,6 @@ pub(crate) async fn create_network_interface(
     let description = input.description.unwrap_or_default();
     let (vpc, subnet) = own::subnet(tx, call, &input.subnet_id).await?;
 
-    let others = tx.list(&keys::interfaces_of(&vpc.scope, &vpc.id)).await?;
-    let before = others
-        .into_iter()
-        .find(|other| other.client_token.is_some() && other.client_token == input.client_token);
-    if let Some(before) = before {
-        let same = before.subnet == subnet.id
-            && before.description == description
-            && address.is_none_or(|address| before.address == address)
-            && (groups.is_empty() || before.groups == groups);
-        if !same {
-            return Err(ApiError::new(
-                ErrorKind::IdempotentParameterMismatch,
-                format!(
-                    "The client token was used to make network interface {} with other \
-                     parameters; use another token.",
-                    before.id
-                ),
-            ));
-        }
-        let network_interface = Context::read(tx, call).await?.view(before);
-        return Ok(Created {
-            network_interface,
-            client_token: input.client_token,
-        });
-    }
-
     let new = NewInterface {
         vpc: &vpc,
         subnet: &subnet,
@@ -102,15 +76,55 @@ pub(crate) async fn create_network_interface(
         description,
         attachment: None,
     };
-    let mut interface = operation::interface::create(tx, call.ids, call.now, new).await?;
-    interface.client_token.clone_from(&input.client_token);
-    tx.put(&interface)?;
-    tag::write_new(tx, &vpc.scope, &interface.id, input.tag_specifications)?;
-    let network_interface = Context::read(tx, call).await?.view(interface);
+    let token = input.client_token;
+    let interface = match made_before(tx, token.as_deref(), &new).await? {
+        Some(before) => before,
+        None => {
+            let mut made = operation::interface::create(tx, call.ids, call.now, new).await?;
+            made.client_token.clone_from(&token);
+            tx.put(&made)?;
+            tag::write_new(tx, &vpc.scope, &made.id, input.tag_specifications)?;
+            made
+        }
+    };
     Ok(Created {
-        network_interface,
-        client_token: input.client_token,
+        network_interface: Context::read(tx, call).await?.view(interface),
+        client_token: token,
     })
+}
+
+/// The interface of the VPC that the same request made before, as its client token tells.
+async fn made_before(
+    tx: &mut Transaction,
+    token: Option<&str>,
+    wanted: &NewInterface<'_>,
+) -> Result<Option<NetworkInterface>, ApiError> {
+    if token.is_none() {
+        return Ok(None);
+    }
+    let vpc = wanted.vpc;
+    let all = tx.list(&keys::interfaces_of(&vpc.scope, &vpc.id)).await?;
+    let mut all = all.into_iter();
+    let Some(before) = all.find(|other| other.client_token.as_deref() == token) else {
+        return Ok(None);
+    };
+    let same = before.subnet == wanted.subnet.id
+        && before.description == wanted.description
+        && wanted
+            .address
+            .is_none_or(|address| before.address == address)
+        && (wanted.groups.is_empty() || before.groups == wanted.groups);
+    if same {
+        return Ok(Some(before));
+    }
+    Err(ApiError::new(
+        ErrorKind::IdempotentParameterMismatch,
+        format!(
+            "The client token was used to make network interface {} with other parameters; use \
+             another token.",
+            before.id
+        ),
+    ))
 }
 
 /// The address asked for, in either of the two members that EC2 has for it.

@@ -12,6 +12,7 @@ mod id;
 mod interface;
 mod own;
 mod page;
+mod pattern;
 mod peering;
 mod refuse;
 mod route_table;

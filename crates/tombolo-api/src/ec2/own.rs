@@ -2,7 +2,6 @@
 //! belongs to a fleet's hidden VPC.
 
 use std::collections::BTreeSet;
-use std::fmt::Display;
 
 use serde::de::DeserializeOwned;
 use tombolo_domain::Scope;
@@ -106,7 +105,7 @@ fn is_visible(vpc: &Vpc) -> bool {
 
 /// A record that is kept under its VPC, which its id does not tell: looks through `all`, whose keys
 /// go on with `VPC/ID`. The commit depends on the one that is found only.
-async fn in_some_vpc<I: ResourceId + Display, T: DeserializeOwned>(
+async fn in_some_vpc<I: ResourceId, T: DeserializeOwned>(
     tx: &mut Transaction,
     call: &Call<'_>,
     id: I,

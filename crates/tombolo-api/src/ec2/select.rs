@@ -42,10 +42,7 @@ impl Selection {
         operation: &'static str,
         (parameter, ids): (&str, &[String]),
         mut all: Vec<T>,
-    ) -> Result<Page<T>, ApiError>
-    where
-        T::Id: std::fmt::Display,
-    {
+    ) -> Result<Page<T>, ApiError> {
         if !ids.is_empty() && self.max_results.is_some() {
             return Err(ApiError::new(
                 ErrorKind::InvalidParameterCombination,

@@ -1,7 +1,6 @@
 //! Tags as EC2's operations take and show them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Display;
 
 use serde::{Deserialize, Serialize};
 use tombolo_domain::Scope;
@@ -35,7 +34,7 @@ pub(super) struct TagSpecification {
 }
 
 /// Writes the tags of a new resource, and gives them as they are shown.
-pub(super) fn write_new<I: ResourceId + Display>(
+pub(super) fn write_new<I: ResourceId>(
     tx: &mut Transaction,
     scope: &Scope,
     id: &I,
@@ -108,7 +107,7 @@ impl TagsOf {
     }
 
     /// Those of one.
-    pub(super) fn take(&mut self, id: &impl Display) -> Vec<Tag> {
+    pub(super) fn take(&mut self, id: &impl ResourceId) -> Vec<Tag> {
         self.0.remove(&id.to_string()).unwrap_or_default()
     }
 }

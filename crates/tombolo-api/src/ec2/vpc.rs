@@ -1,6 +1,7 @@
 //! CreateVpc, DescribeVpcs and DeleteVpc.
 
 use serde::{Deserialize, Serialize};
+use tombolo_domain::Scope;
 use tombolo_domain::id::{AccountId, VpcId};
 use tombolo_domain::peering::Step;
 use tombolo_domain::vpc::Vpc;
@@ -72,15 +73,7 @@ pub(crate) async fn delete_vpc(
     let vpc = own::vpc(tx, call, &input.vpc_id).await?;
     refuse_dependencies(tx, &vpc).await?;
     end_peerings(tx, call, &vpc).await?;
-    for authorization in tx
-        .list(&keys::authorizations_of(&vpc.scope, &vpc.id))
-        .await?
-    {
-        let (region, owner) = (&vpc.scope.region, vpc.scope.account);
-        let fleet_account = authorization.fleet_account;
-        tx.delete(&keys::authorized(region, fleet_account, owner, &vpc.id));
-        tx.delete(&keys::authorization(region, owner, &vpc.id, fleet_account));
-    }
+    forget_authorizations(tx, &vpc).await?;
     operation::vpc::remove(tx, &vpc).await?;
     Ok(Nothing {})
 }
@@ -124,6 +117,19 @@ async fn end_peerings(tx: &mut Transaction, call: &Call<'_>, vpc: &Vpc) -> Resul
             ended.map_err(|error| ApiError::internal("ending a live connection", error))?;
             tx.put(&connection)?;
         }
+    }
+    Ok(())
+}
+
+async fn forget_authorizations(tx: &mut Transaction, vpc: &Vpc) -> Result<(), ApiError> {
+    let Scope { account, region } = &vpc.scope;
+    for authorization in tx
+        .list(&keys::authorizations_of(&vpc.scope, &vpc.id))
+        .await?
+    {
+        let fleets = authorization.fleet_account;
+        tx.delete(&keys::authorized(region, fleets, *account, &vpc.id));
+        tx.delete(&keys::authorization(region, *account, &vpc.id, fleets));
     }
     Ok(())
 }
