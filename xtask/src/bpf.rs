@@ -10,15 +10,15 @@ use anyhow::{Context, ensure};
 use crate::command;
 use crate::workspace;
 
-const FOLDER: &str = "crates/tombolo-network/bpf";
+const CRATE: &str = "crates/tombolo-network";
 
 /// Compiles the object in its place, or with `check` compares it with the committed one.
 ///
 /// # Errors
 /// clang 14 is missing or refuses the source; with `check`, the bytes differ.
 pub(crate) fn run(check: bool) -> anyhow::Result<()> {
-    let folder = workspace::root().join(FOLDER);
-    let committed = folder.join("tombolo.o");
+    let folder = workspace::root().join(CRATE);
+    let committed = folder.join("bpf/tombolo.o");
     if !check {
         return compile(&folder, &committed);
     }
@@ -33,17 +33,17 @@ pub(crate) fn run(check: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Compiles in the source's own folder, so that no path of this machine gets into the object, and
-/// strips debug information but BTF, which the maps' definitions are read from.
+/// Compiles with paths relative to the crate, so that none of this machine gets into the object,
+/// and strips debug information but BTF, which the maps' definitions are read from.
 fn compile(folder: &Path, object: &Path) -> anyhow::Result<()> {
-    let flags = ["-O2", "-g", "-Wall", "-Werror", "-target", "bpf"];
     let multiarch = format!("/usr/include/{}-linux-gnu", std::env::consts::ARCH);
     command::run(
         Command::new("clang-14")
-            .args(flags)
-            // <asm/types.h> is under the machine's own triple, which the target bpf does not look in.
+            .args(["-O2", "-g", "-Wall", "-Werror", "-target", "bpf", "-mcpu=v3"])
+            .arg("-fdebug-compilation-dir=.")
+            // <asm/types.h> is under the machine's own triple, where the target bpf does not look.
             .args(["-idirafter", &multiarch])
-            .args(["-c", "tombolo.c", "-o"])
+            .args(["-c", "bpf/tombolo.c", "-o"])
             .arg(object)
             .current_dir(folder),
     )?;

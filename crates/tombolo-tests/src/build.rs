@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use crate::dev::Dev;
+use crate::server::Server;
 use crate::tools;
 
 /// A game server that only runs.
@@ -14,7 +14,7 @@ pub const IDLE: &str = "#!/bin/sh\nexec sleep infinity\n";
 /// # Panics
 /// `tombolo build import` fails.
 #[track_caller]
-pub fn import(server: &Dev, files: &[(&str, &str)]) -> String {
+pub fn import(server: &impl Server, files: &[(&str, &str)]) -> String {
     let root = tempfile::tempdir().expect("making a temporary directory");
     for (name, content) in files {
         let path = root.path().join(name);

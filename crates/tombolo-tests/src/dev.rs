@@ -17,6 +17,7 @@ use tempfile::TempDir;
 
 use crate::aws::Client;
 use crate::binary;
+use crate::server::Server;
 use crate::wait;
 
 /// How long the server may take until it says that it is ready, and until it has ended.
@@ -155,24 +156,9 @@ impl Dev {
         &self.ready.aws_config_file
     }
 
-    /// The data directory.
-    pub fn directory(&self) -> PathBuf {
-        data(self.root.path())
-    }
-
     /// The server's process id.
     pub fn pid(&self) -> u32 {
         self.child.as_ref().expect("the server runs").id()
-    }
-
-    /// A command of `tombolo` that talks to this server.
-    pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(binary::tombolo());
-        command
-            .args(arguments)
-            .env("TOMBOLO_DIR", self.directory())
-            .stdin(Stdio::null());
-        command
     }
 
     /// What the server logged last.
@@ -188,6 +174,21 @@ impl Dev {
             &account.access_key_id,
             &account.secret_access_key,
         )
+    }
+}
+
+impl Server for Dev {
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(binary::tombolo());
+        command
+            .args(arguments)
+            .env("TOMBOLO_DIR", self.directory())
+            .stdin(Stdio::null());
+        command
+    }
+
+    fn directory(&self) -> PathBuf {
+        data(self.root.path())
     }
 }
 

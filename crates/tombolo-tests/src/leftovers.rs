@@ -2,7 +2,63 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use crate::probe;
+
+/// What a server with a running probe has on the machine, to see later that it is gone.
+#[derive(Debug)]
+pub struct Left {
+    directory: PathBuf,
+    namespaces: Vec<String>,
+}
+
+impl Left {
+    /// Looks at the server of a data directory.
+    ///
+    /// # Panics
+    /// No probe of its fleets runs.
+    #[track_caller]
+    pub fn look(directory: &Path) -> Self {
+        let probes = processes_with(&probe::mark(directory));
+        let probe = probes.first().expect("a probe runs");
+        Left {
+            directory: directory.to_owned(),
+            namespaces: namespaces_beside(*probe),
+        }
+    }
+
+    /// The processes of the server's fleets.
+    pub fn processes(&self) -> Vec<u32> {
+        processes_with(&probe::mark(&self.directory))
+    }
+
+    /// The namespaces that are a workload's, and not the server's own.
+    pub fn workloads(&self) -> Vec<String> {
+        let all = self.namespaces.iter();
+        all.filter(|name| !name.ends_with("-core"))
+            .cloned()
+            .collect()
+    }
+
+    /// Fails when something is left of the server.
+    ///
+    /// # Panics
+    /// Something is; the message says what.
+    #[track_caller]
+    pub fn assert_gone(&self) {
+        assert_eq!(self.processes(), Vec::<u32>::new(), "processes are left");
+        let mounts = mounts_in(&self.directory);
+        assert_eq!(mounts, Vec::<String>::new(), "mounts are left");
+        let left = namespaces();
+        let left: Vec<_> = self
+            .namespaces
+            .iter()
+            .filter(|name| left.contains(name))
+            .collect();
+        assert!(left.is_empty(), "the namespaces {left:?} are left");
+    }
+}
 
 /// Ids of the processes whose command line has `text` in it, this one not among them.
 pub fn processes_with(text: &str) -> Vec<u32> {

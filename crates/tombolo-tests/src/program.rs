@@ -9,7 +9,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::dev::Dev;
+use crate::server::Server;
 use crate::wait;
 
 /// How long a program may take to end.
@@ -24,7 +24,7 @@ pub struct Program {
 
 impl Program {
     /// Runs `command` in the backend's VPC at `address`, and keeps what it prints.
-    pub fn run(server: &Dev, vpc: &str, address: &str, command: &[&str]) -> Self {
+    pub fn run(server: &impl Server, vpc: &str, address: &str, command: &[&str]) -> Self {
         let arguments = [
             "run",
             "--account",

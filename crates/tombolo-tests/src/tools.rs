@@ -1,10 +1,11 @@
 //! The clients that `cargo xtask setup` installs under the target folder.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use crate::binary;
 use crate::dev::Dev;
+use crate::server::Server;
 
 /// A program of the virtual environment: `python`, `aws`, `node`.
 ///
@@ -37,12 +38,7 @@ pub fn python(server: &Dev, path: &str) -> Command {
     command
         .arg(script(path))
         .env("PYTHONDONTWRITEBYTECODE", "1");
-    configured(command, server)
-}
-
-/// The AWS CLI.
-pub fn aws_cli(server: &Dev) -> Command {
-    configured(Command::new(program("aws")), server)
+    configured(command, server.aws_config_file(), &server.directory())
 }
 
 /// Node.js with a script. Packages are found beside the script only, so it gets a copy beside
@@ -56,7 +52,7 @@ pub fn node(server: &Dev, path: &str) -> Command {
     std::fs::copy(&script, &copy).expect("copying a script beside its packages");
     let mut command = Command::new(program("node"));
     command.arg(copy);
-    configured(command, server)
+    configured(command, server.aws_config_file(), &server.directory())
 }
 
 /// Runs a client to its end.
@@ -83,18 +79,19 @@ pub fn shown(command: &Command, output: &Output) -> String {
     )
 }
 
-fn configured(mut command: Command, server: &Dev) -> Command {
+/// A client that knows the profiles of a configuration file and the server of a data directory,
+/// and nothing of this machine's own AWS configuration.
+pub fn configured(mut command: Command, aws_config_file: &Path, directory: &Path) -> Command {
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("AWS_") {
             command.env_remove(name);
         }
     }
     command
-        .env("AWS_CONFIG_FILE", server.aws_config_file())
+        .env("AWS_CONFIG_FILE", aws_config_file)
         .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
         .env("AWS_EC2_METADATA_DISABLED", "true")
-        .env("TOMBOLO_BINARY", binary::tombolo())
-        .env("TOMBOLO_DIR", server.directory());
+        .env("TOMBOLO_DIR", directory);
     command
 }
 

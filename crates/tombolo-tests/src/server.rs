@@ -1,0 +1,13 @@
+//! What a development server and one for keeps have in common.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+/// A running server with a data directory.
+pub trait Server {
+    /// A command of `tombolo` that talks to this server.
+    fn command(&self, arguments: &[&str]) -> Command;
+
+    /// The data directory.
+    fn directory(&self) -> PathBuf;
+}

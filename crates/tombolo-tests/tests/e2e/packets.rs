@@ -1,0 +1,148 @@
+//! Real packets between a fleet's game server and a program in another account's VPC.
+
+use tombolo_tests::dev::Dev;
+use tombolo_tests::leftovers::Left;
+use tombolo_tests::probe::{self, until_it_says_next};
+use tombolo_tests::server::Server;
+use tombolo_tests::{story, tools, wait};
+
+const ADDRESS: &str = "10.60.0.10";
+
+#[test]
+fn packets_pass_from_connecting_to_deleting_and_not_before_or_after() {
+    let server = Dev::start();
+    assert_eq!(server.network(), "ebpf");
+    let (studio, backend, directory) = (server.studio(), server.backend(), server.directory());
+    let vpc = story::vpc_with_subnet(&backend, "10.60.0.0/24");
+    let ticker = probe::ticker(&server, &vpc, ADDRESS);
+    let build = probe::build(&server);
+    let fleet = story::active_fleet(
+        &studio,
+        &build,
+        "probe",
+        &probe::parameters(&directory, ADDRESS),
+    );
+    until_it_says_next(&directory, &fleet, "unreachable");
+    until_it_says_next(&directory, &fleet, "unreachable");
+    assert!(
+        ticker.lines().iter().all(|line| !line.starts_with("from")),
+        "{:?}",
+        ticker.lines()
+    );
+
+    story::authorize(&backend, &studio, &vpc);
+    until_it_says_next(&directory, &fleet, "unreachable");
+    let connection = story::connect(&studio, &backend, &fleet, &vpc);
+    until_it_says_next(&directory, &fleet, "tick");
+    let from = ticker.until_it_prints("from");
+    let network = story::text(&connection["IpV4CidrBlock"]);
+    assert!(
+        first_octets_match(&from, &network),
+        "{from} is not of {network}"
+    );
+    let shown = tools::succeeds(&mut server.command(&["logs", &fleet]));
+    assert!(shown.contains("tick 0"), "{shown}");
+
+    story::disconnect(&studio, &connection);
+    until_it_says_next(&directory, &fleet, "silent");
+    let reached = count(&directory, &fleet, "reached");
+    until_it_says_next(&directory, &fleet, "unreachable");
+    until_it_says_next(&directory, &fleet, "unreachable");
+    assert_eq!(
+        count(&directory, &fleet, "reached"),
+        reached,
+        "it was reached again"
+    );
+
+    story::connect(&studio, &backend, &fleet, &vpc);
+    until_it_says_next(&directory, &fleet, "tick");
+}
+
+#[test]
+fn packets_pass_while_the_server_is_down_and_after_it_is_back() {
+    let mut server = Dev::start();
+    let (studio, backend, directory) = (server.studio(), server.backend(), server.directory());
+    let vpc = story::vpc_with_subnet(&backend, "10.60.0.0/24");
+    let _ticker = probe::ticker(&server, &vpc, ADDRESS);
+    let build = probe::build(&server);
+    let fleet = story::active_fleet(
+        &studio,
+        &build,
+        "probe",
+        &probe::parameters(&directory, ADDRESS),
+    );
+    story::authorize(&backend, &studio, &vpc);
+    story::connect(&studio, &backend, &fleet, &vpc);
+    until_it_says_next(&directory, &fleet, "tick");
+    let reached = count(&directory, &fleet, "reached");
+
+    for _ in 0..3 {
+        server.kill();
+        for _ in 0..5 {
+            until_it_says_next(&directory, &fleet, "tick");
+        }
+        server.restart();
+        story::connection_is(&server.studio(), &fleet, &vpc, "active");
+        for _ in 0..5 {
+            until_it_says_next(&directory, &fleet, "tick");
+        }
+    }
+    assert_eq!(
+        count(&directory, &fleet, "reached"),
+        reached,
+        "the stream broke and was made anew"
+    );
+
+    let connection = story::connection_is(&server.studio(), &fleet, &vpc, "active");
+    story::disconnect(&server.studio(), &connection);
+    until_it_says_next(&directory, &fleet, "unreachable");
+}
+
+#[test]
+fn a_stopped_development_server_takes_its_network_and_processes_away_and_builds_them_up_again() {
+    let mut server = Dev::start();
+    let (studio, backend, directory) = (server.studio(), server.backend(), server.directory());
+    let vpc = story::vpc_with_subnet(&backend, "10.60.0.0/24");
+    let ticker = probe::ticker(&server, &vpc, ADDRESS);
+    let build = probe::build(&server);
+    let fleet = story::active_fleet(
+        &studio,
+        &build,
+        "probe",
+        &probe::parameters(&directory, ADDRESS),
+    );
+    story::authorize(&backend, &studio, &vpc);
+    story::connect(&studio, &backend, &fleet, &vpc);
+    until_it_says_next(&directory, &fleet, "tick");
+    let key = studio.signer.access_key_id;
+
+    let left = Left::look(&directory);
+    assert!(server.stop().success());
+    left.assert_gone();
+    drop(ticker);
+
+    server.restart();
+    assert_eq!(server.studio().signer.access_key_id, key);
+    story::fleet_is(&server.studio(), &fleet, "ACTIVE");
+    story::connection_is(&server.studio(), &fleet, &vpc, "active");
+    let _ticker = probe::ticker(&server, &vpc, ADDRESS);
+    until_it_says_next(&directory, &fleet, "tick");
+    wait::until("one probe", || {
+        (count(&directory, &fleet, "reached") >= 2).then_some(())
+    });
+}
+
+fn count(directory: &std::path::Path, fleet: &str, start: &str) -> usize {
+    let lines = probe::output(directory, fleet).into_iter();
+    lines.filter(|line| line.starts_with(start)).count()
+}
+
+/// Whether `from ADDRESS` is in the /24 or larger block.
+fn first_octets_match(from: &str, cidr: &str) -> bool {
+    let address: std::net::Ipv4Addr = from.trim_start_matches("from ").parse().unwrap();
+    let (network, prefix) = cidr.split_once('/').unwrap();
+    let network: std::net::Ipv4Addr = network.parse().unwrap();
+    let prefix: u32 = prefix.parse().unwrap();
+    let mask = u32::MAX << (32 - prefix);
+    address.to_bits() & mask == network.to_bits() & mask
+}
