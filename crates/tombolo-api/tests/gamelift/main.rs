@@ -10,6 +10,7 @@
 )]
 
 mod addresses;
+mod anything;
 mod authorizations;
 mod builds;
 mod connections;

@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 use tombolo_api::error::ApiError;
 use tombolo_api::http::{Caller, Dispatch, User};
-use tombolo_api::model::{Models, ServiceName, validate};
+use tombolo_api::model::{Models, Service, ServiceName, validate};
 use tombolo_api::operation::build::{self, BuildFiles, NewBuild};
 use tombolo_api::operation::{Operations, Settings};
 use tombolo_domain::cidr::AddressPlan;
@@ -37,6 +37,11 @@ pub(crate) const AWAY: &str = "eu-west-1";
 const START: i64 = 1_795_348_800_489;
 
 static MODELS: LazyLock<Models> = LazyLock::new(|| Models::load().unwrap());
+
+/// GameLift's model.
+pub(crate) fn gamelift() -> &'static Service {
+    MODELS.service(ServiceName::GameLift)
+}
 
 pub(crate) struct Server {
     operations: Operations,
@@ -227,8 +232,14 @@ impl Account<'_> {
         }
     }
 
+    /// Calls an operation; the code of the error if it was refused.
+    pub(crate) async fn attempt(&self, operation: &str, input: Value) -> Option<&'static str> {
+        let error = self.dispatch(operation, input).await.err()?;
+        Some(error.kind().wire(ServiceName::GameLift).code)
+    }
+
     async fn dispatch(&self, operation: &str, input: Value) -> Result<Value, ApiError> {
-        let service = MODELS.service(ServiceName::GameLift);
+        let service = gamelift();
         let model = service.operation(operation).expect("a served operation");
         if let Some(shape) = model.input {
             validate(service, shape, &input)?;
