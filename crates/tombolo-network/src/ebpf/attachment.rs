@@ -5,6 +5,7 @@
 //! which lives and dies with the link itself.
 
 use std::fs;
+use std::io;
 use std::mem;
 use std::path::{Path, PathBuf};
 
@@ -39,6 +40,16 @@ impl AttachmentKind {
             AttachmentKind::Tcx
         } else {
             AttachmentKind::Clsact
+        }
+    }
+
+    /// Asks of a link what attaching to it takes; with `clsact` the qdisc stays on it.
+    pub(super) fn try_on(self, link: &str) -> io::Result<()> {
+        match self {
+            AttachmentKind::Tcx => SchedClassifier::query_tcx(link, TcAttachType::Ingress)
+                .map(drop)
+                .map_err(io::Error::other),
+            AttachmentKind::Clsact => tc::qdisc_add_clsact(link).map_err(io::Error::other),
         }
     }
 }

@@ -1,13 +1,16 @@
 //! Whether this machine can run the engine, tried out rather than guessed.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
+use std::os::fd::AsFd;
 
-use aya::programs::TcAttachType;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 
 use super::attachment::{AttachmentKind, kernel_is_at_least};
+use super::error::with_sources;
+use super::interface::{MTU, ROUTER_MAC};
+use super::netlink::{Netlink, VethEnd};
 use super::{datapath, namespace};
 use crate::{EngineError, EngineKind};
 
@@ -29,7 +32,8 @@ pub fn check() -> Result<(), EngineError> {
         ));
     }
     mounts_bpffs()?;
-    loads_and_attaches()
+    loads()?;
+    makes_links_to_attach_to()
 }
 
 fn has_capabilities() -> Result<(), EngineError> {
@@ -56,16 +60,8 @@ fn has_capabilities() -> Result<(), EngineError> {
 
 fn mounts_bpffs() -> Result<(), EngineError> {
     let mounted = namespace::on_own_thread(|| {
-        unshare(CloneFlags::CLONE_NEWNS)?;
-        // Nothing of the trial may reach the mount namespace that this one was copied from. Then
-        // any mount point will do, and the root is always there.
-        mount(
-            None::<&str>,
-            "/",
-            None::<&str>,
-            MsFlags::MS_REC | MsFlags::MS_PRIVATE,
-            None::<&str>,
-        )?;
+        namespace::unshare_mounts()?;
+        // Unseen by others, any mount point will do, and the root is always there.
         mount(
             Some("tombolo"),
             "/",
@@ -83,26 +79,43 @@ fn mounts_bpffs() -> Result<(), EngineError> {
     })
 }
 
-fn loads_and_attaches() -> Result<(), EngineError> {
-    let mut object = datapath::load()?;
-    let program = datapath::program(&mut object)?;
-    let attached = namespace::on_own_thread(|| {
-        unshare(CloneFlags::CLONE_NEWNET)?;
-        // Every network namespace has a loopback link, as good as a veth to try it on.
-        if AttachmentKind::of_this_kernel() == AttachmentKind::Clsact {
-            aya::programs::tc::qdisc_add_clsact("lo").map_err(io::Error::other)?;
-        }
-        program
-            .attach("lo", TcAttachType::Ingress)
-            .map_err(io::Error::other)?;
-        Ok(())
-    });
-    attached.map_err(|error| {
-        unsupported(format!(
-            "the BPF program cannot be attached to a link: {error}; the kernel needs \
-             CONFIG_NET_CLS_ACT and CONFIG_NET_CLS_BPF"
-        ))
-    })
+fn loads() -> Result<(), EngineError> {
+    match datapath::load() {
+        Ok(_) => Ok(()),
+        Err(error) => Err(unsupported(format!(
+            "the kernel does not take the BPF program: {}; `dmesg` may say why",
+            with_sources(&error),
+        ))),
+    }
+}
+
+/// The program itself is not attached: the kernel would wait for its readers, tens of
+/// milliseconds, at every start of the server.
+fn makes_links_to_attach_to() -> Result<(), EngineError> {
+    let tried =
+        namespace::on_own_thread(|| {
+            unshare(CloneFlags::CLONE_NEWNET)?;
+            let [near, far] = ["near", "far"].map(|name| VethEnd {
+                name,
+                mac: ROUTER_MAC,
+            });
+            let here = File::open(namespace::CURRENT)?;
+            Netlink::open()?.create_veth(near, far, here.as_fd(), MTU).map_err(|error| {
+            io::Error::other(format!(
+                "a veth pair cannot be made: {error}; try `modprobe veth`, the kernel needs \
+                 CONFIG_VETH"
+            ))
+        })?;
+            AttachmentKind::of_this_kernel()
+                .try_on("near")
+                .map_err(|error| {
+                    io::Error::other(format!(
+                        "a BPF program cannot be attached to a link: {error}; the kernel needs \
+                 CONFIG_NET_CLS_ACT and CONFIG_NET_CLS_BPF"
+                    ))
+                })
+        });
+    tried.map_err(|error| unsupported(error.to_string()))
 }
 
 fn unsupported(reason: String) -> EngineError {

@@ -7,22 +7,29 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use aya::Ebpf;
 use aya::maps::lpm_trie::LpmTrie;
 use aya::maps::{HashMap, Map, MapData, PerCpuArray};
 use aya::programs::SchedClassifier;
+use nix::errno::Errno;
+use nix::mount::{MsFlags, mount};
 
 use super::bpffs;
 use super::entries::{EndpointEntry, EndpointKey, InterfaceEntry, PrefixKey, RouteEntry};
 use super::error::Doing;
 use super::fnv::fnv1a;
 use super::map::MirroredMap;
+use super::namespace;
 use crate::{Counters, DropReason, EngineError, EngineKind};
 
 /// `bpf/tombolo.c`, compiled by `cargo xtask bpf`.
 static OBJECT: &[u8] = aya::include_bytes_aligned!("../../bpf/tombolo.o");
+
+/// Where the kernel describes its own types.
+const KERNEL_TYPES: &str = "/sys/kernel/btf";
 
 const PROGRAM: &str = "tombolo";
 const MAPS: [&str; 5] = [
@@ -133,11 +140,36 @@ impl DataPath {
 }
 
 /// Loads the object into the kernel, whose verifier has the last word on it.
+///
+/// aya 0.14 parses the types of the whole kernel for every object, which takes 35 ms and tens of
+/// megabytes, and offers no way not to. This object uses none of them, so it is loaded by a thread
+/// that does not see them.
 pub(super) fn load() -> Result<Ebpf, EngineError> {
     let loading = || "loading the BPF object".to_owned();
-    let mut object = Ebpf::load(OBJECT).doing(loading)?;
-    program(&mut object)?.load().doing(loading)?;
-    Ok(object)
+    namespace::on_own_thread(|| {
+        hide_kernel_types()?;
+        Ok(Ebpf::load(OBJECT).doing(loading).and_then(|mut object| {
+            program(&mut object)?.load().doing(loading)?;
+            Ok(object)
+        }))
+    })
+    .doing(loading)?
+}
+
+fn hide_kernel_types() -> io::Result<()> {
+    namespace::unshare_mounts()?;
+    let empty = MsFlags::MS_RDONLY;
+    match mount(
+        Some("tombolo"),
+        KERNEL_TYPES,
+        Some("tmpfs"),
+        empty,
+        None::<&str>,
+    ) {
+        // A kernel without them.
+        Ok(()) | Err(Errno::ENOENT) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The program of a loaded object.

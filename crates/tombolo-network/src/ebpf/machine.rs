@@ -7,7 +7,7 @@ use tombolo_domain::id::NetworkInterfaceId;
 
 use super::attachment::Attachments;
 use super::datapath::DataPath;
-use super::error::Doing;
+use super::error::{Doing, with_sources};
 use super::netlink::{Link, Netlink};
 use super::wanted::Wanted;
 use super::{EbpfConfig, bpffs, interface, names, namespace};
@@ -329,16 +329,4 @@ impl Machine {
             Err(also) => format!("{}; and then {}", with_sources(error), with_sources(&also)),
         }
     }
-}
-
-/// An error and what caused it, in one line.
-fn with_sources(error: &EngineError) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

@@ -155,6 +155,15 @@ fn disable_ipv6() -> io::Result<()> {
     Ok(())
 }
 
+/// Gives the calling thread a mount namespace whose changes no other sees.
+pub(super) fn unshare_mounts() -> io::Result<()> {
+    unshare(CloneFlags::CLONE_NEWNS)?;
+    let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+    mount(None::<&str>, "/", None::<&str>, private, None::<&str>)?;
+    Ok(())
+}
+
+/// Runs `work` on a thread of its own, which takes what it did to its namespaces with it.
 pub(super) fn on_own_thread<T: Send>(work: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
     thread::scope(|scope| {
         let thread = thread::Builder::new()
