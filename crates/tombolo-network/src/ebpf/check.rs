@@ -21,8 +21,8 @@ const CAPABILITIES: [(u32, &str); 3] = [
     (39, "CAP_BPF"),
 ];
 
-/// Tries everything that an [`EbpfEngine`](super::EbpfEngine) needs, in namespaces that are gone
-/// when it returns. The error says what is missing and what to do about it.
+/// Tries what an [`EbpfEngine`](super::EbpfEngine) needs, short of attaching its program, in
+/// namespaces that go with it. The error says what is missing and what to do about it.
 pub fn check() -> Result<(), EngineError> {
     has_capabilities()?;
     // bpf_redirect_peer is from there on.
