@@ -30,10 +30,10 @@ pub(crate) fn table<const COLUMNS: usize>(
     for row in rows {
         table.add_row(row);
     }
-    for text in table.lines() {
-        line(text.trim_end())?;
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
     }
-    Ok(())
+    table.lines().try_for_each(|text| line(text.trim_end()))
 }
 
 /// Writes bytes as they are.

@@ -3,6 +3,7 @@
 //! A TCP connection sends lines: `GET KEY` is answered by the value, or an empty line. `TAKE` is
 //! followed by bytes until the sender's end, and answered by how many they were.
 
+use std::fmt::Display;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::thread;
@@ -24,6 +25,7 @@ pub(crate) fn run(arguments: &DatabaseArguments) -> Result<()> {
     let address = arguments.listen;
     let echo = UdpSocket::bind(address).with_context(|| format!("binding UDP {address}"))?;
     let listener = TcpListener::bind(address).with_context(|| format!("binding TCP {address}"))?;
+    eprintln!("{}", listening(address));
     thread::spawn(move || {
         for stream in listener.incoming() {
             match stream {
@@ -39,6 +41,11 @@ pub(crate) fn run(arguments: &DatabaseArguments) -> Result<()> {
             let _ = echo.send_to(&datagram[..length], sender);
         }
     }
+}
+
+/// What the database says when it can be reached by whoever may.
+pub(super) fn listening(address: impl Display) -> String {
+    format!("the database listens on {address}")
 }
 
 fn serve(stream: TcpStream) {

@@ -22,6 +22,9 @@ use crate::server::this_executable;
 /// How long a program may take to end when asked: the server ends instances one after another.
 const GRACE: Duration = Duration::from_secs(30);
 
+/// How many lines of the log a failure shows.
+const LAST_LINES: usize = 5;
+
 /// A server for the demo, and what runs with it.
 pub(super) struct Stage {
     /// What the server said when it was ready.
@@ -128,20 +131,20 @@ impl Stage {
         Ok(())
     }
 
-    /// The programs' ends, if one has ended already, which none should.
-    pub(super) fn check(&mut self) -> Result<()> {
+    /// What the server and the programs have written; an error if one has ended, as none should.
+    pub(super) fn log(&mut self) -> Result<String> {
+        let log = fs::read_to_string(log_of(self.directory.path()))?;
         for program in self.programs.iter_mut().chain([&mut self.server]) {
             if let Some(status) = program.try_wait()? {
-                let log = fs::read_to_string(log_of(self.directory.path())).unwrap_or_default();
-                let last: Vec<&str> = log.lines().rev().take(5).collect();
-                let last: Vec<&str> = last.into_iter().rev().collect();
+                let lines: Vec<&str> = log.lines().collect();
+                let last = &lines[lines.len().saturating_sub(LAST_LINES)..];
                 bail!(
                     "a program of the demo ended ({status}):\n{}",
                     last.join("\n")
                 );
             }
         }
-        Ok(())
+        Ok(log)
     }
 
     /// Ends everything; the server takes its network and processes away.

@@ -19,9 +19,9 @@ const CONVERGENCE: Duration = Duration::from_secs(15);
 /// How long the game server may take to notice and to measure.
 const OBSERVATION: Duration = Duration::from_secs(30);
 
-/// Unanswered probes in one report that prove that nothing passes: at the usual pace a report has
-/// about 35.
-const PROOF: u32 = 10;
+/// Unanswered probes in one report that prove that nothing passes. A report has 15 to 35; fewer
+/// than this say that the machine was too busy to tell.
+const PROOF: u32 = 5;
 
 /// What the packets did.
 pub(super) struct Proof {

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use tombolo_domain::fleet::OperatingSystem;
 
+use super::database;
 use super::report::{self, Report};
 use super::stage::Stage;
 use super::steps::step;
@@ -57,7 +58,7 @@ impl World {
         })
         .await?;
         if packets {
-            start_database(stage, &backend, &vpc, &subnet).await?;
+            start_database(stage, &vpc, &subnet).await?;
         }
 
         let build = import_build(stage).await?;
@@ -99,12 +100,7 @@ impl World {
     }
 }
 
-async fn start_database(
-    stage: &mut Stage,
-    backend: &AwsClient,
-    vpc: &str,
-    subnet: &str,
-) -> Result<()> {
+async fn start_database(stage: &mut Stage, vpc: &str, subnet: &str) -> Result<()> {
     let what = format!("backend runs a database in it, at {DATABASE}");
     step(&what, "tombolo run -- DATABASE", async {
         let binary = stage.binary().to_owned();
@@ -123,10 +119,9 @@ async fn start_database(
         let program = ["--address", DATABASE_ADDRESS, "--", binary, "demo-database"];
         let arguments = [&place[..], &program, &["--listen", DATABASE]].concat();
         stage.start(&arguments)?;
-        until("the database's network interface", ACTIVATION, async || {
-            stage.check()?;
-            let xml = backend.ec2("DescribeNetworkInterfaces", &[]).await?;
-            Ok(xml.contains(DATABASE_ADDRESS).then_some(()))
+        let listening = database::listening(DATABASE);
+        until("the database does not listen", ACTIVATION, async || {
+            Ok(stage.log()?.contains(&listening).then_some(()))
         })
         .await
     })

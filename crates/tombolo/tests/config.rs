@@ -1,0 +1,92 @@
+//! The configuration of `tombolo serve`.
+
+use tombolo::config::{Config, FleetAddresses, Metrics};
+use tombolo::report;
+
+const EXAMPLE: &str = include_str!("../../../docs/tombolo.example.toml");
+
+#[test]
+fn the_example_is_a_configuration_with_the_defaults() {
+    let config = Config::parse(EXAMPLE).unwrap();
+    assert_eq!(config.regions.len(), 2);
+    assert_eq!(config.listen, "127.0.0.1:4580".parse().unwrap());
+    assert_eq!(config.tls, None);
+    assert_eq!(config.metrics, Metrics::default());
+    assert_eq!(config.fleet_addresses, FleetAddresses::default());
+}
+
+/// What is commented out are keys with their defaults, so the example with all of them uncommented
+/// is a configuration too, and says the same but for TLS.
+#[test]
+fn every_key_of_the_example_can_be_uncommented() {
+    let lines: Vec<&str> = EXAMPLE
+        .lines()
+        .map(|line| match line.strip_prefix("# ") {
+            Some(key) if key.starts_with('[') || key.contains(" = ") => key,
+            _ => line,
+        })
+        .collect();
+    let mut config = Config::parse(&lines.join("\n")).unwrap();
+    assert!(config.tls.take().is_some());
+    assert_eq!(config, Config::parse(EXAMPLE).unwrap());
+}
+
+#[test]
+fn what_is_wrong_is_named() {
+    let minimal = "directory = \"/var/lib/tombolo\"\nregions = [\"us-west-2\"]\n";
+    Config::parse(minimal).unwrap();
+    for (text, told) in [
+        (
+            "regions = [\"us-west-2\"]".to_owned(),
+            "missing field `directory`",
+        ),
+        (
+            "directory = \"/d\"\nregions = []".to_owned(),
+            "regions = []: name at least one",
+        ),
+        (
+            "directory = \"/d\"\nregions = [\"x\"]".to_owned(),
+            "\"x\" is not a Region",
+        ),
+        (
+            "directory = \"d\"\nregions = [\"us-west-2\"]".to_owned(),
+            "directory = \"d\": must be an absolute path",
+        ),
+        (
+            format!("{minimal}lisen = \"127.0.0.1:1\""),
+            "unknown field `lisen`",
+        ),
+        (format!("{minimal}listen = \"localhost\""), "listen"),
+        (
+            format!("{minimal}network = \"ovn\""),
+            "unknown variant `ovn`",
+        ),
+        (
+            format!("{minimal}listen = \"0.0.0.0:4580\""),
+            "plain HTTP on an address that other machines reach",
+        ),
+        (
+            format!("{minimal}[tls]\ncertificate = \"/c\""),
+            "missing field `key`",
+        ),
+        (
+            format!("{minimal}[fleet_addresses]\npool = \"100.64.0.1/10\""),
+            "has host bits; write \"100.64.0.0/10\"",
+        ),
+        (
+            format!("{minimal}[fleet_addresses]\nprefix = 29"),
+            "must be from 16 to 28",
+        ),
+    ] {
+        let error = Config::parse(&text).expect_err(&text);
+        let report = report::text(&error);
+        assert!(report.contains(told), "{text}\n{report}");
+    }
+}
+
+#[test]
+fn plain_http_beyond_loopback_is_possible_when_asked_for() {
+    let text = "directory = \"/d\"\nregions = [\"us-west-2\"]\nlisten = \"0.0.0.0:4580\"\n";
+    Config::parse(&format!("{text}allow_plain_http = true")).unwrap();
+    Config::parse(&format!("{text}[tls]\ncertificate = \"/c\"\nkey = \"/k\"")).unwrap();
+}
