@@ -22,6 +22,21 @@ pub(crate) fn try_lock(directory: &Path) -> io::Result<Option<File>> {
     }
 }
 
+/// Whether somebody holds the lock of the instance in `directory`: its supervisor, or one that is
+/// on its way up.
+pub(crate) fn is_locked(directory: &Path) -> io::Result<bool> {
+    let lock = match File::open(directory.join("lock")) {
+        Ok(lock) => lock,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    match lock.try_lock_shared() {
+        Ok(()) => lock.unlock().map(|()| false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -31,7 +46,9 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let lock = try_lock(directory.path()).unwrap().unwrap();
         assert!(try_lock(directory.path()).unwrap().is_none());
+        assert!(is_locked(directory.path()).unwrap());
         lock.unlock().unwrap();
+        assert!(!is_locked(directory.path()).unwrap());
         assert!(try_lock(directory.path()).unwrap().is_some());
     }
 }

@@ -49,8 +49,9 @@ pub enum Compare {
         /// The revision that it was read with.
         modified: Revision,
     },
-    /// No key of `range` was put after `revision`. (A deletion is not seen: what a range is
-    /// compared for, a limit or an overlap, a deletion can only relax.)
+    /// No key of `range` was put after `revision`. A deletion is not seen: what a range is
+    /// compared for, a limit or an overlap, a deletion can only relax. Who puts a key of the range
+    /// again compares that key as well.
     NothingNewer {
         /// The keys.
         range: KeyRange,

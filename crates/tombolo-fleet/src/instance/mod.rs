@@ -12,7 +12,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Interest, Lines};
 use tokio::net::UnixStream;
 use tokio::process::Command;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 mod error;
 
@@ -21,7 +21,7 @@ pub use error::{AttachError, ControlError, StartError, StopError};
 use crate::control::{Request, SOCKET, socket_path};
 use crate::event::NumberedEvent;
 use crate::incarnation::{Incarnation, PidFd};
-use crate::lock::try_lock;
+use crate::lock::{is_locked, try_lock};
 use crate::spec::InstanceSpec;
 use crate::supervisor::{ALREADY_RUNNING, SUBCOMMAND};
 
@@ -31,6 +31,9 @@ const DEATH: Duration = Duration::from_secs(10);
 
 /// How long a supervisor may take to be up, which takes it milliseconds.
 const START: Duration = Duration::from_secs(60);
+
+/// How often to look for a supervisor that is coming up.
+const COMING_UP: Duration = Duration::from_millis(5);
 
 /// How long a supervisor may take to answer; it never blocks.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -99,30 +102,46 @@ impl Instance {
         })
     }
 
-    /// The instance in `directory` if it runs. What an instance that was killed has left there is
-    /// no obstacle, and [`Instance::start`] replaces it.
+    /// The instance in `directory` if it runs; one that is just coming up, started by a control
+    /// plane that was killed or gave up meanwhile, is waited for. What an instance that was killed
+    /// has left there is no obstacle, and [`Instance::start`] replaces it.
     pub async fn attach(directory: &Path) -> Result<Option<Self>, AttachError> {
-        let attach = || {
-            let Some(incarnation) = Incarnation::read(directory)? else {
-                return Ok(None);
-            };
-            let Some(supervisor) = incarnation.open()? else {
-                return Ok(None);
-            };
-            // SAFETY: a PidFd owns its descriptor, which is open until it is dropped, and has no
-            // other one to return.
-            let supervisor =
-                unsafe { AsyncFd::register_with_interest(supervisor, Interest::READABLE)? };
-            Ok(Some(Instance {
-                directory: directory.to_owned(),
-                incarnation,
-                supervisor,
-            }))
-        };
-        attach().map_err(|source| AttachError {
+        let failed = |source| AttachError {
             directory: directory.to_owned(),
             source,
-        })
+        };
+        let deadline = Instant::now() + START;
+        loop {
+            if let Some(found) = Self::find(directory).map_err(failed)? {
+                return Ok(Some(found));
+            }
+            // A supervisor holds the lock before it says who it is, and after it has died for as
+            // long as the kernel takes to let go.
+            let is_settled = !is_locked(directory).map_err(failed)?;
+            if is_settled || Instant::now() >= deadline {
+                return Ok(None);
+            }
+            sleep(COMING_UP).await;
+        }
+    }
+
+    /// The instance whose supervisor has said that it runs, and does.
+    fn find(directory: &Path) -> io::Result<Option<Self>> {
+        let Some(incarnation) = Incarnation::read(directory)? else {
+            return Ok(None);
+        };
+        let Some(supervisor) = incarnation.open()? else {
+            return Ok(None);
+        };
+        // SAFETY: a PidFd owns its descriptor, which is open until it is dropped, and has no
+        // other one to return.
+        let supervisor =
+            unsafe { AsyncFd::register_with_interest(supervisor, Interest::READABLE)? };
+        Ok(Some(Instance {
+            directory: directory.to_owned(),
+            incarnation,
+            supervisor,
+        }))
     }
 
     /// The instance's directory, [`InstanceSpec::directory`].

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::keys::{self, Key, Prefix, Stored};
-use crate::{Compare, KeyRange, Revision, Store, StoreError, Txn, TxnOutcome};
+use crate::{Compare, Entry, KeyRange, Revision, Store, StoreError, Txn, TxnOutcome};
 
 /// How many entries one read of a range asks for at a time.
 const PAGE: usize = 1024;
@@ -22,6 +22,7 @@ pub struct Transaction {
     store: Arc<dyn Store>,
     reads: BTreeMap<Bytes, Revision>,
     ranges: Vec<(KeyRange, Revision)>,
+    listed: BTreeMap<Bytes, Revision>,
     writes: BTreeMap<Bytes, Option<Bytes>>,
 }
 
@@ -44,6 +45,15 @@ pub struct Found<T> {
     pub more: bool,
 }
 
+/// What one read of a range came to.
+struct Read<T> {
+    found: Found<T>,
+    /// Each key that the store had, and when it was last changed.
+    stored: Vec<(Bytes, Revision)>,
+    /// The store's revision at the first page.
+    revision: Revision,
+}
+
 impl Transaction {
     /// Begins.
     pub fn new(store: Arc<dyn Store>) -> Self {
@@ -51,6 +61,7 @@ impl Transaction {
             store,
             reads: BTreeMap::new(),
             ranges: Vec::new(),
+            listed: BTreeMap::new(),
             writes: BTreeMap::new(),
         }
     }
@@ -75,8 +86,8 @@ impl Transaction {
             .transpose()
     }
 
-    /// All records under a prefix, in key order. The commit depends on no other being added and
-    /// none being changed.
+    /// All records under a prefix, in key order. The commit depends on no other being added, none
+    /// being changed, and on those that are put again being there still.
     pub async fn list<T: DeserializeOwned>(
         &mut self,
         prefix: &Prefix<T>,
@@ -94,9 +105,10 @@ impl Transaction {
         &mut self,
         prefix: &Prefix<T>,
     ) -> Result<Vec<(String, T)>, StoreError> {
-        let (found, revision) = self.read(prefix, prefix.range(), usize::MAX).await?;
-        self.ranges.push((prefix.range(), revision));
-        Ok(found.records)
+        let read = self.read(prefix, prefix.range(), usize::MAX).await?;
+        self.ranges.push((prefix.range(), read.revision));
+        self.listed.extend(read.stored);
+        Ok(read.found.records)
     }
 
     /// All records under a prefix, without making the commit depend on them: for what is only
@@ -105,8 +117,9 @@ impl Transaction {
         &mut self,
         prefix: &Prefix<T>,
     ) -> Result<Vec<T>, StoreError> {
-        let (found, _) = self.read(prefix, prefix.range(), usize::MAX).await?;
-        Ok(found
+        let read = self.read(prefix, prefix.range(), usize::MAX).await?;
+        Ok(read
+            .found
             .records
             .into_iter()
             .map(|(_, record)| record)
@@ -122,7 +135,7 @@ impl Transaction {
         limit: usize,
     ) -> Result<Found<T>, StoreError> {
         let range = after.map_or_else(|| prefix.range(), |after| prefix.range_after(after));
-        Ok(self.read(prefix, range, limit).await?.0)
+        Ok(self.read(prefix, range, limit).await?.found)
     }
 
     async fn read<T: DeserializeOwned>(
@@ -130,10 +143,11 @@ impl Transaction {
         prefix: &Prefix<T>,
         range: KeyRange,
         limit: usize,
-    ) -> Result<(Found<T>, Revision), StoreError> {
+    ) -> Result<Read<T>, StoreError> {
         let own = self.writes.range(range.start.clone()..range.end.clone());
         let mut range = range;
         let mut values: BTreeMap<Bytes, Bytes> = BTreeMap::new();
+        let mut stored = Vec::new();
         let mut first_revision = None;
         // One more than asked for tells whether there is more; each own deletion may hide one.
         let enough = limit.saturating_add(1).saturating_add(self.writes.len());
@@ -141,11 +155,15 @@ impl Transaction {
             let page = self.store.range(&range, PAGE.min(enough)).await?;
             first_revision.get_or_insert(page.revision);
             let last = page.entries.last().map(|entry| entry.key.clone());
-            values.extend(
-                page.entries
-                    .into_iter()
-                    .map(|entry| (entry.key, entry.value)),
-            );
+            for Entry {
+                key,
+                value,
+                modified,
+            } in page.entries
+            {
+                stored.push((key.clone(), modified));
+                values.insert(key, value);
+            }
             match last {
                 Some(last) if page.more && values.len() < enough => {
                     range.start = [&last[..], b"\0"].concat().into();
@@ -168,7 +186,12 @@ impl Transaction {
                 Ok((rest, keys::decode(key, value)?))
             })
             .collect::<Result<_, StoreError>>()?;
-        Ok((Found { records, more }, first_revision.unwrap_or_default()))
+        let revision = first_revision.unwrap_or_default();
+        Ok(Read {
+            found: Found { records, more },
+            stored,
+            revision,
+        })
     }
 
     /// Writes a record under its own key.
@@ -178,6 +201,11 @@ impl Transaction {
 
     /// Writes a value under `key`.
     pub fn put_at<T: Serialize>(&mut self, key: &Key<T>, value: &T) -> Result<(), StoreError> {
+        // That a listed record was deleted meanwhile, its range does not tell; putting it again
+        // would bring it back.
+        if let Some(modified) = self.listed.get(&key.bytes) {
+            self.reads.entry(key.bytes.clone()).or_insert(*modified);
+        }
         self.writes
             .insert(key.bytes.clone(), Some(keys::encode(value)?));
         Ok(())

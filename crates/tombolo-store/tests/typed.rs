@@ -1,0 +1,154 @@
+//! Typed transactions: what their commits depend on.
+
+#![allow(clippy::unwrap_used, reason = "a test that fails is meant to panic")]
+
+use std::sync::Arc;
+
+use tombolo_domain::fleet::{Build, BuildStatus, OperatingSystem};
+use tombolo_domain::{Scope, Timestamp};
+use tombolo_store::typed::{Committed, Transaction};
+use tombolo_store::{MemoryStore, Store, keys};
+
+fn scope() -> Scope {
+    Scope {
+        account: "111122223333".parse().unwrap(),
+        region: "us-west-2".parse().unwrap(),
+    }
+}
+
+fn build(number: u8) -> Build {
+    Build {
+        scope: scope(),
+        id: format!("build-00000000-0000-4000-8000-0000000000{number:02x}")
+            .parse()
+            .unwrap(),
+        name: None,
+        version: None,
+        status: BuildStatus::Ready,
+        size_on_disk: None,
+        operating_system: OperatingSystem::default(),
+        server_sdk_version: None,
+        created: Timestamp::UNIX_EPOCH,
+    }
+}
+
+async fn with(builds: impl IntoIterator<Item = Build>) -> Arc<dyn Store> {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let mut tx = Transaction::new(store.clone());
+    for build in builds {
+        tx.put(&build).unwrap();
+    }
+    assert_eq!(tx.commit().await.unwrap(), Committed::Yes);
+    store
+}
+
+/// Commits what `second` does between the reads and the commit of `first`.
+async fn interleaved(
+    store: &Arc<dyn Store>,
+    first: impl AsyncFn(&mut Transaction),
+    second: impl AsyncFn(&mut Transaction),
+) -> Committed {
+    let mut slow = Transaction::new(store.clone());
+    first(&mut slow).await;
+    let mut fast = Transaction::new(store.clone());
+    second(&mut fast).await;
+    assert_eq!(fast.commit().await.unwrap(), Committed::Yes);
+    slow.commit().await.unwrap()
+}
+
+fn key(number: u8) -> keys::Key<Build> {
+    keys::build(&scope(), &build(number).id)
+}
+
+#[tokio::test]
+async fn a_record_that_was_read_and_has_changed_is_a_conflict() {
+    let store = with([build(1)]).await;
+    let outcome = interleaved(
+        &store,
+        async |tx| {
+            let mut found = tx.get(&key(1)).await.unwrap().unwrap();
+            found.name = Some("slow".to_owned());
+            tx.put(&found).unwrap();
+        },
+        async |tx| tx.put(&build(1)).unwrap(),
+    );
+    assert_eq!(outcome.await, Committed::Conflict);
+}
+
+#[tokio::test]
+async fn a_record_that_was_not_there_and_has_come_is_a_conflict() {
+    let store = with([]).await;
+    let outcome = interleaved(
+        &store,
+        async |tx| {
+            assert!(tx.get(&key(1)).await.unwrap().is_none());
+            tx.put(&build(1)).unwrap();
+        },
+        async |tx| tx.put(&build(1)).unwrap(),
+    );
+    assert_eq!(outcome.await, Committed::Conflict);
+}
+
+#[tokio::test]
+async fn a_record_added_to_a_listed_range_is_a_conflict_and_to_a_peeked_one_is_not() {
+    let list = async |tx: &mut Transaction| {
+        tx.list(&keys::builds(&scope())).await.unwrap();
+        tx.put(&build(1)).unwrap();
+    };
+    let peek = async |tx: &mut Transaction| {
+        tx.peek(&keys::builds(&scope())).await.unwrap();
+        tx.put(&build(1)).unwrap();
+    };
+    let add = async |tx: &mut Transaction| tx.put(&build(2)).unwrap();
+    assert_eq!(
+        interleaved(&with([]).await, list, add).await,
+        Committed::Conflict
+    );
+    assert_eq!(
+        interleaved(&with([]).await, peek, add).await,
+        Committed::Yes
+    );
+}
+
+#[tokio::test]
+async fn a_listed_record_that_was_deleted_is_not_brought_back() {
+    let store = with([build(1), build(2)]).await;
+    let outcome = interleaved(
+        &store,
+        async |tx| {
+            for mut found in tx.list(&keys::builds(&scope())).await.unwrap() {
+                found.name = Some("slow".to_owned());
+                tx.put(&found).unwrap();
+            }
+        },
+        async |tx| tx.delete(&key(1)),
+    );
+    assert_eq!(outcome.await, Committed::Conflict);
+    assert!(
+        Transaction::new(store)
+            .get(&key(1))
+            .await
+            .unwrap()
+            .is_none()
+    );
+}
+
+#[tokio::test]
+async fn a_transaction_sees_its_own_writes() {
+    let store = with([build(1), build(2)]).await;
+    let mut tx = Transaction::new(store);
+    tx.delete(&key(1));
+    tx.put(&build(3)).unwrap();
+    assert!(tx.get(&key(1)).await.unwrap().is_none());
+    let ids = |builds: Vec<Build>| builds.into_iter().map(|build| build.id).collect::<Vec<_>>();
+    let listed = ids(tx.list(&keys::builds(&scope())).await.unwrap());
+    assert_eq!(listed, [build(2).id, build(3).id]);
+    let page = tx.page(&keys::builds(&scope()), None, 1).await.unwrap();
+    assert_eq!((page.records.len(), page.more), (1, true));
+    let rest = tx
+        .page(&keys::builds(&scope()), Some(&page.records[0].0), 5)
+        .await
+        .unwrap();
+    assert_eq!(rest.records[0].1.id, build(3).id);
+    assert!(!rest.more);
+}
