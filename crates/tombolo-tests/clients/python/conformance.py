@@ -37,7 +37,8 @@ def example(shape):
         case "structure":
             return {name: example(shape.members[name]) for name in shape.required_members}
         case "list":
-            return [example(shape.member) for _ in range(shape.metadata.get("min", 0))]
+            # A query cannot say that a list is there and empty.
+            return [example(shape.member)] * max(shape.metadata.get("min", 1), 1)
         case "map":
             return {}
         case "string":
@@ -126,7 +127,8 @@ def check_ec2_requirements(ec2, service, served):
             arguments = {name: value for name, value in example(shape).items() if name != missing}
             code, message = answer(ec2, operation, arguments)
             assert code == "MissingParameter", (operation, missing, code, message)
-            assert missing.lower() in message.lower(), (operation, missing, message)
+            wire_name = shape.members[missing].serialization.get("name", missing)
+            assert wire_name.lower() in message.lower(), (operation, missing, message)
     assert checked > 5, f"only {checked} required parameters were found"
     return checked
 
