@@ -1,5 +1,7 @@
 //! The command line as people meet it: helps, and what a wrong call is told.
 
+#![allow(clippy::unwrap_used, reason = "this is how a test fails")]
+
 use std::process::{Command, Output};
 
 fn tombolo(arguments: &[&str]) -> Output {

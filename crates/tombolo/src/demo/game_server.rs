@@ -40,9 +40,6 @@ pub(crate) fn run(arguments: &GameServerArguments) -> Result<()> {
 fn probe(database: SocketAddrV4) -> Result<Probes> {
     // A socket of its own, so that no late answer counts for the next window.
     let socket = UdpSocket::bind("0.0.0.0:0").context("making a socket")?;
-    socket
-        .connect(database)
-        .with_context(|| format!("aiming at {database}"))?;
     socket.set_read_timeout(Some(PACE))?;
     let started = Instant::now();
     let mut probes = Probes {
@@ -54,7 +51,8 @@ fn probe(database: SocketAddrV4) -> Result<Probes> {
     while started.elapsed() < WINDOW {
         let sent = Instant::now();
         // What cannot even be sent is as unanswered as what is lost.
-        let answered = socket.send(b"probe").is_ok() && socket.recv(&mut [0; 16]).is_ok();
+        let answered =
+            socket.send_to(b"probe", database).is_ok() && socket.recv(&mut [0; 16]).is_ok();
         probes.sent += 1;
         if answered {
             probes.answered += 1;

@@ -21,15 +21,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use tokio::net::UnixListener;
+use tokio::sync::RwLock;
 use tombolo_api::http::{Api, Backend};
 use tombolo_api::operation::{Operations, Settings};
 use tombolo_network::{EngineKind, NetworkEngine};
 use tombolo_reconcile::Reconcilers;
 use tombolo_store::{SqliteStore, Store};
 
-use crate::admin::door::Door;
+use crate::admin::door::{Door, SharedReconcilers};
 use crate::admin::message::Mode;
 use crate::cli::NetworkChoice;
 use crate::config::Tls;
@@ -71,7 +72,7 @@ pub(crate) struct Server {
     directory: DataDirectory,
     store: Arc<dyn Store>,
     engine: Arc<dyn NetworkEngine>,
-    reconcilers: Arc<Reconcilers>,
+    reconcilers: SharedReconcilers,
     door: Arc<Door>,
     endpoint: String,
     listening: Vec<Listening>,
@@ -124,7 +125,8 @@ impl Server {
             binary,
             directory: path.clone(),
         });
-        let reconcilers = Arc::new(reconcilers.context("starting the reconcilers")?);
+        let reconcilers = reconcilers.context("starting the reconcilers")?;
+        let reconcilers = Arc::new(RwLock::new(Some(reconcilers)));
         let door = Arc::new(Door {
             builds: tombolo_reconcile::builds_directory(&path),
             directory: path.clone(),
@@ -206,6 +208,10 @@ impl Server {
             engine,
             ..
         } = self;
+        let socket = admin_socket(directory.path());
+        if let Err(error) = fs::remove_file(&socket) {
+            tracing::warn!(%error, "{} was left behind", socket.display());
+        }
         // No new connection on any door before one is waited for.
         let closing: Vec<_> = listening
             .into_iter()
@@ -215,8 +221,9 @@ impl Server {
             closed.await;
         }
         drop((door, store, engine));
-        let reconcilers = Arc::try_unwrap(reconcilers)
-            .map_err(|_| anyhow!("a request is still being answered after {DRAIN:?}"))?;
+        // Waits for whoever waits for a network interface, which has a deadline.
+        let reconcilers = reconcilers.write().await.take();
+        let reconcilers = reconcilers.context("the server was stopped already")?;
         Ok((reconcilers, directory))
     }
 }

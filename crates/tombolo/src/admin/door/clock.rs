@@ -40,7 +40,9 @@ impl Door {
                 })
                 .await?;
             self.clock.set_offset(SignedDuration::from_secs(offset));
-            self.reconcilers.wake();
+            if let Some(reconcilers) = &*self.reconcilers.read().await {
+                reconcilers.wake();
+            }
         }
         Ok(ClockReading {
             now: self.clock.now(),

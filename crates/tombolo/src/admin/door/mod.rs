@@ -22,6 +22,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use axum::routing::post;
 use tokio::runtime::Handle;
+use tokio::sync::RwLock;
 use tokio::task::spawn_blocking;
 use tombolo_api::operation::Settings;
 use tombolo_domain::Scope;
@@ -60,8 +61,11 @@ pub(crate) struct Door {
     /// Where ids and secrets come from.
     pub(crate) ids: Arc<dyn IdSource>,
     /// They make what is asked for.
-    pub(crate) reconcilers: Arc<Reconcilers>,
+    pub(crate) reconcilers: SharedReconcilers,
 }
+
+/// The reconcilers, until the server that stops takes them out.
+pub(crate) type SharedReconcilers = Arc<RwLock<Option<Reconcilers>>>;
 
 impl Door {
     /// Every request and who answers it.

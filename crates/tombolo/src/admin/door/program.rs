@@ -1,9 +1,10 @@
 //! Network interfaces for the programs of `tombolo run`.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use tombolo_api::operation::interface::{self, NewInterface};
 use tombolo_domain::account::Account;
 use tombolo_domain::id::{SubnetId, VpcId};
@@ -57,11 +58,7 @@ impl Door {
                 Ok(interface::create(tx, &*self.ids, self.clock.now(), new).await?)
             })
             .await?;
-        match self
-            .reconcilers
-            .namespace_of(&interface.id, INTERFACE)
-            .await
-        {
+        match self.namespace_of(&interface).await {
             Ok(namespace) => Ok(AttachedProgram {
                 interface: interface.id,
                 subnet: interface.subnet,
@@ -70,7 +67,7 @@ impl Door {
             }),
             Err(error) => {
                 self.delete(&interface).await?;
-                Err(error.into())
+                Err(error)
             }
         }
     }
@@ -95,6 +92,12 @@ impl Door {
             }
             _ => Ok(()),
         }
+    }
+
+    async fn namespace_of(&self, interface: &NetworkInterface) -> Result<PathBuf> {
+        let reconcilers = self.reconcilers.read().await;
+        let reconcilers = reconcilers.as_ref().context("the server is stopping")?;
+        Ok(reconcilers.namespace_of(&interface.id, INTERFACE).await?)
     }
 
     async fn delete(&self, interface: &NetworkInterface) -> Result<()> {
