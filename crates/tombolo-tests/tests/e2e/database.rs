@@ -15,7 +15,7 @@ fn a_game_server_reads_an_item_from_the_peer_vpcs_database() {
     let (studio, backend, directory) = (server.studio(), server.backend(), server.directory());
     let vpc = story::vpc_with_subnet(&backend, "10.70.0.0/24");
     let text = |path: std::path::PathBuf| path.to_string_lossy().into_owned();
-    let (node, python) = (text(tools::program("node")), text(tools::program("python")));
+    let (node, python) = (text(tools::node_program()), text(tools::program("python")));
     let dynalite = text(tools::node_modules().join("dynalite/cli.js"));
     let script = text(tools::script("python/dynamodb.py"));
     let endpoint = "http://10.70.0.20:8000";
