@@ -6,4 +6,10 @@ use jiff::Timestamp;
 pub trait Clock: Send + Sync {
     /// Now.
     fn now(&self) -> Timestamp;
+
+    /// What this clock showed, or would have shown had it been moved before, at a moment of the
+    /// machine's real clock: for what happened while nobody looked.
+    fn at(&self, real: Timestamp) -> Timestamp {
+        real
+    }
 }

@@ -4,45 +4,45 @@
 //! invalid, and a deleted connection past its two hours invisible, by the clock alone.
 
 use std::collections::BTreeSet;
-use std::io;
-use std::path::Path;
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use tokio::time::{Instant, timeout};
+use tokio::time::sleep;
+use tombolo_domain::Timestamp;
 use tombolo_domain::fleet::{Fleet, FleetStatus};
 use tombolo_domain::vpc::{Attachment, NetworkInterface};
-use tombolo_domain::{Timestamp, id::BuildId};
 use tombolo_fleet::process_runs;
 use tombolo_store::typed::Transaction;
 use tombolo_store::{StoreError, keys};
 
+use crate::folder::remove_folder;
+use crate::step::scope_of;
 use crate::transact::transact;
-use crate::wake::Wakes;
 use crate::{Context, builds_directory, logs_directory};
 
 /// How often to look for programs that have ended.
 const PROGRAMS: Duration = Duration::from_secs(1);
 /// How often to look for everything else, which has a day's or a month's time.
-const RECORDS: Duration = Duration::from_secs(60);
+const RECORDS: SignedDuration = SignedDuration::from_secs(60);
 /// How long a terminated fleet, its events and its logs are kept.
 const FLEET_RETENTION: SignedDuration = SignedDuration::from_hours(30 * 24);
 
-pub(crate) async fn run(context: Context, mut wakes: Wakes) {
-    let mut records_due = Instant::now();
+pub(crate) async fn run(context: Context) {
+    let mut looked_at = None;
     loop {
-        let _ = timeout(PROGRAMS, wakes.changed()).await;
         if let Err(error) = programs(&context).await {
             log(&error);
         }
-        if Instant::now() >= records_due {
-            if let Err(error) = records(&context).await {
+        // A clock that a person moved makes records due at once.
+        let now = context.clock.now();
+        let is_due = looked_at.is_none_or(|at| now.duration_since(at).abs() >= RECORDS);
+        if is_due {
+            if let Err(error) = records(&context, now).await {
                 log(&error);
             }
-            records_due = Instant::now() + RECORDS;
+            looked_at = Some(now);
         }
-        // Wake-ups come with every change; what this does can wait.
-        tokio::time::sleep(PROGRAMS).await;
+        sleep(PROGRAMS).await;
     }
 }
 
@@ -71,6 +71,7 @@ async fn programs(context: &Context) -> Result<(), StoreError> {
             tracing::info!(interface = %id, pid, "the program of an interface has ended");
             transact(&context.store, async |tx| {
                 tx.delete(&keys::interface(scope, vpc, id));
+                tx.delete(&keys::tags(scope, id.as_str()));
                 Ok(())
             })
             .await?;
@@ -79,8 +80,7 @@ async fn programs(context: &Context) -> Result<(), StoreError> {
     Ok(())
 }
 
-async fn records(context: &Context) -> Result<(), StoreError> {
-    let now = context.clock.now();
+async fn records(context: &Context, now: Timestamp) -> Result<(), StoreError> {
     authorizations(context, now).await?;
     connections(context, now).await?;
     fleets(context, now).await?;
@@ -123,6 +123,9 @@ async fn connections(context: &Context, now: Timestamp) -> Result<(), StoreError
         transact(&context.store, async |tx| {
             tx.delete(&keys::connection(region, fleet_account, &ended.fleet, id));
             tx.delete(&keys::peering(region, peer.account, &peer.vpc, id));
+            for end in [&ended.requester, &ended.accepter] {
+                tx.delete(&keys::tags(&scope_of(&ended, end), id.as_str()));
+            }
             Ok(())
         })
         .await?;
@@ -156,25 +159,25 @@ async fn fleets(context: &Context, now: Timestamp) -> Result<(), StoreError> {
             Ok(())
         })
         .await?;
-        remove_folder(&logs_directory(&context.directory, &fleet.id));
+        remove_folder(logs_directory(&context.directory, &fleet.id)).await;
     }
     Ok(())
 }
 
-/// The files of builds that were deleted. A folder is younger than its record by the import that
-/// is still copying, so only one that has been there for a while is taken away.
+/// The files of builds that were deleted, and what an import that was killed left. A folder is
+/// there before its record, for as long as its import copies, so only one that nobody has touched
+/// for a while is taken away.
 async fn builds(context: &Context) -> Result<(), StoreError> {
     const UNDISTURBED: Duration = Duration::from_secs(60 * 60);
-    let folder = builds_directory(&context.directory);
-    let Ok(entries) = std::fs::read_dir(&folder) else {
+    let Ok(entries) = std::fs::read_dir(builds_directory(&context.directory)) else {
         return Ok(());
     };
-    let known: BTreeSet<BuildId> = {
+    let known: BTreeSet<String> = {
         let mut tx = Transaction::new(context.store.clone());
-        tx.peek(&keys::all_builds())
-            .await?
+        let builds = tx.peek(&keys::all_builds()).await?;
+        builds
             .into_iter()
-            .map(|build| build.id)
+            .map(|build| build.id.to_string())
             .collect()
     };
     for entry in entries.flatten() {
@@ -183,22 +186,13 @@ async fn builds(context: &Context) -> Result<(), StoreError> {
             .and_then(|found| found.modified())
             .map(|at| at.elapsed());
         let is_old = matches!(age, Ok(Ok(age)) if age > UNDISTURBED);
-        let id: Option<BuildId> = entry
+        let is_known = entry
             .file_name()
             .to_str()
-            .and_then(|name| name.parse().ok());
-        if id.is_some_and(|id| !known.contains(&id)) && is_old {
-            remove_folder(&entry.path());
+            .is_some_and(|name| known.contains(name));
+        if is_old && !is_known {
+            remove_folder(entry.path()).await;
         }
     }
     Ok(())
-}
-
-fn remove_folder(path: &Path) {
-    match std::fs::remove_dir_all(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            tracing::warn!(%error, path = %path.display(), "a folder could not be removed");
-        }
-        _ => {}
-    }
 }

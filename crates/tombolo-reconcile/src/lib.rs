@@ -16,7 +16,9 @@
 
 mod expiry;
 mod fleet;
+mod folder;
 mod network;
+mod step;
 mod transact;
 mod wake;
 
@@ -151,11 +153,17 @@ impl Reconcilers {
             async move {
                 let mut tasks = JoinSet::new();
                 tasks.spawn_local(wake::follow(context.store.clone(), wake.clone()));
-                tasks.spawn_local(network::run(context.clone(), wake.subscribe(), status));
+                tasks.spawn_local(network::run(context.clone(), wake.network(), status));
                 tasks.spawn_local(fleet::run(context.clone(), wake.clone(), network));
-                tasks.spawn_local(expiry::run(context, wake.subscribe()));
-                // Closed, not answered: the sender is dropped to say it.
-                let _ = stopping.await;
+                tasks.spawn_local(expiry::run(context));
+                tokio::select! {
+                    // Closed, not answered: the sender is dropped to say it.
+                    _ = stopping => {}
+                    // They run for ever, unless one panics or the store is closed under them.
+                    ended = tasks.join_next() => {
+                        tracing::error!(?ended, "a reconciler has ended by itself");
+                    }
+                }
                 tasks.shutdown().await;
             }
         };
@@ -210,11 +218,17 @@ impl Reconcilers {
             .ok_or(NotReady::NoPackets { engine })
     }
 
+    /// Returns when they have ended by themselves, which is a failure that the log tells: what is
+    /// wanted is then no longer made, and the server should end to be started again.
+    pub async fn ended(&mut self) {
+        // An error is what is waited for: the thread has ended and dropped its side.
+        let _ = (&mut self.stopped).await;
+    }
+
     /// Stops the reconcilers and leaves the network and the server processes running for the next
     /// start.
     pub async fn stop(self) {
         drop(self.stop);
-        // An error is what is waited for: the thread has ended and dropped its side.
         let _ = self.stopped.await;
     }
 

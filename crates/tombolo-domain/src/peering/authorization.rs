@@ -13,6 +13,9 @@ use crate::id::{AccountId, Region, VpcId};
 /// How long an authorization is valid.
 pub const VALIDITY: SignedDuration = SignedDuration::from_hours(24);
 
+/// How long after its end an authorization is remembered.
+const MEMORY: SignedDuration = SignedDuration::from_hours(24);
+
 /// A permission that was given. Whether it still counts is asked with [`Authorization::consent`],
 /// which takes `now`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,8 +36,8 @@ pub struct Authorization {
     pub cancelled: Option<Timestamp>,
 }
 
-/// Proof that an authorization was valid when it was asked. Connecting and disconnecting take one,
-/// so neither can be written without the question.
+/// Proof that an authorization was valid when it was asked. Asking for a connection takes one, so
+/// that it cannot be written without the question.
 #[derive(Debug, Clone, Copy)]
 pub struct Consent<'a> {
     authorization: &'a Authorization,
@@ -123,7 +126,7 @@ impl Authorization {
     /// can still say what became of it.
     pub fn forgotten_at(&self) -> Timestamp {
         let end = self.cancelled.unwrap_or(self.expires).min(self.expires);
-        end.saturating_add(VALIDITY).unwrap_or(Timestamp::MAX)
+        end.saturating_add(MEMORY).unwrap_or(Timestamp::MAX)
     }
 }
 

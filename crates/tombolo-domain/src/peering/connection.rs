@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! initiating-request ─> pending-acceptance ─> provisioning ─> active ─> deleting ─> deleted
-//!          └───────────────────┴─────────────────┴──> failed
+//!          └───────────────────┴──> failed
 //! ```
 //!
 //! The states and messages are EC2's (`VpcPeeringConnectionStateReason`), as GameLift's API has
@@ -15,7 +15,6 @@ use ipnet::Ipv4Net;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::cidr;
 use crate::id::{AccountId, FleetId, IdSource, Region, VpcId, VpcPeeringConnectionId};
 use crate::peering::Consent;
 
@@ -85,11 +84,26 @@ pub enum State {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum FailureReason {
-    /// The fleet's addresses are also on the other side, or behind another connection of it.
+    /// The fleet and the peer VPC share addresses.
     OverlappingCidr {
         /// The fleet's block.
         fleet: Ipv4Net,
-        /// The block that it overlaps.
+        /// The peer VPC's block.
+        other: Ipv4Net,
+    },
+    /// The peer VPC reaches the fleet's addresses through another connection already.
+    TakenInPeer {
+        /// The fleet's block.
+        fleet: Ipv4Net,
+        /// The block that is taken; `None` if it is another account's, which the fleet's owner is
+        /// not told.
+        other: Option<Ipv4Net>,
+    },
+    /// The fleet reaches the peer VPC's addresses through another connection already.
+    TakenInFleet {
+        /// The peer VPC's block.
+        peer: Ipv4Net,
+        /// The block that is taken.
         other: Ipv4Net,
     },
     /// The VPC went away before the connection was made.
@@ -100,13 +114,43 @@ pub enum FailureReason {
     ConsentWithdrawn,
 }
 
+impl FailureReason {
+    fn is_overlap(&self) -> bool {
+        matches!(
+            self,
+            FailureReason::OverlappingCidr { .. }
+                | FailureReason::TakenInPeer { .. }
+                | FailureReason::TakenInFleet { .. }
+        )
+    }
+}
+
 impl fmt::Display for FailureReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             FailureReason::OverlappingCidr { fleet, other } => write!(
                 f,
-                "overlapping CIDR range: the fleet's VPC has {fleet}, the other side has {other}; \
+                "overlapping CIDR range: the fleet's VPC has {fleet}, the peer VPC has {other}; \
                  use a VPC with another CIDR block, or another fleet"
+            ),
+            FailureReason::TakenInPeer { fleet, other } => {
+                write!(
+                    f,
+                    "overlapping CIDR range: the fleet's VPC has {fleet}, and the peer VPC is \
+                     connected to "
+                )?;
+                match other {
+                    Some(other) => write!(f, "{other} already; ")?,
+                    None => {
+                        f.write_str("another network with some of these addresses already; ")?
+                    }
+                }
+                f.write_str("delete that connection, or use another fleet")
+            }
+            FailureReason::TakenInFleet { peer, other } => write!(
+                f,
+                "overlapping CIDR range: the peer VPC has {peer}, and the fleet is connected to \
+                 {other} already; delete that connection, or use a VPC with another CIDR block"
             ),
             FailureReason::VpcDeleted => f.write_str("the peer VPC was deleted"),
             FailureReason::FleetEnded => f.write_str("the fleet did not become active"),
@@ -136,7 +180,7 @@ pub enum Step {
     Accept,
     /// The data path lets packets through.
     Provisioned,
-    /// It cannot be.
+    /// It cannot be. Once accepted it has routes and rules, which only [`Step::Delete`] takes back.
     Fail(FailureReason),
     /// Somebody who may ends it.
     Delete(AccountId),
@@ -191,9 +235,11 @@ impl Connection {
             (State::InitiatingRequest, Step::Deliver) => State::PendingAcceptance,
             (State::PendingAcceptance, Step::Accept) => State::Provisioning,
             (State::Provisioning, Step::Provisioned) => State::Active,
-            (state, Step::Fail(reason)) if state.is_pending() => State::Failed {
-                reason: reason.clone(),
-            },
+            (State::InitiatingRequest | State::PendingAcceptance, Step::Fail(reason)) => {
+                State::Failed {
+                    reason: reason.clone(),
+                }
+            }
             (state, Step::Delete(by)) if state.is_live() => State::Deleting { by: *by },
             (State::Deleting { by }, Step::Removed) => State::Deleted { by: *by },
             (state, _) => {
@@ -243,9 +289,9 @@ impl Connection {
             State::PendingAcceptance => format!("Pending Acceptance by {}", self.accepter.account),
             State::Provisioning => "Provisioning".to_owned(),
             State::Active => "Active".to_owned(),
-            State::Failed {
-                reason: FailureReason::OverlappingCidr { .. },
-            } => "Failed due to incorrect VPC-ID, Account ID, or overlapping CIDR range".to_owned(),
+            State::Failed { reason } if reason.is_overlap() => {
+                "Failed due to incorrect VPC-ID, Account ID, or overlapping CIDR range".to_owned()
+            }
             State::Failed { reason } => format!("Failed: {reason}"),
             State::Deleting { by } => format!("Deleting by {by}"),
             State::Deleted { by } => format!("Deleted by {by}"),
@@ -284,12 +330,4 @@ impl State {
     pub fn carries_packets(&self) -> bool {
         matches!(self, State::Provisioning | State::Active)
     }
-}
-
-/// The first of `others` that shares an address with `block`: the other side's own block, or one
-/// that it reaches through another connection.
-pub fn overlapping(block: Ipv4Net, others: impl IntoIterator<Item = Ipv4Net>) -> Option<Ipv4Net> {
-    others
-        .into_iter()
-        .find(|other| cidr::overlap(block, *other))
 }

@@ -6,5 +6,4 @@ mod connection;
 pub use authorization::{Authorization, Consent, Missing, VALIDITY};
 pub use connection::{
     Connection, End, FailureReason, InvalidStep, RECORD_RETENTION, State, Step, Transition,
-    overlapping,
 };

@@ -6,7 +6,7 @@ use tombolo_domain::id::{AccountId, FleetId, IdSource, Region, VpcId};
 use tombolo_domain::peering::{Authorization, Connection, End, FailureReason, State, Step};
 
 /// Every step that is allowed, in the API's words. Nothing follows `failed` and `deleted`.
-const ALLOWED: [(&str, &str, &str); 11] = [
+const ALLOWED: [(&str, &str, &str); 10] = [
     ("initiating-request", "deliver", "pending-acceptance"),
     ("initiating-request", "fail", "failed"),
     ("initiating-request", "delete", "deleting"),
@@ -14,7 +14,6 @@ const ALLOWED: [(&str, &str, &str); 11] = [
     ("pending-acceptance", "fail", "failed"),
     ("pending-acceptance", "delete", "deleting"),
     ("provisioning", "provisioned", "active"),
-    ("provisioning", "fail", "failed"),
     ("provisioning", "delete", "deleting"),
     ("active", "delete", "deleting"),
     ("deleting", "removed", "deleted"),
@@ -142,7 +141,7 @@ fn the_end_says_who_and_why() {
     );
     assert_eq!(
         reason.to_string(),
-        "overlapping CIDR range: the fleet's VPC has 10.0.0.0/24, the other side has 10.0.0.0/16; \
+        "overlapping CIDR range: the fleet's VPC has 10.0.0.0/24, the peer VPC has 10.0.0.0/16; \
          use a VPC with another CIDR block, or another fleet"
     );
 

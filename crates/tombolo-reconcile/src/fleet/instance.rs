@@ -13,6 +13,7 @@ use tombolo_fleet::{
 };
 use tombolo_store::{StoreError, keys};
 
+use crate::folder::remove_folder;
 use crate::transact::transact;
 use crate::{Context, builds_directory, logs_directory};
 
@@ -53,9 +54,8 @@ pub(super) async fn create(
     let ids: &dyn IdSource = &*context.ids;
     transact(&context.store, async |tx| {
         let there = tx.list(&keys::instances_of(scope, fleet)).await?;
-        let subnets = tx.list(&keys::subnets(scope)).await?;
-        let subnet = subnets.into_iter().find(|subnet| subnet.vpc == *vpc);
-        let (true, Some(subnet)) = (there.is_empty(), subnet) else {
+        let subnets = tx.list(&keys::subnets_of(scope, vpc)).await?;
+        let (true, Some(subnet)) = (there.is_empty(), subnets.into_iter().next()) else {
             return Ok(());
         };
         let taken = tx.list(&keys::interfaces_of(scope, vpc)).await?;
@@ -166,12 +166,7 @@ pub(super) async fn end(
     if let Some(live) = tombolo_fleet::Instance::attach(&directory).await? {
         live.stop(grace).await?;
     }
-    match std::fs::remove_dir_all(&directory) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            tracing::warn!(%error, directory = %directory.display(), "an instance's folder stays");
-        }
-        _ => {}
-    }
+    remove_folder(directory).await;
     Ok(())
 }
 
@@ -184,20 +179,30 @@ pub(super) enum EndError {
     Stop(#[from] StopError),
 }
 
-/// Removes the instance's records.
-pub(super) async fn remove(context: &Context, instance: &Instance) -> Result<(), StoreError> {
+/// Deletes the instance's interface, so that the network lets go of it.
+pub(super) async fn detach(context: &Context, instance: &Instance) -> Result<(), StoreError> {
     let Instance {
         scope,
         fleet,
-        id,
         interface,
         ..
     } = instance;
     transact(&context.store, async |tx| {
-        let vpc = tx.get(&keys::fleet(scope, fleet)).await?;
-        if let Some(vpc) = vpc.as_ref().and_then(Fleet::vpc) {
+        let fleet = tx.get(&keys::fleet(scope, fleet)).await?;
+        if let Some(vpc) = fleet.as_ref().and_then(Fleet::vpc) {
             tx.delete(&keys::interface(scope, vpc, interface));
         }
+        Ok(())
+    })
+    .await
+}
+
+/// Removes the instance's record.
+pub(super) async fn remove(context: &Context, instance: &Instance) -> Result<(), StoreError> {
+    let Instance {
+        scope, fleet, id, ..
+    } = instance;
+    transact(&context.store, async |tx| {
         tx.delete(&keys::instance(scope, fleet, id));
         Ok(())
     })

@@ -36,7 +36,7 @@ const TEARDOWN_GRACE: Duration = Duration::from_secs(2);
 
 /// Starts a worker for every fleet that needs one.
 pub(crate) async fn run(context: Context, wake: Wake, network: watch::Receiver<NetworkStatus>) {
-    let mut wakes = wake.subscribe();
+    let mut wakes = wake.fleets();
     let mut tasks = JoinSet::new();
     let mut workers: BTreeMap<FleetId, AbortHandle> = BTreeMap::new();
     loop {
@@ -48,7 +48,7 @@ pub(crate) async fn run(context: Context, wake: Wake, network: watch::Receiver<N
                 for (scope, fleet) in fleets {
                     workers.entry(fleet.clone()).or_insert_with(|| {
                         let worker = Worker::new(context.clone(), scope, fleet, network.clone());
-                        tasks.spawn_local(worker.run(wake.subscribe()))
+                        tasks.spawn_local(worker.run(wake.fleets()))
                     });
                 }
             }

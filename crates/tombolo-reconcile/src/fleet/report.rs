@@ -1,6 +1,6 @@
 //! What a supervisor reports, as a fleet's event.
 
-use tombolo_domain::fleet::{EventCode, FleetStatus};
+use tombolo_domain::fleet::{EventCode, FleetStatus, MAX_MESSAGE};
 use tombolo_domain::id::InstanceId;
 use tombolo_fleet::{Ended, Event};
 
@@ -8,13 +8,14 @@ use tombolo_fleet::{Ended, Event};
 pub(super) struct Report {
     pub(super) code: EventCode,
     pub(super) message: String,
-    /// Whether a fleet that is still starting fails by it.
+    /// Whether the fleet fails by it.
     pub(super) is_fatal: bool,
 }
 
 /// `None` for what only says that all is well.
 pub(super) fn report(instance: &InstanceId, event: &Event, status: FleetStatus) -> Option<Report> {
-    let (code, message) = match event {
+    let is_starting = status.is_starting();
+    let (code, message, is_fatal) = match event {
         Event::LaunchPathNotFound {
             process,
             launch_path,
@@ -24,22 +25,29 @@ pub(super) fn report(instance: &InstanceId, event: &Event, status: FleetStatus) 
                 "Server process {process} of instance {instance}: the launch path {launch_path} \
                  was not found in the build."
             ),
+            is_starting,
         ),
-        Event::LaunchFailed { process, error, .. } => (
+        Event::LaunchFailed {
+            process,
+            error,
+            restart_in_ms,
+        } => (
             EventCode::FleetValidationExecutableRuntimeFailure,
             format!("Server process {process} of instance {instance} could not be run: {error}."),
+            is_starting && restart_in_ms.is_none(),
         ),
-        Event::ExitedAtOnce(ended) if status.is_starting() => (
+        Event::ExitedAtOnce(ended) if is_starting => (
             EventCode::FleetValidationExecutableRuntimeFailure,
-            message(instance, ended, "exited at once"),
+            message(instance, ended, "exited at once", None),
+            true,
         ),
         Event::ExitedAtOnce(ended) | Event::Crashed(ended) => (
             EventCode::ServerProcessCrashed,
-            message(instance, ended, "ended"),
+            message(instance, ended, "ended", Some(ended.restart_in_ms)),
+            false,
         ),
         Event::ProcessStarted { .. } | Event::Running | Event::Stopped => return None,
     };
-    let is_fatal = !matches!(event, Event::Crashed(_));
     Some(Report {
         code,
         message,
@@ -47,20 +55,98 @@ pub(super) fn report(instance: &InstanceId, event: &Event, status: FleetStatus) 
     })
 }
 
-fn message(instance: &InstanceId, ended: &Ended, what: &str) -> String {
+/// What happened, and the last lines of the output that fit: the last one tells most.
+fn message(instance: &InstanceId, ended: &Ended, what: &str, restart_in_ms: Option<u64>) -> String {
     let Ended {
         process,
         exit,
         ran_ms,
         last_lines,
-        restart_in_ms,
+        ..
     } = ended;
-    let output = match last_lines.as_slice() {
-        [] => "It wrote nothing.".to_owned(),
-        lines => format!("Its last output: {}", lines.join(" | ")),
-    };
-    format!(
-        "Server process {process} of instance {instance} {what} with {exit} after {ran_ms} ms and \
-         is started again in {restart_in_ms} ms. {output}"
-    )
+    let mut text = format!(
+        "Server process {process} of instance {instance} {what} with {exit} after {ran_ms} ms."
+    );
+    if let Some(wait) = restart_in_ms {
+        text += &format!(" It is started again in {wait} ms.");
+    }
+    if last_lines.is_empty() {
+        return text + " It wrote nothing.";
+    }
+    text += " Its last output: ";
+    let mut room = MAX_MESSAGE.saturating_sub(text.chars().count());
+    let mut kept = Vec::new();
+    for line in last_lines.iter().rev() {
+        let length = line.chars().count() + SEPARATOR.len();
+        if length > room {
+            break;
+        }
+        room -= length;
+        kept.push(line.as_str());
+    }
+    kept.reverse();
+    if let ([], Some(last)) = (kept.as_slice(), last_lines.last()) {
+        // A line that is longer than all the room there is: its beginning, cut by the event.
+        kept.push(last);
+    }
+    text + &kept.join(SEPARATOR)
+}
+
+const SEPARATOR: &str = " | ";
+
+#[cfg(test)]
+mod tests {
+    use tombolo_fleet::Exit;
+
+    use super::*;
+
+    fn ended(last_lines: Vec<String>) -> Ended {
+        Ended {
+            process: "server-1".to_owned(),
+            exit: Exit::Code(1),
+            ran_ms: 12,
+            last_lines,
+            restart_in_ms: 100,
+        }
+    }
+
+    fn instance() -> InstanceId {
+        "i-0123456789abcdef0".parse().unwrap()
+    }
+
+    #[test]
+    fn the_last_line_survives_when_not_all_fit() {
+        let mut lines = vec!["x".repeat(500); 5];
+        lines.push("panicked: no database".to_owned());
+        let report = report(
+            &instance(),
+            &Event::ExitedAtOnce(ended(lines)),
+            FleetStatus::Activating,
+        );
+        let report = report.unwrap();
+        assert!(report.is_fatal);
+        assert!(
+            report.message.ends_with("panicked: no database"),
+            "{}",
+            report.message
+        );
+        assert!(report.message.chars().count() <= MAX_MESSAGE);
+        assert!(!report.message.contains("started again"), "the fleet fails");
+    }
+
+    #[test]
+    fn a_crash_of_an_active_fleet_says_when_it_is_started_again() {
+        let report = report(
+            &instance(),
+            &Event::Crashed(ended(vec![])),
+            FleetStatus::Active,
+        );
+        let report = report.unwrap();
+        assert!(!report.is_fatal);
+        assert!(
+            report.message.contains("started again in 100 ms"),
+            "{}",
+            report.message
+        );
+    }
 }

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use tombolo_domain::Scope;
 use tombolo_domain::fleet::{Compute, EventCode, Fleet, FleetEvent, FleetStatus};
 use tombolo_domain::id::{FleetId, VpcPeeringConnectionId};
-use tombolo_domain::peering::{Connection, FailureReason, Step};
+use tombolo_domain::peering::{Connection, FailureReason, State, Step};
+use tombolo_domain::{Scope, Timestamp};
 use tombolo_store::keys::{self, Key};
 use tombolo_store::typed::Transaction;
 use tombolo_store::{Store, StoreError};
 
 use crate::Context;
+use crate::step;
 use crate::transact::transact;
 
 /// One fleet in the store.
@@ -51,16 +52,21 @@ impl Record {
 
     /// Takes the fleet to the next state on its way, if it is still in `from`.
     pub(super) async fn advance(&self, from: FleetStatus) -> Result<(), StoreError> {
-        transact(self.store(), async |tx| {
+        let Some(next) = from.next_towards_active() else {
+            return Ok(());
+        };
+        let advanced = transact(self.store(), async |tx| {
             let fleet = tx.get(&self.key()).await?;
-            if let Some(fleet) = fleet.filter(|fleet| fleet.status == from)
-                && let Some(next) = from.next_towards_active()
-            {
-                self.write_status(tx, fleet, next)?;
-            }
-            Ok(())
-        })
-        .await
+            let Some(fleet) = fleet.filter(|fleet| fleet.status == from) else {
+                return Ok(false);
+            };
+            self.write_status(tx, fleet, next)?;
+            Ok(true)
+        });
+        if advanced.await? {
+            self.log(next);
+        }
+        Ok(())
     }
 
     /// Takes the fleet to ERROR, if it is still in `from`.
@@ -69,14 +75,18 @@ impl Record {
         from: FleetStatus,
         failure: &Failure,
     ) -> Result<(), StoreError> {
-        transact(self.store(), async |tx| {
+        let failed = transact(self.store(), async |tx| {
             let fleet = tx.get(&self.key()).await?;
-            if let Some(fleet) = fleet.filter(|fleet| fleet.status == from) {
-                self.write_failure(tx, fleet, failure).await?;
-            }
-            Ok(())
-        })
-        .await
+            let Some(fleet) = fleet.filter(|fleet| fleet.status == from) else {
+                return Ok(false);
+            };
+            self.write_failure(tx, fleet, failure).await?;
+            Ok(true)
+        });
+        if failed.await? {
+            self.log(FleetStatus::Error);
+        }
+        Ok(())
     }
 
     /// A fleet that fails takes the connection along that was asked for together with it: both
@@ -90,16 +100,16 @@ impl Record {
         if let Compute::Managed {
             peering: Some(id), ..
         } = &fleet.compute
-            && let Some(mut connection) = tx.get(&self.connection_key(id)).await?
+            && let Some(connection) = tx.get(&self.connection_key(id)).await?
         {
-            let step = match connection.state.is_pending() {
-                true => Step::Fail(FailureReason::FleetEnded),
-                false => Step::Delete(self.scope.account),
+            let step = match connection.state {
+                State::InitiatingRequest | State::PendingAcceptance => {
+                    Step::Fail(FailureReason::FleetEnded)
+                }
+                _ => Step::Delete(self.scope.account),
             };
             // One that has ended already stays as it is.
-            if connection.take(step, self.context.clock.now()).is_ok() {
-                tx.put(&connection)?;
-            }
+            step::take(&self.context, tx, connection, step)?;
         }
         tx.put(&self.event(failure.code, failure.message.clone()))?;
         self.write_status(tx, fleet, FleetStatus::Error)
@@ -112,13 +122,11 @@ impl Record {
         mut fleet: Fleet,
         to: FleetStatus,
     ) -> Result<(), StoreError> {
-        match fleet.status.to(to) {
-            Ok(status) => fleet.status = status,
-            Err(refused) => {
-                tracing::warn!(fleet = %self.id, %refused, "a fleet's step was out of place");
-                return Ok(());
-            }
-        }
+        let Ok(status) = fleet.status.to(to) else {
+            tracing::warn!(fleet = %self.id, from = %fleet.status, %to, "out of place");
+            return Ok(());
+        };
+        fleet.status = status;
         let event = self.event(
             to.event(),
             format!("Fleet {} changed state to {to}.", self.id),
@@ -126,15 +134,23 @@ impl Record {
         if to == FleetStatus::Terminated {
             fleet.terminated = Some(event.at);
         }
-        tracing::info!(fleet = %self.id, status = %to, "fleet changed state");
         tx.put(&event)?;
         tx.put(&fleet)
     }
 
+    /// Logs that the fleet has reached `status`, once that is committed.
+    pub(super) fn log(&self, status: FleetStatus) {
+        tracing::info!(fleet = %self.id, %status, "fleet changed state");
+    }
+
     /// An event of the fleet, now.
     pub(super) fn event(&self, code: EventCode, message: String) -> FleetEvent {
-        let now = self.context.clock.now();
+        self.event_at(self.context.clock.now(), code, message)
+    }
+
+    /// An event of the fleet that was noticed only now.
+    pub(super) fn event_at(&self, at: Timestamp, code: EventCode, message: String) -> FleetEvent {
         let (scope, fleet) = (self.scope.clone(), self.id.clone());
-        FleetEvent::new(scope, fleet, code, message, now, &*self.context.ids)
+        FleetEvent::new(scope, fleet, code, message, at, &*self.context.ids)
     }
 }

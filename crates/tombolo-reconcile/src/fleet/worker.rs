@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use tokio::select;
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -11,12 +12,12 @@ use tombolo_domain::fleet::{
 };
 use tombolo_domain::id::{FleetId, VpcId, VpcPeeringConnectionId};
 use tombolo_domain::peering::State;
-use tombolo_fleet::{ControlError, NumberedEvent};
+use tombolo_fleet::{ControlError, NumberedEvent, StartError};
 use tombolo_store::typed::Transaction;
 use tombolo_store::{StoreError, keys};
 
 use super::instance::{self, AttachOrStartError, EndError, Live};
-use super::report::report;
+use super::report::{Report, report};
 use super::transition::{Failure, Record};
 use super::{RESYNC, RETRY, validation};
 use crate::Context;
@@ -26,6 +27,8 @@ use crate::wake::Wakes;
 
 /// How long server processes have to end by themselves when their fleet is deleted.
 const GRACE: Duration = Duration::from_secs(5);
+/// How long a new instance's interface may fail to be made before its fleet fails.
+const PATIENCE: SignedDuration = SignedDuration::from_secs(30);
 
 /// Takes one fleet from state to state.
 pub(super) struct Worker {
@@ -89,8 +92,15 @@ impl Worker {
                 }
             };
             let event = select! {
-                _ = wakes.changed() => None,
-                _ = self.network.changed() => None,
+                // A closed channel says that the reconcilers are ending.
+                changed = wakes.changed() => match changed {
+                    Ok(()) => None,
+                    Err(_) => return,
+                },
+                changed = self.network.changed() => match changed {
+                    Ok(()) => None,
+                    Err(_) => return,
+                },
                 event = next_event(&mut self.live) => Some(event),
                 () = sleep(pause) => None,
             };
@@ -152,8 +162,11 @@ impl Worker {
                 Ok(Next::Wait)
             }
             FleetStatus::Deleting => {
-                self.end_instance().await?;
-                self.remove(vpc).await
+                if self.end_instance().await? {
+                    self.remove(vpc).await
+                } else {
+                    Ok(Next::Wait)
+                }
             }
             FleetStatus::Terminated => Ok(Next::Gone),
         }
@@ -178,8 +191,16 @@ impl Worker {
             }
             network.failed.get(&instance.interface).cloned()
         };
+        let waited = self
+            .record
+            .context
+            .clock
+            .now()
+            .duration_since(instance.created);
         let outcome = match failed {
             None => Ok(()),
+            // The network reconciler tries again by itself.
+            Some(_) if waited < PATIENCE => return Ok(Next::Wait),
             Some(reason) => Err(Failure {
                 code: EventCode::FleetInitializationFailed,
                 message: format!(
@@ -222,7 +243,10 @@ impl Worker {
             return self.settle(FleetStatus::Activating, Ok(())).await;
         }
         match self.keep_running(fleet, runtime, instance).await {
-            Err(WorkerError::Start(error)) => {
+            // Anything else may pass: an error, which is tried again.
+            Err(WorkerError::Start(AttachOrStartError::Start(
+                error @ (StartError::Spec(_) | StartError::Supervisor { .. }),
+            ))) => {
                 let failure = Failure {
                     code: EventCode::FleetInitializationFailed,
                     message: format!("The instance could not be started: {}.", chain(&error)),
@@ -285,46 +309,67 @@ impl Worker {
             return Ok(());
         };
         tracing::debug!(fleet = %self.record.id, instance = %live.id, ?event, "an instance reports");
-        transact(self.record.store(), async |tx| {
+        let at = self.record.context.clock.at(happened(&event));
+        let failed = transact(self.record.store(), async |tx| {
             let key = keys::instance(&self.record.scope, &self.record.id, &live.id);
             let Some(mut instance) = tx.get(&key).await? else {
-                return Ok(());
+                return Ok(false);
             };
             if event.seq <= instance.seen {
-                return Ok(());
+                return Ok(false);
             }
             instance.seen = event.seq;
             instance.running |= event.event == tombolo_fleet::Event::Running;
             tx.put(&instance)?;
 
-            let Some(fleet) = tx.get(&self.record.key()).await? else {
-                return Ok(());
-            };
-            if let Some(report) = report(&live.id, &event.event, fleet.status) {
-                if report.is_fatal && fleet.status.is_starting() {
-                    let failure = Failure {
-                        code: report.code,
-                        message: report.message,
-                    };
-                    self.record.write_failure(tx, fleet, &failure).await?;
-                } else {
-                    tx.put(&self.record.event(report.code, report.message))?;
-                }
+            if event.lost > 0 {
+                let message = format!(
+                    "{} events of instance {} were dropped, since the server was away too long.",
+                    event.lost, live.id
+                );
+                tx.put(&self.record.event_at(at, EventCode::GenericEvent, message))?;
             }
-            Ok(())
+            let Some(fleet) = tx.get(&self.record.key()).await? else {
+                return Ok(false);
+            };
+            let Some(Report {
+                code,
+                message,
+                is_fatal,
+            }) = report(&live.id, &event.event, fleet.status)
+            else {
+                return Ok(false);
+            };
+            if is_fatal {
+                let failure = Failure { code, message };
+                self.record.write_failure(tx, fleet, &failure).await?;
+            } else {
+                tx.put(&self.record.event_at(at, code, message))?;
+            }
+            Ok(is_fatal)
         })
         .await?;
+        if failed {
+            self.record.log(FleetStatus::Error);
+        }
         Ok(live.instance.acknowledge(event.seq).await?)
     }
 
-    /// Ends the instance, if there is one, and removes its records, which takes its interface away.
-    async fn end_instance(&mut self) -> Result<(), WorkerError> {
+    /// Ends the instance, if there is one, and removes its records once its interface is gone;
+    /// whether nothing is left.
+    async fn end_instance(&mut self) -> Result<bool, WorkerError> {
         self.live = None;
-        if let Some(instance) = self.instance().await? {
-            instance::end(&self.record.context, &instance, GRACE).await?;
-            instance::remove(&self.record.context, &instance).await?;
+        let Some(instance) = self.instance().await? else {
+            return Ok(true);
+        };
+        let context = &self.record.context;
+        instance::end(context, &instance, GRACE).await?;
+        instance::detach(context, &instance).await?;
+        if self.network.borrow_and_update().knows(&instance.interface) {
+            return Ok(false);
         }
-        Ok(())
+        instance::remove(context, &instance).await?;
+        Ok(true)
     }
 
     /// Removes the fleet's VPC once no connection holds it, which is the end of the fleet.
@@ -348,7 +393,11 @@ impl Worker {
             Ok(true)
         })
         .await?;
-        Ok(if removed { Next::Gone } else { Next::Wait })
+        if !removed {
+            return Ok(Next::Wait);
+        }
+        self.record.log(FleetStatus::Terminated);
+        Ok(Next::Gone)
     }
 
     /// Takes the fleet from `from` on its way, or to ERROR.
@@ -371,6 +420,12 @@ impl Worker {
             .await?;
         Ok(instances.pop())
     }
+}
+
+/// When an event happened, by the machine's clock.
+fn happened(event: &NumberedEvent) -> Timestamp {
+    let milliseconds = i64::try_from(event.unix_ms).unwrap_or(i64::MAX);
+    Timestamp::from_millisecond(milliseconds).unwrap_or(Timestamp::MAX)
 }
 
 /// The next event of the instance that is attached, if there is one.

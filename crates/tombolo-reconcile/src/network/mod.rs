@@ -21,13 +21,15 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::stream;
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 use tombolo_domain::id::NetworkInterfaceId;
-use tombolo_domain::peering::{Connection, State};
-use tombolo_network::EngineError;
+use tombolo_domain::peering::Connection;
+use tombolo_network::{EngineError, Network};
 use tombolo_store::StoreError;
 use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
+
+use wanted::Wanted;
 
 use crate::Context;
 use crate::wake::Wakes;
@@ -64,72 +66,103 @@ enum RoundError {
 }
 
 pub(crate) async fn run(context: Context, mut wakes: Wakes, status: watch::Sender<NetworkStatus>) {
+    let mut reconciler = Reconciler {
+        context,
+        status,
+        applied: None,
+    };
     let mut pause = RESYNC;
     loop {
         // A closed channel or a timeout are reasons to look, too.
         let _ = timeout(pause, wakes.changed()).await;
-        pause = match round(&context, &status).await {
-            Ok(()) => RESYNC,
+        pause = match reconciler.round().await {
+            Ok(()) if reconciler.status.borrow().failed.is_empty() => RESYNC,
+            Ok(()) => RETRY,
             Err(error) => {
                 tracing::error!(
                     error = &error as &(dyn std::error::Error + 'static),
                     "the network could not be reconciled; trying again in {RETRY:?}"
                 );
-                tokio::time::sleep(RETRY).await;
+                reconciler.applied = None;
+                sleep(RETRY).await;
                 Duration::ZERO
             }
         };
     }
 }
 
-async fn round(context: &Context, status: &watch::Sender<NetworkStatus>) -> Result<(), RoundError> {
-    for_each(
-        waiting(context, |state| state.is_pending()).await?,
-        async |connection| peering::advance(context, connection).await,
-    )
-    .await?;
-
-    let wanted = wanted::read(context).await?;
-    let applied = context.engine.apply(&wanted.network).await?;
-    if applied.changes > 0 {
-        tracing::debug!(changes = applied.changes, "the network was changed");
-    }
-    for (interface, reason) in &applied.failed {
-        tracing::error!(%interface, reason, "a network interface could not be made");
-    }
-    let made = wanted.network.interfaces.into_keys();
-    status.send_replace(NetworkStatus {
-        ready: made
-            .filter(|interface| !applied.failed.contains_key(interface))
-            .collect(),
-        failed: applied.failed,
-    });
-
-    for_each(wanted.provisioning, async |connection| {
-        peering::activate(context, connection).await
-    })
-    .await?;
-    for_each(wanted.deleting, async |connection| {
-        peering::finish(context, connection).await
-    })
-    .await?;
-    Ok(())
+struct Reconciler {
+    context: Context,
+    status: watch::Sender<NetworkStatus>,
+    /// What the engine was last given, and when.
+    applied: Option<(Network, Instant)>,
 }
 
-/// The connections in the states that `wanted` says.
-async fn waiting(
-    context: &Context,
-    wanted: fn(&State) -> bool,
-) -> Result<Vec<Connection>, StoreError> {
-    let mut tx = Transaction::new(context.store.clone());
-    let mut found = tx.peek(&keys::all_connections()).await?;
-    found.retain(|connection| wanted(&connection.state));
-    Ok(found)
+impl Reconciler {
+    async fn round(&mut self) -> Result<(), RoundError> {
+        let context = &self.context;
+        let connections = Transaction::new(context.store.clone())
+            .peek(&keys::all_connections())
+            .await?;
+        let pending = connections
+            .into_iter()
+            .filter(|found| found.state.is_pending());
+        for_each(pending, async |connection| {
+            peering::advance(context, connection).await
+        })
+        .await?;
+
+        let Wanted {
+            network,
+            provisioning,
+            deleting,
+        } = wanted::read(context).await?;
+        self.apply(network).await?;
+
+        let context = &self.context;
+        for_each(provisioning, async |connection| {
+            peering::activate(context, connection).await
+        })
+        .await?;
+        for_each(deleting, async |connection| {
+            peering::finish(context, connection).await
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Gives `network` to the engine, unless it is what the engine was given a moment ago: given
+    /// again, it would be held against the whole kernel's state to find drift.
+    async fn apply(&mut self, network: Network) -> Result<(), EngineError> {
+        let is_in_force = self.applied.as_ref().is_some_and(|(applied, at)| {
+            *applied == network && at.elapsed() < RESYNC && self.status.borrow().failed.is_empty()
+        });
+        if is_in_force {
+            return Ok(());
+        }
+        let outcome = self.context.engine.apply(&network).await?;
+        if outcome.changes > 0 {
+            tracing::debug!(changes = outcome.changes, "the network was changed");
+        }
+        for (interface, reason) in &outcome.failed {
+            tracing::error!(%interface, reason, "a network interface could not be made");
+        }
+        let made = network.interfaces.keys();
+        let ready = made
+            .filter(|interface| !outcome.failed.contains_key(interface))
+            .cloned();
+        self.status.send_replace(NetworkStatus {
+            ready: ready.collect(),
+            failed: outcome.failed,
+        });
+        self.applied = Some((network, Instant::now()));
+        Ok(())
+    }
 }
 
 /// Does `step` for each connection, several at a time; the first error stops it.
 async fn for_each(
-    connections: Vec<Connection>,
+    connections: impl IntoIterator<Item = Connection>,
     step: impl AsyncFn(&Connection) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
     let step = &step;

@@ -1,80 +1,75 @@
 //! The steps of a peering connection, each one transaction.
 
-use tombolo_domain::fleet::{Compute, EventCode, Fleet, FleetEvent};
-use tombolo_domain::peering::{
-    Authorization, Connection, End, FailureReason, State, Step, overlapping,
-};
-use tombolo_domain::vpc::{Route, RouteTarget};
-use tombolo_domain::{Scope, Timestamp};
+use tombolo_domain::cidr;
+use tombolo_domain::fleet::{Compute, Fleet};
+use tombolo_domain::peering::{Authorization, Connection, End, FailureReason, State, Step};
+use tombolo_domain::vpc::{Route, RouteTarget, Vpc};
 use tombolo_store::typed::Transaction;
 use tombolo_store::{StoreError, keys};
 
 use crate::Context;
+use crate::step::{self, scope_of};
 use crate::transact::transact;
 
 /// Takes a connection as far as it goes without the data path: to `provisioning` or `failed`.
 pub(super) async fn advance(context: &Context, seen: &Connection) -> Result<(), StoreError> {
-    while transact(&context.store, async |tx| {
-        advance_once(context, tx, seen).await
-    })
-    .await?
-    {}
-    Ok(())
+    loop {
+        let taken = transact(&context.store, async |tx| {
+            advance_once(context, tx, seen).await
+        });
+        match taken.await? {
+            Some(connection) => step::log(&connection),
+            None => return Ok(()),
+        }
+    }
 }
 
-/// One step; whether there was one to take.
+/// One step, if there is one to take.
 async fn advance_once(
     context: &Context,
     tx: &mut Transaction,
     seen: &Connection,
-) -> Result<bool, StoreError> {
+) -> Result<Option<Connection>, StoreError> {
     let Some(connection) = current(tx, seen).await? else {
-        return Ok(false);
+        return Ok(None);
     };
-    let step = match &connection.state {
-        State::InitiatingRequest | State::PendingAcceptance => {
-            match obstacle(context, tx, &connection).await? {
-                Some(Obstacle::Waits) => return Ok(false),
-                Some(Obstacle::Ends(reason)) => Step::Fail(reason),
-                None if connection.state == State::InitiatingRequest => Step::Deliver,
-                None => Step::Accept,
-            }
-        }
-        _ => return Ok(false),
+    let next = match connection.state {
+        State::InitiatingRequest => Step::Deliver,
+        State::PendingAcceptance => Step::Accept,
+        _ => return Ok(None),
     };
-    if step == Step::Accept {
+    let next = match obstacle(context, tx, &connection).await? {
+        Some(Obstacle::Waits) => return Ok(None),
+        Some(Obstacle::Ends(reason)) => Step::Fail(reason),
+        None => next,
+    };
+    if next == Step::Accept {
         open(context, tx, &connection).await?;
     }
-    take(context, tx, connection, step)
+    step::take(context, tx, connection, next)
 }
 
 /// Writes that the data path lets packets through.
 pub(super) async fn activate(context: &Context, seen: &Connection) -> Result<(), StoreError> {
-    transact(&context.store, async |tx| {
-        let Some(connection) = current(tx, seen).await? else {
-            return Ok(());
-        };
-        if connection.state == State::Provisioning {
-            take(context, tx, connection, Step::Provisioned)?;
-        }
-        Ok(())
-    })
-    .await
+    let taken = transact(&context.store, async |tx| match current(tx, seen).await? {
+        Some(connection) => step::take(context, tx, connection, Step::Provisioned),
+        None => Ok(None),
+    });
+    taken.await?.iter().for_each(step::log);
+    Ok(())
 }
 
 /// Takes back what the connection made, and writes that the data path lets nothing through.
 pub(super) async fn finish(context: &Context, seen: &Connection) -> Result<(), StoreError> {
-    transact(&context.store, async |tx| {
-        let Some(connection) = current(tx, seen).await? else {
-            return Ok(());
-        };
-        if matches!(connection.state, State::Deleting { .. }) {
+    let taken = transact(&context.store, async |tx| match current(tx, seen).await? {
+        Some(connection) if matches!(connection.state, State::Deleting { .. }) => {
             close(tx, &connection).await?;
-            take(context, tx, connection, Step::Removed)?;
+            step::take(context, tx, connection, Step::Removed)
         }
-        Ok(())
-    })
-    .await
+        _ => Ok(None),
+    });
+    taken.await?.iter().for_each(step::log);
+    Ok(())
 }
 
 /// Why a request does not go on.
@@ -96,9 +91,6 @@ async fn obstacle(
     let Some(fleet) = fleet.filter(|fleet| fleet.status.can_peer()) else {
         return ends(FailureReason::FleetEnded);
     };
-    if came_with(&fleet, connection) && !fleet.status.is_ready_for_peering() {
-        return Ok(Some(Obstacle::Waits));
-    }
     if vpc_of(connection, &connection.accepter, tx)
         .await?
         .is_none()
@@ -116,10 +108,13 @@ async fn obstacle(
     if Authorization::consent_of(authorization.as_ref(), context.clock.now()).is_err() {
         return ends(FailureReason::ConsentWithdrawn);
     }
-    match overlap(tx, connection).await? {
-        Some(reason) => ends(reason),
-        None => Ok(None),
+    if came_with(&fleet, connection) && !fleet.status.is_ready_for_peering() {
+        return Ok(Some(Obstacle::Waits));
     }
+    if connection.state == State::InitiatingRequest {
+        return Ok(None);
+    }
+    Ok(overlap(tx, connection).await?.map(Obstacle::Ends))
 }
 
 /// Whether the connection was asked for by CreateFleet, together with the fleet.
@@ -136,38 +131,42 @@ async fn overlap(
     tx: &mut Transaction,
     connection: &Connection,
 ) -> Result<Option<FailureReason>, StoreError> {
-    let requester = scope_of(connection, &connection.requester);
-    let accepter = scope_of(connection, &connection.accepter);
+    let Connection {
+        requester,
+        accepter,
+        ..
+    } = connection;
+    let (fleet, peer) = (requester.cidr, accepter.cidr);
+    if cidr::overlap(fleet, peer) {
+        return Ok(Some(FailureReason::OverlappingCidr { fleet, other: peer }));
+    }
     let occupies = |other: &Connection| {
         other.id != connection.id
             && (other.state.carries_packets() || matches!(other.state, State::Deleting { .. }))
     };
 
-    let mut behind_accepter = vec![connection.accepter.cidr];
-    let prefix = keys::peerings_of(&accepter, &connection.accepter.vpc);
-    for (id, at) in tx.list_keyed(&prefix).await? {
-        let Ok(id) = id.parse() else { continue };
-        let key = keys::connection(&connection.region, at.fleet_account, &at.fleet, &id);
-        let other = tx.get(&key).await?;
-        behind_accepter.extend(other.filter(occupies).map(|other| other.requester.cidr));
-    }
-    if let Some(other) = overlapping(connection.requester.cidr, behind_accepter) {
-        let fleet = connection.requester.cidr;
-        return Ok(Some(FailureReason::OverlappingCidr { fleet, other }));
+    let of_fleet = keys::connections_of(&scope_of(connection, requester), &connection.fleet);
+    for other in tx.list(&of_fleet).await?.into_iter().filter(occupies) {
+        let other = other.accepter.cidr;
+        if cidr::overlap(peer, other) {
+            return Ok(Some(FailureReason::TakenInFleet { peer, other }));
+        }
     }
 
-    let others = tx
-        .list(&keys::connections_of(&requester, &connection.fleet))
-        .await?;
-    let behind_requester = others
-        .into_iter()
-        .filter(occupies)
-        .map(|other| other.accepter.cidr);
-    let shared = overlapping(connection.accepter.cidr, behind_requester);
-    Ok(shared.map(|other| FailureReason::OverlappingCidr {
-        fleet: connection.requester.cidr,
-        other,
-    }))
+    let of_peer = keys::peerings_of(&scope_of(connection, accepter), &accepter.vpc);
+    for (id, at) in tx.list_keyed(&of_peer).await? {
+        let Ok(id) = id.parse() else { continue };
+        let key = keys::connection(&connection.region, at.fleet_account, &at.fleet, &id);
+        let Some(other) = tx.get(&key).await?.filter(occupies) else {
+            continue;
+        };
+        if cidr::overlap(fleet, other.requester.cidr) {
+            let is_own = other.requester.account == requester.account;
+            let other = is_own.then_some(other.requester.cidr);
+            return Ok(Some(FailureReason::TakenInPeer { fleet, other }));
+        }
+    }
+    Ok(None)
 }
 
 /// Adds what lets the two sides reach each other: a route in every route table of both VPCs, and a
@@ -227,70 +226,6 @@ async fn close(tx: &mut Transaction, connection: &Connection) -> Result<(), Stor
     Ok(())
 }
 
-/// Takes `step` and writes the event that goes with it; whether the state allowed it.
-fn take(
-    context: &Context,
-    tx: &mut Transaction,
-    mut connection: Connection,
-    step: Step,
-) -> Result<bool, StoreError> {
-    let now = context.clock.now();
-    if let Err(refused) = connection.take(step, now) {
-        tracing::warn!(%refused, "a step of a peering connection was out of place");
-        return Ok(false);
-    }
-    tracing::info!(
-        connection = %connection.id,
-        fleet = %connection.fleet,
-        state = connection.state.code(),
-        message = connection.message(),
-        "peering connection changed state"
-    );
-    if let Some(event) = event(context, &connection, now) {
-        tx.put(&event)?;
-    }
-    tx.put(&connection)?;
-    Ok(true)
-}
-
-/// The fleet's event of a connection that has come to an end, good or bad.
-fn event(context: &Context, connection: &Connection, now: Timestamp) -> Option<FleetEvent> {
-    let Connection {
-        id,
-        requester,
-        accepter,
-        ..
-    } = connection;
-    let between = format!(
-        "VPC peering connection {id} between the fleet's VPC {} ({}) and VPC {} ({}) of account {}",
-        requester.vpc, requester.cidr, accepter.vpc, accepter.cidr, accepter.account
-    );
-    let (code, message) = match &connection.state {
-        State::Active => (
-            EventCode::FleetVpcPeeringSucceeded,
-            format!("{between} has been established."),
-        ),
-        State::Failed { reason } => (
-            EventCode::FleetVpcPeeringFailed,
-            format!("{between} failed: {reason}."),
-        ),
-        State::Deleted { by } => (
-            EventCode::FleetVpcPeeringDeleted,
-            format!("{between} was deleted by account {by}; no packet passes any more."),
-        ),
-        _ => return None,
-    };
-    let scope = scope_of(connection, requester);
-    Some(FleetEvent::new(
-        scope,
-        connection.fleet.clone(),
-        code,
-        message,
-        now,
-        &*context.ids,
-    ))
-}
-
 /// The connection as it stands now.
 async fn current(
     tx: &mut Transaction,
@@ -310,14 +245,7 @@ async fn vpc_of(
     connection: &Connection,
     end: &End,
     tx: &mut Transaction,
-) -> Result<Option<tombolo_domain::vpc::Vpc>, StoreError> {
+) -> Result<Option<Vpc>, StoreError> {
     tx.get(&keys::vpc(&scope_of(connection, end), &end.vpc))
         .await
-}
-
-fn scope_of(connection: &Connection, end: &End) -> Scope {
-    Scope {
-        account: end.account,
-        region: connection.region.clone(),
-    }
 }
