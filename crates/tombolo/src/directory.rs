@@ -10,7 +10,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -77,6 +77,7 @@ impl DataDirectory {
         let path = path
             .canonicalize()
             .with_context(|| format!("finding {}", path.display()))?;
+        warn_if_others_can_look(&path)?;
         let file = OpenOptions::new()
             .write(true)
             .create(true)
@@ -117,10 +118,34 @@ impl DataDirectory {
         self.path.join("aws-config")
     }
 
+    /// Removes the admin socket, which is left when a server was killed; no error if there is none.
+    pub(crate) fn remove_admin_socket(&self) -> Result<()> {
+        let path = admin_socket(&self.path);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("removing {}", path.display()))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Deletes everything in it, and itself.
     pub(crate) fn delete(self) -> Result<()> {
         fs::remove_dir_all(&self.path).with_context(|| format!("deleting {}", self.path.display()))
     }
+}
+
+/// The secrets' own files are their owner's alone wherever they are; builds and logs are not.
+fn warn_if_others_can_look(path: &Path) -> Result<()> {
+    let status = fs::metadata(path).with_context(|| format!("looking at {}", path.display()))?;
+    let mode = status.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        tracing::warn!(
+            "others can look into {} (mode {mode:04o}), at builds and logs; `chmod 700` it",
+            path.display()
+        );
+    }
+    Ok(())
 }
 
 /// Writes a file that only its owner may read, whole or not at all.

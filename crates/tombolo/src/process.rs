@@ -46,7 +46,8 @@ impl Process {
     }
 }
 
-/// When the process started; `None` if there is none, or only its remains that nobody waited for.
+/// When the process started; `None` if there is none, or only its remains: a zombie does nothing
+/// any more, and only its parent, who may never, can make it go.
 fn start_time(pid: i32) -> io::Result<Option<u64>> {
     let stat = match fs::read_to_string(format!("/proc/{pid}/stat")) {
         Ok(stat) => stat,

@@ -77,3 +77,30 @@ fn hmac(key: &[u8], text: &str) -> Result<Vec<u8>> {
     mac.update(text.as_bytes());
     Ok(mac.finalize().into_bytes().to_vec())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `get-vanilla` of AWS's signing test suite.
+    #[test]
+    fn a_request_is_signed_as_aws_signs_it() {
+        let key = AccessKey {
+            id: "AKIDEXAMPLE".to_owned(),
+            secret: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY".to_owned(),
+        };
+        let request = Request::get("/")
+            .header(header::HOST, "example.amazonaws.com")
+            .body(())
+            .unwrap();
+        let now = "2015-08-30T12:36:00Z".parse().unwrap();
+        let signed = key.sign(request, b"", "us-east-1", "service", now).unwrap();
+        assert_eq!(
+            signed.headers()[header::AUTHORIZATION],
+            "AWS4-HMAC-SHA256 \
+             Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, \
+             SignedHeaders=host;x-amz-date, \
+             Signature=5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"
+        );
+    }
+}

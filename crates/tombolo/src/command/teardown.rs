@@ -25,6 +25,7 @@ pub(super) async fn run(arguments: &TeardownArguments) -> Result<()> {
             .await
             .context("taking the network and the server processes away")?;
     }
+    directory.remove_admin_socket()?;
     if arguments.delete_data {
         directory.delete()?;
     }

@@ -13,15 +13,13 @@ mod metrics;
 mod programs;
 mod tls;
 
-use std::fs;
-use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use nix::sys::stat::{Mode, umask};
 use tokio::net::UnixListener;
 use tokio::sync::RwLock;
 use tombolo_api::http::{Api, Backend};
@@ -31,7 +29,7 @@ use tombolo_reconcile::Reconcilers;
 use tombolo_store::{SqliteStore, Store};
 
 use crate::admin::door::{Door, SharedReconcilers};
-use crate::admin::message::Mode;
+use crate::admin::message;
 use crate::cli::NetworkChoice;
 use crate::config::Tls;
 use crate::directory::{DataDirectory, admin_socket};
@@ -61,7 +59,7 @@ pub(crate) struct Plan {
     /// The Regions and where fleets' addresses come from.
     pub(crate) settings: Settings,
     /// `dev` or `serve`.
-    pub(crate) mode: Mode,
+    pub(crate) mode: message::Mode,
     /// Where `GET /metrics` listens, if it does.
     pub(crate) metrics: Option<SocketAddr>,
 }
@@ -110,7 +108,7 @@ impl Server {
         })?;
         let api_router = measured::count_replies(tombolo_api::http::router(Arc::new(api)));
         let binary = this_executable()?;
-        let admin_listener = bind_admin_socket(&path)?;
+        let admin_listener = bind_admin_socket(&plan.directory)?;
         let engine = engine::start(plan.network, &path).await?;
         let metrics = match metrics_listener {
             Some(listener) => Some((listener, Metrics::install(store.clone(), engine.clone())?)),
@@ -208,9 +206,8 @@ impl Server {
             engine,
             ..
         } = self;
-        let socket = admin_socket(directory.path());
-        if let Err(error) = fs::remove_file(&socket) {
-            tracing::warn!(%error, "{} was left behind", socket.display());
+        if let Err(error) = directory.remove_admin_socket() {
+            tracing::warn!("the admin socket was left behind: {error:#}");
         }
         // No new connection on any door before one is waited for.
         let closing: Vec<_> = listening
@@ -243,20 +240,16 @@ pub(crate) fn this_executable() -> Result<PathBuf> {
 }
 
 /// Binds the admin socket. The lock is held, so a socket that is there was left by a process that
-/// was killed. The directory is its owner's alone, so nobody can come in between the two steps.
-fn bind_admin_socket(directory: &Path) -> Result<UnixListener> {
-    let path = admin_socket(directory);
-    match fs::remove_file(&path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(error).with_context(|| format!("removing the stale {}", path.display()));
-        }
-        _ => {}
-    }
-    let listener = UnixListener::bind(&path).or_hint(
+/// was killed.
+fn bind_admin_socket(directory: &DataDirectory) -> Result<UnixListener> {
+    directory.remove_admin_socket()?;
+    let path = admin_socket(directory.path());
+    // Its owner's alone from the first moment on; the mode cannot be given when binding.
+    let usual = umask(Mode::from_bits_truncate(0o177));
+    let bound = UnixListener::bind(&path);
+    umask(usual);
+    bound.or_hint(
         || format!("cannot make the admin socket {}", path.display()),
         || "a Unix socket's path has at most 107 characters; use a shorter directory".to_owned(),
-    )?;
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o600))
-        .with_context(|| format!("protecting {}", path.display()))?;
-    Ok(listener)
+    )
 }

@@ -102,9 +102,7 @@ impl Door {
 
     async fn delete(&self, interface: &NetworkInterface) -> Result<()> {
         self.transact(async |tx| {
-            let NetworkInterface { scope, vpc, id, .. } = interface;
-            tx.delete(&keys::interface(scope, vpc, id));
-            tx.delete(&keys::tags(scope, id.as_str()));
+            tx.remove(interface);
             Ok(())
         })
         .await
@@ -131,11 +129,7 @@ async fn find_vpc(tx: &mut Transaction, account: &Account, id: &VpcId) -> Result
 
 /// The named subnet of the VPC, or its first.
 async fn find_subnet(tx: &mut Transaction, vpc: &Vpc, id: Option<&SubnetId>) -> Result<Subnet> {
-    let subnets = tx.peek(&keys::subnets(&vpc.scope)).await?;
-    let mut of_vpc: Vec<Subnet> = subnets
-        .into_iter()
-        .filter(|one| one.vpc == vpc.id)
-        .collect();
+    let mut of_vpc: Vec<Subnet> = tx.peek(&keys::subnets_of(&vpc.scope, &vpc.id)).await?;
     of_vpc.sort_by_key(|one| one.cidr);
     let listed = match id {
         None => of_vpc.into_iter().next(),
@@ -143,7 +137,10 @@ async fn find_subnet(tx: &mut Transaction, vpc: &Vpc, id: Option<&SubnetId>) -> 
     };
     // Read again by its key, so that the commit depends on this subnet and on no other.
     let found = match listed {
-        Some(subnet) => tx.get(&keys::subnet(&subnet.scope, &subnet.id)).await?,
+        Some(subnet) => {
+            tx.get(&keys::subnet(&vpc.scope, &vpc.id, &subnet.id))
+                .await?
+        }
         None => None,
     };
     found.ok_or_else(|| match id {
