@@ -57,20 +57,14 @@ fn log(error: &StoreError) {
 async fn programs(context: &Context) -> Result<(), StoreError> {
     let mut tx = Transaction::new(context.store.clone());
     for interface in tx.peek(&keys::all_interfaces()).await? {
-        let NetworkInterface {
-            scope,
-            vpc,
-            id,
-            attachment,
-            ..
-        } = &interface;
+        let NetworkInterface { id, attachment, .. } = &interface;
         let Some(Attachment::Program { pid, start_time }) = attachment else {
             continue;
         };
         if !process_runs(*pid, *start_time) {
             tracing::info!(interface = %id, pid, "the program of an interface has ended");
             transact(&context.store, async |tx| {
-                tx.delete(&keys::interface(scope, vpc, id));
+                tx.remove(&interface);
                 tx.delete(&keys::tags(scope, id.as_str()));
                 Ok(())
             })

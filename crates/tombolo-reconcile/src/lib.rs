@@ -218,11 +218,14 @@ impl Reconcilers {
             .ok_or(NotReady::NoPackets { engine })
     }
 
-    /// Returns when they have ended by themselves, which is a failure that the log tells: what is
-    /// wanted is then no longer made, and the server should end to be started again.
-    pub async fn ended(&mut self) {
-        // An error is what is waited for: the thread has ended and dropped its side.
-        let _ = (&mut self.stopped).await;
+    /// Completes when they have ended, by themselves too, which is a failure that the log tells:
+    /// what is wanted is then no longer made, and the server should end to be started again.
+    pub fn ended(&self) -> impl Future<Output = ()> + use<> {
+        let mut network = self.network.clone();
+        async move {
+            // The network reconciler holds the other side for as long as it runs.
+            let _ = network.wait_for(|_| false).await;
+        }
     }
 
     /// Stops the reconcilers and leaves the network and the server processes running for the next
