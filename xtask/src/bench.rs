@@ -1,5 +1,7 @@
 //! `cargo xtask bench`: measures side by side, in one run on one machine.
 
+use std::process::Command;
+
 use crate::command::{self, cargo};
 use crate::{setup, workspace};
 
@@ -11,14 +13,19 @@ use crate::{setup, workspace};
 /// it is in the table.
 pub(crate) fn run() -> anyhow::Result<()> {
     setup::for_bench()?;
-    command::run(&mut cargo(["build", "--release", "--package", "tombolo"]))?;
-    let binary = workspace::target().join("release/tombolo");
-    let bench = [
-        "bench",
+    let build = [
+        "build",
+        "--release",
+        "--package",
+        "tombolo",
         "--package",
         "tombolo-tests",
-        "--bench",
-        "side_by_side",
     ];
-    command::run(cargo(bench).env("TOMBOLO_TEST_BINARY", binary))
+    command::run(&mut cargo(build))?;
+    let release = workspace::target().join("release");
+    command::run(
+        Command::new(release.join("side_by_side"))
+            .env("TOMBOLO_TEST_BINARY", release.join("tombolo"))
+            .current_dir(workspace::root()),
+    )
 }

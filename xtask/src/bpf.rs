@@ -39,7 +39,9 @@ fn compile(folder: &Path, object: &Path) -> anyhow::Result<()> {
     let multiarch = format!("/usr/include/{}-linux-gnu", std::env::consts::ARCH);
     command::run(
         Command::new("clang-14")
-            .args(["-O2", "-g", "-Wall", "-Werror", "-target", "bpf", "-mcpu=v3"])
+            .args([
+                "-O2", "-g", "-Wall", "-Werror", "-target", "bpf", "-mcpu=v3",
+            ])
             .arg("-fdebug-compilation-dir=.")
             // <asm/types.h> is under the machine's own triple, where the target bpf does not look.
             .args(["-idirafter", &multiarch])

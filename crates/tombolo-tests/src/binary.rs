@@ -5,13 +5,26 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// Where cargo builds: this executable is `<target>/<profile>/deps/<name>`.
+/// Where cargo builds.
+///
+/// # Panics
+/// This executable is not where cargo has put it.
 pub fn target() -> PathBuf {
-    let executable = env::current_exe().expect("this executable has a path");
-    let target = executable.ancestors().nth(3);
-    target
-        .expect("cargo runs tests in its target folder")
+    profile()
+        .parent()
+        .expect("a profile's folder is in another")
         .to_owned()
+}
+
+/// The folder of this executable's profile: it is `<target>/<profile>/deps/<test>` or
+/// `<target>/<profile>/<binary>`.
+fn profile() -> PathBuf {
+    let executable = env::current_exe().expect("this executable has a path");
+    let folder = executable.parent().expect("it is in a folder");
+    match folder.ends_with("deps") {
+        true => folder.parent().expect("deps is in a folder").to_owned(),
+        false => folder.to_owned(),
+    }
 }
 
 /// The path of `tombolo`: the one that `TOMBOLO_TEST_BINARY` names, else it is built now, in the
@@ -28,8 +41,7 @@ pub fn tombolo() -> &'static Path {
 }
 
 fn build() -> PathBuf {
-    let executable = env::current_exe().expect("this executable has a path");
-    let folder = executable.ancestors().nth(2).expect("<target>/<profile>");
+    let folder = profile();
     let release = folder.ends_with("release");
     let status = Command::new(env!("CARGO"))
         .args(["build", "--quiet", "--package", "tombolo", "--target-dir"])

@@ -1,0 +1,139 @@
+//! Two places with a network between: a peered pair, and a bare veth to hold it against.
+
+use std::fs::File;
+use std::net::Ipv4Addr;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+
+use nix::sched::{CloneFlags, setns};
+use tombolo_tests::dev::Dev;
+use tombolo_tests::program::Program;
+use tombolo_tests::server::Server;
+use tombolo_tests::{leftovers, probe, story, tools};
+
+/// Two network namespaces.
+pub(crate) struct Link {
+    /// Where the one that speaks first is.
+    pub(crate) client: PathBuf,
+    /// Where the one that is spoken to is.
+    pub(crate) server: PathBuf,
+    /// The address of the latter.
+    pub(crate) address: Ipv4Addr,
+}
+
+const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 60, 0, 10);
+
+/// A fleet, and a program in a VPC, on a server of their own.
+pub(crate) struct Pair {
+    pub(crate) server: Dev,
+    pub(crate) fleet: String,
+    pub(crate) vpc: String,
+    pub(crate) link: Link,
+    _program: Program,
+}
+
+impl Pair {
+    /// A fleet and a VPC that are authorized to be connected and are not yet.
+    pub(crate) fn start() -> Self {
+        let server = Dev::start();
+        let (studio, backend) = (server.studio(), server.backend());
+        let vpc = story::vpc_with_subnet(&backend, "10.60.0.0/24");
+        let mark = format!("program-{}", probe::mark(&server.directory()));
+        let idle = format!("echo up; while :; do sleep 1000; done # {mark}");
+        let program = Program::run(&server, &vpc, &ADDRESS.to_string(), &["sh", "-c", &idle]);
+        program.until_it_prints("up");
+        let build = probe::build(&server);
+        let parameters = probe::parameters(&server.directory(), "127.0.0.1");
+        let fleet = story::active_fleet(&studio, &build, "probe", &parameters);
+        story::authorize(&backend, &studio, &vpc);
+        let link = Link {
+            client: namespace_of("probe.py", &probe::mark(&server.directory())),
+            server: namespace_of("sleep 1000", &mark),
+            address: ADDRESS,
+        };
+        Pair {
+            server,
+            fleet,
+            vpc,
+            link,
+            _program: program,
+        }
+    }
+}
+
+/// The namespace of the process that has both texts in its command line, and is not in ours.
+fn namespace_of(text: &str, mark: &str) -> PathBuf {
+    let inode = |path: &str| std::fs::metadata(path).map(|found| found.ino()).ok();
+    let own = inode("/proc/self/ns/net");
+    let with_text = leftovers::processes_with(text);
+    let mut found = leftovers::processes_with(mark)
+        .into_iter()
+        .filter(|pid| with_text.contains(pid));
+    let found = found.find(|pid| inode(&format!("/proc/{pid}/ns/net")) != own);
+    let pid = found.unwrap_or_else(|| panic!("no process has {mark} in its command line"));
+    format!("/proc/{pid}/ns/net").into()
+}
+
+/// A veth between two namespaces, taken away when this is dropped.
+pub(crate) struct Bare {
+    names: [String; 2],
+}
+
+impl Bare {
+    pub(crate) fn start() -> Self {
+        let names = ["a", "b"].map(|end| format!("tmb-bench{}-{end}", std::process::id()));
+        let [a, b] = &names;
+        ip(&format!("netns add {a}"));
+        ip(&format!("netns add {b}"));
+        // As the data path makes its own.
+        ip(&format!(
+            "link add eth0 mtu 1500 netns {a} type veth peer name eth0 mtu 1500 netns {b}"
+        ));
+        for (name, address) in [(a, "10.61.0.1/24"), (b, "10.61.0.2/24")] {
+            ip(&format!("-n {name} address add {address} dev eth0"));
+            ip(&format!("-n {name} link set lo up"));
+            ip(&format!("-n {name} link set eth0 up"));
+        }
+        Bare { names }
+    }
+
+    pub(crate) fn link(&self) -> Link {
+        let [client, server] = self
+            .names
+            .each_ref()
+            .map(|name| Path::new("/run/netns").join(name));
+        Link {
+            client,
+            server,
+            address: Ipv4Addr::new(10, 61, 0, 2),
+        }
+    }
+}
+
+impl Drop for Bare {
+    fn drop(&mut self) {
+        for name in &self.names {
+            // What cannot be taken away is seen in the list of namespaces.
+            let _ = Command::new("ip").args(["netns", "delete", name]).status();
+        }
+    }
+}
+
+fn ip(arguments: &str) {
+    tools::succeeds(Command::new("ip").args(arguments.split(' ')));
+}
+
+/// Runs `make` on a thread of that namespace. A socket made there stays there, wherever it is
+/// used.
+pub(crate) fn within<T: Send>(namespace: &Path, make: impl FnOnce() -> T + Send) -> T {
+    thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            let file = File::open(namespace).expect("the namespace is there");
+            setns(file, CloneFlags::CLONE_NEWNET).expect("entering a namespace needs root");
+            make()
+        });
+        thread.join().expect("the thread panicked")
+    })
+}
