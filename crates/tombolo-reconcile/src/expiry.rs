@@ -65,7 +65,6 @@ async fn programs(context: &Context) -> Result<(), StoreError> {
             tracing::info!(interface = %id, pid, "the program of an interface has ended");
             transact(&context.store, async |tx| {
                 tx.remove(&interface);
-                tx.delete(&keys::tags(scope, id.as_str()));
                 Ok(())
             })
             .await?;

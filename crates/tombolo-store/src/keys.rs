@@ -38,7 +38,7 @@ pub enum Kind {
     Vpc,
     /// `vpc-scope/VPC` → [`Scope`]. One a VPC: finds it without its owner.
     VpcScope,
-    /// `subnet/SCOPE/SUBNET` → [`Subnet`]. A few a VPC.
+    /// `subnet/SCOPE/VPC/SUBNET` → [`Subnet`]. A few a VPC.
     Subnet,
     /// `interface/SCOPE/VPC/INTERFACE` → [`NetworkInterface`]. One a workload.
     NetworkInterface,
@@ -46,6 +46,9 @@ pub enum Kind {
     RouteTable,
     /// `security-group/SCOPE/VPC/GROUP` → [`SecurityGroup`]. A few a VPC.
     SecurityGroup,
+    /// `located/SCOPE/RESOURCE` → [`VpcId`]. One a subnet, network interface, route table and
+    /// security group: finds it by its id alone. Written and deleted together with the record.
+    Located,
     /// `tags/SCOPE/RESOURCE` → [`Tags`]. At most one a resource; none if it has no tags.
     Tags,
     /// `authorization/REGION/PEER-ACCOUNT/VPC/FLEET-ACCOUNT` → [`Authorization`]. The latest of
@@ -88,6 +91,7 @@ impl Kind {
             Kind::NetworkInterface => "interface",
             Kind::RouteTable => "route-table",
             Kind::SecurityGroup => "security-group",
+            Kind::Located => "located",
             Kind::Tags => "tags",
             Kind::Authorization => "authorization",
             Kind::Authorized => "authorized",
@@ -200,6 +204,22 @@ pub trait Stored: Serialize + DeserializeOwned + Send + Sync {
     fn key(&self) -> Key<Self>
     where
         Self: Sized;
+
+    /// Where it is, if it is kept under a VPC.
+    fn place(&self) -> Option<Place<'_>> {
+        None
+    }
+}
+
+/// Where a record is that is kept under a VPC, and so cannot be found by its id alone.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'r> {
+    /// The VPC's owner.
+    pub scope: &'r Scope,
+    /// The VPC.
+    pub vpc: &'r VpcId,
+    /// The record's own id.
+    pub id: &'r str,
 }
 
 /// `KIND/part/part`.
@@ -252,13 +272,15 @@ keys! {
     /// Who has a VPC.
     vpc_scope(vpc: &VpcId) -> Scope = VpcScope, vpc;
     /// A subnet.
-    subnet(scope: &Scope, subnet: &SubnetId) -> Subnet = Subnet, scope.region, scope.account, subnet;
+    subnet(scope: &Scope, vpc: &VpcId, subnet: &SubnetId) -> Subnet = Subnet, scope.region, scope.account, vpc, subnet;
     /// A network interface.
     interface(scope: &Scope, vpc: &VpcId, interface: &NetworkInterfaceId) -> NetworkInterface = NetworkInterface, scope.region, scope.account, vpc, interface;
     /// A route table.
     route_table(scope: &Scope, vpc: &VpcId, table: &RouteTableId) -> RouteTable = RouteTable, scope.region, scope.account, vpc, table;
     /// A security group.
     security_group(scope: &Scope, vpc: &VpcId, group: &SecurityGroupId) -> SecurityGroup = SecurityGroup, scope.region, scope.account, vpc, group;
+    /// The VPC of what is kept under it.
+    located(scope: &Scope, resource: &str) -> VpcId = Located, scope.region, scope.account, resource;
     /// The tags of a resource.
     tags(scope: &Scope, resource: &str) -> Tags = Tags, scope.region, scope.account, resource;
     /// The latest authorization of `peer_vpc` for an account.
@@ -325,6 +347,8 @@ prefixes! {
     all_subnets() -> Subnet = Subnet;
     /// The subnets of an account in a Region.
     subnets(scope: &Scope) -> Subnet = Subnet, scope.region, scope.account;
+    /// The subnets of a VPC.
+    subnets_of(scope: &Scope, vpc: &VpcId) -> Subnet = Subnet, scope.region, scope.account, vpc;
     /// Every network interface of every account.
     all_interfaces() -> NetworkInterface = NetworkInterface;
     /// The network interfaces of an account in a Region.
@@ -390,15 +414,25 @@ macro_rules! stored {
     };
 }
 
+macro_rules! stored_in_vpc {
+    ($($type:ty => $key:path;)*) => {
+        $(impl Stored for $type {
+            fn key(&self) -> Key<Self> {
+                $key(&self.scope, &self.vpc, &self.id)
+            }
+
+            fn place(&self) -> Option<Place<'_>> {
+                Some(Place { scope: &self.scope, vpc: &self.vpc, id: self.id.as_str() })
+            }
+        })*
+    };
+}
+
 stored! {
     Account => |a| account(a.id);
     User => |u| user(u.account, &u.name);
     AccessKey => |k| access_key(&k.id);
     Vpc => |v| vpc(&v.scope, &v.id);
-    Subnet => |s| subnet(&s.scope, &s.id);
-    NetworkInterface => |i| interface(&i.scope, &i.vpc, &i.id);
-    RouteTable => |t| route_table(&t.scope, &t.vpc, &t.id);
-    SecurityGroup => |g| security_group(&g.scope, &g.vpc, &g.id);
     Tags => |t| tags(&t.scope, &t.resource);
     Authorization => |a| authorization(&a.region, a.peer_account, &a.peer_vpc, a.fleet_account);
     Connection => |c| connection(&c.region, c.requester.account, &c.fleet, &c.id);
@@ -406,4 +440,11 @@ stored! {
     Instance => |i| instance(&i.scope, &i.fleet, &i.id);
     FleetEvent => |e| fleet_event(e);
     Build => |b| build(&b.scope, &b.id);
+}
+
+stored_in_vpc! {
+    Subnet => subnet;
+    NetworkInterface => interface;
+    RouteTable => route_table;
+    SecurityGroup => security_group;
 }

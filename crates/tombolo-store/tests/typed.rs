@@ -4,10 +4,12 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tombolo_domain::fleet::{Build, BuildStatus, OperatingSystem};
+use tombolo_domain::vpc::RouteTable;
 use tombolo_domain::{Scope, Timestamp};
 use tombolo_store::typed::{Committed, Transaction};
-use tombolo_store::{MemoryStore, Store, keys};
+use tombolo_store::{KeyRange, MemoryStore, Store, keys};
 
 fn scope() -> Scope {
     Scope {
@@ -151,4 +153,30 @@ async fn a_transaction_sees_its_own_writes() {
         .unwrap();
     assert_eq!(rest.records[0].1.id, build(3).id);
     assert!(!rest.more);
+}
+
+#[tokio::test]
+async fn what_is_in_a_vpc_is_found_by_its_id_until_it_is_removed() {
+    let table = RouteTable {
+        scope: scope(),
+        id: "rtb-0123456789abcdef0".parse().unwrap(),
+        vpc: "vpc-0123456789abcdef0".parse().unwrap(),
+        main: None,
+        routes: Vec::new(),
+    };
+    let located = keys::located(&table.scope, table.id.as_str());
+    let store = with([]).await;
+    let mut tx = Transaction::new(store.clone());
+    tx.put(&table).unwrap();
+    assert_eq!(tx.commit().await.unwrap(), Committed::Yes);
+    let mut tx = Transaction::new(store.clone());
+    assert_eq!(tx.get(&located).await.unwrap().as_ref(), Some(&table.vpc));
+
+    tx.remove(&table);
+    assert_eq!(tx.commit().await.unwrap(), Committed::Yes);
+    let everything = KeyRange {
+        start: Bytes::new(),
+        end: Bytes::from_static(&[0xff]),
+    };
+    assert_eq!(store.range(&everything, 1).await.unwrap().entries, []);
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use tombolo_domain::id::{
     AccountId, InstanceId, NetworkInterfaceId, SecurityGroupId, SubnetId, VpcId,
 };
-use tombolo_domain::vpc::{Attachment, NetworkInterface};
+use tombolo_domain::vpc::{Attachment, NetworkInterface, SecurityGroup, Subnet};
 use tombolo_domain::{Scope, Timestamp};
 use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
@@ -88,7 +88,7 @@ pub(crate) async fn create_network_interface(
         }
     };
     Ok(Created {
-        network_interface: Context::read(tx, call).await?.view(interface),
+        network_interface: Context::of_one(tx, &interface).await?.view(interface),
         client_token: token,
     })
 }
@@ -160,11 +160,9 @@ pub(crate) async fn delete_network_interface(
     input: Delete,
 ) -> Result<Nothing, ApiError> {
     let interface = own::interface(tx, call, &input.network_interface_id).await?;
-    let NetworkInterface { scope, vpc, id, .. } = &interface;
     let user = match &interface.attachment {
         None => {
-            tx.delete(&keys::tags(scope, id.as_str()));
-            tx.delete(&keys::interface(scope, vpc, id));
+            tx.remove(&interface);
             return Ok(Nothing {});
         }
         Some(Attachment::Instance { instance, .. }) => format!("instance {instance}"),
@@ -173,7 +171,8 @@ pub(crate) async fn delete_network_interface(
     Err(ApiError::new(
         ErrorKind::NetworkInterfaceInUse,
         format!(
-            "Network interface '{id}' is currently in use by {user}, and goes with it when it ends."
+            "Network interface '{}' is currently in use by {user}, and goes with it when it ends.",
+            interface.id
         ),
     ))
 }
@@ -201,7 +200,7 @@ pub(crate) async fn describe_network_interfaces(
     input: Describe,
 ) -> Result<Described, ApiError> {
     let vpcs = own::vpc_ids(tx, call).await?;
-    let mut context = Context::read(tx, call).await?;
+    let mut context = Context::of_all(tx, call).await?;
     let mut interfaces = tx.peek(&keys::interfaces(&call.scope())).await?;
     interfaces.retain(|interface| vpcs.contains(&interface.vpc));
     let all = interfaces
@@ -225,11 +224,25 @@ struct Context {
 }
 
 impl Context {
-    async fn read(tx: &mut Transaction, call: &Call<'_>) -> Result<Self, ApiError> {
+    /// Of all the caller's interfaces.
+    async fn of_all(tx: &mut Transaction, call: &Call<'_>) -> Result<Self, ApiError> {
         let scope = call.scope();
         let groups = tx.peek(&keys::security_groups(&scope)).await?;
         let subnets = tx.peek(&keys::subnets(&scope)).await?;
-        Ok(Context {
+        Ok(Self::new(groups, subnets, TagsOf::read(tx, call).await?))
+    }
+
+    /// Of one interface: what its VPC has, which is little.
+    async fn of_one(tx: &mut Transaction, interface: &NetworkInterface) -> Result<Self, ApiError> {
+        let NetworkInterface { scope, vpc, .. } = interface;
+        let groups = tx.peek(&keys::security_groups_of(scope, vpc)).await?;
+        let subnets = tx.peek(&keys::subnets_of(scope, vpc)).await?;
+        let tags = TagsOf::one(tx, scope, &interface.id).await?;
+        Ok(Self::new(groups, subnets, tags))
+    }
+
+    fn new(groups: Vec<SecurityGroup>, subnets: Vec<Subnet>, tags: TagsOf) -> Self {
+        Context {
             group_names: groups
                 .into_iter()
                 .map(|group| (group.id, group.name))
@@ -238,8 +251,8 @@ impl Context {
                 .into_iter()
                 .map(|subnet| (subnet.id, subnet.availability_zone))
                 .collect(),
-            tags: TagsOf::read(tx, call).await?,
-        })
+            tags,
+        }
     }
 
     fn view(&mut self, interface: NetworkInterface) -> InterfaceView {

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use tombolo_domain::Scope;
 use tombolo_domain::id::{NetworkInterfaceId, RouteTableId, SecurityGroupId, SubnetId, VpcId};
 use tombolo_domain::vpc::{NetworkInterface, RouteTable, SecurityGroup, Subnet, Vpc};
-use tombolo_store::keys::{self, Key, Prefix};
+use tombolo_store::keys::{self, Key};
 use tombolo_store::typed::Transaction;
 
 use super::id::{self, ResourceId};
@@ -32,13 +32,7 @@ pub(super) async fn subnet(
     text: &str,
 ) -> Result<(Vpc, Subnet), ApiError> {
     let id: SubnetId = id::parse(text)?;
-    let scope = call.scope();
-    if let Some(subnet) = tx.get(&keys::subnet(&scope, &id)).await?
-        && let Some(vpc) = visible_vpc(tx, &scope, &subnet.vpc).await?
-    {
-        return Ok((vpc, subnet));
-    }
-    Err(ApiError::no_such(SubnetId::KIND, id))
+    in_vpc(tx, call, id, keys::subnet).await
 }
 
 /// The network interface.
@@ -48,8 +42,8 @@ pub(super) async fn interface(
     text: &str,
 ) -> Result<NetworkInterface, ApiError> {
     let id: NetworkInterfaceId = id::parse(text)?;
-    let all = keys::interfaces(&call.scope());
-    in_some_vpc(tx, call, id, &all, keys::interface).await
+    let (_, interface) = in_vpc(tx, call, id, keys::interface).await?;
+    Ok(interface)
 }
 
 /// The route table.
@@ -59,8 +53,8 @@ pub(super) async fn route_table(
     text: &str,
 ) -> Result<RouteTable, ApiError> {
     let id: RouteTableId = id::parse(text)?;
-    let all = keys::route_tables(&call.scope());
-    in_some_vpc(tx, call, id, &all, keys::route_table).await
+    let (_, table) = in_vpc(tx, call, id, keys::route_table).await?;
+    Ok(table)
 }
 
 /// The security group.
@@ -70,8 +64,8 @@ pub(super) async fn security_group(
     text: &str,
 ) -> Result<SecurityGroup, ApiError> {
     let id: SecurityGroupId = id::parse(text)?;
-    let all = keys::security_groups(&call.scope());
-    in_some_vpc(tx, call, id, &all, keys::security_group).await
+    let (_, group) = in_vpc(tx, call, id, keys::security_group).await?;
+    Ok(group)
 }
 
 /// All VPCs, only to be shown: the commit does not depend on them.
@@ -103,26 +97,19 @@ fn is_visible(vpc: &Vpc) -> bool {
     vpc.fleet.is_none()
 }
 
-/// A record that is kept under its VPC, which its id does not tell: looks through `all`, whose keys
-/// go on with `VPC/ID`. The commit depends on the one that is found only.
-async fn in_some_vpc<I: ResourceId, T: DeserializeOwned>(
+/// A record that is kept under its VPC, with that VPC.
+async fn in_vpc<I: ResourceId, T: DeserializeOwned>(
     tx: &mut Transaction,
     call: &Call<'_>,
     id: I,
-    all: &Prefix<T>,
     key: fn(&Scope, &VpcId, &I) -> Key<T>,
-) -> Result<T, ApiError> {
+) -> Result<(Vpc, T), ApiError> {
     let scope = call.scope();
-    let ending = format!("/{id}");
-    let records = tx.page(all, None, usize::MAX).await?.records;
-    let vpc = records
-        .iter()
-        .find_map(|(rest, _)| rest.strip_suffix(&ending)?.parse().ok());
-    if let Some(vpc) = vpc
-        && visible_vpc(tx, &scope, &vpc).await?.is_some()
-        && let Some(found) = tx.get(&key(&scope, &vpc, &id)).await?
+    if let Some(vpc) = tx.get(&keys::located(&scope, &id.to_string())).await?
+        && let Some(vpc) = visible_vpc(tx, &scope, &vpc).await?
+        && let Some(found) = tx.get(&key(&scope, &vpc.id, &id)).await?
     {
-        return Ok(found);
+        return Ok((vpc, found));
     }
     Err(ApiError::no_such(I::KIND, id))
 }

@@ -54,8 +54,8 @@ pub(crate) async fn create_subnet(
             ),
         ));
     }
-    let subnets = tx.list(&keys::subnets(&vpc.scope)).await?;
-    let mut others = subnets.iter().filter(|other| other.vpc == vpc.id);
+    let subnets = tx.list(&keys::subnets_of(&vpc.scope, &vpc.id)).await?;
+    let mut others = subnets.iter();
     if let Some(other) = others.find(|other| blocks::overlap(other.cidr, cidr)) {
         return Err(ApiError::new(
             ErrorKind::SubnetConflict,
@@ -103,8 +103,7 @@ pub(crate) async fn delete_subnet(
             ),
         ));
     }
-    tx.delete(&keys::tags(&subnet.scope, subnet.id.as_str()));
-    tx.delete(&keys::subnet(&subnet.scope, &subnet.id));
+    tx.remove(&subnet);
     Ok(Nothing {})
 }
 

@@ -93,17 +93,30 @@ pub(super) fn add(tags: &mut Tags, new: Vec<Tag>) -> Result<(), ApiError> {
     })
 }
 
-/// The tags of all the caller's resources, by resource.
+/// The tags of the caller's resources, by resource.
 pub(super) struct TagsOf(BTreeMap<String, Vec<Tag>>);
 
 impl TagsOf {
-    /// Reads them, only to be shown: the commit does not depend on them.
+    /// Reads those of all, only to be shown: the commit does not depend on them.
     pub(super) async fn read(tx: &mut Transaction, call: &Call<'_>) -> Result<Self, ApiError> {
         let all = tx.peek(&keys::all_tags(&call.scope())).await?;
         let by_resource = all
             .into_iter()
             .map(|tags| (tags.resource.clone(), shown(tags)));
         Ok(TagsOf(by_resource.collect()))
+    }
+
+    /// Reads those of one resource only.
+    pub(super) async fn one(
+        tx: &mut Transaction,
+        scope: &Scope,
+        id: &impl ResourceId,
+    ) -> Result<Self, ApiError> {
+        let id = id.to_string();
+        let tags = tx.get(&keys::tags(scope, &id)).await?;
+        Ok(TagsOf(
+            tags.map(|tags| (id, shown(tags))).into_iter().collect(),
+        ))
     }
 
     /// Those of one.

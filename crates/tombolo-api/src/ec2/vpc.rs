@@ -74,19 +74,19 @@ pub(crate) async fn delete_vpc(
     refuse_dependencies(tx, &vpc).await?;
     end_peerings(tx, call, &vpc).await?;
     forget_authorizations(tx, &vpc).await?;
-    operation::vpc::remove(tx, &vpc).await?;
+    tx.remove_vpc(&vpc.scope, &vpc.id).await?;
     Ok(Nothing {})
 }
 
 async fn refuse_dependencies(tx: &mut Transaction, vpc: &Vpc) -> Result<(), ApiError> {
     // An interface is always in a subnet, which cannot go before it, so subnets stand for both.
-    let subnets = tx.list(&keys::subnets(&vpc.scope)).await?;
+    let subnets = tx.list(&keys::subnets_of(&vpc.scope, &vpc.id)).await?;
     let groups = tx
         .list(&keys::security_groups_of(&vpc.scope, &vpc.id))
         .await?;
-    let subnet = subnets.iter().find(|subnet| subnet.vpc == vpc.id);
     let group = groups.iter().find(|group| !group.is_default());
-    let dependency = subnet
+    let dependency = subnets
+        .first()
         .map(|subnet| subnet.id.to_string())
         .or_else(|| group.map(|group| group.id.to_string()));
     match dependency {
@@ -101,7 +101,7 @@ async fn refuse_dependencies(tx: &mut Transaction, vpc: &Vpc) -> Result<(), ApiE
     }
 }
 
-/// Writes that the VPC's live connections are to end; the peering reconciler carries it out.
+/// Writes that the VPC's live connections are to end; the network reconciler carries it out.
 async fn end_peerings(tx: &mut Transaction, call: &Call<'_>, vpc: &Vpc) -> Result<(), ApiError> {
     let peerings = keys::peerings_of(&vpc.scope, &vpc.id);
     for (id, at) in tx.list_keyed(&peerings).await? {

@@ -1,7 +1,7 @@
 //! CreateVpcPeeringConnection, DescribeVpcPeeringConnections and DeleteVpcPeeringConnection: the
 //! account that runs the fleet connects it, and disconnects it, while it is authorized to.
 //!
-//! These only write what is wanted; the peering reconciler makes it so and moves the status on.
+//! These only write what is wanted; the network reconciler makes it so and moves the status on.
 
 use serde::{Deserialize, Serialize};
 use tombolo_domain::fleet::Fleet;

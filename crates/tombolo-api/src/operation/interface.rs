@@ -1,5 +1,5 @@
-//! Making a network interface: EC2's CreateNetworkInterface, GameLift's CreateFleet for its
-//! instance, and `tombolo run` for its program do the same thing here.
+//! Making a network interface: EC2's CreateNetworkInterface and `tombolo run`, for its program, do
+//! the same thing here. That of a fleet's instance is the fleet reconciler's to make.
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;

@@ -1,5 +1,5 @@
-//! Making and removing a VPC together with what comes with every VPC: EC2's CreateVpc and
-//! GameLift's CreateFleet do the same thing here.
+//! Making a VPC together with what comes with every VPC: EC2's CreateVpc and GameLift's CreateFleet
+//! do the same thing here.
 
 use ipnet::Ipv4Net;
 use tombolo_domain::id::{FleetId, RouteTableAssociationId, RouteTableId, VpcId};
@@ -55,23 +55,4 @@ pub(crate) async fn create(
     tx.put(&route_table)?;
     tx.put(&SecurityGroup::default_of(scope, id, call.ids))?;
     Ok(vpc)
-}
-
-/// Removes a VPC and what came with it. The caller has made sure that nothing else is in it.
-pub(crate) async fn remove(tx: &mut Transaction, vpc: &Vpc) -> Result<(), ApiError> {
-    for table in tx.list(&keys::route_tables_of(&vpc.scope, &vpc.id)).await? {
-        tx.delete(&keys::tags(&vpc.scope, table.id.as_str()));
-        tx.delete(&keys::route_table(&vpc.scope, &vpc.id, &table.id));
-    }
-    for group in tx
-        .list(&keys::security_groups_of(&vpc.scope, &vpc.id))
-        .await?
-    {
-        tx.delete(&keys::tags(&vpc.scope, group.id.as_str()));
-        tx.delete(&keys::security_group(&vpc.scope, &vpc.id, &group.id));
-    }
-    tx.delete(&keys::tags(&vpc.scope, vpc.id.as_str()));
-    tx.delete(&keys::vpc_scope(&vpc.id));
-    tx.delete(&keys::vpc(&vpc.scope, &vpc.id));
-    Ok(())
 }

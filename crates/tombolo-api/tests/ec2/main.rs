@@ -12,6 +12,7 @@
 mod interfaces;
 mod isolation;
 mod peerings;
+mod reach;
 mod selection;
 mod server;
 mod subnets;

@@ -65,12 +65,17 @@ impl IdSource for CountedIds {
 
 impl Server {
     pub(crate) fn new() -> Self {
+        Self::over(|store| store)
+    }
+
+    /// A server that uses its store by way of `seen`.
+    pub(crate) fn over<S: Store + 'static>(seen: impl FnOnce(Arc<MemoryStore>) -> Arc<S>) -> Self {
         let store = Arc::new(MemoryStore::new());
         let start = "2026-11-22T12:00:00Z".parse().unwrap();
         let clock = Arc::new(MovableClock(Mutex::new(start)));
         let ids = Arc::new(CountedIds(AtomicU64::new(1)));
         let operations = Operations {
-            store: store.clone(),
+            store: seen(store.clone()),
             clock: clock.clone(),
             ids: ids.clone(),
             settings: Settings {
@@ -265,11 +270,13 @@ impl Account<'_> {
         attachment: Attachment,
     ) -> NetworkInterface {
         let scope = self.scope();
-        let key = keys::subnet(&scope, &subnet.parse().unwrap());
+        let vpc = tx.get(&keys::located(&scope, subnet)).await.unwrap();
+        let vpc = tx.get(&keys::vpc(&scope, &vpc.unwrap())).await.unwrap();
+        let vpc = vpc.unwrap();
+        let key = keys::subnet(&scope, &vpc.id, &subnet.parse().unwrap());
         let subnet = tx.get(&key).await.unwrap().unwrap();
-        let vpc = tx.get(&keys::vpc(&scope, &subnet.vpc)).await.unwrap();
         let new = NewInterface {
-            vpc: &vpc.unwrap(),
+            vpc: &vpc,
             subnet: &subnet,
             address: None,
             groups: vec![],

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::keys::{self, Key, Prefix, Stored};
+use crate::keys::{self, Key, Place, Prefix, Stored};
 use crate::{Compare, Entry, KeyRange, Revision, Store, StoreError, Txn, TxnOutcome};
 
 /// How many entries one read of a range asks for at a time.
@@ -194,8 +194,12 @@ impl Transaction {
         })
     }
 
-    /// Writes a record under its own key.
+    /// Writes a record under its own key and, if it is kept under a VPC, the entry that finds it
+    /// by its id.
     pub fn put<T: Stored>(&mut self, record: &T) -> Result<(), StoreError> {
+        if let Some(Place { scope, vpc, id }) = record.place() {
+            self.put_at(&keys::located(scope, id), vpc)?;
+        }
         self.put_at(&record.key(), record)
     }
 
@@ -211,7 +215,7 @@ impl Transaction {
         Ok(())
     }
 
-    /// Deletes a key; no error if it does not exist.
+    /// Deletes a key, and nothing that belongs to it; no error if it does not exist.
     pub fn delete<T>(&mut self, key: &Key<T>) {
         self.writes.insert(key.bytes.clone(), None);
     }
