@@ -28,9 +28,9 @@ const WORKERS: usize = 2;
 /// Carries out a command and gives its exit code.
 pub fn run(command: Command) -> Result<ExitCode> {
     let done = match command {
-        Command::Demo(arguments) => return runtime()?.block_on(demo::run(arguments)),
         Command::Run(arguments) => return runtime()?.block_on(run::run(arguments)),
         Command::Doctor(arguments) => return doctor::run(&arguments),
+        Command::Demo(arguments) => runtime()?.block_on(demo::run(arguments)),
         Command::Dev(arguments) => runtime()?.block_on(dev::run(arguments)),
         Command::Serve(arguments) => runtime()?.block_on(serve::run(&arguments)),
         Command::Teardown(arguments) => runtime()?.block_on(teardown::run(&arguments)),

@@ -12,50 +12,40 @@ mod table;
 mod wait;
 mod world;
 
-use std::process::ExitCode;
-
 use anyhow::{Context, Result, anyhow, bail};
 use tombolo_network::EngineKind;
 
 use crate::cli::{DemoArguments, NetworkChoice};
+use crate::output;
+use crate::report::hinted;
 use crate::server::real_now;
 use crate::stop::Stop;
-use crate::{output, report as failure};
+
 use stage::Stage;
 use steps::step;
 use world::World;
 
-/// Shows it. The exit code is 0 only when real packets did what the closing table says, or when
-/// none were asked for.
-pub(crate) async fn run(arguments: DemoArguments) -> Result<ExitCode> {
+/// Shows it. Fails unless real packets did what the closing table says, or none were asked for.
+pub(crate) async fn run(arguments: DemoArguments) -> Result<()> {
     let mut stop = Stop::listen()?;
-    let mut stage = step(
-        "a server starts",
-        "tombolo dev",
-        Stage::set(arguments.network),
-    )
-    .await?;
+    let setting = Stage::set(arguments.network);
+    let mut stage = step("a server starts", "tombolo dev", setting).await?;
     let shown = tokio::select! {
         shown = show(&mut stage, &arguments) => shown,
         () = stop.asked() => Err(anyhow!("interrupted")),
     };
+    let mut invited = Ok(());
     if shown.is_ok() && arguments.keep {
-        let left = invite(&stage);
+        invited = invite(&stage);
         stop.asked().await;
-        left?;
     }
     let struck = step("everything is taken away again", "SIGTERM", stage.strike()).await;
-    let code = shown?;
-    struck?;
-    Ok(code)
+    shown.and(invited).and(struck)
 }
 
-async fn show(stage: &mut Stage, arguments: &DemoArguments) -> Result<ExitCode> {
+async fn show(stage: &mut Stage, arguments: &DemoArguments) -> Result<()> {
     match stage.ready.network {
-        EngineKind::Ebpf => {
-            show_packets(stage, arguments.keep).await?;
-            Ok(ExitCode::SUCCESS)
-        }
+        EngineKind::Ebpf => show_packets(stage, arguments.keep).await,
         EngineKind::Simulated => show_states(stage, arguments.network).await,
     }
 }
@@ -81,7 +71,7 @@ async fn show_packets(stage: &mut Stage, keep: bool) -> Result<()> {
 }
 
 /// Where no packets flow, nothing is proved, and that is what is said.
-async fn show_states(stage: &mut Stage, asked: NetworkChoice) -> Result<ExitCode> {
+async fn show_states(stage: &mut Stage, asked: NetworkChoice) -> Result<()> {
     let world = World::make(stage, false).await?;
     world.play_without_packets(stage).await?;
     output::line(
@@ -89,12 +79,12 @@ async fn show_states(stage: &mut Stage, asked: NetworkChoice) -> Result<ExitCode
          For real packets, on Linux: sudo tombolo demo   (`tombolo doctor` says what is missing)",
     )?;
     if asked == NetworkChoice::Simulated {
-        return Ok(ExitCode::SUCCESS);
+        return Ok(());
     }
-    Ok(failure::failure(&failure::hinted(
+    Err(hinted(
         "this machine cannot show real packets as it is, so the demo proved nothing",
         "run it as root; `tombolo demo --network simulated` is content without packets",
-    )))
+    ))
 }
 
 /// How to play with what `--keep` leaves running.
