@@ -1,5 +1,6 @@
 //! `tombolo run`.
 
+use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{ExitCode, ExitStatus};
@@ -61,7 +62,7 @@ pub(super) async fn run(arguments: RunArguments) -> Result<ExitCode> {
 
 async fn supervise(
     attached: &AttachedProgram,
-    words: &[std::ffi::OsString],
+    words: &[OsString],
     signals: &mut Signals,
 ) -> Result<ExitStatus> {
     let mut command = enter::command_in(&attached.namespace, words)?;

@@ -1,6 +1,9 @@
 //! The same measurement between two namespaces that nothing but a veth pair joins.
 
+use std::ffi::OsStr;
 use std::net::Ipv4Addr;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -8,13 +11,12 @@ use anyhow::{Context, Result, bail};
 use ipnet::Ipv4Net;
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
-use std::os::unix::process::CommandExt;
 use tokio::process::Command;
 use tombolo_fleet::enter;
 use tombolo_network::ebpf::BarePair;
 
 use super::report::Measurement;
-use super::wait::until;
+use super::wait::{Patience, until};
 use crate::server::this_executable;
 
 const NEAR: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(10, 99, 2, 1), 24);
@@ -22,7 +24,10 @@ const FAR: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(10, 99, 2, 2), 24);
 const PORT: u16 = 7000;
 
 /// How long the measurement may take.
-const DEADLINE: Duration = Duration::from_secs(20);
+const MEASUREMENT: Patience = Patience {
+    every: Duration::from_millis(5),
+    deadline: Duration::from_secs(20),
+};
 
 /// Makes the pair, measures across it, and takes everything away again.
 pub(super) async fn measure() -> Result<Measurement> {
@@ -32,7 +37,7 @@ pub(super) async fn measure() -> Result<Measurement> {
     let mut server = program(&far, &["demo-database", "--listen", &database])?.spawn()?;
     let measured = until(
         "no measurement of the bare veth pair",
-        DEADLINE,
+        MEASUREMENT,
         async || {
             // Until the database listens, there is none.
             let output = program(&near, &["demo-measure", "--database", &database])?
@@ -53,11 +58,11 @@ pub(super) async fn measure() -> Result<Measurement> {
 }
 
 /// `tombolo` with these arguments in a namespace.
-fn program(namespace: &std::path::Path, arguments: &[&str]) -> Result<Command> {
+fn program(namespace: &Path, arguments: &[&str]) -> Result<Command> {
     let binary = this_executable()?;
     let words: Vec<_> = [binary.as_os_str()]
         .into_iter()
-        .chain(arguments.iter().map(std::ffi::OsStr::new))
+        .chain(arguments.iter().map(OsStr::new))
         .collect();
     let mut command = enter::command_in(namespace, &words)?;
     let die_with_parent = || Ok(set_pdeathsig(Signal::SIGKILL)?);

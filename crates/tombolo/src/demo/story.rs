@@ -8,16 +8,23 @@ use serde_json::{Value, json};
 use super::report::{Measurement, Probes, Report};
 use super::stage::Stage;
 use super::steps::step;
-use super::wait::until;
+use super::wait::{Patience, until};
 use super::world::{DATABASE, World};
 use crate::aws::Refused;
 use crate::server::real_now;
 
 /// How long a connection may take to get where it should; it takes milliseconds.
-const CONVERGENCE: Duration = Duration::from_secs(15);
+const CONVERGENCE: Patience = Patience {
+    every: Duration::from_millis(5),
+    deadline: Duration::from_secs(15),
+};
 
-/// How long the game server may take to notice and to measure.
-const OBSERVATION: Duration = Duration::from_secs(30);
+/// How long the game server may take to notice and to measure. Looking more often would disturb
+/// what it measures.
+const OBSERVATION: Patience = Patience {
+    every: Duration::from_millis(100),
+    deadline: Duration::from_secs(30),
+};
 
 /// Unanswered probes in one report that prove that nothing passes. A report has 15 to 35; fewer
 /// than this say that the machine was too busy to tell.

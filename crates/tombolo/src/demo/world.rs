@@ -11,7 +11,7 @@ use super::database;
 use super::report::{self, Report};
 use super::stage::Stage;
 use super::steps::step;
-use super::wait::until;
+use super::wait::{Patience, until};
 use crate::admin::message::{FindLogs, ImportBuild};
 use crate::aws::{AwsClient, element};
 
@@ -23,7 +23,10 @@ pub(super) const DATABASE_ADDRESS: &str = "10.99.1.10";
 pub(super) const DATABASE: &str = "10.99.1.10:7000";
 
 /// How long a fleet may take to become active; it takes a second or two.
-const ACTIVATION: Duration = Duration::from_secs(30);
+const ACTIVATION: Patience = Patience {
+    every: Duration::from_millis(5),
+    deadline: Duration::from_secs(30),
+};
 
 /// A VPC with a database and a fleet with a game server, not connected yet.
 pub(super) struct World {
