@@ -189,8 +189,10 @@ pub(super) async fn detach(context: &Context, instance: &Instance) -> Result<(),
     } = instance;
     transact(&context.store, async |tx| {
         let fleet = tx.get(&keys::fleet(scope, fleet)).await?;
-        if let Some(vpc) = fleet.as_ref().and_then(Fleet::vpc) {
-            tx.delete(&keys::interface(scope, vpc, interface));
+        if let Some(vpc) = fleet.as_ref().and_then(Fleet::vpc)
+            && let Some(interface) = tx.get(&keys::interface(scope, vpc, interface)).await?
+        {
+            tx.remove(&interface);
         }
         Ok(())
     })
