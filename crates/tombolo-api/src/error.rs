@@ -118,6 +118,9 @@ pub enum ErrorKind {
     /// The request was right, and `DryRun` asked not to carry it out.
     DryRunOperation,
 
+    /// Others kept changing the same resources; nothing is wrong with the request, and clients send
+    /// it again by themselves.
+    Busy,
     /// Ours. The client learns the request id only; the log has the chain.
     Internal,
 }
@@ -130,6 +133,10 @@ pub struct Wire {
     /// The HTTP status.
     pub status: u16,
 }
+
+/// Of the common errors of all AWS services, the one for a moment's trouble. botocore and the SDKs
+/// for Rust and JavaScript retry every reply of status 503.
+const BUSY: &str = "ServiceUnavailable";
 
 const fn wire(code: &'static str, status: u16) -> Wire {
     Wire { code, status }
@@ -168,6 +175,7 @@ impl ErrorKind {
             LimitExceeded => wire("LimitExceededException", 400),
             TaggingFailed | TagLimitExceeded => wire("TaggingFailedException", 400),
             UnsupportedRegion => wire("UnsupportedRegionException", 400),
+            Busy => wire(BUSY, 503),
             Internal => wire("InternalServiceException", 500),
             Validation
             | MissingParameter
@@ -230,6 +238,7 @@ impl ErrorKind {
             TagLimitExceeded => wire("TagLimitExceeded", 400),
             InvalidId => wire("InvalidID", 400),
             DryRunOperation => wire("DryRunOperation", 412),
+            Busy => wire(BUSY, 503),
             Internal => wire("InternalError", 500),
         }
     }
@@ -247,6 +256,7 @@ impl ErrorKind {
             SignatureMismatch | RequestExpired => wire("SignatureDoesNotMatch", 403),
             IncompleteSignature => wire("IncompleteSignature", 400),
             AccessDenied | Unauthorized => wire("AccessDenied", 403),
+            Busy => wire(BUSY, 503),
             Internal => wire("InternalFailure", 500),
             _ => wire("ValidationError", 400),
         }

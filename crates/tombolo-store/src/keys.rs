@@ -71,8 +71,12 @@ pub enum Kind {
     FleetEvent,
     /// `build/SCOPE/BUILD` → [`Build`]. Tens.
     Build,
-    /// `vpc-number` → the last number that a VPC was given. One.
+    /// `vpc-number` → the last number that is reserved for VPCs; those up to it were given or never
+    /// will be. One.
     VpcNumber,
+    /// `fleet-block-choice` → how many fleets' blocks were chosen from the address plan. One: two
+    /// choices made at once both change it, so that one sees what the other chose.
+    FleetBlockChoice,
     /// `clock-offset` → how many seconds `tombolo clock advance` moved the clock. At most one.
     ClockOffset,
 }
@@ -102,6 +106,7 @@ impl Kind {
             Kind::FleetEvent => "fleet-event",
             Kind::Build => "build",
             Kind::VpcNumber => "vpc-number",
+            Kind::FleetBlockChoice => "fleet-block-choice",
             Kind::ClockOffset => "clock-offset",
         }
     }
@@ -297,8 +302,10 @@ keys! {
     instance(scope: &Scope, fleet: &FleetId, instance: &InstanceId) -> Instance = Instance, scope.region, scope.account, fleet, instance;
     /// A build.
     build(scope: &Scope, build: &BuildId) -> Build = Build, scope.region, scope.account, build;
-    /// The last number that a VPC was given.
+    /// The last number that is reserved for VPCs.
     vpc_number() -> u32 = VpcNumber;
+    /// How many fleets' blocks were chosen.
+    fleet_block_choice() -> u64 = FleetBlockChoice;
     /// How many seconds the clock was moved.
     clock_offset() -> i64 = ClockOffset;
 }

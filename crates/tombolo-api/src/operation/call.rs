@@ -4,6 +4,7 @@ use tombolo_domain::id::IdSource;
 use tombolo_domain::{Scope, Timestamp};
 
 use super::Settings;
+use super::number::Draw;
 use crate::http::Caller;
 
 /// One request's circumstances.
@@ -14,6 +15,8 @@ pub struct Call<'a> {
     pub now: Timestamp,
     /// Where new ids come from.
     pub ids: &'a dyn IdSource,
+    /// Where the numbers of new VPCs come from.
+    pub(crate) vpc_numbers: &'a Draw<'a>,
     /// The server's configuration.
     pub settings: &'a Settings,
 }

@@ -9,6 +9,7 @@
 pub mod build;
 mod call;
 pub mod interface;
+mod number;
 mod route;
 pub(crate) mod text;
 pub(crate) mod time;
@@ -28,21 +29,24 @@ use crate::http::{Caller, Dispatch};
 use crate::model::{Document, ServiceName};
 
 pub use call::Call;
+use number::VpcNumbers;
 
 /// How often an operation is started over before the client is told to try again. Each conflict
 /// means that somebody else's transaction went through, so this bounds unfairness, not progress.
 const ATTEMPTS: usize = 100;
 
-/// What every operation needs.
+/// After how many of them an operation waits for its turn among those that lost as often, so that
+/// each has only newcomers to race against, however many there are.
+const UNORDERED: usize = 8;
+
+/// Runs every operation.
 pub struct Operations {
-    /// Where everything is.
-    pub store: Arc<dyn Store>,
-    /// The server's time.
-    pub clock: Arc<dyn Clock>,
-    /// Where new ids come from.
-    pub ids: Arc<dyn IdSource>,
-    /// What cannot be asked of the store.
-    pub settings: Settings,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn IdSource>,
+    settings: Settings,
+    vpc_numbers: VpcNumbers,
+    turn: tokio::sync::Mutex<()>,
 }
 
 /// What the server's configuration decides.
@@ -54,6 +58,73 @@ pub struct Settings {
     pub address_plan: AddressPlan,
 }
 
+impl Operations {
+    /// Operations on what is in `store`. A store has one of these at a time.
+    pub fn new(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn IdSource>,
+        settings: Settings,
+    ) -> Self {
+        Operations {
+            store,
+            clock,
+            ids,
+            settings,
+            vpc_numbers: VpcNumbers::default(),
+            turn: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// Runs a handler once. `None`: something that it read has changed meanwhile, and nothing was
+    /// written.
+    async fn attempt(
+        &self,
+        service: ServiceName,
+        operation: &'static str,
+        caller: &Caller,
+        input: &Document,
+    ) -> Result<Option<Document>, ApiError> {
+        let mut tx = Transaction::new(self.store.clone());
+        let vpc_numbers = self.vpc_numbers.draw();
+        let call = Call {
+            caller,
+            now: self.clock.now(),
+            ids: &*self.ids,
+            vpc_numbers: &vpc_numbers,
+            settings: &self.settings,
+        };
+        match route::route(service, operation, &mut tx, &call, input).await {
+            Err(error) => {
+                vpc_numbers.abandoned();
+                // Records that contradict each other may have been read at different times.
+                let is_torn = error.kind() == ErrorKind::Internal
+                    && matches!(tx.check().await, Ok(Committed::Conflict));
+                if is_torn { Ok(None) } else { Err(error) }
+            }
+            Ok(_) if is_dry_run(input) => {
+                vpc_numbers.abandoned();
+                Err(ApiError::dry_run())
+            }
+            Ok(output) => match tx.commit().await? {
+                Committed::Yes => {
+                    vpc_numbers.committed();
+                    Ok(Some(output))
+                }
+                Committed::Conflict => {
+                    vpc_numbers.abandoned();
+                    Ok(None)
+                }
+            },
+        }
+    }
+}
+
+fn is_dry_run(input: &Document) -> bool {
+    let dry_run = input.get("DryRun").and_then(Document::as_bool);
+    dry_run.unwrap_or(false)
+}
+
 #[async_trait]
 impl Dispatch for Operations {
     async fn call(
@@ -63,30 +134,22 @@ impl Dispatch for Operations {
         caller: &Caller,
         input: Document,
     ) -> Result<Document, ApiError> {
-        let dry_run = input
-            .get("DryRun")
-            .and_then(Document::as_bool)
-            .unwrap_or(false);
-        for _ in 0..ATTEMPTS {
-            let mut tx = Transaction::new(self.store.clone());
-            let call = Call {
-                caller,
-                now: self.clock.now(),
-                ids: &*self.ids,
-                settings: &self.settings,
-            };
-            let output = route::route(service, operation, &mut tx, &call, &input).await?;
-            if dry_run {
-                return Err(ApiError::dry_run());
+        let attempt = || self.attempt(service, operation, caller, &input);
+        for _ in 0..UNORDERED {
+            if let Some(output) = attempt().await? {
+                return Ok(output);
             }
-            if tx.commit().await? == Committed::Yes {
+        }
+        let _turn = self.turn.lock().await;
+        for _ in UNORDERED..ATTEMPTS {
+            if let Some(output) = attempt().await? {
                 return Ok(output);
             }
         }
         Err(ApiError::new(
-            ErrorKind::Conflict,
+            ErrorKind::Busy,
             format!(
-                "{operation} met other changes of the same resources {ATTEMPTS} times; try it again"
+                "{operation} met other changes of the same resources {ATTEMPTS} times; try it again."
             ),
         ))
     }

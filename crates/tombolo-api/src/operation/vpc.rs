@@ -3,15 +3,12 @@
 
 use ipnet::Ipv4Net;
 use tombolo_domain::id::{FleetId, RouteTableAssociationId, RouteTableId, VpcId};
-use tombolo_domain::vpc::{Route, RouteTable, RouteTarget, SecurityGroup, Vpc, VpcNumber};
+use tombolo_domain::vpc::{Route, RouteTable, RouteTarget, SecurityGroup, Vpc};
 use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
 use super::Call;
 use crate::error::ApiError;
-
-/// The largest VPC number: what a 24-bit tunnel key holds.
-const MAX_NUMBER: u32 = (1 << 24) - 1;
 
 /// Makes a VPC with its main route table and its default security group.
 pub(crate) async fn create(
@@ -20,21 +17,12 @@ pub(crate) async fn create(
     cidr: Ipv4Net,
     fleet: Option<FleetId>,
 ) -> Result<Vpc, ApiError> {
-    let number = tx.get(&keys::vpc_number()).await?.unwrap_or(0) + 1;
-    if number > MAX_NUMBER {
-        return Err(ApiError::internal(
-            "numbering a VPC",
-            format!("all {MAX_NUMBER} VPC numbers of this store were used"),
-        ));
-    }
-    tx.put_at(&keys::vpc_number(), &number)?;
-
     let scope = call.scope();
     let id = VpcId::generate(call.ids);
     let vpc = Vpc {
         scope: scope.clone(),
         id: id.clone(),
-        number: VpcNumber(number),
+        number: call.vpc_numbers.next(tx).await?,
         cidr,
         fleet,
         created: call.now,

@@ -9,6 +9,7 @@
     reason = "this is how a test fails"
 )]
 
+mod contention;
 mod interfaces;
 mod isolation;
 mod peerings;

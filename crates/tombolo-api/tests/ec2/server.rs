@@ -74,15 +74,11 @@ impl Server {
         let start = "2026-11-22T12:00:00Z".parse().unwrap();
         let clock = Arc::new(MovableClock(Mutex::new(start)));
         let ids = Arc::new(CountedIds(AtomicU64::new(1)));
-        let operations = Operations {
-            store: seen(store.clone()),
-            clock: clock.clone(),
-            ids: ids.clone(),
-            settings: Settings {
-                regions: vec![HOME.parse().unwrap(), AWAY.parse().unwrap()],
-                address_plan: AddressPlan::default(),
-            },
+        let settings = Settings {
+            regions: vec![HOME.parse().unwrap(), AWAY.parse().unwrap()],
+            address_plan: AddressPlan::default(),
         };
+        let operations = Operations::new(seen(store.clone()), clock.clone(), ids.clone(), settings);
         Server {
             operations,
             store,

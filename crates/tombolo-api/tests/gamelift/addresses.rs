@@ -47,7 +47,8 @@ async fn no_two_fleets_share_a_block_while_there_is_a_choice() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn fleets_made_at_the_same_time_do_not_share_a_block() {
-    const FLEETS: usize = 16;
+    // More than an operation is started over.
+    const FLEETS: usize = 300;
     let server = Arc::new(Server::new());
     let mut tasks = JoinSet::new();
     for n in 0..FLEETS {

@@ -19,3 +19,4 @@ mod events;
 mod fleets;
 mod server;
 mod tags;
+mod torn;

@@ -85,20 +85,28 @@ impl Server {
     }
 
     pub(crate) fn with_plan(address_plan: AddressPlan) -> Self {
+        Self::build(address_plan, |store| store)
+    }
+
+    /// A server that uses its store by way of `seen`.
+    pub(crate) fn over<S: Store + 'static>(seen: impl FnOnce(Arc<MemoryStore>) -> Arc<S>) -> Self {
+        Self::build(AddressPlan::default(), seen)
+    }
+
+    fn build<S: Store + 'static>(
+        address_plan: AddressPlan,
+        seen: impl FnOnce(Arc<MemoryStore>) -> Arc<S>,
+    ) -> Self {
         let store = Arc::new(MemoryStore::new());
         let clock = Arc::new(MovableClock(Mutex::new(
             Timestamp::from_millisecond(START).unwrap(),
         )));
         let ids = Arc::new(CountedIds(AtomicU64::new(1)));
-        let operations = Operations {
-            store: store.clone(),
-            clock: clock.clone(),
-            ids: ids.clone(),
-            settings: Settings {
-                regions: vec![HOME.parse().unwrap(), AWAY.parse().unwrap()],
-                address_plan,
-            },
+        let settings = Settings {
+            regions: vec![HOME.parse().unwrap(), AWAY.parse().unwrap()],
+            address_plan,
         };
+        let operations = Operations::new(seen(store.clone()), clock.clone(), ids.clone(), settings);
         Server {
             operations,
             store,

@@ -222,28 +222,46 @@ impl Transaction {
 
     /// Makes the writes durable, all or none. Without writes there is nothing to depend on, and
     /// it succeeds at once.
-    pub async fn commit(self) -> Result<Committed, StoreError> {
+    pub async fn commit(mut self) -> Result<Committed, StoreError> {
         if self.writes.is_empty() {
             return Ok(Committed::Yes);
         }
-        let keys = self
-            .reads
-            .into_iter()
-            .map(|(key, modified)| Compare::Unchanged { key, modified });
-        let ranges = self
-            .ranges
-            .into_iter()
-            .map(|(range, revision)| Compare::NothingNewer { range, revision });
-        let mut txn = Txn {
-            compares: keys.chain(ranges).collect(),
-            ..Txn::default()
-        };
-        for (key, value) in self.writes {
+        let writes = std::mem::take(&mut self.writes);
+        let mut txn = self.only_reads();
+        for (key, value) in writes {
             match value {
                 Some(value) => txn.puts.push((key, value)),
                 None => txn.deletes.push(key),
             }
         }
+        self.run(txn).await
+    }
+
+    /// Whether a commit would succeed now; nothing is written. [`Committed::Conflict`] tells that
+    /// the reads may show what never was together.
+    pub async fn check(self) -> Result<Committed, StoreError> {
+        let txn = self.only_reads();
+        self.run(txn).await
+    }
+
+    /// What the commit depends on.
+    fn only_reads(&self) -> Txn {
+        let keys = self.reads.iter().map(|(key, modified)| Compare::Unchanged {
+            key: key.clone(),
+            modified: *modified,
+        });
+        let ranges = self.ranges.iter();
+        let ranges = ranges.map(|(range, revision)| Compare::NothingNewer {
+            range: range.clone(),
+            revision: *revision,
+        });
+        Txn {
+            compares: keys.chain(ranges).collect(),
+            ..Txn::default()
+        }
+    }
+
+    async fn run(&self, txn: Txn) -> Result<Committed, StoreError> {
         Ok(match self.store.txn(txn).await? {
             TxnOutcome::Committed(_) => Committed::Yes,
             TxnOutcome::Conflict => Committed::Conflict,

@@ -18,7 +18,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use nix::sys::stat::{Mode, umask};
 use tokio::net::UnixListener;
 use tokio::sync::RwLock;
@@ -33,7 +35,8 @@ use crate::admin::message;
 use crate::cli::NetworkChoice;
 use crate::config::Tls;
 use crate::directory::{DataDirectory, admin_socket};
-use crate::report::OrHint;
+use crate::report::{OrHint, hinted};
+use crate::stop::Stop;
 
 pub(crate) use clock::{ServerClock, real_now};
 pub(crate) use engine::{choose, start as start_engine};
@@ -71,6 +74,7 @@ pub(crate) struct Server {
     store: Arc<dyn Store>,
     engine: Arc<dyn NetworkEngine>,
     reconcilers: SharedReconcilers,
+    reconcilers_ended: BoxFuture<'static, ()>,
     door: Arc<Door>,
     endpoint: String,
     listening: Vec<Listening>,
@@ -93,12 +97,23 @@ impl Server {
         let store = open_store(&plan.directory).await?;
         let ids = Arc::new(SystemIds);
         let clock = Arc::new(ServerClock::open(&store).await?);
-        let operations = Operations {
-            store: store.clone(),
-            clock: clock.clone(),
-            ids: ids.clone(),
-            settings: plan.settings.clone(),
-        };
+        if plan.mode == message::Mode::Serve && !clock.offset().is_zero() {
+            return Err(hinted(
+                format!(
+                    "the clock of {} was moved by `tombolo clock advance`, and `tombolo serve` \
+                     keeps real time",
+                    path.display()
+                ),
+                "serve from a directory of its own, and keep rehearsing in this one with \
+                 `tombolo dev --dir`",
+            ));
+        }
+        let operations = Operations::new(
+            store.clone(),
+            clock.clone(),
+            ids.clone(),
+            plan.settings.clone(),
+        );
         let api = Api::new(Backend {
             regions: plan.settings.regions.clone(),
             credentials: Arc::new(credentials::StoredCredentials::new(store.clone())),
@@ -124,6 +139,7 @@ impl Server {
             directory: path.clone(),
         });
         let reconcilers = reconcilers.context("starting the reconcilers")?;
+        let reconcilers_ended = reconcilers.ended().boxed();
         let reconcilers = Arc::new(RwLock::new(Some(reconcilers)));
         let door = Arc::new(Door {
             builds: tombolo_reconcile::builds_directory(&path),
@@ -150,6 +166,7 @@ impl Server {
             store,
             engine,
             reconcilers,
+            reconcilers_ended,
             door,
             endpoint,
             listening,
@@ -174,6 +191,17 @@ impl Server {
     /// What the admin socket can do, from within the process.
     pub(crate) fn door(&self) -> Arc<Door> {
         self.door.clone()
+    }
+
+    /// Waits until somebody asks the server to stop. An error: it can no longer make what is
+    /// wanted, and should end to be started again.
+    pub(crate) async fn run_until(&mut self, stop: &mut Stop) -> Result<()> {
+        tokio::select! {
+            () = stop.asked() => Ok(()),
+            () = &mut self.reconcilers_ended => {
+                bail!("the reconcilers ended by themselves; the log says why")
+            }
+        }
     }
 
     /// Answers what is being asked to the end and stops. Traffic and server processes go on.

@@ -33,9 +33,10 @@ pub(super) fn forced(value: &str) -> Result<Ipv4Net, ApiError> {
 /// The first block of the server's plan that overlaps nothing the fleet may meet; if there is a
 /// choice, one that no fleet on this server has, so that fleets can share a peer VPC later.
 pub(super) async fn choose(tx: &mut Transaction, call: &Call<'_>) -> Result<Ipv4Net, ApiError> {
-    // Every new VPC takes a number, so having read the last one makes the commit depend on there
-    // being no VPC that is not seen below: of two fleets made at once, one chooses again.
-    tx.get(&keys::vpc_number()).await?;
+    // Of two fleets made at once, one chooses again. A VPC that a person makes at the same time may
+    // overlap, as it may when it is made afterwards: that is the person's choice.
+    let choices = tx.get(&keys::fleet_block_choice()).await?.unwrap_or(0);
+    tx.put_at(&keys::fleet_block_choice(), &(choices + 1))?;
 
     let scope = call.scope();
     let own = tx.peek(&keys::vpcs(&scope)).await?;

@@ -1,0 +1,105 @@
+//! Numbers for new VPCs.
+//!
+//! The store holds the last number that is reserved. A run that finds none in memory reserves a
+//! whole block together with whatever else it writes; the rest of the block is then handed out from
+//! memory, so that VPCs made at once do not all change the same key, which one commit at a time
+//! could win. No number is ever given twice, also after a crash: what was reserved and is not in
+//! memory any more stays unused.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tombolo_domain::vpc::VpcNumber;
+use tombolo_store::keys;
+use tombolo_store::typed::Transaction;
+
+use crate::error::ApiError;
+
+/// The largest VPC number: what a 24-bit tunnel key holds.
+const MAX: u32 = (1 << 24) - 1;
+
+/// How many numbers are reserved at a time.
+const BLOCK: u32 = 256;
+
+/// The numbers that are reserved and free, in memory.
+#[derive(Debug, Default)]
+pub(super) struct VpcNumbers {
+    free: Mutex<Vec<u32>>,
+}
+
+/// What one run of an operation takes of them. A run that is not told what became of its
+/// transaction, because it failed halfway or its client went away, keeps what it took.
+#[derive(Debug)]
+pub(crate) struct Draw<'n> {
+    numbers: &'n VpcNumbers,
+    drawn: Mutex<Drawn>,
+}
+
+#[derive(Debug, Default)]
+struct Drawn {
+    /// Taken from memory.
+    taken: Vec<u32>,
+    /// Reserved by the run's own transaction and not given to a VPC, the lowest last.
+    reserved: Vec<u32>,
+}
+
+impl VpcNumbers {
+    /// For one run.
+    pub(super) fn draw(&self) -> Draw<'_> {
+        Draw {
+            numbers: self,
+            drawn: Mutex::default(),
+        }
+    }
+}
+
+impl Draw<'_> {
+    /// A number that no VPC had before. It is the VPC's once `tx` is committed.
+    ///
+    /// # Errors
+    /// Only the server's own: the store failed, or all numbers were used.
+    pub(crate) async fn next(&self, tx: &mut Transaction) -> Result<VpcNumber, ApiError> {
+        if let Some(number) = self.at_hand() {
+            return Ok(VpcNumber(number));
+        }
+        let last = tx.get(&keys::vpc_number()).await?.unwrap_or(0);
+        if last >= MAX {
+            return Err(ApiError::internal(
+                "numbering a VPC",
+                format!("all {MAX} VPC numbers of this store were used"),
+            ));
+        }
+        let (number, end) = (last + 1, last.saturating_add(BLOCK).min(MAX));
+        tx.put_at(&keys::vpc_number(), &end)?;
+        locked(&self.drawn)
+            .reserved
+            .extend((number + 1..=end).rev());
+        Ok(VpcNumber(number))
+    }
+
+    fn at_hand(&self) -> Option<u32> {
+        let mut drawn = locked(&self.drawn);
+        if let Some(number) = drawn.reserved.pop() {
+            return Some(number);
+        }
+        let number = locked(&self.numbers.free).pop()?;
+        drawn.taken.push(number);
+        Some(number)
+    }
+
+    /// The run's transaction is durable: what it reserved and did not use is everyone's.
+    pub(super) fn committed(self) {
+        let Drawn { reserved, .. } = &*locked(&self.drawn);
+        locked(&self.numbers.free).extend(reserved);
+    }
+
+    /// The run wrote nothing: what it took is free again.
+    pub(super) fn abandoned(self) {
+        let Drawn { taken, .. } = &*locked(&self.drawn);
+        locked(&self.numbers.free).extend(taken);
+    }
+}
+
+/// Lists of numbers are whole whatever panicked while it held them.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,112 @@
+//! Many requests at once: each is carried out, or says that it may be sent again.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::json;
+use tokio::task::JoinSet;
+use tombolo_api::error::ErrorKind;
+use tombolo_api::model::ServiceName;
+use tombolo_domain::vpc::VpcNumber;
+use tombolo_store::typed::Transaction;
+use tombolo_store::{
+    Entry, KeyRange, MemoryStore, Page, Revision, SqliteStore, Store, StoreError, Txn, TxnOutcome,
+    Watch, keys,
+};
+
+use super::server::{BACKEND, STUDIO, Server};
+
+/// More than an operation is started over, so that a key that all of them write would fail some.
+const REQUESTS: usize = 300;
+
+/// Makes VPCs all at once, and looks at their numbers.
+async fn create_vpcs_at_once(server: Server, store: Arc<dyn Store>) {
+    let server = Arc::new(server);
+    let mut tasks = JoinSet::new();
+    for n in 0..REQUESTS {
+        let server = server.clone();
+        tasks.spawn(async move {
+            let account = server.account([STUDIO, BACKEND][n % 2]);
+            account.vpc("10.0.0.0/16").await;
+        });
+    }
+    tasks.join_all().await;
+
+    let vpcs = Transaction::new(store).peek(&keys::all_vpcs()).await;
+    let numbers: BTreeSet<VpcNumber> = vpcs.unwrap().iter().map(|vpc| vpc.number).collect();
+    assert_eq!(numbers.len(), REQUESTS);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn vpcs_made_at_once_are_all_made_in_memory() {
+    let store = Arc::new(MemoryStore::new());
+    let server = Server::over(|_| store.clone());
+    create_vpcs_at_once(server, store).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn vpcs_made_at_once_are_all_made_on_disk() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Arc::new(SqliteStore::open(directory.path().join("store")).unwrap());
+    let server = Server::over(|_| store.clone());
+    create_vpcs_at_once(server, store).await;
+}
+
+#[tokio::test]
+async fn a_number_is_not_given_again_after_a_restart() {
+    let store = Arc::new(MemoryStore::new());
+    let mut numbers = Vec::new();
+    for _ in 0..3 {
+        let server = Server::over(|_| store.clone());
+        let backend = server.account(BACKEND);
+        for cidr in ["10.0.0.0/16", "10.1.0.0/16"] {
+            let id = backend.vpc(cidr).await.parse().unwrap();
+            let key = keys::vpc(&backend.scope(), &id);
+            let vpc = Transaction::new(store.clone()).get(&key).await.unwrap();
+            numbers.push(vpc.unwrap().number.0);
+        }
+    }
+    assert_eq!(numbers, [1, 2, 257, 258, 513, 514]);
+}
+
+/// A store in which others are always faster.
+struct Overtaken(Arc<MemoryStore>);
+
+#[async_trait]
+impl Store for Overtaken {
+    async fn get(&self, key: &[u8]) -> Result<Option<Entry>, StoreError> {
+        self.0.get(key).await
+    }
+
+    async fn range(&self, range: &KeyRange, limit: usize) -> Result<Page, StoreError> {
+        self.0.range(range, limit).await
+    }
+
+    async fn txn(&self, _: Txn) -> Result<TxnOutcome, StoreError> {
+        Ok(TxnOutcome::Conflict)
+    }
+
+    fn watch(&self, prefix: &[u8], after: Revision) -> Box<dyn Watch> {
+        self.0.watch(prefix, after)
+    }
+
+    fn revision(&self) -> Revision {
+        self.0.revision()
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_others_always_overtake_is_to_be_sent_again() {
+    let server = Server::over(|store| Arc::new(Overtaken(store)));
+    let backend = server.account(BACKEND);
+    let input = json!({"CidrBlock": "10.0.0.0/16"});
+    let message = "CreateVpc met other changes of the same resources 100 times; try it again.";
+    backend
+        .refused("CreateVpc", input, "ServiceUnavailable", message)
+        .await;
+    for service in [ServiceName::GameLift, ServiceName::Ec2, ServiceName::Sts] {
+        // botocore and the SDKs for Rust and JavaScript retry what has this status.
+        assert_eq!(ErrorKind::Busy.wire(service).status, 503);
+    }
+}

@@ -1,0 +1,82 @@
+//! An operation whose reads straddle somebody else's change.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use serde_json::json;
+use tombolo_store::typed::{Committed, Transaction};
+use tombolo_store::{
+    Entry, KeyRange, MemoryStore, Page, Revision, Store, StoreError, Txn, TxnOutcome, Watch, keys,
+};
+
+use super::server::{BACKEND, STUDIO, Server};
+
+/// A store in which all fleets and their VPCs are gone as soon as one of the fleets has been read.
+struct Torn {
+    store: Arc<MemoryStore>,
+    armed: Arc<Mutex<bool>>,
+}
+
+impl Torn {
+    async fn take_fleets_away(&self) {
+        let mut tx = Transaction::new(self.store.clone());
+        for fleet in tx.peek(&keys::all_fleets()).await.unwrap() {
+            tx.remove_vpc(&fleet.scope, fleet.vpc().unwrap())
+                .await
+                .unwrap();
+            tx.remove(&fleet);
+        }
+        assert_eq!(tx.commit().await.unwrap(), Committed::Yes);
+    }
+}
+
+#[async_trait]
+impl Store for Torn {
+    async fn get(&self, key: &[u8]) -> Result<Option<Entry>, StoreError> {
+        let found = self.store.get(key).await;
+        let is_due = key.starts_with(b"fleet/") && std::mem::take(&mut *self.armed.lock().unwrap());
+        if is_due {
+            self.take_fleets_away().await;
+        }
+        found
+    }
+
+    async fn range(&self, range: &KeyRange, limit: usize) -> Result<Page, StoreError> {
+        self.store.range(range, limit).await
+    }
+
+    async fn txn(&self, txn: Txn) -> Result<TxnOutcome, StoreError> {
+        self.store.txn(txn).await
+    }
+
+    fn watch(&self, prefix: &[u8], after: Revision) -> Box<dyn Watch> {
+        self.store.watch(prefix, after)
+    }
+
+    fn revision(&self) -> Revision {
+        self.store.revision()
+    }
+}
+
+#[tokio::test]
+async fn a_fleet_that_ends_between_two_reads_was_not_found() {
+    let armed = Arc::new(Mutex::new(false));
+    let server = Server::over(|store| {
+        Arc::new(Torn {
+            store,
+            armed: armed.clone(),
+        })
+    });
+    let backend = server.account(BACKEND);
+    let vpc = backend.vpc("10.0.0.0/16").await;
+    backend.authorize(STUDIO, &vpc).await;
+    let studio = server.account(STUDIO);
+    let fleet = studio.fleet().await;
+
+    *armed.lock().unwrap() = true;
+    let input = json!({
+        "FleetId": fleet, "PeerVpcAwsAccountId": BACKEND, "PeerVpcId": vpc,
+    });
+    let code = studio.attempt("CreateVpcPeeringConnection", input).await;
+    assert_eq!(code, Some("NotFoundException"));
+}
