@@ -27,6 +27,40 @@ async fn a_fleet_is_deleted_by_id_or_arn_and_says_so() {
 }
 
 #[tokio::test]
+async fn an_anywhere_fleet_ends_with_its_deletion() {
+    let server = Server::new();
+    let studio = server.account(STUDIO);
+    let fleet = studio
+        .fleet_with(json!({
+            "Name": "desks", "ComputeType": "ANYWHERE",
+            "Locations": [{"Location": "custom-office"}],
+            "AnywhereConfiguration": {"Cost": "1"},
+        }))
+        .await;
+    server.advance(SignedDuration::from_secs(1));
+    studio.call("DeleteFleet", json!({"FleetId": fleet})).await;
+
+    let shown = studio.attributes(&fleet).await;
+    assert_eq!(shown["Status"], "TERMINATED");
+    assert_eq!(server.fleet(&fleet).await.terminated, Some(server.now()));
+    let events = json!({"FleetId": fleet, "Limit": 2});
+    let events = studio.call("DescribeFleetEvents", events).await;
+    let said = list(&events["Events"]).into_iter();
+    let said: Vec<_> = said
+        .map(|event| (text(&event["EventCode"]), text(&event["Message"])))
+        .collect();
+    let expected = [
+        ("FLEET_DELETED", "TERMINATED"),
+        ("GENERIC_EVENT", "DELETING"),
+    ];
+    let expected = expected.map(|(code, status)| {
+        let message = format!("Fleet {fleet} changed state to {status}.");
+        (code.to_owned(), message)
+    });
+    assert_eq!(said, expected);
+}
+
+#[tokio::test]
 async fn a_fleet_is_deleted_once() {
     let server = Server::new();
     let studio = server.account(STUDIO);

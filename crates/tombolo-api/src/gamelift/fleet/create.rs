@@ -1,14 +1,14 @@
 //! CreateFleet.
 
-use jiff::SignedDuration;
 use serde::Serialize;
-use tombolo_domain::fleet::{BuildStatus, Compute, EventCode, Fleet, FleetEvent, FleetStatus};
+use tombolo_domain::fleet::{BuildStatus, Compute, EventCode, Fleet, FleetStatus};
 use tombolo_domain::id::{FleetId, SubnetId};
 use tombolo_domain::vpc::{Subnet, Vpc};
 use tombolo_store::typed::Transaction;
 
 use super::address;
 use super::attributes::FleetAttributes;
+use super::happened::{event, moment_later};
 use super::request::{ComputeType, CreateFleet};
 use crate::error::{ApiError, ErrorKind};
 use crate::gamelift::named::own_build;
@@ -156,23 +156,7 @@ fn anywhere(tx: &mut Transaction, call: &Call<'_>, input: &CreateFleet) -> Resul
     let created = format!("Fleet {} was created.", fleet.id);
     tx.put(&event(call, &fleet, EventCode::FleetCreated, created))?;
     let active = format!("Fleet {} changed state to ACTIVE.", fleet.id);
-    let mut active = event(call, &fleet, EventCode::FleetStateActive, active);
-    // Events are ordered by time, and this one comes second.
-    active.at = call
-        .now
-        .saturating_add(SignedDuration::from_nanos(1))
-        .unwrap_or(call.now);
-    tx.put(&active)?;
+    let active = event(call, &fleet, EventCode::FleetStateActive, active);
+    tx.put(&moment_later(active))?;
     Ok(fleet)
-}
-
-fn event(call: &Call<'_>, fleet: &Fleet, code: EventCode, message: String) -> FleetEvent {
-    FleetEvent::new(
-        fleet.scope.clone(),
-        fleet.id.clone(),
-        code,
-        message,
-        call.now,
-        call.ids,
-    )
 }

@@ -1,10 +1,11 @@
 //! DeleteFleet.
 
 use serde::Deserialize;
-use tombolo_domain::fleet::{FleetEvent, FleetStatus};
+use tombolo_domain::fleet::{Compute, Fleet, FleetStatus};
 use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
+use super::happened::{event, moment_later};
 use crate::error::{ApiError, ErrorKind};
 use crate::gamelift::named::own_fleet;
 use crate::gamelift::{Nothing, connection};
@@ -18,6 +19,7 @@ pub(crate) struct Delete {
 
 /// Begins a fleet's end. Its peering connections end with it, so the owner of each peer VPC must
 /// consent at this moment; without one of the consents nothing changes.
+/// A fleet of compute type ANYWHERE has nothing to wait for and is TERMINATED at once.
 pub(crate) async fn delete_fleet(
     tx: &mut Transaction,
     call: &Call<'_>,
@@ -41,14 +43,22 @@ pub(crate) async fn delete_fleet(
     }
 
     fleet.status = deleting;
+    let message = format!("Fleet {} changed state to {deleting}.", fleet.id);
+    tx.put(&event(call, &fleet, deleting.event(), message))?;
+    if fleet.compute == Compute::Anywhere {
+        end_at_once(tx, call, &mut fleet)?;
+    }
     tx.put(&fleet)?;
-    tx.put(&FleetEvent::new(
-        fleet.scope.clone(),
-        fleet.id.clone(),
-        deleting.event(),
-        format!("Fleet {} changed state to {deleting}.", fleet.id),
-        call.now,
-        call.ids,
-    ))?;
     Ok(Nothing {})
+}
+
+/// Of a fleet of machines that the account runs itself, there is nothing to take away.
+fn end_at_once(tx: &mut Transaction, call: &Call<'_>, fleet: &mut Fleet) -> Result<(), ApiError> {
+    let ended = fleet.status.to(FleetStatus::Terminated);
+    fleet.status = ended.map_err(|error| ApiError::internal("ending a fleet", error))?;
+    fleet.terminated = Some(call.now);
+    let message = format!("Fleet {} changed state to {}.", fleet.id, fleet.status);
+    let ended = event(call, fleet, fleet.status.event(), message);
+    tx.put(&moment_later(ended))?;
+    Ok(())
 }

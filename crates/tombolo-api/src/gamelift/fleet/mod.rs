@@ -6,6 +6,7 @@ mod attributes;
 mod create;
 mod delete;
 mod event;
+mod happened;
 mod request;
 
 pub(crate) use attributes::{describe_fleet_attributes, list_fleets};
