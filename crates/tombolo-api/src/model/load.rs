@@ -203,7 +203,8 @@ impl Ids {
                     .transpose()?,
                 values: raw.values,
             },
-            ("integer" | "long", _) => Kind::Integer(bounds),
+            ("integer", _) => Kind::Integer(bounds.within(i32::MIN.into(), i32::MAX.into())),
+            ("long", _) => Kind::Integer(bounds.within(i64::MIN, i64::MAX)),
             ("boolean", _) => Kind::Boolean,
             ("timestamp", _) => Kind::Timestamp,
             (kind, _) => {

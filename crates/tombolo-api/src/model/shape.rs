@@ -33,7 +33,8 @@ pub enum Kind {
         /// The allowed values; empty if any.
         values: Vec<&'static str>,
     },
-    /// A whole number.
+    /// A whole number. Both ends of the bounds are there: the model's `integer` has 32 bits, its
+    /// `long` 64.
     Integer(Bounds),
     /// True or false.
     Boolean,
@@ -56,6 +57,16 @@ pub struct Bounds {
     pub min: Option<i64>,
     /// The most allowed.
     pub max: Option<i64>,
+}
+
+impl Bounds {
+    /// These, and no wider than `least` to `most`.
+    pub(super) fn within(self, least: i64, most: i64) -> Self {
+        Bounds {
+            min: Some(self.min.unwrap_or(least).max(least)),
+            max: Some(self.max.unwrap_or(most).min(most)),
+        }
+    }
 }
 
 /// A structure's members, in the model's order.

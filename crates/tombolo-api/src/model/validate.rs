@@ -86,9 +86,9 @@ impl<'a> Violations<'a> {
             ) => {
                 self.text(shape, value, text, *length, pattern.as_ref(), values);
             }
-            (Kind::Integer(bounds), Value::Number(number)) => match number.as_i64() {
+            (Kind::Integer(bounds), Value::Number(number)) => match number.as_i128() {
                 Some(number) => self.bounds(shape, value, "value", *bounds, number),
-                None => self.add(shape, value, Rule::Type("a whole number of 64 bits")),
+                None => self.add(shape, value, Rule::Type(expected(&shape.kind))),
             },
             (Kind::Boolean, Value::Bool(_)) | (Kind::Timestamp, Value::Number(_)) => {}
             (kind, _) => self.add(shape, value, Rule::Type(expected(kind))),
@@ -153,10 +153,10 @@ impl<'a> Violations<'a> {
         }
     }
 
-    fn bounds(&mut self, shape: &Shape, value: &Value, what: &str, bounds: Bounds, actual: i64) {
+    fn bounds(&mut self, shape: &Shape, value: &Value, what: &str, bounds: Bounds, actual: i128) {
         let (word, bound) = match bounds {
-            Bounds { min: Some(min), .. } if actual < min => ("greater", min),
-            Bounds { max: Some(max), .. } if actual > max => ("less", max),
+            Bounds { min: Some(min), .. } if actual < min.into() => ("greater", min),
+            Bounds { max: Some(max), .. } if actual > max.into() => ("less", max),
             _ => return,
         };
         let rule = format!("Member must have {what} {word} than or equal to {bound}");
@@ -321,6 +321,6 @@ fn lower_first(name: &str) -> String {
     }
 }
 
-fn count(of: usize) -> i64 {
-    i64::try_from(of).unwrap_or(i64::MAX)
+fn count(of: usize) -> i128 {
+    i128::try_from(of).unwrap_or(i128::MAX)
 }

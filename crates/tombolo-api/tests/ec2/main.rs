@@ -9,6 +9,9 @@
     reason = "this is how a test fails"
 )]
 
+mod any_request;
+#[path = "../anything/mod.rs"]
+mod anything;
 mod contention;
 mod interfaces;
 mod isolation;

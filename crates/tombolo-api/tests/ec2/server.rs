@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 use bytes::Bytes;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use tombolo_api::error::ApiError;
+use tombolo_api::error::{ApiError, ErrorKind};
 use tombolo_api::http::{Caller, Dispatch, User};
 use tombolo_api::model::{Kind, Models, Service, ServiceName, ShapeId, validate};
 use tombolo_api::operation::build::{self, BuildFiles, NewBuild};
@@ -212,6 +212,15 @@ impl Account<'_> {
         );
     }
 
+    /// Calls an operation of EC2's; what was wrong if it was refused.
+    pub(crate) async fn attempt(&self, operation: &str, input: Value) -> Option<ErrorKind> {
+        let refused = self
+            .dispatch(ServiceName::Ec2, operation, input)
+            .await
+            .err()?;
+        Some(refused.kind())
+    }
+
     async fn dispatch(
         &self,
         service: ServiceName,
@@ -353,6 +362,11 @@ pub(crate) fn with(mut input: Value, member: &str, value: impl Into<Value>) -> V
 
 pub(crate) fn filter(name: &str, value: &str) -> Value {
     json!([{"Name": name, "Values": [value]}])
+}
+
+/// EC2's model.
+pub(crate) fn ec2() -> &'static Service {
+    MODELS.service(ServiceName::Ec2)
 }
 
 pub(crate) fn text(value: &Value) -> String {

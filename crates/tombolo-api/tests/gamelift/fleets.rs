@@ -212,10 +212,20 @@ async fn requests_that_cannot_be_are_refused_with_the_reason() {
             with(
                 ec2(),
                 "RuntimeConfiguration",
-                processes("/local/game/s", 10_000_000_000),
+                processes("/local/game/s", 2_147_483_647),
             ),
-            "RuntimeConfiguration: the runtime configuration asks for 4294967295 server processes \
+            "RuntimeConfiguration: the runtime configuration asks for 2147483647 server processes \
              an instance; the most is 50.",
+        ),
+        (
+            with(
+                ec2(),
+                "RuntimeConfiguration",
+                processes("/local/game/s", u64::MAX),
+            ),
+            "1 validation error detected: Value '18446744073709551615' at \
+             'runtimeConfiguration.serverProcesses.1.member.concurrentExecutions' failed to satisfy \
+             constraint: Member must have value less than or equal to 2147483647",
         ),
         (
             with(

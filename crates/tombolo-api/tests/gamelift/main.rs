@@ -10,6 +10,8 @@
 )]
 
 mod addresses;
+mod any_request;
+#[path = "../anything/mod.rs"]
 mod anything;
 mod authorizations;
 mod builds;

@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 use bytes::Bytes;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use tombolo_api::error::ApiError;
+use tombolo_api::error::{ApiError, ErrorKind};
 use tombolo_api::http::{Caller, Dispatch, User};
 use tombolo_api::model::{Models, Service, ServiceName, validate};
 use tombolo_api::operation::build::{self, BuildFiles, NewBuild};
@@ -242,8 +242,14 @@ impl Account<'_> {
 
     /// Calls an operation; the code of the error if it was refused.
     pub(crate) async fn attempt(&self, operation: &str, input: Value) -> Option<&'static str> {
+        let kind = self.attempt_kind(operation, input).await?;
+        Some(kind.wire(ServiceName::GameLift).code)
+    }
+
+    /// Calls an operation; what was wrong if it was refused.
+    pub(crate) async fn attempt_kind(&self, operation: &str, input: Value) -> Option<ErrorKind> {
         let error = self.dispatch(operation, input).await.err()?;
-        Some(error.kind().wire(ServiceName::GameLift).code)
+        Some(error.kind())
     }
 
     async fn dispatch(&self, operation: &str, input: Value) -> Result<Value, ApiError> {

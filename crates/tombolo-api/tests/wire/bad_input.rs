@@ -47,11 +47,7 @@ fn broken_json() {
         ),
         (
             b"{\"Limit\":1.5}",
-            "Value '1.5' at 'limit' must be a whole number of 64 bits",
-        ),
-        (
-            b"{\"Limit\":18446744073709551615}",
-            "must be a whole number of 64 bits",
+            "Value '1.5' at 'limit' must be a whole number",
         ),
         (
             b"{\"NextToken\":7}",

@@ -77,7 +77,7 @@ struct AskedRuntime {
 struct AskedProcess {
     launch_path: String,
     parameters: Option<String>,
-    concurrent_executions: u64,
+    concurrent_executions: u32,
 }
 
 #[derive(Debug, Deserialize)]
@@ -158,9 +158,7 @@ impl CreateFleet {
                 .map(|process| ServerProcess {
                     launch_path: process.launch_path.clone(),
                     parameters: process.parameters.clone(),
-                    // The model sets no end; far beyond the quota, one number is like another.
-                    concurrent_executions: u32::try_from(process.concurrent_executions)
-                        .unwrap_or(u32::MAX),
+                    concurrent_executions: process.concurrent_executions,
                 })
                 .collect(),
             (None, Some(path)) => vec![ServerProcess {

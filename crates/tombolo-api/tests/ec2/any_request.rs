@@ -1,0 +1,63 @@
+//! Any request that EC2's model lets through.
+
+use serde_json::json;
+
+use super::anything;
+use super::server::{BACKEND, Server, ec2, text};
+
+/// Texts that mean something to some operation, or nothing.
+const TEXTS: [&str; 22] = [
+    "",
+    "a",
+    "🏝",
+    "\0",
+    "../..",
+    "default",
+    "dedicated",
+    "vpc-1",
+    "vpc-0123456789abcdef0",
+    "subnet-0123456789abcdef0",
+    "eni-01234567",
+    "rtb-0123456789abcdef0",
+    "10.0.0.0/8",
+    "10.0.0.0/16",
+    "10.0.2.0/24",
+    "10.0.0.0/99",
+    "10.0.0.7",
+    "us-west-2a",
+    "vpc-id",
+    "tag:stage",
+    "vpc",
+    "subnet",
+];
+
+#[test]
+fn no_request_is_an_error_of_the_servers_own() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let server = Server::new();
+    let known = runtime.block_on(async {
+        let backend = server.account(BACKEND);
+        let vpc = backend.vpc("10.0.0.0/16").await;
+        let table = backend.only("DescribeRouteTables", "RouteTables").await;
+        let group = backend
+            .only("DescribeSecurityGroups", "SecurityGroups")
+            .await;
+        let subnet = backend.subnet(&vpc, "10.0.1.0/24").await;
+        let interface = backend.interface(&subnet).await;
+        let input = json!({"Resources": [vpc], "Tags": [{"Key": "stage", "Value": "a"}]});
+        backend.call("CreateTags", input).await;
+        vec![
+            vpc,
+            subnet,
+            text(&interface["NetworkInterfaceId"]),
+            text(&table["RouteTableId"]),
+            text(&group["GroupId"]),
+        ]
+    });
+    let texts: Vec<String> = known.into_iter().chain(TEXTS.map(str::to_owned)).collect();
+    anything::throw(ec2(), &texts, |operation, input| {
+        runtime.block_on(server.account(BACKEND).attempt(operation, input))
+    });
+}
