@@ -68,7 +68,7 @@ pub(super) async fn run(arguments: DevArguments) -> Result<()> {
         .first()
         .cloned()
         .context("name a Region with --region")?;
-    let server = Server::start(Plan {
+    let mut server = Server::start(Plan {
         directory,
         listen: arguments.listen,
         tls: None,
@@ -82,13 +82,13 @@ pub(super) async fn run(arguments: DevArguments) -> Result<()> {
     })
     .await?;
     // From here on there may be something to take away, whatever fails.
-    let announced = announce(&server, region, arguments.format.json).await;
-    if announced.is_ok() {
-        stop.asked().await;
-        tracing::info!("stopping; taking network and processes away");
-    }
+    let ran = match announce(&server, region, arguments.format.json).await {
+        Ok(()) => server.run_until(&mut stop).await,
+        Err(error) => Err(error),
+    };
+    tracing::info!("stopping; taking network and processes away");
     let taken = server.teardown().await;
-    announced.and(taken)
+    ran.and(taken)
 }
 
 async fn announce(server: &Server, region: Region, json: bool) -> Result<()> {

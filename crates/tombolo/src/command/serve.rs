@@ -13,7 +13,7 @@ use crate::stop::Stop;
 pub(super) async fn run(arguments: &ServeArguments) -> Result<()> {
     let config = Config::read(&arguments.config)?;
     let mut stop = Stop::listen()?;
-    let server = Server::start(Plan {
+    let mut server = Server::start(Plan {
         directory: DataDirectory::take(&config.directory)?,
         listen: config.listen,
         tls: config.tls,
@@ -26,7 +26,8 @@ pub(super) async fn run(arguments: &ServeArguments) -> Result<()> {
         metrics: Some(config.metrics.listen),
     })
     .await?;
-    stop.asked().await;
+    let ran = server.run_until(&mut stop).await;
     tracing::info!("stopping; traffic and server processes go on");
-    server.stop().await
+    let stopped = server.stop().await;
+    ran.and(stopped)
 }

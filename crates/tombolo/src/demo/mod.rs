@@ -35,22 +35,34 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<()> {
         () = stop.asked() => Err(anyhow!("interrupted")),
     };
     let mut invited = Ok(());
-    if shown.is_ok() && arguments.keep {
-        invited = invite(&stage);
+    if let Ok(closing) = &shown
+        && arguments.keep
+    {
+        invited = output::line(&closing.text).and_then(|()| invite(&stage));
         stop.asked().await;
     }
     let struck = step("everything is taken away again", "SIGTERM", stage.strike()).await;
-    shown.and(invited).and(struck)
+    let closing = shown?;
+    if !arguments.keep {
+        output::line(&closing.text)?;
+    }
+    closing.verdict.and(invited).and(struck)
 }
 
-async fn show(stage: &mut Stage, arguments: &DemoArguments) -> Result<()> {
+/// What the demo ends with: a text, and whether what was to be shown was shown.
+struct Closing {
+    text: String,
+    verdict: Result<()>,
+}
+
+async fn show(stage: &mut Stage, arguments: &DemoArguments) -> Result<Closing> {
     match stage.ready.network {
         EngineKind::Ebpf => show_packets(stage, arguments.keep).await,
         EngineKind::Simulated => show_states(stage, arguments.network).await,
     }
 }
 
-async fn show_packets(stage: &mut Stage, keep: bool) -> Result<()> {
+async fn show_packets(stage: &mut Stage, keep: bool) -> Result<Closing> {
     let world = World::make(stage, true).await?;
     let proof = world.play(stage).await?;
     let what = "the same measured between two bare namespaces";
@@ -67,24 +79,29 @@ async fn show_packets(stage: &mut Stage, keep: bool) -> Result<()> {
         world.connect(stage).await?;
         world.reachable(stage, asked).await?;
     }
-    table::show(&proof, &bare)
+    Ok(Closing {
+        text: table::closing(&proof, &bare),
+        verdict: Ok(()),
+    })
 }
 
 /// Where no packets flow, nothing is proved, and that is what is said.
-async fn show_states(stage: &mut Stage, asked: NetworkChoice) -> Result<()> {
+async fn show_states(stage: &mut Stage, asked: NetworkChoice) -> Result<Closing> {
     let world = World::make(stage, false).await?;
     world.play_without_packets(stage).await?;
-    output::line(
-        "\nThe network is SIMULATED: the API went through every state, and NO packet flowed.\n\
-         For real packets, on Linux: sudo tombolo demo   (`tombolo doctor` says what is missing)",
-    )?;
-    if asked == NetworkChoice::Simulated {
-        return Ok(());
-    }
-    Err(hinted(
-        "this machine cannot show real packets as it is, so the demo proved nothing",
-        "run it as root; `tombolo demo --network simulated` is content without packets",
-    ))
+    let text = "\nThe network is SIMULATED: the API went through every state, and NO packet flowed.\n\
+                For real packets, on Linux: sudo tombolo demo   (`tombolo doctor` says what is missing)";
+    let verdict = match asked {
+        NetworkChoice::Simulated => Ok(()),
+        _ => Err(hinted(
+            "this machine cannot show real packets as it is, so the demo proved nothing",
+            "run it as root; `tombolo demo --network simulated` is content without packets",
+        )),
+    };
+    Ok(Closing {
+        text: text.to_owned(),
+        verdict,
+    })
 }
 
 /// How to play with what `--keep` leaves running.

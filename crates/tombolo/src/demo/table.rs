@@ -1,14 +1,12 @@
 //! The demo's closing table.
 
-use anyhow::Result;
 use comfy_table::{CellAlignment, Table, presets};
 
 use super::report::{Measurement, Probes};
 use super::story::Proof;
-use crate::output;
 
-/// Writes what the packets did.
-pub(super) fn show(proof: &Proof, bare: &Measurement) -> Result<()> {
+/// What the packets did.
+pub(super) fn closing(proof: &Proof, bare: &Measurement) -> String {
     let Proof {
         before,
         first_packet,
@@ -64,7 +62,7 @@ pub(super) fn show(proof: &Proof, bare: &Measurement) -> Result<()> {
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
-    output::line(format!("\n{table}"))
+    format!("\n{table}")
 }
 
 fn row(what: &str, peered: String, bare: &str, ratio: &str) -> [String; 4] {

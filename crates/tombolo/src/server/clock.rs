@@ -55,4 +55,8 @@ impl Clock for ServerClock {
             .saturating_add(self.offset())
             .unwrap_or(Timestamp::MAX)
     }
+
+    fn at(&self, real: Timestamp) -> Timestamp {
+        real.saturating_add(self.offset()).unwrap_or(Timestamp::MAX)
+    }
 }
