@@ -16,6 +16,7 @@ use tombolo_store::{
 };
 
 use super::server::{BACKEND, STUDIO, Server};
+use super::slow::Slow;
 
 /// More than an operation is started over, so that a key that all of them write would fail some.
 const REQUESTS: usize = 300;
@@ -38,9 +39,9 @@ async fn create_vpcs_at_once(server: Server, store: Arc<dyn Store>) {
     assert_eq!(numbers.len(), REQUESTS);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[tokio::test]
 async fn vpcs_made_at_once_are_all_made_in_memory() {
-    let store = Arc::new(MemoryStore::new());
+    let store = Arc::new(Slow(Arc::new(MemoryStore::new())));
     let server = Server::over(|_| store.clone());
     create_vpcs_at_once(server, store).await;
 }

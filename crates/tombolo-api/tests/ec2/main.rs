@@ -19,6 +19,8 @@ mod peerings;
 mod reach;
 mod selection;
 mod server;
+#[path = "../slow/mod.rs"]
+mod slow;
 mod subnets;
 mod tags;
 mod vpcs;

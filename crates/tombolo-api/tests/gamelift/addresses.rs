@@ -10,6 +10,7 @@ use tombolo_domain::cidr::AddressPlan;
 use super::server::{
     AWAY, Account, BACKEND, STRANGER, STUDIO, Server, assert_refused, fleet_input, with,
 };
+use super::slow::Slow;
 
 async fn block(account: &Account<'_>, fleet: &str) -> String {
     account.hidden_vpc(fleet).await.cidr.to_string()
@@ -45,11 +46,11 @@ async fn no_two_fleets_share_a_block_while_there_is_a_choice() {
     assert_eq!(blocks, expected);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[tokio::test]
 async fn fleets_made_at_the_same_time_do_not_share_a_block() {
     // More than an operation is started over.
     const FLEETS: usize = 300;
-    let server = Arc::new(Server::new());
+    let server = Arc::new(Server::over(|store| Arc::new(Slow(store))));
     let mut tasks = JoinSet::new();
     for n in 0..FLEETS {
         let server = server.clone();

@@ -20,5 +20,7 @@ mod deletion;
 mod events;
 mod fleets;
 mod server;
+#[path = "../slow/mod.rs"]
+mod slow;
 mod tags;
 mod torn;
