@@ -6,12 +6,12 @@ use crate::command::{self, cargo};
 use crate::{setup, workspace};
 
 /// Builds for release, then hands over to the benchmark, which prints the table and keeps it
-/// under `target/bench/`.
+/// under `target/bench/`. Without `parts` it measures all.
 ///
 /// # Errors
 /// Something cannot be installed or built, or a measurement fails. A missed target is no error:
 /// it is in the table.
-pub(crate) fn run() -> anyhow::Result<()> {
+pub(crate) fn run(parts: &[&str]) -> anyhow::Result<()> {
     setup::for_bench()?;
     let build = [
         "build",
@@ -25,6 +25,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     let release = workspace::target().join("release");
     command::run(
         Command::new(release.join("side_by_side"))
+            .args(parts)
             .env("TOMBOLO_TEST_BINARY", release.join("tombolo"))
             .current_dir(workspace::root()),
     )

@@ -5,6 +5,7 @@
 mod bench;
 mod bpf;
 mod command;
+mod manual;
 mod model;
 mod setup;
 mod tally;
@@ -17,9 +18,11 @@ const HELP: &str = "\
 usage: cargo xtask COMMAND
 
   test            install what the tests need, check the format, derived files and lints, run every test
-  bench           measure beside moto, bare SQLite and a bare veth, and print the table of ratios
+  bench [PART...] measure beside moto, bare SQLite and a bare veth, and print the table of ratios;
+                  the parts are api, store, path and first-packet
   setup           only install what the tests need
   bpf [--check]   compile the data path, or check that the committed object is what clang makes of it
+  man [--check]   write man pages and completions, or check that the committed ones are current
   model [--check] derive the API models from botocore, or check that the committed ones are that
 ";
 
@@ -28,10 +31,12 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match arguments[..] {
         ["test"] => return test::run(),
-        ["bench"] => bench::run(),
+        ["bench", ref parts @ ..] => bench::run(parts),
         ["setup"] => setup::for_tests(),
         ["bpf"] => bpf::run(false),
         ["bpf", "--check"] => bpf::run(true),
+        ["man"] => manual::run(false),
+        ["man", "--check"] => manual::run(true),
         ["model"] => model::run(false),
         ["model", "--check"] => model::run(true),
         ["help" | "--help" | "-h"] => {

@@ -86,6 +86,15 @@ impl Response {
     }
 }
 
+/// What [`Connection::skim`] saw of a reply.
+#[derive(Debug, Clone, Copy)]
+pub struct Skimmed {
+    /// The status, such as 200.
+    pub status: u16,
+    /// Whether the server keeps the connection.
+    pub keeps: bool,
+}
+
 /// A connection that is used for one request after the other.
 #[derive(Debug)]
 pub struct Connection {
@@ -118,6 +127,52 @@ impl Connection {
         match self.read() {
             Ok(response) => Ok(response),
             Err(error) => Err(written.err().unwrap_or(error)),
+        }
+    }
+
+    /// Sends `request` as it is, and reads over the reply without keeping it: a load generator
+    /// shares the machine with what it loads.
+    ///
+    /// # Errors
+    /// As [`exchange`](Self::exchange).
+    pub fn skim(&mut self, request: &[u8]) -> io::Result<Skimmed> {
+        self.stream.get_mut().write_all(request)?;
+        let mut line = Vec::with_capacity(128);
+        self.raw_line(&mut line)?;
+        let status = std::str::from_utf8(&line)
+            .ok()
+            .and_then(|line| line.get(9..12)?.parse().ok());
+        let status = status.ok_or_else(|| invalid(format!("status line {line:?}")))?;
+        // HTTP/1.0 ends a connection with its reply.
+        let mut skimmed = Skimmed {
+            status,
+            keeps: line.starts_with(b"HTTP/1.1"),
+        };
+        let mut length = 0;
+        loop {
+            self.raw_line(&mut line)?;
+            let Some(colon) = line.iter().position(|&byte| byte == b':') else {
+                break;
+            };
+            let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+            if name.eq_ignore_ascii_case(b"content-length") {
+                let value = std::str::from_utf8(value)
+                    .ok()
+                    .and_then(|value| value.parse().ok());
+                length = value.ok_or_else(|| invalid(format!("content-length {line:?}")))?;
+            } else if name.eq_ignore_ascii_case(b"connection") {
+                skimmed.keeps &= !value.eq_ignore_ascii_case(b"close");
+            }
+        }
+        io::copy(&mut self.stream.by_ref().take(length), &mut io::sink())?;
+        Ok(skimmed)
+    }
+
+    fn raw_line(&mut self, line: &mut Vec<u8>) -> io::Result<()> {
+        line.clear();
+        match self.stream.read_until(b'\n', line)? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            _ => Ok(()),
         }
     }
 

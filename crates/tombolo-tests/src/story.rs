@@ -126,14 +126,17 @@ pub fn connect(studio: &Client, backend: &Client, fleet: &str, vpc: &str) -> Val
 /// Deletes a connection, and waits until it is deleted.
 #[track_caller]
 pub fn disconnect(studio: &Client, connection: &Value) {
-    let input = json!({
-        "FleetId": connection["FleetId"],
-        "VpcPeeringConnectionId": connection["VpcPeeringConnectionId"],
-    });
+    let id = &connection["VpcPeeringConnectionId"];
+    let fleet = text(&connection["FleetId"]);
+    let input = json!({ "FleetId": fleet, "VpcPeeringConnectionId": id });
     let deleted = studio.gamelift("DeleteVpcPeeringConnection", &input);
     deleted.expect("DeleteVpcPeeringConnection");
-    let (fleet, vpc) = (text(&connection["FleetId"]), text(&connection["PeerVpcId"]));
-    connection_is(studio, &fleet, &vpc, "deleted");
+    // Earlier connections to the same VPC may still be shown as deleted.
+    wait::until(&format!("{id} to be deleted"), || {
+        let mut found = connections(studio, &fleet).into_iter();
+        let found = found.find(|found| found["VpcPeeringConnectionId"] == *id)?;
+        (found["Status"]["Code"] == "deleted").then_some(())
+    });
 }
 
 /// Waits until a connection of `fleet` with `vpc` has this status. Gives its record.

@@ -32,6 +32,7 @@ pub(crate) fn measure(table: &mut Table) {
     let over = AtomicBool::new(false);
     let mut times: Vec<f64> = thread::scope(|scope| {
         scope.spawn(|| make_and_end(&studio, &backend, &pair.fleet, &others, &over));
+        let _over = WhenDropped(&over);
         let sample = |_| {
             while server.recv(&mut [0; 8]).is_ok() {}
             let start = Instant::now();
@@ -42,9 +43,7 @@ pub(crate) fn measure(table: &mut Table) {
             story::disconnect(&studio, &connection);
             arrived.as_secs_f64() * 1e3
         };
-        let times = (0..SAMPLES).map(sample).collect();
-        over.store(true, Ordering::Relaxed);
-        times
+        (0..SAMPLES).map(sample).collect()
     });
     times.sort_by(f64::total_cmp);
     let rank = |percent: usize| times[(SAMPLES - 1) * percent / 100];
@@ -52,6 +51,15 @@ pub(crate) fn measure(table: &mut Table) {
     table.figure(what, "ms", rank(50), None, Target::AtMost(50.0));
     let what = "call to first packet p99, 100 others being made";
     table.figure(what, "ms", rank(99), None, Target::AtMost(50.0));
+}
+
+/// Says that it is over, also when a sample fails, or the others would be made forever.
+struct WhenDropped<'a>(&'a AtomicBool);
+
+impl Drop for WhenDropped<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Sends until something arrives.

@@ -41,8 +41,10 @@ impl Pair {
         let (studio, backend) = (server.studio(), server.backend());
         let vpc = story::vpc_with_subnet(&backend, "10.60.0.0/24");
         let mark = format!("program-{}", probe::mark(&server.directory()));
-        let idle = format!("echo up; while :; do sleep 1000; done # {mark}");
-        let program = Program::run(&server, &vpc, &ADDRESS.to_string(), &["sh", "-c", &idle]);
+        let python = tools::program("python").to_string_lossy().into_owned();
+        let idle = "import signal; print('up', flush=True); signal.pause()";
+        let idle = [&*python, "-c", idle, &mark];
+        let program = Program::run(&server, &vpc, &ADDRESS.to_string(), &idle);
         program.until_it_prints("up");
         let build = probe::build(&server);
         let parameters = probe::parameters(&server.directory(), "127.0.0.1");
@@ -50,7 +52,7 @@ impl Pair {
         story::authorize(&backend, &studio, &vpc);
         let link = Link {
             client: namespace_of("probe.py", &probe::mark(&server.directory())),
-            server: namespace_of("sleep 1000", &mark),
+            server: namespace_of("signal.pause", &mark),
             address: ADDRESS,
         };
         Pair {

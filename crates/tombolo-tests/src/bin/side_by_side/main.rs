@@ -23,11 +23,22 @@ mod table;
 
 use table::Table;
 
+/// What can be measured, by the name that the command line has for it.
+const PARTS: [(&str, fn(&mut Table)); 4] = [
+    ("api", api::measure),
+    ("store", store::measure),
+    ("path", path::measure),
+    ("first-packet", first_packet::measure),
+];
+
+/// Measures the parts that the arguments name, or all.
 fn main() {
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
     let mut table = Table::default();
-    api::measure(&mut table);
-    store::measure(&mut table);
-    path::measure(&mut table);
-    first_packet::measure(&mut table);
+    for (name, measure) in PARTS {
+        if wanted.is_empty() || wanted.iter().any(|wanted| wanted == name) {
+            measure(&mut table);
+        }
+    }
     table.close();
 }

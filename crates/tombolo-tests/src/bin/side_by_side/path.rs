@@ -13,7 +13,7 @@ use tombolo_tests::story;
 use crate::link::{Bare, Link, Pair, within};
 use crate::table::{Table, Target};
 
-const TURNS: usize = 5;
+const TURNS: usize = 7;
 const TIME: Duration = Duration::from_secs(1);
 const ROUND_TRIPS: usize = 10_000;
 const SMALL: [u8; 64] = [0x5a; 64];
