@@ -153,7 +153,7 @@ impl<T> Prefix<T> {
     }
 
     /// The keys behind `after`, which is a key's own part behind the prefix, as
-    /// [`Key::rest`] gives it.
+    /// [`Prefix::rest`] gives it.
     pub fn range_after(&self, after: &str) -> KeyRange {
         KeyRange {
             start: format!("{}{after}\0", self.text).into(),
@@ -185,7 +185,7 @@ pub(crate) fn encode<T: Serialize>(value: &T) -> Result<Bytes, StoreError> {
     Ok(bytes.into())
 }
 
-/// Reads what [`encode`] wrote under `key`.
+/// Reads the value that a transaction wrote under `key`.
 pub fn decode<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Result<T, StoreError> {
     let corrupt = |reason| StoreError::Corrupt {
         key: key.escape_ascii().to_string(),

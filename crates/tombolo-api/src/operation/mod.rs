@@ -1,8 +1,9 @@
 //! How an operation runs: as one transaction, started over when something it read has changed.
 //!
 //! A handler is `async fn(&mut Transaction, &Call<'_>, Input) -> Result<Output, ApiError>`. It
-//! reads and writes the store through the transaction and touches nothing else, so running it
-//! again is always safe.
+//! reads and writes the store through the transaction, so running it again is always safe. All
+//! that it takes from elsewhere is the number of a new VPC, which is given back when the run comes
+//! to nothing.
 //!
 //! **Architecture invariant:** no handler commits, sleeps, or talks to a network or a process.
 
