@@ -23,8 +23,11 @@ mod table;
 
 use table::Table;
 
+/// Measures something, and adds its rows.
+type Measure = fn(&mut Table);
+
 /// What can be measured, by the name that the command line has for it.
-const PARTS: [(&str, fn(&mut Table)); 4] = [
+const PARTS: [(&str, Measure); 4] = [
     ("api", api::measure),
     ("store", store::measure),
     ("path", path::measure),
