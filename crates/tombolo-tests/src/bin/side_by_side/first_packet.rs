@@ -13,7 +13,7 @@ use crate::link::Pair;
 use crate::path::sockets;
 use crate::table::{Table, Target};
 
-const SAMPLES: usize = 20;
+const SAMPLES: usize = 40;
 const OTHERS: usize = 100;
 
 /// Measures it.
