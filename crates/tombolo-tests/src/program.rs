@@ -75,11 +75,6 @@ impl Program {
             .expect("nobody panics with the lock")
             .clone()
     }
-
-    /// The process id of `tombolo run`.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
 }
 
 impl Drop for Program {

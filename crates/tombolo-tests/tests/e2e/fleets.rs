@@ -128,3 +128,29 @@ fn overlapping_networks_give_a_failed_connection_that_names_both() {
         assert!(message.contains(cidr), "{cidr} is not in {message}");
     }
 }
+
+#[test]
+fn a_vpc_in_another_region_is_not_connected() {
+    let server = Dev::start_simulated();
+    let (studio, backend) = (server.studio(), server.backend());
+    let elsewhere = backend.in_region("eu-west-1");
+    let vpc = story::vpc(&elsewhere, "10.60.0.0/24");
+    story::authorize(&elsewhere, &studio, &vpc);
+    let build = build::import(&server, &[("server", build::IDLE)]);
+    let fleet = story::active_fleet(&studio, &build, "server", "");
+
+    let refusal = story::refused(story::request_connection(&studio, &backend, &fleet, &vpc));
+    assert_eq!(refusal.code, "InvalidRequestException", "{refusal}");
+    for region in ["eu-west-1", "us-west-2"] {
+        assert!(
+            refusal.message.contains(region),
+            "{region} is not in {refusal}"
+        );
+    }
+    assert!(story::connections(&studio, &fleet).is_empty());
+    let seen = backend.ec2("DescribeVpcs", &[]).unwrap();
+    assert!(
+        !seen.all("vpcId").contains(&vpc),
+        "it is seen in the other Region"
+    );
+}
