@@ -15,8 +15,8 @@ use tombolo_store::{
     Watch, keys,
 };
 
-use super::server::{BACKEND, STUDIO, Server};
-use super::slow::Slow;
+use crate::server::{BACKEND, STUDIO, Server};
+use crate::slow::Slow;
 
 /// More than an operation is started over, so that a key that all of them write would fail some.
 const REQUESTS: usize = 300;
@@ -28,7 +28,7 @@ async fn create_vpcs_at_once(server: Server, store: Arc<dyn Store>) {
     for n in 0..REQUESTS {
         let server = server.clone();
         tasks.spawn(async move {
-            let account = server.account([STUDIO, BACKEND][n % 2]);
+            let account = server.ec2([STUDIO, BACKEND][n % 2]);
             account.vpc("10.0.0.0/16").await;
         });
     }
@@ -60,7 +60,7 @@ async fn a_number_is_not_given_again_after_a_restart() {
     let mut numbers = Vec::new();
     for _ in 0..3 {
         let server = Server::over(|_| store.clone());
-        let backend = server.account(BACKEND);
+        let backend = server.ec2(BACKEND);
         for cidr in ["10.0.0.0/16", "10.1.0.0/16"] {
             let id = backend.vpc(cidr).await.parse().unwrap();
             let key = keys::vpc(&backend.scope(), &id);
@@ -100,7 +100,7 @@ impl Store for Overtaken {
 #[tokio::test]
 async fn a_request_that_others_always_overtake_is_to_be_sent_again() {
     let server = Server::over(|store| Arc::new(Overtaken(store)));
-    let backend = server.account(BACKEND);
+    let backend = server.ec2(BACKEND);
     let input = json!({"CidrBlock": "10.0.0.0/16"});
     let message = "CreateVpc met other changes of the same resources 100 times; try it again.";
     backend

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::server::{AWAY, BACKEND, STUDIO, Server, each, filter, text};
+use super::resources::filter;
+use crate::document::text;
+use crate::server::{AWAY, BACKEND, STUDIO, Server};
 
 /// Operation, list in its output, ids in its input, the id in an item.
 const DESCRIBES: [(&str, &str, &str, &str); 6] = [
@@ -36,19 +38,15 @@ const DESCRIBES: [(&str, &str, &str, &str); 6] = [
 
 /// Seven VPCs of the backend's, each with a subnet, an interface and a peering connection.
 async fn seven_of_each(server: &Server) {
-    let backend = server.account(BACKEND);
-    let studio = server.account(STUDIO);
+    let backend = server.ec2(BACKEND);
+    let studio = server.ec2(STUDIO);
     for n in 0..7 {
         let vpc = backend.vpc(&format!("10.{n}.0.0/16")).await;
         let subnet = backend.subnet(&vpc, &format!("10.{n}.0.0/24")).await;
         backend.interface(&subnet).await;
         let fleet = studio.fleet().await;
-        let authorize = json!({"GameLiftAwsAccountId": STUDIO, "PeerVpcId": vpc});
-        backend
-            .gamelift("CreateVpcPeeringAuthorization", authorize)
-            .await;
-        let connect = json!({"FleetId": fleet, "PeerVpcAwsAccountId": BACKEND, "PeerVpcId": vpc});
-        studio.gamelift("CreateVpcPeeringConnection", connect).await;
+        backend.authorize(STUDIO, &vpc).await;
+        studio.connect(&fleet, BACKEND, &vpc).await;
     }
 }
 
@@ -56,7 +54,7 @@ async fn seven_of_each(server: &Server) {
 async fn ids_select() {
     let server = Server::new();
     seven_of_each(&server).await;
-    let backend = server.account(BACKEND);
+    let backend = server.ec2(BACKEND);
     for (operation, list, ids, id) in DESCRIBES {
         let all = each(&backend.all(operation, list).await, id);
         assert_eq!(all.len(), 7, "{operation}");
@@ -70,7 +68,7 @@ async fn ids_select() {
 #[tokio::test]
 async fn ids_are_refused_when_malformed_unknown_or_paged() {
     let server = Server::new();
-    let backend = server.account(BACKEND);
+    let backend = server.ec2(BACKEND);
     let vpc = backend.vpc("10.0.0.0/16").await;
     let texts = [
         (
@@ -140,7 +138,7 @@ async fn ids_are_refused_when_malformed_unknown_or_paged() {
 async fn pages_follow_each_other_without_gap() {
     let server = Server::new();
     seven_of_each(&server).await;
-    let backend = server.account(BACKEND);
+    let backend = server.ec2(BACKEND);
     for vpc in backend.all("DescribeVpcs", "Vpcs").await {
         let input = json!({"Resources": [vpc["VpcId"]], "Tags": [{"Key": "Name"}]});
         backend.call("CreateTags", input).await;
@@ -164,7 +162,7 @@ async fn pages_follow_each_other_without_gap() {
             "The token is invalid: use the NextToken of the page before, with the same operation \
              ({operation}), account and Region."
         );
-        for caller in [server.account(STUDIO), server.account_in(BACKEND, AWAY)] {
+        for caller in [server.ec2(STUDIO), server.ec2_in(BACKEND, AWAY)] {
             let stolen = json!({"NextToken": token});
             caller
                 .refused(operation, stolen, "InvalidNextToken", &message)
@@ -188,7 +186,7 @@ async fn pages_follow_each_other_without_gap() {
 #[tokio::test]
 async fn max_results_has_bounds_where_the_model_has_none() {
     let server = Server::new();
-    let backend = server.account(BACKEND);
+    let backend = server.ec2(BACKEND);
     for (max, why) in [
         (4, "Expecting a value of at least 5."),
         (-1, "Expecting a value of at least 5."),
@@ -205,7 +203,7 @@ async fn max_results_has_bounds_where_the_model_has_none() {
 #[tokio::test]
 async fn filters_are_refused_when_unknown_empty_or_too_many() {
     let server = Server::new();
-    let backend = server.account(BACKEND);
+    let backend = server.ec2(BACKEND);
     let many: Vec<String> = (0..201).map(|n| n.to_string()).collect();
     for (operation, ..) in DESCRIBES {
         let table = [
@@ -245,7 +243,7 @@ async fn filters_are_refused_when_unknown_empty_or_too_many() {
 async fn tags_filter_every_resource() {
     let server = Server::new();
     seven_of_each(&server).await;
-    let backend = server.account(BACKEND);
+    let backend = server.ec2(BACKEND);
     for (operation, list, _, id) in DESCRIBES {
         let all = each(&backend.all(operation, list).await, id);
         for (resource, stage) in [(&all[0], "beta"), (&all[1], "live"), (&all[2], "live")] {
@@ -280,7 +278,7 @@ async fn tags_filter_every_resource() {
 #[tokio::test]
 async fn fields_filter_vpcs_subnets_tables_and_groups() {
     let server = Server::new();
-    let backend = server.account(BACKEND);
+    let backend = server.ec2(BACKEND);
     let vpc = backend.vpc("10.1.0.0/16").await;
     backend.vpc("10.2.0.0/16").await;
     let subnet = backend.subnet(&vpc, "10.1.0.0/24").await;
@@ -364,7 +362,7 @@ async fn fields_filter_vpcs_subnets_tables_and_groups() {
 #[tokio::test]
 async fn group_names_need_a_default_vpc() {
     let server = Server::new();
-    let backend = server.account(BACKEND);
+    let backend = server.ec2(BACKEND);
     backend.vpc("10.0.0.0/16").await;
     let message = "GroupNames names security groups of a default VPC, and Tombolo makes none. Use \
                    GroupIds, or the filters group-name and vpc-id.";
@@ -377,4 +375,11 @@ async fn group_names_need_a_default_vpc() {
             message,
         )
         .await;
+}
+
+/// The member `name` of each, sorted.
+fn each(values: &[Value], name: &str) -> Vec<String> {
+    let mut each: Vec<String> = values.iter().map(|value| text(&value[name])).collect();
+    each.sort();
+    each
 }

@@ -7,13 +7,14 @@ use tombolo_domain::fleet::{EventCode, FleetEvent};
 use tombolo_domain::id::{EventId, IdSource};
 use tombolo_store::typed::Committed;
 
-use super::server::{
-    AWAY, HOME, STRANGER, STUDIO, Server, assert_refused, fleet_input, list, text,
-};
+use super::resources::fleet_input;
+use crate::account::assert_refused;
+use crate::document::{list, text};
+use crate::server::{AWAY, HOME, STRANGER, STUDIO, Server};
 
 async fn codes(server: &Server, input: Value) -> Vec<String> {
     let output = server
-        .account(STUDIO)
+        .gamelift(STUDIO)
         .call("DescribeFleetEvents", input)
         .await;
     let events = list(&output["Events"]);
@@ -45,7 +46,7 @@ async fn write(server: &Server, fleet: &str, code: EventCode, at: Timestamp, num
 #[tokio::test]
 async fn a_new_fleet_has_the_event_of_its_creation() {
     let server = Server::new();
-    let studio = server.account(STUDIO);
+    let studio = server.gamelift(STUDIO);
     let fleet = studio.fleet().await;
     let vpc = studio.hidden_vpc(&fleet).await;
     let arn = text(&studio.attributes(&fleet).await["FleetArn"]);
@@ -77,7 +78,7 @@ async fn an_anywhere_fleet_was_created_and_then_active() {
         "Name": "desks", "ComputeType": "ANYWHERE",
         "Locations": [{"Location": "custom-office"}],
     });
-    let fleet = server.account(STUDIO).fleet_with(input).await;
+    let fleet = server.gamelift(STUDIO).fleet_with(input).await;
     assert_eq!(
         codes(&server, json!({"FleetId": fleet})).await,
         ["FLEET_STATE_ACTIVE", "FLEET_CREATED"]
@@ -87,7 +88,7 @@ async fn an_anywhere_fleet_was_created_and_then_active() {
 #[tokio::test]
 async fn events_come_newest_first_within_the_window_and_in_pages() {
     let server = Server::new();
-    let studio = server.account(STUDIO);
+    let studio = server.gamelift(STUDIO);
     let build = studio.ready_build().await;
     let fleet = studio.fleet_with(fleet_input(&build)).await;
     let neighbour = studio.fleet_with(fleet_input(&build)).await;
@@ -160,7 +161,7 @@ async fn events_come_newest_first_within_the_window_and_in_pages() {
 #[tokio::test]
 async fn windows_tokens_and_fleets_that_cannot_be_are_refused() {
     let server = Server::new();
-    let studio = server.account(STUDIO);
+    let studio = server.gamelift(STUDIO);
     let fleet = studio.fleet().await;
     let neighbour = studio.fleet().await;
     let at = server.now();
@@ -187,14 +188,14 @@ async fn windows_tokens_and_fleets_that_cannot_be_are_refused() {
             "NextToken is not one that this request gave; leave it out to start at the first page.",
         ),
     ] {
-        let refusal = studio.refused("DescribeFleetEvents", input).await;
+        let refusal = studio.refusal("DescribeFleetEvents", input).await;
         assert_refused(&refusal, "InvalidRequestException", message);
     }
     for (account, region) in [(STRANGER, HOME), (STUDIO, AWAY)] {
-        let caller = server.account_in(account, region);
+        let caller = server.gamelift_in(account, region);
         assert_refused(
             &caller
-                .refused("DescribeFleetEvents", json!({"FleetId": fleet}))
+                .refusal("DescribeFleetEvents", json!({"FleetId": fleet}))
                 .await,
             "NotFoundException",
             &format!("Fleet {fleet} was not found in account {account} and Region {region}."),

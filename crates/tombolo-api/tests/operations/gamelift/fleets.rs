@@ -4,16 +4,17 @@ use serde_json::{Value, json};
 use tombolo_domain::fleet::{Compute, FleetStatus};
 use tombolo_store::keys;
 
-use super::server::{
-    AWAY, HOME, STRANGER, STUDIO, Server, assert_refused, fleet_input, list, text, with,
-};
+use super::resources::fleet_input;
+use crate::account::assert_refused;
+use crate::document::{list, text, with};
+use crate::server::{AWAY, HOME, STRANGER, STUDIO, Server};
 
 const UNKNOWN: &str = "fleet-00000000-0000-4000-8000-000000000000";
 
 #[tokio::test]
 async fn a_fleet_starts_as_new_and_shows_its_attributes() {
     let server = Server::new();
-    let studio = server.account(STUDIO);
+    let studio = server.gamelift(STUDIO);
     let build = studio.ready_build().await;
     let created = studio.call("CreateFleet", fleet_input(&build)).await;
     let shown = &created["FleetAttributes"];
@@ -56,7 +57,7 @@ async fn a_fleet_starts_as_new_and_shows_its_attributes() {
 #[tokio::test]
 async fn a_fleet_hides_a_vpc_with_one_subnet_from_the_shared_address_space() {
     let server = Server::new();
-    let studio = server.account(STUDIO);
+    let studio = server.gamelift(STUDIO);
     let fleet = studio.fleet().await;
     let vpc = studio.hidden_vpc(&fleet).await;
     assert_eq!(vpc.cidr.to_string(), "100.64.0.0/24");
@@ -71,7 +72,7 @@ async fn a_fleet_hides_a_vpc_with_one_subnet_from_the_shared_address_space() {
 
     // Nobody can authorize a peering with it, not even its owner.
     let input = json!({"GameLiftAwsAccountId": STUDIO, "PeerVpcId": vpc.id});
-    let refusal = studio.refused("CreateVpcPeeringAuthorization", input).await;
+    let refusal = studio.refusal("CreateVpcPeeringAuthorization", input).await;
     assert_refused(
         &refusal,
         "NotFoundException",
@@ -85,7 +86,7 @@ async fn a_fleet_hides_a_vpc_with_one_subnet_from_the_shared_address_space() {
 #[tokio::test]
 async fn what_was_asked_for_is_kept() {
     let server = Server::new();
-    let studio = server.account(STUDIO);
+    let studio = server.gamelift(STUDIO);
     let build = studio.ready_build().await;
     let asked = json!({
         "Name": "islands",
@@ -134,7 +135,7 @@ async fn what_was_asked_for_is_kept() {
 #[tokio::test]
 async fn an_anywhere_fleet_is_active_at_once_and_has_no_vpc() {
     let server = Server::new();
-    let studio = server.account(STUDIO);
+    let studio = server.gamelift(STUDIO);
     let created = studio.call("CreateFleet", anywhere()).await;
     let shown = &created["FleetAttributes"];
     assert_eq!(shown["Status"], "ACTIVE");
@@ -161,7 +162,7 @@ fn anywhere() -> Value {
 #[tokio::test]
 async fn requests_that_cannot_be_are_refused_with_the_reason() {
     let server = Server::new();
-    let studio = server.account(STUDIO);
+    let studio = server.gamelift(STUDIO);
     let build = studio.ready_build().await;
     let ec2 = || fleet_input(&build);
     let permission = |from: u16, to: u16, range: &str| json!([{"FromPort": from, "ToPort": to, "IpRange": range, "Protocol": "TCP"}]);
@@ -307,7 +308,7 @@ async fn requests_that_cannot_be_are_refused_with_the_reason() {
         ),
     ];
     for (input, message) in refused {
-        let refusal = studio.refused("CreateFleet", input).await;
+        let refusal = studio.refusal("CreateFleet", input).await;
         assert_refused(&refusal, "InvalidRequestException", message);
     }
 
@@ -317,7 +318,7 @@ async fn requests_that_cannot_be_are_refused_with_the_reason() {
         json!([{"Location": HOME}, {"Location": AWAY}]),
     );
     assert_refused(
-        &studio.refused("CreateFleet", remote).await,
+        &studio.refusal("CreateFleet", remote).await,
         "UnsupportedRegionException",
         "Location eu-west-1 is not served: a fleet has instances in its home Region us-west-2 only.",
     );
@@ -326,13 +327,13 @@ async fn requests_that_cannot_be_are_refused_with_the_reason() {
 #[tokio::test]
 async fn the_model_refuses_before_the_operation() {
     let server = Server::new();
-    let studio = server.account(STUDIO);
+    let studio = server.gamelift(STUDIO);
     let build = studio.ready_build().await;
     let nameless = with(fleet_input(&build), "Name", Value::Null);
     let long = with(fleet_input(&build), "Name", json!("n".repeat(10_000)));
     let empty = with(fleet_input(&build), "Name", json!(""));
     for input in [nameless, long, empty] {
-        let refusal = studio.refused("CreateFleet", input).await;
+        let refusal = studio.refusal("CreateFleet", input).await;
         assert_eq!(refusal.code, "InvalidRequestException");
         assert!(refusal.message.contains("'name'"), "{}", refusal.message);
     }
@@ -341,11 +342,11 @@ async fn the_model_refuses_before_the_operation() {
 #[tokio::test]
 async fn a_fleet_needs_a_ready_build_of_its_own_account_and_region() {
     let server = Server::new();
-    let studio = server.account(STUDIO);
+    let studio = server.gamelift(STUDIO);
     let awaiting = studio.call("CreateBuild", json!({})).await;
     let awaiting = text(&awaiting["Build"]["BuildId"]);
     assert_refused(
-        &studio.refused("CreateFleet", fleet_input(&awaiting)).await,
+        &studio.refusal("CreateFleet", fleet_input(&awaiting)).await,
         "NotReadyException",
         &format!(
             "Build {awaiting} is INITIALIZED; a fleet runs the files of a READY build, such as \
@@ -355,9 +356,9 @@ async fn a_fleet_needs_a_ready_build_of_its_own_account_and_region() {
 
     let ready = studio.ready_build().await;
     for (account, region) in [(STRANGER, HOME), (STUDIO, AWAY)] {
-        let caller = server.account_in(account, region);
+        let caller = server.gamelift_in(account, region);
         assert_refused(
-            &caller.refused("CreateFleet", fleet_input(&ready)).await,
+            &caller.refusal("CreateFleet", fleet_input(&ready)).await,
             "NotFoundException",
             &format!("Build {ready} was not found in account {account} and Region {region}."),
         );
@@ -367,10 +368,10 @@ async fn a_fleet_needs_a_ready_build_of_its_own_account_and_region() {
 #[tokio::test]
 async fn unknown_fleets_are_left_out_of_attributes() {
     let server = Server::new();
-    let studio = server.account(STUDIO);
+    let studio = server.gamelift(STUDIO);
     let [first, second] = [studio.fleet().await, studio.fleet().await];
-    let elsewhere = server.account_in(STUDIO, AWAY).fleet().await;
-    let strangers = server.account(STRANGER).fleet().await;
+    let elsewhere = server.gamelift_in(STUDIO, AWAY).fleet().await;
+    let strangers = server.gamelift(STRANGER).fleet().await;
 
     let named = json!({
         "FleetIds": [second, UNKNOWN, elsewhere, strangers, "containerfleet-1", first, second],
@@ -389,7 +390,7 @@ fn ids(attributes: &Value) -> Vec<String> {
 #[tokio::test]
 async fn fleets_are_listed_by_build_in_pages_and_without_the_terminated() {
     let server = Server::new();
-    let studio = server.account(STUDIO);
+    let studio = server.gamelift(STUDIO);
     let build = studio.ready_build().await;
     let mut of_build = Vec::new();
     for _ in 0..4 {

@@ -4,9 +4,9 @@
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use super::server::{
-    AWAY, Account, BACKEND, HOME, STRANGER, STUDIO, Server, assert_refused, list, text,
-};
+use crate::account::{Account, assert_refused};
+use crate::document::{list, text};
+use crate::server::{AWAY, BACKEND, HOME, STRANGER, STUDIO, Server};
 
 const UNKNOWN: &str = "vpc-00000000000000000";
 
@@ -24,7 +24,7 @@ async fn described(account: &Account<'_>) -> Vec<Value> {
 #[tokio::test]
 async fn an_authorization_is_valid_for_a_day_to_the_whole_second() {
     let server = Server::new();
-    let backend = server.account(BACKEND);
+    let backend = server.gamelift(BACKEND);
     let vpc = backend.vpc("10.0.0.0/16").await;
     let created = backend.authorize(STUDIO, &vpc).await;
     assert_eq!(
@@ -47,7 +47,7 @@ async fn an_authorization_is_valid_for_a_day_to_the_whole_second() {
 #[tokio::test]
 async fn issuing_again_renews() {
     let server = Server::new();
-    let backend = server.account(BACKEND);
+    let backend = server.gamelift(BACKEND);
     let vpc = backend.vpc("10.0.0.0/16").await;
     let first = backend.authorize(STUDIO, &vpc).await;
     server.advance(SignedDuration::from_hours(23));
@@ -64,14 +64,14 @@ async fn issuing_again_renews() {
 #[tokio::test]
 async fn both_sides_see_it_and_nobody_else() {
     let server = Server::new();
-    let backend = server.account(BACKEND);
+    let backend = server.gamelift(BACKEND);
     let vpc = backend.vpc("10.0.0.0/16").await;
     let given = backend.authorize(STUDIO, &vpc).await;
     let given = given["VpcPeeringAuthorization"].clone();
-    let away = server.account_in(STUDIO, AWAY);
-    let strangers = server.account(STRANGER);
+    let away = server.gamelift_in(STUDIO, AWAY);
+    let strangers = server.gamelift(STRANGER);
     assert_eq!(described(&backend).await, std::slice::from_ref(&given));
-    assert_eq!(described(&server.account(STUDIO)).await, [given]);
+    assert_eq!(described(&server.gamelift(STUDIO)).await, [given]);
     assert!(described(&away).await.is_empty());
     assert!(described(&strangers).await.is_empty());
 }
@@ -79,7 +79,7 @@ async fn both_sides_see_it_and_nobody_else() {
 #[tokio::test]
 async fn an_authorization_for_oneself_is_shown_once() {
     let server = Server::new();
-    let studio = server.account(STUDIO);
+    let studio = server.gamelift(STUDIO);
     let vpc = studio.vpc("10.0.0.0/16").await;
     studio.authorize(STUDIO, &vpc).await;
     assert_eq!(described(&studio).await.len(), 1);
@@ -88,17 +88,17 @@ async fn an_authorization_for_oneself_is_shown_once() {
 #[tokio::test]
 async fn only_the_owner_of_the_vpc_authorizes() {
     let server = Server::new();
-    let vpc = server.account(BACKEND).vpc("10.0.0.0/16").await;
-    let backend_away = server.account_in(BACKEND, AWAY);
+    let vpc = server.gamelift(BACKEND).vpc("10.0.0.0/16").await;
+    let backend_away = server.gamelift_in(BACKEND, AWAY);
     for (account, vpc) in [
-        (&server.account(BACKEND), UNKNOWN),
-        (&server.account(BACKEND), "vpc-🏝"),
-        (&server.account(STUDIO), vpc.as_str()),
-        (&server.account(STRANGER), vpc.as_str()),
+        (&server.gamelift(BACKEND), UNKNOWN),
+        (&server.gamelift(BACKEND), "vpc-🏝"),
+        (&server.gamelift(STUDIO), vpc.as_str()),
+        (&server.gamelift(STRANGER), vpc.as_str()),
         (&backend_away, vpc.as_str()),
     ] {
         let refusal = account
-            .refused("CreateVpcPeeringAuthorization", named(STUDIO, vpc))
+            .refusal("CreateVpcPeeringAuthorization", named(STUDIO, vpc))
             .await;
         assert_refused(
             &refusal,
@@ -115,7 +115,7 @@ async fn only_the_owner_of_the_vpc_authorizes() {
 #[tokio::test]
 async fn an_account_id_has_twelve_digits() {
     let server = Server::new();
-    let backend = server.account(BACKEND);
+    let backend = server.gamelift(BACKEND);
     let vpc = backend.vpc("10.0.0.0/16").await;
     for wrong in ["11112222333", "1111222233334", "studio", "١١١١٢٢٢٢٣٣٣٣"] {
         for operation in [
@@ -123,7 +123,7 @@ async fn an_account_id_has_twelve_digits() {
             "DeleteVpcPeeringAuthorization",
         ] {
             assert_refused(
-                &backend.refused(operation, named(wrong, &vpc)).await,
+                &backend.refusal(operation, named(wrong, &vpc)).await,
                 "InvalidRequestException",
                 &format!(
                     "Value '{wrong}' at 'gameLiftAwsAccountId' is not an AWS account ID: it has 12 \
@@ -137,7 +137,7 @@ async fn an_account_id_has_twelve_digits() {
 #[tokio::test]
 async fn the_owner_cancels_and_only_what_is_valid() {
     let server = Server::new();
-    let backend = server.account(BACKEND);
+    let backend = server.gamelift(BACKEND);
     let vpc = backend.vpc("10.0.0.0/16").await;
     backend.authorize(STUDIO, &vpc).await;
 
@@ -149,8 +149,8 @@ async fn the_owner_cancels_and_only_what_is_valid() {
     for account in [STUDIO, STRANGER] {
         assert_refused(
             &server
-                .account(account)
-                .refused("DeleteVpcPeeringAuthorization", input.clone())
+                .gamelift(account)
+                .refusal("DeleteVpcPeeringAuthorization", input.clone())
                 .await,
             "NotFoundException",
             &not_found(&vpc, STUDIO),
@@ -165,7 +165,7 @@ async fn the_owner_cancels_and_only_what_is_valid() {
     for (account, vpc) in [(STUDIO, vpc.as_str()), (STRANGER, &vpc), (STUDIO, UNKNOWN)] {
         assert_refused(
             &backend
-                .refused("DeleteVpcPeeringAuthorization", named(account, vpc))
+                .refusal("DeleteVpcPeeringAuthorization", named(account, vpc))
                 .await,
             "NotFoundException",
             &not_found(vpc, account),
@@ -178,7 +178,7 @@ async fn the_owner_cancels_and_only_what_is_valid() {
     server.advance(SignedDuration::from_hours(24));
     assert_refused(
         &backend
-            .refused("DeleteVpcPeeringAuthorization", input)
+            .refusal("DeleteVpcPeeringAuthorization", input)
             .await,
         "NotFoundException",
         &not_found(&vpc, STUDIO),

@@ -7,7 +7,9 @@ use tombolo_domain::vpc::Attachment;
 use tombolo_store::keys;
 use tombolo_store::typed::Committed;
 
-use super::server::{AWAY, Account, BACKEND, STUDIO, Server, text};
+use crate::account::Account;
+use crate::document::text;
+use crate::server::{AWAY, BACKEND, STRANGER, STUDIO, Server};
 
 /// Every operation that takes an id, with `ids` where it takes them, the error it gives to whoever
 /// does not have the resource, and the words of its message before the id.
@@ -115,7 +117,7 @@ async fn require_unknown(caller: &Account<'_>, ids: &Ids) {
 #[tokio::test]
 async fn what_others_have_is_like_what_never_was() {
     let server = Server::new();
-    let backend = server.account(BACKEND);
+    let backend = server.ec2(BACKEND);
     let vpc = backend.vpc("10.0.0.0/16").await;
     let subnet = backend.subnet(&vpc, "10.0.0.0/24").await;
     let interface = backend.interface(&subnet).await;
@@ -136,7 +138,7 @@ async fn what_others_have_is_like_what_never_was() {
         table: "rtb-00000000000000000".to_owned(),
         group: "sg-00000000000000000".to_owned(),
     };
-    for caller in [server.account(STUDIO), server.account_in(BACKEND, AWAY)] {
+    for caller in [server.ec2(STUDIO), server.ec2_in(BACKEND, AWAY)] {
         require_unknown(&caller, &ids).await;
         require_unknown(&caller, &never).await;
     }
@@ -145,7 +147,7 @@ async fn what_others_have_is_like_what_never_was() {
 #[tokio::test]
 async fn a_fleets_hidden_network_is_unknown_to_its_own_account() {
     let server = Server::new();
-    let studio = server.account(STUDIO);
+    let studio = server.ec2(STUDIO);
     let fleet = studio.fleet().await.parse().unwrap();
     let scope = studio.scope();
     let mut tx = server.transaction();
@@ -175,22 +177,18 @@ async fn a_fleets_hidden_network_is_unknown_to_its_own_account() {
 #[tokio::test]
 async fn a_third_account_does_not_see_a_connection() {
     let server = Server::new();
-    let (backend, studio) = (server.account(BACKEND), server.account(STUDIO));
+    let (backend, studio) = (server.ec2(BACKEND), server.ec2(STUDIO));
     let vpc = backend.vpc("10.0.0.0/16").await;
     let fleet = studio.fleet().await;
-    let authorize = json!({"GameLiftAwsAccountId": STUDIO, "PeerVpcId": vpc});
-    backend
-        .gamelift("CreateVpcPeeringAuthorization", authorize)
-        .await;
-    let connect = json!({"FleetId": fleet, "PeerVpcAwsAccountId": BACKEND, "PeerVpcId": vpc});
-    studio.gamelift("CreateVpcPeeringConnection", connect).await;
-    let id = server.connection().await.id;
+    backend.authorize(STUDIO, &vpc).await;
+    studio.connect(&fleet, BACKEND, &vpc).await;
+    let id = server.only_connection().await.id;
     let message = format!("The vpcPeeringConnection ID '{id}' does not exist");
     let code = "InvalidVpcPeeringConnectionID.NotFound";
     for stranger in [
-        server.account("777788889999"),
-        server.account_in(BACKEND, AWAY),
-        server.account_in(STUDIO, AWAY),
+        server.ec2(STRANGER),
+        server.ec2_in(BACKEND, AWAY),
+        server.ec2_in(STUDIO, AWAY),
     ] {
         for (operation, input) in [
             (

@@ -2,12 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::server::{BACKEND, Server, text, with};
+use crate::document::{text, with};
+use crate::server::{BACKEND, Server};
 
 #[tokio::test]
 async fn a_new_subnet_is_shown_in_full() {
     let server = Server::new();
-    let backend = server.account(BACKEND);
+    let backend = server.ec2(BACKEND);
     let vpc = backend.vpc("10.0.0.0/16").await;
     let created = backend
         .call(
@@ -47,7 +48,7 @@ async fn a_new_subnet_is_shown_in_full() {
 #[tokio::test]
 async fn interfaces_take_addresses_off_the_count() {
     let server = Server::new();
-    let backend = server.account(BACKEND);
+    let backend = server.ec2(BACKEND);
     let vpc = backend.vpc("10.0.0.0/16").await;
     let subnet = backend.subnet(&vpc, "10.0.0.0/28").await;
     let count = async || {
@@ -63,7 +64,7 @@ async fn interfaces_take_addresses_off_the_count() {
 #[tokio::test]
 async fn subnets_fill_a_vpc_side_by_side() {
     let server = Server::new();
-    let backend = server.account(BACKEND);
+    let backend = server.ec2(BACKEND);
     let vpc = backend.vpc("10.0.0.0/24").await;
     let twin = backend.vpc("10.0.0.0/24").await;
     for vpc in [vpc, twin] {
@@ -75,7 +76,7 @@ async fn subnets_fill_a_vpc_side_by_side() {
 #[tokio::test]
 async fn create_subnet_refuses() {
     let server = Server::new();
-    let backend = server.account(BACKEND);
+    let backend = server.ec2(BACKEND);
     let vpc = backend.vpc("10.0.0.0/16").await;
     let taken = backend.subnet(&vpc, "10.0.1.0/24").await;
     let cidr = |cidr: &str| json!({"VpcId": vpc, "CidrBlock": cidr});
@@ -160,7 +161,7 @@ async fn create_subnet_refuses() {
 #[tokio::test]
 async fn a_subnet_goes_when_it_is_empty_and_its_tags_with_it() {
     let server = Server::new();
-    let backend = server.account(BACKEND);
+    let backend = server.ec2(BACKEND);
     let vpc = backend.vpc("10.0.0.0/16").await;
     let before = server.keys("").await;
     let subnet = backend.subnet(&vpc, "10.0.0.0/24").await;

@@ -9,7 +9,8 @@ use tombolo_store::{
     Entry, KeyRange, MemoryStore, Page, Revision, Store, StoreError, Txn, TxnOutcome, Watch,
 };
 
-use super::server::{BACKEND, Server, text};
+use crate::document::text;
+use crate::server::{BACKEND, Server};
 
 /// A store that remembers which ranges were read.
 struct Remembering {
@@ -51,7 +52,7 @@ async fn an_operation_on_one_resource_reads_what_is_in_its_vpc() {
             ranges: ranges.clone(),
         })
     });
-    let backend = server.account(BACKEND);
+    let backend = server.ec2(BACKEND);
     let vpc = backend.vpc("10.0.0.0/16").await;
     let subnet = backend.subnet(&vpc, "10.0.0.0/24").await;
     let interface = text(&backend.interface(&subnet).await["NetworkInterfaceId"]);
@@ -113,7 +114,7 @@ async fn assert_reads_only<T>(
 #[tokio::test]
 async fn what_was_deleted_is_not_found_by_its_id() {
     let server = Server::new();
-    let backend = server.account(BACKEND);
+    let backend = server.ec2(BACKEND);
     let before = server.keys("located/").await;
     let vpc = backend.vpc("10.0.0.0/16").await;
     let subnet = backend.subnet(&vpc, "10.0.0.0/24").await;

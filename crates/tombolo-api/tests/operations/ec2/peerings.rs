@@ -8,7 +8,9 @@ use tombolo_domain::vpc::{Route, RouteTarget};
 use tombolo_store::keys;
 use tombolo_store::typed::Committed;
 
-use super::server::{Account, BACKEND, STUDIO, Server, filter, text};
+use super::resources::filter;
+use crate::document::text;
+use crate::server::{BACKEND, STUDIO, Server};
 
 const OPERATION: &str = "DescribeVpcPeeringConnections";
 const LIST: &str = "VpcPeeringConnections";
@@ -16,40 +18,26 @@ const LIST: &str = "VpcPeeringConnections";
 /// A VPC of the backend's with a connection that the studio's fleet asked for. Gives the VPC and
 /// the time that the authorization ends.
 async fn requested(server: &Server) -> (String, Value) {
-    let backend = server.account(BACKEND);
-    let studio = server.account(STUDIO);
+    let backend = server.ec2(BACKEND);
+    let studio = server.ec2(STUDIO);
     let vpc = backend.vpc("10.0.0.0/16").await;
     let fleet = studio.fleet().await;
-    let expires = connect(&backend, &studio, &vpc, &fleet).await;
+    let authorized = backend.authorize(STUDIO, &vpc).await;
+    studio.connect(&fleet, BACKEND, &vpc).await;
+    let expires = authorized["VpcPeeringAuthorization"]["ExpirationTime"].clone();
     (vpc, expires)
 }
 
-async fn connect(owner: &Account<'_>, studio: &Account<'_>, vpc: &str, fleet: &str) -> Value {
-    let fleet_account = studio.scope().account;
-    let authorize = json!({"GameLiftAwsAccountId": fleet_account, "PeerVpcId": vpc});
-    let authorized = owner
-        .gamelift("CreateVpcPeeringAuthorization", authorize)
-        .await;
-    let connect = json!({
-        "FleetId": fleet,
-        "PeerVpcAwsAccountId": owner.scope().account,
-        "PeerVpcId": vpc,
-    });
-    studio.gamelift("CreateVpcPeeringConnection", connect).await;
-    authorized["VpcPeeringAuthorization"]["ExpirationTime"].clone()
+/// Takes `step` on the only connection.
+async fn step(server: &Server, step: Step) {
+    let fleet = server.only_connection().await.fleet;
+    server.step(fleet.as_str(), step).await;
 }
 
-/// Takes the only connection to `active`.
-async fn activate(server: &Server) {
-    for step in [Step::Deliver, Step::Accept, Step::Provisioned] {
-        server.step(step).await;
-    }
-}
-
-/// Writes the route and the rule of the only connection, as the peering reconciler does.
+/// Writes the route and the rule of the only connection, as the network reconciler does.
 async fn open(server: &Server) {
-    let connection = server.connection().await;
-    let scope = server.account(BACKEND).scope();
+    let connection = server.only_connection().await;
+    let scope = server.ec2(BACKEND).scope();
     let vpc = &connection.accepter.vpc;
     let mut tx = server.transaction();
     for mut table in tx.list(&keys::route_tables_of(&scope, vpc)).await.unwrap() {
@@ -75,7 +63,7 @@ async fn open(server: &Server) {
 async fn both_owners_see_a_connection_in_full() {
     let server = Server::new();
     let (vpc, expires) = requested(&server).await;
-    let connection = server.connection().await;
+    let connection = server.only_connection().await;
     let options = json!({
         "AllowDnsResolutionFromRemoteVpc": false,
         "AllowEgressFromLocalClassicLinkToRemoteVpc": false,
@@ -108,15 +96,13 @@ async fn both_owners_see_a_connection_in_full() {
         "Tags": [],
     });
     for account in [BACKEND, STUDIO] {
-        assert_eq!(
-            server.account(account).only(OPERATION, LIST).await,
-            expected
-        );
+        assert_eq!(server.ec2(account).only(OPERATION, LIST).await, expected);
     }
 
-    activate(&server).await;
+    let fleet = server.only_connection().await.fleet;
+    server.activate(fleet.as_str()).await;
     for account in [BACKEND, STUDIO] {
-        let shown = server.account(account).only(OPERATION, LIST).await;
+        let shown = server.ec2(account).only(OPERATION, LIST).await;
         assert_eq!(
             shown["Status"],
             json!({"Code": "active", "Message": "Active"})
@@ -128,10 +114,11 @@ async fn both_owners_see_a_connection_in_full() {
 #[tokio::test]
 async fn a_connection_within_one_account_is_shown_once() {
     let server = Server::new();
-    let studio = server.account(STUDIO);
+    let studio = server.ec2(STUDIO);
     let vpc = studio.vpc("10.0.0.0/16").await;
     let fleet = studio.fleet().await;
-    connect(&studio, &studio, &vpc, &fleet).await;
+    studio.authorize(STUDIO, &vpc).await;
+    studio.connect(&fleet, STUDIO, &vpc).await;
     let shown = studio.only(OPERATION, LIST).await;
     assert_eq!(shown["AccepterVpcInfo"]["VpcId"], vpc.as_str());
 }
@@ -140,12 +127,12 @@ async fn a_connection_within_one_account_is_shown_once() {
 async fn fields_filter_connections() {
     let server = Server::new();
     let (vpc, _) = requested(&server).await;
-    let connection = server.connection().await;
+    let connection = server.only_connection().await;
     let (id, cidr) = (
         connection.id.to_string(),
         connection.requester.cidr.to_string(),
     );
-    let backend = server.account(BACKEND);
+    let backend = server.ec2(BACKEND);
     for (name, value, count) in [
         ("status-code", "initiating-request", 1),
         ("status-code", "active", 0),
@@ -168,14 +155,14 @@ async fn fields_filter_connections() {
 async fn each_owner_has_tags_of_its_own_on_a_connection() {
     let server = Server::new();
     requested(&server).await;
-    let id = server.connection().await.id;
+    let id = server.only_connection().await.id;
     for account in [BACKEND, STUDIO] {
         let tags = json!([{"Key": "owner", "Value": account}]);
         let input = json!({"Resources": [id], "Tags": tags});
-        server.account(account).call("CreateTags", input).await;
+        server.ec2(account).call("CreateTags", input).await;
     }
     for account in [BACKEND, STUDIO] {
-        let shown = server.account(account).only(OPERATION, LIST).await;
+        let shown = server.ec2(account).only(OPERATION, LIST).await;
         assert_eq!(shown["Tags"], json!([{"Key": "owner", "Value": account}]));
     }
 }
@@ -184,11 +171,11 @@ async fn each_owner_has_tags_of_its_own_on_a_connection() {
 async fn a_route_is_a_black_hole_until_its_connection_is_active() {
     let server = Server::new();
     requested(&server).await;
-    server.step(Step::Deliver).await;
-    server.step(Step::Accept).await;
+    step(&server, Step::Deliver).await;
+    step(&server, Step::Accept).await;
     open(&server).await;
-    let connection = server.connection().await;
-    let backend = server.account(BACKEND);
+    let connection = server.only_connection().await;
+    let backend = server.ec2(BACKEND);
     let route = async || {
         let table = backend.only("DescribeRouteTables", "RouteTables").await;
         table["Routes"][1].clone()
@@ -203,9 +190,9 @@ async fn a_route_is_a_black_hole_until_its_connection_is_active() {
         })
     };
     assert_eq!(route().await, expected("blackhole"));
-    server.step(Step::Provisioned).await;
+    step(&server, Step::Provisioned).await;
     assert_eq!(route().await, expected("active"));
-    server.step(Step::Delete(BACKEND.parse().unwrap())).await;
+    step(&server, Step::Delete(BACKEND.parse().unwrap())).await;
     assert_eq!(route().await, expected("blackhole"));
     let filters = filter("route.vpc-peering-connection-id", connection.id.as_str());
     let found = backend
@@ -219,9 +206,9 @@ async fn a_connections_rule_names_it() {
     let server = Server::new();
     requested(&server).await;
     open(&server).await;
-    let connection = server.connection().await;
+    let connection = server.only_connection().await;
     let group = server
-        .account(BACKEND)
+        .ec2(BACKEND)
         .only("DescribeSecurityGroups", "SecurityGroups")
         .await;
     let permissions = group["IpPermissions"].as_array().unwrap();
@@ -257,28 +244,28 @@ async fn deleting_the_vpc_ends_its_connection_and_its_authorization() {
         let server = Server::new();
         let (vpc, _) = requested(&server).await;
         for step in steps {
-            server.step(step).await;
+            self::step(&server, step).await;
         }
         let owner = BACKEND.parse().unwrap();
         let delete = json!({"VpcId": vpc});
-        server.account(BACKEND).call("DeleteVpc", delete).await;
+        server.ec2(BACKEND).call("DeleteVpc", delete).await;
         assert_eq!(
-            server.connection().await.state,
+            server.only_connection().await.state,
             State::Deleting { by: owner }
         );
         assert!(server.keys("authoriz").await.is_empty());
 
-        server.step(Step::Removed).await;
+        step(&server, Step::Removed).await;
         let two_hours = SignedDuration::from_hours(2);
         for account in [BACKEND, STUDIO] {
-            let shown = server.account(account).only(OPERATION, LIST).await;
+            let shown = server.ec2(account).only(OPERATION, LIST).await;
             let message = format!("Deleted by {BACKEND}");
             let status = json!({"Code": "deleted", "Message": message});
             assert_eq!(shown["Status"], status);
         }
         server.advance(two_hours);
         for account in [BACKEND, STUDIO] {
-            let shown = server.account(account).all(OPERATION, LIST).await;
+            let shown = server.ec2(account).all(OPERATION, LIST).await;
             assert_eq!(shown, Vec::<Value>::new());
         }
     }
@@ -288,22 +275,23 @@ async fn deleting_the_vpc_ends_its_connection_and_its_authorization() {
 async fn deleting_the_vpc_leaves_a_connection_that_is_over() {
     let server = Server::new();
     let (vpc, _) = requested(&server).await;
-    activate(&server).await;
+    let fleet = server.only_connection().await.fleet;
+    server.activate(fleet.as_str()).await;
     let studio = STUDIO.parse().unwrap();
-    server.step(Step::Delete(studio)).await;
-    let before = server.connection().await;
+    step(&server, Step::Delete(studio)).await;
+    let before = server.only_connection().await;
     let delete = json!({"VpcId": vpc});
-    server.account(BACKEND).call("DeleteVpc", delete).await;
-    assert_eq!(server.connection().await, before);
+    server.ec2(BACKEND).call("DeleteVpc", delete).await;
+    assert_eq!(server.only_connection().await, before);
 }
 
 #[tokio::test]
 async fn a_forgotten_connection_is_unknown() {
     let server = Server::new();
     requested(&server).await;
-    let id = text(&json!(server.connection().await.id));
-    server.step(Step::Delete(STUDIO.parse().unwrap())).await;
-    server.step(Step::Removed).await;
+    let id = text(&json!(server.only_connection().await.id));
+    step(&server, Step::Delete(STUDIO.parse().unwrap())).await;
+    step(&server, Step::Removed).await;
     server.advance(SignedDuration::from_hours(2));
     let message = format!("The vpcPeeringConnection ID '{id}' does not exist");
     let code = "InvalidVpcPeeringConnectionID.NotFound";
@@ -311,7 +299,7 @@ async fn a_forgotten_connection_is_unknown() {
         (OPERATION, json!({"VpcPeeringConnectionIds": [id]})),
         ("CreateTags", json!({"Resources": [id], "Tags": []})),
     ] {
-        let backend = server.account(BACKEND);
+        let backend = server.ec2(BACKEND);
         backend.refused(operation, input, code, &message).await;
     }
 }

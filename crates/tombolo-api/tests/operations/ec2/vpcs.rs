@@ -2,12 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::server::{AWAY, BACKEND, Server, text, with};
+use crate::document::{text, with};
+use crate::server::{AWAY, BACKEND, STUDIO, Server};
 
 #[tokio::test]
 async fn a_new_vpc_is_shown_in_full() {
     let server = Server::new();
-    let backend = server.account(BACKEND);
+    let backend = server.ec2(BACKEND);
     let created = backend
         .call(
             "CreateVpc",
@@ -40,14 +41,14 @@ async fn a_new_vpc_is_shown_in_full() {
     });
     assert_eq!(created["Vpc"], expected);
     assert_eq!(backend.only("DescribeVpcs", "Vpcs").await, expected);
-    let elsewhere = server.account_in(BACKEND, AWAY);
+    let elsewhere = server.ec2_in(BACKEND, AWAY);
     assert!(elsewhere.all("DescribeVpcs", "Vpcs").await.is_empty());
 }
 
 #[tokio::test]
 async fn a_vpc_comes_with_a_main_route_table() {
     let server = Server::new();
-    let backend = server.account(BACKEND);
+    let backend = server.ec2(BACKEND);
     let vpc = backend.vpc("10.0.0.0/16").await;
     let table = backend.only("DescribeRouteTables", "RouteTables").await;
     let id = text(&table["RouteTableId"]);
@@ -80,7 +81,7 @@ async fn a_vpc_comes_with_a_main_route_table() {
 #[tokio::test]
 async fn a_vpc_comes_with_a_default_security_group() {
     let server = Server::new();
-    let backend = server.account(BACKEND);
+    let backend = server.ec2(BACKEND);
     let vpc = backend.vpc("10.0.0.0/16").await;
     let group = backend
         .only("DescribeSecurityGroups", "SecurityGroups")
@@ -117,7 +118,7 @@ async fn a_vpc_comes_with_a_default_security_group() {
 #[tokio::test]
 async fn create_vpc_refuses() {
     let server = Server::new();
-    let backend = server.account(BACKEND);
+    let backend = server.ec2(BACKEND);
     let cidr = |cidr: &str| json!({"CidrBlock": cidr});
     let good = || cidr("10.0.0.0/16");
     let tagged = |kind: Value, tags: Value| {
@@ -224,7 +225,7 @@ async fn a_dry_run_tells_what_would_be_refused_first() {
     let input = json!({"DryRun": true, "VpcId": "vpc-00000000000000000"});
     let message = "The vpc ID 'vpc-00000000000000000' does not exist";
     server
-        .account(BACKEND)
+        .ec2(BACKEND)
         .refused("DeleteVpc", input, "InvalidVpcID.NotFound", message)
         .await;
 }
@@ -232,7 +233,7 @@ async fn a_dry_run_tells_what_would_be_refused_first() {
 #[tokio::test]
 async fn deleting_a_vpc_leaves_nothing_of_it() {
     let server = Server::new();
-    let backend = server.account(BACKEND);
+    let backend = server.ec2(BACKEND);
     backend.vpc("10.1.0.0/16").await;
     let before = server.keys("").await;
 
@@ -251,10 +252,7 @@ async fn deleting_a_vpc_leaves_nothing_of_it() {
     let tags = json!([{"Key": "Name", "Value": "database"}]);
     let input = json!({"Resources": resources, "Tags": tags});
     backend.call("CreateTags", input).await;
-    let input = json!({"GameLiftAwsAccountId": "111122223333", "PeerVpcId": vpc});
-    backend
-        .gamelift("CreateVpcPeeringAuthorization", input)
-        .await;
+    backend.authorize(STUDIO, &vpc).await;
 
     backend.call("DeleteVpc", json!({"VpcId": vpc})).await;
     assert_eq!(server.keys("").await, before);
@@ -263,7 +261,7 @@ async fn deleting_a_vpc_leaves_nothing_of_it() {
 #[tokio::test]
 async fn a_vpc_with_a_subnet_stays() {
     let server = Server::new();
-    let backend = server.account(BACKEND);
+    let backend = server.ec2(BACKEND);
     let vpc = backend.vpc("10.0.0.0/16").await;
     let other = backend.vpc("10.0.0.0/16").await;
     let subnet = backend.subnet(&vpc, "10.0.0.0/24").await;

@@ -4,7 +4,10 @@ use serde_json::{Value, json};
 use tombolo_domain::vpc::Attachment;
 use tombolo_store::typed::Committed;
 
-use super::server::{Account, BACKEND, Server, filter, text, with};
+use super::resources::filter;
+use crate::account::Account;
+use crate::document::{text, with};
+use crate::server::{BACKEND, Server};
 
 /// A subnet of 11 usable addresses, 10.0.0.4 to 10.0.0.14, in a VPC of its own.
 async fn small_subnet(account: &Account<'_>) -> String {
@@ -20,7 +23,7 @@ const PROGRAM: Attachment = Attachment::Program {
 #[tokio::test]
 async fn a_new_interface_is_shown_in_full() {
     let server = Server::new();
-    let backend = server.account(BACKEND);
+    let backend = server.ec2(BACKEND);
     let subnet = small_subnet(&backend).await;
     let vpc = text(&backend.only("DescribeVpcs", "Vpcs").await["VpcId"]);
     let group = backend
@@ -66,7 +69,7 @@ async fn a_new_interface_is_shown_in_full() {
 #[tokio::test]
 async fn addresses_are_the_first_free_ones_until_there_are_none() {
     let server = Server::new();
-    let backend = server.account(BACKEND);
+    let backend = server.ec2(BACKEND);
     let subnet = small_subnet(&backend).await;
     let fixed = json!({"SubnetId": subnet, "PrivateIpAddress": "10.0.0.5"});
     backend.call("CreateNetworkInterface", fixed).await;
@@ -103,7 +106,7 @@ async fn addresses_are_the_first_free_ones_until_there_are_none() {
 #[tokio::test]
 async fn create_network_interface_refuses() {
     let server = Server::new();
-    let backend = server.account(BACKEND);
+    let backend = server.ec2(BACKEND);
     let subnet = small_subnet(&backend).await;
     backend.interface(&subnet).await;
     let vpc = text(&backend.only("DescribeVpcs", "Vpcs").await["VpcId"]);
@@ -205,7 +208,7 @@ async fn create_network_interface_refuses() {
 #[tokio::test]
 async fn the_same_client_token_makes_one_interface() {
     let server = Server::new();
-    let backend = server.account(BACKEND);
+    let backend = server.ec2(BACKEND);
     let subnet = small_subnet(&backend).await;
     let input = json!({"SubnetId": subnet, "Description": "db", "ClientToken": "once"});
     let first = backend.call("CreateNetworkInterface", input.clone()).await;
@@ -238,7 +241,7 @@ async fn the_same_client_token_makes_one_interface() {
 #[tokio::test]
 async fn an_interface_that_a_program_has_is_in_use() {
     let server = Server::new();
-    let backend = server.account(BACKEND);
+    let backend = server.ec2(BACKEND);
     let subnet = small_subnet(&backend).await;
     let mut tx = server.transaction();
     let interface = backend.attached_interface(&mut tx, &subnet, PROGRAM).await;
@@ -252,7 +255,7 @@ async fn an_interface_that_a_program_has_is_in_use() {
         shown["Attachment"],
         json!({
             "AttachmentId": format!("eni-attach-{digits}"),
-            "AttachTime": server.now().as_second(),
+            "AttachTime": 1_795_348_800.489,
             "DeleteOnTermination": true,
             "DeviceIndex": 0,
             "NetworkCardIndex": 0,
@@ -276,7 +279,7 @@ async fn an_interface_that_a_program_has_is_in_use() {
 #[tokio::test]
 async fn deleting_an_interface_takes_its_tags() {
     let server = Server::new();
-    let backend = server.account(BACKEND);
+    let backend = server.ec2(BACKEND);
     let subnet = small_subnet(&backend).await;
     let before = server.keys("").await;
     let interface = text(&backend.interface(&subnet).await["NetworkInterfaceId"]);
@@ -302,7 +305,7 @@ async fn deleting_an_interface_takes_its_tags() {
 #[tokio::test]
 async fn an_interface_conflicts_with_another_and_with_the_end_of_its_subnet() {
     let server = Server::new();
-    let backend = server.account(BACKEND);
+    let backend = server.ec2(BACKEND);
     let subnet = small_subnet(&backend).await;
     let mut slow = server.transaction();
     backend

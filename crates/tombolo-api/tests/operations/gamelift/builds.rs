@@ -3,16 +3,17 @@
 use serde_json::{Value, json};
 use tombolo_domain::fleet::FleetStatus;
 
-use super::server::{
-    AWAY, HOME, STRANGER, STUDIO, Server, assert_refused, fleet_input, list, text,
-};
+use super::resources::fleet_input;
+use crate::account::assert_refused;
+use crate::document::{list, text};
+use crate::server::{AWAY, HOME, STRANGER, STUDIO, Server};
 
 const UNKNOWN: &str = "build-00000000-0000-4000-8000-000000000000";
 
 #[tokio::test]
 async fn a_created_build_awaits_its_files() {
     let server = Server::new();
-    let studio = server.account(STUDIO);
+    let studio = server.gamelift(STUDIO);
     let created = studio
         .call(
             "CreateBuild",
@@ -44,7 +45,7 @@ async fn a_created_build_awaits_its_files() {
 #[tokio::test]
 async fn an_imported_build_is_ready() {
     let server = Server::new();
-    let studio = server.account(STUDIO);
+    let studio = server.gamelift(STUDIO);
     let id = studio.ready_build().await;
     let described = studio.call("DescribeBuild", json!({"BuildId": id})).await;
     assert_eq!(described["Build"]["Status"], "READY");
@@ -55,8 +56,8 @@ async fn an_imported_build_is_ready() {
 async fn builds_from_s3_are_refused_by_name() {
     let server = Server::new();
     let refusal = server
-        .account(STUDIO)
-        .refused("CreateBuild", json!({"StorageLocation": {"Bucket": "b"}}))
+        .gamelift(STUDIO)
+        .refusal("CreateBuild", json!({"StorageLocation": {"Bucket": "b"}}))
         .await;
     assert_refused(
         &refusal,
@@ -69,7 +70,7 @@ async fn builds_from_s3_are_refused_by_name() {
 #[tokio::test]
 async fn a_build_is_unknown_to_every_other_account_and_region() {
     let server = Server::new();
-    let id = server.account(STUDIO).ready_build().await;
+    let id = server.gamelift(STUDIO).ready_build().await;
     let arn = format!("arn:aws:gamelift:{HOME}:{STUDIO}:build/{id}");
     for (account, region, name) in [
         (STUDIO, HOME, UNKNOWN),
@@ -80,8 +81,8 @@ async fn a_build_is_unknown_to_every_other_account_and_region() {
         (STUDIO, AWAY, &arn),
     ] {
         for operation in ["DescribeBuild", "DeleteBuild"] {
-            let caller = server.account_in(account, region);
-            let refusal = caller.refused(operation, json!({"BuildId": name})).await;
+            let caller = server.gamelift_in(account, region);
+            let refusal = caller.refusal(operation, json!({"BuildId": name})).await;
             assert_refused(
                 &refusal,
                 "NotFoundException",
@@ -94,7 +95,7 @@ async fn a_build_is_unknown_to_every_other_account_and_region() {
 #[tokio::test]
 async fn builds_are_listed_by_status_and_in_pages() {
     let server = Server::new();
-    let studio = server.account(STUDIO);
+    let studio = server.gamelift(STUDIO);
     let mut ready = Vec::new();
     for _ in 0..5 {
         ready.push(studio.ready_build().await);
@@ -122,18 +123,18 @@ async fn builds_are_listed_by_status_and_in_pages() {
     assert_eq!(paged, ready);
     assert_eq!(sizes, [2, 2, 1]);
 
-    let other = server.account(STRANGER);
+    let other = server.gamelift(STRANGER);
     assert_eq!(
         other.call("ListBuilds", json!({})).await["Builds"],
         json!([])
     );
     // A token is good for the account that got it.
-    let stolen = other.refused("ListBuilds", input).await;
+    let stolen = other.refusal("ListBuilds", input).await;
     let bad_token = "NextToken is not one that this request gave; leave it out to start at the \
                      first page.";
     assert_refused(&stolen, "InvalidRequestException", bad_token);
     let nonsense = studio
-        .refused("ListBuilds", json!({"NextToken": "n🏝nsense"}))
+        .refusal("ListBuilds", json!({"NextToken": "n🏝nsense"}))
         .await;
     assert_refused(&nonsense, "InvalidRequestException", bad_token);
 }
@@ -141,12 +142,12 @@ async fn builds_are_listed_by_status_and_in_pages() {
 #[tokio::test]
 async fn a_build_goes_when_no_fleet_runs_it() {
     let server = Server::new();
-    let studio = server.account(STUDIO);
+    let studio = server.gamelift(STUDIO);
     let build = studio.ready_build().await;
     let fleet = studio.fleet_with(fleet_input(&build)).await;
 
     let refusal = studio
-        .refused("DeleteBuild", json!({"BuildId": build}))
+        .refusal("DeleteBuild", json!({"BuildId": build}))
         .await;
     assert_refused(
         &refusal,
@@ -157,7 +158,7 @@ async fn a_build_goes_when_no_fleet_runs_it() {
     server.set_status(&fleet, FleetStatus::Terminated).await;
     studio.call("DeleteBuild", json!({"BuildId": build})).await;
     let gone = studio
-        .refused("DescribeBuild", json!({"BuildId": build}))
+        .refusal("DescribeBuild", json!({"BuildId": build}))
         .await;
     assert_eq!(gone.code, "NotFoundException");
     // What the fleet ran can still be read from the fleet.

@@ -2,8 +2,9 @@
 
 use serde_json::json;
 
-use super::anything;
-use super::server::{BACKEND, Server, ec2, text};
+use crate::anything;
+use crate::document::text;
+use crate::server::{BACKEND, Server};
 
 /// Texts that mean something to some operation, or nothing.
 const TEXTS: [&str; 22] = [
@@ -38,7 +39,7 @@ fn no_request_is_an_error_of_the_servers_own() {
         .unwrap();
     let server = Server::new();
     let known = runtime.block_on(async {
-        let backend = server.account(BACKEND);
+        let backend = server.ec2(BACKEND);
         let vpc = backend.vpc("10.0.0.0/16").await;
         let table = backend.only("DescribeRouteTables", "RouteTables").await;
         let group = backend
@@ -56,8 +57,5 @@ fn no_request_is_an_error_of_the_servers_own() {
             text(&group["GroupId"]),
         ]
     });
-    let texts: Vec<String> = known.into_iter().chain(TEXTS.map(str::to_owned)).collect();
-    anything::throw(ec2(), &texts, |operation, input| {
-        runtime.block_on(server.account(BACKEND).attempt(operation, input))
-    });
+    anything::throw(&runtime, &server.ec2(BACKEND), known, &TEXTS);
 }

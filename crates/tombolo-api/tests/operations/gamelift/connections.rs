@@ -7,10 +7,10 @@ use tombolo_domain::fleet::{Compute, FleetStatus};
 use tombolo_domain::peering::{FailureReason, Step};
 use tombolo_store::keys;
 
-use super::server::{
-    AWAY, Account, BACKEND, HOME, Refusal, STRANGER, STUDIO, Server, assert_refused, fleet_input,
-    list, text, with,
-};
+use super::resources::fleet_input;
+use crate::account::{Account, Refusal, assert_refused};
+use crate::document::{list, text, with};
+use crate::server::{AWAY, BACKEND, HOME, STRANGER, STUDIO, Server};
 
 const UNKNOWN_VPC: &str = "vpc-00000000000000000";
 const UNKNOWN_FLEET: &str = "fleet-00000000-0000-4000-8000-000000000000";
@@ -26,9 +26,9 @@ struct Story {
 impl Story {
     async fn new() -> Self {
         let server = Server::new();
-        let fleet = server.account(STUDIO).fleet().await;
+        let fleet = server.gamelift(STUDIO).fleet().await;
         server.set_status(&fleet, FleetStatus::Active).await;
-        let vpc = server.account(BACKEND).vpc("10.0.0.0/16").await;
+        let vpc = server.gamelift(BACKEND).vpc("10.0.0.0/16").await;
         Story { server, fleet, vpc }
     }
 
@@ -46,11 +46,11 @@ impl Story {
     }
 
     fn studio(&self) -> Account<'_> {
-        self.server.account(STUDIO)
+        self.server.gamelift(STUDIO)
     }
 
     fn backend(&self) -> Account<'_> {
-        self.server.account(BACKEND)
+        self.server.gamelift(BACKEND)
     }
 
     fn create(&self) -> Value {
@@ -161,18 +161,18 @@ async fn without_a_valid_authorization_nothing_is_made() {
     let studio = story.studio();
     let operation = "CreateVpcPeeringConnection";
 
-    let refusal = studio.refused(operation, story.create()).await;
+    let refusal = studio.refusal(operation, story.create()).await;
     assert_unauthorized(&refusal, &story.vpc, BACKEND, "there is none");
 
     // One for another account is like none.
     story.backend().authorize(STRANGER, &story.vpc).await;
-    let refusal = studio.refused(operation, story.create()).await;
+    let refusal = studio.refusal(operation, story.create()).await;
     assert_unauthorized(&refusal, &story.vpc, BACKEND, "there is none");
 
     // So is one for another VPC of the same owner.
     let other = story.backend().vpc("10.1.0.0/16").await;
     story.backend().authorize(STUDIO, &other).await;
-    let refusal = studio.refused(operation, story.create()).await;
+    let refusal = studio.refusal(operation, story.create()).await;
     assert_unauthorized(&refusal, &story.vpc, BACKEND, "there is none");
 
     // Naming a wrong owner does not help, and neither unknown nor malformed ids are told apart.
@@ -180,7 +180,7 @@ async fn without_a_valid_authorization_nothing_is_made() {
         for owner in [STRANGER, STUDIO] {
             let input = with(story.create(), "PeerVpcId", json!(vpc));
             let input = with(input, "PeerVpcAwsAccountId", json!(owner));
-            let refusal = studio.refused(operation, input).await;
+            let refusal = studio.refusal(operation, input).await;
             assert_unauthorized(&refusal, vpc, owner, "there is none");
         }
     }
@@ -193,13 +193,13 @@ async fn an_authorization_ends_by_time_and_by_cancellation() {
     let operation = "CreateVpcPeeringConnection";
 
     story.server.advance(SignedDuration::from_hours(24));
-    let refusal = studio.refused(operation, story.create()).await;
+    let refusal = studio.refusal(operation, story.create()).await;
     let expired = "the last one expired at 2026-11-23T12:00:00Z";
     assert_unauthorized(&refusal, &story.vpc, BACKEND, expired);
 
     story.backend().authorize(STUDIO, &story.vpc).await;
     story.cancel_authorization().await;
-    let refusal = studio.refused(operation, story.create()).await;
+    let refusal = studio.refusal(operation, story.create()).await;
     let cancelled = "the last one was cancelled at 2026-11-23T12:00:00.489Z";
     assert_unauthorized(&refusal, &story.vpc, BACKEND, cancelled);
 
@@ -222,7 +222,7 @@ async fn a_fleet_of_nobody_or_somebody_else_is_unknown() {
         (STRANGER, HOME, &story.fleet),
         (STUDIO, AWAY, &story.fleet),
     ] {
-        let caller = story.server.account_in(account, region);
+        let caller = story.server.gamelift_in(account, region);
         for (operation, input) in [
             (
                 "CreateVpcPeeringConnection",
@@ -235,7 +235,7 @@ async fn a_fleet_of_nobody_or_somebody_else_is_unknown() {
             ("DescribeVpcPeeringConnections", json!({"FleetId": fleet})),
         ] {
             assert_refused(
-                &caller.refused(operation, input).await,
+                &caller.refusal(operation, input).await,
                 "NotFoundException",
                 &format!("Fleet {fleet} was not found in account {account} and Region {region}."),
             );
@@ -255,7 +255,7 @@ async fn a_fleet_without_a_vpc_cannot_be_peered() {
     assert_refused(
         &story
             .studio()
-            .refused("CreateVpcPeeringConnection", input)
+            .refusal("CreateVpcPeeringConnection", input)
             .await,
         "InvalidRequestException",
         &format!(
@@ -279,7 +279,7 @@ async fn a_fleet_can_be_peered_until_it_fails_or_ends() {
         assert_refused(
             &story
                 .studio()
-                .refused("CreateVpcPeeringConnection", story.create())
+                .refusal("CreateVpcPeeringConnection", story.create())
                 .await,
             "InvalidRequestException",
             &format!(
@@ -294,12 +294,12 @@ async fn a_fleet_can_be_peered_until_it_fails_or_ends() {
 #[tokio::test]
 async fn a_vpc_in_another_region_is_named_only_to_who_may_know_it() {
     let story = Story::new().await;
-    let backend_away = story.server.account_in(BACKEND, AWAY);
+    let backend_away = story.server.gamelift_in(BACKEND, AWAY);
     let vpc = backend_away.vpc("10.9.0.0/16").await;
     let input = with(story.create(), "PeerVpcId", json!(vpc));
     let operation = "CreateVpcPeeringConnection";
     let studio = story.studio();
-    let refusal = studio.refused(operation, input.clone()).await;
+    let refusal = studio.refusal(operation, input.clone()).await;
     assert_unauthorized(&refusal, &vpc, BACKEND, "there is none");
 
     let regions = |vpc: &str| {
@@ -309,15 +309,15 @@ async fn a_vpc_in_another_region_is_named_only_to_who_may_know_it() {
         )
     };
     backend_away.authorize(STUDIO, &vpc).await;
-    let refusal = studio.refused(operation, input).await;
+    let refusal = studio.refusal(operation, input).await;
     assert_refused(&refusal, "InvalidRequestException", &regions(&vpc));
 
-    let own = story.server.account_in(STUDIO, AWAY);
+    let own = story.server.gamelift_in(STUDIO, AWAY);
     let own = own.vpc("10.9.0.0/16").await;
     let input = json!({
         "FleetId": story.fleet, "PeerVpcAwsAccountId": STUDIO, "PeerVpcId": own,
     });
-    let refusal = studio.refused(operation, input).await;
+    let refusal = studio.refusal(operation, input).await;
     assert_refused(&refusal, "InvalidRequestException", &regions(&own));
 }
 
@@ -328,7 +328,7 @@ async fn a_vpc_that_was_deleted_after_the_authorization_is_not_found() {
     assert_refused(
         &story
             .studio()
-            .refused("CreateVpcPeeringConnection", story.create())
+            .refusal("CreateVpcPeeringConnection", story.create())
             .await,
         "NotFoundException",
         &format!(
@@ -356,7 +356,7 @@ async fn a_second_connection_waits_for_the_end_of_the_first() {
             story.server.step(&story.fleet, step).await;
         }
         assert_refused(
-            &studio.refused(operation, story.create()).await,
+            &studio.refusal(operation, story.create()).await,
             "InvalidRequestException",
             &format!(
                 "VPC peering connection {first} between fleet {} and VPC {} already exists and is \
@@ -379,7 +379,7 @@ async fn an_account_id_has_twelve_digits() {
     assert_refused(
         &story
             .studio()
-            .refused("CreateVpcPeeringConnection", input)
+            .refusal("CreateVpcPeeringConnection", input)
             .await,
         "InvalidRequestException",
         "Value 'backend' at 'peerVpcAwsAccountId' is not an AWS account ID: it has 12 digits.",
@@ -414,14 +414,14 @@ async fn deleting_needs_the_consent_of_the_moment() {
     let delete = story.delete().await;
 
     story.cancel_authorization().await;
-    let refusal = studio.refused(operation, delete.clone()).await;
+    let refusal = studio.refusal(operation, delete.clone()).await;
     let cancelled = "the last one was cancelled at 2026-11-22T12:00:00.489Z";
     assert_unauthorized(&refusal, &story.vpc, BACKEND, cancelled);
     assert_eq!(story.status().await.0, "active");
 
     story.backend().authorize(STUDIO, &story.vpc).await;
     story.server.advance(SignedDuration::from_hours(24));
-    let refusal = studio.refused(operation, delete.clone()).await;
+    let refusal = studio.refusal(operation, delete.clone()).await;
     let expired = "the last one expired at 2026-11-23T12:00:00Z";
     assert_unauthorized(&refusal, &story.vpc, BACKEND, expired);
     assert_eq!(story.status().await.0, "active");
@@ -453,7 +453,7 @@ async fn a_connection_is_deleted_through_its_own_fleet_only() {
     ] {
         let input = json!({"FleetId": fleet, "VpcPeeringConnectionId": connection});
         assert_refused(
-            &studio.refused("DeleteVpcPeeringConnection", input).await,
+            &studio.refusal("DeleteVpcPeeringConnection", input).await,
             "NotFoundException",
             &format!("VPC peering connection {connection} of fleet {fleet} was not found."),
         );
@@ -483,7 +483,7 @@ async fn a_failed_connection_shows_its_block_for_two_hours_and_cannot_be_deleted
     let delete = story.delete().await;
     let operation = "DeleteVpcPeeringConnection";
     assert_refused(
-        &story.studio().refused(operation, delete.clone()).await,
+        &story.studio().refusal(operation, delete.clone()).await,
         "InvalidRequestException",
         &format!(
             "VPC peering connection {id} has failed, so there is nothing to delete; its record \
@@ -497,7 +497,7 @@ async fn a_failed_connection_shows_its_block_for_two_hours_and_cannot_be_deleted
     story.server.advance(SignedDuration::from_nanos(1));
     assert!(story.studio().connections(&story.fleet).await.is_empty());
     assert_refused(
-        &story.studio().refused(operation, delete).await,
+        &story.studio().refusal(operation, delete).await,
         "NotFoundException",
         &format!(
             "VPC peering connection {id} of fleet {} was not found.",
@@ -512,8 +512,8 @@ async fn connections_are_shown_to_the_account_of_the_fleet() {
     for (account, count) in [
         (story.studio(), 1),
         (story.backend(), 0),
-        (story.server.account(STRANGER), 0),
-        (story.server.account_in(STUDIO, AWAY), 0),
+        (story.server.gamelift(STRANGER), 0),
+        (story.server.gamelift_in(STUDIO, AWAY), 0),
     ] {
         let output = account.call("DescribeVpcPeeringConnections", json!({}));
         let connections = list(&output.await["VpcPeeringConnections"]);
@@ -530,7 +530,7 @@ async fn a_fleet_is_created_with_its_peering_or_not_at_all() {
     let input = with(input, "PeerVpcId", json!(story.vpc));
 
     // Refused means that nothing is left: no fleet, no VPC, no event.
-    let refusal = studio.refused("CreateFleet", input.clone()).await;
+    let refusal = studio.refusal("CreateFleet", input.clone()).await;
     assert_unauthorized(&refusal, &story.vpc, BACKEND, "there is none");
 
     story.backend().authorize(STUDIO, &story.vpc).await;
@@ -540,14 +540,14 @@ async fn a_fleet_is_created_with_its_peering_or_not_at_all() {
     ] {
         let half = with(input.clone(), lacking, Value::Null);
         assert_refused(
-            &studio.refused("CreateFleet", half).await,
+            &studio.refusal("CreateFleet", half).await,
             "InvalidRequestException",
             &format!("{given} needs {lacking} too: a VPC is named by its owner and its id."),
         );
     }
     let wrong = with(input.clone(), "PeerVpcAwsAccountId", json!("backend"));
     assert_refused(
-        &studio.refused("CreateFleet", wrong).await,
+        &studio.refusal("CreateFleet", wrong).await,
         "InvalidRequestException",
         "Value 'backend' at 'peerVpcAwsAccountId' is not an AWS account ID: it has 12 digits.",
     );

@@ -4,12 +4,13 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use serde_json::json;
+use tombolo_api::model::ServiceName;
 use tombolo_store::typed::{Committed, Transaction};
 use tombolo_store::{
     Entry, KeyRange, MemoryStore, Page, Revision, Store, StoreError, Txn, TxnOutcome, Watch, keys,
 };
 
-use super::server::{BACKEND, STUDIO, Server};
+use crate::server::{BACKEND, STUDIO, Server};
 
 /// A store in which all fleets and their VPCs are gone as soon as one of the fleets has been read.
 struct Torn {
@@ -67,16 +68,17 @@ async fn a_fleet_that_ends_between_two_reads_was_not_found() {
             armed: armed.clone(),
         })
     });
-    let backend = server.account(BACKEND);
+    let backend = server.gamelift(BACKEND);
     let vpc = backend.vpc("10.0.0.0/16").await;
     backend.authorize(STUDIO, &vpc).await;
-    let studio = server.account(STUDIO);
+    let studio = server.gamelift(STUDIO);
     let fleet = studio.fleet().await;
 
     *armed.lock().unwrap() = true;
     let input = json!({
         "FleetId": fleet, "PeerVpcAwsAccountId": BACKEND, "PeerVpcId": vpc,
     });
-    let code = studio.attempt("CreateVpcPeeringConnection", input).await;
+    let refused = studio.attempt("CreateVpcPeeringConnection", input).await;
+    let code = refused.map(|kind| kind.wire(ServiceName::GameLift).code);
     assert_eq!(code, Some("NotFoundException"));
 }

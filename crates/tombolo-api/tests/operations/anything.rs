@@ -4,19 +4,21 @@
 use proptest::prelude::*;
 use proptest::strategy::BoxedStrategy;
 use serde_json::{Map, Value, json};
+use tokio::runtime::Runtime;
 use tombolo_api::error::ErrorKind;
 use tombolo_api::model::{Kind, Service, ShapeId};
 
-/// Calls every operation of `service` with inputs of the model's shapes. `attempt` gives what was
-/// wrong, if anything was; `texts` are what texts are made of.
-pub(crate) fn throw(
-    service: &'static Service,
-    texts: &[String],
-    attempt: impl Fn(&'static str, Value) -> Option<ErrorKind>,
-) {
+use crate::account::Account;
+
+/// Calls every operation of the account's service with inputs of the model's shapes, whose texts
+/// are `known` or of `texts`.
+pub(crate) fn throw(runtime: &Runtime, account: &Account<'_>, known: Vec<String>, texts: &[&str]) {
+    let service = account.model();
+    let texts = texts.iter().map(|&text| text.to_owned());
+    let texts: Vec<String> = known.into_iter().chain(texts).collect();
     for operation in service.operations() {
         let input = match operation.input {
-            Some(shape) => value(service, shape, texts),
+            Some(shape) => value(service, shape, &texts),
             None => Just(json!({})).boxed(),
         };
         let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
@@ -25,7 +27,8 @@ pub(crate) fn throw(
             ..ProptestConfig::default()
         });
         let outcome = runner.run(&input, |input| {
-            prop_assert_ne!(attempt(operation.name, input), Some(ErrorKind::Internal));
+            let refused = runtime.block_on(account.attempt(operation.name, input));
+            prop_assert_ne!(refused, Some(ErrorKind::Internal));
             Ok(())
         });
         if let Err(error) = outcome {

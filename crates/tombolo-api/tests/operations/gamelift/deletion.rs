@@ -5,12 +5,14 @@ use serde_json::json;
 use tombolo_domain::fleet::FleetStatus;
 use tombolo_domain::peering::{FailureReason, Step};
 
-use super::server::{AWAY, BACKEND, HOME, STRANGER, STUDIO, Server, assert_refused, list, text};
+use crate::account::assert_refused;
+use crate::document::{list, text};
+use crate::server::{AWAY, BACKEND, HOME, STRANGER, STUDIO, Server};
 
 #[tokio::test]
 async fn a_fleet_is_deleted_by_id_or_arn_and_says_so() {
     let server = Server::new();
-    let studio = server.account(STUDIO);
+    let studio = server.gamelift(STUDIO);
     let [by_id, by_arn] = [studio.fleet().await, studio.fleet().await];
     let arn = text(&studio.attributes(&by_arn).await["FleetArn"]);
     for (name, fleet) in [(&by_id, &by_id), (&arn, &by_arn)] {
@@ -29,7 +31,7 @@ async fn a_fleet_is_deleted_by_id_or_arn_and_says_so() {
 #[tokio::test]
 async fn an_anywhere_fleet_ends_with_its_deletion() {
     let server = Server::new();
-    let studio = server.account(STUDIO);
+    let studio = server.gamelift(STUDIO);
     let fleet = studio
         .fleet_with(json!({
             "Name": "desks", "ComputeType": "ANYWHERE",
@@ -63,13 +65,13 @@ async fn an_anywhere_fleet_ends_with_its_deletion() {
 #[tokio::test]
 async fn a_fleet_is_deleted_once() {
     let server = Server::new();
-    let studio = server.account(STUDIO);
+    let studio = server.gamelift(STUDIO);
     let fleet = studio.fleet().await;
     for status in [FleetStatus::Deleting, FleetStatus::Terminated] {
         server.set_status(&fleet, status).await;
         assert_refused(
             &studio
-                .refused("DeleteFleet", json!({"FleetId": fleet}))
+                .refusal("DeleteFleet", json!({"FleetId": fleet}))
                 .await,
             "InvalidFleetStatusException",
             &format!("Fleet {fleet} is {status} and cannot be deleted again."),
@@ -81,7 +83,7 @@ async fn a_fleet_is_deleted_once() {
 async fn a_fleet_on_its_way_active_or_failed_can_be_deleted() {
     use FleetStatus::*;
     let server = Server::new();
-    let studio = server.account(STUDIO);
+    let studio = server.gamelift(STUDIO);
     for status in [
         New,
         Downloading,
@@ -100,12 +102,12 @@ async fn a_fleet_on_its_way_active_or_failed_can_be_deleted() {
 #[tokio::test]
 async fn a_fleet_of_somebody_else_is_unknown() {
     let server = Server::new();
-    let fleet = server.account(STUDIO).fleet().await;
+    let fleet = server.gamelift(STUDIO).fleet().await;
     for (account, region) in [(STRANGER, HOME), (STUDIO, AWAY)] {
-        let caller = server.account_in(account, region);
+        let caller = server.gamelift_in(account, region);
         assert_refused(
             &caller
-                .refused("DeleteFleet", json!({"FleetId": fleet}))
+                .refusal("DeleteFleet", json!({"FleetId": fleet}))
                 .await,
             "NotFoundException",
             &format!("Fleet {fleet} was not found in account {account} and Region {region}."),
@@ -116,8 +118,8 @@ async fn a_fleet_of_somebody_else_is_unknown() {
 #[tokio::test]
 async fn a_peered_fleet_goes_only_with_the_consent_of_every_peer() {
     let server = Server::new();
-    let studio = server.account(STUDIO);
-    let backend = server.account(BACKEND);
+    let studio = server.gamelift(STUDIO);
+    let backend = server.gamelift(BACKEND);
     let fleet = studio.fleet().await;
     server.set_status(&fleet, FleetStatus::Active).await;
     let vpcs = [
@@ -137,7 +139,7 @@ async fn a_peered_fleet_goes_only_with_the_consent_of_every_peer() {
     backend.call("DeleteVpcPeeringAuthorization", cancel).await;
     let delete = json!({"FleetId": fleet});
     assert_refused(
-        &studio.refused("DeleteFleet", delete.clone()).await,
+        &studio.refusal("DeleteFleet", delete.clone()).await,
         "UnauthorizedException",
         &format!(
             "Account {STUDIO} has no valid VPC peering authorization for VPC {} of account \
@@ -160,8 +162,8 @@ async fn a_peered_fleet_goes_only_with_the_consent_of_every_peer() {
 #[tokio::test]
 async fn connections_that_are_over_need_no_consent() {
     let server = Server::new();
-    let studio = server.account(STUDIO);
-    let backend = server.account(BACKEND);
+    let studio = server.gamelift(STUDIO);
+    let backend = server.gamelift(BACKEND);
     let fleet = studio.fleet().await;
     let vpc = backend.vpc("10.0.0.0/16").await;
     backend.authorize(STUDIO, &vpc).await;

@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::server::{Account, BACKEND, Server, filter, text};
+use super::resources::filter;
+use crate::account::Account;
+use crate::document::text;
+use crate::server::{BACKEND, Server};
 
 fn tag(key: &str, value: &str) -> Value {
     json!({"Key": key, "Value": value})
@@ -32,7 +35,7 @@ async fn shown(account: &Account<'_>, filters: Value) -> Vec<Shown> {
 #[tokio::test]
 async fn every_kind_of_resource_carries_tags() {
     let server = Server::new();
-    let backend = server.account(BACKEND);
+    let backend = server.ec2(BACKEND);
     let vpc = backend.vpc("10.0.0.0/16").await;
     let subnet = backend.subnet(&vpc, "10.0.0.0/24").await;
     let interface = text(&backend.interface(&subnet).await["NetworkInterfaceId"]);
@@ -78,7 +81,7 @@ async fn every_kind_of_resource_carries_tags() {
 #[tokio::test]
 async fn describe_tags_filters() {
     let server = Server::new();
-    let backend = server.account(BACKEND);
+    let backend = server.ec2(BACKEND);
     let vpc = backend.vpc("10.0.0.0/16").await;
     let subnet = backend.subnet(&vpc, "10.0.0.0/24").await;
     create(
@@ -110,7 +113,7 @@ async fn describe_tags_filters() {
 #[tokio::test]
 async fn tags_are_changed_and_deleted_by_key_and_value() {
     let server = Server::new();
-    let backend = server.account(BACKEND);
+    let backend = server.ec2(BACKEND);
     let vpc = backend.vpc("10.0.0.0/16").await;
     create(
         &backend,
@@ -145,7 +148,7 @@ async fn tags_are_changed_and_deleted_by_key_and_value() {
 #[tokio::test]
 async fn one_bad_resource_or_tag_leaves_all_untouched() {
     let server = Server::new();
-    let backend = server.account(BACKEND);
+    let backend = server.ec2(BACKEND);
     let vpc = backend.vpc("10.0.0.0/16").await;
     let full: Vec<Value> = (0..50).map(|n| tag(&format!("key{n}"), "")).collect();
     let subnet = backend.subnet(&vpc, "10.0.0.0/24").await;

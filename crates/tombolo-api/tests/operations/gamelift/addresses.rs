@@ -7,10 +7,11 @@ use serde_json::json;
 use tokio::task::JoinSet;
 use tombolo_domain::cidr::AddressPlan;
 
-use super::server::{
-    AWAY, Account, BACKEND, STRANGER, STUDIO, Server, assert_refused, fleet_input, with,
-};
-use super::slow::Slow;
+use super::resources::fleet_input;
+use crate::account::{Account, assert_refused};
+use crate::document::with;
+use crate::server::{AWAY, BACKEND, STRANGER, STUDIO, Server};
+use crate::slow::Slow;
 
 async fn block(account: &Account<'_>, fleet: &str) -> String {
     account.hidden_vpc(fleet).await.cidr.to_string()
@@ -27,10 +28,10 @@ fn plan(pool: &str, fleet_prefix: u8) -> AddressPlan {
 async fn no_two_fleets_share_a_block_while_there_is_a_choice() {
     let server = Server::new();
     let accounts = [
-        server.account(STUDIO),
-        server.account(STUDIO),
-        server.account(STRANGER),
-        server.account_in(STUDIO, AWAY),
+        server.gamelift(STUDIO),
+        server.gamelift(STUDIO),
+        server.gamelift(STRANGER),
+        server.gamelift_in(STUDIO, AWAY),
     ];
     let mut blocks = Vec::new();
     for account in &accounts {
@@ -55,7 +56,7 @@ async fn fleets_made_at_the_same_time_do_not_share_a_block() {
     for n in 0..FLEETS {
         let server = server.clone();
         tasks.spawn(async move {
-            let account = server.account([STUDIO, BACKEND, STRANGER][n % 3]);
+            let account = server.gamelift([STUDIO, BACKEND, STRANGER][n % 3]);
             let fleet = account.fleet().await;
             block(&account, &fleet).await
         });
@@ -67,14 +68,14 @@ async fn fleets_made_at_the_same_time_do_not_share_a_block() {
 #[tokio::test]
 async fn a_block_avoids_the_accounts_vpcs_and_those_authorized_for_it() {
     let server = Server::with_plan(plan("10.0.0.0/22", 24));
-    let studio = server.account(STUDIO);
-    let backend = server.account(BACKEND);
+    let studio = server.gamelift(STUDIO);
+    let backend = server.gamelift(BACKEND);
     studio.vpc("10.0.0.0/25").await;
     let peer = backend.vpc("10.0.1.128/28").await;
     backend.vpc("10.0.2.0/24").await;
     backend.authorize(STUDIO, &peer).await;
     // The account's VPCs of another Region are in nobody's way.
-    server.account_in(STUDIO, AWAY).vpc("10.0.2.0/24").await;
+    server.gamelift_in(STUDIO, AWAY).vpc("10.0.2.0/24").await;
 
     let fleet = studio.fleet().await;
     assert_eq!(block(&studio, &fleet).await, "10.0.2.0/24");
@@ -83,11 +84,11 @@ async fn a_block_avoids_the_accounts_vpcs_and_those_authorized_for_it() {
 #[tokio::test]
 async fn a_block_avoids_fleets_of_others_that_are_joined_to_the_same_vpc() {
     let server = Server::with_plan(plan("10.0.0.0/23", 24));
-    let backend = server.account(BACKEND);
+    let backend = server.gamelift(BACKEND);
     let peer = backend.vpc("192.168.0.0/24").await;
     backend.authorize(STUDIO, &peer).await;
     backend.authorize(STRANGER, &peer).await;
-    let studio = server.account(STUDIO);
+    let studio = server.gamelift(STUDIO);
     let first = studio.fleet().await;
     assert_eq!(block(&studio, &first).await, "10.0.0.0/24");
     let input = json!({
@@ -98,7 +99,7 @@ async fn a_block_avoids_fleets_of_others_that_are_joined_to_the_same_vpc() {
     let second = studio.fleet().await;
     assert_eq!(block(&studio, &second).await, "10.0.1.0/24");
 
-    let stranger = server.account(STRANGER);
+    let stranger = server.gamelift(STRANGER);
     let fleet = stranger.fleet().await;
     assert_eq!(block(&stranger, &fleet).await, "10.0.1.0/24");
 }
@@ -106,20 +107,20 @@ async fn a_block_avoids_fleets_of_others_that_are_joined_to_the_same_vpc() {
 #[tokio::test]
 async fn an_empty_pool_makes_no_fleet() {
     let server = Server::with_plan(plan("10.0.0.0/27", 28));
-    let studio = server.account(STUDIO);
+    let studio = server.gamelift(STUDIO);
     let build = studio.ready_build().await;
     for _ in 0..2 {
         studio.fleet_with(fleet_input(&build)).await;
     }
     assert_refused(
-        &studio.refused("CreateFleet", fleet_input(&build)).await,
+        &studio.refusal("CreateFleet", fleet_input(&build)).await,
         "LimitExceededException",
         "No /28 block of the fleets' address pool 10.0.0.0/27 is left that overlaps neither a VPC \
          of account 111122223333 nor one that it may be peered with. Delete a fleet or a VPC, or \
          give the server a larger pool.",
     );
     // Another account may use the same addresses: its fleets never meet these.
-    let stranger = server.account(STRANGER);
+    let stranger = server.gamelift(STRANGER);
     let fleet = stranger.fleet().await;
     assert_eq!(block(&stranger, &fleet).await, "10.0.0.0/28");
 }
@@ -127,7 +128,7 @@ async fn an_empty_pool_makes_no_fleet() {
 #[tokio::test]
 async fn a_tag_forces_a_block_that_overlaps() {
     let server = Server::new();
-    let studio = server.account(STUDIO);
+    let studio = server.gamelift(STUDIO);
     studio.vpc("10.0.0.0/16").await;
     let build = studio.ready_build().await;
     let tags = json!([{"Key": "tombolo:fleet-cidr", "Value": "10.0.0.0/16"}]);

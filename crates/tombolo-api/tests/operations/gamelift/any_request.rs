@@ -1,9 +1,7 @@
 //! Any request that GameLift's model lets through.
 
-use serde_json::json;
-
-use super::anything;
-use super::server::{BACKEND, STUDIO, Server, gamelift};
+use crate::anything;
+use crate::server::{BACKEND, STUDIO, Server};
 
 /// Texts that some pattern of the model accepts, and that mean something or nothing.
 const TEXTS: [&str; 18] = [
@@ -34,24 +32,19 @@ fn no_request_is_an_error_of_the_servers_own() {
         .unwrap();
     let server = Server::new();
     let known = runtime.block_on(async {
-        let studio = server.account(STUDIO);
-        let backend = server.account(BACKEND);
+        let studio = server.gamelift(STUDIO);
+        let backend = server.gamelift(BACKEND);
         let [fleet, build, vpc] = [
             studio.fleet().await,
             studio.ready_build().await,
             backend.vpc("10.0.0.0/16").await,
         ];
         backend.authorize(STUDIO, &vpc).await;
-        let input = json!({"FleetId": fleet, "PeerVpcAwsAccountId": BACKEND, "PeerVpcId": vpc});
-        studio.call("CreateVpcPeeringConnection", input).await;
+        studio.connect(&fleet, BACKEND, &vpc).await;
         let connection = server.connection(&fleet).await.id.to_string();
         let arn = format!("arn:aws:gamelift:us-west-2:{STUDIO}:fleet/{fleet}");
         vec![fleet, build, vpc, connection, arn]
     });
-
-    let texts: Vec<String> = known.into_iter().chain(TEXTS.map(str::to_owned)).collect();
-    // The server itself holds each refusal against the codes that the model declares.
-    anything::throw(gamelift(), &texts, |operation, input| {
-        runtime.block_on(server.account(STUDIO).attempt_kind(operation, input))
-    });
+    // The account itself holds each refusal against the codes that the model declares.
+    anything::throw(&runtime, &server.gamelift(STUDIO), known, &TEXTS);
 }

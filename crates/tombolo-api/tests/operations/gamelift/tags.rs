@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::server::{
-    AWAY, Account, HOME, STRANGER, STUDIO, Server, assert_refused, fleet_input, text, with,
-};
+use super::resources::fleet_input;
+use crate::account::{Account, assert_refused};
+use crate::document::{text, with};
+use crate::server::{AWAY, HOME, STRANGER, STUDIO, Server};
 
 async fn tags(account: &Account<'_>, arn: &str) -> Value {
     let listed = account
@@ -20,7 +21,7 @@ fn tag(key: impl Into<String>, value: &str) -> Value {
 #[tokio::test]
 async fn tags_come_with_creation_and_change_later() {
     let server = Server::new();
-    let studio = server.account(STUDIO);
+    let studio = server.gamelift(STUDIO);
     let build = studio
         .call("CreateBuild", json!({"Tags": [tag("stage", "beta")]}))
         .await;
@@ -51,7 +52,7 @@ async fn tags_come_with_creation_and_change_later() {
 #[tokio::test]
 async fn a_resource_has_at_most_fifty_tags_and_none_of_awss_own() {
     let server = Server::new();
-    let studio = server.account(STUDIO);
+    let studio = server.gamelift(STUDIO);
     let fleet = studio.fleet().await;
     let arn = text(&studio.attributes(&fleet).await["FleetArn"]);
     let fifty: Vec<Value> = (0..50).map(|n| tag(format!("key{n}"), "")).collect();
@@ -60,14 +61,14 @@ async fn a_resource_has_at_most_fifty_tags_and_none_of_awss_own() {
         .await;
 
     let one_more = json!({"ResourceARN": arn, "Tags": [tag("one-more", "")]});
-    let refusal = studio.refused("TagResource", one_more).await;
+    let refusal = studio.refusal("TagResource", one_more).await;
     assert_refused(
         &refusal,
         "TaggingFailedException",
         &format!("Tagging {fleet} failed: the resource would have 51 tags; the most is 50."),
     );
     let reserved = json!({"ResourceARN": arn, "Tags": [tag("aws:mine", "")]});
-    let refusal = studio.refused("TagResource", reserved).await;
+    let refusal = studio.refusal("TagResource", reserved).await;
     assert_refused(
         &refusal,
         "TaggingFailedException",
@@ -81,7 +82,7 @@ async fn a_resource_has_at_most_fifty_tags_and_none_of_awss_own() {
     let build = studio.ready_build().await;
     let many: Vec<Value> = (0..51).map(|n| tag(format!("key{n}"), "")).collect();
     let refusal = studio
-        .refused(
+        .refusal(
             "CreateFleet",
             with(fleet_input(&build), "Tags", json!(many)),
         )
@@ -92,7 +93,7 @@ async fn a_resource_has_at_most_fifty_tags_and_none_of_awss_own() {
 #[tokio::test]
 async fn only_the_owner_in_the_region_finds_the_resource() {
     let server = Server::new();
-    let fleet = server.account(STUDIO).fleet().await;
+    let fleet = server.gamelift(STUDIO).fleet().await;
     let arn = |region, account: &str, resource: &str| {
         format!("arn:aws:gamelift:{region}:{account}:{resource}")
     };
@@ -106,14 +107,14 @@ async fn only_the_owner_in_the_region_finds_the_resource() {
         (STUDIO, HOME, arn(HOME, STUDIO, unknown)),
         (STUDIO, HOME, arn(HOME, STUDIO, "alias/alias-1")),
     ] {
-        let caller = server.account_in(account, region);
+        let caller = server.gamelift_in(account, region);
         for (operation, input) in [
             ("ListTagsForResource", json!({"ResourceARN": arn})),
             ("TagResource", json!({"ResourceARN": arn, "Tags": []})),
             ("UntagResource", json!({"ResourceARN": arn, "TagKeys": []})),
         ] {
             assert_refused(
-                &caller.refused(operation, input).await,
+                &caller.refusal(operation, input).await,
                 "NotFoundException",
                 &format!("Resource {arn} was not found in account {account} and Region {region}."),
             );
@@ -121,15 +122,15 @@ async fn only_the_owner_in_the_region_finds_the_resource() {
     }
     // An ARN without an account, as AWS's own examples have it, is the caller's.
     let mine = arn(HOME, "", &mine);
-    assert_eq!(tags(&server.account(STUDIO), &mine).await, json!([]));
+    assert_eq!(tags(&server.gamelift(STUDIO), &mine).await, json!([]));
 }
 
 #[tokio::test]
 async fn what_is_no_arn_is_invalid() {
     let server = Server::new();
     let refusal = server
-        .account(STUDIO)
-        .refused("ListTagsForResource", json!({"ResourceARN": "fleet-1"}))
+        .gamelift(STUDIO)
+        .refusal("ListTagsForResource", json!({"ResourceARN": "fleet-1"}))
         .await;
     assert_refused(
         &refusal,

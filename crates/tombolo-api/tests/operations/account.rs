@@ -1,0 +1,186 @@
+//! One account's calls of one service, held against the service's model.
+
+use std::sync::LazyLock;
+
+use serde_json::{Value, json};
+use tombolo_api::error::{ApiError, ErrorKind};
+use tombolo_api::http::{Caller, Dispatch, User};
+use tombolo_api::model::{Kind, Models, Service, ServiceName, ShapeId, validate};
+use tombolo_domain::Scope;
+use tombolo_domain::id::Region;
+
+use crate::server::Server;
+
+static MODELS: LazyLock<Models> = LazyLock::new(|| Models::load().unwrap());
+
+/// A service of the server, as one account uses it in one Region.
+pub(crate) struct Account<'s> {
+    pub(crate) server: &'s Server,
+    service: ServiceName,
+    caller: Caller,
+}
+
+/// A refused request, as the client sees it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) code: &'static str,
+    pub(crate) message: String,
+}
+
+#[track_caller]
+pub(crate) fn assert_refused(refusal: &Refusal, code: &str, message: &str) {
+    assert_eq!((refusal.code, refusal.message.as_str()), (code, message));
+}
+
+impl<'s> Account<'s> {
+    pub(crate) fn new(
+        server: &'s Server,
+        service: ServiceName,
+        account: &str,
+        region: &str,
+    ) -> Self {
+        Account {
+            server,
+            service,
+            caller: Caller {
+                account: account.parse().unwrap(),
+                user: User {
+                    name: "tester".to_owned(),
+                    id: "AIDAAAAAAAAAAAAAAAAA".to_owned(),
+                },
+                access_key_id: "AKIAAAAAAAAAAAAAAAAA".parse().unwrap(),
+                region: region.parse().unwrap(),
+            },
+        }
+    }
+
+    /// EC2, as the same account uses it in the same Region.
+    pub(crate) fn ec2(&self) -> Self {
+        self.at(ServiceName::Ec2)
+    }
+
+    /// GameLift, as the same account uses it in the same Region.
+    pub(crate) fn gamelift(&self) -> Self {
+        self.at(ServiceName::GameLift)
+    }
+
+    fn at(&self, service: ServiceName) -> Self {
+        Account {
+            server: self.server,
+            service,
+            caller: self.caller.clone(),
+        }
+    }
+}
+
+impl Account<'_> {
+    pub(crate) fn scope(&self) -> Scope {
+        Scope {
+            account: self.caller.account,
+            region: self.caller.region.clone(),
+        }
+    }
+
+    pub(crate) fn region(&self) -> &Region {
+        &self.caller.region
+    }
+
+    pub(crate) fn model(&self) -> &'static Service {
+        MODELS.service(self.service)
+    }
+
+    /// Calls an operation, which must succeed.
+    pub(crate) async fn call(&self, operation: &str, input: Value) -> Value {
+        match self.dispatch(operation, input).await {
+            Ok(output) => output,
+            Err(error) => panic!("{operation}: {error}"),
+        }
+    }
+
+    /// Calls an operation, which must refuse and change nothing.
+    pub(crate) async fn refusal(&self, operation: &str, input: Value) -> Refusal {
+        let before = self.server.dump().await;
+        let error = match self.dispatch(operation, input).await {
+            Ok(output) => panic!("{operation} was not refused: {output}"),
+            Err(error) => error,
+        };
+        assert!(
+            before == self.server.dump().await,
+            "{operation} was refused and changed the store all the same: {error}"
+        );
+        Refusal {
+            code: error.kind().wire(self.service).code,
+            message: error.client_message("request-id"),
+        }
+    }
+
+    /// Calls an operation, which must refuse with this code and text, and change nothing.
+    pub(crate) async fn refused(&self, operation: &str, input: Value, code: &str, message: &str) {
+        let refusal = self.refusal(operation, input).await;
+        assert_eq!(
+            (refusal.code, refusal.message.as_str()),
+            (code, message),
+            "{operation}"
+        );
+    }
+
+    /// Calls an operation; what was wrong if it was refused.
+    pub(crate) async fn attempt(&self, operation: &str, input: Value) -> Option<ErrorKind> {
+        let refused = self.dispatch(operation, input).await.err()?;
+        Some(refused.kind())
+    }
+
+    async fn dispatch(&self, operation: &str, input: Value) -> Result<Value, ApiError> {
+        let model = self.model();
+        let operation = model.operation(operation).expect("a served operation");
+        if let Some(shape) = operation.input {
+            require_members(model, shape, &input);
+            validate(model, shape, &input)?;
+        }
+        let operations = self.server.operations();
+        let called = operations.call(self.service, operation.name, &self.caller, input);
+        let output = called.await.inspect_err(|error| {
+            let code = error.kind().wire(self.service).code;
+            // EC2's model declares no errors at all.
+            assert!(
+                self.service == ServiceName::Ec2 || operation.errors.contains(&code),
+                "{} does not declare {code}: {error}",
+                operation.name
+            );
+        })?;
+        match operation.output {
+            Some(shape) => {
+                let mut reply = output.clone();
+                // GameLift's model wants at least one here. Clients read the list without asking
+                // whether it is there, so an account without fleets gets an empty one.
+                if reply["FleetIds"] == json!([]) {
+                    reply["FleetIds"] = Value::Null;
+                }
+                require_members(model, shape, &reply);
+                validate(model, shape, &reply).expect("a reply that fits the model");
+            }
+            None => assert_eq!(output, json!({}), "{} has no output", operation.name),
+        }
+        Ok(output)
+    }
+}
+
+/// Requires that the model has every member of `value`, whatever its value.
+fn require_members(service: &Service, shape: ShapeId, value: &Value) {
+    let shape = service.shape(shape);
+    match (&shape.kind, value) {
+        (Kind::Structure(structure), Value::Object(members)) => {
+            for (name, value) in members {
+                let member = structure.members.iter().find(|member| member.name == name);
+                let member = member.unwrap_or_else(|| panic!("{} has no {name}", shape.name));
+                require_members(service, member.shape, value);
+            }
+        }
+        (Kind::List(list), Value::Array(values)) => {
+            for value in values {
+                require_members(service, list.member, value);
+            }
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,204 @@
+//! A server in memory, with a clock that the test moves and ids that come out the same each time.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use jiff::SignedDuration;
+use tombolo_api::model::ServiceName;
+use tombolo_api::operation::{Operations, Settings};
+use tombolo_domain::Timestamp;
+use tombolo_domain::cidr::AddressPlan;
+use tombolo_domain::fleet::{Fleet, FleetStatus};
+use tombolo_domain::id::{FleetId, IdSource};
+use tombolo_domain::peering::{Connection, Step};
+use tombolo_domain::time::Clock;
+use tombolo_store::typed::{Committed, Transaction};
+use tombolo_store::{KeyRange, MemoryStore, Revision, Store, keys};
+
+use crate::account::Account;
+
+/// The account that has fleets.
+pub(crate) const STUDIO: &str = "111122223333";
+/// The account that has VPCs.
+pub(crate) const BACKEND: &str = "444455556666";
+/// An account that has nothing to do with either.
+pub(crate) const STRANGER: &str = "777788889999";
+/// Where everything happens, unless a test goes elsewhere.
+pub(crate) const HOME: &str = "us-west-2";
+/// The server's other Region.
+pub(crate) const AWAY: &str = "eu-west-1";
+
+/// 2026-11-22T12:00:00.489Z: the milliseconds of the sample in AWS's API reference.
+const START: i64 = 1_795_348_800_489;
+
+pub(crate) struct Server {
+    operations: Operations,
+    store: Arc<MemoryStore>,
+    clock: Arc<MovableClock>,
+    ids: Arc<CountedIds>,
+}
+
+struct MovableClock(Mutex<Timestamp>);
+
+impl Clock for MovableClock {
+    fn now(&self) -> Timestamp {
+        *self.0.lock().unwrap()
+    }
+}
+
+/// SplitMix64 over a counter: every id differs, and every run has the same ones.
+struct CountedIds(AtomicU64);
+
+impl IdSource for CountedIds {
+    fn fill(&self, bytes: &mut [u8]) {
+        for chunk in bytes.chunks_mut(8) {
+            let mut z = self.0.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
+            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            chunk.copy_from_slice(&(z ^ (z >> 31)).to_be_bytes()[..chunk.len()]);
+        }
+    }
+}
+
+impl Server {
+    pub(crate) fn new() -> Self {
+        Self::with_plan(AddressPlan::default())
+    }
+
+    pub(crate) fn with_plan(address_plan: AddressPlan) -> Self {
+        Self::build(address_plan, |store| store)
+    }
+
+    /// A server that uses its store by way of `seen`.
+    pub(crate) fn over<S: Store + 'static>(seen: impl FnOnce(Arc<MemoryStore>) -> Arc<S>) -> Self {
+        Self::build(AddressPlan::default(), seen)
+    }
+
+    fn build<S: Store + 'static>(
+        address_plan: AddressPlan,
+        seen: impl FnOnce(Arc<MemoryStore>) -> Arc<S>,
+    ) -> Self {
+        let store = Arc::new(MemoryStore::new());
+        let start = Timestamp::from_millisecond(START).unwrap();
+        let clock = Arc::new(MovableClock(Mutex::new(start)));
+        let ids = Arc::new(CountedIds(AtomicU64::new(1)));
+        let settings = Settings {
+            regions: vec![HOME.parse().unwrap(), AWAY.parse().unwrap()],
+            address_plan,
+        };
+        let operations = Operations::new(seen(store.clone()), clock.clone(), ids.clone(), settings);
+        Server {
+            operations,
+            store,
+            clock,
+            ids,
+        }
+    }
+
+    /// EC2, as `account` uses it in the home Region.
+    pub(crate) fn ec2(&self, account: &str) -> Account<'_> {
+        self.ec2_in(account, HOME)
+    }
+
+    pub(crate) fn ec2_in(&self, account: &str, region: &str) -> Account<'_> {
+        Account::new(self, ServiceName::Ec2, account, region)
+    }
+
+    /// GameLift, as `account` uses it in the home Region.
+    pub(crate) fn gamelift(&self, account: &str) -> Account<'_> {
+        self.gamelift_in(account, HOME)
+    }
+
+    pub(crate) fn gamelift_in(&self, account: &str, region: &str) -> Account<'_> {
+        Account::new(self, ServiceName::GameLift, account, region)
+    }
+
+    pub(crate) fn operations(&self) -> &Operations {
+        &self.operations
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(crate) fn advance(&self, by: SignedDuration) {
+        *self.clock.0.lock().unwrap() += by;
+    }
+
+    pub(crate) fn ids(&self) -> &dyn IdSource {
+        &*self.ids
+    }
+
+    pub(crate) fn transaction(&self) -> Transaction {
+        Transaction::new(self.store.clone())
+    }
+
+    /// Everything in the store, and the revision it has.
+    pub(crate) async fn dump(&self) -> (Revision, BTreeMap<Bytes, Bytes>) {
+        let everything = KeyRange {
+            start: Bytes::new(),
+            end: Bytes::from_static(&[0xff]),
+        };
+        let page = self.store.range(&everything, usize::MAX).await.unwrap();
+        assert!(!page.more);
+        let entries = page.entries.into_iter();
+        let entries = entries.map(|entry| (entry.key, entry.value)).collect();
+        (self.store.revision(), entries)
+    }
+
+    /// The keys that start with `start`.
+    pub(crate) async fn keys(&self, start: &str) -> Vec<String> {
+        let (_, entries) = self.dump().await;
+        let keys = entries.keys().map(|key| key.escape_ascii().to_string());
+        keys.filter(|key| key.starts_with(start)).collect()
+    }
+
+    /// A fleet as it is stored.
+    pub(crate) async fn fleet(&self, fleet: &str) -> Fleet {
+        let all = self.transaction().peek(&keys::all_fleets()).await.unwrap();
+        let mut all = all.into_iter();
+        all.find(|record| record.id.as_str() == fleet).unwrap()
+    }
+
+    /// Does as the fleet reconciler does: changes a fleet's record.
+    pub(crate) async fn set_status(&self, fleet: &str, status: FleetStatus) {
+        let mut tx = self.transaction();
+        let mut record = self.fleet(fleet).await;
+        record.status = status;
+        tx.put(&record).unwrap();
+        assert_eq!(tx.commit().await.unwrap(), Committed::Yes);
+    }
+
+    /// The only connection, as it is stored.
+    pub(crate) async fn only_connection(&self) -> Connection {
+        let all = self.transaction().peek(&keys::all_connections()).await;
+        let [only] = <[Connection; 1]>::try_from(all.unwrap()).expect("one connection");
+        only
+    }
+
+    /// The connection of a fleet as it is stored; the newest if it has several.
+    pub(crate) async fn connection(&self, fleet: &str) -> Connection {
+        let fleet: FleetId = fleet.parse().unwrap();
+        let all = self.transaction().peek(&keys::all_connections()).await;
+        let of_fleet = all.unwrap().into_iter().filter(|c| c.fleet == fleet);
+        of_fleet.max_by_key(Connection::since).unwrap()
+    }
+
+    /// Does as the network reconciler does: takes `step` on a fleet's newest connection.
+    pub(crate) async fn step(&self, fleet: &str, step: Step) {
+        let mut tx = self.transaction();
+        let mut connection = self.connection(fleet).await;
+        connection.take(step, self.now()).unwrap();
+        tx.put(&connection).unwrap();
+        assert_eq!(tx.commit().await.unwrap(), Committed::Yes);
+    }
+
+    /// Takes a fleet's connection to `active`.
+    pub(crate) async fn activate(&self, fleet: &str) {
+        for step in [Step::Deliver, Step::Accept, Step::Provisioned] {
+            self.step(fleet, step).await;
+        }
+    }
+}
