@@ -5,6 +5,7 @@
 mod bench;
 mod bpf;
 mod command;
+mod licences;
 mod manual;
 mod model;
 mod setup;
@@ -23,6 +24,7 @@ usage: cargo xtask COMMAND
   setup           only install what the tests need
   bpf [--check]   compile the data path, or check that the committed object is what clang makes of it
   man [--check]   write man pages and completions, or check that the committed ones are current
+  licences        check that deny.toml allows the licence of every dependency
   model [--check] derive the API models from botocore, or check that the committed ones are that
 ";
 
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         ["man", "--check"] => manual::run(true),
         ["model"] => model::run(false),
         ["model", "--check"] => model::run(true),
+        ["licences"] => licences::check(),
         ["help" | "--help" | "-h"] => {
             print!("{HELP}");
             Ok(())
