@@ -11,8 +11,8 @@ use tombolo_store::typed::Transaction;
 use super::id::ResourceId;
 use super::refuse::invalid;
 use crate::error::{ApiError, ErrorKind};
-use crate::operation::Call;
 use crate::operation::text::shorten;
+use crate::operation::{Call, tag};
 
 /// A key and its value, which may be empty.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -59,19 +59,10 @@ pub(super) fn write_new<I: ResourceId>(
     if wanted.is_empty() {
         return Ok(wanted);
     }
-    let mut tags = none_of(scope, &id.to_string());
+    let mut tags = tag::none_of(scope, &id.to_string());
     add(&mut tags, wanted)?;
     tx.put(&tags)?;
     Ok(shown(tags))
-}
-
-/// The record of a resource without tags.
-pub(super) fn none_of(scope: &Scope, resource: &str) -> Tags {
-    Tags {
-        scope: scope.clone(),
-        resource: resource.to_owned(),
-        tags: BTreeMap::new(),
-    }
 }
 
 /// Adds the tags of one request.

@@ -14,8 +14,8 @@ use super::select::Selection;
 use super::tag::{self, Tag};
 use super::{Nothing, own, peering};
 use crate::error::{ApiError, ErrorKind};
-use crate::operation::Call;
 use crate::operation::text::shorten;
+use crate::operation::{self, Call};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -33,7 +33,7 @@ pub(crate) async fn create_tags(
     for resource in &input.resources {
         let mut tags = tags_of(tx, call, resource).await?;
         tag::add(&mut tags, input.tags.clone())?;
-        write(tx, &tags)?;
+        operation::tag::write(tx, &tags)?;
     }
     Ok(Nothing {})
 }
@@ -72,7 +72,7 @@ pub(crate) async fn delete_tags(
         tags.tags.retain(|key, value| {
             !input.tags.is_empty() && !input.tags.iter().any(|tag| tag.is(key, value))
         });
-        write(tx, &tags)?;
+        operation::tag::write(tx, &tags)?;
     }
     Ok(Nothing {})
 }
@@ -144,9 +144,7 @@ pub(crate) async fn describe_tags(
 /// The tags of a resource of the caller's, which has to exist; the commit depends on both.
 async fn tags_of(tx: &mut Transaction, call: &Call<'_>, id: &str) -> Result<Tags, ApiError> {
     require(tx, call, id).await?;
-    let scope = call.scope();
-    let found = tx.get(&keys::tags(&scope, id)).await?;
-    Ok(found.unwrap_or_else(|| tag::none_of(&scope, id)))
+    operation::tag::read(tx, &call.scope(), id).await
 }
 
 /// Refuses an id that names nothing of the caller's, as the resource's own operations do.
@@ -163,14 +161,4 @@ async fn require(tx: &mut Transaction, call: &Call<'_>, id: &str) -> Result<(), 
             format!("The ID '{}' is not valid", shorten(id)),
         )),
     }
-}
-
-/// A resource without tags has no record.
-fn write(tx: &mut Transaction, tags: &Tags) -> Result<(), ApiError> {
-    if tags.tags.is_empty() {
-        tx.delete(&keys::tags(&tags.scope, &tags.resource));
-    } else {
-        tx.put(tags)?;
-    }
-    Ok(())
 }

@@ -10,8 +10,8 @@ use tombolo_store::typed::Transaction;
 use super::Nothing;
 use super::named::not_found;
 use crate::error::{ApiError, ErrorKind};
-use crate::operation::Call;
 use crate::operation::text::shorten;
+use crate::operation::{Call, tag};
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -39,7 +39,7 @@ pub(crate) async fn list_tags_for_resource(
     input: Named,
 ) -> Result<Listed, ApiError> {
     let resource = resource(tx, call, &input.resource_arn).await?;
-    let found = tags_of(tx, call, resource).await?;
+    let found = tag::read(tx, &call.scope(), &resource).await?;
     let tags = found
         .tags
         .into_iter()
@@ -64,9 +64,9 @@ pub(crate) async fn tag_resource(
     input: Add,
 ) -> Result<Nothing, ApiError> {
     let resource = resource(tx, call, &input.resource_arn).await?;
-    let mut tags = tags_of(tx, call, resource).await?;
+    let mut tags = tag::read(tx, &call.scope(), &resource).await?;
     add(&mut tags, input.tags)?;
-    write(tx, &tags)?;
+    tag::write(tx, &tags)?;
     Ok(Nothing {})
 }
 
@@ -85,11 +85,11 @@ pub(crate) async fn untag_resource(
     input: Remove,
 ) -> Result<Nothing, ApiError> {
     let resource = resource(tx, call, &input.resource_arn).await?;
-    let mut tags = tags_of(tx, call, resource).await?;
+    let mut tags = tag::read(tx, &call.scope(), &resource).await?;
     for key in &input.tag_keys {
         tags.tags.remove(key);
     }
-    write(tx, &tags)?;
+    tag::write(tx, &tags)?;
     Ok(Nothing {})
 }
 
@@ -100,9 +100,9 @@ pub(super) fn write_first(
     resource: &str,
     tags: Vec<Tag>,
 ) -> Result<(), ApiError> {
-    let mut written = none(scope, resource);
+    let mut written = tag::none_of(scope, resource);
     add(&mut written, tags)?;
-    write(tx, &written)
+    tag::write(tx, &written)
 }
 
 /// The id of the caller's fleet or build that an ARN names.
@@ -136,24 +136,6 @@ async fn resource(
     id.ok_or_else(|| not_found(call, "Resource", resource_arn))
 }
 
-async fn tags_of(
-    tx: &mut Transaction,
-    call: &Call<'_>,
-    resource: String,
-) -> Result<Tags, ApiError> {
-    let scope = call.scope();
-    let found = tx.get(&keys::tags(&scope, &resource)).await?;
-    Ok(found.unwrap_or_else(|| none(&scope, &resource)))
-}
-
-fn none(scope: &Scope, resource: &str) -> Tags {
-    Tags {
-        scope: scope.clone(),
-        resource: resource.to_owned(),
-        tags: Default::default(),
-    }
-}
-
 fn add(to: &mut Tags, tags: Vec<Tag>) -> Result<(), ApiError> {
     let pairs = tags.into_iter().map(|tag| (tag.key, tag.value));
     to.add(pairs).map_err(|error: TagError| {
@@ -162,14 +144,4 @@ fn add(to: &mut Tags, tags: Vec<Tag>) -> Result<(), ApiError> {
             format!("Tagging {} failed: {error}.", to.resource),
         )
     })
-}
-
-/// A resource without tags has no record of them.
-fn write(tx: &mut Transaction, tags: &Tags) -> Result<(), ApiError> {
-    if tags.tags.is_empty() {
-        tx.delete(&keys::tags(&tags.scope, &tags.resource));
-    } else {
-        tx.put(tags)?;
-    }
-    Ok(())
 }

@@ -12,6 +12,7 @@ mod call;
 pub mod interface;
 mod number;
 mod route;
+pub(crate) mod tag;
 pub(crate) mod text;
 pub(crate) mod time;
 pub(crate) mod vpc;
