@@ -10,7 +10,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -54,43 +54,36 @@ pub(super) struct Listening {
 impl Listening {
     /// Answers connections to `listener` with `router`.
     pub(super) fn tcp(listener: TcpListener, tls: Option<TlsAcceptor>, router: Router) -> Self {
-        let doors = Doors::new(router);
-        let (stop, abort) = (doors.stop.clone(), doors.abort.clone());
-        let connections = doors.connections.clone();
-        let accepting = tokio::spawn(async move {
-            while let Some(accepted) = doors.stop.run_until_cancelled(listener.accept()).await {
-                match accepted {
-                    Ok((stream, _)) => {
-                        // Replies are small and one write each; without it they wait for an ACK.
-                        if let Err(error) = stream.set_nodelay(true) {
-                            tracing::debug!(%error, "a connection went away");
-                        }
-                        match tls.clone() {
-                            None => doors.open(stream),
-                            Some(tls) => doors.open_by_tls(tls, stream),
-                        }
-                    }
-                    Err(error) => doors.refused(error).await,
-                }
+        Self::start(listener, router, move |doors, stream| {
+            // Replies are small and one write each; without it they wait for an ACK.
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%error, "a connection went away");
             }
-        });
-        Listening {
-            accepting,
-            stop,
-            abort,
-            connections,
-        }
+            match tls.clone() {
+                None => doors.open(stream),
+                Some(tls) => doors.open_by_tls(tls, stream),
+            }
+        })
     }
 
     /// Answers connections to `listener` with `router`.
     pub(super) fn unix(listener: UnixListener, router: Router) -> Self {
+        Self::start(listener, router, Doors::open)
+    }
+
+    /// Hands each connection to `listener` to `open`.
+    fn start<L: Listener>(
+        listener: L,
+        router: Router,
+        open: impl Fn(&Doors, L::Stream) + Send + 'static,
+    ) -> Self {
         let doors = Doors::new(router);
         let (stop, abort) = (doors.stop.clone(), doors.abort.clone());
         let connections = doors.connections.clone();
         let accepting = tokio::spawn(async move {
-            while let Some(accepted) = doors.stop.run_until_cancelled(listener.accept()).await {
+            while let Some(accepted) = doors.stop.run_until_cancelled(listener.next()).await {
                 match accepted {
-                    Ok((stream, _)) => doors.open(stream),
+                    Ok(stream) => open(&doors, stream),
                     Err(error) => doors.refused(error).await,
                 }
             }
@@ -128,6 +121,32 @@ impl Listening {
     }
 }
 
+/// A socket that connections come to.
+trait Listener: Send + Sync + 'static {
+    type Stream: Send;
+
+    /// Waits for the next connection.
+    fn next(&self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+}
+
+impl Listener for TcpListener {
+    type Stream = TcpStream;
+
+    async fn next(&self) -> io::Result<TcpStream> {
+        let (stream, _) = self.accept().await?;
+        Ok(stream)
+    }
+}
+
+impl Listener for UnixListener {
+    type Stream = UnixStream;
+
+    async fn next(&self) -> io::Result<UnixStream> {
+        let (stream, _) = self.accept().await?;
+        Ok(stream)
+    }
+}
+
 /// What a listener does with connections.
 struct Doors {
     router: Router,
@@ -152,7 +171,7 @@ impl Doors {
         self.spawn(answer(stream, self.router.clone(), self.stop.clone()));
     }
 
-    fn open_by_tls(&self, tls: TlsAcceptor, stream: tokio::net::TcpStream) {
+    fn open_by_tls(&self, tls: TlsAcceptor, stream: TcpStream) {
         let (router, stop) = (self.router.clone(), self.stop.clone());
         self.spawn(async move {
             match tokio::time::timeout(PATIENCE, tls.accept(stream)).await {
