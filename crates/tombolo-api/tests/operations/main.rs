@@ -16,3 +16,4 @@ mod ec2;
 mod gamelift;
 mod server;
 mod slow;
+mod store;

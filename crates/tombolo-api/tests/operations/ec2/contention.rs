@@ -10,13 +10,11 @@ use tombolo_api::error::ErrorKind;
 use tombolo_api::model::ServiceName;
 use tombolo_domain::vpc::VpcNumber;
 use tombolo_store::typed::Transaction;
-use tombolo_store::{
-    Entry, KeyRange, MemoryStore, Page, Revision, SqliteStore, Store, StoreError, Txn, TxnOutcome,
-    Watch, keys,
-};
+use tombolo_store::{MemoryStore, SqliteStore, Store, TxnOutcome, keys};
 
 use crate::server::{BACKEND, STUDIO, Server};
 use crate::slow::Slow;
+use crate::store::{Meddle, Meddled};
 
 /// More than an operation is started over, so that a key that all of them write would fail some.
 const REQUESTS: usize = 300;
@@ -41,7 +39,7 @@ async fn create_vpcs_at_once(server: Server, store: Arc<dyn Store>) {
 
 #[tokio::test]
 async fn vpcs_made_at_once_are_all_made_in_memory() {
-    let store = Arc::new(Slow(Arc::new(MemoryStore::new())));
+    let store = Meddled::new(Arc::new(MemoryStore::new()), Slow);
     let server = Server::over(|_| store.clone());
     create_vpcs_at_once(server, store).await;
 }
@@ -72,34 +70,18 @@ async fn a_number_is_not_given_again_after_a_restart() {
 }
 
 /// A store in which others are always faster.
-struct Overtaken(Arc<MemoryStore>);
+struct Overtaken;
 
 #[async_trait]
-impl Store for Overtaken {
-    async fn get(&self, key: &[u8]) -> Result<Option<Entry>, StoreError> {
-        self.0.get(key).await
-    }
-
-    async fn range(&self, range: &KeyRange, limit: usize) -> Result<Page, StoreError> {
-        self.0.range(range, limit).await
-    }
-
-    async fn txn(&self, _: Txn) -> Result<TxnOutcome, StoreError> {
-        Ok(TxnOutcome::Conflict)
-    }
-
-    fn watch(&self, prefix: &[u8], after: Revision) -> Box<dyn Watch> {
-        self.0.watch(prefix, after)
-    }
-
-    fn revision(&self) -> Revision {
-        self.0.revision()
+impl Meddle for Overtaken {
+    async fn before_txn(&self) -> Option<TxnOutcome> {
+        Some(TxnOutcome::Conflict)
     }
 }
 
 #[tokio::test]
 async fn a_request_that_others_always_overtake_is_to_be_sent_again() {
-    let server = Server::over(|store| Arc::new(Overtaken(store)));
+    let server = Server::over(|store| Meddled::new(store, Overtaken));
     let backend = server.ec2(BACKEND);
     let input = json!({"CidrBlock": "10.0.0.0/16"});
     let message = "CreateVpc met other changes of the same resources 100 times; try it again.";

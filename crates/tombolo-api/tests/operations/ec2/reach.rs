@@ -5,53 +5,27 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use serde_json::json;
-use tombolo_store::{
-    Entry, KeyRange, MemoryStore, Page, Revision, Store, StoreError, Txn, TxnOutcome, Watch,
-};
+use tombolo_store::KeyRange;
 
 use crate::document::text;
 use crate::server::{BACKEND, Server};
+use crate::store::{Meddle, Meddled};
 
-/// A store that remembers which ranges were read.
-struct Remembering {
-    store: Arc<MemoryStore>,
-    ranges: Arc<Mutex<Vec<String>>>,
-}
+/// Remembers which ranges were read.
+struct Remembering(Arc<Mutex<Vec<String>>>);
 
 #[async_trait]
-impl Store for Remembering {
-    async fn get(&self, key: &[u8]) -> Result<Option<Entry>, StoreError> {
-        self.store.get(key).await
-    }
-
-    async fn range(&self, range: &KeyRange, limit: usize) -> Result<Page, StoreError> {
+impl Meddle for Remembering {
+    fn before_range(&self, range: &KeyRange) {
         let start = range.start.escape_ascii().to_string();
-        self.ranges.lock().unwrap().push(start);
-        self.store.range(range, limit).await
-    }
-
-    async fn txn(&self, txn: Txn) -> Result<TxnOutcome, StoreError> {
-        self.store.txn(txn).await
-    }
-
-    fn watch(&self, prefix: &[u8], after: Revision) -> Box<dyn Watch> {
-        self.store.watch(prefix, after)
-    }
-
-    fn revision(&self) -> Revision {
-        self.store.revision()
+        self.0.lock().unwrap().push(start);
     }
 }
 
 #[tokio::test]
 async fn an_operation_on_one_resource_reads_what_is_in_its_vpc() {
     let ranges = Arc::new(Mutex::new(Vec::new()));
-    let server = Server::over(|store| {
-        Arc::new(Remembering {
-            store,
-            ranges: ranges.clone(),
-        })
-    });
+    let server = Server::over(|store| Meddled::new(store, Remembering(ranges.clone())));
     let backend = server.ec2(BACKEND);
     let vpc = backend.vpc("10.0.0.0/16").await;
     let subnet = backend.subnet(&vpc, "10.0.0.0/24").await;

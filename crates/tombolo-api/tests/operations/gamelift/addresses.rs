@@ -12,6 +12,7 @@ use crate::account::{Account, assert_refused};
 use crate::document::with;
 use crate::server::{AWAY, BACKEND, STRANGER, STUDIO, Server};
 use crate::slow::Slow;
+use crate::store::Meddled;
 
 async fn block(account: &Account<'_>, fleet: &str) -> String {
     account.hidden_vpc(fleet).await.cidr.to_string()
@@ -51,7 +52,7 @@ async fn no_two_fleets_share_a_block_while_there_is_a_choice() {
 async fn fleets_made_at_the_same_time_do_not_share_a_block() {
     // More than an operation is started over.
     const FLEETS: usize = 300;
-    let server = Arc::new(Server::over(|store| Arc::new(Slow(store))));
+    let server = Arc::new(Server::over(|store| Meddled::new(store, Slow)));
     let mut tasks = JoinSet::new();
     for n in 0..FLEETS {
         let server = server.clone();

@@ -6,13 +6,12 @@ use async_trait::async_trait;
 use serde_json::json;
 use tombolo_api::model::ServiceName;
 use tombolo_store::typed::{Committed, Transaction};
-use tombolo_store::{
-    Entry, KeyRange, MemoryStore, Page, Revision, Store, StoreError, Txn, TxnOutcome, Watch, keys,
-};
+use tombolo_store::{MemoryStore, keys};
 
 use crate::server::{BACKEND, STUDIO, Server};
+use crate::store::{Meddle, Meddled};
 
-/// A store in which all fleets and their VPCs are gone as soon as one of the fleets has been read.
+/// Takes all fleets and their VPCs away as soon as one of the fleets has been read.
 struct Torn {
     store: Arc<MemoryStore>,
     armed: Arc<Mutex<bool>>,
@@ -32,30 +31,12 @@ impl Torn {
 }
 
 #[async_trait]
-impl Store for Torn {
-    async fn get(&self, key: &[u8]) -> Result<Option<Entry>, StoreError> {
-        let found = self.store.get(key).await;
+impl Meddle for Torn {
+    async fn after_get(&self, key: &[u8]) {
         let is_due = key.starts_with(b"fleet/") && std::mem::take(&mut *self.armed.lock().unwrap());
         if is_due {
             self.take_fleets_away().await;
         }
-        found
-    }
-
-    async fn range(&self, range: &KeyRange, limit: usize) -> Result<Page, StoreError> {
-        self.store.range(range, limit).await
-    }
-
-    async fn txn(&self, txn: Txn) -> Result<TxnOutcome, StoreError> {
-        self.store.txn(txn).await
-    }
-
-    fn watch(&self, prefix: &[u8], after: Revision) -> Box<dyn Watch> {
-        self.store.watch(prefix, after)
-    }
-
-    fn revision(&self) -> Revision {
-        self.store.revision()
     }
 }
 
@@ -63,10 +44,11 @@ impl Store for Torn {
 async fn a_fleet_that_ends_between_two_reads_was_not_found() {
     let armed = Arc::new(Mutex::new(false));
     let server = Server::over(|store| {
-        Arc::new(Torn {
-            store,
+        let torn = Torn {
+            store: store.clone(),
             armed: armed.clone(),
-        })
+        };
+        Meddled::new(store, torn)
     });
     let backend = server.gamelift(BACKEND);
     let vpc = backend.vpc("10.0.0.0/16").await;

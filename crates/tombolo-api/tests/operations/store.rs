@@ -1,0 +1,64 @@
+//! A store that a test looks into, or meddles with, while an operation uses it.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tombolo_store::{
+    Entry, KeyRange, MemoryStore, Page, Revision, Store, StoreError, Txn, TxnOutcome, Watch,
+};
+
+/// What is done on the way to and from the store. By itself, nothing.
+#[async_trait]
+pub(crate) trait Meddle: Send + Sync {
+    /// After the value of `key` was read, and before the operation gets it.
+    async fn after_get(&self, _key: &[u8]) {}
+
+    /// Before a range is read.
+    fn before_range(&self, _range: &KeyRange) {}
+
+    /// Before a transaction; what it comes to, if it is not to reach the store.
+    async fn before_txn(&self) -> Option<TxnOutcome> {
+        None
+    }
+}
+
+/// A store in memory with `meddler` in front of it.
+pub(crate) struct Meddled<M> {
+    store: Arc<MemoryStore>,
+    meddler: M,
+}
+
+impl<M> Meddled<M> {
+    pub(crate) fn new(store: Arc<MemoryStore>, meddler: M) -> Arc<Self> {
+        Arc::new(Meddled { store, meddler })
+    }
+}
+
+#[async_trait]
+impl<M: Meddle> Store for Meddled<M> {
+    async fn get(&self, key: &[u8]) -> Result<Option<Entry>, StoreError> {
+        let found = self.store.get(key).await;
+        self.meddler.after_get(key).await;
+        found
+    }
+
+    async fn range(&self, range: &KeyRange, limit: usize) -> Result<Page, StoreError> {
+        self.meddler.before_range(range);
+        self.store.range(range, limit).await
+    }
+
+    async fn txn(&self, txn: Txn) -> Result<TxnOutcome, StoreError> {
+        match self.meddler.before_txn().await {
+            Some(outcome) => Ok(outcome),
+            None => self.store.txn(txn).await,
+        }
+    }
+
+    fn watch(&self, prefix: &[u8], after: Revision) -> Box<dyn Watch> {
+        self.store.watch(prefix, after)
+    }
+
+    fn revision(&self) -> Revision {
+        self.store.revision()
+    }
+}
