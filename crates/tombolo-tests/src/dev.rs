@@ -1,27 +1,20 @@
 //! `tombolo dev` as a process of its own, taken away with everything it made when a test ends,
 //! also when the test fails or has killed it.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use serde::Deserialize;
 use tempfile::TempDir;
 
 use crate::aws::Client;
 use crate::binary;
-use crate::server::Server;
-use crate::wait;
-
-/// How long the server may take until it says that it is ready, and until it has ended.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::server::{PATIENCE, Server, end, end_or_kill, open_log};
 
 /// A development server.
 #[derive(Debug)]
@@ -178,15 +171,6 @@ impl Dev {
 }
 
 impl Server for Dev {
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(binary::tombolo());
-        command
-            .args(arguments)
-            .env("TOMBOLO_DIR", self.directory())
-            .stdin(Stdio::null());
-        command
-    }
-
     fn directory(&self) -> PathBuf {
         data(self.root.path())
     }
@@ -197,28 +181,11 @@ impl Drop for Dev {
         if thread::panicking() {
             eprintln!("the server's log:\n{}", self.log());
         }
-        let ended = match self.child.take() {
-            Some(mut child) => {
-                let ended = end(&mut child);
-                if ended.is_none() {
-                    eprintln!("the server did not end within {PATIENCE:?} of SIGTERM");
-                    // Nothing can be done about an error here but go on to the teardown.
-                    let _ = child.kill();
-                    let _ = child.wait();
-                }
-                ended
-            }
-            None => None,
-        };
+        let ended = self.child.take().and_then(end_or_kill);
         // A killed server left its network and processes behind, which outlive it on purpose. One
         // that was stopped has none, and then this finds nothing to do.
-        if !ended.is_some_and(|status| status.success()) && data(self.root.path()).exists() {
-            let teardown = self.command(&["teardown"]).output();
-            if let Ok(output) = teardown
-                && !output.status.success()
-            {
-                eprintln!("teardown: {}", String::from_utf8_lossy(&output.stderr));
-            }
+        if !ended.is_some_and(|status| status.success()) {
+            self.teardown();
         }
     }
 }
@@ -233,18 +200,13 @@ fn log(root: &Path) -> PathBuf {
 
 fn spawn(root: &Path, arguments: &[String]) -> (Child, Ready) {
     let log_path = log(root);
-    let log = File::options()
-        .create(true)
-        .append(true)
-        .open(&log_path)
-        .expect("opening the server's log");
     let mut child = Command::new(binary::tombolo())
         .args(["dev", "--json", "--listen", "127.0.0.1:0", "--dir"])
         .arg(data(root))
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(log)
+        .stderr(open_log(&log_path))
         .spawn()
         .expect("starting tombolo");
     let stdout = child.stdout.take().expect("it is piped");
@@ -267,14 +229,6 @@ fn spawn(root: &Path, arguments: &[String]) -> (Child, Ready) {
         );
     };
     (child, ready)
-}
-
-/// Asks a process to end; none if it does not.
-fn end(child: &mut Child) -> Option<ExitStatus> {
-    let pid = Pid::from_raw(child.id().try_into().expect("process ids are positive"));
-    // An error means that it is gone, which the wait finds out too.
-    let _ = kill(pid, Signal::SIGTERM);
-    wait::within(PATIENCE, || child.try_wait().ok().flatten())
 }
 
 fn last_lines(path: &Path) -> String {

@@ -1,17 +1,15 @@
 //! `tombolo serve` as a process of its own, over TLS, taken off the machine when a test ends.
 
-use std::fs::{self, File};
+use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::server::Server;
+use crate::server::{Server, end, end_or_kill, open_log};
 use crate::{binary, tools, wait};
 
 /// A server with a configuration file and a certificate of its own.
@@ -50,16 +48,12 @@ impl Serving {
     /// Starts the stopped server again.
     pub fn start_again(&mut self) {
         assert!(self.child.is_none(), "the server still runs");
-        let log = File::options()
-            .create(true)
-            .append(true)
-            .open(self.path("server.log"));
         let child = Command::new(binary::tombolo())
             .args(["serve", "--config"])
             .arg(self.path("tombolo.toml"))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(log.expect("opening the server's log"))
+            .stderr(open_log(&self.path("server.log")))
             .spawn();
         self.child = Some(child.expect("starting tombolo"));
         let up = wait::within(wait::PATIENCE, || {
@@ -141,15 +135,6 @@ impl Serving {
 }
 
 impl Server for Serving {
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(binary::tombolo());
-        command
-            .args(arguments)
-            .env("TOMBOLO_DIR", self.directory())
-            .stdin(Stdio::null());
-        command
-    }
-
     fn directory(&self) -> PathBuf {
         self.path("data")
     }
@@ -160,28 +145,10 @@ impl Drop for Serving {
         if thread::panicking() {
             eprintln!("the server's log:\n{}", self.log());
         }
-        if let Some(mut child) = self.child.take()
-            && end(&mut child).is_none()
-        {
-            // Nothing can be done about an error here but go on to the teardown.
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        self.child.take().and_then(end_or_kill);
         // What `serve` made outlives it on purpose.
-        if self.directory().exists()
-            && let Ok(output) = self.command(&["teardown"]).output()
-            && !output.status.success()
-        {
-            eprintln!("teardown: {}", String::from_utf8_lossy(&output.stderr));
-        }
+        self.teardown();
     }
-}
-
-fn end(child: &mut Child) -> Option<ExitStatus> {
-    let pid = Pid::from_raw(child.id().try_into().expect("process ids are positive"));
-    // An error means that it is gone, which the wait finds out too.
-    let _ = kill(pid, Signal::SIGTERM);
-    wait::within(wait::PATIENCE, || child.try_wait().ok().flatten())
 }
 
 /// An address that nobody listens on, as far as one can know.
