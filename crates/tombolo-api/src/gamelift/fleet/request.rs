@@ -1,6 +1,7 @@
 //! CreateFleet's input, and what of it can be judged without the store.
 
 use serde::Deserialize;
+use serde_json::Value;
 use tombolo_domain::fleet::{
     InboundPermission, ResourceCreationLimit, RuntimeConfiguration, ServerProcess, ShownAttributes,
     TransportProtocol,
@@ -47,6 +48,7 @@ pub(crate) struct CreateFleet {
     locations: Option<Vec<LocationConfiguration>>,
     anywhere_configuration: Option<AnywhereConfiguration>,
     player_gateway_mode: Option<String>,
+    player_gateway_configuration: Option<Value>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -89,27 +91,41 @@ struct LocationConfiguration {
 impl CreateFleet {
     /// Refuses what would be silently missing later.
     pub(super) fn refuse_unserved(&self) -> Result<(), ApiError> {
+        const LEAVE_OUT: &str = "leave it out";
+        const OR_DISABLED: &str = "leave it out or give DISABLED";
         let certificate = self.certificate_configuration.as_ref();
         let unserved = [
-            (self.script_id.is_some(), "ScriptId: Realtime scripts"),
+            (
+                self.script_id.is_some(),
+                "ScriptId: Realtime scripts",
+                LEAVE_OUT,
+            ),
             (
                 self.instance_role_arn.is_some()
                     || self.instance_role_credentials_provider.is_some(),
                 "InstanceRoleArn: credentials of IAM roles on instances",
+                LEAVE_OUT,
             ),
             (
                 certificate.is_some_and(|asked| asked.certificate_type != "DISABLED"),
                 "CertificateConfiguration: generated TLS certificates",
+                OR_DISABLED,
             ),
             (
                 self.player_gateway_mode.as_deref().unwrap_or("DISABLED") != "DISABLED",
                 "PlayerGatewayMode: player gateways",
+                OR_DISABLED,
+            ),
+            (
+                self.player_gateway_configuration.is_some(),
+                "PlayerGatewayConfiguration: player gateways",
+                LEAVE_OUT,
             ),
         ];
-        match unserved.into_iter().find(|(asked, _)| *asked) {
+        match unserved.into_iter().find(|(asked, ..)| *asked) {
             None => Ok(()),
-            Some((_, what)) => Err(ApiError::invalid_request(format!(
-                "{what} are not served by Tombolo; leave this out."
+            Some((_, what, instead)) => Err(ApiError::invalid_request(format!(
+                "{what} are not served by Tombolo; {instead}."
             ))),
         }
     }
@@ -145,6 +161,12 @@ impl CreateFleet {
 
     /// The server processes of an EC2 fleet's instances, in their newer or their older form.
     pub(super) fn runtime(&self) -> Result<RuntimeConfiguration, ApiError> {
+        if self.server_launch_parameters.is_some() && self.server_launch_path.is_none() {
+            return Err(ApiError::invalid_request(
+                "ServerLaunchParameters are the arguments of ServerLaunchPath, which is missing; \
+                 arguments of ServerProcesses are their Parameters.",
+            ));
+        }
         let asked = self.runtime_configuration.as_ref();
         let processes = asked.and_then(|asked| asked.server_processes.as_ref());
         let processes = match (processes, &self.server_launch_path) {
@@ -201,6 +223,7 @@ impl CreateFleet {
         Ok(ShownAttributes {
             locations: self.custom_locations()?,
             anywhere_cost: anywhere.map(|anywhere| anywhere.cost.clone()),
+            new_game_session_protection_policy: self.new_game_session_protection_policy.clone(),
             ..self.shown()
         })
     }
@@ -271,6 +294,12 @@ impl CreateFleet {
                     self.ec2_inbound_permissions.is_some(),
                 ),
                 ("FleetType", self.fleet_type.is_some()),
+                ("RuntimeConfiguration", self.runtime_configuration.is_some()),
+                ("ServerLaunchPath", self.server_launch_path.is_some()),
+                (
+                    "ServerLaunchParameters",
+                    self.server_launch_parameters.is_some(),
+                ),
                 (
                     "PeerVpcAwsAccountId",
                     self.peer_vpc_aws_account_id.is_some(),

@@ -132,13 +132,28 @@ async fn what_was_asked_for_is_kept() {
     assert_eq!(process.concurrent_executions, 1);
 }
 
+/// Clients fill in these limits by themselves, and there are no game sessions to limit.
+#[tokio::test]
+async fn limits_on_game_session_activations_may_be_given() {
+    let server = Server::new();
+    let studio = server.gamelift(STUDIO);
+    let build = studio.ready_build().await;
+    let mut input = fleet_input(&build);
+    input["RuntimeConfiguration"]["MaxConcurrentGameSessionActivations"] = json!(1);
+    input["RuntimeConfiguration"]["GameSessionActivationTimeoutSeconds"] = json!(600);
+    studio.fleet_with(input).await;
+}
+
 #[tokio::test]
 async fn an_anywhere_fleet_is_active_at_once_and_has_no_vpc() {
     let server = Server::new();
     let studio = server.gamelift(STUDIO);
-    let created = studio.call("CreateFleet", anywhere()).await;
+    let protection = "NewGameSessionProtectionPolicy";
+    let input = with(anywhere(), protection, json!("FullProtection"));
+    let created = studio.call("CreateFleet", input).await;
     let shown = &created["FleetAttributes"];
     assert_eq!(shown["Status"], "ACTIVE");
+    assert_eq!(shown[protection], "FullProtection");
     assert_eq!(shown["ComputeType"], "ANYWHERE");
     assert_eq!(shown["AnywhereConfiguration"], json!({"Cost": "10"}));
     assert_eq!(shown["BuildId"], Value::Null);
@@ -247,12 +262,12 @@ async fn requests_that_cannot_be_are_refused_with_the_reason() {
         ),
         (
             with(ec2(), "ScriptId", json!("script-1")),
-            "ScriptId: Realtime scripts are not served by Tombolo; leave this out.",
+            "ScriptId: Realtime scripts are not served by Tombolo; leave it out.",
         ),
         (
             with(ec2(), "InstanceRoleArn", json!("arn:aws:iam::1:role/r")),
             "InstanceRoleArn: credentials of IAM roles on instances are not served by Tombolo; \
-             leave this out.",
+             leave it out.",
         ),
         (
             with(
@@ -261,11 +276,25 @@ async fn requests_that_cannot_be_are_refused_with_the_reason() {
                 json!({"CertificateType": "GENERATED"}),
             ),
             "CertificateConfiguration: generated TLS certificates are not served by Tombolo; leave \
-             this out.",
+             it out or give DISABLED.",
         ),
         (
             with(ec2(), "PlayerGatewayMode", json!("REQUIRED")),
-            "PlayerGatewayMode: player gateways are not served by Tombolo; leave this out.",
+            "PlayerGatewayMode: player gateways are not served by Tombolo; leave it out or give \
+             DISABLED.",
+        ),
+        (
+            with(
+                ec2(),
+                "PlayerGatewayConfiguration",
+                json!({"GameServerIpProtocolSupported": "IPv4"}),
+            ),
+            "PlayerGatewayConfiguration: player gateways are not served by Tombolo; leave it out.",
+        ),
+        (
+            with(ec2(), "ServerLaunchParameters", json!("-port 1935")),
+            "ServerLaunchParameters are the arguments of ServerLaunchPath, which is missing; \
+             arguments of ServerProcesses are their Parameters.",
         ),
         (
             with(ec2(), "AnywhereConfiguration", json!({"Cost": "1"})),
@@ -290,6 +319,25 @@ async fn requests_that_cannot_be_are_refused_with_the_reason() {
         (
             with(anywhere(), "Locations", json!([{"Location": HOME}])),
             "Location us-west-2 is not a custom location: the name of one starts with custom-.",
+        ),
+        (
+            with(
+                anywhere(),
+                "RuntimeConfiguration",
+                processes("/local/game/server", 1),
+            ),
+            "RuntimeConfiguration works with fleets of compute type EC2; this fleet is to have \
+             compute type ANYWHERE.",
+        ),
+        (
+            with(anywhere(), "ServerLaunchPath", json!("/local/game/server")),
+            "ServerLaunchPath works with fleets of compute type EC2; this fleet is to have compute \
+             type ANYWHERE.",
+        ),
+        (
+            with(anywhere(), "ServerLaunchParameters", json!("-port 1935")),
+            "ServerLaunchParameters works with fleets of compute type EC2; this fleet is to have \
+             compute type ANYWHERE.",
         ),
         (
             with(anywhere(), "BuildId", json!(build)),
