@@ -1,6 +1,6 @@
 //! Tags of resources.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +40,12 @@ pub enum TagError {
         /// The key.
         key: String,
     },
+    /// A key that one request gives twice: which of the values counts would be a guess.
+    #[error("tag key {key:?} is given twice; give it once")]
+    Duplicate {
+        /// The key.
+        key: String,
+    },
     /// Too many.
     #[error("the resource would have {count} tags; the most is {MAX_TAGS}")]
     TooMany {
@@ -49,11 +55,15 @@ pub enum TagError {
 }
 
 impl Tags {
-    /// Adds tags, or gives new values to keys that are there.
+    /// Adds the tags of one request, or gives new values to keys that are there.
+    ///
+    /// # Errors
+    /// A tag cannot be, is given twice, or is one too many. The tags are then left half changed.
     pub fn add(
         &mut self,
         tags: impl IntoIterator<Item = (String, String)>,
     ) -> Result<(), TagError> {
+        let mut given = BTreeSet::new();
         for (key, value) in tags {
             let length = key.chars().count();
             if length == 0 || length > MAX_KEY || value.chars().count() > MAX_VALUE {
@@ -63,6 +73,9 @@ impl Tags {
             }
             if key.to_ascii_lowercase().starts_with("aws:") {
                 return Err(TagError::Reserved { key });
+            }
+            if !given.insert(key.clone()) {
+                return Err(TagError::Duplicate { key });
             }
             self.tags.insert(key, value);
         }

@@ -1,6 +1,6 @@
 //! Tags as EC2's operations take and show them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use tombolo_domain::Scope;
@@ -67,19 +67,13 @@ pub(super) fn write_new<I: ResourceId>(
 
 /// Adds the tags of one request.
 pub(super) fn add(tags: &mut Tags, new: Vec<Tag>) -> Result<(), ApiError> {
-    let mut keys = BTreeSet::new();
-    if let Some(twice) = new.iter().find(|tag| !keys.insert(&tag.key)) {
-        return Err(invalid(format!(
-            "Duplicate tag key '{}' specified.",
-            shorten(&twice.key)
-        )));
-    }
     let added = tags.add(new.into_iter().map(|tag| (tag.key, tag.value)));
     added.map_err(|error| match error {
         TagError::TooMany { .. } => ApiError::new(
             ErrorKind::TagLimitExceeded,
             format!("Resource {}: {error}.", tags.resource),
         ),
+        TagError::Duplicate { key } => invalid(format!("Duplicate tag key '{key}' specified.")),
         TagError::Length { .. } | TagError::Reserved { .. } => invalid(format!("{error}.")),
     })
 }

@@ -93,6 +93,7 @@ pub(crate) async fn create_build(
     };
     let build = build::create(tx, &scope, call.now, new)?;
     let tags = input.tags.unwrap_or_default();
+    tag::refuse_creation_only(build.id.as_str(), tags.iter().map(|tag| &*tag.key))?;
     tag::write_first(tx, &scope, build.id.as_str(), tags)?;
     Ok(One {
         build: build.into(),

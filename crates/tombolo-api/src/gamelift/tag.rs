@@ -1,13 +1,16 @@
 //! ListTagsForResource, TagResource and UntagResource: the tags of fleets and builds, by ARN.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use tombolo_domain::Scope;
 use tombolo_domain::arn::{self, GameLiftResource};
-use tombolo_domain::tag::{TagError, Tags};
+use tombolo_domain::tag::Tags;
 use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
 use super::Nothing;
+use super::fleet::FORCED_BLOCK_TAG;
 use super::named::not_found;
 use crate::error::{ApiError, ErrorKind};
 use crate::operation::text::shorten;
@@ -64,6 +67,7 @@ pub(crate) async fn tag_resource(
     input: Add,
 ) -> Result<Nothing, ApiError> {
     let resource = resource(tx, call, &input.resource_arn).await?;
+    refuse_creation_only(&resource, input.tags.iter().map(|tag| &*tag.key))?;
     let mut tags = tag::read(tx, &call.scope(), &resource).await?;
     add(&mut tags, input.tags)?;
     tag::write(tx, &tags)?;
@@ -85,6 +89,7 @@ pub(crate) async fn untag_resource(
     input: Remove,
 ) -> Result<Nothing, ApiError> {
     let resource = resource(tx, call, &input.resource_arn).await?;
+    refuse_creation_only(&resource, input.tag_keys.iter().map(String::as_str))?;
     let mut tags = tag::read(tx, &call.scope(), &resource).await?;
     for key in &input.tag_keys {
         tags.tags.remove(key);
@@ -103,6 +108,23 @@ pub(super) fn write_first(
     let mut written = tag::none_of(scope, resource);
     add(&mut written, tags)?;
     tag::write(tx, &written)
+}
+
+/// Refuses [`FORCED_BLOCK_TAG`], which would say of an existing fleet what is not so.
+pub(super) fn refuse_creation_only<'a>(
+    resource: &str,
+    mut keys: impl Iterator<Item = &'a str>,
+) -> Result<(), ApiError> {
+    if keys.all(|key| key != FORCED_BLOCK_TAG) {
+        return Ok(());
+    }
+    Err(failed(
+        resource,
+        format_args!(
+            "tag key \"{FORCED_BLOCK_TAG}\" counts only when a fleet is created, and forces its \
+             CIDR block for life"
+        ),
+    ))
 }
 
 /// The id of the caller's fleet or build that an ARN names.
@@ -138,10 +160,13 @@ async fn resource(
 
 fn add(to: &mut Tags, tags: Vec<Tag>) -> Result<(), ApiError> {
     let pairs = tags.into_iter().map(|tag| (tag.key, tag.value));
-    to.add(pairs).map_err(|error: TagError| {
-        ApiError::new(
-            ErrorKind::TaggingFailed,
-            format!("Tagging {} failed: {error}.", to.resource),
-        )
-    })
+    to.add(pairs)
+        .map_err(|error| failed(&to.resource, format_args!("{error}")))
+}
+
+fn failed(resource: &str, why: fmt::Arguments<'_>) -> ApiError {
+    ApiError::new(
+        ErrorKind::TaggingFailed,
+        format!("Tagging {resource} failed: {why}."),
+    )
 }

@@ -19,7 +19,7 @@ use crate::operation::Call;
 
 /// The tag of CreateFleet by which a person forces a fleet's block, to rehearse what the address
 /// plan avoids: overlapping CIDRs. This is Tombolo's own; AWS knows no such tag.
-pub(super) const FORCED_BLOCK_TAG: &str = "tombolo:fleet-cidr";
+pub(crate) const FORCED_BLOCK_TAG: &str = "tombolo:fleet-cidr";
 
 /// Reads the value of [`FORCED_BLOCK_TAG`].
 pub(super) fn forced(value: &str) -> Result<Ipv4Net, ApiError> {

@@ -9,6 +9,7 @@ mod event;
 mod happened;
 mod request;
 
+pub(super) use address::FORCED_BLOCK_TAG;
 pub(crate) use attributes::{describe_fleet_attributes, list_fleets};
 pub(crate) use create::create_fleet;
 pub(crate) use delete::delete_fleet;

@@ -91,6 +91,77 @@ async fn a_resource_has_at_most_fifty_tags_and_none_of_awss_own() {
 }
 
 #[tokio::test]
+async fn a_key_is_given_once_in_a_request() {
+    let server = Server::new();
+    let studio = server.gamelift(STUDIO);
+    let fleet = studio.fleet().await;
+    let arn = text(&studio.attributes(&fleet).await["FleetArn"]);
+    let build = studio.ready_build().await;
+    for (key, value, other) in [
+        ("stage", "beta", "live"),
+        ("stage", "beta", "beta"),
+        ("tombolo:fleet-cidr", "10.1.0.0/24", "10.2.0.0/24"),
+    ] {
+        let twice = json!([tag(key, value), tag("game", ""), tag(key, other)]);
+        for (operation, input) in [
+            ("CreateBuild", json!({"Tags": twice})),
+            (
+                "CreateFleet",
+                with(fleet_input(&build), "Tags", twice.clone()),
+            ),
+            ("TagResource", json!({"ResourceARN": arn, "Tags": twice})),
+        ] {
+            let refusal = studio.refusal(operation, input).await;
+            assert_eq!(refusal.code, "TaggingFailedException", "{operation}");
+            assert!(
+                refusal.message.contains(&format!("tag key \"{key}\" ")),
+                "{refusal:?}"
+            );
+        }
+    }
+    let twice = json!({"ResourceARN": arn, "Tags": [tag("stage", "beta"), tag("stage", "live")]});
+    let refusal = studio.refusal("TagResource", twice).await;
+    assert_refused(
+        &refusal,
+        "TaggingFailedException",
+        &format!("Tagging {fleet} failed: tag key \"stage\" is given twice; give it once."),
+    );
+}
+
+/// A fleet's block is fixed for life, so the tag must go on saying what it said at creation.
+#[tokio::test]
+async fn the_tag_that_forces_a_fleets_block_stays_as_it_was_created() {
+    let server = Server::new();
+    let studio = server.gamelift(STUDIO);
+    let build = studio.ready_build().await;
+    let forced = json!([tag("tombolo:fleet-cidr", "10.1.0.0/24")]);
+    let input = with(fleet_input(&build), "Tags", forced.clone());
+    let fleet = studio.fleet_with(input).await;
+    let arn = text(&studio.attributes(&fleet).await["FleetArn"]);
+
+    let other = json!([tag("tombolo:fleet-cidr", "10.2.0.0/24")]);
+    for (operation, input) in [
+        ("TagResource", json!({"ResourceARN": arn, "Tags": other})),
+        (
+            "UntagResource",
+            json!({"ResourceARN": arn, "TagKeys": ["stage", "tombolo:fleet-cidr"]}),
+        ),
+    ] {
+        assert_refused(
+            &studio.refusal(operation, input).await,
+            "TaggingFailedException",
+            &format!(
+                "Tagging {fleet} failed: tag key \"tombolo:fleet-cidr\" counts only when a fleet \
+                 is created, and forces its CIDR block for life."
+            ),
+        );
+    }
+    assert_eq!(tags(&studio, &arn).await, forced);
+    let refusal = studio.refusal("CreateBuild", json!({"Tags": other})).await;
+    assert_eq!(refusal.code, "TaggingFailedException");
+}
+
+#[tokio::test]
 async fn only_the_owner_in_the_region_finds_the_resource() {
     let server = Server::new();
     let fleet = server.gamelift(STUDIO).fleet().await;
