@@ -17,6 +17,9 @@ use crate::error::{ApiError, ErrorKind};
 /// bad values cannot make a reply many times its own size.
 const SPELLED_OUT: usize = 10;
 
+/// How many of the allowed values a message lists: there are 539 types of EC2 instances.
+const LISTED: usize = 20;
+
 /// How many characters of a value a message shows.
 const SHOWN: usize = 128;
 
@@ -145,11 +148,7 @@ impl<'a> Violations<'a> {
             self.add(shape, value, Rule::Constraint(rule));
         }
         if !allowed.is_empty() && !allowed.contains(&text) {
-            let rule = format!(
-                "Member must satisfy enum value set: [{}]",
-                allowed.join(", ")
-            );
-            self.add(shape, value, Rule::Constraint(rule));
+            self.add(shape, value, Rule::Constraint(one_of(allowed)));
         }
     }
 
@@ -261,6 +260,18 @@ fn ec2_error(violation: &Violation) -> ApiError {
             format!("Value ({value}) for parameter {path} is invalid. {constraint}."),
         ),
     }
+}
+
+fn one_of(allowed: &[&str]) -> String {
+    let listed = &allowed[..allowed.len().min(LISTED)];
+    let more = match allowed.len() - listed.len() {
+        0 => String::new(),
+        left_off => format!(", … and {left_off} more"),
+    };
+    format!(
+        "Member must satisfy enum value set: [{}{more}]",
+        listed.join(", ")
+    )
 }
 
 fn expected(kind: &Kind) -> &'static str {

@@ -424,6 +424,17 @@ fn messages_stay_short_whatever_is_sent() {
             .contains(&format!("Value '{}…' at 'name'", "n".repeat(128)))
     );
 
+    // EC2InstanceType has hundreds of values.
+    let input = json!({ "Name": "islands", "EC2InstanceType": "c5.none" });
+    let draft = Draft::json("CreateFleet", input.to_string());
+    let refused = server.refused(&draft.sign());
+    assert_eq!(refused.1, "InvalidRequestException");
+    assert!(refused.2.len() < 512, "{} bytes", refused.2.len());
+    let listing = "Value 'c5.none' at 'eC2InstanceType' failed to satisfy constraint: Member must \
+                   satisfy enum value set: [t2.micro, t2.small, ";
+    assert!(refused.2.contains(listing), "{}", refused.2);
+    assert!(refused.2.ends_with(", … and 519 more]"), "{}", refused.2);
+
     let bad: Vec<_> = (0..1_000).map(|_| json!({ "Key": "" })).collect();
     let draft = Draft::json("CreateBuild", json!({ "Tags": bad }).to_string());
     let refused = server.refused(&draft.sign());

@@ -53,7 +53,9 @@ impl Walk<'_> {
                 }
                 if let Some(values) = shape["enum"].as_array() {
                     let values: Vec<_> = values.iter().map(|v| v.as_str().unwrap()).collect();
-                    let rule = format!("satisfy enum value set: [{}]", values.join(", "));
+                    // Of a long set, the message has the first values only.
+                    let listed = &values[..values.len().min(20)];
+                    let rule = format!("satisfy enum value set: [{}", listed.join(", "));
                     broken("NO_SUCH_VALUE".into(), rule);
                 }
             }
