@@ -415,6 +415,10 @@ impl From<tombolo_store::StoreError> for ApiError {
 }
 
 /// What of a caller's text a message shows: its first 64 characters.
-pub(crate) fn excerpt(text: &str) -> String {
-    text.chars().take(64).collect()
+pub(crate) fn excerpt(text: &str) -> &str {
+    const MOST: usize = 64;
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => &text[..end],
+        None => text,
+    }
 }

@@ -1,6 +1,7 @@
 //! One request's way: head, body, protocol, signature, input, operation, reply.
 
 use std::error::Error;
+use std::str::EscapeDefault;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,9 +17,9 @@ use tracing::Instrument;
 use super::caller::{Caller, Credentials};
 use super::dispatch::Dispatch;
 use super::request_id::RequestId;
-use crate::error::{ApiError, ErrorKind, excerpt};
+use crate::error::{ApiError, ErrorKind, Wire, excerpt};
 use crate::model::{ModelError, Models, Operation, Service, ServiceName, validate};
-use crate::protocol::{self, Call, Encoded, Protocol};
+use crate::protocol::{self, Encoded, Protocol};
 use crate::sigv4::{SignedRequest, Verifier};
 
 /// The longest body that is read, in bytes.
@@ -55,6 +56,7 @@ pub struct Api {
 struct Progress {
     protocol: Protocol,
     service: ServiceName,
+    /// The caller's word, known to name an operation only once the request is answered well.
     operation: String,
     account: Option<AccountId>,
 }
@@ -114,16 +116,22 @@ impl Api {
             Ok(body) => self.call(&head, &body, &request_id, &mut progress).await,
             Err(error) => Err(error),
         };
-        let (status, encoded) = match outcome {
-            Ok(encoded) => (StatusCode::OK, encoded),
-            Err(error) => progress.refuse(&error, &request_id),
+        let (status, error, encoded) = match outcome {
+            Ok(encoded) => (StatusCode::OK, None, encoded),
+            Err(error) => {
+                let (wire, encoded) = progress.refuse(&error, &request_id);
+                let status = StatusCode::from_u16(wire.status);
+                let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+                (status, Some(wire.code), encoded)
+            }
         };
         tracing::info!(
             method = %head.method,
             service = %progress.service,
-            operation = %progress.operation,
+            operation = %progress.operation(),
             account = progress.account.map(tracing::field::display),
             status = status.as_u16(),
+            error,
             duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
             "answered"
         );
@@ -146,13 +154,13 @@ impl Api {
         };
         progress.protocol = call.protocol;
         progress.service = call.service;
+        progress.operation = call.operation;
 
         let caller = self.verify(head, body, call.service).await?;
         progress.account = Some(caller.account);
 
         let service = self.models.service(call.service);
-        let operation = find(service, &call)?;
-        progress.operation.push_str(operation.name);
+        let operation = find(service, &progress.operation)?;
 
         let input = protocol::decode(service, operation, &call.input)?;
         if let Some(shape) = operation.input {
@@ -194,37 +202,41 @@ impl Progress {
         }
     }
 
+    /// The operation as a line of the log shows it, whatever the caller wrote there.
+    fn operation(&self) -> EscapeDefault<'_> {
+        excerpt(&self.operation).escape_default()
+    }
+
     /// The reply to a request that failed. What the client does not see is logged.
-    fn refuse(&self, error: &ApiError, request_id: &str) -> (StatusCode, Encoded) {
+    fn refuse(&self, error: &ApiError, request_id: &str) -> (Wire, Encoded) {
         if error.kind() == ErrorKind::Internal {
             tracing::error!(
                 service = %self.service,
-                operation = %self.operation,
+                operation = %self.operation(),
                 "{}",
                 chain(error)
             );
         } else {
             tracing::debug!(kind = ?error.kind(), "{error}");
         }
-        let (wire, encoded) = protocol::error(self.protocol, self.service, error, request_id);
-        let status = StatusCode::from_u16(wire.status);
-        (status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), encoded)
+        protocol::error(self.protocol, self.service, error, request_id)
     }
 }
 
 /// The operation that is called, if it is one that is served.
-fn find<'a>(service: &'a Service, call: &Call<'_>) -> Result<&'a Operation, ApiError> {
-    if let Some(operation) = service.operation(&call.operation) {
+fn find<'a>(service: &'a Service, name: &str) -> Result<&'a Operation, ApiError> {
+    if let Some(operation) = service.operation(name) {
         return Ok(operation);
     }
-    let name = excerpt(&call.operation);
-    if service.is_unserved(&call.operation) {
+    let is_unserved = service.is_unserved(name);
+    let name = excerpt(name);
+    if is_unserved {
         return Err(ApiError::new(
             ErrorKind::NotServed,
             format!("Tombolo does not serve {name} of {}.", service.name),
         ));
     }
-    let message = match call.service {
+    let message = match service.name {
         ServiceName::GameLift => format!("GameLift has no operation {name}."),
         _ => format!("The action {name} is not valid for this web service."),
     };

@@ -12,6 +12,7 @@ mod authentication;
 mod bad_input;
 mod conformance;
 mod forgery;
+mod log;
 mod protocols;
 mod server;
 mod signer;

@@ -15,6 +15,7 @@ use tombolo_api::http::{Api, Backend, Caller, Credential, Credentials, Dispatch,
 use tombolo_api::model::ServiceName;
 use tombolo_domain::id::{AccessKeyId, IdSource};
 
+use crate::log;
 use crate::signer::{ACCESS_KEY, SECRET, Signed};
 
 /// A call that reached the operations.
@@ -140,6 +141,7 @@ impl Reply {
 
 impl Server {
     pub(crate) fn new() -> Self {
+        log::keep();
         let recorder = Arc::new(Recorder::default());
         let api = Api::new(Backend {
             regions: vec!["us-west-2".parse().unwrap(), "eu-west-1".parse().unwrap()],
