@@ -45,6 +45,29 @@ async fn a_new_vpc_is_shown_in_full() {
     assert!(elsewhere.all("DescribeVpcs", "Vpcs").await.is_empty());
 }
 
+/// As with EC2, `10.0.0.5/16` means `10.0.0.0/16`, in everything that follows from it too.
+#[tokio::test]
+async fn host_bits_of_a_block_are_dropped() {
+    let server = Server::new();
+    let backend = server.ec2(BACKEND);
+    for (asked, block) in [
+        ("10.0.0.5/16", "10.0.0.0/16"),
+        ("10.255.255.255/16", "10.255.0.0/16"),
+        ("192.168.1.31/28", "192.168.1.16/28"),
+    ] {
+        let created = backend.call("CreateVpc", json!({"CidrBlock": asked})).await;
+        assert_eq!(created["Vpc"]["CidrBlock"], block);
+    }
+    let vpc = backend.vpc("10.1.0.5/16").await;
+    let subnet = |block: &str| json!({"VpcId": vpc, "CidrBlock": block});
+    let created = backend.call("CreateSubnet", subnet("10.1.2.3/24")).await;
+    assert_eq!(created["Subnet"]["CidrBlock"], "10.1.2.0/24");
+    let refusal = backend
+        .refusal("CreateSubnet", subnet("10.1.2.200/24"))
+        .await;
+    assert_eq!(refusal.code, "InvalidSubnet.Conflict");
+}
+
 #[tokio::test]
 async fn a_vpc_comes_with_a_main_route_table() {
     let server = Server::new();
