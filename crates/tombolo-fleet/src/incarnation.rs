@@ -75,7 +75,7 @@ impl Incarnation {
 }
 
 /// A process that went away while `/proc` was read.
-fn is_gone(error: &io::Error) -> bool {
+pub(crate) fn is_gone(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(libc::ESRCH)
 }
 
@@ -127,7 +127,7 @@ pub(crate) struct PidFd(OwnedFd);
 
 impl PidFd {
     /// A handle on process `pid`, or `None` when there is none.
-    fn open(pid: i32) -> io::Result<Option<Self>> {
+    pub(crate) fn open(pid: i32) -> io::Result<Option<Self>> {
         // SAFETY: pidfd_open takes two integers and touches no memory of ours.
         let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
         match Errno::result(fd) {

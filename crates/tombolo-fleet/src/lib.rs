@@ -37,17 +37,21 @@ mod control;
 pub mod enter;
 mod event;
 mod incarnation;
+mod inhabitants;
 mod instance;
 mod lock;
 mod spec;
 pub mod supervisor;
+mod tether;
 mod words;
 
 pub use event::{Ended, Event, Exit, NumberedEvent};
 pub use incarnation::{Incarnation, process_runs, start_ticks};
+pub use inhabitants::{EndError, end_inhabitants};
 pub use instance::{AttachError, ControlError, Events, Instance, StartError, StopError};
 pub use spec::{
     GAME_DIRECTORY, HOME_DIRECTORY, InstanceSpec, MOST_PROCESSES, RestartPolicy, ServerProcess,
     SpecError,
 };
+pub use tether::end_with_parent;
 pub use words::{UnclosedQuote, split_parameters};

@@ -10,6 +10,7 @@
 mod control_plane;
 mod enter;
 mod fixture;
+mod inhabitants;
 mod launch;
 mod restart;
 mod stop;

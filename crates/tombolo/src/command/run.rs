@@ -2,22 +2,27 @@
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
 use std::process::{ExitCode, ExitStatus};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
-use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{self, SignalKind, signal};
-use tombolo_fleet::enter;
+use tokio::task::spawn_blocking;
+use tombolo_fleet::{end_inhabitants, end_with_parent, enter};
 
 use crate::admin::client::AdminClient;
 use crate::admin::message::{AttachProgram, AttachedProgram, DetachProgram};
 use crate::cli::RunArguments;
 use crate::process::Process;
 use crate::report::OrHint;
+
+/// How long what the command has left running may take to end after SIGTERM.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// Runs the command and gives its exit code.
 ///
@@ -48,6 +53,7 @@ pub(super) async fn run(arguments: RunArguments) -> Result<ExitCode> {
         attached.interface, attached.address, attached.subnet, arguments.vpc
     );
     let ended = supervise(&attached, &arguments.command, &mut signals).await;
+    end_what_is_left(attached.namespace).await;
     let detach = DetachProgram {
         interface: attached.interface,
         vpc: arguments.vpc,
@@ -66,11 +72,8 @@ async fn supervise(
     signals: &mut Signals,
 ) -> Result<ExitStatus> {
     let mut command = enter::command_in(&attached.namespace, words)?;
-    // The kernel ends the command with this process, also when that is killed. It looks at the
-    // thread that made the child: this is the main thread, which lives as long as the process.
-    let die_with_parent = || Ok(set_pdeathsig(Signal::SIGTERM)?);
-    // SAFETY: between fork and exec it makes one system call, on no memory of this process.
-    unsafe { command.pre_exec(die_with_parent) };
+    // This is the main thread, which lives as long as the process.
+    end_with_parent(&mut command, Signal::SIGTERM);
     let mut child = Command::from(command).spawn().or_hint(
         || {
             format!(
@@ -86,6 +89,17 @@ async fn supervise(
             status = child.wait() => return status.context("waiting for the command"),
             caught = signals.next() => caught.pass_on(&child)?,
         }
+    }
+}
+
+/// Ends what the command started and did not end. The server would do it too, once it has seen that
+/// this process is gone; it is told here for whoever watches this terminal.
+async fn end_what_is_left(namespace: PathBuf) {
+    match spawn_blocking(move || end_inhabitants(&namespace, GRACE)).await {
+        Ok(Ok(0)) => {}
+        Ok(Ok(ended)) => tracing::info!(ended, "processes that the command had left were ended"),
+        Ok(Err(error)) => tracing::warn!("{:#}", anyhow::Error::new(error)),
+        Err(error) => tracing::warn!(%error, "what the command had left may still run"),
     }
 }
 

@@ -2,17 +2,15 @@
 
 use std::ffi::OsStr;
 use std::net::Ipv4Addr;
-use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use ipnet::Ipv4Net;
-use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
 use tokio::process::Command;
-use tombolo_fleet::enter;
+use tombolo_fleet::{end_with_parent, enter};
 use tombolo_network::ebpf::BarePair;
 
 use super::report::Measurement;
@@ -65,9 +63,7 @@ fn program(namespace: &Path, arguments: &[&str]) -> Result<Command> {
         .chain(arguments.iter().map(OsStr::new))
         .collect();
     let mut command = enter::command_in(namespace, &words)?;
-    let die_with_parent = || Ok(set_pdeathsig(Signal::SIGKILL)?);
-    // SAFETY: between fork and exec it makes one system call, on no memory of this process.
-    unsafe { command.pre_exec(die_with_parent) };
+    end_with_parent(&mut command, Signal::SIGKILL);
     command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -1,17 +1,18 @@
 //! What the demo happens on: a `tombolo dev` of its own, in a directory of its own.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
+use tombolo_fleet::end_with_parent;
 
 use crate::admin::client::AdminClient;
 use crate::aws::{AccessKey, AwsClient};
@@ -39,7 +40,10 @@ pub(super) struct Stage {
 impl Stage {
     /// Starts the server.
     pub(super) async fn set(network: NetworkChoice) -> Result<Self> {
-        let directory = tempfile::Builder::new().prefix("tombolo-demo-").tempdir()?;
+        let directory = tempfile::Builder::new()
+            .prefix("tombolo-demo-")
+            .permissions(Permissions::from_mode(0o700))
+            .tempdir()?;
         let binary = this_executable()?;
         let network = match network {
             NetworkChoice::Auto => "auto",
@@ -170,11 +174,8 @@ fn log_of(directory: &Path) -> PathBuf {
 }
 
 fn spawn(mut command: Command) -> Result<Child> {
-    // Should the demo be killed, the kernel asks its programs to end. It looks at the thread that
-    // made them: the main thread, which lives as long as the process.
-    let die_with_parent = || Ok(set_pdeathsig(Signal::SIGTERM)?);
-    // SAFETY: between fork and exec it makes one system call, on no memory of this process.
-    unsafe { command.pre_exec(die_with_parent) };
+    // This is the main thread, which lives as long as the process.
+    end_with_parent(command.as_std_mut(), Signal::SIGTERM);
     Ok(command.spawn()?)
 }
 
