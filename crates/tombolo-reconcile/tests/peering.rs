@@ -152,6 +152,48 @@ async fn deleting_takes_back_what_the_connection_made_and_nothing_that_a_person_
     );
 }
 
+/// The fleet's owner learns from an event what the VPC's owner did.
+#[tokio::test]
+async fn deleting_the_vpc_ends_its_connection_with_an_event_of_the_fleet() {
+    let world = World::new();
+    let (fleet, fleet_vpc) = world.fleet("100.64.0.0/24", FleetStatus::Active).await;
+    let peer = world.vpc(&world.backend, "10.0.0.0/16", None).await;
+    let game = world.interface(&fleet_vpc).await;
+    let _reconcilers = world.start();
+    let connection = world.request(&fleet, &fleet_vpc, &peer).await;
+    let connection = world.reaches(&connection, "active").await;
+
+    // What DeleteVpc writes, a second later.
+    world.clock.advance(Duration::from_secs(1));
+    world
+        .write(async |tx| {
+            let mut connection = tx.get(&connection.key()).await.unwrap().unwrap();
+            let owner = Step::Delete(world.backend_account());
+            connection.take(owner, world.context.clock.now()).unwrap();
+            tx.put(&connection).unwrap();
+            tx.remove_vpc(&peer.scope, &peer.id).await.unwrap();
+        })
+        .await;
+
+    let connection = world.reaches(&connection, "deleted").await;
+    assert_eq!(
+        connection.state,
+        State::Deleted {
+            by: world.backend_account()
+        }
+    );
+    assert_eq!(world.made_in(&fleet_vpc, &connection.id).await, (0, 0));
+    let verdict = world
+        .engine
+        .verdict(&game.id, game.address, "10.0.0.4".parse().unwrap());
+    assert!(matches!(verdict, Verdict::Drop(_)), "{verdict:?}");
+    let (code, message) = world.events(&fleet).await.remove(0);
+    assert_eq!(code, "FLEET_VPC_PEERING_DELETED");
+    for named in [connection.id.as_str(), peer.id.as_str()] {
+        assert!(message.contains(named), "{message:?} names {named}");
+    }
+}
+
 #[tokio::test]
 async fn overlapping_blocks_fail_with_both_in_the_event() {
     let world = World::new();
