@@ -24,8 +24,9 @@ pub trait NetworkEngine: Send + Sync {
     /// It is idempotent, and callers serialize it: the last call wins.
     async fn apply(&self, wanted: &Network) -> Result<Applied, EngineError>;
 
-    /// The network namespace of an interface's workload, once `apply` made it: a path for
-    /// `setns(2)` such as `/run/netns/NAME`. `None` in an engine whose packets do not flow.
+    /// The network namespace of an interface's workload, once `apply` made it, or before the first
+    /// `apply` if an earlier engine did: a path for `setns(2)` such as `/run/netns/NAME`. `None` in
+    /// an engine whose packets do not flow.
     fn namespace(&self, interface: &NetworkInterfaceId) -> Option<PathBuf>;
 
     /// What the data path counted since it was made.

@@ -7,11 +7,13 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 use tombolo_domain::Timestamp;
 use tombolo_domain::fleet::{Fleet, FleetStatus};
+use tombolo_domain::id::NetworkInterfaceId;
 use tombolo_domain::vpc::{Attachment, NetworkInterface};
-use tombolo_fleet::process_runs;
+use tombolo_fleet::{end_inhabitants, process_runs};
 use tombolo_store::typed::Transaction;
 use tombolo_store::{StoreError, keys};
 
@@ -24,6 +26,8 @@ use crate::{Context, builds_directory, logs_directory};
 const PROGRAMS: Duration = Duration::from_secs(1);
 /// How often to look for everything else, which has a day's or a month's time.
 const RECORDS: SignedDuration = SignedDuration::from_secs(60);
+/// How long what a program has left running may take to end after SIGTERM.
+const GRACE: Duration = Duration::from_secs(5);
 /// How long a terminated fleet, its events and its logs are kept.
 const FLEET_RETENTION: SignedDuration = SignedDuration::from_hours(30 * 24);
 
@@ -53,7 +57,7 @@ fn log(error: &StoreError) {
     );
 }
 
-/// Interfaces of programs that have ended without saying so.
+/// Interfaces of programs that have ended without saying so, and what still runs on them.
 async fn programs(context: &Context) -> Result<(), StoreError> {
     let mut tx = Transaction::new(context.store.clone());
     for interface in tx.peek(&keys::all_interfaces()).await? {
@@ -63,11 +67,34 @@ async fn programs(context: &Context) -> Result<(), StoreError> {
         };
         if !process_runs(*pid, *start_time) {
             tracing::info!(interface = %id, pid, "the program of an interface has ended");
+            // Once the interface is gone, nobody knows any more where those processes are.
+            if let Err(error) = end_what_is_left(context, id).await {
+                tracing::error!(
+                    interface = %id,
+                    error = &*error,
+                    "the interface of a program that has ended stays, since processes are on it"
+                );
+                continue;
+            }
             transact(&context.store, async |tx| {
                 tx.remove(&interface);
                 Ok(())
             })
             .await?;
+        }
+    }
+    Ok(())
+}
+
+/// Ends the processes in the network namespace of an interface.
+async fn end_what_is_left(
+    context: &Context,
+    interface: &NetworkInterfaceId,
+) -> Result<(), Box<dyn std::error::Error + 'static>> {
+    if let Some(netns) = context.engine.namespace(interface) {
+        let ended = spawn_blocking(move || end_inhabitants(&netns, GRACE)).await??;
+        if ended > 0 {
+            tracing::info!(%interface, ended, "processes that a program had left were ended");
         }
     }
     Ok(())

@@ -76,8 +76,9 @@ impl EbpfConfig {
 pub struct EbpfEngine {
     names: names::Names,
     commands: mpsc::Sender<Command>,
-    /// The interfaces that the last `apply` left in place.
-    interfaces: Mutex<BTreeSet<NetworkInterfaceId>>,
+    /// The interfaces that the last `apply` left in place. `None` before the first one, when those
+    /// of an earlier engine of the same directory are in place.
+    interfaces: Mutex<Option<BTreeSet<NetworkInterfaceId>>>,
 }
 
 impl EbpfEngine {
@@ -111,7 +112,7 @@ impl EbpfEngine {
         *self
             .interfaces
             .lock()
-            .unwrap_or_else(PoisonError::into_inner) = interfaces;
+            .unwrap_or_else(PoisonError::into_inner) = Some(interfaces);
     }
 }
 
@@ -139,9 +140,12 @@ impl NetworkEngine for EbpfEngine {
             .interfaces
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        interfaces
-            .contains(interface)
-            .then(|| namespace::path(&self.names.workload(interface)))
+        let name = self.names.workload(interface);
+        let in_place = match &*interfaces {
+            Some(interfaces) => interfaces.contains(interface),
+            None => namespace::exists(&name),
+        };
+        in_place.then(|| namespace::path(&name))
     }
 
     async fn counters(&self) -> Result<Counters, EngineError> {

@@ -12,11 +12,12 @@ pub(super) async fn run(arguments: &TeardownArguments) -> Result<()> {
     let directory = DataDirectory::take_existing(&arguments.dir)?;
     {
         let store = server::open_store(&directory).await?;
-        server::end_programs(&store).await?;
+        let engine = server::start_engine(engine_of(&directory)?, directory.path()).await?;
+        server::end_programs(&store, &engine).await?;
         let context = tombolo_reconcile::Context {
             clock: Arc::new(ServerClock::open(&store).await?),
             ids: Arc::new(SystemIds),
-            engine: server::start_engine(engine_of(&directory)?, directory.path()).await?,
+            engine,
             binary: server::this_executable()?,
             directory: directory.path().to_owned(),
             store,

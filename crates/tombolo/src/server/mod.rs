@@ -158,6 +158,7 @@ impl Server {
             Listening::tcp(api_listener, acceptor, api_router),
         ];
         if let Some((listener, metrics)) = metrics {
+            tracing::info!("metrics are at http://{}/metrics", listener.local_addr()?);
             listening.push(Listening::tcp(listener, None, metrics.router()));
         }
         tracing::info!(%endpoint, network = %engine.kind(), directory = %path.display(), "ready");
@@ -214,10 +215,10 @@ impl Server {
     /// As [`stop`](Server::stop), and takes network, server processes and the programs of
     /// `tombolo run` away. A named directory's database, builds and logs stay.
     pub(crate) async fn teardown(self) -> Result<()> {
-        let store = self.store.clone();
+        let (store, engine) = (self.store.clone(), self.engine.clone());
         let (reconcilers, _directory) = self.close().await?;
         // Goes on after a failure, so that one does not leave everything behind.
-        let ended = programs::end_all(&store).await;
+        let ended = programs::end_all(&store, &engine).await;
         let taken = reconcilers.teardown().await;
         ended?;
         taken.context("taking the server's network and processes away")

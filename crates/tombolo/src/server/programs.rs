@@ -5,7 +5,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use nix::sys::signal::Signal;
+use tokio::task::spawn_blocking;
+use tombolo_domain::id::NetworkInterfaceId;
 use tombolo_domain::vpc::Attachment;
+use tombolo_fleet::end_inhabitants;
+use tombolo_network::NetworkEngine;
 use tombolo_store::typed::Transaction;
 use tombolo_store::{Store, keys};
 
@@ -17,12 +21,19 @@ const GRACE: Duration = Duration::from_secs(5);
 /// How often it is looked whether they have: they are not children, so nothing tells.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// Ends every program that a network interface was made for.
-pub(crate) async fn end_all(store: &Arc<dyn Store>) -> Result<()> {
-    end(attached(store).await?).await
+/// Ends every program that a network interface was made for, and what those have started.
+pub(crate) async fn end_all(store: &Arc<dyn Store>, engine: &Arc<dyn NetworkEngine>) -> Result<()> {
+    let (interfaces, programs): (Vec<_>, Vec<_>) = attached(store).await?.into_iter().unzip();
+    // Goes on after a failure, so that one program does not keep the others.
+    let mut outcome = end(programs).await;
+    for netns in interfaces.iter().filter_map(|id| engine.namespace(id)) {
+        let ended = spawn_blocking(move || end_inhabitants(&netns, GRACE)).await?;
+        outcome = outcome.and(ended.map(drop).map_err(anyhow::Error::from));
+    }
+    outcome
 }
 
-async fn attached(store: &Arc<dyn Store>) -> Result<Vec<Process>> {
+async fn attached(store: &Arc<dyn Store>) -> Result<Vec<(NetworkInterfaceId, Process)>> {
     let mut tx = Transaction::new(store.clone());
     let interfaces = tx
         .peek(&keys::all_interfaces())
@@ -31,7 +42,9 @@ async fn attached(store: &Arc<dyn Store>) -> Result<Vec<Process>> {
     let processes = interfaces
         .into_iter()
         .filter_map(|interface| match interface.attachment {
-            Some(Attachment::Program { pid, start_time }) => Some(Process { pid, start_time }),
+            Some(Attachment::Program { pid, start_time }) => {
+                Some((interface.id, Process { pid, start_time }))
+            }
             _ => None,
         });
     Ok(processes.collect())
