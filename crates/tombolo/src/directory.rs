@@ -8,7 +8,7 @@
 //! DIR/builds/       DIR/instances/    DIR/logs/    DIR/bpf/
 //! ```
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -66,6 +66,7 @@ impl DataDirectory {
     pub(crate) fn fresh() -> Result<Self> {
         let temporary = tempfile::Builder::new()
             .prefix("tombolo-")
+            .permissions(Permissions::from_mode(0o700))
             .tempdir()
             .context("making a directory for the server")?;
         let path = temporary.path().to_owned();
