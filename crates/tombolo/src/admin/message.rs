@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tombolo_domain::account::{AccountName, UserName};
-use tombolo_domain::fleet::OperatingSystem;
+use tombolo_domain::fleet::{FleetStatus, OperatingSystem};
 use tombolo_domain::id::{
     AccessKeyId, AccountId, BuildId, FleetId, InstanceId, NetworkInterfaceId, Region, SubnetId,
     VpcId, VpcPeeringConnectionId,
@@ -55,7 +55,7 @@ asks! {
     "/build/import": ImportBuild => ImportedBuild;
     "/program/attach": AttachProgram => AttachedProgram;
     "/program/detach": DetachProgram => ();
-    "/fleet/logs": FindLogs => Vec<LogFile>;
+    "/fleet/logs": FindLogs => FleetLogs;
     "/peering/list": ListPeerings => Peerings;
     "/clock": MoveClock => ClockReading;
 }
@@ -236,6 +236,15 @@ pub struct FindLogs {
     pub fleet: FleetId,
     /// Only if it is this account's, by name or id.
     pub account: Option<String>,
+}
+
+/// What a fleet's server processes wrote.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct FleetLogs {
+    /// Where the fleet stands, which is why there may be nothing.
+    pub status: FleetStatus,
+    /// The files, by instance and process.
+    pub files: Vec<LogFile>,
 }
 
 /// What one server process wrote.

@@ -1,12 +1,12 @@
 //! `tombolo logs`.
 
 use std::fs::File;
-use std::io::{self, IsTerminal, Read};
+use std::io::Read;
 
 use anyhow::{Context, Result};
 
 use crate::admin::client::AdminClient;
-use crate::admin::message::{FindLogs, LogFile};
+use crate::admin::message::{FindLogs, FleetLogs, LogFile};
 use crate::cli::LogsArguments;
 use crate::output;
 
@@ -18,11 +18,15 @@ pub(super) async fn run(arguments: LogsArguments) -> Result<()> {
         fleet: arguments.fleet,
         account: arguments.account,
     };
-    let logs = AdminClient::new(&arguments.server.dir).ask(&ask).await?;
-    if logs.is_empty() && io::stderr().is_terminal() {
-        eprintln!("No server process of {} has started yet.", ask.fleet);
+    let FleetLogs { status, files } = AdminClient::new(&arguments.server.dir).ask(&ask).await?;
+    if files.is_empty() {
+        let fleet = &ask.fleet;
+        eprintln!("No server process of {fleet} has written anything; the fleet is {status}.");
+        eprintln!(
+            "hint: `aws gamelift describe-fleet-events --fleet-id {fleet}` tells how it got there"
+        );
     }
-    logs.iter().try_for_each(show)
+    files.iter().try_for_each(show)
 }
 
 /// Writes a header and the file, as long as it is when reading gets to its end.

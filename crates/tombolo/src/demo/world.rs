@@ -96,7 +96,7 @@ impl World {
             account: None,
         };
         let mut reports = Vec::new();
-        for log in stage.admin().ask(&ask).await? {
+        for log in stage.admin().ask(&ask).await?.files {
             reports.extend(report::read(&log.path)?);
         }
         Ok(reports)

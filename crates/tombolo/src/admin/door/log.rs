@@ -11,30 +11,35 @@ use tombolo_reconcile::logs_directory;
 use tombolo_store::keys;
 
 use super::{Door, find_account};
-use crate::admin::message::{FindLogs, LogFile};
+use crate::admin::message::{FindLogs, FleetLogs, LogFile};
 use crate::report::hinted;
 
 impl Door {
     /// The files that a fleet's server processes wrote, by instance and process; there are also
     /// those of instances that are gone.
-    pub(crate) async fn find_logs(self: Arc<Self>, ask: FindLogs) -> Result<Vec<LogFile>> {
+    pub(crate) async fn find_logs(self: Arc<Self>, ask: FindLogs) -> Result<FleetLogs> {
         let mut tx = self.read();
         let account = match &ask.account {
             Some(account) => Some(find_account(&mut tx, account).await?.id),
             None => None,
         };
         let fleets = tx.peek(&keys::all_fleets()).await?;
-        let known = fleets.iter().any(|fleet| {
+        let known = fleets.iter().find(|fleet| {
             fleet.id == ask.fleet && account.is_none_or(|id| id == fleet.scope.account)
         });
-        if !known {
-            return Err(hinted(
+        let fleet = known.ok_or_else(|| {
+            hinted(
                 format!("there is no fleet {}", ask.fleet),
                 "`aws gamelift list-fleets` shows an account's",
-            ));
-        }
+            )
+        })?;
         let directory = logs_directory(&self.directory, &ask.fleet);
-        find(&directory).with_context(|| format!("looking into {}", directory.display()))
+        let files =
+            find(&directory).with_context(|| format!("looking into {}", directory.display()))?;
+        Ok(FleetLogs {
+            status: fleet.status,
+            files,
+        })
     }
 }
 
