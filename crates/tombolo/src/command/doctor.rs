@@ -17,6 +17,14 @@ use crate::{output, server};
 /// The free space that a server should start with, in bytes.
 const ENOUGH_DISK: u64 = 1 << 30;
 
+/// The server that has what a user lacks.
+const AS_ROOT: &str = "sudo tombolo dev";
+
+/// Shows whether the kernel was built with what the data path needs. To root that is refused
+/// something, the finding itself says what.
+const KERNEL_OPTIONS: &str = "grep -E '^CONFIG_(BPF_SYSCALL|NET_CLS_ACT|NET_CLS_BPF|NET_NS|VETH)=' \
+     /boot/config-$(uname -r)   (each must be y or m; a container needs --privileged)";
+
 /// What was found out about one thing.
 #[derive(Serialize)]
 struct Finding {
@@ -26,7 +34,7 @@ struct Finding {
     ok: bool,
     /// What was seen.
     seen: String,
-    /// The one command that mends it.
+    /// The one command that mends it, or shows what is to be mended.
     #[serde(skip_serializing_if = "Option::is_none")]
     mend: Option<String>,
 }
@@ -109,7 +117,7 @@ fn root() -> Finding {
         } else {
             format!("this is user {}", geteuid())
         },
-        mend: (!ok).then(|| "sudo tombolo doctor".to_owned()),
+        mend: (!ok).then(|| AS_ROOT.to_owned()),
     }
 }
 
@@ -125,7 +133,11 @@ fn data_path() -> Finding {
             what: "data path",
             ok: false,
             seen: error.to_string(),
-            mend: (!geteuid().is_root()).then(|| "sudo tombolo doctor".to_owned()),
+            mend: Some(if geteuid().is_root() {
+                KERNEL_OPTIONS.to_owned()
+            } else {
+                AS_ROOT.to_owned()
+            }),
         },
     }
 }
