@@ -37,7 +37,7 @@ pub enum NetworkChoice {
         aws ec2 describe-vpcs --profile backend"
 )]
 pub struct DevArguments {
-    /// Where the API listens; port 0 takes a free one
+    /// Where the API listens, on this machine only; port 0 takes a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4580")]
     pub listen: SocketAddr,
     /// Which network engine to use

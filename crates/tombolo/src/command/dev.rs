@@ -1,5 +1,6 @@
 //! `tombolo dev`.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,9 +14,10 @@ use tombolo_network::EngineKind;
 
 use crate::admin::door::Door;
 use crate::admin::message::{CreateAccessKey, CreateAccount, ListAccounts, Mode};
-use crate::cli::DevArguments;
+use crate::cli::{DevArguments, NetworkChoice};
 use crate::directory::{DataDirectory, admin_socket, write_private};
 use crate::output;
+use crate::report::hinted;
 use crate::server::{Plan, Server};
 use crate::stop::Stop;
 
@@ -57,6 +59,7 @@ pub(crate) struct Profile {
 }
 
 pub(super) async fn run(arguments: DevArguments) -> Result<()> {
+    only_this_machine(arguments.listen)?;
     let mut stop = Stop::listen()?;
     let directory = match &arguments.dir {
         Some(path) => DataDirectory::take(path)?,
@@ -82,7 +85,7 @@ pub(super) async fn run(arguments: DevArguments) -> Result<()> {
     })
     .await?;
     // From here on there may be something to take away, whatever fails.
-    let ran = match announce(&server, region, arguments.format.json).await {
+    let ran = match announce(&server, region, arguments.network, arguments.format.json).await {
         Ok(()) => server.run_until(&mut stop).await,
         Err(error) => Err(error),
     };
@@ -91,7 +94,22 @@ pub(super) async fn run(arguments: DevArguments) -> Result<()> {
     ran.and(taken)
 }
 
-async fn announce(server: &Server, region: Region, json: bool) -> Result<()> {
+/// Refuses an address that other machines reach: `tombolo dev` speaks plain HTTP.
+fn only_this_machine(listen: SocketAddr) -> Result<()> {
+    if listen.ip().is_loopback() {
+        return Ok(());
+    }
+    Err(hinted(
+        format!("--listen {listen}: plain HTTP on an address that other machines reach"),
+        format!(
+            "listen on 127.0.0.1:{}, or run `tombolo serve` with a certificate ([tls] in its \
+             configuration)",
+            listen.port()
+        ),
+    ))
+}
+
+async fn announce(server: &Server, region: Region, asked: NetworkChoice, json: bool) -> Result<()> {
     let door = server.door();
     let accounts = Accounts {
         studio: profile(&door, "studio").await?,
@@ -114,7 +132,7 @@ async fn announce(server: &Server, region: Region, json: bool) -> Result<()> {
     if json {
         output::json(&ready)
     } else {
-        output::line(greeting(&ready, directory))
+        output::line(greeting(&ready, asked, directory))
     }
 }
 
@@ -163,10 +181,15 @@ fn aws_config_of(accounts: &Accounts, region: &Region, endpoint: &str) -> String
     )
 }
 
-fn greeting(ready: &Ready, directory: &Path) -> String {
-    let network = match ready.network {
-        EngineKind::Ebpf => "ebpf: packets flow",
-        EngineKind::Simulated => "simulated: NO packets flow, `tombolo doctor` says why",
+fn greeting(ready: &Ready, asked: NetworkChoice, directory: &Path) -> String {
+    let network = match (ready.network, asked) {
+        (EngineKind::Ebpf, _) => "ebpf: packets flow",
+        (EngineKind::Simulated, NetworkChoice::Simulated) => {
+            "simulated, as asked for: NO packets flow"
+        }
+        (EngineKind::Simulated, NetworkChoice::Auto | NetworkChoice::Ebpf) => {
+            "simulated: NO packets flow, `tombolo doctor` says why"
+        }
     };
     let Ready {
         endpoint,
