@@ -66,23 +66,36 @@ pub enum Command {
     /// Tell what this machine can do, what is missing, and what mends it
     Doctor(DoctorArguments),
     /// Make and list accounts
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Example:\n  tombolo account list --dir /var/lib/tombolo"
+    )]
     Account(AccountCommand),
     /// Make, list and delete access keys
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Example:\n  tombolo access-key list --dir /var/lib/tombolo --account studio"
+    )]
     AccessKey(AccessKeyCommand),
     /// Import builds
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Example:\n  tombolo build import --account studio --name arena \
+            --build-version 1.4 --root ./linux-server"
+    )]
     Build(BuildCommand),
     /// Run a program inside a VPC, on a network interface of its own
     Run(RunArguments),
     /// Show what a fleet's server processes wrote
     Logs(LogsArguments),
     /// Show peering connections with everything that they went through
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Example:\n  tombolo peering list --account studio"
+    )]
     Peering(PeeringCommand),
     /// Show the clock of a development server, and move it
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example:\n  tombolo clock advance 24h")]
     Clock(ClockCommand),
     /// Print the completions of a shell
     #[command(after_help = "Example:\n  tombolo completions bash > /etc/bash_completion.d/tombolo")]
