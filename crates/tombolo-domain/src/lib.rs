@@ -4,6 +4,8 @@
 //! the time takes `now`, whatever makes an id takes an [`id::IdSource`]. It depends on no async
 //! runtime, so every rule can be tested against a naive model without a server.
 
+#![forbid(unsafe_code)]
+
 pub mod account;
 pub mod arn;
 pub mod cidr;

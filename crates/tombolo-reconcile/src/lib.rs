@@ -14,6 +14,8 @@
 //! **Architecture invariant:** nothing here knows a wire format or who called. A reconciler may
 //! be run twice, late, or after a crash in the middle of itself, and comes to the same end.
 
+#![forbid(unsafe_code)]
+
 mod expiry;
 mod fleet;
 mod folder;

@@ -4,6 +4,8 @@
 //! each with the revision that last changed it, transactions that compare revisions first, and
 //! watches from a revision on.
 
+#![forbid(unsafe_code)]
+
 mod batch;
 mod history;
 pub mod keys;

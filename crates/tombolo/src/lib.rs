@@ -7,6 +7,8 @@
 //! It is a library too so that the tests and the tool that renders the man pages can see the
 //! command line's definition.
 
+#![forbid(unsafe_code)]
+
 pub mod admin;
 mod aws;
 pub mod cli;

@@ -1,5 +1,7 @@
 //! The `tombolo` command.
 
+#![forbid(unsafe_code)]
+
 use std::process::ExitCode;
 
 use clap::Parser;
