@@ -4,6 +4,8 @@
 //! it, lets [`protocol`] turn the body into a [`model::Document`], has [`model`] check it against
 //! the service's own model, and only then hands it to an operation.
 
+#![forbid(unsafe_code)]
+
 mod ec2;
 pub mod error;
 mod gamelift;
