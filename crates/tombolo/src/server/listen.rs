@@ -2,24 +2,38 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::Result;
 use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
+use axum::response::Response;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::descriptors::connections_a_listener;
 use crate::report::hinted;
 
 /// How long a client may take to send a request's head, or to agree on TLS.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long an HTTP/2 connection may be silent before it is asked whether it lives, and then may
+/// take to say so.
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
+
+/// How long a connection may stay open between requests.
+const IDLE: Duration = Duration::from_secs(60);
 
 /// The pause after the system refused a connection, as it does when descriptors run out: trying
 /// again at once would only burn the processor until some are closed.
@@ -54,14 +68,14 @@ pub(super) struct Listening {
 impl Listening {
     /// Answers connections to `listener` with `router`.
     pub(super) fn tcp(listener: TcpListener, tls: Option<TlsAcceptor>, router: Router) -> Self {
-        Self::start(listener, router, move |doors, stream| {
+        Self::start(listener, router, move |doors, stream, room| {
             // Replies are small and one write each; without it they wait for an ACK.
             if let Err(error) = stream.set_nodelay(true) {
                 tracing::debug!(%error, "a connection went away");
             }
             match tls.clone() {
-                None => doors.open(stream),
-                Some(tls) => doors.open_by_tls(tls, stream),
+                None => doors.open(stream, room),
+                Some(tls) => doors.open_by_tls(tls, stream, room),
             }
         })
     }
@@ -75,15 +89,16 @@ impl Listening {
     fn start<L: Listener>(
         listener: L,
         router: Router,
-        open: impl Fn(&Doors, L::Stream) + Send + 'static,
+        open: impl Fn(&Doors, L::Stream, OwnedSemaphorePermit) + Send + 'static,
     ) -> Self {
         let doors = Doors::new(router);
         let (stop, abort) = (doors.stop.clone(), doors.abort.clone());
         let connections = doors.connections.clone();
         let accepting = tokio::spawn(async move {
-            while let Some(accepted) = doors.stop.run_until_cancelled(listener.next()).await {
+            // The next client waits in the kernel's queue until there is room for its connection.
+            while let Some(accepted) = doors.stop.run_until_cancelled(doors.next(&listener)).await {
                 match accepted {
-                    Ok(stream) => open(&doors, stream),
+                    Ok((stream, room)) => open(&doors, stream, room),
                     Err(error) => doors.refused(error).await,
                 }
             }
@@ -155,6 +170,8 @@ struct Doors {
     /// Cancelled: close at once.
     abort: CancellationToken,
     connections: TaskTracker,
+    /// How many connections there may be; each holds a permit.
+    room: Arc<Semaphore>,
 }
 
 impl Doors {
@@ -164,27 +181,51 @@ impl Doors {
             stop: CancellationToken::new(),
             abort: CancellationToken::new(),
             connections: TaskTracker::new(),
+            room: Arc::new(Semaphore::new(connections_a_listener())),
         }
     }
 
-    fn open(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
-        self.spawn(answer(stream, self.router.clone(), self.stop.clone()));
+    /// The next connection, and its place among those that there may be.
+    async fn next<L: Listener>(
+        &self,
+        listener: &L,
+    ) -> io::Result<(L::Stream, OwnedSemaphorePermit)> {
+        let room = self.room.clone().acquire_owned().await;
+        // It is never closed.
+        let room = room.map_err(io::Error::other)?;
+        Ok((listener.next().await?, room))
     }
 
-    fn open_by_tls(&self, tls: TlsAcceptor, stream: TcpStream) {
+    fn open(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        room: OwnedSemaphorePermit,
+    ) {
+        self.spawn(answer(stream, self.router.clone(), self.stop.clone()), room);
+    }
+
+    fn open_by_tls(&self, tls: TlsAcceptor, stream: TcpStream, room: OwnedSemaphorePermit) {
         let (router, stop) = (self.router.clone(), self.stop.clone());
-        self.spawn(async move {
+        let connection = async move {
             match tokio::time::timeout(PATIENCE, tls.accept(stream)).await {
                 Ok(Ok(stream)) => answer(stream, router, stop).await,
                 Ok(Err(error)) => tracing::debug!(%error, "a client did not agree on TLS"),
                 Err(_) => tracing::debug!("a client took too long to agree on TLS"),
             }
-        });
+        };
+        self.spawn(connection, room);
     }
 
-    fn spawn(&self, connection: impl Future<Output = ()> + Send + 'static) {
-        self.connections
-            .spawn(self.abort.clone().run_until_cancelled_owned(connection));
+    fn spawn(
+        &self,
+        connection: impl Future<Output = ()> + Send + 'static,
+        room: OwnedSemaphorePermit,
+    ) {
+        let abort = self.abort.clone();
+        self.connections.spawn(async move {
+            abort.run_until_cancelled(connection).await;
+            drop(room);
+        });
     }
 
     async fn refused(&self, error: io::Error) {
@@ -193,7 +234,8 @@ impl Doors {
     }
 }
 
-/// Answers requests on one connection until the client ends it or the server stops.
+/// Answers requests on one connection until the client ends it, asks for nothing, or the server
+/// stops.
 async fn answer(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     router: Router,
@@ -204,9 +246,18 @@ async fn answer(
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(PATIENCE);
-    server.http2().timer(TokioTimer::new());
+    server
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(KEEP_ALIVE)
+        .keep_alive_timeout(KEEP_ALIVE);
+    let requests = Requests::default();
+    let counted = router.layer(middleware::from_fn_with_state(
+        requests.clone(),
+        Requests::count,
+    ));
     let connection =
-        server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(counted));
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
@@ -214,8 +265,62 @@ async fn answer(
             connection.as_mut().graceful_shutdown();
             connection.await
         }
+        () = requests.cease() => {
+            connection.as_mut().graceful_shutdown();
+            match tokio::time::timeout(PATIENCE, connection).await {
+                Ok(ended) => ended,
+                Err(_) => return tracing::debug!("a client that asked for nothing was cut off"),
+            }
+        }
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection ended badly");
+    }
+}
+
+/// The requests of one connection. Neither protocol's own timers see a client that sends nothing,
+/// or part of HTTP/2's preface, or that only keeps the connection alive.
+#[derive(Clone, Default)]
+struct Requests(Arc<Counts>);
+
+#[derive(Default)]
+struct Counts {
+    begun: AtomicU64,
+    answered: AtomicU64,
+}
+
+impl Requests {
+    async fn count(State(requests): State<Requests>, request: Request, next: Next) -> Response {
+        requests.0.begun.fetch_add(1, Ordering::Relaxed);
+        let answering = Answering(requests.0);
+        let response = next.run(request).await;
+        drop(answering);
+        response
+    }
+
+    /// Completes when none was asked for in a whole [`IDLE`] and none is being answered.
+    async fn cease(&self) {
+        let mut seen = 0;
+        // The first comes soon, or never.
+        let mut wait = PATIENCE;
+        loop {
+            tokio::time::sleep(wait).await;
+            let answered = self.0.answered.load(Ordering::Relaxed);
+            let begun = self.0.begun.load(Ordering::Relaxed);
+            if begun == seen && answered == begun {
+                return;
+            }
+            seen = begun;
+            wait = IDLE;
+        }
+    }
+}
+
+/// A request that is being answered, until it is dropped: also when its client went away.
+struct Answering(Arc<Counts>);
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.0.answered.fetch_add(1, Ordering::Relaxed);
     }
 }

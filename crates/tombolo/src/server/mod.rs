@@ -5,6 +5,7 @@
 
 mod clock;
 mod credentials;
+mod descriptors;
 mod engine;
 mod ids;
 mod listen;

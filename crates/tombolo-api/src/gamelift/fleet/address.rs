@@ -30,8 +30,12 @@ pub(super) fn forced(value: &str) -> Result<Ipv4Net, ApiError> {
     })
 }
 
-/// The first block of the server's plan that overlaps nothing the fleet may meet; if there is a
-/// choice, one that no fleet on this server has, so that fleets can share a peer VPC later.
+/// The first block of the server's plan that overlaps no VPC of the account; if there is a choice,
+/// none that has authorized the account either; and if there still is one, none that a fleet on
+/// this server has, so that fleets can share a peer VPC later.
+///
+/// Only the account's own VPCs can use the plan up: authorizations come unasked, and whoever gives
+/// many must not keep the account from making fleets.
 pub(super) async fn choose(tx: &mut Transaction, call: &Call<'_>) -> Result<Ipv4Net, ApiError> {
     // Of two fleets made at once, one chooses again. A VPC that a person makes at the same time may
     // overlap, as it may when it is made afterwards: that is the person's choice.
@@ -40,26 +44,23 @@ pub(super) async fn choose(tx: &mut Transaction, call: &Call<'_>) -> Result<Ipv4
 
     let scope = call.scope();
     let own = tx.peek(&keys::vpcs(&scope)).await?;
-    let mut avoid: Vec<Ipv4Net> = own.into_iter().map(|vpc| vpc.cidr).collect();
-    avoid.extend(authorized(tx, &scope).await?);
-
+    let own: Vec<Ipv4Net> = own.into_iter().map(|vpc| vpc.cidr).collect();
+    let authorized = [own.clone(), authorized(tx, &scope).await?].concat();
     let everywhere = tx.peek(&keys::all_vpcs()).await?;
     let fleets = everywhere.iter().filter(|vpc| vpc.fleet.is_some());
-    let better: Vec<Ipv4Net> = avoid
-        .iter()
-        .copied()
-        .chain(fleets.map(|vpc| vpc.cidr))
-        .collect();
+    let fleets: Vec<Ipv4Net> = fleets.map(|vpc| vpc.cidr).collect();
 
     let plan = &call.settings.address_plan;
-    let chosen = plan.choose(&better).or_else(|| plan.choose(&avoid));
+    let best = plan.choose(&[authorized.clone(), fleets].concat());
+    let chosen = best
+        .or_else(|| plan.choose(&authorized))
+        .or_else(|| plan.choose(&own));
     chosen.ok_or_else(|| {
         ApiError::new(
             ErrorKind::LimitExceeded,
             format!(
-                "No /{} block of the fleets' address pool {} is left that overlaps neither a VPC \
-                 of account {} nor one that it may be peered with. Delete a fleet or a VPC, or \
-                 give the server a larger pool.",
+                "No /{} block of the fleets' address pool {} is left that overlaps no VPC of \
+                 account {}. Delete a fleet or a VPC, or give the server a larger pool.",
                 plan.fleet_prefix, plan.pool, scope.account
             ),
         )

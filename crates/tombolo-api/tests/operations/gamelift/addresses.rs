@@ -106,6 +106,19 @@ async fn a_block_avoids_fleets_of_others_that_are_joined_to_the_same_vpc() {
 }
 
 #[tokio::test]
+async fn authorizations_that_nobody_asked_for_do_not_use_the_pool_up() {
+    let server = Server::with_plan(plan("10.0.0.0/27", 28));
+    let backend = server.gamelift(BACKEND);
+    for taken in ["10.0.0.0/28", "10.0.0.16/28"] {
+        let peer = backend.vpc(taken).await;
+        backend.authorize(STUDIO, &peer).await;
+    }
+    let studio = server.gamelift(STUDIO);
+    let fleet = studio.fleet().await;
+    assert_eq!(block(&studio, &fleet).await, "10.0.0.0/28");
+}
+
+#[tokio::test]
 async fn an_empty_pool_makes_no_fleet() {
     let server = Server::with_plan(plan("10.0.0.0/27", 28));
     let studio = server.gamelift(STUDIO);
@@ -116,9 +129,8 @@ async fn an_empty_pool_makes_no_fleet() {
     assert_refused(
         &studio.refusal("CreateFleet", fleet_input(&build)).await,
         "LimitExceededException",
-        "No /28 block of the fleets' address pool 10.0.0.0/27 is left that overlaps neither a VPC \
-         of account 111122223333 nor one that it may be peered with. Delete a fleet or a VPC, or \
-         give the server a larger pool.",
+        "No /28 block of the fleets' address pool 10.0.0.0/27 is left that overlaps no VPC of \
+         account 111122223333. Delete a fleet or a VPC, or give the server a larger pool.",
     );
     // Another account may use the same addresses: its fleets never meet these.
     let stranger = server.gamelift(STRANGER);
