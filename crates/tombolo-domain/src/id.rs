@@ -4,8 +4,10 @@
 //! a prefix and a UUID (`fleet-2222bbbb-33cc-44dd-55ee-6666ffff77aa`).
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::str::FromStr;
 
+use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Where the random bits of new ids come from: the operating system in the binary, a seeded
@@ -41,6 +43,27 @@ impl MalformedId {
     }
 }
 
+/// Parses the text that is deserialized, without a copy of it: records are full of ids.
+struct Parsed<T>(PhantomData<T>);
+
+impl<T> Parsed<T> {
+    fn new() -> Self {
+        Parsed(PhantomData)
+    }
+}
+
+impl<T: FromStr<Err = MalformedId>> Visitor<'_> for Parsed<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an id")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+        text.parse().map_err(E::custom)
+    }
+}
+
 macro_rules! text_id {
     ($name:ident) => {
         impl $name {
@@ -66,8 +89,7 @@ macro_rules! text_id {
         }
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = String::deserialize(deserializer)?;
-                text.parse().map_err(serde::de::Error::custom)
+                deserializer.deserialize_str(Parsed::new())
             }
         }
     };
@@ -205,8 +227,7 @@ impl Serialize for AccountId {
 
 impl<'de> Deserialize<'de> for AccountId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
+        deserializer.deserialize_str(Parsed::new())
     }
 }
 
