@@ -18,14 +18,9 @@ impl RequestId {
 
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let hex = format!("{:032x}", self.0);
-        let (a, b, c, d, e) = (
-            &hex[..8],
-            &hex[8..12],
-            &hex[12..16],
-            &hex[16..20],
-            &hex[20..],
-        );
-        write!(f, "{a}-{b}-{c}-{d}-{e}")
+        let bits = |from: u32, count: u32| (self.0 >> from) & ((1 << count) - 1);
+        let (a, b, c) = (bits(96, 32), bits(80, 16), bits(64, 16));
+        let (d, e) = (bits(48, 16), bits(0, 48));
+        write!(f, "{a:08x}-{b:04x}-{c:04x}-{d:04x}-{e:012x}")
     }
 }

@@ -1,6 +1,5 @@
 //! Inputs of the query protocols: `Filter.1.Name=vpc-id&Filter.1.Value.1=vpc-…`.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
@@ -26,13 +25,15 @@ impl Form {
         let text = std::str::from_utf8(text).map_err(|_| malformed("The form is not UTF-8."))?;
         let mut form = Form::default();
         for (name, value) in parameters(text) {
-            let (Ok(name), Ok(value)) = (utf8(name), utf8(value)) else {
+            let name = std::str::from_utf8(&name);
+            let value = String::from_utf8(value.into_owned());
+            let (Ok(name), Ok(value)) = (name, value) else {
                 return Err(malformed("A parameter is not UTF-8."));
             };
             if name.split('.').count() > MAX_DEPTH {
                 return Err(malformed(format!(
                     "The parameter {} has more than {MAX_DEPTH} parts.",
-                    excerpt(&name)
+                    excerpt(name)
                 )));
             }
             let mut node = &mut form;
@@ -42,7 +43,7 @@ impl Form {
             if node.value.replace(value).is_some() {
                 return Err(malformed(format!(
                     "The parameter {} is there twice.",
-                    excerpt(&name)
+                    excerpt(name)
                 )));
             }
         }
@@ -103,10 +104,6 @@ impl Form {
         }
         Ok(values.into_values().collect())
     }
-}
-
-fn utf8(bytes: Cow<'_, [u8]>) -> Result<String, std::string::FromUtf8Error> {
-    String::from_utf8(bytes.into_owned())
 }
 
 fn malformed(message: impl Into<String>) -> ApiError {

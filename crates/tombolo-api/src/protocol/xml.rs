@@ -14,7 +14,9 @@ pub(super) struct Xml(String);
 impl Xml {
     /// A text with its declaration only.
     pub(super) fn new() -> Self {
-        Xml(DECLARATION.to_owned())
+        let mut text = String::with_capacity(2048);
+        text.push_str(DECLARATION);
+        Xml(text)
     }
 
     /// The bytes.
@@ -86,19 +88,30 @@ impl Xml {
     }
 
     fn text(&mut self, text: &str) {
-        for c in text.chars() {
-            match c {
-                '&' => self.0.push_str("&amp;"),
-                '<' => self.0.push_str("&lt;"),
-                '>' => self.0.push_str("&gt;"),
-                '"' => self.0.push_str("&quot;"),
-                // A parser would turn a bare one into a line feed.
-                '\r' => self.0.push_str("&#13;"),
-                '\t' | '\n' => self.0.push(c),
-                // XML 1.0 has no way to write these.
-                '\0'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => self.0.push('\u{fffd}'),
-                c => self.0.push(c),
+        let mut written = 0;
+        for (at, c) in text.char_indices() {
+            if let Some(escaped) = escaped(c) {
+                self.0.push_str(&text[written..at]);
+                self.0.push_str(escaped);
+                written = at + c.len_utf8();
             }
         }
+        self.0.push_str(&text[written..]);
+    }
+}
+
+/// How a character is written that cannot be written as itself.
+fn escaped(c: char) -> Option<&'static str> {
+    match c {
+        '&' => Some("&amp;"),
+        '<' => Some("&lt;"),
+        '>' => Some("&gt;"),
+        '"' => Some("&quot;"),
+        // A parser would turn a bare one into a line feed.
+        '\r' => Some("&#13;"),
+        '\t' | '\n' => None,
+        // XML 1.0 has no way to write these.
+        '\0'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => Some("\u{fffd}"),
+        _ => None,
     }
 }

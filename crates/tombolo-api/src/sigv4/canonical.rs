@@ -47,8 +47,8 @@ pub(super) fn request(request: &SignedRequest<'_>, claim: &Claim<'_>, payload: &
 
 /// What the signing key signs.
 pub(super) fn string_to_sign(claim: &Claim<'_>, scope: &Scope<'_>, canonical: &[u8]) -> String {
-    let hash = hex::encode(Sha256::digest(canonical));
-    format!("{ALGORITHM}\n{}\n{}\n{hash}", claim.date, scope.signed())
+    let hash = Sha256::digest(canonical);
+    format!("{ALGORITHM}\n{}\n{}\n{hash:x}", claim.date, scope.signed())
 }
 
 /// The path without empty and dot segments, then encoded: what arrived as `%20` becomes `%2520`.

@@ -32,7 +32,7 @@ impl SigningKey {
     pub(super) fn sign(&self, string_to_sign: &[u8]) -> String {
         let mut mac = self.0.clone();
         mac.update(string_to_sign);
-        hex::encode(mac.finalize().into_bytes())
+        format!("{:x}", mac.finalize().into_bytes())
     }
 }
 

@@ -216,7 +216,7 @@ fn check_time(claim: &Claim<'_>, now: Timestamp) -> Result<(), ApiError> {
 
 /// The body's hash, which a claimed one must equal.
 fn check_payload(request: &SignedRequest<'_>) -> Result<String, ApiError> {
-    let hash = hex::encode(Sha256::digest(request.body));
+    let hash = format!("{:x}", Sha256::digest(request.body));
     for claimed in request.values("x-amz-content-sha256") {
         if claimed != hash.as_bytes() {
             return Err(mismatch(format!(
