@@ -68,6 +68,19 @@ pub fn processes_with(text: &str) -> Vec<u32> {
         .collect()
 }
 
+/// Ids of the processes that were started in an environment with `text` in it, this one not among
+/// them. Server processes of a fleet have none of the server's environment.
+pub fn processes_in(text: &str) -> Vec<u32> {
+    let all = fs::read_dir("/proc").expect("reading /proc").flatten();
+    let ids = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    ids.filter(|&id| {
+        // A process may end while it is looked at.
+        let environment = fs::read(format!("/proc/{id}/environ")).unwrap_or_default();
+        id != std::process::id() && String::from_utf8_lossy(&environment).contains(text)
+    })
+    .collect()
+}
+
 /// Mounts of this machine that have `directory` in them.
 pub fn mounts_in(directory: &Path) -> Vec<String> {
     let directory = directory.to_string_lossy();

@@ -3,6 +3,7 @@
 //!
 //! Everything in here panics when it fails, since that is how a test fails.
 
+#![forbid(unsafe_code)]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -16,6 +17,7 @@ pub mod build;
 pub mod dev;
 pub mod http;
 pub mod leftovers;
+pub mod nobody;
 pub mod probe;
 pub mod program;
 pub mod server;

@@ -1,7 +1,7 @@
-//! A program inside a VPC, by `tombolo run`.
+//! A program that runs beside a test, such as one inside a VPC by `tombolo run`.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -66,6 +66,28 @@ impl Program {
                 lines.find(|line| line.starts_with(start))
             },
         )
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends it a signal.
+    ///
+    /// # Panics
+    /// It has ended, and its end was waited for.
+    pub fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.child.id().try_into().expect("ids are positive"));
+        kill(pid, signal).expect("it is this process's child");
+    }
+
+    /// Waits until it has ended.
+    #[track_caller]
+    pub fn until_it_ends(&mut self) -> ExitStatus {
+        wait::until("a program to end", || {
+            self.child.try_wait().expect("it is this process's child")
+        })
     }
 
     /// What it printed so far.
