@@ -3,6 +3,7 @@
 use tombolo_tests::dev::Dev;
 use tombolo_tests::leftovers::Left;
 use tombolo_tests::probe::{self, until_it_says_next};
+use tombolo_tests::program::Program;
 use tombolo_tests::server::Server;
 use tombolo_tests::{story, tools, wait};
 
@@ -61,19 +62,8 @@ fn packets_pass_from_connecting_to_deleting_and_not_before_or_after() {
 #[test]
 fn packets_pass_while_the_server_is_down_and_after_it_is_back() {
     let mut server = Dev::start();
-    let (studio, backend, directory) = (server.studio(), server.backend(), server.directory());
-    let vpc = story::vpc_with_subnet(&backend, "10.60.0.0/24");
-    let _ticker = probe::ticker(&server, &vpc, ADDRESS);
-    let build = probe::build(&server);
-    let fleet = story::active_fleet(
-        &studio,
-        &build,
-        "probe",
-        &probe::parameters(&directory, ADDRESS),
-    );
-    story::authorize(&backend, &studio, &vpc);
-    story::connect(&studio, &backend, &fleet, &vpc);
-    until_it_says_next(&directory, &fleet, "tick");
+    let directory = server.directory();
+    let (_ticker, vpc, fleet) = connected_probe(&server);
     let reached = count(&directory, &fleet, "reached");
 
     for _ in 0..3 {
@@ -101,20 +91,9 @@ fn packets_pass_while_the_server_is_down_and_after_it_is_back() {
 #[test]
 fn a_stopped_development_server_takes_its_network_and_processes_away_and_builds_them_up_again() {
     let mut server = Dev::start();
-    let (studio, backend, directory) = (server.studio(), server.backend(), server.directory());
-    let vpc = story::vpc_with_subnet(&backend, "10.60.0.0/24");
-    let ticker = probe::ticker(&server, &vpc, ADDRESS);
-    let build = probe::build(&server);
-    let fleet = story::active_fleet(
-        &studio,
-        &build,
-        "probe",
-        &probe::parameters(&directory, ADDRESS),
-    );
-    story::authorize(&backend, &studio, &vpc);
-    story::connect(&studio, &backend, &fleet, &vpc);
-    until_it_says_next(&directory, &fleet, "tick");
-    let key = studio.signer.access_key_id;
+    let directory = server.directory();
+    let (ticker, vpc, fleet) = connected_probe(&server);
+    let key = server.studio().signer.access_key_id;
 
     let left = Left::look(&directory);
     assert!(server.stop().success());
@@ -130,6 +109,21 @@ fn a_stopped_development_server_takes_its_network_and_processes_away_and_builds_
     wait::until("one probe", || {
         (count(&directory, &fleet, "reached") >= 2).then_some(())
     });
+}
+
+/// A ticker in a VPC and a fleet that is connected to it and hears it: the ticker, the VPC, the
+/// fleet.
+fn connected_probe(server: &Dev) -> (Program, String, String) {
+    let (studio, backend, directory) = (server.studio(), server.backend(), server.directory());
+    let vpc = story::vpc_with_subnet(&backend, "10.60.0.0/24");
+    let ticker = probe::ticker(server, &vpc, ADDRESS);
+    let build = probe::build(server);
+    let parameters = probe::parameters(&directory, ADDRESS);
+    let fleet = story::active_fleet(&studio, &build, "probe", &parameters);
+    story::authorize(&backend, &studio, &vpc);
+    story::connect(&studio, &backend, &fleet, &vpc);
+    until_it_says_next(&directory, &fleet, "tick");
+    (ticker, vpc, fleet)
 }
 
 fn count(directory: &std::path::Path, fleet: &str, start: &str) -> usize {

@@ -9,12 +9,13 @@ use aws_sdk_gamelift::types::{
     Ec2InstanceType, EventCode, FleetStatus, FleetType, RuntimeConfiguration, ServerProcess,
     VpcPeeringConnection,
 };
-use tokio::time::{Duration, Instant, sleep};
+use tokio::runtime::Handle;
+use tokio::task::block_in_place;
 use tombolo_tests::aws::Client;
 use tombolo_tests::dev::Dev;
 use tombolo_tests::{build, story, wait};
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_story_by_the_rust_sdk() {
     let server = Dev::start();
     let (studio, backend) = (server.studio(), server.backend());
@@ -190,18 +191,9 @@ async fn until_event(fleets: &GameLift, fleet: &str, code: EventCode) {
     .await;
 }
 
-/// [`wait::until`] for an SDK that only waits asynchronously.
+/// [`wait::until`] for an SDK that only answers asynchronously. The runtime has other threads for
+/// the connections meanwhile.
 async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + wait::PATIENCE;
-    loop {
-        if let Some(found) = look().await {
-            return found;
-        }
-        assert!(
-            Instant::now() < deadline,
-            "waited {:?} for {what}",
-            wait::PATIENCE
-        );
-        sleep(Duration::from_millis(10)).await;
-    }
+    let runtime = Handle::current();
+    block_in_place(|| wait::until(what, || runtime.block_on(look())))
 }
