@@ -9,4 +9,5 @@
 
 mod address_plan;
 mod authorization;
+mod block;
 mod connection;
