@@ -51,7 +51,7 @@ complete -c tombolo -n "__fish_tombolo_using_subcommand demo" -l log -d 'What to
 complete -c tombolo -n "__fish_tombolo_using_subcommand demo" -l keep -d 'Connect again at the end, and leave everything running until Ctrl-C'
 complete -c tombolo -n "__fish_tombolo_using_subcommand demo" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c tombolo -n "__fish_tombolo_using_subcommand demo" -s V -l version -d 'Print version'
-complete -c tombolo -n "__fish_tombolo_using_subcommand dev" -l listen -d 'Where the API listens; port 0 takes a free one' -r
+complete -c tombolo -n "__fish_tombolo_using_subcommand dev" -l listen -d 'Where the API listens, on this machine only; port 0 takes a free one' -r
 complete -c tombolo -n "__fish_tombolo_using_subcommand dev" -l network -d 'Which network engine to use' -r -f -a "auto\t'Real packets where the machine can, else simulated'
 ebpf\t'Real packets, or an error'
 simulated\t'No packets: the APIs and their states only'"

@@ -44,7 +44,7 @@ simulated\:"No packets\: the APIs and their states only"))' \
 ;;
 (dev)
 _arguments "${_arguments_options[@]}" : \
-'--listen=[Where the API listens; port 0 takes a free one]:ADDR:_default' \
+'--listen=[Where the API listens, on this machine only; port 0 takes a free one]:ADDR:_default' \
 '--network=[Which network engine to use]:NETWORK:((auto\:"Real packets where the machine can, else simulated"
 ebpf\:"Real packets, or an error"
 simulated\:"No packets\: the APIs and their states only"))' \
