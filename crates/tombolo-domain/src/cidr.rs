@@ -44,13 +44,17 @@ pub fn parse(text: &str) -> Result<Ipv4Net, CidrError> {
     if !(16..=28).contains(&block.prefix_len()) {
         return Err(CidrError::Size(block));
     }
-    match RESERVED
-        .into_iter()
-        .find(|reserved| overlap(block, *reserved))
-    {
+    match reserved(block) {
         Some(reserved) => Err(CidrError::Reserved(block, reserved)),
         None => Ok(block),
     }
+}
+
+/// The reserved block that `block` touches, if it touches one: addresses that route nowhere.
+pub fn reserved(block: Ipv4Net) -> Option<Ipv4Net> {
+    RESERVED
+        .into_iter()
+        .find(|reserved| overlap(block, *reserved))
 }
 
 /// Whether the blocks share an address.

@@ -40,6 +40,9 @@ pub struct InstanceSpec {
     pub directory: PathBuf,
     /// Where each server process has its `NAME.log`. Made when it is not there.
     pub logs: PathBuf,
+    /// Folders of the host whose place is empty in the instance: the server's own data.
+    #[serde(default)]
+    pub hidden: Vec<PathBuf>,
     /// What to run.
     pub processes: Vec<ServerProcess>,
     /// When to start a process again.

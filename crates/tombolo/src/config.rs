@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use ipnet::Ipv4Net;
 use serde::Deserialize;
-use tombolo_domain::cidr::AddressPlan;
+use tombolo_domain::cidr::{self, AddressPlan};
 use tombolo_domain::id::Region;
 
 use crate::cli::NetworkChoice;
@@ -150,6 +150,12 @@ impl Config {
             bail!(
                 "fleet_addresses.pool = \"{pool}\": has host bits; write \"{}\"",
                 pool.trunc()
+            );
+        }
+        if let Some(reserved) = cidr::reserved(pool) {
+            bail!(
+                "fleet_addresses.pool = \"{pool}\": touches {reserved}, which is reserved; take \
+                 private or shared addresses"
             );
         }
         if !(16..=28).contains(&prefix) || prefix < pool.prefix_len() {

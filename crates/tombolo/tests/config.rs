@@ -74,6 +74,10 @@ fn what_is_wrong_is_named() {
             "has host bits; write \"100.64.0.0/10\"",
         ),
         (
+            format!("{minimal}[fleet_addresses]\npool = \"224.0.0.0/8\""),
+            "which is reserved",
+        ),
+        (
             format!("{minimal}[fleet_addresses]\nprefix = 29"),
             "must be from 16 to 28",
         ),

@@ -18,6 +18,7 @@ mod clients;
 mod detach;
 mod journal;
 mod output;
+mod privileges;
 mod process;
 mod run;
 mod step;

@@ -16,6 +16,7 @@ use nix::unistd::{Pid, execve};
 
 use super::backoff::Backoff;
 use super::output::{Output, Outputs};
+use super::privileges;
 use crate::event::{Ended, Event, Exit};
 use crate::spec::{GAME_DIRECTORY, HOME_DIRECTORY, RestartPolicy, ServerProcess};
 
@@ -154,6 +155,7 @@ impl Process {
             // The supervisor takes its signals from a descriptor and blocks them for that; a
             // program that inherited the block would never see its SIGTERM.
             SigSet::empty().thread_set_mask()?;
+            privileges::drop_all_but_kept()?;
             // Executed here, since the standard library's execvp(3) would hand a program for
             // another processor to the shell and call that a success.
             match execve(&file, &arguments, &environment)? {}

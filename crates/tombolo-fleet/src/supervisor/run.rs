@@ -128,7 +128,10 @@ impl Supervisor {
 
     fn take_signals(&mut self, now: Instant) {
         while let Ok(Some(signal)) = self.signals.read_signal() {
-            if signal.ssi_signo == Signal::SIGTERM as u32 {
+            // A sender in the instance has a number here, one outside of it none (pid_namespaces(7)):
+            // a server process does not end its instance.
+            let is_from_outside = signal.ssi_pid == 0;
+            if signal.ssi_signo == Signal::SIGTERM as u32 && is_from_outside {
                 self.stop(now + SHUTDOWN_GRACE);
             }
         }

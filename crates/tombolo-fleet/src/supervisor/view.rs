@@ -2,8 +2,10 @@
 //!
 //! ```text
 //! /                 a small file system in memory, read-only
-//! ├─ bin, etc, …    the host's directories (and links), as they are
+//! ├─ bin, etc, …    the host's directories (and links), as they are, but for the server's data
+//! │                 and the names of network namespaces, whose places are empty
 //! ├─ dev/shm        its own: shared memory stays within the instance
+//! ├─ sys            its own: the instance's network, not the host's
 //! ├─ proc           its own: the instance's processes only
 //! └─ local
 //!    ├─ game        the build, read-only
@@ -28,6 +30,9 @@ use crate::spec::{GAME_DIRECTORY, HOME_DIRECTORY, InstanceSpec};
 /// The host's directories that an instance has its own of.
 const OWN: [&str; 2] = ["proc", "local"];
 
+/// Where `ip netns` keeps the names of network namespaces.
+const NETWORK_NAMESPACES: &str = "/run/netns";
+
 /// Replaces everything that this process sees by the instance's view. It must be alone in its
 /// mount namespace and the first in its PID namespace.
 pub(super) fn enter(spec: &InstanceSpec) -> Result<(), StepError> {
@@ -45,10 +50,20 @@ pub(super) fn enter(spec: &InstanceSpec) -> Result<(), StepError> {
     change(root, MsFlags::MS_UNBINDABLE)?;
     bind_host(root)?;
     own_directories(root)?;
+    own_sysfs(root);
     bind_build(&spec.build, &inside(root, GAME_DIRECTORY))?;
     let locked = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY;
     change(root, locked | MsFlags::MS_NODEV | MsFlags::MS_NOSUID)?;
     release_network_namespaces(root)?;
+    // Covered after they were released, so that those which come later are not seen either.
+    for hidden in spec
+        .hidden
+        .iter()
+        .map(PathBuf::as_path)
+        .chain([Path::new(NETWORK_NAMESPACES)])
+    {
+        cover(root, hidden)?;
+    }
     become_root(root)
 }
 
@@ -132,6 +147,23 @@ fn bind_build(build: &Path, game: &Path) -> Result<(), StepError> {
         }
     }
     change(game, flags)
+}
+
+/// Puts an empty, read-only file system over the host's folder `hidden`, if it is there.
+fn cover(root: &Path, hidden: &Path) -> Result<(), StepError> {
+    let here = root.join(hidden.strip_prefix("/").unwrap_or(hidden));
+    if !here.is_dir() {
+        return Ok(());
+    }
+    let flags = MsFlags::MS_RDONLY | MsFlags::MS_NODEV | MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
+    mount_new("tmpfs", &here, flags, "mode=0555,size=4k")
+}
+
+/// The kernel's devices as the instance's network namespace has them. Where the kernel refuses
+/// it, in some user namespaces, the host's stay: an unprivileged user can read them anyway.
+fn own_sysfs(root: &Path) {
+    let flags = MsFlags::MS_NODEV | MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
+    let _ = mount_new("sysfs", &root.join("sys"), flags | MsFlags::MS_RDONLY, "");
 }
 
 /// Unmounts the names of network namespaces (`/run/netns/NAME`) that came along with the host's

@@ -83,6 +83,7 @@ impl Fixture {
             build: self.path("build"),
             directory: self.path("instance"),
             logs: self.path("logs"),
+            hidden: vec![self.path("hidden")],
             processes: self.processes.clone(),
             restart: RestartPolicy {
                 healthy_after_ms: 50,

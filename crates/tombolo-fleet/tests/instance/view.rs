@@ -27,6 +27,31 @@ async fn the_build_is_at_local_game_and_cannot_be_changed() {
 }
 
 #[tokio::test]
+async fn a_hidden_folder_and_the_names_of_networks_are_empty_and_stay_so() {
+    let fixture = Fixture::with_server(
+        "ls -A $1/hidden /run/netns 2>&1; umount $1/hidden 2>&1 | grep -c . ; \
+         nsenter --net=/proc/1/ns/net true 2>&1 | grep -c . ; \
+         cat /proc/1/root/etc/hostname /proc/1/fd/* 2>&1 | grep -vc denied; \
+         ls /sys/class/net; echo done; exec sleep 1000",
+    );
+    fs::create_dir(fixture.path("hidden")).unwrap();
+    fs::write(fixture.path("hidden/secret"), "secret").unwrap();
+    let (instance, _events) = fixture.start_healthy().await;
+    let seen = fixture.log_until("done").await;
+    instance.kill().await.unwrap();
+    assert_eq!(seen[..2], ["/run/netns:", ""]);
+    assert!(seen[2].ends_with("/hidden:"), "{seen:?}");
+    // Refused: taking the cover away, entering a namespace, and looking through the supervisor.
+    assert_eq!(seen[3..], ["1", "1", "0", "lo"]);
+}
+
+#[tokio::test]
+async fn a_server_process_cannot_end_its_instance() {
+    let seen = seen_by("kill -TERM 1; echo alive").await;
+    assert_eq!(seen, ["alive"]);
+}
+
+#[tokio::test]
 async fn the_environment_is_small_and_the_home_is_writable() {
     let seen = seen_by("env -u PWD | sort; touch $HOME/save && ls -A $HOME").await;
     let expected = [

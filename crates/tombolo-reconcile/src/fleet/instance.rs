@@ -151,6 +151,7 @@ fn spec(
         build: builds_directory(&context.directory).join(build),
         directory: context.instance_directory(&instance.id),
         logs: logs_directory(&context.directory, &instance.fleet).join(instance.id.as_str()),
+        hidden: vec![context.directory.clone()],
         processes: processes.collect(),
         restart: RestartPolicy::default(),
     }
