@@ -63,12 +63,12 @@ complete -c tombolo -n "__fish_tombolo_using_subcommand dev" -s h -l help -d 'Pr
 complete -c tombolo -n "__fish_tombolo_using_subcommand dev" -s V -l version -d 'Print version'
 complete -c tombolo -n "__fish_tombolo_using_subcommand serve" -l config -d 'The configuration, a TOML file' -r -F
 complete -c tombolo -n "__fish_tombolo_using_subcommand serve" -l log -d 'What to log to stderr: a level, or a filter such as `warn,tombolo_api=debug`' -r
-complete -c tombolo -n "__fish_tombolo_using_subcommand serve" -s h -l help -d 'Print help'
+complete -c tombolo -n "__fish_tombolo_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c tombolo -n "__fish_tombolo_using_subcommand serve" -s V -l version -d 'Print version'
 complete -c tombolo -n "__fish_tombolo_using_subcommand teardown" -l dir -d 'The data directory' -r -F
 complete -c tombolo -n "__fish_tombolo_using_subcommand teardown" -l log -d 'What to log to stderr: a level, or a filter such as `warn,tombolo_api=debug`' -r
 complete -c tombolo -n "__fish_tombolo_using_subcommand teardown" -l delete-data -d 'Delete the directory too, with database, builds and logs'
-complete -c tombolo -n "__fish_tombolo_using_subcommand teardown" -s h -l help -d 'Print help'
+complete -c tombolo -n "__fish_tombolo_using_subcommand teardown" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c tombolo -n "__fish_tombolo_using_subcommand teardown" -s V -l version -d 'Print version'
 complete -c tombolo -n "__fish_tombolo_using_subcommand doctor" -l dir -d 'The data directory whose disk to look at' -r -F
 complete -c tombolo -n "__fish_tombolo_using_subcommand doctor" -l log -d 'What to log to stderr: a level, or a filter such as `warn,tombolo_api=debug`' -r
@@ -135,7 +135,7 @@ complete -c tombolo -n "__fish_tombolo_using_subcommand run" -l subnet -d 'The s
 complete -c tombolo -n "__fish_tombolo_using_subcommand run" -l address -d 'The address [default: the first free one of the subnet]' -r
 complete -c tombolo -n "__fish_tombolo_using_subcommand run" -l dir -d 'The data directory of the server to ask' -r -F
 complete -c tombolo -n "__fish_tombolo_using_subcommand run" -l log -d 'What to log to stderr: a level, or a filter such as `warn,tombolo_api=debug`' -r
-complete -c tombolo -n "__fish_tombolo_using_subcommand run" -s h -l help -d 'Print help'
+complete -c tombolo -n "__fish_tombolo_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c tombolo -n "__fish_tombolo_using_subcommand run" -s V -l version -d 'Print version'
 complete -c tombolo -n "__fish_tombolo_using_subcommand logs" -l account -d 'Only if it is this account\'s' -r
 complete -c tombolo -n "__fish_tombolo_using_subcommand logs" -l dir -d 'The data directory of the server to ask' -r -F

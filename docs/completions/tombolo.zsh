@@ -62,8 +62,8 @@ simulated\:"No packets\: the APIs and their states only"))' \
 _arguments "${_arguments_options[@]}" : \
 '--config=[The configuration, a TOML file]:FILE:_files' \
 '--log=[What to log to stderr\: a level, or a filter such as \`warn,tombolo_api=debug\`]:FILTER:_default' \
-'-h[Print help]' \
-'--help[Print help]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
 '--version[Print version]' \
 && ret=0
@@ -73,8 +73,8 @@ _arguments "${_arguments_options[@]}" : \
 '--dir=[The data directory]:DIR:_files' \
 '--log=[What to log to stderr\: a level, or a filter such as \`warn,tombolo_api=debug\`]:FILTER:_default' \
 '--delete-data[Delete the directory too, with database, builds and logs]' \
-'-h[Print help]' \
-'--help[Print help]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
 '--version[Print version]' \
 && ret=0
@@ -237,8 +237,8 @@ _arguments "${_arguments_options[@]}" : \
 '--address=[The address \[default\: the first free one of the subnet\]]:IP:_default' \
 '--dir=[The data directory of the server to ask]:DIR:_files' \
 '--log=[What to log to stderr\: a level, or a filter such as \`warn,tombolo_api=debug\`]:FILTER:_default' \
-'-h[Print help]' \
-'--help[Print help]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
 '--version[Print version]' \
 '*::command -- The program and its arguments:_default' \

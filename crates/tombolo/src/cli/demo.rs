@@ -8,15 +8,9 @@ use super::NetworkChoice;
 
 /// The arguments of `tombolo demo`.
 #[derive(Debug, Args)]
-#[command(
-    long_about = "Show the main job end to end: a fleet's game server cannot reach a database in \
-        another account's VPC, that account authorizes, the fleet's account connects, the game \
-        server reaches it, the connection is deleted, and it cannot any more. Starts a server of \
-        its own. Exits 0 only when real packets did what the closing table says.",
-    after_help = "Examples:\n  \
+#[command(after_help = "Examples:\n  \
         sudo tombolo demo\n  \
-        sudo tombolo demo --keep        leave everything running, connected, to play with"
-)]
+        sudo tombolo demo --keep        leave everything running, connected, to play with")]
 pub struct DemoArguments {
     /// Connect again at the end, and leave everything running until Ctrl-C
     #[arg(long)]

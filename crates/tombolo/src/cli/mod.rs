@@ -56,12 +56,28 @@ pub struct LogFilter {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Show the main job end to end, with its own server and real packets
+    ///
+    /// A fleet's game server cannot reach a database in another account's VPC; that account
+    /// authorizes, the fleet's account connects, and the game server reaches it; the connection is
+    /// deleted, and it cannot any more. Exits 0 only when real packets did what the closing table
+    /// says.
     Demo(DemoArguments),
     /// Run a server for development in the foreground, with two accounts made
+    ///
+    /// The accounts are `studio`, for fleets, and `backend`, for VPCs. Both have an access key, in a
+    /// file that the AWS CLI and every AWS SDK read. Ctrl-C takes the network and the processes
+    /// away; a directory named with --dir is kept, with its keys, and built up again at the next
+    /// start.
     Dev(DevArguments),
     /// Run a server for keeps, by a configuration file
+    ///
+    /// SIGTERM stops it gracefully: requests are answered to the end, traffic and server processes
+    /// go on, and the next start takes them over.
     Serve(ServeArguments),
     /// Take everything of a data directory off the machine
+    ///
+    /// The database, builds and logs stay, and the next start builds everything up again, unless
+    /// --delete-data is given. Refuses while a server runs there.
     Teardown(TeardownArguments),
     /// Tell what this machine can do, what is missing, and what mends it
     Doctor(DoctorArguments),
@@ -85,6 +101,10 @@ pub enum Command {
     )]
     Build(BuildCommand),
     /// Run a program inside a VPC, on a network interface of its own
+    ///
+    /// The program keeps this terminal, environment and directory, sees the VPC's network as eth0
+    /// and no other, and its exit code is this command's. When the program ends, so does everything
+    /// that it has left running in the VPC, and the interface goes.
     Run(RunArguments),
     /// Show what a fleet's server processes wrote
     Logs(LogsArguments),

@@ -11,15 +11,9 @@ use super::{AccountName, ServerDirectory};
 
 /// The arguments of `tombolo run`.
 #[derive(Debug, Args)]
-#[command(
-    long_about = "Run a program inside a VPC, on a network interface of its own. The program keeps \
-        this terminal, environment and directory, sees the VPC's network as eth0 and no other, and \
-        its exit code is this command's. When the program ends, so does everything that it has left \
-        running in the VPC, and the interface goes.",
-    after_help = "Examples:\n  \
+#[command(after_help = "Examples:\n  \
         tombolo run --account backend --vpc vpc-0a1b2c3d4e5f60718 -- redis-server --bind 0.0.0.0\n  \
-        tombolo run --account backend --vpc vpc-0a1b2c3d4e5f60718 --address 10.99.1.10 -- bash"
-)]
+        tombolo run --account backend --vpc vpc-0a1b2c3d4e5f60718 --address 10.99.1.10 -- bash")]
 pub struct RunArguments {
     /// The account
     #[command(flatten)]

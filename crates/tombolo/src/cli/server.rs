@@ -24,18 +24,12 @@ pub enum NetworkChoice {
 
 /// The arguments of `tombolo dev`.
 #[derive(Debug, Args)]
-#[command(
-    long_about = "Run a server for development in the foreground, with two accounts made: `studio`, \
-        for fleets, and `backend`, for VPCs. Both have an access key, in a file that the AWS CLI and \
-        every AWS SDK read. Ctrl-C takes its network and processes away; a directory named with \
-        --dir is kept, with its keys, and built up again at the next start.",
-    after_help = "Examples:\n  \
+#[command(after_help = "Examples:\n  \
         tombolo dev\n  \
         tombolo dev --dir ~/tombolo --listen 127.0.0.1:0 --json\n\n\
         Then, in another shell, after pasting the two export lines that it prints:\n  \
         aws gamelift list-fleets --profile studio\n  \
-        aws ec2 describe-vpcs --profile backend"
-)]
+        aws ec2 describe-vpcs --profile backend")]
 pub struct DevArguments {
     /// Where the API listens, on this machine only; port 0 takes a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4580")]
@@ -57,9 +51,6 @@ pub struct DevArguments {
 /// The arguments of `tombolo serve`.
 #[derive(Debug, Args)]
 #[command(
-    long_about = "Run a server for keeps, by a configuration file. SIGTERM stops it gracefully: \
-        requests are answered to the end, traffic and server processes go on, and the next start \
-        takes them over.",
     after_help = "Example:\n  tombolo serve --config /etc/tombolo.toml\n\n\
         docs/tombolo.example.toml is a configuration with every key explained."
 )]
@@ -71,12 +62,7 @@ pub struct ServeArguments {
 
 /// The arguments of `tombolo teardown`.
 #[derive(Debug, Args)]
-#[command(
-    long_about = "Take everything of a data directory off the machine: networks, server processes, \
-        mounts. The database, builds and logs stay, and the next start builds everything up again, \
-        unless --delete-data is given. Refuses while a server runs there.",
-    after_help = "Example:\n  tombolo teardown --dir /var/lib/tombolo"
-)]
+#[command(after_help = "Example:\n  tombolo teardown --dir /var/lib/tombolo")]
 pub struct TeardownArguments {
     /// The data directory
     #[arg(long, value_name = "DIR", env = "TOMBOLO_DIR")]
