@@ -33,13 +33,15 @@ const RESERVED: [Ipv4Net; 4] = [
 /// 100.68.0.18/18, we modify it to 100.68.0.0/18" (CreateVpc, CreateSubnet).
 pub fn parse(text: &str) -> Result<Ipv4Net, CidrError> {
     let malformed = || CidrError::Malformed(text.chars().take(64).collect());
-    // In two parts, since only the standard library's parser refuses octets with leading zeros,
-    // which some tools read as octal.
+    // In two parts, and as a person would write them: octets with leading zeros, which ipnet's own
+    // parser takes, are octal to some tools.
     let (address, prefix) = text.split_once('/').ok_or_else(malformed)?;
     let address: Ipv4Addr = address.parse().map_err(|_| malformed())?;
-    let is_plain = prefix.bytes().all(|b| b.is_ascii_digit()) && !prefix.starts_with('0');
-    let prefix = prefix.parse().ok().filter(|_| is_plain || prefix == "0");
-    let block = Ipv4Net::new(address, prefix.ok_or_else(malformed)?).map_err(|_| malformed())?;
+    let length: u8 = prefix.parse().map_err(|_| malformed())?;
+    if length.to_string() != prefix {
+        return Err(malformed());
+    }
+    let block = Ipv4Net::new(address, length).map_err(|_| malformed())?;
     let block = block.trunc();
     if !(16..=28).contains(&block.prefix_len()) {
         return Err(CidrError::Size(block));

@@ -1,6 +1,8 @@
 //! The commands that a server's owner gives, and how the server is closed to everybody else.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
@@ -35,6 +37,45 @@ fn a_fresh_directory_is_its_owners_alone_and_goes_with_sigint() {
     dev.signal(Signal::SIGINT);
     assert!(dev.until_it_ends().success());
     assert_eq!(place.path().read_dir().unwrap().count(), 0);
+}
+
+/// More connections than the server may have descriptors, none of which asks for anything.
+#[test]
+fn clients_that_ask_for_nothing_do_not_keep_the_owner_out() {
+    let place = tempfile::tempdir().unwrap();
+    let mut dev = Program::start(
+        Command::new("prlimit")
+            .arg("--nofile=128:128")
+            .arg(binary::tombolo())
+            .args(["dev", "--json", "--listen", "127.0.0.1:0"])
+            .args(["--network", "simulated"])
+            .env("TMPDIR", place.path()),
+    );
+    let ready: Value = serde_json::from_str(&dev.until_it_prints("{")).unwrap();
+    let endpoint = story::text(&ready["endpoint"]);
+    let address = endpoint.strip_prefix("http://").unwrap();
+    let idle: Vec<_> = (0..150)
+        .map(|_| TcpStream::connect(address).unwrap())
+        .collect();
+
+    let socket = story::text(&ready["admin_socket"]);
+    let directory = Path::new(&socket).parent().unwrap();
+    let list = Command::new(binary::tombolo())
+        .args(["account", "list", "--dir"])
+        .arg(directory)
+        .output();
+    assert!(list.unwrap().status.success());
+
+    // Room is made for whoever asks as soon as the others go.
+    drop(idle);
+    let mut asks = TcpStream::connect(address).unwrap();
+    asks.write_all(b"GET /health HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        .unwrap();
+    let mut answer = String::new();
+    asks.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    dev.signal(Signal::SIGTERM);
+    assert!(dev.until_it_ends().success());
 }
 
 #[test]
