@@ -1,31 +1,38 @@
-//! Access keys, looked up in the store at every request.
+//! Access keys, as the store has them at every request.
 
+use std::collections::BTreeMap;
 use std::error::Error;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use tombolo_api::http::{Credential, Credentials, User};
 use tombolo_domain::id::AccessKeyId;
 use tombolo_store::typed::Transaction;
-use tombolo_store::{Store, keys};
+use tombolo_store::{Revision, Store, StoreError, keys};
 
 /// The access keys of a store.
 pub(super) struct StoredCredentials {
     store: Arc<dyn Store>,
+    known: Mutex<Known>,
+}
+
+/// What was read at a revision, which holds for as long as that is the store's: a key that is
+/// deleted stops working with the next request.
+#[derive(Default)]
+struct Known {
+    revision: Revision,
+    credentials: BTreeMap<AccessKeyId, Credential>,
 }
 
 impl StoredCredentials {
     pub(super) fn new(store: Arc<dyn Store>) -> Self {
-        StoredCredentials { store }
+        StoredCredentials {
+            store,
+            known: Mutex::default(),
+        }
     }
-}
 
-#[async_trait]
-impl Credentials for StoredCredentials {
-    async fn credential(
-        &self,
-        id: &AccessKeyId,
-    ) -> Result<Option<Credential>, Box<dyn Error + Send + Sync>> {
+    async fn read(&self, id: &AccessKeyId) -> Result<Option<Credential>, StoreError> {
         let mut tx = Transaction::new(self.store.clone());
         let Some(key) = tx.get(&keys::access_key(id)).await? else {
             return Ok(None);
@@ -41,5 +48,42 @@ impl Credentials for StoredCredentials {
                 id: user.id,
             },
         }))
+    }
+
+    fn known(&self, id: &AccessKeyId, revision: Revision) -> Option<Credential> {
+        // Each change is a whole one, so a panic elsewhere leaves nothing half-made.
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let holds = known.revision == revision;
+        holds.then(|| known.credentials.get(id).cloned()).flatten()
+    }
+
+    fn remember(&self, id: &AccessKeyId, credential: &Credential, revision: Revision) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.revision != revision {
+            *known = Known {
+                revision,
+                ..Known::default()
+            };
+        }
+        known.credentials.insert(id.clone(), credential.clone());
+    }
+}
+
+#[async_trait]
+impl Credentials for StoredCredentials {
+    async fn credential(
+        &self,
+        id: &AccessKeyId,
+    ) -> Result<Option<Credential>, Box<dyn Error + Send + Sync>> {
+        // Before the reads: what changes during them must not count as read at that revision.
+        let revision = self.store.revision();
+        if let Some(credential) = self.known(id, revision) {
+            return Ok(Some(credential));
+        }
+        let credential = self.read(id).await?;
+        if let Some(credential) = &credential {
+            self.remember(id, credential, revision);
+        }
+        Ok(credential)
     }
 }
