@@ -31,7 +31,7 @@ async fn a_hidden_folder_and_the_names_of_networks_are_empty_and_stay_so() {
     let fixture = Fixture::with_server(
         "ls -A $1/hidden /run/netns 2>&1; umount $1/hidden 2>&1 | grep -c . ; \
          nsenter --net=/proc/1/ns/net true 2>&1 | grep -c . ; \
-         cat /proc/1/root/etc/hostname /proc/1/fd/* 2>&1 | grep -vc denied; \
+         (ls /proc/1/root; cat /proc/1/fd/*) 2>&1 | grep -vc denied; \
          ls /sys/class/net; echo done; exec sleep 1000",
     );
     fs::create_dir(fixture.path("hidden")).unwrap();
