@@ -19,7 +19,8 @@
 //! PID namespace, so an instance never leaves an orphan.
 //!
 //! **Not here:** the full sandbox (users of their own, seccomp, Landlock, cgroups). Server
-//! processes see the host's files, with the host's permissions, as the user that runs Tombolo.
+//! processes have few capabilities and do not see the server's own data, but the host's other
+//! files, with the host's permissions, as the user that runs Tombolo.
 
 // The code without its tests is linted in a build of its own.
 #![cfg_attr(
