@@ -166,6 +166,8 @@ ec2_id! {
     RouteTableId, "rtb-", "a route table id (rtb- and 17 hexadecimal digits)";
     /// The association of a route table with a VPC or a subnet.
     RouteTableAssociationId, "rtbassoc-", "a route table association id (rtbassoc- and 17 hexadecimal digits)";
+    /// The association of a block of addresses with a VPC.
+    VpcCidrAssociationId, "vpc-cidr-assoc-", "a VPC CIDR block association id (vpc-cidr-assoc- and 17 hexadecimal digits)";
     /// A security group of a VPC.
     SecurityGroupId, "sg-", "a security group id (sg- and 17 hexadecimal digits)";
     /// One rule of a security group.

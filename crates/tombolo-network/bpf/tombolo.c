@@ -45,6 +45,7 @@ enum route_kind {
 /* The interface at the other end of a veth: what its packets must look like. */
 struct interface {
 	__u32 vpc;
+	__u32 route_table;
 	__be32 address;
 	__be32 subnet;
 	__be32 netmask;
@@ -64,10 +65,10 @@ struct endpoint {
 	__u8 padding[2];
 };
 
-/* The VPC is in network byte order in the two tries, where it is the first bits of the prefix. */
+/* Numbers are in network byte order in the tries, where they are the first bits of the prefix. */
 struct route_key {
 	__u32 prefix_length;
-	__be32 vpc;
+	__be32 table;
 	__be32 destination;
 };
 
@@ -243,7 +244,7 @@ static __always_inline int forward(struct __sk_buff *skb, const struct interface
 
 	struct route_key towards = {
 		.prefix_length = 64,
-		.vpc = bpf_htonl(from->vpc),
+		.table = bpf_htonl(from->route_table),
 		.destination = ip->daddr,
 	};
 	struct route *route = bpf_map_lookup_elem(&routes, &towards);

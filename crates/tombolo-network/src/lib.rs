@@ -17,7 +17,9 @@ mod verdict;
 
 pub use engine::{Applied, Counters, DropReason, EngineError, EngineKind, NetworkEngine};
 pub use network::{
-    Interface, MacAddress, Network, Peering, PeeringEnd, Route, Subnet, Vpc, VpcNumber,
+    IcmpMessages, Interface, MAX_GROUPS, MAX_MTU, MIN_MTU, MacAddress, Network, Peering,
+    PeeringEnd, PortRange, Protocol, Route, RouteTable, RouteTableNumber, Rule, RuleDirection,
+    RulePeer, SecurityGroup, SecurityGroupNumber, Subnet, Vpc, VpcNumber,
 };
 pub use simulated::SimulatedEngine;
 pub use verdict::Verdict;

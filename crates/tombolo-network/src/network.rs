@@ -6,13 +6,20 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 use tombolo_domain::id::{NetworkInterfaceId, VpcPeeringConnectionId};
 
-pub use tombolo_domain::vpc::{MacAddress, VpcNumber};
+pub use tombolo_domain::vpc::{
+    IcmpMessages, MacAddress, PortRange, Protocol, RouteTableNumber, RuleDirection,
+    SecurityGroupNumber, VpcNumber,
+};
 
 /// Everything that should exist, whole. An engine takes away what is not in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Network {
     /// The VPCs, by number.
     pub vpcs: BTreeMap<VpcNumber, Vpc>,
+    /// The route tables, by number.
+    pub route_tables: BTreeMap<RouteTableNumber, RouteTable>,
+    /// The security groups, by number.
+    pub security_groups: BTreeMap<SecurityGroupNumber, SecurityGroup>,
     /// The network interfaces that have a workload on this machine.
     pub interfaces: BTreeMap<NetworkInterfaceId, Interface>,
     /// The peerings that let packets through.
@@ -24,8 +31,15 @@ pub struct Network {
 pub struct Vpc {
     /// The blocks of addresses that are local to the VPC.
     pub cidrs: Vec<Ipv4Net>,
-    /// Where packets that leave the VPC go. The longest prefix wins; what no route takes is
-    /// dropped and counted.
+}
+
+/// Where packets of the interfaces that use it go. The VPC's own blocks are local in each of its
+/// tables, without a [`Route`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteTable {
+    /// The VPC that it belongs to.
+    pub vpc: VpcNumber,
+    /// The ways out. The longest prefix wins; what no route takes is dropped and counted.
     pub routes: Vec<Route>,
 }
 
@@ -49,6 +63,50 @@ pub struct Interface {
     pub mac: MacAddress,
     /// The subnet that it is in; the subnet's first host address is the router's.
     pub subnet: Subnet,
+    /// The route table of its subnet.
+    pub route_table: RouteTableNumber,
+    /// The security groups that it carries, at most [`MAX_GROUPS`]. With none, nothing may leave
+    /// or reach it.
+    pub security_groups: Vec<SecurityGroupNumber>,
+    /// The largest packet that it takes, in bytes of IPv4: its MTU, from [`MIN_MTU`] to [`MAX_MTU`].
+    pub mtu: u16,
+}
+
+/// How many security groups an interface can carry (EC2's default quota).
+pub const MAX_GROUPS: usize = 5;
+/// The smallest MTU that an interface can have: what every IPv4 host must take (RFC 791).
+pub const MIN_MTU: u16 = 576;
+/// The largest: jumbo frames, as within a Region of AWS (Amazon EC2 User Guide, "Network maximum
+/// transmission unit").
+pub const MAX_MTU: u16 = 9001;
+
+/// What may reach and leave the interfaces that carry the group. A packet needs a rule of one of
+/// the sender's groups to leave and of one of the receiver's to enter, or a flow that had them: a
+/// reply to a flow that was let through passes without.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SecurityGroup {
+    /// What it lets through; a group without rules lets nothing through.
+    pub rules: Vec<Rule>,
+}
+
+/// What a security group lets through.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Rule {
+    /// In or out of the group's interfaces.
+    pub direction: RuleDirection,
+    /// Which packets; ports and ICMP types are those of the packet that begins a flow.
+    pub protocol: Protocol,
+    /// From or to whom.
+    pub peer: RulePeer,
+}
+
+/// The other side of a [`Rule`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RulePeer {
+    /// Addresses.
+    Cidr(Ipv4Net),
+    /// The interfaces that carry a group, of this VPC or of a peered one.
+    Group(SecurityGroupNumber),
 }
 
 /// A subnet's block of addresses.

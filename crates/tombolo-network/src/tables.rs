@@ -9,13 +9,13 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 use tombolo_domain::id::NetworkInterfaceId;
 
-use crate::{Network, Peering, PeeringEnd, VpcNumber};
+use crate::{Network, Peering, PeeringEnd, RouteTableNumber, VpcNumber};
 
 /// Routes, admissions and endpoints of all VPCs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Tables {
-    /// By VPC and destination; the longest prefix wins.
-    pub(crate) routes: BTreeMap<(VpcNumber, Ipv4Net), NextHop>,
+    /// By route table and destination; the longest prefix wins.
+    pub(crate) routes: BTreeMap<(RouteTableNumber, Ipv4Net), NextHop>,
     /// Who may send into a VPC from another.
     pub(crate) admissions: BTreeSet<Admission>,
     /// Who has an address. Two interfaces that claim one address are a mistake of the caller's;
@@ -26,8 +26,8 @@ pub(crate) struct Tables {
 /// Where a route leads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NextHop {
-    /// Within the VPC.
-    Local,
+    /// Within this VPC, the table's own.
+    Local(VpcNumber),
     /// Into a peered VPC.
     Peering(VpcNumber),
 }
@@ -46,13 +46,17 @@ impl Tables {
     /// so its packets count as `NoRoute`.
     pub(crate) fn compile(network: &Network) -> Tables {
         let mut tables = Tables::default();
-        for (&number, vpc) in &network.vpcs {
+        for (&number, table) in &network.route_tables {
+            let Some(vpc) = network.vpcs.get(&table.vpc) else {
+                continue;
+            };
             for cidr in &vpc.cidrs {
-                tables.routes.insert((number, cidr.trunc()), NextHop::Local);
+                let local = NextHop::Local(table.vpc);
+                tables.routes.insert((number, cidr.trunc()), local);
             }
-            for route in &vpc.routes {
+            for route in &table.routes {
                 let peering = network.peerings.get(&route.peering);
-                if let Some(peer) = peering.and_then(|peering| other_end(peering, number)) {
+                if let Some(peer) = peering.and_then(|peering| other_end(peering, table.vpc)) {
                     // A VPC's own block stays local, and the first of equal routes wins.
                     tables
                         .routes

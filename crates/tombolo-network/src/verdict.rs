@@ -8,7 +8,7 @@ use ipnet::Ipv4Net;
 use tombolo_domain::id::NetworkInterfaceId;
 
 use crate::tables::{NextHop, Tables};
-use crate::{DropReason, Interface, VpcNumber};
+use crate::{DropReason, Interface, RouteTableNumber, VpcNumber};
 
 /// What becomes of a packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,11 +35,11 @@ pub(crate) fn decide(
     if source != from.address {
         return Verdict::Drop(DropReason::SpoofedAddress);
     }
-    let Some(next_hop) = longest_match(tables, from.vpc, to) else {
+    let Some(next_hop) = longest_match(tables, from.route_table, to) else {
         return Verdict::Drop(DropReason::NoRoute);
     };
     match next_hop {
-        NextHop::Local => match tables.endpoints.get(&(from.vpc, to)) {
+        NextHop::Local(_) => match tables.endpoints.get(&(from.vpc, to)) {
             Some(interface) => Verdict::Local(interface.clone()),
             None => Verdict::Drop(DropReason::NoSuchDestination),
         },
@@ -53,10 +53,10 @@ pub(crate) fn decide(
     }
 }
 
-fn longest_match(tables: &Tables, vpc: VpcNumber, to: Ipv4Addr) -> Option<NextHop> {
+fn longest_match(tables: &Tables, table: RouteTableNumber, to: Ipv4Addr) -> Option<NextHop> {
     (0..=32).rev().find_map(|length| {
         let prefix = Ipv4Net::new(to, length).ok()?.trunc();
-        tables.routes.get(&(vpc, prefix)).copied()
+        tables.routes.get(&(table, prefix)).copied()
     })
 }
 

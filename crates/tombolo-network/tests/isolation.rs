@@ -13,14 +13,14 @@ mod common;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use common::{eni, pcx};
+use common::{eni, open_group, pcx};
 use ipnet::Ipv4Net;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use tombolo_domain::id::NetworkInterfaceId;
 use tombolo_network::{
-    Interface, MacAddress, Network, NetworkEngine, Peering, PeeringEnd, Route, SimulatedEngine,
-    Subnet, Verdict, Vpc, VpcNumber,
+    Interface, MAX_MTU, MacAddress, Network, NetworkEngine, Peering, PeeringEnd, Route, RouteTable,
+    RouteTableNumber, SecurityGroupNumber, SimulatedEngine, Subnet, Verdict, Vpc, VpcNumber,
 };
 
 /// Few VPCs, few addresses: what can collide does.
@@ -35,14 +35,15 @@ fn cidr() -> impl Strategy<Value = Ipv4Net> {
     (address(), length).prop_map(|(address, length)| Ipv4Net::new(address, length).unwrap().trunc())
 }
 
-fn vpc() -> impl Strategy<Value = Vpc> {
+/// The blocks of a VPC, and the routes of its table.
+fn vpc() -> impl Strategy<Value = (Vpc, Vec<Route>)> {
     let block = (0..2u8, 16..=24u8)
         .prop_map(|(b, length)| Ipv4Net::new(Ipv4Addr::new(10, b, 0, 0), length).unwrap());
     let route = (cidr(), 0..4u32).prop_map(|(destination, peering)| Route {
         destination,
         peering: pcx(peering),
     });
-    (vec(block, 1..3), vec(route, 0..5)).prop_map(|(cidrs, routes)| Vpc { cidrs, routes })
+    (vec(block, 1..3), vec(route, 0..5)).prop_map(|(cidrs, routes)| (Vpc { cidrs }, routes))
 }
 
 fn end() -> impl Strategy<Value = PeeringEnd> {
@@ -62,6 +63,9 @@ fn network() -> impl Strategy<Value = Network> {
         address,
         mac: MacAddress([2, 0, 0, 0, 0, 1]),
         subnet: Subnet(Ipv4Net::new(address, 24).unwrap().trunc()),
+        route_table: RouteTableNumber(vpc),
+        security_groups: vec![SecurityGroupNumber(1)],
+        mtu: MAX_MTU,
     });
     (
         vec(vpc(), VPCS as usize),
@@ -69,7 +73,19 @@ fn network() -> impl Strategy<Value = Network> {
         vec(peering, 0..4),
     )
         .prop_map(|(vpcs, interfaces, peerings)| Network {
-            vpcs: (1..).map(VpcNumber).zip(vpcs).collect(),
+            route_tables: (1..)
+                .zip(&vpcs)
+                .map(|(number, (_, routes))| {
+                    let vpc = VpcNumber(number);
+                    let routes = routes.clone();
+                    (RouteTableNumber(number), RouteTable { vpc, routes })
+                })
+                .collect(),
+            vpcs: (1..)
+                .map(VpcNumber)
+                .zip(vpcs.into_iter().map(|(vpc, _)| vpc))
+                .collect(),
+            security_groups: [(SecurityGroupNumber(1), open_group())].into(),
             interfaces: (0..).map(eni).zip(interfaces).collect(),
             peerings: (0..).map(pcx).zip(peerings).collect(),
         })
@@ -109,14 +125,17 @@ fn some_peering_allows(network: &Network, from: &Interface, to: &Interface) -> b
             (peering.accepter.clone(), peering.requester.clone()),
         ]
     };
-    let routed = network.vpcs[&from.vpc].routes.iter().any(|route| {
-        route.destination.contains(&to.address)
-            && network.peerings.get(&route.peering).is_some_and(|peering| {
-                ends(peering)
-                    .iter()
-                    .any(|(near, far)| near.vpc == from.vpc && far.vpc == to.vpc)
-            })
-    });
+    let routed = network.route_tables[&from.route_table]
+        .routes
+        .iter()
+        .any(|route| {
+            route.destination.contains(&to.address)
+                && network.peerings.get(&route.peering).is_some_and(|peering| {
+                    ends(peering)
+                        .iter()
+                        .any(|(near, far)| near.vpc == from.vpc && far.vpc == to.vpc)
+                })
+        });
     let admitted = network.peerings.values().flat_map(ends).any(|(near, far)| {
         near.vpc == from.vpc
             && far.vpc == to.vpc

@@ -141,7 +141,7 @@ async fn connections(context: &Context, now: Timestamp) -> Result<(), StoreError
         let (region, id) = (&ended.region, &ended.id);
         let (fleet_account, peer) = (ended.requester.account, &ended.accepter);
         transact(&context.store, async |tx| {
-            tx.delete(&keys::connection(region, fleet_account, &ended.fleet, id));
+            tx.delete(&keys::connection(region, fleet_account, &ended.asker(), id));
             tx.delete(&keys::peering(region, peer.account, &peer.vpc, id));
             for end in [&ended.requester, &ended.accepter] {
                 tx.delete(&keys::tags(&scope_of(&ended, end), id.as_str()));

@@ -31,7 +31,7 @@ pub(crate) fn take(
 pub(crate) fn log(connection: &Connection) {
     tracing::info!(
         connection = %connection.id,
-        fleet = %connection.fleet,
+        asker = %connection.asker(),
         state = connection.state.code(),
         "peering connection: {}",
         connection.message()
@@ -57,6 +57,7 @@ fn event(context: &Context, connection: &Connection, now: Timestamp) -> Option<F
         "VPC peering connection {id} between the fleet's VPC {} ({}) and VPC {} ({}) of account {}",
         requester.vpc, requester.cidr, accepter.vpc, accepter.cidr, accepter.account
     );
+    let fleet = connection.fleet.clone()?;
     let (code, message) = match &connection.state {
         State::Active => (
             EventCode::FleetVpcPeeringSucceeded,
@@ -73,7 +74,6 @@ fn event(context: &Context, connection: &Connection, now: Timestamp) -> Option<F
         _ => return None,
     };
     let scope = scope_of(connection, requester);
-    let fleet = connection.fleet.clone();
     Some(FleetEvent::new(
         scope,
         fleet,

@@ -100,6 +100,7 @@ async fn deleting_takes_back_what_the_connection_made_and_nothing_that_a_person_
                 direction: RuleDirection::Ingress,
                 protocol: Protocol::All,
                 peer: Peer::Cidr(fleet_vpc.cidr),
+                description: None,
                 made_by: None,
             });
             tx.put(&group).unwrap();

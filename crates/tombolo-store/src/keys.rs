@@ -16,7 +16,7 @@ use tombolo_domain::id::{
     AccessKeyId, AccountId, BuildId, FleetId, InstanceId, NetworkInterfaceId, Region, RouteTableId,
     SecurityGroupId, SubnetId, VpcId, VpcPeeringConnectionId,
 };
-use tombolo_domain::peering::{Authorization, Connection};
+use tombolo_domain::peering::{Asker, Authorization, Connection};
 use tombolo_domain::tag::Tags;
 use tombolo_domain::vpc::{NetworkInterface, RouteTable, SecurityGroup, Subnet, Vpc};
 use tombolo_domain::{Scope, Timestamp};
@@ -57,7 +57,8 @@ pub enum Kind {
     /// `authorized/REGION/FLEET-ACCOUNT/PEER-ACCOUNT/VPC` → nothing. One an authorization: finds
     /// those that name an account.
     Authorized,
-    /// `connection/REGION/FLEET-ACCOUNT/FLEET/CONNECTION` → [`Connection`]. Thousands.
+    /// `connection/REGION/ACCOUNT/ASKER/CONNECTION` → [`Connection`], under the fleet that asked
+    /// for it, or the VPC when that is a person's own, and its account. Thousands.
     Connection,
     /// `peering/REGION/PEER-ACCOUNT/VPC/CONNECTION` → [`ConnectionAt`]. One a connection: finds
     /// those of a peer VPC.
@@ -115,10 +116,22 @@ impl Kind {
 /// Where a connection that is known from its peer VPC is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
 pub struct ConnectionAt {
-    /// The fleet's account.
-    pub fleet_account: AccountId,
-    /// The fleet.
-    pub fleet: FleetId,
+    /// The account that asked for it.
+    #[serde(alias = "fleet_account")]
+    pub account: AccountId,
+    /// What it asked for it with.
+    #[serde(alias = "fleet")]
+    pub asker: Asker,
+}
+
+impl ConnectionAt {
+    /// Where `connection` is kept.
+    pub fn of(connection: &Connection) -> Self {
+        ConnectionAt {
+            account: connection.requester.account,
+            asker: connection.asker(),
+        }
+    }
 }
 
 /// The key of one `T`.
@@ -293,7 +306,7 @@ keys! {
     /// Its entry among those that name the account.
     authorized(region: &Region, fleet_account: AccountId, peer_account: AccountId, peer_vpc: &VpcId) -> () = Authorized, region, fleet_account, peer_account, peer_vpc;
     /// A connection.
-    connection(region: &Region, fleet_account: AccountId, fleet: &FleetId, connection: &VpcPeeringConnectionId) -> Connection = Connection, region, fleet_account, fleet, connection;
+    connection(region: &Region, account: AccountId, asker: &Asker, connection: &VpcPeeringConnectionId) -> Connection = Connection, region, account, asker, connection;
     /// Its entry among those of the peer VPC.
     peering(region: &Region, peer_account: AccountId, peer_vpc: &VpcId, connection: &VpcPeeringConnectionId) -> ConnectionAt = Peering, region, peer_account, peer_vpc, connection;
     /// A fleet.
@@ -368,6 +381,8 @@ prefixes! {
     route_tables(scope: &Scope) -> RouteTable = RouteTable, scope.region, scope.account;
     /// The route tables of a VPC.
     route_tables_of(scope: &Scope, vpc: &VpcId) -> RouteTable = RouteTable, scope.region, scope.account, vpc;
+    /// Every security group of every account.
+    all_security_groups() -> SecurityGroup = SecurityGroup;
     /// The security groups of an account in a Region.
     security_groups(scope: &Scope) -> SecurityGroup = SecurityGroup, scope.region, scope.account;
     /// The security groups of a VPC.
@@ -385,10 +400,12 @@ prefixes! {
     authorizations_for(scope: &Scope) -> () = Authorized, scope.region, scope.account;
     /// Every connection.
     all_connections() -> Connection = Connection;
-    /// The connections of an account's fleets in a Region.
+    /// The connections that an account asked for in a Region.
     connections(scope: &Scope) -> Connection = Connection, scope.region, scope.account;
+    /// The connections that a fleet or a VPC asked for.
+    connections_of(scope: &Scope, asker: &Asker) -> Connection = Connection, scope.region, scope.account, asker;
     /// The connections of a fleet.
-    connections_of(scope: &Scope, fleet: &FleetId) -> Connection = Connection, scope.region, scope.account, fleet;
+    connections_of_fleet(scope: &Scope, fleet: &FleetId) -> Connection = Connection, scope.region, scope.account, fleet;
     /// The entries of the connections of an account's VPCs in a Region; the rest of each key is
     /// `VPC/CONNECTION`.
     peerings(scope: &Scope) -> ConnectionAt = Peering, scope.region, scope.account;
@@ -442,7 +459,7 @@ stored! {
     Vpc => |v| vpc(&v.scope, &v.id);
     Tags => |t| tags(&t.scope, &t.resource);
     Authorization => |a| authorization(&a.region, a.peer_account, &a.peer_vpc, a.fleet_account);
-    Connection => |c| connection(&c.region, c.requester.account, &c.fleet, &c.id);
+    Connection => |c| connection(&c.region, c.requester.account, &c.asker(), &c.id);
     Fleet => |f| fleet(&f.scope, &f.id);
     Instance => |i| instance(&i.scope, &i.fleet, &i.id);
     FleetEvent => |e| fleet_event(e);

@@ -161,7 +161,9 @@ async fn what_is_in_a_vpc_is_found_by_its_id_until_it_is_removed() {
         scope: scope(),
         id: "rtb-0123456789abcdef0".parse().unwrap(),
         vpc: "vpc-0123456789abcdef0".parse().unwrap(),
+        number: None,
         main: None,
+        associations: Vec::new(),
         routes: Vec::new(),
     };
     let located = keys::located(&table.scope, table.id.as_str());

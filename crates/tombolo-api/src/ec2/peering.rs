@@ -114,7 +114,7 @@ async fn at_its_place(
     let Some(id) = rest.split_once('/').and_then(|(_, id)| id.parse().ok()) else {
         return Ok(None);
     };
-    let key = keys::connection(&scope.region, at.fleet_account, &at.fleet, &id);
+    let key = keys::connection(&scope.region, at.account, &at.asker, &id);
     Ok(tx.get(&key).await?)
 }
 

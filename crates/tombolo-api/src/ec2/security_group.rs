@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use tombolo_domain::Scope;
-use tombolo_domain::id::{AccountId, SecurityGroupId, VpcId};
-use tombolo_domain::vpc::{Peer, Protocol, RuleDirection, SecurityGroup};
+use tombolo_domain::id::{AccountId, SecurityGroupId, VpcId, VpcPeeringConnectionId};
+use tombolo_domain::vpc::{Peer, PortRange, Protocol, RuleDirection, SecurityGroup};
 use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
@@ -82,7 +82,9 @@ struct GroupView {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct IpPermission {
-    ip_protocol: &'static str,
+    ip_protocol: String,
+    from_port: Option<i32>,
+    to_port: Option<i32>,
     ip_ranges: Vec<IpRange>,
     user_id_group_pairs: Vec<UserIdGroupPair>,
     ipv6_ranges: [(); 0],
@@ -101,6 +103,9 @@ struct IpRange {
 struct UserIdGroupPair {
     user_id: AccountId,
     group_id: SecurityGroupId,
+    vpc_id: Option<VpcId>,
+    vpc_peering_connection_id: Option<VpcPeeringConnectionId>,
+    peering_status: Option<&'static str>,
     description: Option<String>,
 }
 
@@ -132,14 +137,18 @@ fn permissions(group: &SecurityGroup, direction: RuleDirection) -> Vec<IpPermiss
         .iter()
         .filter(|rule| rule.direction == direction)
     {
-        let Protocol::All = rule.protocol;
-        let ip_protocol = "-1";
-        let found = permissions
-            .iter()
-            .position(|permission| permission.ip_protocol == ip_protocol);
+        let (ip_protocol, ports) = protocol_and_ports(rule.protocol);
+        let (from_port, to_port) = ports.unzip();
+        let found = permissions.iter().position(|permission| {
+            permission.ip_protocol == ip_protocol
+                && permission.from_port == from_port
+                && permission.to_port == to_port
+        });
         let at = found.unwrap_or_else(|| {
             permissions.push(IpPermission {
                 ip_protocol,
+                from_port,
+                to_port,
                 ip_ranges: Vec::new(),
                 user_id_group_pairs: Vec::new(),
                 ipv6_ranges: [],
@@ -147,8 +156,11 @@ fn permissions(group: &SecurityGroup, direction: RuleDirection) -> Vec<IpPermiss
             });
             permissions.len() - 1
         });
-        let description = rule.made_by.as_ref().map(|connection| {
-            format!("Added for VPC peering connection {connection} and removed with it.")
+        let description = rule.description.clone().or_else(|| {
+            let connection = rule.made_by.as_ref()?;
+            Some(format!(
+                "Added for VPC peering connection {connection} and removed with it."
+            ))
         });
         match &rule.peer {
             Peer::Cidr(cidr) => permissions[at].ip_ranges.push(IpRange {
@@ -156,9 +168,19 @@ fn permissions(group: &SecurityGroup, direction: RuleDirection) -> Vec<IpPermiss
                 description,
             }),
             Peer::Group(id) => permissions[at].user_id_group_pairs.push(UserIdGroupPair {
-                // Rules refer to groups of the same VPC only.
                 user_id: group.scope.account,
                 group_id: id.clone(),
+                vpc_id: None,
+                vpc_peering_connection_id: None,
+                peering_status: None,
+                description,
+            }),
+            Peer::PeeredGroup(peer) => permissions[at].user_id_group_pairs.push(UserIdGroupPair {
+                user_id: peer.account,
+                group_id: peer.group.clone(),
+                vpc_id: Some(peer.vpc.clone()),
+                vpc_peering_connection_id: Some(peer.connection.clone()),
+                peering_status: None,
                 description,
             }),
         }
@@ -166,9 +188,25 @@ fn permissions(group: &SecurityGroup, direction: RuleDirection) -> Vec<IpPermiss
     permissions
 }
 
+/// IpProtocol, and FromPort with ToPort: for ICMP the type and the code, -1 for every one.
+fn protocol_and_ports(protocol: Protocol) -> (String, Option<(i32, i32)>) {
+    let ports = |range: PortRange| Some((range.from.into(), range.to.into()));
+    match protocol {
+        Protocol::All => ("-1".to_owned(), None),
+        Protocol::Tcp(range) => ("tcp".to_owned(), ports(range)),
+        Protocol::Udp(range) => ("udp".to_owned(), ports(range)),
+        Protocol::Icmp(messages) => {
+            let number = |part: Option<u8>| part.map_or(-1, i32::from);
+            let kind_and_code = (number(messages.kind), number(messages.code));
+            ("icmp".to_owned(), Some(kind_and_code))
+        }
+        Protocol::Number(number) => (number.to_string(), None),
+    }
+}
+
 fn protocols(permissions: &[IpPermission]) -> Vec<String> {
     let permissions = permissions.iter();
-    permissions.map(|one| one.ip_protocol.to_owned()).collect()
+    permissions.map(|one| one.ip_protocol.clone()).collect()
 }
 
 fn cidrs(permissions: &[IpPermission]) -> Vec<String> {

@@ -108,7 +108,7 @@ async fn end_peerings(tx: &mut Transaction, call: &Call<'_>, vpc: &Vpc) -> Resul
         let id = id
             .parse()
             .map_err(|error| ApiError::internal("reading a VPC's peering connections", error))?;
-        let key = keys::connection(&vpc.scope.region, at.fleet_account, &at.fleet, &id);
+        let key = keys::connection(&vpc.scope.region, at.account, &at.asker, &id);
         let Some(mut connection) = tx.get(&key).await? else {
             continue;
         };

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 use tombolo_domain::fleet::Fleet;
 use tombolo_domain::id::{AccountId, FleetId, VpcId, VpcPeeringConnectionId};
-use tombolo_domain::peering::{Authorization, Connection, End, Missing, State, Step};
+use tombolo_domain::peering::{Asker, Authorization, Connection, End, Missing, State, Step};
 use tombolo_domain::vpc::Vpc;
 use tombolo_domain::{Scope, arn};
 use tombolo_store::keys::{self, ConnectionAt};
@@ -82,27 +82,19 @@ pub(super) async fn request(
     };
     refuse_duplicate(tx, &scope, fleet, &peer_vpc).await?;
 
-    let requester = End {
-        account: scope.account,
-        vpc: fleet_vpc.id.clone(),
-        cidr: fleet_vpc.cidr,
-    };
     let connection = Connection::request(
         consent,
         scope.region.clone(),
         fleet.clone(),
-        requester,
-        peer.cidr,
+        End::of(fleet_vpc),
+        &peer,
         call.now,
         call.ids,
     );
     tx.put(&connection)?;
     tx.put_at(
         &keys::peering(&scope.region, peer_account, &peer_vpc, &connection.id),
-        &ConnectionAt {
-            fleet_account: scope.account,
-            fleet: fleet.clone(),
-        },
+        &ConnectionAt::of(&connection),
     )?;
     Ok(connection.id)
 }
@@ -128,7 +120,7 @@ pub(crate) async fn delete_vpc_peering_connection(
             tx.get(&keys::connection(
                 &scope.region,
                 scope.account,
-                &fleet.id,
+                &Asker::Fleet(fleet.id.clone()),
                 &id,
             ))
             .await?
@@ -212,24 +204,28 @@ pub(crate) async fn describe_vpc_peering_connections(
 ) -> Result<Described, ApiError> {
     let scope = call.scope();
     let prefix = match &input.fleet_id {
-        Some(id) => keys::connections_of(&scope, &own_fleet(tx, call, id).await?.id),
+        Some(id) => keys::connections_of_fleet(&scope, &own_fleet(tx, call, id).await?.id),
         None => keys::connections(&scope),
     };
     let found = tx.peek(&prefix).await?;
     let visible = found
         .into_iter()
         .filter(|connection| connection.is_visible(call.now));
-    let shown = visible.map(|connection| VpcPeeringConnection {
-        fleet_arn: arn::fleet(&scope, &connection.fleet),
-        ip_v4_cidr_block: connection.requester.cidr.to_string(),
-        status: Status {
-            code: connection.state.code(),
-            message: connection.message(),
-        },
-        fleet_id: connection.fleet,
-        vpc_peering_connection_id: connection.id,
-        peer_vpc_id: connection.accepter.vpc,
-        game_lift_vpc_id: connection.requester.vpc,
+    // EC2's own connections, between two VPCs of people, are not GameLift's.
+    let shown = visible.filter_map(|connection| {
+        let fleet_id = connection.fleet.clone()?;
+        Some(VpcPeeringConnection {
+            fleet_arn: arn::fleet(&scope, &fleet_id),
+            ip_v4_cidr_block: connection.requester.cidr.to_string(),
+            status: Status {
+                code: connection.state.code(),
+                message: connection.message(),
+            },
+            fleet_id,
+            vpc_peering_connection_id: connection.id,
+            peer_vpc_id: connection.accepter.vpc,
+            game_lift_vpc_id: connection.requester.vpc,
+        })
     });
     Ok(Described {
         vpc_peering_connections: shown.collect(),
@@ -302,7 +298,7 @@ async fn refuse_duplicate(
     fleet: &FleetId,
     peer_vpc: &VpcId,
 ) -> Result<(), ApiError> {
-    let others = tx.list(&keys::connections_of(scope, fleet)).await?;
+    let others = tx.list(&keys::connections_of_fleet(scope, fleet)).await?;
     let same = others.iter().find(|other| {
         other.accepter.vpc == *peer_vpc
             && (other.state.is_live() || matches!(other.state, State::Deleting { .. }))

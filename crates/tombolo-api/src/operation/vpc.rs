@@ -3,7 +3,7 @@
 
 use ipnet::Ipv4Net;
 use tombolo_domain::id::{FleetId, RouteTableAssociationId, RouteTableId, VpcId};
-use tombolo_domain::vpc::{Route, RouteTable, RouteTarget, SecurityGroup, Vpc};
+use tombolo_domain::vpc::{Route, RouteTable, RouteTarget, SecurityGroup, Vpc, VpcAttributes};
 use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
@@ -24,6 +24,8 @@ pub(crate) async fn create(
         id: id.clone(),
         number: call.vpc_numbers.next(tx).await?,
         cidr,
+        secondary_cidrs: Vec::new(),
+        attributes: VpcAttributes::default(),
         fleet,
         created: call.now,
     };
@@ -31,7 +33,9 @@ pub(crate) async fn create(
         scope: scope.clone(),
         id: RouteTableId::generate(call.ids),
         vpc: id.clone(),
+        number: None,
         main: Some(RouteTableAssociationId::generate(call.ids)),
+        associations: Vec::new(),
         routes: vec![Route {
             destination: cidr,
             target: RouteTarget::Local,

@@ -182,7 +182,7 @@ impl Server {
     pub(crate) async fn connection(&self, fleet: &str) -> Connection {
         let fleet: FleetId = fleet.parse().unwrap();
         let all = self.transaction().peek(&keys::all_connections()).await;
-        let of_fleet = all.unwrap().into_iter().filter(|c| c.fleet == fleet);
+        let of_fleet = all.unwrap().into_iter().filter(|c| c.fleet.as_ref() == Some(&fleet));
         of_fleet.max_by_key(Connection::since).unwrap()
     }
 

@@ -17,23 +17,32 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{AccountId, FleetId, IdSource, Region, VpcId, VpcPeeringConnectionId};
 use crate::peering::Consent;
+use crate::vpc::Vpc;
 
 /// How long a failed or deleted connection can still be seen (EC2: 2 hours for the requester).
 pub const RECORD_RETENTION: SignedDuration = SignedDuration::from_hours(2);
 
-/// A connection between a fleet's VPC and another.
+/// How long a request between two VPCs waits for its acceptance (Amazon VPC Peering Guide).
+pub const REQUEST_LIFETIME: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// A connection between two VPCs: a fleet's and another, with the owner's authorization in place
+/// of an acceptance, or two that people own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Connection {
     /// The id.
     pub id: VpcPeeringConnectionId,
     /// The Region of both VPCs.
     pub region: Region,
-    /// The fleet.
-    pub fleet: FleetId,
-    /// The fleet's end, which asked.
+    /// The fleet whose VPC asked; `None` when a person asked for a VPC of theirs.
+    pub fleet: Option<FleetId>,
+    /// The end that asked.
     pub requester: End,
-    /// The other end, whose owner consented.
+    /// The other end, whose owner consents.
     pub accepter: End,
+    /// When a request that nobody accepts ends; `None` for a fleet's, whose authorization has a
+    /// time of its own.
+    #[serde(default)]
+    pub expires: Option<Timestamp>,
     /// Where it stands.
     pub state: State,
     /// What it went through, the present state last.
@@ -47,8 +56,58 @@ pub struct End {
     pub account: AccountId,
     /// The VPC.
     pub vpc: VpcId,
-    /// Its block.
+    /// Its primary block.
     pub cidr: Ipv4Net,
+    /// Its other blocks. They follow the VPC's for as long as the connection lives.
+    #[serde(default)]
+    pub secondary_cidrs: Vec<Ipv4Net>,
+    /// What ModifyVpcPeeringConnectionOptions changes.
+    #[serde(default)]
+    pub options: PeeringOptions,
+}
+
+impl End {
+    /// The end at `vpc`.
+    pub fn of(vpc: &Vpc) -> Self {
+        End {
+            account: vpc.scope.account,
+            vpc: vpc.id.clone(),
+            cidr: vpc.cidr,
+            secondary_cidrs: vpc.cidrs().skip(1).collect(),
+            options: PeeringOptions::default(),
+        }
+    }
+
+    /// Every block, the primary one first.
+    pub fn cidrs(&self) -> impl Iterator<Item = Ipv4Net> + '_ {
+        std::iter::once(self.cidr).chain(self.secondary_cidrs.iter().copied())
+    }
+}
+
+/// One side's options. Tombolo has no DNS server of a VPC: they are kept and shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeeringOptions {
+    /// AllowDnsResolutionFromRemoteVpc
+    pub dns_resolution_from_remote: bool,
+}
+
+/// What asked for a connection: the part of its key that says under what it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Asker {
+    /// A fleet.
+    Fleet(FleetId),
+    /// A VPC that a person owns.
+    Vpc(VpcId),
+}
+
+impl fmt::Display for Asker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Asker::Fleet(fleet) => fleet.fmt(f),
+            Asker::Vpc(vpc) => vpc.fmt(f),
+        }
+    }
 }
 
 /// Where a connection stands.
@@ -201,6 +260,14 @@ pub struct InvalidStep {
 }
 
 impl Connection {
+    /// What asked for it.
+    pub fn asker(&self) -> Asker {
+        match &self.fleet {
+            Some(fleet) => Asker::Fleet(fleet.clone()),
+            None => Asker::Vpc(self.requester.vpc.clone()),
+        }
+    }
+
     /// Asks for a connection that `consent` permits. Overlapping blocks do not stop it here: as
     /// with EC2, the request is made and then fails.
     pub fn request(
@@ -208,22 +275,20 @@ impl Connection {
         region: Region,
         fleet: FleetId,
         requester: End,
-        accepter_cidr: Ipv4Net,
+        accepter_vpc: &Vpc,
         now: Timestamp,
         ids: &dyn IdSource,
     ) -> Self {
-        let accepter = End {
-            account: consent.peer_account(),
-            vpc: consent.peer_vpc().clone(),
-            cidr: accepter_cidr,
-        };
+        let accepter = End::of(accepter_vpc);
+        debug_assert_eq!(consent.peer_vpc(), &accepter.vpc);
         let state = State::InitiatingRequest;
         Connection {
             id: VpcPeeringConnectionId::generate(ids),
             region,
-            fleet,
+            fleet: Some(fleet),
             requester,
             accepter,
+            expires: None,
             state: state.clone(),
             history: vec![Transition { state, at: now }],
         }
@@ -257,6 +322,12 @@ impl Connection {
             at: now,
         });
         Ok(())
+    }
+
+    /// Whether it is between these two VPCs, whichever of them asked.
+    pub fn joins(&self, one: &VpcId, other: &VpcId) -> bool {
+        let ends = (&self.requester.vpc, &self.accepter.vpc);
+        ends == (one, other) || ends == (other, one)
     }
 
     /// When the present state was entered.

@@ -5,5 +5,6 @@ mod connection;
 
 pub use authorization::{Authorization, Consent, Missing, VALIDITY};
 pub use connection::{
-    Connection, End, FailureReason, InvalidStep, RECORD_RETENTION, State, Step, Transition,
+    Asker, Connection, End, FailureReason, InvalidStep, PeeringOptions, RECORD_RETENTION,
+    REQUEST_LIFETIME, State, Step, Transition,
 };

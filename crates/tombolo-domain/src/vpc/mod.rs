@@ -9,12 +9,13 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::Scope;
-use crate::id::{FleetId, SubnetId, VpcId};
+use crate::id::{FleetId, SubnetId, VpcCidrAssociationId, VpcId};
 
 pub use interface::{Attachment, MacAddress, NetworkInterface};
-pub use route::{Route, RouteTable, RouteTarget};
+pub use route::{Route, RouteTable, RouteTableAssociation, RouteTarget};
 pub use security_group::{
-    DEFAULT_GROUP, Peer, Protocol, RuleDirection, SecurityGroup, SecurityGroupRule,
+    DEFAULT_GROUP, IcmpMessages, Peer, PeeredGroup, PortRange, Protocol, RuleDirection,
+    SecurityGroup, SecurityGroupRule,
 };
 
 /// A VPC's number in the data path, 1 to 2^24 - 1 (it fits a tunnel key, for engines that span
@@ -23,6 +24,17 @@ pub use security_group::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct VpcNumber(pub u32);
+
+/// A route table's number in the data path. Numbers of VPCs, route tables and security groups are
+/// drawn from one sequence, so none is ever given twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RouteTableNumber(pub u32);
+
+/// A security group's number in the data path; see [`RouteTableNumber`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SecurityGroupNumber(pub u32);
 
 /// A private network of an account in a Region.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,11 +47,57 @@ pub struct Vpc {
     pub number: VpcNumber,
     /// The primary block, fixed for life.
     pub cidr: Ipv4Net,
+    /// The blocks that were added later.
+    #[serde(default)]
+    pub secondary_cidrs: Vec<CidrAssociation>,
+    /// What ModifyVpcAttribute changes.
+    #[serde(default)]
+    pub attributes: VpcAttributes,
     /// The fleet whose hidden VPC this is. EC2's operations do not show such a one, nor let
     /// anything be done to it.
     pub fleet: Option<FleetId>,
     /// When it was made.
     pub created: Timestamp,
+}
+
+impl Vpc {
+    /// Every block, the primary one first.
+    pub fn cidrs(&self) -> impl Iterator<Item = Ipv4Net> + '_ {
+        let secondary = self.secondary_cidrs.iter().map(|added| added.cidr);
+        std::iter::once(self.cidr).chain(secondary)
+    }
+}
+
+/// A block that AssociateVpcCidrBlock added to a VPC.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CidrAssociation {
+    /// The id, by which it is taken away again.
+    pub id: VpcCidrAssociationId,
+    /// The block.
+    pub cidr: Ipv4Net,
+}
+
+/// A VPC's attributes (EC2's ModifyVpcAttribute). Tombolo has no DNS server of a VPC: they are
+/// kept and shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VpcAttributes {
+    /// enableDnsSupport
+    pub dns_support: bool,
+    /// enableDnsHostnames
+    pub dns_hostnames: bool,
+    /// enableNetworkAddressUsageMetrics
+    pub network_address_usage_metrics: bool,
+}
+
+impl Default for VpcAttributes {
+    /// As EC2 makes a VPC that is not the default one.
+    fn default() -> Self {
+        VpcAttributes {
+            dns_support: true,
+            dns_hostnames: false,
+            network_address_usage_metrics: false,
+        }
+    }
 }
 
 /// A part of a VPC's addresses, in one Availability Zone.

@@ -4,7 +4,10 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use crate::Scope;
-use crate::id::{IdSource, SecurityGroupId, SecurityGroupRuleId, VpcId, VpcPeeringConnectionId};
+use crate::id::{
+    AccountId, IdSource, SecurityGroupId, SecurityGroupRuleId, VpcId, VpcPeeringConnectionId,
+};
+use crate::vpc::{SecurityGroupNumber, VpcNumber};
 
 /// Which packets reach and leave the network interfaces that carry the group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +18,10 @@ pub struct SecurityGroup {
     pub id: SecurityGroupId,
     /// The VPC.
     pub vpc: VpcId,
+    /// The number in the data path. `None` for the group that came with the VPC, which has the
+    /// VPC's own.
+    #[serde(default)]
+    pub number: Option<SecurityGroupNumber>,
     /// The name; `default` is the group that comes with the VPC and cannot be deleted.
     pub name: String,
     /// What it is for.
@@ -36,6 +43,7 @@ impl SecurityGroup {
             direction,
             protocol: Protocol::All,
             peer,
+            description: None,
             made_by: None,
         };
         let rules = vec![
@@ -47,10 +55,16 @@ impl SecurityGroup {
             scope,
             id,
             vpc,
+            number: None,
             name: DEFAULT_GROUP.to_owned(),
             description,
             rules,
         }
+    }
+
+    /// Its number in the data path, `vpc` being that of its VPC.
+    pub fn number_in(&self, vpc: VpcNumber) -> SecurityGroupNumber {
+        self.number.unwrap_or(SecurityGroupNumber(vpc.0))
     }
 
     /// Whether this is its VPC's default group.
@@ -70,6 +84,7 @@ impl SecurityGroup {
             direction: RuleDirection::Ingress,
             protocol: Protocol::All,
             peer: Peer::Cidr(cidr),
+            description: None,
             made_by: Some(connection.clone()),
         });
     }
@@ -92,12 +107,15 @@ pub struct SecurityGroupRule {
     pub protocol: Protocol,
     /// From or to whom.
     pub peer: Peer,
+    /// What a person wrote about it.
+    #[serde(default)]
+    pub description: Option<String>,
     /// The connection that made this rule and will take it back, if a person did not.
     pub made_by: Option<VpcPeeringConnectionId>,
 }
 
 /// In or out of a network interface.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RuleDirection {
     /// Packets to the interface.
@@ -106,20 +124,71 @@ pub enum RuleDirection {
     Egress,
 }
 
-/// The protocols that a rule takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// The packets that a rule takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Protocol {
     /// Every one: `-1` in EC2's API.
     All,
+    /// TCP to these ports.
+    Tcp(PortRange),
+    /// UDP to these ports.
+    Udp(PortRange),
+    /// ICMP of these kinds.
+    Icmp(IcmpMessages),
+    /// Every packet of another protocol, by its IANA number.
+    Number(u8),
+}
+
+/// Ports, from the first to the last of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct PortRange {
+    /// The first.
+    pub from: u16,
+    /// The last; not below the first.
+    pub to: u16,
+}
+
+impl PortRange {
+    /// Every port.
+    pub const ALL: PortRange = PortRange {
+        from: 0,
+        to: u16::MAX,
+    };
+}
+
+/// ICMP messages by type and code (RFC 792).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct IcmpMessages {
+    /// The type; `None` is every one, and then of every code.
+    pub kind: Option<u8>,
+    /// The code; `None` is every one.
+    pub code: Option<u8>,
 }
 
 /// The other side of a rule.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Peer {
     /// Addresses.
     Cidr(Ipv4Net),
-    /// The interfaces that carry a group.
+    /// The interfaces that carry a group of the same VPC.
     Group(SecurityGroupId),
+    /// The interfaces that carry a group of a VPC that this one is peered with.
+    PeeredGroup(PeeredGroup),
+}
+
+/// A group of another VPC. It counts while the connection is active and the group is there;
+/// otherwise the rule is stale (Amazon VPC Peering Guide, "Update your security groups to
+/// reference peer security groups").
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct PeeredGroup {
+    /// The account that has the group.
+    pub account: AccountId,
+    /// The VPC of the group.
+    pub vpc: VpcId,
+    /// The group.
+    pub group: SecurityGroupId,
+    /// The connection that led there when the rule was written.
+    pub connection: VpcPeeringConnectionId,
 }

@@ -2,8 +2,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
-use tombolo_domain::id::{AccountId, FleetId, IdSource, Region, VpcId};
+use tombolo_domain::Scope;
+use tombolo_domain::id::{AccountId, FleetId, IdSource, Region};
 use tombolo_domain::peering::{Authorization, Connection, End, FailureReason, State, Step};
+use tombolo_domain::vpc::{Vpc, VpcAttributes, VpcNumber};
 
 /// Every step that is allowed, in the API's words. Nothing follows `failed` and `deleted`.
 const ALLOWED: [(&str, &str, &str); 10] = [
@@ -31,22 +33,34 @@ fn studio() -> AccountId {
     "111122223333".parse().unwrap()
 }
 
+fn vpc(account: AccountId, id: &str, cidr: &str) -> Vpc {
+    Vpc {
+        scope: Scope {
+            account,
+            region: "us-west-2".parse().unwrap(),
+        },
+        id: id.parse().unwrap(),
+        number: VpcNumber(1),
+        cidr: cidr.parse().unwrap(),
+        secondary_cidrs: Vec::new(),
+        attributes: VpcAttributes::default(),
+        fleet: None,
+        created: Timestamp::UNIX_EPOCH,
+    }
+}
+
 fn new_connection(now: Timestamp) -> Connection {
     let region: Region = "us-west-2".parse().unwrap();
-    let peer_vpc: VpcId = "vpc-0123456789abcdef0".parse().unwrap();
     let backend: AccountId = "444455556666".parse().unwrap();
-    let given = Authorization::issue(region.clone(), studio(), backend, peer_vpc, now);
-    let requester = End {
-        account: studio(),
-        vpc: "vpc-0fedcba9876543210".parse().unwrap(),
-        cidr: "100.64.0.0/24".parse().unwrap(),
-    };
+    let peer = vpc(backend, "vpc-0123456789abcdef0", "10.0.0.0/16");
+    let given = Authorization::issue(region.clone(), studio(), backend, peer.id.clone(), now);
+    let fleets = vpc(studio(), "vpc-0fedcba9876543210", "100.64.0.0/24");
     Connection::request(
         given.consent(now).unwrap(),
         region,
         FleetId::generate(&Same),
-        requester,
-        "10.0.0.0/16".parse().unwrap(),
+        End::of(&fleets),
+        &peer,
         now,
         &Same,
     )

@@ -6,15 +6,15 @@ use aya::Pod;
 use ipnet::Ipv4Net;
 
 use crate::tables::{Admission, NextHop};
-use crate::{Interface, MacAddress, VpcNumber};
+use crate::{Interface, MacAddress, RouteTableNumber, VpcNumber};
 
 /// A key of a longest-prefix-match trie: the bits, and how many of them count.
 pub(super) type PrefixKey<const BYTES: usize> = ([u8; BYTES], u32);
 
-/// The key of `routes`: the whole VPC number, then the destination's prefix.
-pub(super) fn route_key(vpc: VpcNumber, destination: Ipv4Net) -> PrefixKey<8> {
+/// The key of `routes`: the whole number of the table, then the destination's prefix.
+pub(super) fn route_key(table: RouteTableNumber, destination: Ipv4Net) -> PrefixKey<8> {
     let mut bits = [0; 8];
-    bits[..4].copy_from_slice(&vpc.0.to_be_bytes());
+    bits[..4].copy_from_slice(&table.0.to_be_bytes());
     bits[4..].copy_from_slice(&destination.network().octets());
     (bits, 32 + u32::from(destination.prefix_len()))
 }
@@ -33,6 +33,7 @@ pub(super) fn admission_key(admission: &Admission) -> PrefixKey<12> {
 #[repr(C)]
 pub(super) struct InterfaceEntry {
     vpc: u32,
+    route_table: u32,
     address: [u8; 4],
     subnet: [u8; 4],
     netmask: [u8; 4],
@@ -47,6 +48,7 @@ impl InterfaceEntry {
     pub(super) fn new(interface: &Interface) -> Self {
         InterfaceEntry {
             vpc: interface.vpc.0,
+            route_table: interface.route_table.0,
             address: interface.address.octets(),
             subnet: interface.subnet.0.network().octets(),
             netmask: interface.subnet.0.netmask().octets(),
@@ -111,10 +113,10 @@ pub(super) struct RouteEntry {
 unsafe impl Pod for RouteEntry {}
 
 impl RouteEntry {
-    /// A route of `vpc`: numbers as in `enum route_kind`.
-    pub(super) fn new(vpc: VpcNumber, next_hop: NextHop) -> Self {
+    /// The numbers are those of `enum route_kind`.
+    pub(super) fn new(next_hop: NextHop) -> Self {
         match next_hop {
-            NextHop::Local => RouteEntry {
+            NextHop::Local(vpc) => RouteEntry {
                 kind: 0,
                 vpc: vpc.0,
             },

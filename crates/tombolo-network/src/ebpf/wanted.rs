@@ -29,8 +29,8 @@ impl Wanted {
         let routes = tables
             .routes
             .iter()
-            .map(|(&(vpc, destination), &next_hop)| {
-                (route_key(vpc, destination), RouteEntry::new(vpc, next_hop))
+            .map(|(&(table, destination), &next_hop)| {
+                (route_key(table, destination), RouteEntry::new(next_hop))
             })
             .collect();
         let admissions = tables

@@ -14,7 +14,9 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 use tombolo_domain::id::{NetworkInterfaceId, VpcPeeringConnectionId};
 use tombolo_network::{
-    Interface, MacAddress, Network, Peering, PeeringEnd, Route, Subnet, Vpc, VpcNumber,
+    Interface, MAX_MTU, MacAddress, Network, Peering, PeeringEnd, Protocol, Route, RouteTable,
+    RouteTableNumber, Rule, RuleDirection, RulePeer, SecurityGroup, SecurityGroupNumber, Subnet,
+    Vpc, VpcNumber,
 };
 
 /// The interface with that number.
@@ -29,7 +31,8 @@ pub fn pcx(number: u32) -> VpcPeeringConnectionId {
 
 /// A network as a test writes it.
 pub trait Build {
-    /// Adds VPC `number`.
+    /// Adds VPC `number`, with a route table and a security group of the same number; the group
+    /// lets everything through.
     fn vpc(self, number: u32, cidr: &str) -> Self;
     /// Adds interface `number` in a /24 subnet of a VPC.
     fn interface(self, number: u32, vpc: u32, address: &str) -> Self;
@@ -51,9 +54,15 @@ impl Build for Network {
     fn vpc(mut self, number: u32, cidr: &str) -> Self {
         let vpc = Vpc {
             cidrs: vec![cidr.parse().unwrap()],
+        };
+        let table = RouteTable {
+            vpc: VpcNumber(number),
             routes: Vec::new(),
         };
         self.vpcs.insert(VpcNumber(number), vpc);
+        self.route_tables.insert(RouteTableNumber(number), table);
+        self.security_groups
+            .insert(SecurityGroupNumber(number), open_group());
         self
     }
 
@@ -64,6 +73,9 @@ impl Build for Network {
             address,
             mac: MacAddress([0x02, 0, 0, 0, (number >> 8) as u8, number as u8]),
             subnet: Subnet(Ipv4Net::new(address, 24).unwrap().trunc()),
+            route_table: RouteTableNumber(vpc),
+            security_groups: vec![SecurityGroupNumber(vpc)],
+            mtu: MAX_MTU,
         };
         self.interfaces.insert(eni(number), interface);
         self
@@ -87,8 +99,8 @@ impl Build for Network {
             destination: destination.parse().unwrap(),
             peering: pcx(peering),
         };
-        self.vpcs
-            .get_mut(&VpcNumber(vpc))
+        self.route_tables
+            .get_mut(&RouteTableNumber(vpc))
             .unwrap()
             .routes
             .push(route);
@@ -116,6 +128,18 @@ impl Build for Network {
 
     fn address(&self, interface: u32) -> Ipv4Addr {
         self.interfaces[&eni(interface)].address
+    }
+}
+
+/// A security group that lets everything through.
+pub fn open_group() -> SecurityGroup {
+    let rule = |direction| Rule {
+        direction,
+        protocol: Protocol::All,
+        peer: RulePeer::Cidr(Ipv4Net::default()),
+    };
+    SecurityGroup {
+        rules: vec![rule(RuleDirection::Ingress), rule(RuleDirection::Egress)],
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tombolo_domain::fleet::{Compute, EventCode, Fleet, FleetEvent, FleetStatus};
 use tombolo_domain::id::{FleetId, VpcPeeringConnectionId};
-use tombolo_domain::peering::{Connection, FailureReason, State, Step};
+use tombolo_domain::peering::{Asker, Connection, FailureReason, State, Step};
 use tombolo_domain::{Scope, Timestamp};
 use tombolo_store::keys::{self, Key};
 use tombolo_store::typed::Transaction;
@@ -37,7 +37,12 @@ impl Record {
     }
 
     fn connection_key(&self, connection: &VpcPeeringConnectionId) -> Key<Connection> {
-        keys::connection(&self.scope.region, self.scope.account, &self.id, connection)
+        keys::connection(
+            &self.scope.region,
+            self.scope.account,
+            &Asker::Fleet(self.id.clone()),
+            connection,
+        )
     }
 
     /// A connection of the fleet.

@@ -376,7 +376,10 @@ impl Worker {
     async fn remove(&self, vpc: &VpcId) -> Result<Next, WorkerError> {
         let removed = transact(self.record.store(), async |tx| {
             let connections = tx
-                .list(&keys::connections_of(&self.record.scope, &self.record.id))
+                .list(&keys::connections_of_fleet(
+                    &self.record.scope,
+                    &self.record.id,
+                ))
                 .await?;
             if connections
                 .iter()

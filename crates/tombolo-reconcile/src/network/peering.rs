@@ -87,7 +87,10 @@ async fn obstacle(
 ) -> Result<Option<Obstacle>, StoreError> {
     let ends = |reason| Ok(Some(Obstacle::Ends(reason)));
     let scope = scope_of(connection, &connection.requester);
-    let fleet = tx.get(&keys::fleet(&scope, &connection.fleet)).await?;
+    let fleet = match &connection.fleet {
+        Some(fleet) => tx.get(&keys::fleet(&scope, fleet)).await?,
+        None => None,
+    };
     let Some(fleet) = fleet.filter(|fleet| fleet.status.can_peer()) else {
         return ends(FailureReason::FleetEnded);
     };
@@ -145,7 +148,7 @@ async fn overlap(
             && (other.state.carries_packets() || matches!(other.state, State::Deleting { .. }))
     };
 
-    let of_fleet = keys::connections_of(&scope_of(connection, requester), &connection.fleet);
+    let of_fleet = keys::connections_of(&scope_of(connection, requester), &connection.asker());
     for other in tx.list(&of_fleet).await?.into_iter().filter(occupies) {
         let other = other.accepter.cidr;
         if cidr::overlap(peer, other) {
@@ -156,7 +159,7 @@ async fn overlap(
     let of_peer = keys::peerings_of(&scope_of(connection, accepter), &accepter.vpc);
     for (id, at) in tx.list_keyed(&of_peer).await? {
         let Ok(id) = id.parse() else { continue };
-        let key = keys::connection(&connection.region, at.fleet_account, &at.fleet, &id);
+        let key = keys::connection(&connection.region, at.account, &at.asker, &id);
         let Some(other) = tx.get(&key).await?.filter(occupies) else {
             continue;
         };
@@ -235,7 +238,7 @@ async fn current(
     tx.get(&keys::connection(
         &seen.region,
         account,
-        &seen.fleet,
+        &seen.asker(),
         &seen.id,
     ))
     .await

@@ -1,11 +1,14 @@
 //! What the store wants of the network engine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use tombolo_domain::id::{SubnetId, VpcId};
+use tombolo_domain::id::{SecurityGroupId, SubnetId, VpcId, VpcPeeringConnectionId};
 use tombolo_domain::peering::{Connection, End, State};
-use tombolo_domain::vpc::{self, RouteTarget, VpcNumber};
-use tombolo_network::{Interface, Network, Peering, PeeringEnd, Route, Subnet, Vpc};
+use tombolo_domain::vpc::{self, NetworkInterface, Peer, RouteTarget, VpcNumber};
+use tombolo_network::{
+    Interface, MAX_MTU, Network, Peering, PeeringEnd, Route, RouteTable, RouteTableNumber, Rule,
+    RulePeer, SecurityGroup, SecurityGroupNumber, Subnet, Vpc,
+};
 use tombolo_store::typed::Transaction;
 use tombolo_store::{StoreError, keys};
 
@@ -21,89 +24,10 @@ pub(super) struct Wanted {
 /// Reads it. The reads are not one snapshot: something made meanwhile may be there in part, which
 /// the wake-up that it caused sets right.
 pub(super) async fn read(context: &Context) -> Result<Wanted, StoreError> {
-    let mut tx = Transaction::new(context.store.clone());
-    let connections = tx.peek(&keys::all_connections()).await?;
-    let vpcs = tx.peek(&keys::all_vpcs()).await?;
-    let tables = tx.peek(&keys::all_route_tables()).await?;
-    let subnets = tx.peek(&keys::all_subnets()).await?;
-    let interfaces = tx.peek(&keys::all_interfaces()).await?;
-
-    let numbers: BTreeMap<&VpcId, VpcNumber> =
-        vpcs.iter().map(|vpc| (&vpc.id, vpc.number)).collect();
-    let mut network = Network::default();
-    for vpc in &vpcs {
-        network.vpcs.insert(
-            vpc.number,
-            Vpc {
-                cidrs: vec![vpc.cidr],
-                routes: Vec::new(),
-            },
-        );
-    }
-
-    for connection in connections
-        .iter()
-        .filter(|connection| connection.state.carries_packets())
-    {
-        let ends = (
-            end(&numbers, &connection.requester),
-            end(&numbers, &connection.accepter),
-        );
-        // A connection whose VPC has just been deleted carries nothing.
-        let (Some(requester), Some(accepter)) = ends else {
-            continue;
-        };
-        network.peerings.insert(
-            connection.id.clone(),
-            Peering {
-                requester,
-                accepter,
-            },
-        );
-    }
-
-    for table in &tables {
-        let vpc = numbers
-            .get(&table.vpc)
-            .and_then(|number| network.vpcs.get_mut(number));
-        let Some(vpc) = vpc else { continue };
-        for route in &table.routes {
-            // A route to a connection that carries nothing is a black hole: no route at all.
-            if let RouteTarget::Peering(peering) = &route.target
-                && network.peerings.contains_key(peering)
-            {
-                let destination = route.destination;
-                vpc.routes.push(Route {
-                    destination,
-                    peering: peering.clone(),
-                });
-            }
-        }
-    }
-
-    let subnets: BTreeMap<&SubnetId, &vpc::Subnet> =
-        subnets.iter().map(|subnet| (&subnet.id, subnet)).collect();
-    for interface in interfaces
-        .iter()
-        .filter(|interface| interface.attachment.is_some())
-    {
-        let (Some(number), Some(subnet)) =
-            (numbers.get(&interface.vpc), subnets.get(&interface.subnet))
-        else {
-            continue;
-        };
-        let wanted = Interface {
-            vpc: *number,
-            address: interface.address,
-            mac: interface.mac,
-            subnet: Subnet(subnet.cidr),
-        };
-        network.interfaces.insert(interface.id.clone(), wanted);
-    }
-
+    let records = Records::read(context).await?;
     let in_state = |wanted: fn(&State) -> bool| {
+        let connections = records.connections.iter();
         connections
-            .iter()
             .filter(|connection| wanted(&connection.state))
             .cloned()
             .collect()
@@ -111,14 +35,215 @@ pub(super) async fn read(context: &Context) -> Result<Wanted, StoreError> {
     Ok(Wanted {
         provisioning: in_state(|state| *state == State::Provisioning),
         deleting: in_state(|state| matches!(state, State::Deleting { .. })),
-        network,
+        network: compile(&records),
     })
 }
 
-fn end(numbers: &BTreeMap<&VpcId, VpcNumber>, end: &End) -> Option<PeeringEnd> {
-    let vpc = *numbers.get(&end.vpc)?;
-    Some(PeeringEnd {
-        vpc,
-        cidrs: vec![end.cidr],
-    })
+/// What the network is compiled from.
+struct Records {
+    vpcs: Vec<vpc::Vpc>,
+    subnets: Vec<vpc::Subnet>,
+    tables: Vec<vpc::RouteTable>,
+    groups: Vec<vpc::SecurityGroup>,
+    interfaces: Vec<NetworkInterface>,
+    connections: Vec<Connection>,
+}
+
+impl Records {
+    async fn read(context: &Context) -> Result<Records, StoreError> {
+        let mut tx = Transaction::new(context.store.clone());
+        Ok(Records {
+            connections: tx.peek(&keys::all_connections()).await?,
+            vpcs: tx.peek(&keys::all_vpcs()).await?,
+            tables: tx.peek(&keys::all_route_tables()).await?,
+            groups: tx.peek(&keys::all_security_groups()).await?,
+            subnets: tx.peek(&keys::all_subnets()).await?,
+            interfaces: tx.peek(&keys::all_interfaces()).await?,
+        })
+    }
+}
+
+fn compile(records: &Records) -> Network {
+    let numbers: BTreeMap<&VpcId, VpcNumber> = records
+        .vpcs
+        .iter()
+        .map(|vpc| (&vpc.id, vpc.number))
+        .collect();
+    let vpcs = records.vpcs.iter().map(|vpc| {
+        let cidrs = vpc.cidrs().collect();
+        (vpc.number, Vpc { cidrs })
+    });
+    let mut network = Network {
+        vpcs: vpcs.collect(),
+        peerings: peerings(records, &numbers),
+        ..Network::default()
+    };
+    let tables = RouteTables::new(records, &numbers);
+    for table in &records.tables {
+        if let Some(&vpc) = numbers.get(&table.vpc) {
+            let routes = routes(table, &network);
+            let number = table.number_in(vpc);
+            network
+                .route_tables
+                .insert(number, RouteTable { vpc, routes });
+        }
+    }
+    let groups = GroupNumbers::new(records, &numbers);
+    let subnets: BTreeMap<&SubnetId, &vpc::Subnet> = records
+        .subnets
+        .iter()
+        .map(|subnet| (&subnet.id, subnet))
+        .collect();
+    let mut carried = BTreeSet::new();
+    let attached = records
+        .interfaces
+        .iter()
+        .filter(|interface| interface.attachment.is_some());
+    for interface in attached {
+        let (Some(&vpc), Some(subnet)) =
+            (numbers.get(&interface.vpc), subnets.get(&interface.subnet))
+        else {
+            continue;
+        };
+        let Some(route_table) = tables.of(subnet) else {
+            continue;
+        };
+        let wanted = Interface {
+            vpc,
+            address: interface.address,
+            mac: interface.mac,
+            subnet: Subnet(subnet.cidr),
+            route_table,
+            security_groups: groups.of(&interface.groups),
+            mtu: MAX_MTU,
+        };
+        carried.extend(interface.groups.iter());
+        network.interfaces.insert(interface.id.clone(), wanted);
+    }
+    // The rules of a group that no live interface carries decide about nothing.
+    for group in records
+        .groups
+        .iter()
+        .filter(|group| carried.contains(&group.id))
+    {
+        if let Some(&number) = groups.0.get(&group.id) {
+            let rules = rules(group, &groups, records);
+            network
+                .security_groups
+                .insert(number, SecurityGroup { rules });
+        }
+    }
+    network
+}
+
+/// The peerings that carry packets. One whose VPC has just been deleted carries nothing.
+fn peerings(
+    records: &Records,
+    numbers: &BTreeMap<&VpcId, VpcNumber>,
+) -> BTreeMap<VpcPeeringConnectionId, Peering> {
+    let end = |end: &End| {
+        Some(PeeringEnd {
+            vpc: *numbers.get(&end.vpc)?,
+            cidrs: end.cidrs().collect(),
+        })
+    };
+    let carrying = records
+        .connections
+        .iter()
+        .filter(|connection| connection.state.carries_packets());
+    carrying
+        .filter_map(|connection| {
+            let peering = Peering {
+                requester: end(&connection.requester)?,
+                accepter: end(&connection.accepter)?,
+            };
+            Some((connection.id.clone(), peering))
+        })
+        .collect()
+}
+
+/// A table's routes to peerings that carry packets. One to any other is a black hole: no route at
+/// all.
+fn routes(table: &vpc::RouteTable, network: &Network) -> Vec<Route> {
+    let routes = table.routes.iter().filter_map(|route| match &route.target {
+        RouteTarget::Peering(peering) if network.peerings.contains_key(peering) => Some(Route {
+            destination: route.destination,
+            peering: peering.clone(),
+        }),
+        RouteTarget::Peering(_) | RouteTarget::Local => None,
+    });
+    routes.collect()
+}
+
+/// Which route table each subnet uses: its own, or else its VPC's main one.
+struct RouteTables<'r> {
+    main: BTreeMap<&'r VpcId, RouteTableNumber>,
+    own: BTreeMap<&'r SubnetId, RouteTableNumber>,
+}
+
+impl<'r> RouteTables<'r> {
+    fn new(records: &'r Records, numbers: &BTreeMap<&VpcId, VpcNumber>) -> Self {
+        let mut tables = RouteTables {
+            main: BTreeMap::new(),
+            own: BTreeMap::new(),
+        };
+        for table in &records.tables {
+            let Some(vpc) = numbers.get(&table.vpc) else {
+                continue;
+            };
+            let number = table.number_in(*vpc);
+            if table.main.is_some() {
+                tables.main.insert(&table.vpc, number);
+            }
+            let subnets = table.associations.iter().map(|one| (&one.subnet, number));
+            tables.own.extend(subnets);
+        }
+        tables
+    }
+
+    fn of(&self, subnet: &vpc::Subnet) -> Option<RouteTableNumber> {
+        let own = self.own.get(&subnet.id);
+        own.or_else(|| self.main.get(&subnet.vpc)).copied()
+    }
+}
+
+/// The numbers of the security groups.
+struct GroupNumbers<'r>(BTreeMap<&'r SecurityGroupId, SecurityGroupNumber>);
+
+impl<'r> GroupNumbers<'r> {
+    fn new(records: &'r Records, numbers: &BTreeMap<&VpcId, VpcNumber>) -> Self {
+        let groups = records.groups.iter().filter_map(|group| {
+            let vpc = numbers.get(&group.vpc)?;
+            Some((&group.id, group.number_in(*vpc)))
+        });
+        GroupNumbers(groups.collect())
+    }
+
+    fn of(&self, groups: &[SecurityGroupId]) -> Vec<SecurityGroupNumber> {
+        let numbers = groups.iter().filter_map(|group| self.0.get(group));
+        numbers.copied().collect()
+    }
+}
+
+/// A group's rules, without the stale ones.
+fn rules(group: &vpc::SecurityGroup, groups: &GroupNumbers<'_>, records: &Records) -> Vec<Rule> {
+    let peer = |peer: &Peer| match peer {
+        Peer::Cidr(cidr) => Some(RulePeer::Cidr(*cidr)),
+        Peer::Group(id) => groups.0.get(id).copied().map(RulePeer::Group),
+        Peer::PeeredGroup(peered) => {
+            let connected = records.connections.iter().any(|connection| {
+                connection.state.carries_packets() && connection.joins(&group.vpc, &peered.vpc)
+            });
+            let number = groups.0.get(&peered.group).filter(|_| connected);
+            number.copied().map(RulePeer::Group)
+        }
+    };
+    let rules = group.rules.iter().filter_map(|rule| {
+        Some(Rule {
+            direction: rule.direction,
+            protocol: rule.protocol,
+            peer: peer(&rule.peer)?,
+        })
+    });
+    rules.collect()
 }

@@ -19,7 +19,7 @@ use tombolo_domain::peering::{Authorization, Connection, End};
 use tombolo_domain::time::Clock;
 use tombolo_domain::vpc::{
     Attachment, MacAddress, NetworkInterface, Route, RouteTable, RouteTarget, SecurityGroup,
-    Subnet, Vpc, VpcNumber,
+    Subnet, Vpc, VpcAttributes, VpcNumber,
 };
 use tombolo_domain::{Scope, Timestamp};
 use tombolo_network::SimulatedEngine;
@@ -149,6 +149,8 @@ impl World {
             id: VpcId::generate(ids),
             number: VpcNumber(number),
             cidr: net(cidr),
+            secondary_cidrs: Vec::new(),
+            attributes: VpcAttributes::default(),
             fleet,
             created: self.context.clock.now(),
         };
@@ -156,7 +158,9 @@ impl World {
             scope: scope.clone(),
             id: RouteTableId::generate(ids),
             vpc: vpc.id.clone(),
+            number: None,
             main: Some(RouteTableAssociationId::generate(ids)),
+            associations: Vec::new(),
             routes: vec![Route {
                 destination: vpc.cidr,
                 target: RouteTarget::Local,
@@ -274,17 +278,12 @@ impl World {
         peer: &Vpc,
     ) -> Connection {
         let now = self.context.clock.now();
-        let requester = End {
-            account: self.studio.account,
-            vpc: fleet_vpc.id.clone(),
-            cidr: fleet_vpc.cidr,
-        };
         Connection::request(
             authorization.consent(now).unwrap(),
             self.studio.region.clone(),
             fleet.id.clone(),
-            requester,
-            peer.cidr,
+            End::of(fleet_vpc),
+            peer,
             now,
             &*self.context.ids,
         )
@@ -292,10 +291,7 @@ impl World {
 
     pub(crate) async fn put_connection(&self, connection: &Connection) {
         let peer = &connection.accepter;
-        let at = ConnectionAt {
-            fleet_account: connection.requester.account,
-            fleet: connection.fleet.clone(),
-        };
+        let at = ConnectionAt::of(connection);
         self.write(async |tx| {
             tx.put(connection).unwrap();
             let key = keys::peering(&connection.region, peer.account, &peer.vpc, &connection.id);

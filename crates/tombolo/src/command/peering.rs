@@ -52,7 +52,7 @@ fn list(peerings: Peerings) -> Result<()> {
             one.id.to_string(),
             one.state.code().to_owned(),
             moment(one.since()),
-            one.fleet.to_string(),
+            one.asker().to_string(),
             one.requester.cidr.to_string(),
             one.accepter.vpc.to_string(),
             one.accepter.cidr.to_string(),
@@ -63,10 +63,10 @@ fn list(peerings: Peerings) -> Result<()> {
         "CONNECTION",
         "STATE",
         "SINCE",
-        "FLEET",
-        "FLEET CIDR",
-        "PEER VPC",
-        "PEER CIDR",
+        "REQUESTER",
+        "REQUESTER CIDR",
+        "ACCEPTER",
+        "ACCEPTER CIDR",
         "REGION",
     ];
     output::table(headings, connections)?;
@@ -92,15 +92,19 @@ fn show(connection: &Connection) -> Result<()> {
     let Connection {
         id,
         region,
-        fleet,
         requester,
         accepter,
         history,
         ..
     } = connection;
     output::line(format!("{id} in {region}: {}", connection.message()))?;
+    let of_fleet = connection
+        .fleet
+        .as_ref()
+        .map(|fleet| format!(" ({fleet})"))
+        .unwrap_or_default();
     output::line(format!(
-        "  requester  {} {} of account {} ({fleet})",
+        "  requester  {} {} of account {}{of_fleet}",
         requester.vpc, requester.cidr, requester.account
     ))?;
     output::line(format!(

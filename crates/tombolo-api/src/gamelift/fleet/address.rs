@@ -102,10 +102,10 @@ async fn joined(
     let mut blocks = Vec::new();
     for (_, at) in entries.records {
         let fleets = Scope {
-            account: at.fleet_account,
+            account: at.account,
             region: owner.region.clone(),
         };
-        let connections = tx.peek(&keys::connections_of(&fleets, &at.fleet)).await?;
+        let connections = tx.peek(&keys::connections_of(&fleets, &at.asker)).await?;
         let holding = connections.into_iter().filter(|connection| {
             connection.accepter.vpc == *vpc
                 && (connection.state.is_live()

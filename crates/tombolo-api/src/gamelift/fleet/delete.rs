@@ -36,7 +36,7 @@ pub(crate) async fn delete_fleet(
         )
     })?;
     let connections = tx
-        .list(&keys::connections_of(&fleet.scope, &fleet.id))
+        .list(&keys::connections_of_fleet(&fleet.scope, &fleet.id))
         .await?;
     for live in connections.into_iter().filter(|c| c.state.is_live()) {
         connection::end(tx, call, live).await?;

@@ -30,7 +30,7 @@ async fn requested(server: &Server) -> (String, Value) {
 
 /// Takes `step` on the only connection.
 async fn step(server: &Server, step: Step) {
-    let fleet = server.only_connection().await.fleet;
+    let fleet = server.only_connection().await.fleet.unwrap();
     server.step(fleet.as_str(), step).await;
 }
 
@@ -99,7 +99,7 @@ async fn both_owners_see_a_connection_in_full() {
         assert_eq!(server.ec2(account).only(OPERATION, LIST).await, expected);
     }
 
-    let fleet = server.only_connection().await.fleet;
+    let fleet = server.only_connection().await.fleet.unwrap();
     server.activate(fleet.as_str()).await;
     for account in [BACKEND, STUDIO] {
         let shown = server.ec2(account).only(OPERATION, LIST).await;
@@ -275,7 +275,7 @@ async fn deleting_the_vpc_ends_its_connection_and_its_authorization() {
 async fn deleting_the_vpc_leaves_a_connection_that_is_over() {
     let server = Server::new();
     let (vpc, _) = requested(&server).await;
-    let fleet = server.only_connection().await.fleet;
+    let fleet = server.only_connection().await.fleet.unwrap();
     server.activate(fleet.as_str()).await;
     let studio = STUDIO.parse().unwrap();
     step(&server, Step::Delete(studio)).await;

@@ -568,5 +568,5 @@ async fn a_fleet_is_created_with_its_peering_or_not_at_all() {
         &connection.id,
     );
     let entry = story.server.transaction().get(&entry).await.unwrap();
-    assert_eq!(entry.unwrap().fleet.as_str(), fleet);
+    assert_eq!(entry.unwrap().asker.to_string(), fleet);
 }
