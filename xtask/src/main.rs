@@ -19,7 +19,7 @@ const HELP: &str = "\
 usage: cargo xtask COMMAND
 
   test            install what the tests need, check the format, derived files and lints, run every test
-  bench [PART...] measure beside moto, bare SQLite and a bare veth, and print the table of ratios;
+  bench [PART...] measure beside moto, bare SQLite, a bare veth and a router, and print the table of ratios;
                   the parts are api, store, path and first-packet
   setup           only install what the tests need
   bpf [--check]   compile the data path, or check that the committed object is what clang makes of it

@@ -47,20 +47,30 @@ const PACKAGES: &[Package] = &[
     },
 ];
 
+/// What the measurements need beside.
+const BENCH_PACKAGES: &[Package] = &[
+    // The router that the data path is measured beside filters with it.
+    Package {
+        name: "nftables",
+        is_there: || exists("/usr/sbin/nft"),
+    },
+];
+
 /// Everything that `cargo xtask test` needs. Does nothing where it is there already.
 ///
 /// # Errors
 /// A package is missing and cannot be installed; the error says by which command it can.
 pub(crate) fn for_tests() -> anyhow::Result<()> {
-    packages()?;
+    packages(PACKAGES)?;
     python("venv", "requirements.txt")?;
     node()
 }
 
-/// What `cargo xtask bench` needs beside: moto, in a virtual environment of its own, since its
+/// What `cargo xtask bench` needs beside: nftables, and moto, in a virtual environment of its own, since its
 /// dependencies would decide over those of the clients.
 pub(crate) fn for_bench() -> anyhow::Result<()> {
     for_tests()?;
+    packages(BENCH_PACKAGES)?;
     python("venv-bench", "requirements-bench.txt")
 }
 
@@ -69,8 +79,8 @@ pub(crate) fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
 }
 
-fn packages() -> anyhow::Result<()> {
-    let missing: Vec<&str> = PACKAGES
+fn packages(needed: &[Package]) -> anyhow::Result<()> {
+    let missing: Vec<&str> = needed
         .iter()
         .filter(|package| !(package.is_there)())
         .map(|package| package.name)

@@ -1,6 +1,7 @@
-//! Two places with a network between: a peered pair, and a bare veth to hold it against.
+//! Two places with a network between: a peered pair, and what to hold it against, a bare veth and
+//! the usual way to join two networks, a router with nftables.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::net::Ipv4Addr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -85,27 +86,18 @@ pub(crate) struct Bare {
 
 impl Bare {
     pub(crate) fn start() -> Self {
-        let names = ["a", "b"].map(|end| format!("tmb-bench{}-{end}", std::process::id()));
-        let [a, b] = &names;
+        let bare = Bare {
+            names: ["a", "b"].map(|end| format!("tmb-bench{}-{end}", std::process::id())),
+        };
+        let [a, b] = &bare.names;
         ip(&format!("netns add {a}"));
         ip(&format!("netns add {b}"));
-        // As the data path makes its own.
-        ip(&format!(
-            "link add eth0 mtu 1500 netns {a} type veth peer name eth0 mtu 1500 netns {b}"
-        ));
-        for (name, address) in [(a, "10.61.0.1/24"), (b, "10.61.0.2/24")] {
-            ip(&format!("-n {name} address add {address} dev eth0"));
-            ip(&format!("-n {name} link set lo up"));
-            ip(&format!("-n {name} link set eth0 up"));
-        }
-        Bare { names }
+        veth((a, "eth0", "10.61.0.1/24"), (b, "eth0", "10.61.0.2/24"));
+        bare
     }
 
     pub(crate) fn link(&self) -> Link {
-        let [client, server] = self
-            .names
-            .each_ref()
-            .map(|name| Path::new("/run/netns").join(name));
+        let [client, server] = self.names.each_ref().map(|name| netns(name));
         Link {
             client,
             server,
@@ -116,10 +108,95 @@ impl Bare {
 
 impl Drop for Bare {
     fn drop(&mut self) {
-        for name in &self.names {
-            // What cannot be taken away is seen in the list of namespaces.
-            let _ = Command::new("ip").args(["netns", "delete", name]).status();
+        remove(&self.names);
+    }
+}
+
+/// Two networks joined the usual way: a namespace with a leg in each that forwards between them,
+/// and lets in what nftables with connection tracking allows. Taken away when this is dropped.
+pub(crate) struct Router {
+    names: [String; 3],
+}
+
+/// As a VPC's default security group with a peering: replies, and what one side begins.
+const FILTER: &str = "table ip tombolo_bench {
+    chain forward {
+        type filter hook forward priority filter; policy drop;
+        ct state established,related accept
+        ip saddr 10.62.1.0/24 ip daddr 10.62.2.0/24 accept
+    }
+}
+";
+
+impl Router {
+    pub(crate) fn start() -> Self {
+        let router = Router {
+            names: ["a", "router", "b"].map(|at| format!("tmb-via{}-{at}", std::process::id())),
+        };
+        let [a, middle, b] = &router.names;
+        for name in &router.names {
+            ip(&format!("netns add {name}"));
         }
+        veth(
+            (a, "eth0", "10.62.1.2/24"),
+            (middle, "left", "10.62.1.1/24"),
+        );
+        veth(
+            (b, "eth0", "10.62.2.2/24"),
+            (middle, "right", "10.62.2.1/24"),
+        );
+        ip(&format!("-n {a} route add default via 10.62.1.1"));
+        ip(&format!("-n {b} route add default via 10.62.2.1"));
+        within(&netns(middle), || {
+            fs::write("/proc/sys/net/ipv4/ip_forward", "1").expect("the namespace's own setting");
+        });
+        tools::succeeds(Command::new("ip").args(["netns", "exec", middle, "nft", FILTER]));
+        router
+    }
+
+    pub(crate) fn link(&self) -> Link {
+        let [client, _, server] = self.names.each_ref().map(|name| netns(name));
+        Link {
+            client,
+            server,
+            address: Ipv4Addr::new(10, 62, 2, 2),
+        }
+    }
+}
+
+impl Drop for Router {
+    fn drop(&mut self) {
+        remove(&self.names);
+    }
+}
+
+/// Of the data path's interfaces.
+const MTU: u16 = 9001;
+
+/// A namespace, a link's name in it, and its address.
+type VethEnd<'a> = (&'a str, &'a str, &'a str);
+
+/// A veth pair as the data path makes its own.
+fn veth(one: VethEnd<'_>, other: VethEnd<'_>) {
+    let (mtu, (a, a_name, _), (b, b_name, _)) = (MTU, one, other);
+    ip(&format!(
+        "link add {a_name} mtu {mtu} netns {a} type veth peer name {b_name} mtu {mtu} netns {b}"
+    ));
+    for (namespace, name, address) in [one, other] {
+        ip(&format!("-n {namespace} address add {address} dev {name}"));
+        ip(&format!("-n {namespace} link set lo up"));
+        ip(&format!("-n {namespace} link set {name} up"));
+    }
+}
+
+fn netns(name: &str) -> PathBuf {
+    Path::new("/run/netns").join(name)
+}
+
+fn remove(namespaces: &[String]) {
+    for name in namespaces {
+        // What cannot be taken away is seen in the list of namespaces.
+        let _ = Command::new("ip").args(["netns", "delete", name]).status();
     }
 }
 
