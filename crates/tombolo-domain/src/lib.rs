@@ -12,6 +12,7 @@ pub mod cidr;
 pub mod fleet;
 pub mod id;
 pub mod peering;
+pub mod quota;
 pub mod tag;
 pub mod time;
 pub mod vpc;

@@ -72,8 +72,8 @@ pub enum Kind {
     FleetEvent,
     /// `build/SCOPE/BUILD` → [`Build`]. Tens.
     Build,
-    /// `vpc-number` → the last number that is reserved for VPCs; those up to it were given or never
-    /// will be. One.
+    /// `vpc-number` → the last number that is reserved for VPCs, route tables and security groups;
+    /// those up to it were given or never will be. One.
     VpcNumber,
     /// `fleet-block-choice` → how many fleets' blocks were chosen from the address plan. One: two
     /// choices made at once both change it, so that one sees what the other chose.
@@ -315,7 +315,7 @@ keys! {
     instance(scope: &Scope, fleet: &FleetId, instance: &InstanceId) -> Instance = Instance, scope.region, scope.account, fleet, instance;
     /// A build.
     build(scope: &Scope, build: &BuildId) -> Build = Build, scope.region, scope.account, build;
-    /// The last number that is reserved for VPCs.
+    /// The last number that is reserved for VPCs, route tables and security groups.
     vpc_number() -> u32 = VpcNumber;
     /// How many fleets' blocks were chosen.
     fleet_block_choice() -> u64 = FleetBlockChoice;

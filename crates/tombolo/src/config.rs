@@ -10,6 +10,8 @@ use ipnet::Ipv4Net;
 use serde::Deserialize;
 use tombolo_domain::cidr::{self, AddressPlan};
 use tombolo_domain::id::Region;
+use tombolo_domain::quota::Quotas;
+use tombolo_network::MAX_GROUPS;
 
 use crate::cli::NetworkChoice;
 use crate::report::{OrHint, hinted};
@@ -39,6 +41,9 @@ pub struct Config {
     /// Where fleets' addresses come from.
     #[serde(default)]
     pub fleet_addresses: FleetAddresses,
+    /// How much of everything there may be.
+    #[serde(default)]
+    pub quotas: Quotas,
 }
 
 /// The certificate and key of the API, in PEM.
@@ -163,6 +168,13 @@ impl Config {
                 "fleet_addresses.prefix = {prefix}: must be from 16 to 28 and no shorter than the \
                  pool's /{}",
                 pool.prefix_len()
+            );
+        }
+        let groups = self.quotas.security_groups_per_interface;
+        if !(1..=MAX_GROUPS).contains(&groups) {
+            bail!(
+                "quotas.security_groups_per_interface = {groups}: must be from 1 to {MAX_GROUPS}, \
+                 which is what the data path looks at"
             );
         }
         Ok(())

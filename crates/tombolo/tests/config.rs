@@ -2,6 +2,7 @@
 
 use tombolo::config::{Config, FleetAddresses, Metrics};
 use tombolo::report;
+use tombolo_domain::quota::Quotas;
 
 const EXAMPLE: &str = include_str!("../../../docs/tombolo.example.toml");
 
@@ -13,6 +14,7 @@ fn the_example_is_a_configuration_with_the_defaults() {
     assert_eq!(config.tls, None);
     assert_eq!(config.metrics, Metrics::default());
     assert_eq!(config.fleet_addresses, FleetAddresses::default());
+    assert_eq!(config.quotas, Quotas::default());
 }
 
 /// What is commented out are keys with their defaults, so the example with all of them uncommented
@@ -80,6 +82,10 @@ fn what_is_wrong_is_named() {
         (
             format!("{minimal}[fleet_addresses]\nprefix = 29"),
             "must be from 16 to 28",
+        ),
+        (
+            format!("{minimal}[quotas]\nsecurity_groups_per_interface = 6"),
+            "quotas.security_groups_per_interface = 6: must be from 1 to 5",
         ),
     ] {
         let error = Config::parse(&text).expect_err(&text);

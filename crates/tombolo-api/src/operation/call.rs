@@ -15,8 +15,8 @@ pub struct Call<'a> {
     pub now: Timestamp,
     /// Where new ids come from.
     pub ids: &'a dyn IdSource,
-    /// Where the numbers of new VPCs come from.
-    pub(crate) vpc_numbers: &'a Draw<'a>,
+    /// Where the numbers in the data path of what is made come from.
+    pub(crate) numbers: &'a Draw<'a>,
     /// The server's configuration.
     pub settings: &'a Settings,
 }

@@ -2,8 +2,8 @@
 //!
 //! A handler is `async fn(&mut Transaction, &Call<'_>, Input) -> Result<Output, ApiError>`. It
 //! reads and writes the store through the transaction, so running it again is always safe. All
-//! that it takes from elsewhere is the number of a new VPC, which is given back when the run comes
-//! to nothing.
+//! that it takes from elsewhere are numbers for what it makes, which are given back when the run
+//! comes to nothing.
 //!
 //! **Architecture invariant:** no handler commits, sleeps, or talks to a network or a process.
 
@@ -22,6 +22,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tombolo_domain::cidr::AddressPlan;
 use tombolo_domain::id::{IdSource, Region};
+use tombolo_domain::quota::Quotas;
 use tombolo_domain::time::Clock;
 use tombolo_store::Store;
 use tombolo_store::typed::{Committed, Transaction};
@@ -31,7 +32,7 @@ use crate::http::{Caller, Dispatch};
 use crate::model::{Document, ServiceName};
 
 pub use call::Call;
-use number::VpcNumbers;
+use number::Numbers;
 
 /// How often an operation is started over before the client is told to try again. Each conflict
 /// means that somebody else's transaction went through, so this bounds unfairness, not progress.
@@ -47,7 +48,7 @@ pub struct Operations {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
     settings: Settings,
-    vpc_numbers: VpcNumbers,
+    numbers: Numbers,
     turn: tokio::sync::Mutex<()>,
 }
 
@@ -58,6 +59,8 @@ pub struct Settings {
     pub regions: Vec<Region>,
     /// Where fleets' blocks of addresses come from.
     pub address_plan: AddressPlan,
+    /// How much of everything there may be.
+    pub quotas: Quotas,
 }
 
 impl Operations {
@@ -73,7 +76,7 @@ impl Operations {
             clock,
             ids,
             settings,
-            vpc_numbers: VpcNumbers::default(),
+            numbers: Numbers::default(),
             turn: tokio::sync::Mutex::default(),
         }
     }
@@ -88,33 +91,33 @@ impl Operations {
         input: &Document,
     ) -> Result<Option<Document>, ApiError> {
         let mut tx = Transaction::new(self.store.clone());
-        let vpc_numbers = self.vpc_numbers.draw();
+        let numbers = self.numbers.draw();
         let call = Call {
             caller,
             now: self.clock.now(),
             ids: &*self.ids,
-            vpc_numbers: &vpc_numbers,
+            numbers: &numbers,
             settings: &self.settings,
         };
         match route::route(service, operation, &mut tx, &call, input).await {
             Err(error) => {
-                vpc_numbers.abandoned();
+                numbers.abandoned();
                 // Records that contradict each other may have been read at different times.
                 let is_torn = error.kind() == ErrorKind::Internal
                     && matches!(tx.check().await, Ok(Committed::Conflict));
                 if is_torn { Ok(None) } else { Err(error) }
             }
             Ok(_) if is_dry_run(input) => {
-                vpc_numbers.abandoned();
+                numbers.abandoned();
                 Err(ApiError::dry_run())
             }
             Ok(output) => match tx.commit().await? {
                 Committed::Yes => {
-                    vpc_numbers.committed();
+                    numbers.committed();
                     Ok(Some(output))
                 }
                 Committed::Conflict => {
-                    vpc_numbers.abandoned();
+                    numbers.abandoned();
                     Ok(None)
                 }
             },

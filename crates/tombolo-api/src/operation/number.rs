@@ -1,20 +1,19 @@
-//! Numbers for new VPCs.
+//! Numbers in the data path: of VPCs, route tables and security groups, all from one sequence.
 //!
 //! The store holds the last number that is reserved. A run that finds none in memory reserves a
 //! whole block together with whatever else it writes; the rest of the block is then handed out from
-//! memory, so that VPCs made at once do not all change the same key, which one commit at a time
+//! memory, so that calls made at once do not all change the same key, which one commit at a time
 //! could win. No number is ever given twice, also after a crash: what was reserved and is not in
 //! memory any more stays unused.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tombolo_domain::vpc::VpcNumber;
 use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
 use crate::error::ApiError;
 
-/// The largest VPC number: what a 24-bit tunnel key holds.
+/// The largest number: what a 24-bit tunnel key holds.
 const MAX: u32 = (1 << 24) - 1;
 
 /// How many numbers are reserved at a time.
@@ -22,7 +21,7 @@ const BLOCK: u32 = 256;
 
 /// The numbers that are reserved and free, in memory.
 #[derive(Debug, Default)]
-pub(super) struct VpcNumbers {
+pub(super) struct Numbers {
     free: Mutex<Vec<u32>>,
 }
 
@@ -30,7 +29,7 @@ pub(super) struct VpcNumbers {
 /// transaction, because it failed halfway or its client went away, keeps what it took.
 #[derive(Debug)]
 pub(crate) struct Draw<'n> {
-    numbers: &'n VpcNumbers,
+    numbers: &'n Numbers,
     drawn: Mutex<Drawn>,
 }
 
@@ -38,11 +37,11 @@ pub(crate) struct Draw<'n> {
 struct Drawn {
     /// Taken from memory.
     taken: Vec<u32>,
-    /// Reserved by the run's own transaction and not given to a VPC, the lowest last.
+    /// Reserved by the run's own transaction and not used, the lowest last.
     reserved: Vec<u32>,
 }
 
-impl VpcNumbers {
+impl Numbers {
     /// For one run.
     pub(super) fn draw(&self) -> Draw<'_> {
         Draw {
@@ -53,19 +52,19 @@ impl VpcNumbers {
 }
 
 impl Draw<'_> {
-    /// A number that no VPC had before. It is the VPC's once `tx` is committed.
+    /// A number that nothing had before. It is taken once `tx` is committed.
     ///
     /// # Errors
     /// Only the server's own: the store failed, or all numbers were used.
-    pub(crate) async fn next(&self, tx: &mut Transaction) -> Result<VpcNumber, ApiError> {
+    pub(crate) async fn next(&self, tx: &mut Transaction) -> Result<u32, ApiError> {
         if let Some(number) = self.at_hand() {
-            return Ok(VpcNumber(number));
+            return Ok(number);
         }
         let last = tx.get(&keys::vpc_number()).await?.unwrap_or(0);
         if last >= MAX {
             return Err(ApiError::internal(
-                "numbering a VPC",
-                format!("all {MAX} VPC numbers of this store were used"),
+                "taking a number for the data path",
+                format!("all {MAX} numbers of this store were used"),
             ));
         }
         let (number, end) = (last + 1, last.saturating_add(BLOCK).min(MAX));
@@ -73,7 +72,7 @@ impl Draw<'_> {
         locked(&self.drawn)
             .reserved
             .extend((number + 1..=end).rev());
-        Ok(VpcNumber(number))
+        Ok(number)
     }
 
     fn at_hand(&self) -> Option<u32> {

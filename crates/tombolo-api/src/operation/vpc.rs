@@ -3,7 +3,9 @@
 
 use ipnet::Ipv4Net;
 use tombolo_domain::id::{FleetId, RouteTableAssociationId, RouteTableId, VpcId};
-use tombolo_domain::vpc::{Route, RouteTable, RouteTarget, SecurityGroup, Vpc, VpcAttributes};
+use tombolo_domain::vpc::{
+    Route, RouteTable, RouteTarget, SecurityGroup, Vpc, VpcAttributes, VpcNumber,
+};
 use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
@@ -22,7 +24,7 @@ pub(crate) async fn create(
     let vpc = Vpc {
         scope: scope.clone(),
         id: id.clone(),
-        number: call.vpc_numbers.next(tx).await?,
+        number: VpcNumber(call.numbers.next(tx).await?),
         cidr,
         secondary_cidrs: Vec::new(),
         attributes: VpcAttributes::default(),

@@ -13,6 +13,7 @@ use tombolo_domain::cidr::AddressPlan;
 use tombolo_domain::fleet::{Fleet, FleetStatus};
 use tombolo_domain::id::{FleetId, IdSource};
 use tombolo_domain::peering::{Connection, Step};
+use tombolo_domain::quota::Quotas;
 use tombolo_domain::time::Clock;
 use tombolo_store::typed::{Committed, Transaction};
 use tombolo_store::{KeyRange, MemoryStore, Revision, Store, keys};
@@ -67,17 +68,22 @@ impl Server {
         Self::with_plan(AddressPlan::default())
     }
 
+    pub(crate) fn with_quotas(quotas: Quotas) -> Self {
+        Self::build(AddressPlan::default(), quotas, |store| store)
+    }
+
     pub(crate) fn with_plan(address_plan: AddressPlan) -> Self {
-        Self::build(address_plan, |store| store)
+        Self::build(address_plan, Quotas::default(), |store| store)
     }
 
     /// A server that uses its store by way of `seen`.
     pub(crate) fn over<S: Store + 'static>(seen: impl FnOnce(Arc<MemoryStore>) -> Arc<S>) -> Self {
-        Self::build(AddressPlan::default(), seen)
+        Self::build(AddressPlan::default(), Quotas::default(), seen)
     }
 
     fn build<S: Store + 'static>(
         address_plan: AddressPlan,
+        quotas: Quotas,
         seen: impl FnOnce(Arc<MemoryStore>) -> Arc<S>,
     ) -> Self {
         let store = Arc::new(MemoryStore::new());
@@ -87,6 +93,7 @@ impl Server {
         let settings = Settings {
             regions: vec![HOME.parse().unwrap(), AWAY.parse().unwrap()],
             address_plan,
+            quotas,
         };
         let operations = Operations::new(seen(store.clone()), clock.clone(), ids.clone(), settings);
         Server {
@@ -182,7 +189,10 @@ impl Server {
     pub(crate) async fn connection(&self, fleet: &str) -> Connection {
         let fleet: FleetId = fleet.parse().unwrap();
         let all = self.transaction().peek(&keys::all_connections()).await;
-        let of_fleet = all.unwrap().into_iter().filter(|c| c.fleet.as_ref() == Some(&fleet));
+        let of_fleet = all
+            .unwrap()
+            .into_iter()
+            .filter(|c| c.fleet.as_ref() == Some(&fleet));
         of_fleet.max_by_key(Connection::since).unwrap()
     }
 

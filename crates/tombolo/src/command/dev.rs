@@ -10,6 +10,7 @@ use tombolo_api::operation::Settings;
 use tombolo_domain::account::{AccountName, UserName};
 use tombolo_domain::cidr::AddressPlan;
 use tombolo_domain::id::{AccessKeyId, AccountId, Region};
+use tombolo_domain::quota::Quotas;
 use tombolo_network::EngineKind;
 
 use crate::admin::door::Door;
@@ -79,6 +80,7 @@ pub(super) async fn run(arguments: DevArguments) -> Result<()> {
         settings: Settings {
             regions: arguments.regions,
             address_plan: AddressPlan::default(),
+            quotas: Quotas::default(),
         },
         mode: Mode::Dev,
         metrics: None,

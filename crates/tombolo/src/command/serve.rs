@@ -21,6 +21,7 @@ pub(super) async fn run(arguments: &ServeArguments) -> Result<()> {
         settings: Settings {
             regions: config.regions,
             address_plan: config.fleet_addresses.plan(),
+            quotas: config.quotas,
         },
         mode: Mode::Serve,
         metrics: Some(config.metrics.listen),
