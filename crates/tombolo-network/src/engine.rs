@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use tombolo_domain::id::NetworkInterfaceId;
 
-use crate::Network;
+use crate::{Counters, FlowRecords, Network, Packet, Repairs, Verdict};
 
 /// Makes one machine's networks what they should be.
 #[async_trait]
@@ -21,7 +21,11 @@ pub trait NetworkEngine: Send + Sync {
     /// the engine itself could not work. When it returns, what it did is in force for the next
     /// packet: a peering that `wanted` lacks carries none any more.
     ///
-    /// It is idempotent, and callers serialize it: the last call wins.
+    /// It is idempotent, and callers serialize it: the last call wins. Given the same value as
+    /// the last time, it looks at all that is there, as it does the first time, and tells in
+    /// [`Applied::repairs`] what somebody else had changed.
+    ///
+    /// [`EngineError::Full`] comes before any change.
     async fn apply(&self, wanted: &Network) -> Result<Applied, EngineError>;
 
     /// The network namespace of an interface's workload, once `apply` made it, or before the first
@@ -31,6 +35,19 @@ pub trait NetworkEngine: Send + Sync {
 
     /// What the data path counted since it was made.
     async fn counters(&self) -> Result<Counters, EngineError>;
+
+    /// Follows the records of flows from now on; there are none in an engine whose packets do not
+    /// flow.
+    fn flows(&self) -> FlowRecords;
+
+    /// What would become of `packet` if `from`'s workload sent it now and it belonged to no flow,
+    /// by what the data path really looks packets up in: not by what it was given. Nothing is
+    /// sent, changed or counted.
+    async fn decide(
+        &self,
+        from: &NetworkInterfaceId,
+        packet: &Packet,
+    ) -> Result<Verdict, EngineError>;
 
     /// Takes everything of this engine off the machine: namespaces, interfaces, programs, maps.
     /// It goes on after a failure and returns the first one.
@@ -64,32 +81,8 @@ pub struct Applied {
     pub changes: usize,
     /// Interfaces that could not be made, and why.
     pub failed: BTreeMap<NetworkInterfaceId, String>,
-}
-
-/// Packets that the data path forwarded and dropped, over all interfaces.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Counters {
-    /// Packets handed to an interface of the same VPC.
-    pub forwarded_local: u64,
-    /// Packets handed through a peering.
-    pub forwarded_peering: u64,
-    /// Packets dropped, by reason; every reason is there, also at 0.
-    pub dropped: BTreeMap<DropReason, u64>,
-}
-
-impl Counters {
-    /// Nothing counted yet: every reason at 0.
-    pub fn none() -> Self {
-        Counters {
-            dropped: DropReason::ALL.map(|reason| (reason, 0)).into(),
-            ..Counters::default()
-        }
-    }
-
-    /// All dropped packets, whatever the reason.
-    pub fn dropped_total(&self) -> u64 {
-        self.dropped.values().sum()
-    }
+    /// What was found otherwise than an earlier `apply` had left it, and put right.
+    pub repairs: Repairs,
 }
 
 /// Why the data path dropped a packet. The order and the numbers are those of the BPF program.
@@ -152,6 +145,18 @@ pub enum EngineError {
         /// What the kernel said.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// What is wanted does not fit a table of the data path; nothing was changed.
+    #[error(
+        "the table {table} of the data path has room for {capacity} entries, and {needed} are needed"
+    )]
+    Full {
+        /// The table.
+        table: String,
+        /// How many entries what is wanted takes.
+        needed: u64,
+        /// How many it can hold.
+        capacity: u64,
     },
     /// The engine's thread is gone.
     #[error("the network engine has stopped")]

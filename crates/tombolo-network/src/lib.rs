@@ -7,19 +7,27 @@
 //! **Architecture invariant:** an engine knows VPCs by their number, interfaces, peerings and
 //! routes, and nothing of accounts, authorizations or fleets.
 
+mod counters;
 mod difference;
 pub mod ebpf;
 mod engine;
+mod flow;
 mod network;
+mod packet;
+mod repair;
 mod simulated;
 mod tables;
 mod verdict;
 
-pub use engine::{Applied, Counters, DropReason, EngineError, EngineKind, NetworkEngine};
+pub use counters::{Counters, InterfaceTraffic, Traffic, Use};
+pub use engine::{Applied, DropReason, EngineError, EngineKind, NetworkEngine};
+pub use flow::{FlowDirection, FlowEvent, FlowOutcome, FlowRecord, FlowRecords};
 pub use network::{
     IcmpMessages, Interface, MAX_GROUPS, MAX_MTU, MIN_MTU, MacAddress, Network, Peering,
     PeeringEnd, PortRange, Protocol, Route, RouteTable, RouteTableNumber, Rule, RuleDirection,
     RulePeer, SecurityGroup, SecurityGroupNumber, Subnet, Vpc, VpcNumber,
 };
+pub use packet::{Packet, Transport};
+pub use repair::{Repair, RepairKind, Repairs};
 pub use simulated::SimulatedEngine;
 pub use verdict::Verdict;

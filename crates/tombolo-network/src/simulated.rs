@@ -9,15 +9,20 @@ use async_trait::async_trait;
 use tombolo_domain::id::NetworkInterfaceId;
 
 use crate::difference::only_in;
+use crate::flow::FlowPublisher;
 use crate::tables::Tables;
 use crate::verdict::{self, Verdict};
-use crate::{Applied, Counters, EngineError, EngineKind, Network, NetworkEngine};
+use crate::{
+    Applied, Counters, EngineError, EngineKind, FlowRecords, Network, NetworkEngine, Packet,
+};
 
 /// A [`NetworkEngine`] in memory. It can say what the data path would do with a packet, and has
 /// no namespaces: whoever uses it must not claim that packets flow.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct SimulatedEngine {
     state: Mutex<State>,
+    /// Nothing is ever published: no packet flows.
+    flows: FlowPublisher,
 }
 
 #[derive(Debug, Default)]
@@ -29,7 +34,10 @@ struct State {
 impl SimulatedEngine {
     /// An engine with an empty network.
     pub fn new() -> Self {
-        Self::default()
+        SimulatedEngine {
+            state: Mutex::default(),
+            flows: FlowPublisher::new(),
+        }
     }
 
     /// What the data path would do with a packet that `from`'s workload sends: the same decision
@@ -47,6 +55,12 @@ impl SimulatedEngine {
     fn state(&self) -> MutexGuard<'_, State> {
         // Each change is a whole replacement, so a panic elsewhere leaves no half-made state.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for SimulatedEngine {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -82,6 +96,18 @@ impl NetworkEngine for SimulatedEngine {
 
     async fn counters(&self) -> Result<Counters, EngineError> {
         Ok(Counters::none())
+    }
+
+    fn flows(&self) -> FlowRecords {
+        self.flows.follow()
+    }
+
+    async fn decide(
+        &self,
+        from: &NetworkInterfaceId,
+        packet: &Packet,
+    ) -> Result<Verdict, EngineError> {
+        Ok(self.verdict(from, packet.source, packet.destination))
     }
 
     async fn teardown(&self) -> Result<(), EngineError> {

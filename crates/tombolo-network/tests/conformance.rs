@@ -11,7 +11,10 @@ mod common;
 
 use common::{Build, eni, two_vpcs};
 use tombolo_network::ebpf::{self, EbpfConfig, EbpfEngine};
-use tombolo_network::{Counters, DropReason, EngineKind, Network, NetworkEngine, SimulatedEngine};
+use tombolo_network::{
+    Counters, DropReason, EngineKind, Network, NetworkEngine, Packet, SimulatedEngine, Transport,
+    Verdict,
+};
 
 #[tokio::test]
 async fn simulated() {
@@ -40,6 +43,7 @@ async fn check(engine: &dyn NetworkEngine) {
     equal_vpcs_with_other_numbers_are_other_vpcs(engine).await;
     only_interfaces_in_place_have_namespaces(engine).await;
     every_reason_is_counted_from_zero(engine).await;
+    decisions_follow_what_was_applied(engine).await;
     teardown_forgets_everything_and_the_engine_works_on(engine).await;
 }
 
@@ -94,6 +98,39 @@ async fn every_reason_is_counted_from_zero(engine: &dyn NetworkEngine) {
     let counters = engine.counters().await.unwrap();
     assert_eq!(counters, Counters::none());
     assert_eq!(counters.dropped.len(), DropReason::ALL.len());
+}
+
+async fn decisions_follow_what_was_applied(engine: &dyn NetworkEngine) {
+    let network = two_vpcs().peered(1, 1, 2);
+    let packet = Packet {
+        source: network.address(1),
+        destination: network.address(2),
+        transport: Transport::Udp {
+            source_port: 4000,
+            destination_port: 4000,
+        },
+    };
+    let spoofed = Packet {
+        source: network.address(2),
+        ..packet
+    };
+    let before = engine.counters().await.unwrap();
+    let decide = async |packet| engine.decide(&eni(1), packet).await.unwrap();
+
+    changes(engine, &network).await;
+    assert_eq!(decide(&packet).await, Verdict::Peering(eni(2)));
+    let spoof = Verdict::Drop(DropReason::SpoofedAddress);
+    assert_eq!(decide(&spoofed).await, spoof);
+
+    changes(engine, &two_vpcs()).await;
+    let no_route = Verdict::Drop(DropReason::NoRoute);
+    assert_eq!(decide(&packet).await, no_route);
+
+    changes(engine, &Network::default()).await;
+    let unknown = Verdict::Drop(DropReason::UnknownInterface);
+    assert_eq!(decide(&packet).await, unknown);
+    let after = engine.counters().await.unwrap();
+    assert_eq!(after.dropped_total(), before.dropped_total());
 }
 
 async fn teardown_forgets_everything_and_the_engine_works_on(engine: &dyn NetworkEngine) {

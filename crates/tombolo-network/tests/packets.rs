@@ -31,9 +31,9 @@ fn interfaces_of_one_vpc_reach_each_other_across_subnets() {
     machine.assert_delivers(&one, &neighbour);
     machine.assert_delivers(&neighbour, &one);
     machine.assert_delivers(&one, &far);
-    assert_eq!(machine.counters().forwarded_local, 3);
-    assert_eq!(machine.counters().forwarded_peering, 0);
-    assert_eq!(machine.counters().dropped_total(), 0);
+    assert_eq!(machine.counters().forwarded_local.packets, 3);
+    assert_eq!(machine.counters().forwarded_peering.packets, 0);
+    assert_eq!(machine.counters().dropped_total().packets, 0);
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn peered_vpcs_reach_each_other_both_ways() {
     let [one, two] = [1, 2].map(|interface| machine.udp(interface));
     machine.assert_delivers(&one, &two);
     machine.assert_delivers(&two, &one);
-    assert_eq!(machine.counters().forwarded_peering, 2);
+    assert_eq!(machine.counters().forwarded_peering.packets, 2);
 
     let (mut client, mut server) = machine.tcp(1, 2);
     let block = vec![0x5a; 1 << 20];
@@ -89,7 +89,7 @@ fn deleting_a_peering_stops_a_live_tcp_stream() {
     let before = machine.counters();
     client.write_all(b"after").unwrap();
     wait_for("the segment to be dropped", || {
-        machine.counters().dropped[&DropReason::NoRoute] > before.dropped[&DropReason::NoRoute]
+        machine.counters().dropped[&DropReason::NoRoute] != before.dropped[&DropReason::NoRoute]
     });
     assert_eq!(
         machine.counters().forwarded_peering,

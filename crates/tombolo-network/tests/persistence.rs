@@ -41,7 +41,7 @@ fn traffic_survives_the_engine_going_away_and_coming_back() {
     machine.start();
     machine.assert_delivers(&one, &two);
     assert_eq!(machine.reapply().changes, 0);
-    assert_eq!(machine.counters().forwarded_peering, 4);
+    assert_eq!(machine.counters().forwarded_peering.packets, 4);
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn a_detached_program_is_attached_again() {
 #[test]
 fn deleted_map_entries_are_put_back() {
     let machine = drifted(|machine| {
-        let mut interfaces: HashMap<_, u32, [u8; 24]> = map(machine, "interfaces");
+        let mut interfaces: HashMap<_, u32, [u8; 28]> = map(machine, "interfaces");
         let links: Vec<u32> = interfaces.keys().collect::<Result<_, _>>().unwrap();
         assert_eq!(links.len(), 2);
         interfaces.remove(&links[0]).unwrap();
@@ -168,7 +168,7 @@ fn an_earlier_builds_program_is_replaced_under_running_traffic() {
     assert!(!earlier.exists());
     machine.assert_delivers(&one, &two);
     machine.assert_delivers(&two, &one);
-    assert_eq!(machine.counters().forwarded_peering, 2);
+    assert_eq!(machine.counters().forwarded_peering.packets, 2);
     assert_eq!(machine.reapply().changes, 0);
 }
 

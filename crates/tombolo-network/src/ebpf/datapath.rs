@@ -23,7 +23,7 @@ use super::error::Doing;
 use super::fnv::fnv1a;
 use super::map::MirroredMap;
 use super::namespace;
-use crate::{Counters, DropReason, EngineError, EngineKind};
+use crate::{Counters, DropReason, EngineError, EngineKind, Traffic};
 
 /// `bpf/tombolo.c`, compiled by `cargo xtask bpf`.
 static OBJECT: &[u8] = aya::include_bytes_aligned!("../../bpf/tombolo.o");
@@ -107,20 +107,24 @@ impl DataPath {
 
     /// The counters, summed over the CPUs.
     pub(super) fn counters(&self) -> Result<Counters, EngineError> {
-        let packets = |slot: u32| {
+        let traffic = |slot: u32| {
             self.counters
                 .get(&slot, 0)
-                .map(|values| values.iter().sum::<u64>())
+                .map(|values| Traffic {
+                    packets: values.iter().sum(),
+                    bytes: 0,
+                })
                 .doing(|| format!("reading slot {slot} of the BPF map counters"))
         };
         let mut dropped = BTreeMap::new();
         for reason in DropReason::ALL {
-            dropped.insert(reason, packets(reason as u32)?);
+            dropped.insert(reason, traffic(reason as u32)?);
         }
         Ok(Counters {
-            forwarded_local: packets(FORWARDED_LOCAL)?,
-            forwarded_peering: packets(FORWARDED_PEERING)?,
+            forwarded_local: traffic(FORWARDED_LOCAL)?,
+            forwarded_peering: traffic(FORWARDED_PEERING)?,
             dropped,
+            ..Counters::default()
         })
     }
 

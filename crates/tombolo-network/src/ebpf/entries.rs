@@ -32,9 +32,9 @@ pub(super) fn admission_key(admission: &Admission) -> PrefixKey<12> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
 pub(super) struct InterfaceEntry {
-    vpc: u32,
-    route_table: u32,
-    address: [u8; 4],
+    pub(super) vpc: u32,
+    pub(super) route_table: u32,
+    pub(super) address: [u8; 4],
     subnet: [u8; 4],
     netmask: [u8; 4],
     mac: [u8; 6],
@@ -82,7 +82,7 @@ impl EndpointKey {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
 pub(super) struct EndpointEntry {
-    link: u32,
+    pub(super) link: u32,
     mac: [u8; 6],
     padding: [u8; 2],
 }
@@ -105,19 +105,22 @@ impl EndpointEntry {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
 pub(super) struct RouteEntry {
-    kind: u32,
-    vpc: u32,
+    pub(super) kind: u32,
+    pub(super) vpc: u32,
 }
 
 // SAFETY: `repr(C)`, no implicit padding, and every bit pattern is a value.
 unsafe impl Pod for RouteEntry {}
 
 impl RouteEntry {
+    /// The `kind` of a route within the VPC.
+    pub(super) const LOCAL: u32 = 0;
+
     /// The numbers are those of `enum route_kind`.
     pub(super) fn new(next_hop: NextHop) -> Self {
         match next_hop {
             NextHop::Local(vpc) => RouteEntry {
-                kind: 0,
+                kind: Self::LOCAL,
                 vpc: vpc.0,
             },
             NextHop::Peering(peer) => RouteEntry {

@@ -3,15 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use nix::net::if_::if_nametoindex;
 use tombolo_domain::id::NetworkInterfaceId;
 
 use super::attachment::Attachments;
 use super::datapath::DataPath;
+use super::decide::Decision;
 use super::error::{Doing, with_sources};
 use super::netlink::{Link, Netlink};
 use super::wanted::Wanted;
-use super::{EbpfConfig, bpffs, interface, names, namespace};
-use crate::{Applied, Counters, EngineError, Interface, Network};
+use super::{EbpfConfig, bpffs, decide, interface, names, namespace};
+use crate::{Applied, Counters, DropReason, EngineError, Interface, Network, Packet, Verdict};
 
 /// The engine's part of the machine. Its thread is in the core namespace for good.
 pub(super) struct Machine {
@@ -106,6 +108,31 @@ impl Machine {
     /// See [`crate::NetworkEngine::counters`].
     pub(super) fn counters(&self) -> Result<Counters, EngineError> {
         self.data_path.counters()
+    }
+
+    /// See [`crate::NetworkEngine::decide`].
+    pub(super) fn decide(
+        &mut self,
+        from: &NetworkInterfaceId,
+        packet: &Packet,
+    ) -> Result<Verdict, EngineError> {
+        let link = if_nametoindex(names::link(from).as_str()).ok();
+        let (to, way) = match decide::decide(&self.data_path, link, packet)? {
+            Decision::Drop(reason) => return Ok(Verdict::Drop(reason)),
+            Decision::Local(link) => (link, Verdict::Local as fn(_) -> _),
+            Decision::Peering(link) => (link, Verdict::Peering as fn(_) -> _),
+        };
+        let core = self.names.core();
+        let links = self
+            .netlink
+            .links()
+            .doing(|| format!("listing the links of the namespace {core}"))?;
+        let id = links
+            .iter()
+            .find(|link| link.index == to)
+            .and_then(|link| names::interface_of(&link.alias));
+        // The endpoint names a link that went behind our back: the kernel would drop the packet.
+        Ok(id.map_or(Verdict::Drop(DropReason::Redirect), way))
     }
 
     /// See [`crate::NetworkEngine::teardown`].

@@ -24,6 +24,7 @@ pub(super) struct MirroredMap<M, K, V> {
 pub(super) trait Entries<K, V>: Sized {
     fn open(map: Map) -> Result<Self, MapError>;
     fn read(&self) -> Result<BTreeMap<K, V>, MapError>;
+    fn get(&self, key: &K) -> Result<V, MapError>;
     fn put(&mut self, key: &K, value: &V) -> Result<(), MapError>;
     fn remove(&mut self, key: &K) -> Result<(), MapError>;
 }
@@ -56,6 +57,17 @@ where
             .read()
             .doing(|| format!("reading the BPF map {name}"))?;
         Ok(())
+    }
+
+    /// Asks the kernel for the value of `key`, which in a trie is that of the longest prefix that
+    /// `key` has.
+    pub(super) fn look_up(&self, key: &K) -> Result<Option<V>, EngineError> {
+        match self.map.get(key) {
+            Ok(value) => Ok(Some(value)),
+            Err(MapError::KeyNotFound) => Ok(None),
+            Err(error) if is_not_found(&error) => Ok(None),
+            Err(error) => Err(error).doing(|| format!("reading the BPF map {}", self.name)),
+        }
     }
 
     /// Removes what is not in `wanted` exactly so; returns how many entries that were.
@@ -104,6 +116,10 @@ impl<K: Pod + Ord, V: Pod> Entries<K, V> for HashMap<MapData, K, V> {
         self.iter().collect()
     }
 
+    fn get(&self, key: &K) -> Result<V, MapError> {
+        HashMap::get(self, key, 0)
+    }
+
     fn put(&mut self, key: &K, value: &V) -> Result<(), MapError> {
         self.insert(key, value, 0)
     }
@@ -122,6 +138,10 @@ impl<const BYTES: usize, V: Pod> Entries<PrefixKey<BYTES>, V> for LpmTrie<MapDat
         self.iter()
             .map(|entry| entry.map(|(key, value)| ((key.data(), key.prefix_len()), value)))
             .collect()
+    }
+
+    fn get(&self, key: &PrefixKey<BYTES>) -> Result<V, MapError> {
+        LpmTrie::get(self, &Key::new(key.1, key.0), 0)
     }
 
     fn put(&mut self, key: &PrefixKey<BYTES>, value: &V) -> Result<(), MapError> {

@@ -17,6 +17,7 @@ mod bare;
 mod bpffs;
 mod check;
 mod datapath;
+mod decide;
 mod entries;
 mod error;
 mod fnv;
@@ -42,7 +43,11 @@ pub use self::bare::BarePair;
 pub use self::check::check;
 use self::error::Doing;
 use self::worker::Command;
-use crate::{Applied, Counters, EngineError, EngineKind, Network, NetworkEngine};
+use crate::flow::FlowPublisher;
+use crate::{
+    Applied, Counters, EngineError, EngineKind, FlowRecords, Network, NetworkEngine, Packet,
+    Verdict,
+};
 
 /// Where an [`EbpfEngine`] keeps its things, and what they are called.
 #[derive(Debug, Clone)]
@@ -76,6 +81,7 @@ impl EbpfConfig {
 pub struct EbpfEngine {
     names: names::Names,
     commands: mpsc::Sender<Command>,
+    flows: FlowPublisher,
     /// The interfaces that the last `apply` left in place. `None` before the first one, when those
     /// of an earlier engine of the same directory are in place.
     interfaces: Mutex<Option<BTreeSet<NetworkInterfaceId>>>,
@@ -91,6 +97,7 @@ impl EbpfEngine {
         let engine = EbpfEngine {
             names,
             commands,
+            flows: FlowPublisher::new(),
             interfaces: Mutex::default(),
         };
         engine.ask(Command::Open).await?;
@@ -150,6 +157,19 @@ impl NetworkEngine for EbpfEngine {
 
     async fn counters(&self) -> Result<Counters, EngineError> {
         self.ask(Command::Counters).await
+    }
+
+    fn flows(&self) -> FlowRecords {
+        self.flows.follow()
+    }
+
+    async fn decide(
+        &self,
+        from: &NetworkInterfaceId,
+        packet: &Packet,
+    ) -> Result<Verdict, EngineError> {
+        let (from, packet) = (from.clone(), *packet);
+        self.ask(|reply| Command::Decide(from, packet, reply)).await
     }
 
     async fn teardown(&self) -> Result<(), EngineError> {

@@ -56,6 +56,11 @@ pub(super) fn alias(id: &NetworkInterfaceId, interface: &Interface) -> String {
     )
 }
 
+/// The interface that an [`alias`] names.
+pub(super) fn interface_of(alias: &str) -> Option<NetworkInterfaceId> {
+    alias.split(' ').next()?.parse().ok()
+}
+
 /// Eight hexadecimal digits that stand for a directory, by its canonical path.
 pub(super) fn of_directory(directory: &Path) -> io::Result<String> {
     let path = directory.canonicalize()?;

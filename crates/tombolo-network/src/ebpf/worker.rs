@@ -6,10 +6,11 @@ use std::sync::mpsc;
 use std::thread;
 
 use tokio::sync::oneshot;
+use tombolo_domain::id::NetworkInterfaceId;
 
 use super::EbpfConfig;
 use super::machine::Machine;
-use crate::{Applied, Counters, EngineError, Network};
+use crate::{Applied, Counters, EngineError, Network, Packet, Verdict};
 
 /// Where the thread sends what a command came to.
 type Reply<T> = oneshot::Sender<Result<T, EngineError>>;
@@ -19,6 +20,7 @@ pub(super) enum Command {
     Open(Reply<()>),
     Apply(Box<Network>, Reply<Applied>),
     Counters(Reply<Counters>),
+    Decide(NetworkInterfaceId, Packet, Reply<Verdict>),
     Teardown(Reply<()>),
 }
 
@@ -57,6 +59,12 @@ impl Worker {
             }
             Command::Counters(reply) => {
                 let _ = reply.send(self.machine().and_then(|machine| machine.counters()));
+            }
+            Command::Decide(from, packet, reply) => {
+                let decided = self
+                    .machine()
+                    .and_then(|machine| machine.decide(&from, &packet));
+                let _ = reply.send(decided);
             }
             Command::Teardown(reply) => {
                 let _ = reply.send(match self.machine.take() {

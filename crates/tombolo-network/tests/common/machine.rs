@@ -161,12 +161,15 @@ impl Machine {
         let before = self.counters();
         send();
         wait_for(&format!("{reason:?} to be counted"), || {
-            self.counters().dropped[&reason] > before.dropped[&reason]
+            self.counters().dropped[&reason].packets > before.dropped[&reason].packets
         });
         let after = self.counters();
         assert_eq!(after.forwarded_local, before.forwarded_local);
         assert_eq!(after.forwarded_peering, before.forwarded_peering);
-        assert_eq!(after.dropped_total(), before.dropped_total() + 1);
+        assert_eq!(
+            after.dropped_total().packets,
+            before.dropped_total().packets + 1
+        );
     }
 
     /// A TCP connection between the workloads of two interfaces, both of its ends.

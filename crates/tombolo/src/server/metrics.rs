@@ -83,24 +83,40 @@ impl Metrics {
 
         let counters = self.engine.counters().await?;
         let engine = self.engine.kind().to_string();
-        for (way, packets) in [
+        for (way, traffic) in [
             ("local", counters.forwarded_local),
             ("peering", counters.forwarded_peering),
         ] {
             metrics::counter!(
                 "tombolo_forwarded_packets_total", "engine" => engine.clone(), "way" => way
             )
-            .absolute(packets);
+            .absolute(traffic.packets);
+            metrics::counter!(
+                "tombolo_forwarded_bytes_total", "engine" => engine.clone(), "way" => way
+            )
+            .absolute(traffic.bytes);
         }
-        for (reason, packets) in counters.dropped {
+        for (reason, traffic) in counters.dropped {
             // The name that the reason has in JSON too.
             let reason = serde_json::to_value(reason)?;
             let reason = reason.as_str().unwrap_or_default().to_owned();
             metrics::counter!(
-                "tombolo_dropped_packets_total", "engine" => engine.clone(), "reason" => reason
+                "tombolo_dropped_packets_total",
+                "engine" => engine.clone(), "reason" => reason.clone()
             )
-            .absolute(packets);
+            .absolute(traffic.packets);
+            metrics::counter!(
+                "tombolo_dropped_bytes_total", "engine" => engine.clone(), "reason" => reason
+            )
+            .absolute(traffic.bytes);
         }
+        for (table, room) in counters.tables {
+            let labels = [("engine", engine.clone()), ("table", table)];
+            gauge!("tombolo_table_entries", &labels).set(room.used as f64);
+            gauge!("tombolo_table_capacity", &labels).set(room.capacity as f64);
+        }
+        metrics::counter!("tombolo_flow_records_lost_total", "engine" => engine)
+            .absolute(counters.flow_records_lost);
         Ok(())
     }
 }
@@ -155,5 +171,27 @@ fn describe() {
     describe_counter!(
         "tombolo_dropped_packets_total",
         "Packets that the data path dropped."
+    );
+    describe_counter!(
+        "tombolo_forwarded_bytes_total",
+        Unit::Bytes,
+        "Bytes of IPv4 that the data path forwarded."
+    );
+    describe_counter!(
+        "tombolo_dropped_bytes_total",
+        Unit::Bytes,
+        "Bytes of IPv4 that the data path dropped."
+    );
+    describe_gauge!(
+        "tombolo_table_entries",
+        "Entries in a table of the data path."
+    );
+    describe_gauge!(
+        "tombolo_table_capacity",
+        "Entries that a table of the data path has room for."
+    );
+    describe_counter!(
+        "tombolo_flow_records_lost_total",
+        "Flow records that nobody read in time."
     );
 }

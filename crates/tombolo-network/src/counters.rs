@@ -1,0 +1,88 @@
+//! What an engine counts.
+
+use std::collections::BTreeMap;
+use std::ops::AddAssign;
+
+use serde::{Deserialize, Serialize};
+use tombolo_domain::id::{NetworkInterfaceId, VpcPeeringConnectionId};
+
+use crate::DropReason;
+
+/// An amount of traffic.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Traffic {
+    /// Packets as they go over a wire: one that the kernel keeps whole and cuts up later counts
+    /// for all of its parts.
+    pub packets: u64,
+    /// Bytes of IPv4: header and payload, without Ethernet's.
+    pub bytes: u64,
+}
+
+impl AddAssign for Traffic {
+    fn add_assign(&mut self, other: Traffic) {
+        self.packets = self.packets.wrapping_add(other.packets);
+        self.bytes = self.bytes.wrapping_add(other.bytes);
+    }
+}
+
+/// What the data path counted since it was made: a restart of the server does not reset it, an
+/// upgrade of the BPF program does.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counters {
+    /// Handed to an interface of the same VPC.
+    pub forwarded_local: Traffic,
+    /// Handed through a peering.
+    pub forwarded_peering: Traffic,
+    /// Dropped, by reason; every reason is there, also at 0.
+    pub dropped: BTreeMap<DropReason, Traffic>,
+    /// By interface, since it was made.
+    pub interfaces: BTreeMap<NetworkInterfaceId, InterfaceTraffic>,
+    /// What each peering carried, both ways together. Where the same two VPCs have several, a
+    /// packet counts for the first of them.
+    pub peerings: BTreeMap<VpcPeeringConnectionId, Traffic>,
+    /// How full the tables of the data path are, by their names.
+    pub tables: BTreeMap<String, Use>,
+    /// Flow records that were lost, since nobody read them in time.
+    pub flow_records_lost: u64,
+}
+
+impl Counters {
+    /// Nothing counted yet: every reason at 0.
+    pub fn none() -> Self {
+        Counters {
+            dropped: DropReason::ALL
+                .map(|reason| (reason, Traffic::default()))
+                .into(),
+            ..Counters::default()
+        }
+    }
+
+    /// All that was dropped, whatever the reason.
+    pub fn dropped_total(&self) -> Traffic {
+        let mut total = Traffic::default();
+        for &dropped in self.dropped.values() {
+            total += dropped;
+        }
+        total
+    }
+}
+
+/// The traffic of one interface, as its workload sees it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InterfaceTraffic {
+    /// What it sent and the data path handed on.
+    pub sent: Traffic,
+    /// What was handed to it.
+    pub received: Traffic,
+    /// What it sent and the data path dropped.
+    pub dropped: Traffic,
+}
+
+/// How full a table is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Use {
+    /// Entries in it.
+    pub used: u64,
+    /// Entries that it has room for.
+    pub capacity: u64,
+}
