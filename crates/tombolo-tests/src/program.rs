@@ -25,17 +25,20 @@ pub struct Program {
 impl Program {
     /// Runs `command` in the backend's VPC at `address`, and keeps what it prints.
     pub fn run(server: &impl Server, vpc: &str, address: &str, command: &[&str]) -> Self {
-        let arguments = [
-            "run",
-            "--account",
-            "backend",
-            "--vpc",
-            vpc,
-            "--address",
-            address,
-            "--",
-        ];
-        Program::start(server.command(&arguments).args(command))
+        Program::run_as(server, "backend", vpc, address, command)
+    }
+
+    /// Runs `command` in an account's VPC at `address`, and keeps what it prints.
+    pub fn run_as(
+        server: &impl Server,
+        account: &str,
+        vpc: &str,
+        address: &str,
+        command: &[&str],
+    ) -> Self {
+        let place = ["--account", account, "--vpc", vpc, "--address", address];
+        let mut run = server.command(&["run"]);
+        Program::start(run.args(place).arg("--").args(command))
     }
 
     /// Starts `command` and keeps what it prints.

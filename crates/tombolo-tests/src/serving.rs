@@ -1,4 +1,4 @@
-//! `tombolo serve` as a process of its own, over TLS, taken off the machine when a test ends.
+//! `tombolo serve` as a process of its own, taken off the machine when a test ends.
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
@@ -9,40 +9,85 @@ use std::thread;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::aws::Client;
 use crate::server::{Server, end, end_or_kill, open_log};
-use crate::{binary, tools, wait};
+use crate::{binary, story, tools, wait};
 
-/// A server with a configuration file and a certificate of its own.
+/// The Region that the server is.
+const REGION: &str = "us-west-2";
+
+/// A server with a configuration file of its own.
 #[derive(Debug)]
 pub struct Serving {
     root: TempDir,
     child: Option<Child>,
     api: SocketAddr,
     metrics: SocketAddr,
+    by_tls: bool,
+    studio: Option<Client>,
+    backend: Option<Client>,
 }
 
 impl Serving {
-    /// A server with the accounts `studio` and `backend`, whose packets are real.
+    /// A server with the accounts `studio` and `backend`, whose packets are real, over TLS with a
+    /// certificate of its own.
     ///
     /// # Panics
     /// It does not come up; its log is shown.
     pub fn start() -> Self {
+        Serving::with_tls(true)
+    }
+
+    /// A server like that without TLS, for calls by [`Serving::studio`] and [`Serving::backend`].
+    ///
+    /// # Panics
+    /// It does not come up; its log is shown.
+    pub fn start_plain() -> Self {
+        Serving::with_tls(false)
+    }
+
+    fn with_tls(by_tls: bool) -> Self {
         let root = tempfile::Builder::new().prefix("tmb-serve-").tempdir();
         let root = root.expect("making a temporary directory");
-        certificate(root.path());
+        if by_tls {
+            certificate(root.path());
+        }
         let mut server = Serving {
             root,
             child: None,
             api: free_address(),
             metrics: free_address(),
+            by_tls,
+            studio: None,
+            backend: None,
         };
         fs::write(server.path("tombolo.toml"), server.configuration()).expect("configuring");
         server.start_again();
-        let profiles = ["studio", "backend"]
-            .map(|name| server.profile(name))
+        let studio = server.account("studio");
+        let backend = server.account("backend");
+        let profiles = [("studio", &studio), ("backend", &backend)]
+            .map(|(name, client)| server.profile(name, client))
             .concat();
         fs::write(server.path("aws-config"), profiles).expect("writing the profiles");
+        (server.studio, server.backend) = (Some(studio), Some(backend));
         server
+    }
+
+    /// The account with the fleets, over plain HTTP.
+    pub fn studio(&self) -> &Client {
+        self.studio.as_ref().expect("made when the server started")
+    }
+
+    /// The account with the VPC, over plain HTTP.
+    pub fn backend(&self) -> &Client {
+        self.backend.as_ref().expect("made when the server started")
+    }
+
+    /// Ends the server as a power cut would, and leaves what it made where it is.
+    pub fn kill(&mut self) {
+        let mut child = self.child.take().expect("the server runs");
+        child.kill().expect("the server is this process's child");
+        child.wait().expect("the server is this process's child");
     }
 
     /// Starts the stopped server again.
@@ -76,14 +121,16 @@ impl Serving {
         end(&mut child).unwrap_or_else(|| panic!("the server did not end on SIGTERM"))
     }
 
-    /// Python with a script, which trusts this server's certificate.
+    /// Python with a script, which trusts this server's certificate if it has one.
     pub fn python(&self, path: &str) -> Command {
         let mut command = Command::new(tools::program("python"));
         command
             .arg(tools::script(path))
             .env("PYTHONDONTWRITEBYTECODE", "1");
         let mut command = tools::configured(command, &self.path("aws-config"), &self.directory());
-        command.env("AWS_CA_BUNDLE", self.path("certificate.pem"));
+        if self.by_tls {
+            command.env("AWS_CA_BUNDLE", self.path("certificate.pem"));
+        }
         command
     }
 
@@ -94,33 +141,48 @@ impl Serving {
 
     /// The URL of the API.
     pub fn endpoint(&self) -> String {
-        format!("https://{}", self.api)
+        let scheme = if self.by_tls { "https" } else { "http" };
+        format!("{scheme}://{}", self.api)
     }
 
     fn configuration(&self) -> String {
         let path = |name: &str| self.path(name).display().to_string();
+        let tls = format!(
+            "[tls]\ncertificate = {:?}\nkey = {:?}\n\n",
+            path("certificate.pem"),
+            path("key.pem")
+        );
         format!(
-            "directory = {:?}\nregions = [\"us-west-2\"]\nlisten = \"{}\"\nnetwork = \"ebpf\"\n\n\
-             [tls]\ncertificate = {:?}\nkey = {:?}\n\n[metrics]\nlisten = \"{}\"\n",
+            "directory = {:?}\nregions = [{REGION:?}]\nlisten = \"{}\"\nnetwork = \"ebpf\"\n\n\
+             {}[metrics]\nlisten = \"{}\"\n",
             path("data"),
             self.api,
-            path("certificate.pem"),
-            path("key.pem"),
+            if self.by_tls { &tls } else { "" },
             self.metrics
         )
     }
 
-    fn profile(&self, name: &str) -> String {
-        tools::succeeds(&mut self.command(&["account", "create", "--name", name]));
+    /// Makes an account with an access key.
+    fn account(&self, name: &str) -> Client {
+        let create = ["account", "create", "--json", "--name", name];
+        let account = printed_json(&mut self.command(&create));
         let create = ["access-key", "create", "--json", "--account", name];
-        let key = tools::succeeds(&mut self.command(&create));
-        let key: Value = serde_json::from_str(&key).expect("a key in JSON");
-        let text = |name: &str| key[name].as_str().expect(name).to_owned();
+        let key = printed_json(&mut self.command(&create));
+        Client::new(
+            self.api,
+            REGION,
+            &story::text(&account["id"]),
+            &story::text(&key["access_key_id"]),
+            &story::text(&key["secret_access_key"]),
+        )
+    }
+
+    fn profile(&self, name: &str, account: &Client) -> String {
         format!(
             "[profile {name}]\naws_access_key_id = {}\naws_secret_access_key = {}\n\
-             region = us-west-2\nendpoint_url = {}\n\n",
-            text("access_key_id"),
-            text("secret_access_key"),
+             region = {REGION}\nendpoint_url = {}\n\n",
+            account.signer.access_key_id,
+            account.signer.secret_access_key,
             self.endpoint()
         )
     }
@@ -149,6 +211,12 @@ impl Drop for Serving {
         // What `serve` made outlives it on purpose.
         self.teardown();
     }
+}
+
+/// What a command that prints one JSON value printed.
+fn printed_json(command: &mut Command) -> Value {
+    let printed = tools::succeeds(command);
+    serde_json::from_str(&printed).expect("--json prints JSON")
 }
 
 /// An address that nobody listens on, as far as one can know.

@@ -8,8 +8,8 @@ use nix::unistd::Pid;
 use tempfile::TempDir;
 use tombolo_tests::aws::Client;
 use tombolo_tests::dev::Dev;
-use tombolo_tests::http::{self, Request};
 use tombolo_tests::leftovers::processes_with;
+use tombolo_tests::metrics::Packets;
 use tombolo_tests::program::Program;
 use tombolo_tests::server::Server;
 use tombolo_tests::serving::Serving;
@@ -88,12 +88,13 @@ fn a_stopped_server_and_a_teardown_end_what_programs_have_started() {
 fn packets_to_an_address_without_a_route_are_counted_with_the_reason() {
     let server = Serving::start();
     let vpc = tools::succeeds(server.python("python/vpc.py").arg("10.60.0.0/24"));
-    let before = dropped(&server, "no_route");
+    let before = Packets::read(server.metrics());
     let send = "for _ in 1 2 3 4 5; do echo x > /dev/udp/192.0.2.1/9; done";
     let run = ["run", "--account", "backend", "--vpc", vpc.trim(), "--"];
     let mut run = server.command(&run);
     tools::succeeds(run.args(["bash", "-c", send]));
-    assert!(dropped(&server, "no_route") >= before + 5);
+    let counted = Packets::read(server.metrics()).since(&before);
+    assert!(counted["dropped no_route"] >= 5, "{counted:?}");
 }
 
 /// A process that has left its session, as daemons do, and that nothing but a signal ends.
@@ -164,18 +165,4 @@ fn until_no_interface(backend: &Client) {
         let found = backend.ec2("DescribeNetworkInterfaces", &[]).unwrap();
         found.all("networkInterfaceId").is_empty().then_some(())
     });
-}
-
-/// How many packets the data path has dropped for this reason.
-#[track_caller]
-fn dropped(server: &Serving, reason: &str) -> u64 {
-    let metrics = Request::new("GET", "/metrics").header("host", "localhost");
-    let metrics = http::send(server.metrics(), &metrics).unwrap().text();
-    let reason = format!("reason=\"{reason}\"");
-    let mut dropped = metrics
-        .lines()
-        .filter(|line| line.starts_with("tombolo_dropped_packets_total"));
-    let line = dropped.find(|line| line.contains(&reason));
-    let line = line.unwrap_or_else(|| panic!("no {reason} in {metrics}"));
-    line.rsplit(' ').next().unwrap().parse().unwrap()
 }
