@@ -32,6 +32,22 @@ const RESERVED: [Ipv4Net; 4] = [
 /// The block of a VPC or a subnet. Host bits are cleared, as EC2 documents it: "if you specify
 /// 100.68.0.18/18, we modify it to 100.68.0.0/18" (CreateVpc, CreateSubnet).
 pub fn parse(text: &str) -> Result<Ipv4Net, CidrError> {
+    let block = parse_any(text)?;
+    if !(16..=28).contains(&block.prefix_len()) {
+        return Err(CidrError::Size(block));
+    }
+    match reserved(block) {
+        Some(reserved) => Err(CidrError::Reserved(block, reserved)),
+        None => Ok(block),
+    }
+}
+
+/// Any block, also all addresses (`0.0.0.0/0`) and a single one (`/32`): what routes and rules
+/// name. Host bits are cleared.
+///
+/// # Errors
+/// [`CidrError::Malformed`] only.
+pub fn parse_any(text: &str) -> Result<Ipv4Net, CidrError> {
     let malformed = || CidrError::Malformed(text.chars().take(64).collect());
     // In two parts, and as a person would write them: octets with leading zeros, which ipnet's own
     // parser takes, are octal to some tools.
@@ -42,14 +58,7 @@ pub fn parse(text: &str) -> Result<Ipv4Net, CidrError> {
         return Err(malformed());
     }
     let block = Ipv4Net::new(address, length).map_err(|_| malformed())?;
-    let block = block.trunc();
-    if !(16..=28).contains(&block.prefix_len()) {
-        return Err(CidrError::Size(block));
-    }
-    match reserved(block) {
-        Some(reserved) => Err(CidrError::Reserved(block, reserved)),
-        None => Ok(block),
-    }
+    Ok(block.trunc())
 }
 
 /// The reserved block that `block` touches, if it touches one: addresses that route nowhere.
