@@ -15,6 +15,7 @@ pub mod peering;
 pub mod quota;
 pub mod tag;
 pub mod time;
+pub mod trace;
 pub mod vpc;
 
 pub use jiff::Timestamp;

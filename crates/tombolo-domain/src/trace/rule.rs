@@ -1,0 +1,134 @@
+//! Which rule of an interface's security groups lets a packet through.
+
+use std::fmt;
+use std::net::Ipv4Addr;
+
+use super::{Packet, Records};
+use crate::vpc::{
+    IcmpMessages, NetworkInterface, Peer, PeeredGroup, PortRange, Protocol, RuleDirection,
+    SecurityGroup, SecurityGroupRule,
+};
+
+/// The other side of the packet, as an interface's rules see it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Remote<'r> {
+    pub(super) address: Ipv4Addr,
+    /// Who has it, where that is known.
+    pub(super) interface: Option<&'r NetworkInterface>,
+}
+
+/// What an interface's groups say to a packet.
+#[derive(Debug, Default)]
+pub(super) struct Judged<'r> {
+    /// The first rule that lets it through.
+    pub(super) by: Option<(&'r SecurityGroup, &'r SecurityGroupRule)>,
+    /// Rules that would, were the group that they name still reached by a peering.
+    pub(super) stale: Vec<&'r SecurityGroupRule>,
+}
+
+/// Holds `packet` against the groups of `interface`.
+pub(super) fn judge<'r>(
+    records: &'r Records,
+    interface: &NetworkInterface,
+    direction: RuleDirection,
+    packet: Packet,
+    remote: Remote<'_>,
+) -> Judged<'r> {
+    let mut judged = Judged::default();
+    let groups = interface.groups.iter();
+    for group in groups.filter_map(|id| records.group(id)) {
+        for rule in &group.rules {
+            if rule.direction != direction || !takes(rule.protocol, packet) {
+                continue;
+            }
+            match admits(records, group, &rule.peer, remote) {
+                Admits::Yes => {
+                    judged.by.get_or_insert((group, rule));
+                }
+                Admits::Stale => judged.stale.push(rule),
+                Admits::No => {}
+            }
+        }
+    }
+    judged
+}
+
+enum Admits {
+    Yes,
+    No,
+    /// It names a group that no peering leads to any more.
+    Stale,
+}
+
+fn admits(records: &Records, group: &SecurityGroup, peer: &Peer, remote: Remote<'_>) -> Admits {
+    let carries = |id| {
+        let groups = remote.interface.map(|interface| &interface.groups);
+        groups.is_some_and(|groups| groups.contains(id))
+    };
+    let admits = match peer {
+        Peer::Cidr(cidr) => cidr.contains(&remote.address),
+        Peer::Group(id) => carries(id),
+        Peer::PeeredGroup(peered) if is_stale(records, group, peered) => return Admits::Stale,
+        Peer::PeeredGroup(peered) => carries(&peered.group),
+    };
+    if admits { Admits::Yes } else { Admits::No }
+}
+
+fn is_stale(records: &Records, group: &SecurityGroup, peered: &PeeredGroup) -> bool {
+    let exists = records.group(&peered.group).is_some();
+    !exists || records.carrying(&group.vpc, &peered.vpc).next().is_none()
+}
+
+fn takes(protocol: Protocol, packet: Packet) -> bool {
+    let within = |ports: PortRange, port: u16| (ports.from..=ports.to).contains(&port);
+    match (protocol, packet) {
+        (Protocol::All, _) => true,
+        (Protocol::Tcp(ports), Packet::Tcp { port })
+        | (Protocol::Udp(ports), Packet::Udp { port }) => within(ports, port),
+        (Protocol::Icmp(messages), Packet::Icmp { kind, code }) => {
+            messages.kind.is_none_or(|wanted| wanted == kind)
+                && messages.code.is_none_or(|wanted| wanted == code)
+        }
+        _ => false,
+    }
+}
+
+/// A rule in a few words: `tcp 5432 from 10.0.0.0/16`.
+pub(super) struct Words<'r>(pub(super) &'r SecurityGroupRule);
+
+impl fmt::Display for Words<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let SecurityGroupRule {
+            direction,
+            protocol,
+            peer,
+            ..
+        } = self.0;
+        let ports = |f: &mut fmt::Formatter<'_>, name, ports: PortRange| match ports {
+            PortRange::ALL => write!(f, "every {name} port"),
+            PortRange { from, to } if from == to => write!(f, "{name} {from}"),
+            PortRange { from, to } => write!(f, "{name} {from}-{to}"),
+        };
+        match *protocol {
+            Protocol::All => f.write_str("everything")?,
+            Protocol::Tcp(range) => ports(f, "tcp", range)?,
+            Protocol::Udp(range) => ports(f, "udp", range)?,
+            Protocol::Icmp(IcmpMessages { kind: None, .. }) => f.write_str("all of icmp")?,
+            Protocol::Icmp(IcmpMessages {
+                kind: Some(kind), ..
+            }) => write!(f, "icmp type {kind}")?,
+            Protocol::Number(number) => write!(f, "protocol {number}")?,
+        }
+        f.write_str(match direction {
+            RuleDirection::Ingress => " from ",
+            RuleDirection::Egress => " to ",
+        })?;
+        match peer {
+            Peer::Cidr(cidr) => cidr.fmt(f),
+            Peer::Group(group) => group.fmt(f),
+            Peer::PeeredGroup(PeeredGroup { account, group, .. }) => {
+                write!(f, "{account}/{group}")
+            }
+        }
+    }
+}
