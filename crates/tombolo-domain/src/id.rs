@@ -109,6 +109,11 @@ macro_rules! ec2_id {
             pub fn generate(ids: &dyn IdSource) -> Self {
                 $name(format!(concat!($prefix, "{:017x}"), ids.bits() >> 60).into())
             }
+
+            /// The part behind the prefix: 17 hexadecimal digits.
+            pub fn digits(&self) -> &str {
+                &self.0[$prefix.len()..]
+            }
         }
 
         impl FromStr for $name {
@@ -168,6 +173,10 @@ ec2_id! {
     RouteTableAssociationId, "rtbassoc-", "a route table association id (rtbassoc- and 17 hexadecimal digits)";
     /// The association of a block of addresses with a VPC.
     VpcCidrAssociationId, "vpc-cidr-assoc-", "a VPC CIDR block association id (vpc-cidr-assoc- and 17 hexadecimal digits)";
+    /// A network ACL of a VPC.
+    NetworkAclId, "acl-", "a network ACL id (acl- and 17 hexadecimal digits)";
+    /// The association of a network ACL with a subnet.
+    NetworkAclAssociationId, "aclassoc-", "a network ACL association id (aclassoc- and 17 hexadecimal digits)";
     /// A security group of a VPC.
     SecurityGroupId, "sg-", "a security group id (sg- and 17 hexadecimal digits)";
     /// One rule of a security group.
@@ -176,6 +185,30 @@ ec2_id! {
     VpcPeeringConnectionId, "pcx-", "a VPC peering connection id (pcx- and 17 hexadecimal digits)";
     /// An instance of a fleet.
     InstanceId, "i-", "an instance id (i- and 17 hexadecimal digits)";
+}
+
+impl VpcCidrAssociationId {
+    /// The id of a VPC's association with its primary block, which is no record of its own: it has
+    /// the VPC's digits.
+    pub fn primary_of(vpc: &VpcId) -> Self {
+        VpcCidrAssociationId(format!("{}{}", Self::PREFIX, vpc.digits()).into())
+    }
+}
+
+impl NetworkAclId {
+    /// The id of a VPC's default network ACL, which is no record of its own: it has the VPC's
+    /// digits.
+    pub fn default_of(vpc: &VpcId) -> Self {
+        NetworkAclId(format!("{}{}", Self::PREFIX, vpc.digits()).into())
+    }
+}
+
+impl NetworkAclAssociationId {
+    /// The id of a subnet's association with its VPC's default network ACL: it has the subnet's
+    /// digits.
+    pub fn default_of(subnet: &SubnetId) -> Self {
+        NetworkAclAssociationId(format!("{}{}", Self::PREFIX, subnet.digits()).into())
+    }
 }
 
 uuid_id! {

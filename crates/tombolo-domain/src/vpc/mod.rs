@@ -12,7 +12,7 @@ use crate::Scope;
 use crate::id::{FleetId, SubnetId, VpcCidrAssociationId, VpcId};
 
 pub use interface::{Attachment, MacAddress, NetworkInterface};
-pub use route::{Route, RouteTable, RouteTableAssociation, RouteTarget};
+pub use route::{Route, RouteTable, RouteTableAssociation, RouteTableUser, RouteTarget};
 pub use security_group::{
     DEFAULT_GROUP, IcmpMessages, Peer, PeeredGroup, PortRange, Protocol, RuleDirection,
     SecurityGroup, SecurityGroupRule,
