@@ -1,7 +1,8 @@
 //! The expiry reconciler: takes away what has ended long enough ago that nobody asks for it.
 //!
 //! What an operation shows never depends on this having run: an authorization past its time is
-//! invalid, and a deleted connection past its two hours invisible, by the clock alone.
+//! invalid, a request for a connection past its seven days expired, and a deleted connection past
+//! its time invisible, by the clock alone.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -136,12 +137,12 @@ async fn connections(context: &Context, now: Timestamp) -> Result<(), StoreError
     let found = tx.peek(&keys::all_connections()).await?;
     for ended in found
         .into_iter()
-        .filter(|connection| !connection.is_visible(now))
+        .filter(|connection| connection.forgotten_at().is_some_and(|at| now >= at))
     {
         let (region, id) = (&ended.region, &ended.id);
-        let (fleet_account, peer) = (ended.requester.account, &ended.accepter);
+        let (requester, peer) = (ended.requester.account, &ended.accepter);
         transact(&context.store, async |tx| {
-            tx.delete(&keys::connection(region, fleet_account, &ended.asker(), id));
+            tx.delete(&keys::connection(region, requester, &ended.asker(), id));
             tx.delete(&keys::peering(region, peer.account, &peer.vpc, id));
             for end in [&ended.requester, &ended.accepter] {
                 tx.delete(&keys::tags(&scope_of(&ended, end), id.as_str()));

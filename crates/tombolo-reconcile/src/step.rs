@@ -8,8 +8,8 @@ use tombolo_store::typed::Transaction;
 
 use crate::Context;
 
-/// Puts `connection` as it is after `step`, with the fleet's event where the step is an end, good
-/// or bad. `None`: its state does not allow the step, and nothing is put.
+/// Puts `connection` as it is after `step`, with the event of the fleet that asked for it where the
+/// step is an end, good or bad. `None`: its state does not allow the step, and nothing is put.
 pub(crate) fn take(
     context: &Context,
     tx: &mut Transaction,
@@ -54,8 +54,9 @@ fn event(context: &Context, connection: &Connection, now: Timestamp) -> Option<F
         ..
     } = connection;
     let between = format!(
-        "VPC peering connection {id} between the fleet's VPC {} ({}) and VPC {} ({}) of account {}",
-        requester.vpc, requester.cidr, accepter.vpc, accepter.cidr, accepter.account
+        "VPC peering connection {id} between the fleet's VPC {requester} and VPC {accepter} of \
+         account {}",
+        accepter.account
     );
     let fleet = connection.fleet.clone()?;
     let (code, message) = match &connection.state {

@@ -44,7 +44,7 @@ pub(crate) async fn describe_vpc_peering_connections(
     // One between a fleet and a VPC of the same account is among the first already.
     let accepted = accepted(tx, &scope).await?.into_iter();
     connections.extend(accepted.filter(|connection| connection.requester.account != scope.account));
-    connections.retain(|connection| connection.is_visible(call.now));
+    connections.retain(|connection| connection.is_visible_to(scope.account, call.now));
 
     let mut tags = TagsOf::read(tx, call).await?;
     let mut all = Vec::with_capacity(connections.len());
@@ -100,7 +100,7 @@ pub(super) async fn own(
         }
     }
     found
-        .filter(|connection| connection.is_visible(call.now))
+        .filter(|connection| connection.is_visible_to(scope.account, call.now))
         .ok_or_else(|| ApiError::no_such(VpcPeeringConnectionId::KIND, id))
 }
 
@@ -202,7 +202,7 @@ impl ConnectionView {
 
 impl VpcInfo {
     fn new(end: End, region: &Region) -> Self {
-        let cidr_block = end.cidr.to_string();
+        let cidr_block = end.cidr.map(|cidr| cidr.to_string()).unwrap_or_default();
         VpcInfo {
             vpc_id: end.vpc,
             owner_id: end.account,

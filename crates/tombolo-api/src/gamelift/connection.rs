@@ -127,7 +127,8 @@ pub(crate) async fn delete_vpc_peering_connection(
         }
         Err(_) => None,
     };
-    let Some(connection) = connection.filter(|connection| connection.is_visible(call.now)) else {
+    let Some(connection) = connection.filter(|found| found.is_visible_to(scope.account, call.now))
+    else {
         return Err(ApiError::not_found(format!(
             "VPC peering connection {} of fleet {} was not found.",
             shorten(&input.vpc_peering_connection_id),
@@ -136,14 +137,14 @@ pub(crate) async fn delete_vpc_peering_connection(
     };
     match connection.state {
         State::Deleting { .. } | State::Deleted { .. } => {}
-        State::Failed { .. } => {
+        _ if connection.state.is_live() => end(tx, call, connection).await?,
+        _ => {
             return Err(ApiError::invalid_request(format!(
                 "VPC peering connection {} has failed, so there is nothing to delete; its record \
                  goes by itself.",
                 connection.id
             )));
         }
-        _ => end(tx, call, connection).await?,
     }
     Ok(Nothing {})
 }
@@ -182,7 +183,7 @@ pub(crate) struct Described {
 struct VpcPeeringConnection {
     fleet_id: FleetId,
     fleet_arn: String,
-    ip_v4_cidr_block: String,
+    ip_v4_cidr_block: Option<String>,
     vpc_peering_connection_id: VpcPeeringConnectionId,
     status: Status,
     peer_vpc_id: VpcId,
@@ -210,13 +211,13 @@ pub(crate) async fn describe_vpc_peering_connections(
     let found = tx.peek(&prefix).await?;
     let visible = found
         .into_iter()
-        .filter(|connection| connection.is_visible(call.now));
+        .filter(|found| found.is_visible_to(scope.account, call.now));
     // EC2's own connections, between two VPCs of people, are not GameLift's.
     let shown = visible.filter_map(|connection| {
         let fleet_id = connection.fleet.clone()?;
         Some(VpcPeeringConnection {
             fleet_arn: arn::fleet(&scope, &fleet_id),
-            ip_v4_cidr_block: connection.requester.cidr.to_string(),
+            ip_v4_cidr_block: connection.requester.cidr.as_ref().map(ToString::to_string),
             status: Status {
                 code: connection.state.code(),
                 message: connection.message(),

@@ -1,13 +1,4 @@
-//! Peering connections and their states: one machine for every kind of peering.
-//!
-//! ```text
-//! initiating-request ─> pending-acceptance ─> provisioning ─> active ─> deleting ─> deleted
-//!          └───────────────────┴──> failed
-//! ```
-//!
-//! The states and messages are EC2's (`VpcPeeringConnectionStateReason`), as GameLift's API has
-//! them. `deleting` can also follow from the states before `active`: whoever may disconnect need
-//! not wait for the connection first.
+//! Peering connections: a fleet's VPC with another, or two that people own.
 
 use std::fmt;
 
@@ -15,12 +6,10 @@ use ipnet::Ipv4Net;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::{Consent, InvalidStep, State, Step, Transition};
+use crate::cidr;
 use crate::id::{AccountId, FleetId, IdSource, Region, VpcId, VpcPeeringConnectionId};
-use crate::peering::Consent;
 use crate::vpc::Vpc;
-
-/// How long a failed or deleted connection can still be seen (EC2: 2 hours for the requester).
-pub const RECORD_RETENTION: SignedDuration = SignedDuration::from_hours(2);
 
 /// How long a request between two VPCs waits for its acceptance (Amazon VPC Peering Guide).
 pub const REQUEST_LIFETIME: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -56,8 +45,10 @@ pub struct End {
     pub account: AccountId,
     /// The VPC.
     pub vpc: VpcId,
-    /// Its primary block.
-    pub cidr: Ipv4Net,
+    /// Its primary block; `None` before a request between two VPCs is delivered, since whoever asks
+    /// cannot see the other's VPC.
+    #[serde(default)]
+    pub cidr: Option<Ipv4Net>,
     /// Its other blocks. They follow the VPC's for as long as the connection lives.
     #[serde(default)]
     pub secondary_cidrs: Vec<Ipv4Net>,
@@ -69,18 +60,45 @@ pub struct End {
 impl End {
     /// The end at `vpc`.
     pub fn of(vpc: &Vpc) -> Self {
+        let mut end = End::named(vpc.scope.account, vpc.id.clone());
+        end.follow(vpc);
+        end
+    }
+
+    /// The end at a VPC that is only named, and need not exist.
+    fn named(account: AccountId, vpc: VpcId) -> Self {
         End {
-            account: vpc.scope.account,
-            vpc: vpc.id.clone(),
-            cidr: vpc.cidr,
-            secondary_cidrs: vpc.cidrs().skip(1).collect(),
+            account,
+            vpc,
+            cidr: None,
+            secondary_cidrs: Vec::new(),
             options: PeeringOptions::default(),
         }
     }
 
+    /// Takes over the blocks that `vpc`, which is the one at this end, has now.
+    pub fn follow(&mut self, vpc: &Vpc) {
+        debug_assert_eq!(vpc.id, self.vpc);
+        self.cidr = Some(vpc.cidr);
+        self.secondary_cidrs = vpc.cidrs().skip(1).collect();
+    }
+
     /// Every block, the primary one first.
     pub fn cidrs(&self) -> impl Iterator<Item = Ipv4Net> + '_ {
-        std::iter::once(self.cidr).chain(self.secondary_cidrs.iter().copied())
+        let secondary = self.secondary_cidrs.iter().copied();
+        self.cidr.into_iter().chain(secondary)
+    }
+}
+
+impl fmt::Display for End {
+    /// The VPC and its blocks: `vpc-0123456789abcdef0 (10.0.0.0/16, 10.1.0.0/16)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.vpc.fmt(f)?;
+        for (position, cidr) in self.cidrs().enumerate() {
+            let before = if position == 0 { " (" } else { ", " };
+            write!(f, "{before}{cidr}")?;
+        }
+        f.write_str(if self.cidr.is_some() { ")" } else { "" })
     }
 }
 
@@ -110,155 +128,6 @@ impl fmt::Display for Asker {
     }
 }
 
-/// Where a connection stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "code")]
-pub enum State {
-    /// Asked for.
-    InitiatingRequest,
-    /// The request is checked against the accepter's consent.
-    PendingAcceptance,
-    /// Accepted; the data path is being changed.
-    Provisioning,
-    /// Packets pass.
-    Active,
-    /// It never came to be.
-    Failed {
-        /// Why.
-        reason: FailureReason,
-    },
-    /// Somebody who may ended it; the data path is being changed.
-    Deleting {
-        /// Who.
-        by: AccountId,
-    },
-    /// No packet passes any more.
-    Deleted {
-        /// Who ended it.
-        by: AccountId,
-    },
-}
-
-/// Why a connection failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "kind")]
-pub enum FailureReason {
-    /// The fleet and the peer VPC share addresses.
-    OverlappingCidr {
-        /// The fleet's block.
-        fleet: Ipv4Net,
-        /// The peer VPC's block.
-        other: Ipv4Net,
-    },
-    /// The peer VPC reaches the fleet's addresses through another connection already.
-    TakenInPeer {
-        /// The fleet's block.
-        fleet: Ipv4Net,
-        /// The block that is taken; `None` if it is another account's, which the fleet's owner is
-        /// not told.
-        other: Option<Ipv4Net>,
-    },
-    /// The fleet reaches the peer VPC's addresses through another connection already.
-    TakenInFleet {
-        /// The peer VPC's block.
-        peer: Ipv4Net,
-        /// The block that is taken.
-        other: Ipv4Net,
-    },
-    /// The VPC went away before the connection was made.
-    VpcDeleted,
-    /// The fleet ended before the connection was made.
-    FleetEnded,
-    /// The consent was taken back before the connection was made.
-    ConsentWithdrawn,
-}
-
-impl FailureReason {
-    fn is_overlap(&self) -> bool {
-        matches!(
-            self,
-            FailureReason::OverlappingCidr { .. }
-                | FailureReason::TakenInPeer { .. }
-                | FailureReason::TakenInFleet { .. }
-        )
-    }
-}
-
-impl fmt::Display for FailureReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            FailureReason::OverlappingCidr { fleet, other } => write!(
-                f,
-                "overlapping CIDR range: the fleet's VPC has {fleet}, the peer VPC has {other}; \
-                 use a VPC with another CIDR block, or another fleet"
-            ),
-            FailureReason::TakenInPeer { fleet, other } => {
-                write!(
-                    f,
-                    "overlapping CIDR range: the fleet's VPC has {fleet}, and the peer VPC is \
-                     connected to "
-                )?;
-                match other {
-                    Some(other) => write!(f, "{other} already; ")?,
-                    None => {
-                        f.write_str("another network with some of these addresses already; ")?
-                    }
-                }
-                f.write_str("delete that connection, or use another fleet")
-            }
-            FailureReason::TakenInFleet { peer, other } => write!(
-                f,
-                "overlapping CIDR range: the peer VPC has {peer}, and the fleet is connected to \
-                 {other} already; delete that connection, or use a VPC with another CIDR block"
-            ),
-            FailureReason::VpcDeleted => f.write_str("the peer VPC was deleted"),
-            FailureReason::FleetEnded => f.write_str("the fleet did not become active"),
-            FailureReason::ConsentWithdrawn => {
-                f.write_str("the peering authorization was cancelled or expired meanwhile")
-            }
-        }
-    }
-}
-
-/// A state, and when it was entered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Transition {
-    /// The state.
-    #[serde(flatten)]
-    pub state: State,
-    /// When.
-    pub at: Timestamp,
-}
-
-/// What moves a connection from a state to the next.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
-    /// The request reached the accepter.
-    Deliver,
-    /// The accepter's consent covers it.
-    Accept,
-    /// The data path lets packets through.
-    Provisioned,
-    /// It cannot be. Once accepted it has routes and rules, which only [`Step::Delete`] takes back.
-    Fail(FailureReason),
-    /// Somebody who may ends it.
-    Delete(AccountId),
-    /// The data path lets nothing through any more.
-    Removed,
-}
-
-/// A step that its state does not allow. It says that somebody else was faster: read again.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("VPC peering connection {id} is {code}: {step:?} does not follow", code = .state.code())]
-pub struct InvalidStep {
-    /// The connection.
-    pub id: VpcPeeringConnectionId,
-    /// Its state.
-    pub state: State,
-    /// The step.
-    pub step: Step,
-}
-
 impl Connection {
     /// What asked for it.
     pub fn asker(&self) -> Asker {
@@ -281,11 +150,42 @@ impl Connection {
     ) -> Self {
         let accepter = End::of(accepter_vpc);
         debug_assert_eq!(consent.peer_vpc(), &accepter.vpc);
+        Connection {
+            fleet: Some(fleet),
+            ..Connection::asked(region, requester, accepter, now, ids)
+        }
+    }
+
+    /// Asks for a connection between two VPCs that people own. The accepter's is only named:
+    /// whether it exists, and with which blocks, is found out when the request is delivered, so
+    /// that nothing of it can show before.
+    pub fn request_between(
+        requester: &Vpc,
+        (account, vpc): (AccountId, VpcId),
+        now: Timestamp,
+        ids: &dyn IdSource,
+    ) -> Self {
+        let region = requester.scope.region.clone();
+        let (requester, accepter) = (End::of(requester), End::named(account, vpc));
+        let expires = now.saturating_add(REQUEST_LIFETIME);
+        Connection {
+            expires: Some(expires.unwrap_or(Timestamp::MAX)),
+            ..Connection::asked(region, requester, accepter, now, ids)
+        }
+    }
+
+    fn asked(
+        region: Region,
+        requester: End,
+        accepter: End,
+        now: Timestamp,
+        ids: &dyn IdSource,
+    ) -> Self {
         let state = State::InitiatingRequest;
         Connection {
             id: VpcPeeringConnectionId::generate(ids),
             region,
-            fleet: Some(fleet),
+            fleet: None,
             requester,
             accepter,
             expires: None,
@@ -296,32 +196,31 @@ impl Connection {
 
     /// Takes `step`, or says that the state does not allow it and changes nothing.
     pub fn take(&mut self, step: Step, now: Timestamp) -> Result<(), InvalidStep> {
-        let next = match (&self.state, &step) {
-            (State::InitiatingRequest, Step::Deliver) => State::PendingAcceptance,
-            (State::PendingAcceptance, Step::Accept) => State::Provisioning,
-            (State::Provisioning, Step::Provisioned) => State::Active,
-            (State::InitiatingRequest | State::PendingAcceptance, Step::Fail(reason)) => {
-                State::Failed {
-                    reason: reason.clone(),
-                }
-            }
-            (state, Step::Delete(by)) if state.is_live() => State::Deleting { by: *by },
-            (State::Deleting { by }, Step::Removed) => State::Deleted { by: *by },
-            (state, _) => {
-                let state = state.clone();
-                return Err(InvalidStep {
-                    id: self.id.clone(),
-                    state,
-                    step,
-                });
-            }
+        let Some(next) = self.state.after(&step) else {
+            return Err(InvalidStep {
+                id: self.id.clone(),
+                state: self.state.clone(),
+                step,
+            });
         };
-        self.state = next.clone();
-        self.history.push(Transition {
-            state: next,
-            at: now,
-        });
+        self.enter(next, now);
         Ok(())
+    }
+
+    /// The connection as it stands at `now`: a request whose time is over has expired, also before
+    /// somebody has written so.
+    pub fn as_of(mut self, now: Timestamp) -> Self {
+        if let Some(expires) = self.expires.filter(|expires| now >= *expires)
+            && let Some(expired) = self.state.after(&Step::Expire)
+        {
+            self.enter(expired, expires);
+        }
+        self
+    }
+
+    fn enter(&mut self, state: State, at: Timestamp) {
+        self.state = state.clone();
+        self.history.push(Transition { state, at });
     }
 
     /// Whether it is between these two VPCs, whichever of them asked.
@@ -330,27 +229,22 @@ impl Connection {
         ends == (one, other) || ends == (other, one)
     }
 
+    /// A block of the requester and one of the accepter that share addresses, if any do: such VPCs
+    /// cannot be peered.
+    pub fn overlap(&self) -> Option<(Ipv4Net, Ipv4Net)> {
+        let mut pairs = self
+            .requester
+            .cidrs()
+            .flat_map(|one| self.accepter.cidrs().map(move |other| (one, other)));
+        pairs.find(|(one, other)| cidr::overlap(*one, *other))
+    }
+
     /// When the present state was entered.
     pub fn since(&self) -> Timestamp {
-        // `request` writes the first transition and nothing removes one.
+        // The first transition is written with the request and nothing removes one.
         self.history
             .last()
             .map_or(Timestamp::MIN, |transition| transition.at)
-    }
-
-    /// From when on a connection that ended is no longer shown; `None` while it has not ended.
-    pub fn forgotten_at(&self) -> Option<Timestamp> {
-        let ended = matches!(self.state, State::Failed { .. } | State::Deleted { .. });
-        ended.then(|| {
-            self.since()
-                .saturating_add(RECORD_RETENTION)
-                .unwrap_or(Timestamp::MAX)
-        })
-    }
-
-    /// Whether operations still show it.
-    pub fn is_visible(&self, now: Timestamp) -> bool {
-        self.forgotten_at().is_none_or(|at| now < at)
     }
 
     /// Status.Message, in EC2's words.
@@ -360,45 +254,14 @@ impl Connection {
             State::PendingAcceptance => format!("Pending Acceptance by {}", self.accepter.account),
             State::Provisioning => "Provisioning".to_owned(),
             State::Active => "Active".to_owned(),
-            State::Failed { reason } if reason.is_overlap() => {
+            State::Rejected { by } => format!("Rejected by {by}"),
+            State::Expired => "Expired".to_owned(),
+            State::Failed { reason } if reason.is_of_the_request() => {
                 "Failed due to incorrect VPC-ID, Account ID, or overlapping CIDR range".to_owned()
             }
             State::Failed { reason } => format!("Failed: {reason}"),
             State::Deleting { by } => format!("Deleting by {by}"),
             State::Deleted { by } => format!("Deleted by {by}"),
         }
-    }
-}
-
-impl State {
-    /// Status.Code.
-    pub fn code(&self) -> &'static str {
-        match self {
-            State::InitiatingRequest => "initiating-request",
-            State::PendingAcceptance => "pending-acceptance",
-            State::Provisioning => "provisioning",
-            State::Active => "active",
-            State::Failed { .. } => "failed",
-            State::Deleting { .. } => "deleting",
-            State::Deleted { .. } => "deleted",
-        }
-    }
-
-    /// On the way to `active`.
-    pub fn is_pending(&self) -> bool {
-        matches!(
-            self,
-            State::InitiatingRequest | State::PendingAcceptance | State::Provisioning
-        )
-    }
-
-    /// `active`, or on the way to it: such a connection is the only one between its two VPCs.
-    pub fn is_live(&self) -> bool {
-        self.is_pending() || *self == State::Active
-    }
-
-    /// Whether the data path should let packets through.
-    pub fn carries_packets(&self) -> bool {
-        matches!(self, State::Provisioning | State::Active)
     }
 }

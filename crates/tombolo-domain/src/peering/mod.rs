@@ -2,9 +2,11 @@
 
 mod authorization;
 mod connection;
+mod failure;
+mod state;
+mod visibility;
 
 pub use authorization::{Authorization, Consent, Missing, VALIDITY};
-pub use connection::{
-    Asker, Connection, End, FailureReason, InvalidStep, PeeringOptions, RECORD_RETENTION,
-    REQUEST_LIFETIME, State, Step, Transition,
-};
+pub use connection::{Asker, Connection, End, PeeringOptions, REQUEST_LIFETIME};
+pub use failure::FailureReason;
+pub use state::{InvalidStep, State, Step, Transition};

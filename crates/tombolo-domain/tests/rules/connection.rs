@@ -3,16 +3,21 @@
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use tombolo_domain::Scope;
-use tombolo_domain::id::{AccountId, FleetId, IdSource, Region};
-use tombolo_domain::peering::{Authorization, Connection, End, FailureReason, State, Step};
-use tombolo_domain::vpc::{Vpc, VpcAttributes, VpcNumber};
+use tombolo_domain::id::{AccountId, FleetId, IdSource, Region, VpcCidrAssociationId};
+use tombolo_domain::peering::{
+    Authorization, Connection, End, FailureReason, REQUEST_LIFETIME, State, Step,
+};
+use tombolo_domain::vpc::{CidrAssociation, Vpc, VpcAttributes, VpcNumber};
 
-/// Every step that is allowed, in the API's words. Nothing follows `failed` and `deleted`.
-const ALLOWED: [(&str, &str, &str); 10] = [
+/// Every step that is allowed, in the API's words. Nothing follows the states in [`OVER`].
+const ALLOWED: [(&str, &str, &str); 13] = [
     ("initiating-request", "deliver", "pending-acceptance"),
+    ("initiating-request", "expire", "expired"),
     ("initiating-request", "fail", "failed"),
     ("initiating-request", "delete", "deleting"),
     ("pending-acceptance", "accept", "provisioning"),
+    ("pending-acceptance", "reject", "rejected"),
+    ("pending-acceptance", "expire", "expired"),
     ("pending-acceptance", "fail", "failed"),
     ("pending-acceptance", "delete", "deleting"),
     ("provisioning", "provisioned", "active"),
@@ -20,6 +25,7 @@ const ALLOWED: [(&str, &str, &str); 10] = [
     ("active", "delete", "deleting"),
     ("deleting", "removed", "deleted"),
 ];
+const OVER: [&str; 4] = ["rejected", "expired", "failed", "deleted"];
 
 struct Same;
 
@@ -49,11 +55,15 @@ fn vpc(account: AccountId, id: &str, cidr: &str) -> Vpc {
     }
 }
 
+fn backend() -> AccountId {
+    "444455556666".parse().unwrap()
+}
+
+/// What a fleet asks for.
 fn new_connection(now: Timestamp) -> Connection {
     let region: Region = "us-west-2".parse().unwrap();
-    let backend: AccountId = "444455556666".parse().unwrap();
-    let peer = vpc(backend, "vpc-0123456789abcdef0", "10.0.0.0/16");
-    let given = Authorization::issue(region.clone(), studio(), backend, peer.id.clone(), now);
+    let peer = vpc(backend(), "vpc-0123456789abcdef0", "10.0.0.0/16");
+    let given = Authorization::issue(region.clone(), studio(), backend(), peer.id.clone(), now);
     let fleets = vpc(studio(), "vpc-0fedcba9876543210", "100.64.0.0/24");
     Connection::request(
         given.consent(now).unwrap(),
@@ -66,10 +76,19 @@ fn new_connection(now: Timestamp) -> Connection {
     )
 }
 
+/// What the studio asks `accepter` for, between two VPCs.
+fn new_request(accepter: AccountId, now: Timestamp) -> Connection {
+    let own = vpc(studio(), "vpc-0fedcba9876543210", "10.1.0.0/16");
+    let other = "vpc-0123456789abcdef0".parse().unwrap();
+    Connection::request_between(&own, (accepter, other), now, &Same)
+}
+
 fn name(step: &Step) -> &'static str {
     match step {
         Step::Deliver => "deliver",
         Step::Accept => "accept",
+        Step::Reject(_) => "reject",
+        Step::Expire => "expire",
         Step::Provisioned => "provisioned",
         Step::Fail(_) => "fail",
         Step::Delete(_) => "delete",
@@ -82,6 +101,8 @@ fn steps() -> impl Strategy<Value = Vec<(Step, i64)>> {
         4 => Just(Step::Deliver),
         4 => Just(Step::Accept),
         4 => Just(Step::Provisioned),
+        1 => Just(Step::Reject(backend())),
+        1 => Just(Step::Expire),
         1 => Just(Step::Fail(FailureReason::VpcDeleted)),
         1 => Just(Step::Fail(FailureReason::ConsentWithdrawn)),
         1 => Just(Step::Delete(studio())),
@@ -126,16 +147,127 @@ proptest! {
                 connection.state.carries_packets(),
                 code == "provisioning" || code == "active"
             );
-            let over = code == "failed" || code == "deleted";
+            let over = OVER.contains(&code);
+            prop_assert_eq!(connection.state.is_over(), over);
             prop_assert_eq!(connection.state.is_live(), !over && code != "deleting");
-            let forgotten = over.then(|| entered + SignedDuration::from_hours(2));
-            prop_assert_eq!(connection.forgotten_at(), forgotten);
-            prop_assert_eq!(
-                connection.is_visible(now),
-                forgotten.is_none_or(|forgotten| now < forgotten)
-            );
+            prop_assert_eq!(connection.forgotten_at().is_some(), over);
         }
     }
+
+    /// Who sees what is over, and for how long: the Amazon VPC Peering Guide's table, and two hours
+    /// for what is a fleet's.
+    #[test]
+    fn what_is_over_is_seen_for_as_long_as_the_guide_says(
+        steps in steps(),
+        of_fleet: bool,
+        within_one_account: bool,
+    ) {
+        let now = Timestamp::from_second(1_800_000_000).unwrap();
+        let mut connection = match (of_fleet, within_one_account) {
+            (true, _) => new_connection(now),
+            (false, true) => new_request(studio(), now),
+            (false, false) => new_request(backend(), now),
+        };
+        for (step, _) in steps {
+            let _refused = connection.take(step, now);
+        }
+        let accepter = connection.accepter.account;
+        let hours = |of_requester: i64, of_accepter: i64| [of_requester, of_accepter];
+        let expected = match (&connection.state, of_fleet, within_one_account) {
+            (State::Expired, _, _) => hours(48, 48),
+            (state, true, _) | (state, _, true) if state.is_over() => hours(2, 2),
+            (State::Failed { .. }, _, _) => hours(2, 0),
+            (State::Rejected { .. }, _, _) => hours(48, 2),
+            (State::Deleted { by }, _, _) if *by == studio() => hours(2, 48),
+            (State::Deleted { .. }, _, _) => hours(48, 2),
+            _ => {
+                prop_assert_eq!(connection.forgotten_at(), None);
+                return Ok(());
+            }
+        };
+        for (viewer, hours) in [studio(), accepter].into_iter().zip(expected) {
+            let until = now + SignedDuration::from_hours(hours);
+            prop_assert_eq!(connection.visible_until(viewer), Some(until));
+            let just_before = until - SignedDuration::from_nanos(1);
+            prop_assert!(connection.is_visible_to(viewer, just_before));
+            prop_assert!(!connection.is_visible_to(viewer, until));
+        }
+        let longest = expected.into_iter().max().unwrap();
+        let forgotten = now + SignedDuration::from_hours(longest);
+        prop_assert_eq!(connection.forgotten_at(), Some(forgotten));
+    }
+}
+
+#[test]
+fn a_request_between_two_vpcs_expires_by_the_clock_after_seven_days() {
+    let asked = Timestamp::from_second(1_800_000_000).unwrap();
+    let expires = asked + REQUEST_LIFETIME;
+    let just_before = expires - SignedDuration::from_nanos(1);
+    let later = expires + SignedDuration::from_hours(5);
+    let request = new_request(backend(), asked);
+    let mut delivered = request.clone();
+    delivered.take(Step::Deliver, asked).unwrap();
+    for request in [request, delivered] {
+        assert_eq!(request.clone().as_of(just_before), request);
+        let expired = request.as_of(later);
+        assert_eq!(expired.state, State::Expired);
+        assert_eq!(expired.since(), expires, "not when somebody looked");
+        assert_eq!(expired.clone().as_of(later), expired, "once");
+    }
+
+    // What was accepted in time stays, and so does a fleet's, which has no such time.
+    let mut accepted = new_request(backend(), asked);
+    accepted.take(Step::Deliver, asked).unwrap();
+    accepted.take(Step::Accept, asked).unwrap();
+    for unending in [accepted, new_connection(asked)] {
+        assert_eq!(unending.clone().as_of(later), unending);
+    }
+}
+
+#[test]
+fn a_request_between_two_vpcs_knows_nothing_of_the_other_ones_blocks() {
+    let request = new_request(backend(), Timestamp::UNIX_EPOCH);
+    assert_eq!(request.accepter.cidrs().count(), 0);
+    assert_eq!(request.accepter.to_string(), "vpc-0123456789abcdef0");
+    assert_eq!(request.overlap(), None);
+}
+
+#[test]
+fn any_two_blocks_that_share_addresses_overlap() {
+    let mut request = new_request(backend(), Timestamp::UNIX_EPOCH);
+    let mut other = vpc(backend(), "vpc-0123456789abcdef0", "10.0.0.0/16");
+    request.accepter.follow(&other);
+    assert_eq!(request.overlap(), None);
+
+    other.secondary_cidrs.push(CidrAssociation {
+        id: VpcCidrAssociationId::generate(&Same),
+        cidr: "10.1.2.0/24".parse().unwrap(),
+    });
+    request.accepter.follow(&other);
+    let shared = ("10.1.0.0/16", "10.1.2.0/24");
+    let shared = (shared.0.parse().unwrap(), shared.1.parse().unwrap());
+    assert_eq!(request.overlap(), Some(shared));
+    assert_eq!(
+        request.accepter.to_string(),
+        "vpc-0123456789abcdef0 (10.0.0.0/16, 10.1.2.0/24)"
+    );
+}
+
+/// Records from before requests between two VPCs.
+#[test]
+fn an_older_record_is_read() {
+    let now = Timestamp::from_second(1_800_000_000).unwrap();
+    let connection = new_connection(now);
+    let mut record = serde_json::to_value(&connection).unwrap();
+    let members = record.as_object_mut().unwrap();
+    members.remove("expires");
+    for end in ["requester", "accepter"] {
+        let end = members[end].as_object_mut().unwrap();
+        end.remove("secondary_cidrs");
+        end.remove("options");
+    }
+    let read: Connection = serde_json::from_value(record).unwrap();
+    assert_eq!(read, connection);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //!
 //! One round:
 //! 1. Connections that need nothing of the data path take their steps: a request is delivered,
-//!    accepted (with its routes and rules), or fails.
+//!    expires or fails; a fleet's is accepted, with its routes and rules.
 //! 2. What the store wants is read and given to the engine, whole.
 //! 3. What the engine has now put in force is written: `provisioning` becomes `active`,
 //!    `deleting` becomes `deleted`, each with its event.
@@ -104,10 +104,11 @@ impl Reconciler {
         let connections = Transaction::new(context.store.clone())
             .peek(&keys::all_connections())
             .await?;
-        let pending = connections
+        let now = context.clock.now();
+        let due = connections
             .into_iter()
-            .filter(|found| found.state.is_pending());
-        for_each(pending, async |connection| {
+            .filter(|found| peering::is_due(found, now));
+        for_each(due, async |connection| {
             peering::advance(context, connection).await
         })
         .await?;

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use jiff::Timestamp;
-use tombolo_domain::peering::{Authorization, Connection, Missing, State};
+use tombolo_domain::peering::{Authorization, Connection, End, Missing, State};
 
 use crate::admin::client::AdminClient;
 use crate::admin::message::{ListPeerings, Peerings};
@@ -53,9 +53,9 @@ fn list(peerings: Peerings) -> Result<()> {
             one.state.code().to_owned(),
             moment(one.since()),
             one.asker().to_string(),
-            one.requester.cidr.to_string(),
+            blocks(&one.requester),
             one.accepter.vpc.to_string(),
-            one.accepter.cidr.to_string(),
+            blocks(&one.accepter),
             one.region.to_string(),
         ]
     });
@@ -104,23 +104,40 @@ fn show(connection: &Connection) -> Result<()> {
         .map(|fleet| format!(" ({fleet})"))
         .unwrap_or_default();
     output::line(format!(
-        "  requester  {} {} of account {}{of_fleet}",
-        requester.vpc, requester.cidr, requester.account
+        "  requester  {requester} of account {}{of_fleet}",
+        requester.account
     ))?;
     output::line(format!(
-        "  accepter   {} {} of account {}",
-        accepter.vpc, accepter.cidr, accepter.account
+        "  accepter   {accepter} of account {}",
+        accepter.account
     ))?;
+    if let Some(expires) = connection.expires.filter(|_| connection.state.is_request()) {
+        output::line(format!(
+            "  expires    {} unless it is accepted",
+            moment(expires)
+        ))?;
+    }
     for transition in history {
         let why = match &transition.state {
             State::Failed { reason } => format!(": {reason}"),
-            State::Deleting { by } | State::Deleted { by } => format!(" by {by}"),
+            State::Rejected { by } | State::Deleting { by } | State::Deleted { by } => {
+                format!(" by {by}")
+            }
             _ => String::new(),
         };
         let (at, code) = (format!("{:.6}", transition.at), transition.state.code());
         output::line(format!("  {at}  {code}{why}"))?;
     }
     Ok(())
+}
+
+/// The blocks of an end; `-` while they are not known.
+fn blocks(end: &End) -> String {
+    let blocks: Vec<_> = end.cidrs().map(|block| block.to_string()).collect();
+    match &blocks[..] {
+        [] => "-".to_owned(),
+        blocks => blocks.join(","),
+    }
 }
 
 fn standing(authorization: &Authorization, now: Timestamp) -> String {

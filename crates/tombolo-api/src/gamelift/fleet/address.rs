@@ -111,7 +111,9 @@ async fn joined(
                 && (connection.state.is_live()
                     || matches!(connection.state, State::Deleting { .. }))
         });
-        blocks.extend(holding.map(|connection| connection.requester.cidr));
+        for connection in holding {
+            blocks.extend(connection.requester.cidrs());
+        }
     }
     Ok(blocks)
 }

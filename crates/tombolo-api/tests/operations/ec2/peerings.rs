@@ -42,7 +42,7 @@ async fn open(server: &Server) {
     let mut tx = server.transaction();
     for mut table in tx.list(&keys::route_tables_of(&scope, vpc)).await.unwrap() {
         table.routes.push(Route {
-            destination: connection.requester.cidr,
+            destination: connection.requester.cidr.unwrap(),
             target: RouteTarget::Peering(connection.id.clone()),
             made_by: Some(connection.id.clone()),
         });
@@ -53,7 +53,7 @@ async fn open(server: &Server) {
         .await
         .unwrap()
     {
-        group.admit(connection.requester.cidr, &connection.id, server.ids());
+        group.admit(connection.requester.cidr.unwrap(), &connection.id, server.ids());
         tx.put(&group).unwrap();
     }
     assert_eq!(tx.commit().await.unwrap(), Committed::Yes);
@@ -69,7 +69,7 @@ async fn both_owners_see_a_connection_in_full() {
         "AllowEgressFromLocalClassicLinkToRemoteVpc": false,
         "AllowEgressFromLocalVpcToRemoteClassicLink": false,
     });
-    let fleet_cidr = connection.requester.cidr.to_string();
+    let fleet_cidr = connection.requester.cidr.unwrap().to_string();
     let expected = json!({
         "VpcPeeringConnectionId": connection.id,
         "RequesterVpcInfo": {
@@ -130,7 +130,7 @@ async fn fields_filter_connections() {
     let connection = server.only_connection().await;
     let (id, cidr) = (
         connection.id.to_string(),
-        connection.requester.cidr.to_string(),
+        connection.requester.cidr.unwrap().to_string(),
     );
     let backend = server.ec2(BACKEND);
     for (name, value, count) in [
@@ -182,7 +182,7 @@ async fn a_route_is_a_black_hole_until_its_connection_is_active() {
     };
     let expected = |state: &str| {
         json!({
-            "DestinationCidrBlock": connection.requester.cidr.to_string(),
+            "DestinationCidrBlock": connection.requester.cidr.unwrap().to_string(),
             "GatewayId": null,
             "VpcPeeringConnectionId": connection.id,
             "Origin": "CreateRoute",
@@ -220,7 +220,7 @@ async fn a_connections_rule_names_it() {
     assert_eq!(
         permissions[0]["IpRanges"],
         json!([{
-            "CidrIp": connection.requester.cidr.to_string(),
+            "CidrIp": connection.requester.cidr.unwrap().to_string(),
             "Description": format!(
                 "Added for VPC peering connection {} and removed with it.",
                 connection.id

@@ -16,16 +16,20 @@ impl Door {
     pub(crate) async fn list_peerings(self: Arc<Self>, ask: ListPeerings) -> Result<Peerings> {
         let mut tx = self.read();
         let account = find_account(&mut tx, &ask.account).await?.id;
+        let now = self.clock.now();
         let mut connections = tx.peek(&keys::all_connections()).await?;
         connections
             .retain(|one| one.requester.account == account || one.accepter.account == account);
+        for one in &mut connections {
+            *one = one.clone().as_of(now);
+        }
         if let Some(id) = ask.connection {
             connections.retain(|one| one.id == id);
             if connections.is_empty() {
                 return Err(hinted(
                     format!("account {account} has no end in a VPC peering connection {id}"),
-                    "`tombolo peering list` shows those that there are records of; failed and \
-                     deleted ones are kept for two hours",
+                    "`tombolo peering list` shows those that there are records of; those \
+                     that are over are kept for two hours to two days",
                 ));
             }
         }
@@ -35,7 +39,7 @@ impl Door {
         Ok(Peerings {
             connections,
             authorizations,
-            now: self.clock.now(),
+            now,
         })
     }
 }
