@@ -13,6 +13,7 @@ pub mod fleet;
 pub mod id;
 pub mod peering;
 pub mod quota;
+pub mod repair;
 pub mod tag;
 pub mod time;
 pub mod trace;

@@ -1,0 +1,23 @@
+//! What was found changed behind the server's back, and put right.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::id::EventId;
+
+/// How many records of repairs are kept, the newest: enough to see what happened overnight, and
+/// bounded whatever keeps changing the machine.
+pub const KEPT: usize = 1_000;
+
+/// A repair of the machine's network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RepairRecord {
+    /// The id.
+    pub id: EventId,
+    /// When it was found and put right.
+    pub at: Timestamp,
+    /// What kind of thing it was, in the engine's word: `interface`, `map-entry`.
+    pub kind: String,
+    /// What was found, as a sentence that names it.
+    pub found: String,
+}
