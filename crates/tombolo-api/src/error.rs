@@ -21,6 +21,14 @@ pub enum ResourceKind {
     NetworkInterface,
     /// `rtb-…`
     RouteTable,
+    /// `rtbassoc-…`
+    RouteTableAssociation,
+    /// A route, named by its destination.
+    Route,
+    /// `vpc-cidr-assoc-…`
+    VpcCidrAssociation,
+    /// `acl-…`
+    NetworkAcl,
     /// `sg-…`
     SecurityGroup,
     /// `pcx-…`
@@ -105,6 +113,18 @@ pub enum ErrorKind {
     SubnetConflict,
     /// Something still uses the resource.
     DependencyViolation,
+    /// The resource is of a kind that the operation leaves alone.
+    OperationNotPermitted,
+    /// The route table has a route to the destination.
+    RouteAlreadyExists,
+    /// The subnet has a route table of its own.
+    AlreadyAssociated,
+    /// A route table has as many routes as it may have.
+    RouteLimitExceeded,
+    /// A VPC has as many route tables as it may have.
+    RouteTableLimitExceeded,
+    /// A VPC has as many CIDR blocks as it may have.
+    CidrLimitExceeded,
     /// The private address is taken.
     AddressInUse,
     /// The subnet has no free address.
@@ -191,6 +211,12 @@ impl ErrorKind {
             | InvalidSubnetRange
             | SubnetConflict
             | DependencyViolation
+            | OperationNotPermitted
+            | RouteAlreadyExists
+            | AlreadyAssociated
+            | RouteLimitExceeded
+            | RouteTableLimitExceeded
+            | CidrLimitExceeded
             | AddressInUse
             | InsufficientFreeAddresses
             | NetworkInterfaceInUse
@@ -232,6 +258,12 @@ impl ErrorKind {
             InvalidSubnetRange => wire("InvalidSubnet.Range", 400),
             SubnetConflict => wire("InvalidSubnet.Conflict", 400),
             DependencyViolation => wire("DependencyViolation", 400),
+            OperationNotPermitted => wire("OperationNotPermitted", 400),
+            RouteAlreadyExists => wire("RouteAlreadyExists", 400),
+            AlreadyAssociated => wire("Resource.AlreadyAssociated", 400),
+            RouteLimitExceeded => wire("RouteLimitExceeded", 400),
+            RouteTableLimitExceeded => wire("RouteTableLimitExceeded", 400),
+            CidrLimitExceeded => wire("CidrLimitExceeded", 400),
             AddressInUse => wire("InvalidIPAddress.InUse", 400),
             InsufficientFreeAddresses => wire("InsufficientFreeAddressesInSubnet", 400),
             NetworkInterfaceInUse => wire("InvalidNetworkInterface.InUse", 400),
@@ -271,6 +303,10 @@ impl ResourceKind {
             ResourceKind::Subnet => "InvalidSubnetID.NotFound",
             ResourceKind::NetworkInterface => "InvalidNetworkInterfaceID.NotFound",
             ResourceKind::RouteTable => "InvalidRouteTableID.NotFound",
+            ResourceKind::RouteTableAssociation => "InvalidAssociationID.NotFound",
+            ResourceKind::Route => "InvalidRoute.NotFound",
+            ResourceKind::VpcCidrAssociation => "InvalidVpcCidrBlockAssociationID.NotFound",
+            ResourceKind::NetworkAcl => "InvalidNetworkAclID.NotFound",
             ResourceKind::SecurityGroup => "InvalidGroup.NotFound",
             ResourceKind::VpcPeeringConnection => "InvalidVpcPeeringConnectionID.NotFound",
             ResourceKind::Other => "InvalidID",
@@ -283,6 +319,10 @@ impl ResourceKind {
             ResourceKind::Subnet => "InvalidSubnetID.Malformed",
             ResourceKind::NetworkInterface => "InvalidNetworkInterfaceId.Malformed",
             ResourceKind::RouteTable => "InvalidRouteTableId.Malformed",
+            ResourceKind::RouteTableAssociation => "InvalidAssociationID.Malformed",
+            ResourceKind::Route => "InvalidRoute.Malformed",
+            ResourceKind::VpcCidrAssociation => "InvalidVpcCidrBlockAssociationID.Malformed",
+            ResourceKind::NetworkAcl => "InvalidNetworkAclId.Malformed",
             ResourceKind::SecurityGroup => "InvalidGroupId.Malformed",
             ResourceKind::VpcPeeringConnection => "InvalidVpcPeeringConnectionId.Malformed",
             ResourceKind::Other => "InvalidID",
@@ -340,6 +380,14 @@ impl ApiError {
                 format!("The networkInterface ID '{id}' does not exist")
             }
             ResourceKind::RouteTable => format!("The routeTable ID '{id}' does not exist"),
+            ResourceKind::RouteTableAssociation => {
+                format!("The association ID '{id}' does not exist")
+            }
+            ResourceKind::Route => format!("The route to '{id}' does not exist"),
+            ResourceKind::VpcCidrAssociation => {
+                format!("The vpc CIDR block association ID '{id}' does not exist")
+            }
+            ResourceKind::NetworkAcl => format!("The networkAcl ID '{id}' does not exist"),
             ResourceKind::SecurityGroup => format!("The security group '{id}' does not exist"),
             ResourceKind::VpcPeeringConnection => {
                 format!("The vpcPeeringConnection ID '{id}' does not exist")

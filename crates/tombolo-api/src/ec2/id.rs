@@ -4,7 +4,8 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use tombolo_domain::id::{
-    NetworkInterfaceId, RouteTableId, SecurityGroupId, SubnetId, VpcId, VpcPeeringConnectionId,
+    NetworkAclId, NetworkInterfaceId, RouteTableAssociationId, RouteTableId, SecurityGroupId,
+    SubnetId, VpcCidrAssociationId, VpcId, VpcPeeringConnectionId,
 };
 
 use crate::error::{ApiError, ResourceKind};
@@ -16,15 +17,28 @@ pub(super) trait ResourceId: FromStr + Display + Ord {
     const KIND: ResourceKind;
     /// What it starts with.
     const START: &'static str;
-    /// The ResourceType of tags.
+}
+
+/// An id of something that may have tags.
+pub(super) trait TaggedId: ResourceId {
+    /// The ResourceType of its tags.
     const TYPE: &'static str;
 }
 
 macro_rules! resource_ids {
-    ($($id:ident: $kind:ident, $type:literal;)*) => {
+    ($($id:ident: $kind:ident;)*) => {
         $(impl ResourceId for $id {
             const KIND: ResourceKind = ResourceKind::$kind;
             const START: &'static str = $id::PREFIX;
+        })*
+    };
+}
+
+macro_rules! tagged_ids {
+    ($($id:ident: $kind:ident, $type:literal;)*) => {
+        resource_ids! { $($id: $kind;)* }
+
+        $(impl TaggedId for $id {
             const TYPE: &'static str = $type;
         })*
 
@@ -38,13 +52,19 @@ macro_rules! resource_ids {
     };
 }
 
-resource_ids! {
+tagged_ids! {
     VpcId: Vpc, "vpc";
     SubnetId: Subnet, "subnet";
     NetworkInterfaceId: NetworkInterface, "network-interface";
     RouteTableId: RouteTable, "route-table";
     SecurityGroupId: SecurityGroup, "security-group";
     VpcPeeringConnectionId: VpcPeeringConnection, "vpc-peering-connection";
+}
+
+resource_ids! {
+    RouteTableAssociationId: RouteTableAssociation;
+    VpcCidrAssociationId: VpcCidrAssociation;
+    NetworkAclId: NetworkAcl;
 }
 
 /// Parses an id.

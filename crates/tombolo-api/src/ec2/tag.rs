@@ -8,7 +8,7 @@ use tombolo_domain::tag::{TagError, Tags};
 use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
-use super::id::ResourceId;
+use super::id::{ResourceId, TaggedId};
 use super::refuse::invalid;
 use crate::error::{ApiError, ErrorKind};
 use crate::operation::text::shorten;
@@ -34,7 +34,7 @@ pub(super) struct TagSpecification {
 }
 
 /// Writes the tags of a new resource, and gives them as they are shown.
-pub(super) fn write_new<I: ResourceId>(
+pub(super) fn write_new<I: TaggedId>(
     tx: &mut Transaction,
     scope: &Scope,
     id: &I,

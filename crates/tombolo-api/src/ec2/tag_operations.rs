@@ -9,7 +9,7 @@ use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
 use super::filter::{Field, Filtered};
-use super::id::{ResourceId, resource_type};
+use super::id::{TaggedId, resource_type};
 use super::select::Selection;
 use super::tag::{self, Tag};
 use super::{Nothing, own, peering};
