@@ -57,6 +57,9 @@ pub struct Context {
     pub binary: PathBuf,
     /// The data directory; `builds`, `instances` and `logs` are in it.
     pub directory: PathBuf,
+    /// The MTU of network interfaces that have none of their own, [`tombolo_network::MIN_MTU`] to
+    /// [`tombolo_network::MAX_MTU`].
+    pub mtu: u16,
 }
 
 impl Context {

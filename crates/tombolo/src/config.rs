@@ -12,6 +12,7 @@ use tombolo_domain::cidr::{self, AddressPlan};
 use tombolo_domain::id::Region;
 use tombolo_domain::quota::Quotas;
 use tombolo_network::MAX_GROUPS;
+use tombolo_network::{MAX_MTU, MIN_MTU};
 
 use crate::cli::NetworkChoice;
 use crate::report::{OrHint, hinted};
@@ -30,6 +31,9 @@ pub struct Config {
     /// The network engine.
     #[serde(default)]
     pub network: NetworkChoice,
+    /// The MTU of network interfaces, in bytes of IPv4, 576 to 9001.
+    #[serde(default = "largest_mtu")]
+    pub mtu: u16,
     /// TLS on the API's port.
     pub tls: Option<Tls>,
     /// Whether the API may speak plain HTTP on an address that other machines reach.
@@ -106,6 +110,10 @@ fn api_address() -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, 4580))
 }
 
+fn largest_mtu() -> u16 {
+    MAX_MTU
+}
+
 impl Config {
     /// Reads the file at `path` and checks it.
     ///
@@ -149,6 +157,12 @@ impl Config {
                 "add [tls] with certificate and key, listen on 127.0.0.1, or set \
                  allow_plain_http = true behind a proxy that speaks TLS",
             ));
+        }
+        if !(MIN_MTU..=MAX_MTU).contains(&self.mtu) {
+            bail!(
+                "mtu = {}: must be from {MIN_MTU}, which every host takes, to {MAX_MTU}, jumbo frames",
+                self.mtu
+            );
         }
         let FleetAddresses { pool, prefix } = self.fleet_addresses.clone();
         if pool.trunc() != pool {

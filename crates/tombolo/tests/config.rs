@@ -80,6 +80,10 @@ fn what_is_wrong_is_named() {
             "which is reserved",
         ),
         (
+            format!("{minimal}mtu = 9002"),
+            "mtu = 9002: must be from 576",
+        ),
+        (
             format!("{minimal}[fleet_addresses]\nprefix = 29"),
             "must be from 16 to 28",
         ),

@@ -73,6 +73,7 @@ pub(crate) async fn create_network_interface(
         subnet: &subnet,
         address,
         groups,
+        mtu: None,
         description,
         attachment: None,
     };

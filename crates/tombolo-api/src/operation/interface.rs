@@ -22,6 +22,8 @@ pub struct NewInterface<'a> {
     pub address: Option<Ipv4Addr>,
     /// The security groups; the VPC's default one if empty.
     pub groups: Vec<SecurityGroupId>,
+    /// The MTU; the server's if `None`.
+    pub mtu: Option<u16>,
     /// What it is for.
     pub description: String,
     /// The workload that has it from the start, if one does.
@@ -51,6 +53,7 @@ pub async fn create(
         address,
         mac: MacAddress::for_address(address),
         description: new.description,
+        mtu: new.mtu,
         groups,
         attachment: new.attachment,
         client_token: None,

@@ -47,6 +47,10 @@ pub struct NetworkInterface {
     pub mac: MacAddress,
     /// What a person wrote about it.
     pub description: String,
+    /// The largest packet that it takes, in bytes of IPv4, when somebody asked for another than
+    /// the server's.
+    #[serde(default)]
+    pub mtu: Option<u16>,
     /// The security groups, at least one.
     pub groups: Vec<SecurityGroupId>,
     /// The workload that has it, if one does. Only an attached interface exists in the data path.

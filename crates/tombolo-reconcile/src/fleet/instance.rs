@@ -75,6 +75,7 @@ pub(super) async fn create(
             address,
             mac: MacAddress::for_address(address),
             description: format!("Instance {id} of fleet {fleet}"),
+            mtu: None,
             groups: groups.into_iter().map(|group| group.id).collect(),
             attachment: Some(Attachment::Instance {
                 fleet: fleet.clone(),

@@ -6,8 +6,8 @@ use tombolo_domain::id::{SecurityGroupId, SubnetId, VpcId, VpcPeeringConnectionI
 use tombolo_domain::peering::{Connection, End, State};
 use tombolo_domain::vpc::{self, NetworkInterface, Peer, RouteTarget, VpcNumber};
 use tombolo_network::{
-    Interface, MAX_MTU, Network, Peering, PeeringEnd, Route, RouteTable, RouteTableNumber, Rule,
-    RulePeer, SecurityGroup, SecurityGroupNumber, Subnet, Vpc,
+    Interface, Network, Peering, PeeringEnd, Route, RouteTable, RouteTableNumber, Rule, RulePeer,
+    SecurityGroup, SecurityGroupNumber, Subnet, Vpc,
 };
 use tombolo_store::typed::Transaction;
 use tombolo_store::{StoreError, keys};
@@ -35,7 +35,7 @@ pub(super) async fn read(context: &Context) -> Result<Wanted, StoreError> {
     Ok(Wanted {
         provisioning: in_state(|state| *state == State::Provisioning),
         deleting: in_state(|state| matches!(state, State::Deleting { .. })),
-        network: compile(&records),
+        network: compile(&records, context.mtu),
     })
 }
 
@@ -63,7 +63,8 @@ impl Records {
     }
 }
 
-fn compile(records: &Records) -> Network {
+/// `mtu` is that of interfaces that have none of their own.
+fn compile(records: &Records, mtu: u16) -> Network {
     let numbers: BTreeMap<&VpcId, VpcNumber> = records
         .vpcs
         .iter()
@@ -115,7 +116,7 @@ fn compile(records: &Records) -> Network {
             subnet: Subnet(subnet.cidr),
             route_table,
             security_groups: groups.of(&interface.groups),
-            mtu: MAX_MTU,
+            mtu: interface.mtu.unwrap_or(mtu),
         };
         carried.extend(interface.groups.iter());
         network.interfaces.insert(interface.id.clone(), wanted);

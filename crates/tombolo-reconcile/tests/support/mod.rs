@@ -91,6 +91,7 @@ impl World {
                 engine: engine.clone(),
                 binary: "/bin/false".into(),
                 directory: directory.path().to_owned(),
+                mtu: tombolo_network::MAX_MTU,
             },
             clock,
             engine,
@@ -207,6 +208,7 @@ impl World {
             address,
             mac: MacAddress::for_address(address),
             description: String::new(),
+            mtu: None,
             groups: Vec::new(),
             attachment: Some(Attachment::Program {
                 pid,

@@ -1,6 +1,8 @@
 //! What can be asked by the admin socket, and what is answered. Each request is `POST`ed to its
 //! path; the reply is its answer with status 200, or a [`Refusal`] with any other.
 
+mod network;
+
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
@@ -10,11 +12,16 @@ use serde::{Deserialize, Serialize};
 use tombolo_domain::account::{AccountName, UserName};
 use tombolo_domain::fleet::{FleetStatus, OperatingSystem};
 use tombolo_domain::id::{
-    AccessKeyId, AccountId, BuildId, FleetId, InstanceId, NetworkInterfaceId, Region, SubnetId,
-    VpcId, VpcPeeringConnectionId,
+    AccessKeyId, AccountId, BuildId, FleetId, InstanceId, NetworkInterfaceId, Region,
+    SecurityGroupId, SubnetId, VpcId, VpcPeeringConnectionId,
 };
 use tombolo_domain::peering::{Authorization, Connection};
 use tombolo_network::EngineKind;
+
+pub use network::{
+    FlowLine, FollowFlows, InterfaceDescription, ListRepairs, Outcome, PeeringDescription,
+    ReadTraffic, Sender, TracePath, TracedPath, TrafficReading,
+};
 
 use crate::process::Process;
 
@@ -24,6 +31,15 @@ pub trait Ask: Serialize + DeserializeOwned + Send + 'static {
     const PATH: &'static str;
     /// What is answered.
     type Answer: Serialize + DeserializeOwned + Send + 'static;
+}
+
+/// Something that can be followed: the reply is a line of JSON for each thing that happens, until
+/// the one who asked goes away or the server stops.
+pub trait Follow: Serialize + DeserializeOwned + Send + 'static {
+    /// Where it is posted to.
+    const PATH: &'static str;
+    /// What happens.
+    type Line: Serialize + DeserializeOwned + Send + 'static;
 }
 
 /// Why something was not done.
@@ -199,6 +215,10 @@ pub struct AttachProgram {
     pub subnet: Option<SubnetId>,
     /// The address; the first free one if none is named.
     pub address: Option<Ipv4Addr>,
+    /// The security groups; the VPC's default one if none is named.
+    pub security_groups: Vec<SecurityGroupId>,
+    /// The interface's MTU; the server's if none is named.
+    pub mtu: Option<u16>,
     /// The process that the interface lives as long as.
     pub process: Process,
     /// What it runs, for the interface's description.

@@ -5,7 +5,8 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use clap::Args;
-use tombolo_domain::id::{SubnetId, VpcId};
+use tombolo_domain::id::{SecurityGroupId, SubnetId, VpcId};
+use tombolo_network::{MAX_MTU, MIN_MTU};
 
 use super::{AccountName, ServerDirectory};
 
@@ -27,6 +28,12 @@ pub struct RunArguments {
     /// The address [default: the first free one of the subnet]
     #[arg(long, value_name = "IP")]
     pub address: Option<Ipv4Addr>,
+    /// A security group; may be given several times [default: the VPC's default one]
+    #[arg(long = "security-group", value_name = "SG")]
+    pub security_groups: Vec<SecurityGroupId>,
+    /// The MTU of its network interface, in bytes, 576 to 9001 [default: the server's]
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u16).range(i64::from(MIN_MTU)..=i64::from(MAX_MTU)))]
+    pub mtu: Option<u16>,
     /// The server
     #[command(flatten)]
     pub server: ServerDirectory,

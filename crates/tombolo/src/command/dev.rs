@@ -12,6 +12,7 @@ use tombolo_domain::cidr::AddressPlan;
 use tombolo_domain::id::{AccessKeyId, AccountId, Region};
 use tombolo_domain::quota::Quotas;
 use tombolo_network::EngineKind;
+use tombolo_network::MAX_MTU;
 
 use crate::admin::door::Door;
 use crate::admin::message::{CreateAccessKey, CreateAccount, ListAccounts, Mode};
@@ -77,6 +78,7 @@ pub(super) async fn run(arguments: DevArguments) -> Result<()> {
         listen: arguments.listen,
         tls: None,
         network: arguments.network,
+        mtu: MAX_MTU,
         settings: Settings {
             regions: arguments.regions,
             address_plan: AddressPlan::default(),

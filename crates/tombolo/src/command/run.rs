@@ -44,6 +44,8 @@ pub(super) async fn run(arguments: RunArguments) -> Result<ExitCode> {
             vpc: arguments.vpc.clone(),
             subnet: arguments.subnet,
             address: arguments.address,
+            security_groups: arguments.security_groups,
+            mtu: arguments.mtu,
             process,
             command: words.join(" "),
         })

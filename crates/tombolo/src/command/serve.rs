@@ -18,6 +18,7 @@ pub(super) async fn run(arguments: &ServeArguments) -> Result<()> {
         listen: config.listen,
         tls: config.tls,
         network: config.network,
+        mtu: config.mtu,
         settings: Settings {
             regions: config.regions,
             address_plan: config.fleet_addresses.plan(),

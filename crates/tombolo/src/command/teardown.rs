@@ -20,6 +20,7 @@ pub(super) async fn run(arguments: &TeardownArguments) -> Result<()> {
             engine,
             binary: server::this_executable()?,
             directory: directory.path().to_owned(),
+            mtu: tombolo_network::MAX_MTU,
             store,
         };
         tombolo_reconcile::teardown(&context)

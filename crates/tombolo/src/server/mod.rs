@@ -25,6 +25,7 @@ use futures::future::BoxFuture;
 use nix::sys::stat::{Mode, umask};
 use tokio::net::UnixListener;
 use tokio::sync::RwLock;
+use tokio_util::sync::CancellationToken;
 use tombolo_api::http::{Api, Backend};
 use tombolo_api::operation::{Operations, Settings};
 use tombolo_network::{EngineKind, NetworkEngine};
@@ -60,6 +61,8 @@ pub(crate) struct Plan {
     pub(crate) tls: Option<Tls>,
     /// The network engine.
     pub(crate) network: NetworkChoice,
+    /// The MTU of network interfaces.
+    pub(crate) mtu: u16,
     /// The Regions and where fleets' addresses come from.
     pub(crate) settings: Settings,
     /// `dev` or `serve`.
@@ -138,6 +141,7 @@ impl Server {
             engine: engine.clone(),
             binary,
             directory: path.clone(),
+            mtu: plan.mtu,
         });
         let reconcilers = reconcilers.context("starting the reconcilers")?;
         let reconcilers_ended = reconcilers.ended().boxed();
@@ -148,11 +152,13 @@ impl Server {
             endpoint: endpoint.clone(),
             mode: plan.mode,
             network: engine.kind(),
+            engine: engine.clone(),
             settings: plan.settings,
             store: store.clone(),
             clock,
             ids,
             reconcilers: reconcilers.clone(),
+            stopping: CancellationToken::new(),
         });
         let mut listening = vec![
             Listening::unix(admin_listener, Door::router(door.clone())),
@@ -239,6 +245,7 @@ impl Server {
         if let Err(error) = directory.remove_admin_socket() {
             tracing::warn!("the admin socket was left behind: {error:#}");
         }
+        door.stopping.cancel();
         // No new connection on any door before one is waited for.
         let closing: Vec<_> = listening
             .into_iter()

@@ -48,6 +48,7 @@ impl Account<'_> {
             subnet: &subnet,
             address: None,
             groups: vec![],
+            mtu: None,
             description: String::new(),
             attachment: Some(attachment),
         };

@@ -48,7 +48,8 @@ impl Door {
                     vpc: &vpc,
                     subnet: &subnet,
                     address: ask.address,
-                    groups: Vec::new(),
+                    groups: ask.security_groups.clone(),
+                    mtu: ask.mtu,
                     description: description.chars().take(MAX_DESCRIPTION).collect(),
                     attachment: Some(Attachment::Program {
                         pid: ask.process.pid,
