@@ -31,6 +31,8 @@ pub enum ResourceKind {
     NetworkAcl,
     /// `sg-…`
     SecurityGroup,
+    /// `sgr-…`
+    SecurityGroupRule,
     /// `pcx-…`
     VpcPeeringConnection,
     /// Whatever else has an id.
@@ -113,7 +115,18 @@ pub enum ErrorKind {
     SubnetConflict,
     /// Something still uses the resource.
     DependencyViolation,
-    /// The resource is of a kind that the operation leaves alone.
+    /// The resource is not in a state from which the operation leads on.
+    InvalidStateTransition,
+    /// The two VPCs have a peering connection already.
+    PeeringAlreadyExists,
+    /// An account has made as many requests for peering connections as may be unanswered.
+    OutstandingPeeringLimitExceeded,
+    /// A VPC has as many active peering connections as it may have.
+    PeeringsPerVpcLimitExceeded,
+    /// Both VPCs of a peering connection need DNS hostnames.
+    DnsHostnamesDisabled,
+    /// The resource is of a kind that the operation leaves alone, or the caller is not the owner
+    /// who may.
     OperationNotPermitted,
     /// The route table has a route to the destination.
     RouteAlreadyExists,
@@ -125,6 +138,24 @@ pub enum ErrorKind {
     RouteTableLimitExceeded,
     /// A VPC has as many CIDR blocks as it may have.
     CidrLimitExceeded,
+    /// A VPC was not named, and there is no default one.
+    VpcIdNotSpecified,
+    /// The VPC has a security group of that name.
+    InvalidGroupDuplicate,
+    /// What came with another resource goes only with it.
+    CannotDelete,
+    /// The security group has such a rule.
+    InvalidPermissionDuplicate,
+    /// The security group has no such rule.
+    InvalidPermissionNotFound,
+    /// A rule that does not say whom it lets through.
+    InvalidPermissionMalformed,
+    /// A security group has as many rules as it may have.
+    RulesPerSecurityGroupLimitExceeded,
+    /// More security groups than a network interface may carry.
+    SecurityGroupsPerInterfaceLimitExceeded,
+    /// An account has as many security groups as it may have in a Region.
+    SecurityGroupLimitExceeded,
     /// The private address is taken.
     AddressInUse,
     /// The subnet has no free address.
@@ -211,12 +242,26 @@ impl ErrorKind {
             | InvalidSubnetRange
             | SubnetConflict
             | DependencyViolation
+            | InvalidStateTransition
+            | PeeringAlreadyExists
+            | OutstandingPeeringLimitExceeded
+            | PeeringsPerVpcLimitExceeded
+            | DnsHostnamesDisabled
             | OperationNotPermitted
             | RouteAlreadyExists
             | AlreadyAssociated
             | RouteLimitExceeded
             | RouteTableLimitExceeded
             | CidrLimitExceeded
+            | VpcIdNotSpecified
+            | InvalidGroupDuplicate
+            | CannotDelete
+            | InvalidPermissionDuplicate
+            | InvalidPermissionNotFound
+            | InvalidPermissionMalformed
+            | RulesPerSecurityGroupLimitExceeded
+            | SecurityGroupsPerInterfaceLimitExceeded
+            | SecurityGroupLimitExceeded
             | AddressInUse
             | InsufficientFreeAddresses
             | NetworkInterfaceInUse
@@ -258,12 +303,32 @@ impl ErrorKind {
             InvalidSubnetRange => wire("InvalidSubnet.Range", 400),
             SubnetConflict => wire("InvalidSubnet.Conflict", 400),
             DependencyViolation => wire("DependencyViolation", 400),
+            InvalidStateTransition => wire("InvalidStateTransition", 400),
+            PeeringAlreadyExists => wire("VpcPeeringConnectionAlreadyExists", 400),
+            OutstandingPeeringLimitExceeded => {
+                wire("OutstandingVpcPeeringConnectionLimitExceeded", 400)
+            }
+            PeeringsPerVpcLimitExceeded => wire("VpcPeeringConnectionsPerVpcLimitExceeded", 400),
+            DnsHostnamesDisabled => {
+                wire("InvalidVpcPeeringConnectionState.DnsHostnamesDisabled", 400)
+            }
             OperationNotPermitted => wire("OperationNotPermitted", 400),
             RouteAlreadyExists => wire("RouteAlreadyExists", 400),
             AlreadyAssociated => wire("Resource.AlreadyAssociated", 400),
             RouteLimitExceeded => wire("RouteLimitExceeded", 400),
             RouteTableLimitExceeded => wire("RouteTableLimitExceeded", 400),
             CidrLimitExceeded => wire("CidrLimitExceeded", 400),
+            VpcIdNotSpecified => wire("VPCIdNotSpecified", 400),
+            InvalidGroupDuplicate => wire("InvalidGroup.Duplicate", 400),
+            CannotDelete => wire("CannotDelete", 400),
+            InvalidPermissionDuplicate => wire("InvalidPermission.Duplicate", 400),
+            InvalidPermissionNotFound => wire("InvalidPermission.NotFound", 400),
+            InvalidPermissionMalformed => wire("InvalidPermission.Malformed", 400),
+            RulesPerSecurityGroupLimitExceeded => wire("RulesPerSecurityGroupLimitExceeded", 400),
+            SecurityGroupsPerInterfaceLimitExceeded => {
+                wire("SecurityGroupsPerInterfaceLimitExceeded", 400)
+            }
+            SecurityGroupLimitExceeded => wire("SecurityGroupLimitExceeded", 400),
             AddressInUse => wire("InvalidIPAddress.InUse", 400),
             InsufficientFreeAddresses => wire("InsufficientFreeAddressesInSubnet", 400),
             NetworkInterfaceInUse => wire("InvalidNetworkInterface.InUse", 400),
@@ -308,6 +373,7 @@ impl ResourceKind {
             ResourceKind::VpcCidrAssociation => "InvalidVpcCidrBlockAssociationID.NotFound",
             ResourceKind::NetworkAcl => "InvalidNetworkAclID.NotFound",
             ResourceKind::SecurityGroup => "InvalidGroup.NotFound",
+            ResourceKind::SecurityGroupRule => "InvalidSecurityGroupRuleId.NotFound",
             ResourceKind::VpcPeeringConnection => "InvalidVpcPeeringConnectionID.NotFound",
             ResourceKind::Other => "InvalidID",
         }
@@ -324,6 +390,7 @@ impl ResourceKind {
             ResourceKind::VpcCidrAssociation => "InvalidVpcCidrBlockAssociationID.Malformed",
             ResourceKind::NetworkAcl => "InvalidNetworkAclId.Malformed",
             ResourceKind::SecurityGroup => "InvalidGroupId.Malformed",
+            ResourceKind::SecurityGroupRule => "InvalidSecurityGroupRuleId.Malformed",
             ResourceKind::VpcPeeringConnection => "InvalidVpcPeeringConnectionId.Malformed",
             ResourceKind::Other => "InvalidID",
         }
@@ -389,6 +456,9 @@ impl ApiError {
             }
             ResourceKind::NetworkAcl => format!("The networkAcl ID '{id}' does not exist"),
             ResourceKind::SecurityGroup => format!("The security group '{id}' does not exist"),
+            ResourceKind::SecurityGroupRule => {
+                format!("The security group rule ID '{id}' does not exist")
+            }
             ResourceKind::VpcPeeringConnection => {
                 format!("The vpcPeeringConnection ID '{id}' does not exist")
             }

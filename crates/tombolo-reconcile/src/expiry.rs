@@ -19,7 +19,6 @@ use tombolo_store::typed::Transaction;
 use tombolo_store::{StoreError, keys};
 
 use crate::folder::remove_folder;
-use crate::step::scope_of;
 use crate::transact::transact;
 use crate::{Context, builds_directory, logs_directory};
 
@@ -139,14 +138,8 @@ async fn connections(context: &Context, now: Timestamp) -> Result<(), StoreError
         .into_iter()
         .filter(|connection| connection.forgotten_at().is_some_and(|at| now >= at))
     {
-        let (region, id) = (&ended.region, &ended.id);
-        let (requester, peer) = (ended.requester.account, &ended.accepter);
         transact(&context.store, async |tx| {
-            tx.delete(&keys::connection(region, requester, &ended.asker(), id));
-            tx.delete(&keys::peering(region, peer.account, &peer.vpc, id));
-            for end in [&ended.requester, &ended.accepter] {
-                tx.delete(&keys::tags(&scope_of(&ended, end), id.as_str()));
-            }
+            tx.remove_connection(&ended);
             Ok(())
         })
         .await?;

@@ -9,7 +9,7 @@ use tombolo_domain::id::{AccountId, FleetId, VpcId, VpcPeeringConnectionId};
 use tombolo_domain::peering::{Asker, Authorization, Connection, End, Missing, State, Step};
 use tombolo_domain::vpc::Vpc;
 use tombolo_domain::{Scope, arn};
-use tombolo_store::keys::{self, ConnectionAt};
+use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
 use super::Nothing;
@@ -91,11 +91,7 @@ pub(super) async fn request(
         call.now,
         call.ids,
     );
-    tx.put(&connection)?;
-    tx.put_at(
-        &keys::peering(&scope.region, peer_account, &peer_vpc, &connection.id),
-        &ConnectionAt::of(&connection),
-    )?;
+    tx.put_delivered(&connection)?;
     Ok(connection.id)
 }
 

@@ -6,7 +6,7 @@ use ipnet::Ipv4Net;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{Consent, InvalidStep, State, Step, Transition};
+use super::{Consent, FailureReason, InvalidStep, State, Step, Transition};
 use crate::cidr;
 use crate::id::{AccountId, FleetId, IdSource, Region, VpcId, VpcPeeringConnectionId};
 use crate::vpc::Vpc;
@@ -192,6 +192,28 @@ impl Connection {
             state: state.clone(),
             history: vec![Transition { state, at: now }],
         }
+    }
+
+    /// The step that a new request between two VPCs takes, `found` being the VPC of that id that
+    /// the named account shows to EC2's operations, if it has one.
+    ///
+    /// That there is none is told like overlapping blocks, and as early, so that nobody learns by
+    /// asking what others have.
+    pub fn delivery(&mut self, found: Option<&Vpc>) -> Step {
+        let Some(vpc) = found else {
+            return Step::Fail(FailureReason::NoSuchVpc);
+        };
+        self.accepter.follow(vpc);
+        self.refused_for_overlap().unwrap_or(Step::Deliver)
+    }
+
+    /// The step of a request between two VPCs that share addresses by now.
+    pub fn refused_for_overlap(&self) -> Option<Step> {
+        let (requester, accepter) = self.overlap()?;
+        Some(Step::Fail(FailureReason::OverlappingVpcs {
+            requester,
+            accepter,
+        }))
     }
 
     /// Takes `step`, or says that the state does not allow it and changes nothing.

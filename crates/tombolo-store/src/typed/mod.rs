@@ -1,5 +1,6 @@
 //! Typed records over the bytes of a [`Store`](crate::Store): what operations and reconcilers use.
 
+mod connection;
 mod removal;
 mod transaction;
 
