@@ -1,15 +1,17 @@
 //! The link of one workload, frame by frame, from inside its network namespace.
 
-use std::fs::{self, File};
-use std::io;
+use std::fs::File;
+use std::net::Ipv4Addr;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::process::Command;
 use std::thread;
 
 use nix::errno::Errno;
 use nix::ifaddrs::getifaddrs;
 use nix::sched::{CloneFlags, setns};
 use nix::sys::socket::{
-    AddressFamily, LinkAddr, MsgFlags, SockFlag, SockProtocol, SockType, bind, recv, send, socket,
+    AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrStorage, bind, recv, send,
+    socket,
 };
 
 use crate::frame::Mac;
@@ -26,6 +28,7 @@ const FRAME: usize = 16 * 1024;
 pub struct Wire {
     socket: OwnedFd,
     mac: Mac,
+    address: Ipv4Addr,
 }
 
 impl Wire {
@@ -34,19 +37,17 @@ impl Wire {
     /// # Panics
     /// The process is gone, or this is not root.
     pub fn open(pid: u32) -> Self {
-        let namespace = File::open(namespace(pid)).expect("the process is there");
-        // A thread of its own enters the namespace; the socket stays in it.
-        let opened = thread::spawn(move || {
-            setns(namespace, CloneFlags::CLONE_NEWNET).expect("entering a namespace takes root");
-            open_here()
-        });
-        let (socket, mac) = opened.join().expect("it has not panicked");
-        Wire { socket, mac }
+        within(pid, open_here)
     }
 
     /// The interface's Ethernet address.
     pub fn mac(&self) -> Mac {
         self.mac
+    }
+
+    /// The interface's IPv4 address.
+    pub fn address(&self) -> Ipv4Addr {
+        self.address
     }
 
     /// Sends a frame as it is.
@@ -84,44 +85,45 @@ impl Wire {
 /// The process is gone, or this is not root.
 #[track_caller]
 pub fn silence(pid: u32) {
-    let mut ip = inside(pid, "ip");
-    tools::succeeds(ip.args(["route", "flush", "table", "main"]));
+    let mut enter = Command::new("nsenter");
+    enter.arg(format!("--net={}", namespace(pid)));
+    tools::succeeds(enter.args(["ip", "route", "flush", "table", "main"]));
 }
 
-/// A program inside the network namespace of a process.
-pub fn inside(pid: u32, program: &str) -> std::process::Command {
-    let mut command = std::process::Command::new("nsenter");
-    command
-        .arg(format!("--net={}", namespace(pid)))
-        .arg(program);
-    command
+/// Does something in the network namespace of a process.
+///
+/// # Panics
+/// The process is gone, or this is not root.
+pub fn within<T: Send + 'static>(pid: u32, act: impl FnOnce() -> T + Send + 'static) -> T {
+    let namespace = File::open(namespace(pid)).expect("the process is there");
+    // A thread of its own enters the namespace, and ends in it.
+    let acted = thread::spawn(move || {
+        setns(namespace, CloneFlags::CLONE_NEWNET).expect("entering a namespace takes root");
+        act()
+    });
+    acted.join().expect("it has not panicked")
 }
 
 fn namespace(pid: u32) -> String {
     format!("/proc/{pid}/ns/net")
 }
 
-fn open_here() -> (OwnedFd, Mac) {
+fn open_here() -> Wire {
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-    let socket = socket(
-        AddressFamily::Packet,
-        SockType::Raw,
-        flags,
-        SockProtocol::EthAll,
-    )
-    .expect("packet sockets take root");
-    let link = link().expect("the workload has its interface");
-    bind(socket.as_raw_fd(), &link).expect("binding a packet socket");
-    let mac = link.addr().expect("an Ethernet interface has an address");
-    (socket, mac)
-}
-
-/// The link-layer address of the interface, with its index.
-fn link() -> io::Result<LinkAddr> {
-    let mut addresses = getifaddrs()?.filter(|found| found.interface_name == INTERFACE);
-    let link = addresses.find_map(|found| found.address?.as_link_addr().copied());
-    link.ok_or_else(|| {
-        let there = fs::read_to_string("/proc/net/dev").unwrap_or_default();
-        io::Error::other(format!("no {INTERFACE} among {there}"))
-    })
+    let (family, all) = (AddressFamily::Packet, SockProtocol::EthAll);
+    let socket = socket(family, SockType::Raw, flags, all).expect("packet sockets take root");
+    let addresses = getifaddrs().expect("listing addresses");
+    let addresses: Vec<SockaddrStorage> = addresses
+        .filter(|found| found.interface_name == INTERFACE)
+        .filter_map(|found| found.address)
+        .collect();
+    let link = addresses.iter().find_map(SockaddrStorage::as_link_addr);
+    let link = link.expect("the workload has its interface");
+    bind(socket.as_raw_fd(), link).expect("binding a packet socket");
+    let address = addresses.iter().find_map(SockaddrStorage::as_sockaddr_in);
+    Wire {
+        socket,
+        mac: link.addr().expect("an Ethernet interface has an address"),
+        address: address.expect("the interface has an address").ip(),
+    }
 }

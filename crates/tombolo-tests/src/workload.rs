@@ -23,23 +23,38 @@ impl Workload {
     /// Makes one at `address` of an account's VPC, by `tombolo run`.
     #[track_caller]
     pub fn start(server: &impl Server, account: &str, vpc: &str, address: Ipv4Addr) -> Self {
-        let hold = ["sh", "-c", "echo process $$; exec sleep infinity"];
-        let program = Program::run_as(server, account, vpc, &address.to_string(), &hold);
+        Workload::start_with(server, account, vpc, address, &[])
+    }
+
+    /// Makes one with more options of `tombolo run`.
+    #[track_caller]
+    pub fn start_with(
+        server: &impl Server,
+        account: &str,
+        vpc: &str,
+        address: Ipv4Addr,
+        options: &[&str],
+    ) -> Self {
+        let mut run = server.command(&["run", "--account", account, "--vpc", vpc]);
+        run.args(["--address", &address.to_string()]).args(options);
+        run.args(["--", "sh", "-c", "echo process $$; exec sleep infinity"]);
+        let program = Program::start(&mut run);
         let said = program.until_it_prints("process ");
         let pid = said.trim_start_matches("process ").parse();
         let pid = pid.expect("$$ is a process id");
         Workload {
             _program: Some(program),
-            ..Workload::of(pid, address)
+            ..Workload::of(pid)
         }
     }
 
     /// The one that process `pid` is in, and that somebody else takes away.
     #[track_caller]
-    pub fn of(pid: u32, address: Ipv4Addr) -> Self {
+    pub fn of(pid: u32) -> Self {
+        let wire = Wire::open(pid);
         Workload {
-            address,
-            wire: Wire::open(pid),
+            address: wire.address(),
+            wire,
             pid,
             _program: None,
         }
@@ -49,5 +64,10 @@ impl Workload {
     #[track_caller]
     pub fn silence(&self) {
         wire::silence(self.pid);
+    }
+
+    /// Does something in its network namespace, such as opening a socket, which stays in there.
+    pub fn within<T: Send + 'static>(&self, act: impl FnOnce() -> T + Send + 'static) -> T {
+        wire::within(self.pid, act)
     }
 }
