@@ -17,6 +17,7 @@ use tombolo_domain::id::{
     SecurityGroupId, SubnetId, VpcId, VpcPeeringConnectionId,
 };
 use tombolo_domain::peering::{Asker, Authorization, Connection};
+use tombolo_domain::repair::RepairRecord;
 use tombolo_domain::tag::Tags;
 use tombolo_domain::vpc::{NetworkInterface, RouteTable, SecurityGroup, Subnet, Vpc};
 use tombolo_domain::{Scope, Timestamp};
@@ -70,6 +71,9 @@ pub enum Kind {
     /// `fleet-event/SCOPE/FLEET/TIME-EVENT` → [`FleetEvent`]. Hundreds a fleet; the newest first,
     /// since TIME counts down.
     FleetEvent,
+    /// `repair/TIME-EVENT` → [`RepairRecord`]. The newest [`KEPT`](tombolo_domain::repair::KEPT);
+    /// the newest first, since TIME counts down.
+    Repair,
     /// `build/SCOPE/BUILD` → [`Build`]. Tens.
     Build,
     /// `vpc-number` → the last number that is reserved for VPCs, route tables and security groups;
@@ -105,6 +109,7 @@ impl Kind {
             Kind::Fleet => "fleet",
             Kind::Instance => "instance",
             Kind::FleetEvent => "fleet-event",
+            Kind::Repair => "repair",
             Kind::Build => "build",
             Kind::VpcNumber => "vpc-number",
             Kind::FleetBlockChoice => "fleet-block-choice",
@@ -227,6 +232,11 @@ pub trait Stored: Serialize + DeserializeOwned + Send + Sync {
     fn place(&self) -> Option<Place<'_>> {
         None
     }
+
+    /// The ids of what is kept within the record and may have tags of its own.
+    fn parts(&self) -> Vec<&str> {
+        Vec::new()
+    }
 }
 
 /// Where a record is that is kept under a VPC, and so cannot be found by its id alone.
@@ -342,6 +352,13 @@ fn fleet_event(event: &FleetEvent) -> Key<FleetEvent> {
     )
 }
 
+/// A repair, kept as a fleet's events are: the newest first.
+fn repair(record: &RepairRecord) -> Key<RepairRecord> {
+    let RepairRecord { id, at, .. } = record;
+    let time = countdown(*at);
+    key!(Repair, format_args!("{time:016x}-{id}"))
+}
+
 /// Where the events of time `at` start, behind the prefix of [`fleet_events`].
 pub fn fleet_events_at(at: Timestamp) -> String {
     format!("{:016x}", countdown(at))
@@ -421,6 +438,8 @@ prefixes! {
     instances_of(scope: &Scope, fleet: &FleetId) -> Instance = Instance, scope.region, scope.account, fleet;
     /// The events of a fleet, the newest first.
     fleet_events(scope: &Scope, fleet: &FleetId) -> FleetEvent = FleetEvent, scope.region, scope.account, fleet;
+    /// The repairs, the newest first.
+    repairs() -> RepairRecord = Repair;
     /// Every build.
     all_builds() -> Build = Build;
     /// The builds of an account in a Region.
@@ -439,11 +458,16 @@ macro_rules! stored {
 }
 
 macro_rules! stored_in_vpc {
-    ($($type:ty => $key:path;)*) => {
+    ($($type:ty => $key:path $(, |$record:ident| $parts:expr)?;)*) => {
         $(impl Stored for $type {
             fn key(&self) -> Key<Self> {
                 $key(&self.scope, &self.vpc, &self.id)
             }
+
+            $(fn parts(&self) -> Vec<&str> {
+                let $record = self;
+                $parts
+            })?
 
             fn place(&self) -> Option<Place<'_>> {
                 Some(Place { scope: &self.scope, vpc: &self.vpc, id: self.id.as_str() })
@@ -463,6 +487,7 @@ stored! {
     Fleet => |f| fleet(&f.scope, &f.id);
     Instance => |i| instance(&i.scope, &i.fleet, &i.id);
     FleetEvent => |e| fleet_event(e);
+    RepairRecord => |r| repair(r);
     Build => |b| build(&b.scope, &b.id);
 }
 
@@ -470,5 +495,5 @@ stored_in_vpc! {
     Subnet => subnet;
     NetworkInterface => interface;
     RouteTable => route_table;
-    SecurityGroup => security_group;
+    SecurityGroup => security_group, |g| g.rules.iter().map(|rule| rule.id.as_str()).collect();
 }
