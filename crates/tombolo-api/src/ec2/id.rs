@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use tombolo_domain::id::{
     NetworkAclId, NetworkInterfaceId, RouteTableAssociationId, RouteTableId, SecurityGroupId,
-    SubnetId, VpcCidrAssociationId, VpcId, VpcPeeringConnectionId,
+    SecurityGroupRuleId, SubnetId, VpcCidrAssociationId, VpcId, VpcPeeringConnectionId,
 };
 
 use crate::error::{ApiError, ResourceKind};
@@ -58,6 +58,7 @@ tagged_ids! {
     NetworkInterfaceId: NetworkInterface, "network-interface";
     RouteTableId: RouteTable, "route-table";
     SecurityGroupId: SecurityGroup, "security-group";
+    SecurityGroupRuleId: SecurityGroupRule, "security-group-rule";
     VpcPeeringConnectionId: VpcPeeringConnection, "vpc-peering-connection";
 }
 

@@ -1,4 +1,11 @@
-//! CreateNetworkInterface, DescribeNetworkInterfaces and DeleteNetworkInterface.
+//! CreateNetworkInterface, DescribeNetworkInterfaces and DeleteNetworkInterface. What changes an
+//! interface is in [`attribute`].
+
+mod attribute;
+
+pub(crate) use attribute::{
+    describe_network_interface_attribute, modify_network_interface_attribute,
+};
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -63,8 +70,7 @@ pub(crate) async fn create_network_interface(
 ) -> Result<Created, ApiError> {
     input.others.refuse()?;
     let address = wanted_address(&input)?;
-    let groups = input.groups.iter().map(|group| id::parse(group));
-    let groups: Vec<SecurityGroupId> = groups.collect::<Result<_, _>>()?;
+    let groups = wanted_groups(call, &input.groups)?;
     let description = input.description.unwrap_or_default();
     let (vpc, subnet) = own::subnet(tx, call, &input.subnet_id).await?;
 
@@ -124,6 +130,29 @@ async fn made_before(
             "The client token was used to make network interface {} with other parameters; use \
              another token.",
             before.id
+        ),
+    ))
+}
+
+/// The security groups asked for, each once.
+fn wanted_groups(call: &Call<'_>, texts: &[String]) -> Result<Vec<SecurityGroupId>, ApiError> {
+    let mut groups: Vec<SecurityGroupId> = Vec::with_capacity(texts.len());
+    for text in texts {
+        let group = id::parse(text)?;
+        if !groups.contains(&group) {
+            groups.push(group);
+        }
+    }
+    let most = call.settings.quotas.security_groups_per_interface;
+    if groups.len() <= most {
+        return Ok(groups);
+    }
+    Err(ApiError::new(
+        ErrorKind::SecurityGroupsPerInterfaceLimitExceeded,
+        format!(
+            "The maximum number of security groups per interface has been reached: {} were given, \
+             and the quota is {most}.",
+            groups.len()
         ),
     ))
 }

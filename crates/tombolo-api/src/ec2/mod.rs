@@ -25,11 +25,19 @@ mod vpc;
 mod zone;
 
 pub(crate) use interface::{
-    create_network_interface, delete_network_interface, describe_network_interfaces,
+    create_network_interface, delete_network_interface, describe_network_interface_attribute,
+    describe_network_interfaces, modify_network_interface_attribute,
 };
 pub(crate) use peering::describe_vpc_peering_connections;
 pub(crate) use route_table::describe_route_tables;
-pub(crate) use security_group::describe_security_groups;
+pub(crate) use security_group::{
+    authorize_security_group_egress, authorize_security_group_ingress, create_security_group,
+    delete_security_group, describe_security_group_references, describe_security_group_rules,
+    describe_security_groups, describe_stale_security_groups, modify_security_group_rules,
+    revoke_security_group_egress, revoke_security_group_ingress,
+    update_security_group_rule_descriptions_egress,
+    update_security_group_rule_descriptions_ingress,
+};
 pub(crate) use subnet::{create_subnet, delete_subnet, describe_subnets};
 pub(crate) use tag_operations::{create_tags, delete_tags, describe_tags};
 pub(crate) use vpc::{create_vpc, delete_vpc, describe_vpcs};

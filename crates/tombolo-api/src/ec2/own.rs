@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 
 use serde::de::DeserializeOwned;
 use tombolo_domain::Scope;
-use tombolo_domain::id::{NetworkInterfaceId, RouteTableId, SecurityGroupId, SubnetId, VpcId};
+use tombolo_domain::id::{
+    NetworkInterfaceId, RouteTableId, SecurityGroupId, SecurityGroupRuleId, SubnetId, VpcId,
+};
 use tombolo_domain::vpc::{NetworkInterface, RouteTable, SecurityGroup, Subnet, Vpc};
 use tombolo_store::keys::{self, Key};
 use tombolo_store::typed::Transaction;
@@ -66,6 +68,29 @@ pub(super) async fn security_group(
     let id: SecurityGroupId = id::parse(text)?;
     let (_, group) = in_vpc(tx, call, id, keys::security_group).await?;
     Ok(group)
+}
+
+/// The security group that has the rule.
+///
+/// Rules are kept in their groups, so this looks through the caller's; the commit depends on the
+/// one that it finds.
+pub(super) async fn group_of_rule(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    text: &str,
+) -> Result<SecurityGroup, ApiError> {
+    let id: SecurityGroupRuleId = id::parse(text)?;
+    let has_rule = |group: &SecurityGroup| group.rules.iter().any(|rule| rule.id == id);
+    let vpcs = vpc_ids(tx, call).await?;
+    let groups = tx.peek(&keys::security_groups(&call.scope())).await?;
+    let mut visible = groups.iter().filter(|group| vpcs.contains(&group.vpc));
+    if let Some(SecurityGroup { scope, vpc, id, .. }) = visible.find(|group| has_rule(group))
+        && let Some(group) = tx.get(&keys::security_group(scope, vpc, id)).await?
+        && has_rule(&group)
+    {
+        return Ok(group);
+    }
+    Err(ApiError::no_such(SecurityGroupRuleId::KIND, id))
 }
 
 /// All VPCs, only to be shown: the commit does not depend on them.

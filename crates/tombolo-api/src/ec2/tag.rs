@@ -25,7 +25,7 @@ pub(super) struct Tag {
 }
 
 /// Tags for what an operation makes.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct TagSpecification {
     resource_type: Option<String>,

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use tombolo_domain::id::{
-    NetworkInterfaceId, RouteTableId, SecurityGroupId, SubnetId, VpcId, VpcPeeringConnectionId,
+    NetworkInterfaceId, RouteTableId, SecurityGroupId, SecurityGroupRuleId, SubnetId, VpcId,
+    VpcPeeringConnectionId,
 };
 use tombolo_domain::tag::Tags;
 use tombolo_store::keys;
@@ -155,6 +156,7 @@ async fn require(tx: &mut Transaction, call: &Call<'_>, id: &str) -> Result<(), 
         Some(NetworkInterfaceId::TYPE) => own::interface(tx, call, id).await.map(drop),
         Some(RouteTableId::TYPE) => own::route_table(tx, call, id).await.map(drop),
         Some(SecurityGroupId::TYPE) => own::security_group(tx, call, id).await.map(drop),
+        Some(SecurityGroupRuleId::TYPE) => own::group_of_rule(tx, call, id).await.map(drop),
         Some(VpcPeeringConnectionId::TYPE) => peering::own(tx, call, id).await.map(drop),
         _ => Err(ApiError::new(
             ErrorKind::InvalidId,

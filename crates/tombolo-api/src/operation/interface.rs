@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-use tombolo_domain::id::{IdSource, NetworkInterfaceId, SecurityGroupId};
+use tombolo_domain::id::{IdSource, NetworkInterfaceId, SecurityGroupId, VpcId};
 use tombolo_domain::vpc::{Attachment, MacAddress, NetworkInterface, Subnet, Vpc};
-use tombolo_domain::{Timestamp, cidr};
+use tombolo_domain::{Scope, Timestamp, cidr};
 use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
@@ -115,35 +115,42 @@ async fn groups_or_default(
     vpc: &Vpc,
     wanted: Vec<SecurityGroupId>,
 ) -> Result<Vec<SecurityGroupId>, ApiError> {
-    let mut groups: Vec<SecurityGroupId> = Vec::with_capacity(wanted.len().max(1));
-    for id in wanted {
-        let key = keys::security_group(&vpc.scope, &vpc.id, &id);
+    if !wanted.is_empty() {
+        require_groups(tx, &vpc.scope, &vpc.id, &wanted).await?;
+        return Ok(wanted);
+    }
+    // The default group goes only together with the VPC, which the commit depends on already.
+    let all = tx
+        .peek(&keys::security_groups_of(&vpc.scope, &vpc.id))
+        .await?;
+    let default = all.into_iter().find(|group| group.is_default());
+    let default = default.ok_or_else(|| {
+        ApiError::internal(
+            "reading a VPC's default security group",
+            format!("VPC {} has none", vpc.id),
+        )
+    })?;
+    Ok(vec![default.id])
+}
+
+/// Requires that all are groups of the VPC. The commit depends on it.
+///
+/// # Errors
+/// [`ErrorKind::NotFound`] for one that is not.
+pub(crate) async fn require_groups(
+    tx: &mut Transaction,
+    scope: &Scope,
+    vpc: &VpcId,
+    groups: &[SecurityGroupId],
+) -> Result<(), ApiError> {
+    for id in groups {
+        let key = keys::security_group(scope, vpc, id);
         if tx.get(&key).await?.is_none() {
             return Err(ApiError::new(
                 ErrorKind::NotFound(ResourceKind::SecurityGroup),
-                format!(
-                    "The security group '{id}' does not exist in VPC '{}'",
-                    vpc.id
-                ),
+                format!("The security group '{id}' does not exist in VPC '{vpc}'"),
             ));
         }
-        if !groups.contains(&id) {
-            groups.push(id);
-        }
     }
-    if groups.is_empty() {
-        // The default group goes only together with the VPC, which the commit depends on already.
-        let all = tx
-            .peek(&keys::security_groups_of(&vpc.scope, &vpc.id))
-            .await?;
-        let default = all.into_iter().find(|group| group.is_default());
-        let default = default.ok_or_else(|| {
-            ApiError::internal(
-                "reading a VPC's default security group",
-                format!("VPC {} has none", vpc.id),
-            )
-        })?;
-        groups.push(default.id);
-    }
-    Ok(groups)
+    Ok(())
 }

@@ -90,9 +90,32 @@ impl SecurityGroup {
     }
 
     /// Takes away the rules that `connection` made, and no other.
-    pub fn remove_rules_of(&mut self, connection: &VpcPeeringConnectionId) {
+    pub fn remove_rules_of(
+        &mut self,
+        connection: &VpcPeeringConnectionId,
+    ) -> Vec<SecurityGroupRule> {
+        self.remove_rules(|rule| rule.made_by.as_ref() == Some(connection))
+    }
+
+    /// Takes away the rules that are `unwanted`.
+    pub fn remove_rules(
+        &mut self,
+        unwanted: impl Fn(&SecurityGroupRule) -> bool,
+    ) -> Vec<SecurityGroupRule> {
+        self.rules.extract_if(.., |rule| unwanted(rule)).collect()
+    }
+
+    /// The rules of one direction.
+    pub fn rules_of(&self, direction: RuleDirection) -> impl Iterator<Item = &SecurityGroupRule> {
+        let rules = self.rules.iter();
+        rules.filter(move |rule| rule.direction == direction)
+    }
+
+    /// Whether a rule names `group`.
+    pub fn refers_to(&self, group: &SecurityGroupId) -> bool {
         self.rules
-            .retain(|rule| rule.made_by.as_ref() != Some(connection));
+            .iter()
+            .any(|rule| rule.peer.group() == Some(group))
     }
 }
 
@@ -112,6 +135,15 @@ pub struct SecurityGroupRule {
     pub description: Option<String>,
     /// The connection that made this rule and will take it back, if a person did not.
     pub made_by: Option<VpcPeeringConnectionId>,
+}
+
+impl SecurityGroupRule {
+    /// Whether both let the same packets pass. Ids, descriptions and who made them do not count.
+    pub fn says_same_as(&self, other: &SecurityGroupRule) -> bool {
+        self.direction == other.direction
+            && self.protocol == other.protocol
+            && self.peer.is_same_as(&other.peer)
+    }
 }
 
 /// In or out of a network interface.
@@ -176,6 +208,26 @@ pub enum Peer {
     Group(SecurityGroupId),
     /// The interfaces that carry a group of a VPC that this one is peered with.
     PeeredGroup(PeeredGroup),
+}
+
+impl Peer {
+    /// The group, if it is one.
+    pub fn group(&self) -> Option<&SecurityGroupId> {
+        match self {
+            Peer::Cidr(_) => None,
+            Peer::Group(group) => Some(group),
+            Peer::PeeredGroup(peered) => Some(&peered.group),
+        }
+    }
+
+    /// Whether both are the same addresses or the same group, whichever connection led to it when
+    /// the rule was written.
+    pub fn is_same_as(&self, other: &Peer) -> bool {
+        match (self, other) {
+            (Peer::Cidr(one), Peer::Cidr(other)) => one == other,
+            (one, other) => one.group().is_some() && one.group() == other.group(),
+        }
+    }
 }
 
 /// A group of another VPC. It counts while the connection is active and the group is there;

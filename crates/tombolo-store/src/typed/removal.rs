@@ -8,12 +8,15 @@ use crate::StoreError;
 use crate::keys::{self, Place, Stored};
 
 impl Transaction {
-    /// Deletes a record. One that is kept under a VPC takes its tags along, and the entry that
-    /// finds it by its id.
+    /// Deletes a record. One that is kept under a VPC takes along its tags, those of its parts, and
+    /// the entry that finds it by its id.
     pub fn remove<T: Stored>(&mut self, record: &T) {
         if let Some(Place { scope, id, .. }) = record.place() {
             self.delete(&keys::located(scope, id));
             self.delete(&keys::tags(scope, id));
+            for part in record.parts() {
+                self.delete(&keys::tags(scope, part));
+            }
         }
         self.delete(&record.key());
     }

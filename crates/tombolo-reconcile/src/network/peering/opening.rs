@@ -73,7 +73,9 @@ pub(super) async fn close(tx: &mut Transaction, connection: &Connection) -> Resu
         }
         let scope = scope_of(connection, end);
         for mut group in tx.list(&keys::security_groups_of(&scope, &end.vpc)).await? {
-            group.remove_rules_of(&connection.id);
+            for rule in group.remove_rules_of(&connection.id) {
+                tx.delete(&keys::tags(&scope, rule.id.as_str()));
+            }
             tx.put(&group)?;
         }
     }

@@ -1,0 +1,169 @@
+//! ModifyNetworkInterfaceAttribute and DescribeNetworkInterfaceAttribute.
+
+use serde::{Deserialize, Serialize};
+use tombolo_domain::id::{NetworkInterfaceId, SecurityGroupId};
+use tombolo_domain::vpc::NetworkInterface;
+use tombolo_store::typed::Transaction;
+
+use super::{AttachmentView, Context, GroupIdentifier, InterfaceView};
+use crate::ec2::refuse::{Others, invalid_value, unsupported};
+use crate::ec2::{Nothing, own};
+use crate::error::{ApiError, ErrorKind};
+use crate::operation::{self, Call};
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Modify {
+    network_interface_id: String,
+    description: Option<Text>,
+    source_dest_check: Option<Flag>,
+    #[serde(default)]
+    groups: Vec<String>,
+    #[serde(flatten)]
+    others: Others,
+}
+
+/// EC2's AttributeValue.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Text {
+    value: Option<String>,
+}
+
+/// EC2's AttributeBooleanValue.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Flag {
+    value: Option<bool>,
+}
+
+/// What one request changes.
+enum Change {
+    Description(String),
+    SourceDestCheck(bool),
+    Groups(Vec<SecurityGroupId>),
+}
+
+/// Changes one attribute of a network interface. Another set of security groups decides about the
+/// next packet, also of flows that are running.
+pub(crate) async fn modify_network_interface_attribute(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    input: Modify,
+) -> Result<Nothing, ApiError> {
+    input.others.refuse()?;
+    let change = change(call, &input)?;
+    let mut interface = own::interface(tx, call, &input.network_interface_id).await?;
+    match change {
+        Change::Description(description) => interface.description = description,
+        Change::Groups(groups) => {
+            let NetworkInterface { scope, vpc, .. } = &interface;
+            operation::interface::require_groups(tx, scope, vpc, &groups).await?;
+            interface.groups = groups;
+        }
+        // It is on for every interface.
+        Change::SourceDestCheck(true) => {}
+        Change::SourceDestCheck(false) => {
+            return Err(unsupported(
+                "SourceDestCheck cannot be turned off: no interface of Tombolo's sends packets \
+                 from another's address.",
+            ));
+        }
+    }
+    tx.put(&interface)?;
+    Ok(Nothing {})
+}
+
+/// The only attribute that the request names.
+fn change(call: &Call<'_>, input: &Modify) -> Result<Change, ApiError> {
+    let combination = |why| Err(ApiError::new(ErrorKind::InvalidParameterCombination, why));
+    match (
+        &input.description,
+        &input.source_dest_check,
+        &input.groups[..],
+    ) {
+        (Some(description), None, []) => {
+            let description = description.value.clone();
+            Ok(Change::Description(description.unwrap_or_default()))
+        }
+        (None, Some(check), []) => {
+            let check = check.value;
+            let check = check.ok_or_else(|| ApiError::missing_parameter("sourceDestCheck"))?;
+            Ok(Change::SourceDestCheck(check))
+        }
+        (None, None, []) => combination(
+            "No attributes specified. Give one of Description, Groups and SourceDestCheck.",
+        ),
+        (None, None, groups) => Ok(Change::Groups(super::wanted_groups(call, groups)?)),
+        _ => combination(
+            "Fields for multiple attribute types specified. Change one attribute at a time.",
+        ),
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct DescribeAttribute {
+    network_interface_id: String,
+    attribute: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct DescribedAttribute {
+    network_interface_id: NetworkInterfaceId,
+    #[serde(flatten)]
+    attribute: Attribute,
+}
+
+/// The attribute that was asked for, as the member of its name.
+#[derive(Debug, Serialize)]
+enum Attribute {
+    Attachment(Option<AttachmentView>),
+    Description(Text),
+    Groups(Vec<GroupIdentifier>),
+    SourceDestCheck(Flag),
+    AssociatePublicIpAddress(bool),
+}
+
+/// One attribute of a network interface.
+pub(crate) async fn describe_network_interface_attribute(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    input: DescribeAttribute,
+) -> Result<DescribedAttribute, ApiError> {
+    let Some(name) = input.attribute.as_deref() else {
+        return Err(ApiError::missing_parameter("attribute"));
+    };
+    let interface = own::interface(tx, call, &input.network_interface_id).await?;
+    let InterfaceView {
+        network_interface_id,
+        attachment,
+        description,
+        groups,
+        source_dest_check,
+        ..
+    } = Context::of_one(tx, &interface).await?.view(interface);
+    let attribute = match name {
+        "attachment" => Attribute::Attachment(attachment),
+        "description" => Attribute::Description(Text {
+            value: Some(description),
+        }),
+        "groupSet" => Attribute::Groups(groups),
+        "sourceDestCheck" => Attribute::SourceDestCheck(Flag {
+            value: Some(source_dest_check),
+        }),
+        "associatePublicIpAddress" => Attribute::AssociatePublicIpAddress(false),
+        other => {
+            return Err(invalid_value(
+                "attribute",
+                other,
+                "A network interface has no such attribute.",
+            ));
+        }
+    };
+    Ok(DescribedAttribute {
+        network_interface_id,
+        attribute,
+    })
+}

@@ -1,0 +1,80 @@
+//! DeleteSecurityGroup.
+
+use serde::{Deserialize, Serialize};
+use tombolo_domain::id::SecurityGroupId;
+use tombolo_domain::vpc::SecurityGroup;
+use tombolo_store::keys;
+use tombolo_store::typed::Transaction;
+
+use super::named::NamedGroup;
+use crate::error::{ApiError, ErrorKind};
+use crate::operation::Call;
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Delete {
+    #[serde(flatten)]
+    group: NamedGroup,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Deleted {
+    r#return: bool,
+    group_id: SecurityGroupId,
+}
+
+/// Deletes a group that no interface carries and no rule of the VPC names. Rules of peered VPCs
+/// that name it become stale: another account cannot hold it.
+pub(crate) async fn delete_security_group(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    input: Delete,
+) -> Result<Deleted, ApiError> {
+    let group = input.group.find(tx, call).await?;
+    if group.is_default() {
+        return Err(ApiError::new(
+            ErrorKind::CannotDelete,
+            format!(
+                "the specified group: \"{}\" name: \"default\" cannot be deleted by a user; it goes \
+                 with its VPC",
+                group.id
+            ),
+        ));
+    }
+    if let Some(dependent) = dependent(tx, &group).await? {
+        return Err(ApiError::new(
+            ErrorKind::DependencyViolation,
+            format!("resource {} has a dependent object: {dependent}", group.id),
+        ));
+    }
+    tx.remove(&group);
+    Ok(Deleted {
+        r#return: true,
+        group_id: group.id,
+    })
+}
+
+/// What needs the group, and what to do about it.
+async fn dependent(
+    tx: &mut Transaction,
+    group: &SecurityGroup,
+) -> Result<Option<String>, ApiError> {
+    let SecurityGroup { scope, vpc, id, .. } = group;
+    let interfaces = tx.list(&keys::interfaces_of(scope, vpc)).await?;
+    let mut interfaces = interfaces.iter();
+    if let Some(interface) = interfaces.find(|interface| interface.groups.contains(id)) {
+        return Ok(Some(format!(
+            "network interface {} carries it; give that another group first",
+            interface.id
+        )));
+    }
+    let groups = tx.list(&keys::security_groups_of(scope, vpc)).await?;
+    let mut others = groups.iter().filter(|other| other.id != *id);
+    let other = others.find(|other| other.refers_to(id));
+    Ok(other.map(|other| {
+        format!(
+            "a rule of security group {} names it; revoke that first",
+            other.id
+        )
+    }))
+}

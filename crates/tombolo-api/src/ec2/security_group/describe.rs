@@ -1,0 +1,211 @@
+//! DescribeSecurityGroups.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use tombolo_domain::id::{AccountId, SecurityGroupId, VpcId};
+use tombolo_domain::vpc::{RuleDirection, SecurityGroup};
+use tombolo_store::keys;
+use tombolo_store::typed::Transaction;
+
+use super::arn;
+use super::peering::ActivePeerings;
+use super::permission_view::{self, PairView, PermissionView};
+use crate::ec2::filter::{Field, Filtered};
+use crate::ec2::own;
+use crate::ec2::refuse::unsupported;
+use crate::ec2::select::{Selection, Shown};
+use crate::ec2::tag::{Tag, TagsOf};
+use crate::error::ApiError;
+use crate::operation::Call;
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Describe {
+    #[serde(default)]
+    group_ids: Vec<String>,
+    #[serde(default)]
+    group_names: Vec<String>,
+    #[serde(flatten)]
+    selection: Selection,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Described {
+    security_groups: Vec<GroupView>,
+    next_token: Option<String>,
+}
+
+/// The security groups of the caller's VPCs.
+pub(crate) async fn describe_security_groups(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    input: Describe,
+) -> Result<Described, ApiError> {
+    if !input.group_names.is_empty() {
+        return Err(unsupported(
+            "GroupNames names security groups of a default VPC, and Tombolo makes none. Use \
+             GroupIds, or the filters group-name and vpc-id.",
+        ));
+    }
+    let vpcs = own::vpc_ids(tx, call).await?;
+    let peerings = ActivePeerings::of_all(tx, call).await?;
+    let mut tags = TagsOf::read(tx, call).await?;
+    let mut groups = tx.peek(&keys::security_groups(&call.scope())).await?;
+    groups.retain(|group| vpcs.contains(&group.vpc));
+    let names: BTreeMap<SecurityGroupId, String> = groups
+        .iter()
+        .map(|group| (group.id.clone(), group.name.clone()))
+        .collect();
+    let all = groups.into_iter().map(|group| {
+        let tags = tags.take(&group.id);
+        GroupView::new(group, tags, &peerings, &names)
+    });
+    let ids = ("groupIds", &input.group_ids[..]);
+    let page = input
+        .selection
+        .named(call, "DescribeSecurityGroups", ids, all.collect())?;
+    Ok(Described {
+        security_groups: page.items,
+        next_token: page.next_token,
+    })
+}
+
+/// EC2's SecurityGroup.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct GroupView {
+    group_id: SecurityGroupId,
+    group_name: String,
+    description: String,
+    vpc_id: VpcId,
+    owner_id: AccountId,
+    security_group_arn: String,
+    #[serde(rename = "IpPermissions")]
+    ingress: Permissions,
+    #[serde(rename = "IpPermissionsEgress")]
+    egress: Permissions,
+    tags: Vec<Tag>,
+}
+
+/// The rules of one direction.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+struct Permissions {
+    all: Vec<PermissionView>,
+    /// The names of the groups in them, for the filter only: EC2 shows none in a VPC.
+    #[serde(skip)]
+    group_names: Vec<String>,
+}
+
+impl GroupView {
+    fn new(
+        group: SecurityGroup,
+        tags: Vec<Tag>,
+        peerings: &ActivePeerings,
+        names: &BTreeMap<SecurityGroupId, String>,
+    ) -> Self {
+        let permissions = |direction| {
+            let rules = group.rules_of(direction);
+            let named = group
+                .rules_of(direction)
+                .filter_map(|rule| rule.peer.group());
+            Permissions {
+                all: permission_view::together(&group, rules, peerings),
+                group_names: named.filter_map(|id| names.get(id).cloned()).collect(),
+            }
+        };
+        GroupView {
+            ingress: permissions(RuleDirection::Ingress),
+            egress: permissions(RuleDirection::Egress),
+            security_group_arn: arn(&group),
+            owner_id: group.scope.account,
+            tags,
+            group_id: group.id,
+            group_name: group.name,
+            description: group.description,
+            vpc_id: group.vpc,
+        }
+    }
+}
+
+impl Permissions {
+    fn cidrs(&self) -> Vec<String> {
+        let ranges = self.all.iter().flat_map(|one| &one.ip_ranges);
+        ranges.map(|range| range.cidr_ip.clone()).collect()
+    }
+
+    fn from_ports(&self) -> Vec<String> {
+        let ports = self.all.iter().filter_map(|one| one.from_port);
+        ports.map(|port| port.to_string()).collect()
+    }
+
+    fn to_ports(&self) -> Vec<String> {
+        let ports = self.all.iter().filter_map(|one| one.to_port);
+        ports.map(|port| port.to_string()).collect()
+    }
+
+    fn pairs(&self, read: fn(&PairView) -> String) -> Vec<String> {
+        let pairs = self.all.iter().flat_map(|one| &one.user_id_group_pairs);
+        pairs.map(read).collect()
+    }
+
+    fn group_ids(&self) -> Vec<String> {
+        self.pairs(|pair| pair.group_id.to_string())
+    }
+
+    fn user_ids(&self) -> Vec<String> {
+        self.pairs(|pair| pair.user_id.to_string())
+    }
+
+    fn protocols(&self) -> Vec<String> {
+        let permissions = self.all.iter();
+        permissions.map(|one| one.ip_protocol.clone()).collect()
+    }
+}
+
+impl Filtered for GroupView {
+    const FIELDS: &'static [Field<Self>] = &[
+        ("description", |g| vec![g.description.clone()]),
+        ("egress.ip-permission.cidr", |g| g.egress.cidrs()),
+        ("egress.ip-permission.from-port", |g| g.egress.from_ports()),
+        ("egress.ip-permission.group-id", |g| g.egress.group_ids()),
+        ("egress.ip-permission.group-name", |g| {
+            g.egress.group_names.clone()
+        }),
+        // No rule has an IPv6 range or a prefix list.
+        ("egress.ip-permission.ipv6-cidr", |_| Vec::new()),
+        ("egress.ip-permission.prefix-list-id", |_| Vec::new()),
+        ("egress.ip-permission.protocol", |g| g.egress.protocols()),
+        ("egress.ip-permission.to-port", |g| g.egress.to_ports()),
+        ("egress.ip-permission.user-id", |g| g.egress.user_ids()),
+        ("group-id", |g| vec![g.group_id.to_string()]),
+        ("group-name", |g| vec![g.group_name.clone()]),
+        ("ip-permission.cidr", |g| g.ingress.cidrs()),
+        ("ip-permission.from-port", |g| g.ingress.from_ports()),
+        ("ip-permission.group-id", |g| g.ingress.group_ids()),
+        ("ip-permission.group-name", |g| {
+            g.ingress.group_names.clone()
+        }),
+        ("ip-permission.ipv6-cidr", |_| Vec::new()),
+        ("ip-permission.prefix-list-id", |_| Vec::new()),
+        ("ip-permission.protocol", |g| g.ingress.protocols()),
+        ("ip-permission.to-port", |g| g.ingress.to_ports()),
+        ("ip-permission.user-id", |g| g.ingress.user_ids()),
+        ("owner-id", |g| vec![g.owner_id.to_string()]),
+        ("vpc-id", |g| vec![g.vpc_id.to_string()]),
+    ];
+
+    fn tags(&self) -> &[Tag] {
+        &self.tags
+    }
+}
+
+impl Shown for GroupView {
+    type Id = SecurityGroupId;
+
+    fn id(&self) -> &SecurityGroupId {
+        &self.group_id
+    }
+}

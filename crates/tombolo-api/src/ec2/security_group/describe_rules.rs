@@ -1,0 +1,57 @@
+//! DescribeSecurityGroupRules.
+
+use serde::{Deserialize, Serialize};
+use tombolo_store::keys;
+use tombolo_store::typed::Transaction;
+
+use super::peering::ActivePeerings;
+use super::rule::RuleView;
+use crate::ec2::own;
+use crate::ec2::select::Selection;
+use crate::ec2::tag::TagsOf;
+use crate::error::ApiError;
+use crate::operation::Call;
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct DescribeRules {
+    #[serde(default)]
+    security_group_rule_ids: Vec<String>,
+    #[serde(flatten)]
+    selection: Selection,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct DescribedRules {
+    security_group_rules: Vec<RuleView>,
+    next_token: Option<String>,
+}
+
+/// The rules of the security groups of the caller's VPCs.
+pub(crate) async fn describe_security_group_rules(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    input: DescribeRules,
+) -> Result<DescribedRules, ApiError> {
+    let vpcs = own::vpc_ids(tx, call).await?;
+    let peerings = ActivePeerings::of_all(tx, call).await?;
+    let mut tags = TagsOf::read(tx, call).await?;
+    let mut views = Vec::new();
+    for group in tx.peek(&keys::security_groups(&call.scope())).await? {
+        if vpcs.contains(&group.vpc) {
+            let rules = group.rules.iter();
+            views.extend(
+                rules.map(|rule| RuleView::new(&group, rule, &peerings, tags.take(&rule.id))),
+            );
+        }
+    }
+    let ids = ("securityGroupRuleIds", &input.security_group_rule_ids[..]);
+    let page = input
+        .selection
+        .named(call, "DescribeSecurityGroupRules", ids, views)?;
+    Ok(DescribedRules {
+        security_group_rules: page.items,
+        next_token: page.next_token,
+    })
+}

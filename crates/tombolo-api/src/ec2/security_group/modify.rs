@@ -1,0 +1,138 @@
+//! ModifySecurityGroupRules.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use tombolo_domain::id::SecurityGroupRuleId;
+use tombolo_domain::vpc::{RuleDirection, SecurityGroup, SecurityGroupRule};
+use tombolo_store::typed::Transaction;
+
+use super::permission::{self, Permission};
+use super::protocol::ProtocolAndPorts;
+use super::source::{Finder, GroupReference, Source};
+use super::{Done, authorize, wording};
+use crate::ec2::id::{self, ResourceId};
+use crate::ec2::own;
+use crate::ec2::refuse::invalid;
+use crate::error::{ApiError, ErrorKind};
+use crate::operation::Call;
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Modify {
+    group_id: String,
+    security_group_rules: Vec<Update>,
+}
+
+/// EC2's SecurityGroupRuleUpdate.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Update {
+    security_group_rule_id: String,
+    security_group_rule: Option<Wanted>,
+}
+
+/// EC2's SecurityGroupRuleRequest: all that the rule is to say from now on.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Wanted {
+    #[serde(flatten)]
+    protocol: ProtocolAndPorts,
+    cidr_ipv4: Option<String>,
+    cidr_ipv6: Option<String>,
+    prefix_list_id: Option<String>,
+    referenced_group_id: Option<String>,
+    description: Option<String>,
+}
+
+impl Wanted {
+    fn parse(self) -> Result<Permission, ApiError> {
+        let protocol = self.protocol.parse()?;
+        permission::refuse_others(self.cidr_ipv6.is_some(), self.prefix_list_id.is_some())?;
+        let source = match (
+            self.cidr_ipv4.as_deref(),
+            self.referenced_group_id.as_deref(),
+        ) {
+            (Some(cidr), None) => Source::Cidr(permission::address_range(Some(cidr))?),
+            (None, Some(group)) => Source::Group(GroupReference::parse(None, group, None, None)?),
+            (None, None) => {
+                return Err(ApiError::new(
+                    ErrorKind::MissingParameter,
+                    "A rule names neither addresses nor a security group. Give it CidrIpv4 or \
+                     ReferencedGroupId.",
+                ));
+            }
+            (Some(_), Some(_)) => {
+                return Err(ApiError::new(
+                    ErrorKind::InvalidParameterCombination,
+                    "A rule names addresses and a security group. Give it CidrIpv4 or \
+                     ReferencedGroupId, not both.",
+                ));
+            }
+        };
+        Ok(Permission {
+            protocol,
+            source,
+            description: wording::rule_description(self.description)?,
+        })
+    }
+}
+
+/// Makes rules of one group say something else, under the ids that they have: all of them, or none.
+/// A peering connection's own rule becomes the person's who changes it.
+pub(crate) async fn modify_security_group_rules(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    input: Modify,
+) -> Result<Done, ApiError> {
+    let updates = parse(input.security_group_rules)?;
+    let mut group = own::security_group(tx, call, &input.group_id).await?;
+    let unchanged = group.clone();
+    let mut finder = Finder::new(&unchanged);
+    for (id, wanted) in updates {
+        let Some(rule) = group.rules.iter_mut().find(|rule| rule.id == id) else {
+            return Err(ApiError::no_such(SecurityGroupRuleId::KIND, id));
+        };
+        rule.protocol = wanted.protocol;
+        rule.peer = finder.find(tx, &wanted.source).await?;
+        rule.description = wanted.description;
+        rule.made_by = None;
+    }
+    refuse_duplicates(&group, &unchanged)?;
+    tx.put(&group)?;
+    Ok(Done::default())
+}
+
+fn parse(updates: Vec<Update>) -> Result<BTreeMap<SecurityGroupRuleId, Permission>, ApiError> {
+    if updates.is_empty() {
+        return Err(ApiError::missing_parameter("securityGroupRule"));
+    }
+    let mut parsed = BTreeMap::new();
+    for update in updates {
+        let id: SecurityGroupRuleId = id::parse(&update.security_group_rule_id)?;
+        let wanted = update
+            .security_group_rule
+            .ok_or_else(|| ApiError::missing_parameter("securityGroupRule"))?;
+        if parsed.insert(id, wanted.parse()?).is_some() {
+            return Err(invalid(format!(
+                "The security group rule ID '{}' is there twice. Name each rule once.",
+                update.security_group_rule_id
+            )));
+        }
+    }
+    Ok(parsed)
+}
+
+/// Refuses changed rules that say what another of the group says.
+fn refuse_duplicates(group: &SecurityGroup, before: &SecurityGroup) -> Result<(), ApiError> {
+    let is_changed = |rule: &&SecurityGroupRule| !before.rules.contains(rule);
+    for direction in [RuleDirection::Ingress, RuleDirection::Egress] {
+        for changed in group.rules_of(direction).filter(is_changed) {
+            let mut others = group.rules_of(direction);
+            if others.any(|other| other.id != changed.id && other.says_same_as(changed)) {
+                return Err(authorize::duplicate_error(changed));
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,40 @@
+//! Which group a request is about.
+
+use serde::Deserialize;
+use tombolo_domain::vpc::SecurityGroup;
+use tombolo_store::typed::Transaction;
+
+use crate::ec2::own;
+use crate::ec2::refuse::unsupported;
+use crate::error::ApiError;
+use crate::operation::Call;
+
+/// The two members that EC2 has for it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct NamedGroup {
+    group_id: Option<String>,
+    group_name: Option<String>,
+}
+
+impl NamedGroup {
+    /// The caller's group.
+    ///
+    /// # Errors
+    /// A malformed or unknown id, and a name: EC2 takes one for groups of a default VPC only, which
+    /// Tombolo does not make.
+    pub(super) async fn find(
+        &self,
+        tx: &mut Transaction,
+        call: &Call<'_>,
+    ) -> Result<SecurityGroup, ApiError> {
+        match (&self.group_id, &self.group_name) {
+            (Some(id), _) => own::security_group(tx, call, id).await,
+            (None, Some(_)) => Err(unsupported(
+                "GroupName names a security group of a default VPC, and Tombolo makes none. Use \
+                 GroupId.",
+            )),
+            (None, None) => Err(ApiError::missing_parameter("groupId")),
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! The peering connections that rules may lead through: the active ones between VPCs that people
+//! own. The groups of a fleet's hidden VPC are unknown to everybody.
+
+use tombolo_domain::Scope;
+use tombolo_domain::id::{VpcId, VpcPeeringConnectionId};
+use tombolo_domain::peering::{Asker, Connection, End, State};
+use tombolo_domain::vpc::PeeredGroup;
+use tombolo_store::keys::{self, ConnectionAt};
+use tombolo_store::typed::Transaction;
+
+use crate::error::ApiError;
+use crate::operation::Call;
+
+/// Active connections between VPCs that people own.
+#[derive(Debug, Default)]
+pub(super) struct ActivePeerings(Vec<Connection>);
+
+impl ActivePeerings {
+    /// Those of one VPC. The commit depends on there being no other.
+    pub(super) async fn of_vpc(
+        tx: &mut Transaction,
+        scope: &Scope,
+        vpc: &VpcId,
+    ) -> Result<Self, ApiError> {
+        let asker = Asker::Vpc(vpc.clone());
+        let mut found = tx.list(&keys::connections_of(scope, &asker)).await?;
+        for (id, at) in tx.list_keyed(&keys::peerings_of(scope, vpc)).await? {
+            found.extend(at_its_place(tx, scope, &id, &at).await?);
+        }
+        Ok(Self::among(found))
+    }
+
+    /// Those of all the caller's VPCs, only to be shown.
+    pub(super) async fn of_all(tx: &mut Transaction, call: &Call<'_>) -> Result<Self, ApiError> {
+        let scope = call.scope();
+        let mut found = tx.peek(&keys::connections(&scope)).await?;
+        let accepted = tx.page(&keys::peerings(&scope), None, usize::MAX).await?;
+        for (rest, at) in &accepted.records {
+            if let Some((_, id)) = rest.split_once('/') {
+                found.extend(at_its_place(tx, &scope, id, at).await?);
+            }
+        }
+        Ok(Self::among(found))
+    }
+
+    fn among(mut all: Vec<Connection>) -> Self {
+        all.retain(|one| one.state == State::Active && one.fleet.is_none());
+        ActivePeerings(all)
+    }
+
+    /// The connections of `vpc`, each with its other end.
+    pub(super) fn from(&self, vpc: &VpcId) -> impl Iterator<Item = (&Connection, &End)> {
+        self.0.iter().filter_map(move |connection| {
+            let Connection {
+                requester,
+                accepter,
+                ..
+            } = connection;
+            if requester.vpc == *vpc {
+                Some((connection, accepter))
+            } else if accepter.vpc == *vpc {
+                Some((connection, requester))
+            } else {
+                None
+            }
+        })
+    }
+
+    /// The connection between two VPCs.
+    pub(super) fn between(&self, one: &VpcId, other: &VpcId) -> Option<&Connection> {
+        self.0
+            .iter()
+            .find(|connection| connection.joins(one, other))
+    }
+
+    /// The connection by which a rule of a group in `vpc` reaches a peered group, and EC2's
+    /// PeeringStatus. VPCs that are peered anew make a rule valid again, by the new connection.
+    pub(super) fn status(
+        &self,
+        vpc: &VpcId,
+        peered: &PeeredGroup,
+    ) -> (VpcPeeringConnectionId, &'static str) {
+        match self.between(vpc, &peered.vpc) {
+            Some(connection) => (connection.id.clone(), "active"),
+            None => (peered.connection.clone(), "deleted"),
+        }
+    }
+}
+
+async fn at_its_place(
+    tx: &mut Transaction,
+    scope: &Scope,
+    id: &str,
+    at: &ConnectionAt,
+) -> Result<Option<Connection>, ApiError> {
+    let id = id
+        .parse()
+        .map_err(|error| ApiError::internal("reading a VPC's peering connections", error))?;
+    let key = keys::connection(&scope.region, at.account, &at.asker, &id);
+    Ok(tx.get(&key).await?)
+}

@@ -1,0 +1,139 @@
+//! RevokeSecurityGroupIngress and RevokeSecurityGroupEgress.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use tombolo_domain::id::SecurityGroupRuleId;
+use tombolo_domain::vpc::{RuleDirection, SecurityGroup};
+use tombolo_store::keys;
+use tombolo_store::typed::Transaction;
+
+use super::named::NamedGroup;
+use super::permission::{Permission, Permissions};
+use super::rule::RevokedRule;
+use crate::ec2::id::{self, ResourceId};
+use crate::error::{ApiError, ErrorKind};
+use crate::operation::Call;
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Revoke {
+    #[serde(flatten)]
+    group: NamedGroup,
+    #[serde(flatten)]
+    permissions: Permissions,
+    #[serde(default)]
+    security_group_rule_ids: Vec<String>,
+}
+
+/// UnknownIpPermissions is for groups of a default VPC, where EC2 passes over what it does not
+/// find. In every other VPC it refuses, and so it does here.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Revoked {
+    r#return: bool,
+    revoked_security_group_rules: Vec<RevokedRule>,
+}
+
+/// Takes away rules for packets to the interfaces that carry a group: all of them, or none.
+pub(crate) async fn revoke_security_group_ingress(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    input: Revoke,
+) -> Result<Revoked, ApiError> {
+    revoke(tx, call, input, RuleDirection::Ingress).await
+}
+
+/// Takes away rules for packets from the interfaces that carry a group: all of them, or none.
+pub(crate) async fn revoke_security_group_egress(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    input: Revoke,
+) -> Result<Revoked, ApiError> {
+    revoke(tx, call, input, RuleDirection::Egress).await
+}
+
+/// A rule that a peering connection made goes like any other; the connection then has nothing to
+/// take back.
+async fn revoke(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    input: Revoke,
+    direction: RuleDirection,
+) -> Result<Revoked, ApiError> {
+    let Revoke {
+        group,
+        permissions,
+        security_group_rule_ids: ids,
+    } = input;
+    if !ids.is_empty() && !permissions.is_empty() {
+        return Err(ApiError::new(
+            ErrorKind::InvalidParameterCombination,
+            "The parameter securityGroupRuleIds cannot be used together with rules' properties. \
+             Name each rule in one way.",
+        ));
+    }
+    let unwanted = if ids.is_empty() {
+        let permissions = permissions.parse(direction)?;
+        let group = group.find(tx, call).await?;
+        let ids = matching(&group, direction, &permissions)?;
+        (group, ids)
+    } else {
+        let ids = ids.iter().map(|id| id::parse(id));
+        let ids = ids.collect::<Result<BTreeSet<_>, _>>()?;
+        let group = group.find(tx, call).await?;
+        require_all(&group, direction, &ids)?;
+        (group, ids)
+    };
+    let (mut group, ids) = unwanted;
+    let gone = group.remove_rules(|rule| ids.contains(&rule.id));
+    for rule in &gone {
+        tx.delete(&keys::tags(&group.scope, rule.id.as_str()));
+    }
+    tx.put(&group)?;
+    let gone = gone.into_iter();
+    Ok(Revoked {
+        r#return: true,
+        revoked_security_group_rules: gone.map(|rule| RevokedRule::new(&group.id, rule)).collect(),
+    })
+}
+
+/// The rules that say what one of `permissions` says, of which each must find one.
+pub(super) fn matching(
+    group: &SecurityGroup,
+    direction: RuleDirection,
+    permissions: &[Permission],
+) -> Result<BTreeSet<SecurityGroupRuleId>, ApiError> {
+    let mut found = BTreeSet::new();
+    for permission in permissions {
+        let rules = group.rules_of(direction);
+        let mut rules = rules
+            .filter(|rule| permission.is(rule, group.scope.account))
+            .peekable();
+        if rules.peek().is_none() {
+            return Err(ApiError::new(
+                ErrorKind::InvalidPermissionNotFound,
+                format!(
+                    "The specified rule does not exist in this security group: '{}' has no rule \
+                     {permission}.",
+                    group.id
+                ),
+            ));
+        }
+        found.extend(rules.map(|rule| rule.id.clone()));
+    }
+    Ok(found)
+}
+
+/// Refuses an id that is none of the group's rules of the direction.
+pub(super) fn require_all<'i>(
+    group: &SecurityGroup,
+    direction: RuleDirection,
+    ids: impl IntoIterator<Item = &'i SecurityGroupRuleId>,
+) -> Result<(), ApiError> {
+    let there: BTreeSet<_> = group.rules_of(direction).map(|rule| &rule.id).collect();
+    match ids.into_iter().find(|id| !there.contains(id)) {
+        Some(unknown) => Err(ApiError::no_such(SecurityGroupRuleId::KIND, unknown)),
+        None => Ok(()),
+    }
+}

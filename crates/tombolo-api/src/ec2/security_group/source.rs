@@ -1,0 +1,199 @@
+//! The other side of a rule, as a request names it.
+
+use std::fmt;
+
+use ipnet::Ipv4Net;
+use tombolo_domain::Scope;
+use tombolo_domain::id::{AccountId, SecurityGroupId, VpcId, VpcPeeringConnectionId};
+use tombolo_domain::peering::Connection;
+use tombolo_domain::vpc::{Peer, PeeredGroup, SecurityGroup};
+use tombolo_store::keys;
+use tombolo_store::typed::Transaction;
+
+use super::peering::ActivePeerings;
+use crate::ec2::id::{self, ResourceId};
+use crate::ec2::refuse::invalid_value;
+use crate::error::ApiError;
+
+/// Addresses or a group.
+#[derive(Debug)]
+pub(super) enum Source {
+    Cidr(Ipv4Net),
+    Group(GroupReference),
+}
+
+/// A group, and what else the request says about it.
+#[derive(Debug)]
+pub(super) struct GroupReference {
+    group: SecurityGroupId,
+    account: Option<AccountId>,
+    vpc: Option<VpcId>,
+    connection: Option<VpcPeeringConnectionId>,
+}
+
+impl GroupReference {
+    /// Reads the members of a UserIdGroupPair. `group` is an id, or as the VPC Peering Guide writes
+    /// a peer's: `ACCOUNT/sg-…`.
+    pub(super) fn parse(
+        account: Option<&str>,
+        group: &str,
+        vpc: Option<&str>,
+        connection: Option<&str>,
+    ) -> Result<Self, ApiError> {
+        let (owner, group) = match group.split_once('/') {
+            Some((owner, group)) => (Some(owner), group),
+            None => (None, group),
+        };
+        if let (Some(account), Some(owner)) = (account, owner)
+            && account != owner
+        {
+            return Err(invalid_value(
+                "userId",
+                account,
+                "The security group is written with another account.",
+            ));
+        }
+        let account = account.or(owner).map(|text| {
+            text.parse()
+                .map_err(|error| invalid_value("userId", text, &format!("{error}.")))
+        });
+        Ok(GroupReference {
+            group: id::parse(group)?,
+            account: account.transpose()?,
+            vpc: vpc.map(id::parse).transpose()?,
+            connection: connection.map(id::parse).transpose()?,
+        })
+    }
+
+    /// Whether a group of `account` in `vpc` may be meant.
+    fn may_be_in(&self, account: AccountId, vpc: &VpcId) -> bool {
+        self.account.is_none_or(|wanted| wanted == account)
+            && self.vpc.as_ref().is_none_or(|wanted| wanted == vpc)
+    }
+}
+
+impl Source {
+    /// Whether this is how a group of `account` names `peer`. What a reply says about a peered
+    /// group besides its id and its owner may have changed since, and does not count.
+    pub(super) fn names(&self, peer: &Peer, account: AccountId) -> bool {
+        match (self, peer) {
+            (Source::Cidr(wanted), Peer::Cidr(cidr)) => wanted == cidr,
+            (Source::Group(wanted), Peer::Group(group)) => {
+                wanted.group == *group && wanted.account.is_none_or(|owner| owner == account)
+            }
+            (Source::Group(wanted), Peer::PeeredGroup(peered)) => {
+                wanted.group == peered.group
+                    && wanted.account.is_none_or(|owner| owner == peered.account)
+            }
+            _ => false,
+        }
+    }
+
+    /// Equal for what is the same source.
+    pub(super) fn key(&self) -> (Option<Ipv4Net>, Option<&SecurityGroupId>) {
+        match self {
+            Source::Cidr(cidr) => (Some(*cidr), None),
+            Source::Group(reference) => (None, Some(&reference.group)),
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Source::Cidr(cidr) => cidr.fmt(f),
+            Source::Group(reference) => reference.group.fmt(f),
+        }
+    }
+}
+
+/// Finds what the rules of one group may name: addresses, groups of its VPC, and groups of VPCs
+/// that its VPC is peered with at the moment.
+pub(super) struct Finder<'g> {
+    group: &'g SecurityGroup,
+    peerings: Option<ActivePeerings>,
+}
+
+impl<'g> Finder<'g> {
+    /// For the rules of `group`.
+    pub(super) fn new(group: &'g SecurityGroup) -> Self {
+        Finder {
+            group,
+            peerings: None,
+        }
+    }
+
+    /// What `source` is. The commit depends on its being there.
+    ///
+    /// # Errors
+    /// [`NotFound`](crate::error::ErrorKind::NotFound) for a group that is in neither place, in the
+    /// same words whether or not it is somewhere.
+    pub(super) async fn find(
+        &mut self,
+        tx: &mut Transaction,
+        source: &Source,
+    ) -> Result<Peer, ApiError> {
+        let wanted = match source {
+            Source::Cidr(cidr) => return Ok(Peer::Cidr(*cidr)),
+            Source::Group(wanted) => wanted,
+        };
+        if self.is_in_vpc(tx, wanted).await? {
+            return Ok(Peer::Group(wanted.group.clone()));
+        }
+        let found = self.in_peered_vpc(tx, wanted).await?;
+        found
+            .map(Peer::PeeredGroup)
+            .ok_or_else(|| ApiError::no_such(SecurityGroupId::KIND, &wanted.group))
+    }
+
+    async fn is_in_vpc(
+        &self,
+        tx: &mut Transaction,
+        wanted: &GroupReference,
+    ) -> Result<bool, ApiError> {
+        let SecurityGroup { scope, vpc, .. } = self.group;
+        if !wanted.may_be_in(scope.account, vpc) || wanted.connection.is_some() {
+            return Ok(false);
+        }
+        let key = keys::security_group(scope, vpc, &wanted.group);
+        Ok(tx.get(&key).await?.is_some())
+    }
+
+    async fn in_peered_vpc(
+        &mut self,
+        tx: &mut Transaction,
+        wanted: &GroupReference,
+    ) -> Result<Option<PeeredGroup>, ApiError> {
+        let SecurityGroup { scope, vpc, .. } = self.group;
+        let peerings = match self.peerings.take() {
+            Some(peerings) => peerings,
+            None => ActivePeerings::of_vpc(tx, scope, vpc).await?,
+        };
+        let peerings = self.peerings.insert(peerings);
+        for (Connection { id, .. }, end) in peerings.from(vpc) {
+            let by_wanted_way = wanted.connection.as_ref().is_none_or(|wanted| wanted == id);
+            if !by_wanted_way || !wanted.may_be_in(end.account, &end.vpc) {
+                continue;
+            }
+            let there = Scope {
+                account: end.account,
+                region: scope.region.clone(),
+            };
+            let key = keys::security_group(&there, &end.vpc, &wanted.group);
+            if tx.get(&key).await?.is_some() {
+                return Ok(Some(PeeredGroup {
+                    account: end.account,
+                    vpc: end.vpc.clone(),
+                    group: wanted.group.clone(),
+                    connection: id.clone(),
+                }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The connections of the group's VPC, as far as they were needed.
+    pub(super) fn into_peerings(self) -> ActivePeerings {
+        self.peerings.unwrap_or_default()
+    }
+}
