@@ -16,12 +16,20 @@ pub(crate) fn json(value: &impl Serialize) -> Result<()> {
     line(serde_json::to_string(value).context("writing JSON")?)
 }
 
-/// Writes rows under headings, aligned by spaces, so that it reads the same without colour and
-/// cuts well in a pipe.
+/// Writes rows under headings, as [`columns`] aligns them.
 pub(crate) fn table<const COLUMNS: usize>(
     headings: [&str; COLUMNS],
     rows: impl IntoIterator<Item = [String; COLUMNS]>,
 ) -> Result<()> {
+    bytes(columns(headings, rows).as_bytes())
+}
+
+/// Rows under headings, aligned by spaces, so that it reads the same without colour and cuts well
+/// in a pipe.
+pub(crate) fn columns<const COLUMNS: usize>(
+    headings: [&str; COLUMNS],
+    rows: impl IntoIterator<Item = [String; COLUMNS]>,
+) -> String {
     let mut table = Table::new();
     table
         .load_style(presets::NOTHING)
@@ -33,7 +41,8 @@ pub(crate) fn table<const COLUMNS: usize>(
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
     }
-    table.lines().try_for_each(|text| line(text.trim_end()))
+    let lines = table.lines();
+    lines.map(|text| format!("{}\n", text.trim_end())).collect()
 }
 
 /// Writes bytes as they are.

@@ -3,6 +3,7 @@
 
 mod admin;
 mod demo;
+mod network;
 mod program;
 mod server;
 
@@ -13,6 +14,9 @@ pub use admin::{
     ImportArguments, LogsArguments, PeeringCommand, ServerDirectory,
 };
 pub use demo::{DatabaseArguments, DemoArguments, GameServerArguments, MeasureArguments};
+pub use network::{
+    FlowsArguments, ProtocolName, RepairsArguments, Target, TopArguments, TraceArguments,
+};
 pub use program::{RunArguments, SupervisorArguments};
 pub use server::{DevArguments, DoctorArguments, NetworkChoice, ServeArguments, TeardownArguments};
 
@@ -114,6 +118,23 @@ pub enum Command {
         after_help = "Example:\n  tombolo peering list --account studio"
     )]
     Peering(PeeringCommand),
+    /// Tell whether one workload can reach another, and if not, why
+    ///
+    /// Walks what is stored hop by hop (interface, security groups, route table, peering, the way
+    /// back), holds it against what the data path would do, and sends one packet from the sender's
+    /// own network, which needs root. The last line says what to change. Exits 0 when the packet
+    /// reaches its destination, 1 when it does not, 2 when that could not be found out.
+    Trace(TraceArguments),
+    /// Show traffic by interface and by peering, drops by reason, and how full the tables are
+    Top(TopArguments),
+    /// Follow accepted and rejected flows, in the format of VPC Flow Logs, version 2
+    ///
+    /// A flow is told by both of its interfaces, when it begins and then about every ten seconds
+    /// for as long as it goes on; a rejected packet at once. Records that came faster than they
+    /// were read are counted on stderr, and leave a SKIPDATA line.
+    Flows(FlowsArguments),
+    /// Show what was found changed behind the server's back, and was put right
+    Repairs(RepairsArguments),
     /// Show the clock of a development server, and move it
     #[command(subcommand, after_help = "Example:\n  tombolo clock advance 24h")]
     Clock(ClockCommand),

@@ -7,11 +7,15 @@ mod clock;
 mod completions;
 pub(crate) mod dev;
 mod doctor;
+mod flows;
 mod logs;
 mod peering;
+mod repairs;
 mod run;
 mod serve;
 mod teardown;
+mod top;
+mod trace;
 
 use std::process::ExitCode;
 
@@ -30,6 +34,7 @@ pub fn run(command: Command) -> Result<ExitCode> {
     let done = match command {
         Command::Run(arguments) => return runtime()?.block_on(run::run(arguments)),
         Command::Doctor(arguments) => return doctor::run(&arguments),
+        Command::Trace(arguments) => return runtime()?.block_on(trace::run(arguments)),
         Command::Demo(arguments) => runtime()?.block_on(demo::run(arguments)),
         Command::Dev(arguments) => runtime()?.block_on(dev::run(arguments)),
         Command::Serve(arguments) => runtime()?.block_on(serve::run(&arguments)),
@@ -39,6 +44,9 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Build(command) => runtime()?.block_on(build::run(command)),
         Command::Logs(arguments) => runtime()?.block_on(logs::run(arguments)),
         Command::Peering(command) => runtime()?.block_on(peering::run(command)),
+        Command::Top(arguments) => runtime()?.block_on(top::run(arguments)),
+        Command::Flows(arguments) => runtime()?.block_on(flows::run(arguments)),
+        Command::Repairs(arguments) => runtime()?.block_on(repairs::run(arguments)),
         Command::Clock(command) => runtime()?.block_on(clock::run(command)),
         Command::Completions { shell } => completions::run(shell),
         Command::InstanceSupervisor(arguments) => {

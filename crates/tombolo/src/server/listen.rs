@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use anyhow::Result;
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
+use http_body_util::BodyExt;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
@@ -294,8 +296,13 @@ impl Requests {
         requests.0.begun.fetch_add(1, Ordering::Relaxed);
         let answering = Answering(requests.0);
         let response = next.run(request).await;
-        drop(answering);
-        response
+        // Until the whole reply is sent: one that is followed takes as long as things happen.
+        response.map(|body| {
+            Body::new(body.map_frame(move |frame| {
+                let _ = &answering;
+                frame
+            }))
+        })
     }
 
     /// Completes when none was asked for in a whole [`IDLE`] and none is being answered.

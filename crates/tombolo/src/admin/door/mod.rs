@@ -7,6 +7,7 @@ mod account;
 mod build;
 mod clock;
 mod log;
+mod network;
 mod peering;
 mod program;
 mod transact;
@@ -21,19 +22,22 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use axum::routing::post;
+use futures::{Stream, StreamExt};
+use serde::Serialize;
 use tokio::runtime::Handle;
 use tokio::sync::RwLock;
 use tokio::task::spawn_blocking;
+use tokio_util::sync::CancellationToken;
 use tombolo_api::operation::Settings;
 use tombolo_domain::Scope;
 use tombolo_domain::account::Account;
 use tombolo_domain::id::{IdSource, Region};
-use tombolo_network::EngineKind;
+use tombolo_network::{EngineKind, NetworkEngine};
 use tombolo_reconcile::Reconcilers;
 use tombolo_store::typed::Transaction;
 use tombolo_store::{Store, keys};
 
-use super::message::{Ask, DescribeServer, Mode, Refusal, ServerDescription};
+use super::message::{Ask, DescribeServer, Follow, Mode, Refusal, ServerDescription};
 use crate::report::{Hinted, hinted};
 use crate::server::ServerClock;
 
@@ -52,6 +56,8 @@ pub(crate) struct Door {
     pub(crate) mode: Mode,
     /// Whether packets flow.
     pub(crate) network: EngineKind,
+    /// What moves them, asked what it counts and decides.
+    pub(crate) engine: Arc<dyn NetworkEngine>,
     /// The Regions.
     pub(crate) settings: Settings,
     /// Where everything is.
@@ -62,6 +68,8 @@ pub(crate) struct Door {
     pub(crate) ids: Arc<dyn IdSource>,
     /// They make what is asked for.
     pub(crate) reconcilers: SharedReconcilers,
+    /// Cancelled when the server stops: what is followed ends then.
+    pub(crate) stopping: CancellationToken,
 }
 
 /// The reconcilers, until the server that stops takes them out.
@@ -82,6 +90,10 @@ impl Door {
             .by(Door::detach_program)
             .by(Door::find_logs)
             .by(Door::list_peerings)
+            .by(Door::trace_path)
+            .by(Door::read_traffic)
+            .by(Door::list_repairs)
+            .by_lines(Door::follow_flows)
             .by(Door::move_clock)
             .0
             .with_state(door)
@@ -176,6 +188,35 @@ impl Answers {
         };
         Answers(self.0.route(A::PATH, post(handler)))
     }
+
+    /// `answer` tells what happens, line by line, at the path of what it takes.
+    fn by_lines<F, A, Answering, Lines>(self, answer: A) -> Self
+    where
+        F: Follow,
+        A: Fn(Arc<Door>, F) -> Answering + Clone + Send + Sync + 'static,
+        Answering: Future<Output = Result<Lines>> + Send,
+        Lines: Stream<Item = F::Line> + Send + 'static,
+    {
+        let handler = async move |State(door): State<Arc<Door>>, request: Request| {
+            let answered = async {
+                let body = body::to_bytes(request.into_body(), MAX_REQUEST);
+                let body = body.await.context("reading the request")?;
+                let ask = serde_json::from_slice(&body).context("understanding the request")?;
+                answer(door, ask).await
+            };
+            match answered.await {
+                Ok(lines) => Response::new(Body::from_stream(lines.map(|line| json_line(&line)))),
+                Err(error) => refuse(&error),
+            }
+        };
+        Answers(self.0.route(F::PATH, post(handler)))
+    }
+}
+
+fn json_line(value: &impl Serialize) -> serde_json::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(value)?;
+    line.push(b'\n');
+    Ok(line)
 }
 
 /// The refusal that tells a failure with all its causes: whoever asks may know everything.

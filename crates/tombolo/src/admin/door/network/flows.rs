@@ -1,0 +1,108 @@
+//! Following flows.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use futures::Stream;
+use futures::stream;
+use tokio::time::Instant;
+use tombolo_domain::id::{AccountId, NetworkInterfaceId};
+use tombolo_network::{FlowEvent, FlowOutcome, FlowRecord, FlowRecords};
+
+use super::super::{Door, find_account};
+use crate::admin::message::{FlowLine, FollowFlows, Outcome};
+
+/// How long the owners of interfaces are believed before an unknown interface makes the server
+/// look again.
+const FRESH: Duration = Duration::from_secs(1);
+
+impl Door {
+    /// The flows that `ask` is about, from now on, until the server stops.
+    pub(crate) async fn follow_flows(
+        self: Arc<Self>,
+        ask: FollowFlows,
+    ) -> Result<impl Stream<Item = FlowLine> + Send + use<>> {
+        let records = self.engine.flows();
+        let account = match &ask.account {
+            Some(name) => Some(find_account(&mut self.read(), name).await?.id),
+            None => None,
+        };
+        let following = Following {
+            owners: Owners::default(),
+            door: self,
+            records,
+            ask,
+            account,
+        };
+        Ok(stream::unfold(following, |mut following| async move {
+            let line = following.next().await?;
+            Some((line, following))
+        }))
+    }
+}
+
+/// Somebody who follows flows. Nothing is kept for one who does not read: what the engine keeps
+/// for each reader is bounded, and what is lost by it is told.
+struct Following {
+    door: Arc<Door>,
+    records: FlowRecords,
+    ask: FollowFlows,
+    account: Option<AccountId>,
+    owners: Owners,
+}
+
+impl Following {
+    async fn next(&mut self) -> Option<FlowLine> {
+        let stopping = self.door.stopping.clone();
+        loop {
+            let record = match stopping.run_until_cancelled(self.records.next()).await?? {
+                FlowEvent::Record(record) => record,
+                FlowEvent::Lost(lost) => return Some(FlowLine::Lost(lost)),
+            };
+            if !self.is_asked_for(&record) {
+                continue;
+            }
+            let account = self.owners.of(&self.door, &record.interface).await;
+            if self.account.is_none() || self.account == account {
+                return Some(FlowLine::Record { account, record });
+            }
+        }
+    }
+
+    fn is_asked_for(&self, record: &FlowRecord) -> bool {
+        let of_interface = self.ask.interface.as_ref();
+        let has_outcome = match self.ask.outcome {
+            None => true,
+            Some(Outcome::Accepted) => record.outcome == FlowOutcome::Accepted,
+            Some(Outcome::Rejected) => matches!(record.outcome, FlowOutcome::Rejected(_)),
+        };
+        has_outcome && of_interface.is_none_or(|wanted| *wanted == record.interface)
+    }
+}
+
+/// Who has which interface, read again when one appears that is not known.
+#[derive(Default)]
+struct Owners {
+    known: BTreeMap<NetworkInterfaceId, AccountId>,
+    read: Option<Instant>,
+}
+
+impl Owners {
+    /// `None` for one that is gone.
+    async fn of(&mut self, door: &Door, interface: &NetworkInterfaceId) -> Option<AccountId> {
+        let is_fresh = self.read.is_some_and(|read| read.elapsed() < FRESH);
+        if !self.known.contains_key(interface) && !is_fresh {
+            match door.attached_interfaces().await {
+                Ok(attached) => {
+                    let owners = attached.into_iter().map(|(id, one)| (id, one.account));
+                    self.known = owners.collect();
+                }
+                Err(error) => tracing::warn!("reading who has which interface: {error:#}"),
+            }
+            self.read = Some(Instant::now());
+        }
+        self.known.get(interface).copied()
+    }
+}

@@ -1,0 +1,17 @@
+//! What was found changed and put right.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use tombolo_domain::repair::RepairRecord;
+use tombolo_store::keys;
+
+use super::Door;
+use crate::admin::message::ListRepairs;
+
+impl Door {
+    /// The records of repairs, the newest first.
+    pub(crate) async fn list_repairs(self: Arc<Self>, _: ListRepairs) -> Result<Vec<RepairRecord>> {
+        Ok(self.read().peek(&keys::repairs()).await?)
+    }
+}

@@ -1,0 +1,98 @@
+//! `tombolo flows`: the default format of VPC Flow Logs, version 2 (Amazon VPC User Guide, "Flow
+//! log records").
+
+use std::fmt::Display;
+
+use anyhow::Result;
+use jiff::Timestamp;
+use tombolo_domain::id::{AccountId, NetworkInterfaceId};
+use tombolo_network::{FlowOutcome, FlowRecord};
+
+use crate::admin::client::AdminClient;
+use crate::admin::message::{FlowLine, FollowFlows, Outcome};
+use crate::cli::FlowsArguments;
+use crate::output;
+use crate::server::real_now;
+
+/// The names of the fields.
+const HEADER: &str = "version account-id interface-id srcaddr dstaddr srcport dstport protocol \
+                      packets bytes start end action log-status";
+
+/// Follows flows until the server stops, or somebody ends this command.
+pub(super) async fn run(arguments: FlowsArguments) -> Result<()> {
+    let ask = FollowFlows {
+        interface: arguments.interface,
+        account: arguments.account,
+        outcome: match (arguments.accepted, arguments.rejected) {
+            (true, _) => Some(Outcome::Accepted),
+            (_, true) => Some(Outcome::Rejected),
+            (false, false) => None,
+        },
+    };
+    let mut lines = AdminClient::new(&arguments.server.dir).follow(&ask).await?;
+    if arguments.header {
+        output::line(HEADER)?;
+    } else if !arguments.format.json {
+        eprintln!("{HEADER}");
+    }
+    let mut lost_in_all = 0_u64;
+    let mut last = real_now();
+    while let Some(line) = lines.next().await? {
+        if let FlowLine::Lost(lost) = &line {
+            lost_in_all += lost;
+            eprintln!("{lost} records were lost, {lost_in_all} since this command began");
+        }
+        if arguments.format.json {
+            output::json(&line)?;
+            continue;
+        }
+        match line {
+            FlowLine::Record { account, record } => output::line(ok(account, &record))?,
+            FlowLine::Lost(_) => {
+                output::line(skipped(ask.interface.as_ref(), last, real_now()))?;
+                last = real_now();
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A record's line.
+fn ok(account: Option<AccountId>, record: &FlowRecord) -> String {
+    let FlowRecord {
+        interface,
+        source,
+        destination,
+        source_port,
+        destination_port,
+        protocol,
+        packets,
+        bytes,
+        start,
+        end,
+        outcome,
+        ..
+    } = record;
+    let account = or_dash(account);
+    let (start, end) = (start.as_second(), end.as_second());
+    let action = match outcome {
+        FlowOutcome::Accepted => "ACCEPT",
+        FlowOutcome::Rejected(_) => "REJECT",
+    };
+    format!(
+        "2 {account} {interface} {source} {destination} {source_port} {destination_port} \
+         {protocol} {packets} {bytes} {start} {end} {action} OK"
+    )
+}
+
+/// The line that stands for records that were lost between two moments. It is not known whose they
+/// were, unless one interface's are followed.
+fn skipped(interface: Option<&NetworkInterfaceId>, start: Timestamp, end: Timestamp) -> String {
+    let interface = or_dash(interface);
+    let (start, end) = (start.as_second(), end.as_second());
+    format!("2 - {interface} - - - - - - - {start} {end} - SKIPDATA")
+}
+
+fn or_dash(value: Option<impl Display>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| value.to_string())
+}

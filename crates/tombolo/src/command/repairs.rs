@@ -1,0 +1,20 @@
+//! `tombolo repairs`.
+
+use anyhow::Result;
+
+use crate::admin::client::AdminClient;
+use crate::admin::message::ListRepairs;
+use crate::cli::RepairsArguments;
+use crate::output;
+
+pub(super) async fn run(arguments: RepairsArguments) -> Result<()> {
+    let server = AdminClient::new(&arguments.server.dir);
+    let repairs = server.ask(&ListRepairs {}).await?;
+    if arguments.format.json {
+        return output::json(&repairs);
+    }
+    let rows = repairs
+        .into_iter()
+        .map(|one| [format!("{:.0}", one.at), one.kind, one.found]);
+    output::table(["WHEN", "WHAT", "FOUND AND PUT RIGHT"], rows)
+}

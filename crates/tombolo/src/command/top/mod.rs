@@ -1,0 +1,50 @@
+//! `tombolo top`.
+
+mod reading;
+mod screen;
+
+use std::io::{self, IsTerminal};
+use std::time::Instant;
+
+use anyhow::Result;
+
+use crate::admin::client::AdminClient;
+use crate::admin::message::{ReadTraffic, TrafficReading};
+use crate::cli::TopArguments;
+use crate::output;
+
+use reading::Top;
+
+/// Moves the cursor to the top and clears what is below it (ECMA-48).
+const HOME: &str = "\x1b[H\x1b[J";
+
+/// How many interfaces and peerings a live table shows, the busiest first: what fits a screen.
+const LIVE_ROWS: usize = 15;
+
+/// Shows tables until somebody ends it, or one.
+pub(super) async fn run(arguments: TopArguments) -> Result<()> {
+    let server = AdminClient::new(&arguments.server.dir);
+    let is_live = !arguments.once && !arguments.format.json && io::stdout().is_terminal();
+    let mut before = read(&server).await?;
+    loop {
+        tokio::time::sleep(arguments.interval).await;
+        let now = read(&server).await?;
+        let top = Top::between(&before.1, &now.1, now.0.duration_since(before.0));
+        if arguments.format.json {
+            output::json(&top)?;
+        } else if is_live {
+            output::bytes(format!("{HOME}{}", screen::of(&top, LIVE_ROWS)).as_bytes())?;
+        } else {
+            output::bytes(screen::of(&top, usize::MAX).as_bytes())?;
+        }
+        if arguments.once {
+            return Ok(());
+        }
+        before = now;
+    }
+}
+
+async fn read(server: &AdminClient) -> Result<(Instant, TrafficReading)> {
+    let reading = server.ask(&ReadTraffic {}).await?;
+    Ok((Instant::now(), reading))
+}
