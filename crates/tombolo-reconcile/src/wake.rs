@@ -7,11 +7,12 @@ use tombolo_store::keys::Kind;
 use tombolo_store::{Revision, Store, WatchError};
 
 /// What the network reconciler reads.
-const NETWORK: [Kind; 7] = [
+const NETWORK: [Kind; 8] = [
     Kind::Vpc,
     Kind::Subnet,
     Kind::NetworkInterface,
     Kind::RouteTable,
+    Kind::SecurityGroup,
     Kind::Connection,
     // A connection's next step may wait for these.
     Kind::Authorization,
