@@ -4,225 +4,143 @@
  *
  * It runs at the ingress of the veth's end in the core namespace, so it sees each packet that a
  * workload sends, first thing, and decides alone: no packet reaches the core namespace's own
- * network stack. crates/tombolo-network/src/verdict.rs is the same decision as a pure function;
- * whoever changes one changes the other.
+ * network stack. crates/tombolo-network/src/verdict/ is the same decision in Rust, written from
+ * the rules rather than from these maps; whoever changes one changes the other.
  *
  * What a VPC's router does elsewhere and this one does not: the TTL stays as it is, since
  * workloads in Amazon VPC do not see the router as a hop either; the router's own address answers
- * ARP and nothing else, not even an echo request, as on EC2. Fragments pass: every decision is
- * made from the IPv4 header, which each fragment has.
+ * ARP and nothing else, not even an echo request, as on EC2; nothing is fragmented on the way.
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
-#include <linux/ip.h>
 #include <linux/pkt_cls.h>
 
-#include <bpf/bpf_endian.h>
-#include <bpf/bpf_helpers.h>
+#include "flows.h"
+#include "router.h"
+#include "rules.h"
+#include "too_big.h"
 
-/* Slots of `counters`: first the drops, numbered as `DropReason` in src/engine.rs. */
-enum counter {
-	DROP_UNKNOWN_INTERFACE,
-	DROP_MALFORMED,
-	DROP_ETHER_TYPE,
-	DROP_SPOOFED_MAC,
-	DROP_SPOOFED_ADDRESS,
-	DROP_NO_ROUTE,
-	DROP_NOT_ADMITTED,
-	DROP_NO_SUCH_DESTINATION,
-	DROP_REDIRECT,
-	FORWARDED_LOCAL,
-	FORWARDED_PEERING,
-	COUNTERS,
-};
-
-enum route_kind {
-	ROUTE_LOCAL,
-	ROUTE_PEERING,
-};
-
-/* The interface at the other end of a veth: what its packets must look like. */
-struct interface {
-	__u32 vpc;
-	__u32 route_table;
-	__be32 address;
-	__be32 subnet;
-	__be32 netmask;
-	__u8 mac[ETH_ALEN];
-	__u8 padding[2];
-};
-
-struct endpoint_key {
-	__u32 vpc;
-	__be32 address;
-};
-
-/* Where an address of a VPC is. `ifindex` is the veth's end in the core namespace. */
-struct endpoint {
-	__u32 ifindex;
-	__u8 mac[ETH_ALEN];
-	__u8 padding[2];
-};
-
-/* Numbers are in network byte order in the tries, where they are the first bits of the prefix. */
-struct route_key {
-	__u32 prefix_length;
-	__be32 table;
-	__be32 destination;
-};
-
-struct route {
-	__u32 kind;
-	__u32 vpc;
-};
-
-/* Who may send into the VPC `to`; routes alone would make a peering a way through. */
-struct admission_key {
-	__u32 prefix_length;
-	__be32 to;
-	__be32 from;
-	__be32 source;
-};
-
-/* RFC 826; linux/if_arp.h pulls in the C library, which has no headers for this target. */
-#define ARP_HARDWARE_ETHERNET 1
-#define ARP_REQUEST 1
-#define ARP_REPLY 2
-
-struct arp_ipv4 {
-	__be16 hardware;
-	__be16 protocol;
-	__u8 hardware_length;
-	__u8 protocol_length;
-	__be16 operation;
-	__u8 sender_mac[ETH_ALEN];
-	__be32 sender;
-	__u8 target_mac[ETH_ALEN];
-	__be32 target;
-} __attribute__((packed));
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1 << 16);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, __u32);
-	__type(value, struct interface);
-} interfaces SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1 << 16);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct endpoint_key);
-	__type(value, struct endpoint);
-} endpoints SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
-	__uint(max_entries, 1 << 20);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct route_key);
-	__type(value, struct route);
-} routes SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
-	__uint(max_entries, 1 << 20);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct admission_key);
-	__type(value, __u32);
-} admissions SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, COUNTERS);
-	__type(key, __u32);
-	__type(value, __u64);
-} counters SEC(".maps");
-
-/*
- * 02:54:4d:42:00:01, `ROUTER_MAC` in src/ebpf/interface.rs, which every veth has at its end in
- * the core namespace. Written out, since an array would become one more map to load and look at.
- */
-static __always_inline void set_router_mac(__u8 *mac)
+/* Drops a packet whose addresses are known, with a record of it. */
+static __always_inline int reject(struct __sk_buff *skb, const struct packet *packet, __u32 reason)
 {
-	mac[0] = 0x02;
-	mac[1] = 0x54;
-	mac[2] = 0x4d;
-	mac[3] = 0x42;
-	mac[4] = 0x00;
-	mac[5] = 0x01;
-}
-
-static __always_inline void count(__u32 slot)
-{
-	__u64 *packets = bpf_map_lookup_elem(&counters, &slot);
-
-	if (packets)
-		*packets += 1;
-}
-
-static __always_inline int drop(__u32 reason)
-{
-	count(reason);
-	return TC_ACT_SHOT;
-}
-
-static __always_inline int same_mac(const __u8 *a, const __u8 *b)
-{
-	__u8 difference = 0;
-
-	for (int i = 0; i < ETH_ALEN; i++)
-		difference |= a[i] ^ b[i];
-	return !difference;
-}
-
-/* Makes the first `length` bytes readable in place; the caller's own bounds check tells whether. */
-static __always_inline void pull(struct __sk_buff *skb, __u32 length)
-{
-	if (skb->data + length > skb->data_end)
-		bpf_skb_pull_data(skb, length);
+	report_packet(packet, reason, bpf_ktime_get_coarse_ns());
+	return drop(skb, reason);
 }
 
 /*
- * The router answers for every address of the subnet, its own included, but not for the
- * interface's own: a workload's duplicate address detection must stay silent. What gets no answer
- * ends here uncounted, since it is not a packet on its way to anyone.
+ * Gives a later fragment what the first one said: 0, or the reason to drop it. One that lies over
+ * the flags of a TCP header is never a true one (RFC 3128).
  */
-static __always_inline int answer_arp(struct __sk_buff *skb, const struct interface *from)
+static __always_inline __u32 recall_first(const struct fragment_key *key, __u16 offset,
+					  struct packet *packet, __u64 now)
 {
-	pull(skb, sizeof(struct ethhdr) + sizeof(struct arp_ipv4));
+	struct fragment *first = bpf_map_lookup_elem(&fragments, key);
 
-	struct ethhdr *ethernet = (void *)(long)skb->data;
-	struct arp_ipv4 *arp = (void *)(ethernet + 1);
-	__be32 target;
+	if (!first || (__s64)(now - first->seen) > (__s64)FRAGMENT_TIMEOUT)
+		return DROP_FRAGMENT;
+	if (packet->protocol == IPPROTO_TCP && offset * 8 < TCP_HEADER)
+		return DROP_FRAGMENT;
+	packet->source.port = first->source_port;
+	packet->destination.port = first->destination_port;
+	packet->service = first->service;
+	packet->kind = first->kind;
+	/* Not one that opens a connection: that was the first. */
+	packet->tcp_flags = TCP_FLAG_ACK;
+	return 0;
+}
 
-	if ((void *)(arp + 1) > (void *)(long)skb->data_end)
-		return drop(DROP_MALFORMED);
-	if (arp->hardware != bpf_htons(ARP_HARDWARE_ETHERNET) ||
-	    arp->protocol != bpf_htons(ETH_P_IP) || arp->hardware_length != ETH_ALEN ||
-	    arp->protocol_length != sizeof(__be32))
-		return drop(DROP_MALFORMED);
-	if (!same_mac(arp->sender_mac, from->mac))
-		return drop(DROP_SPOOFED_MAC);
-	/* 0.0.0.0 is an address probe (RFC 5227, 2.1.1). */
-	if (arp->sender != from->address && arp->sender != 0)
-		return drop(DROP_SPOOFED_ADDRESS);
+static __always_inline void remember_first(const struct fragment_key *key,
+					   const struct packet *packet, __u64 now)
+{
+	struct fragment first = {
+		.seen = now,
+		.source_port = packet->source.port,
+		.destination_port = packet->destination.port,
+		.service = packet->service,
+		/* Only a whole quotation is believed. */
+		.kind = packet->kind == QUOTES ? ALONE : packet->kind,
+	};
 
-	target = arp->target;
-	if (arp->operation != bpf_htons(ARP_REQUEST) || target == from->address ||
-	    (target & from->netmask) != from->subnet)
-		return TC_ACT_SHOT;
+	bpf_map_update_elem(&fragments, key, &first, BPF_ANY);
+}
 
-	arp->operation = bpf_htons(ARP_REPLY);
-	arp->target = arp->sender;
-	arp->sender = target;
-	__builtin_memcpy(arp->target_mac, from->mac, ETH_ALEN);
-	set_router_mac(arp->sender_mac);
-	__builtin_memcpy(ethernet->h_dest, from->mac, ETH_ALEN);
-	set_router_mac(ethernet->h_source);
-	return bpf_redirect(skb->ifindex, 0);
+/*
+ * Whether groups let a live flow of an earlier generation go on, as its beginner would be asked
+ * now. `source` tells which end of the flow the packet is from.
+ */
+static __always_inline int is_still_let(const struct flow *flow, __u32 source,
+					const struct packet *packet, const struct interface *from,
+					const struct endpoint *to)
+{
+	int reply = flow->began != source;
+	struct beginning begins = {
+		.sender = reply ? packet->destination.address : packet->source.address,
+		.receiver = reply ? packet->source.address : packet->destination.address,
+		.service = reply ? packet->source.port : packet->destination.port,
+		.protocol = packet->flow_protocol,
+	};
+
+	return !refusal(reply ? to->groups : from->groups, reply ? from->groups : to->groups,
+			&begins);
+}
+
+/*
+ * The stateful part: 0 if the packet may pass, else the reason to drop it. Sets `flow` to the live
+ * flow that it belongs to; without one, `over` to the entry that is in a new one's place.
+ */
+static __always_inline __u32 judge(const struct packet *packet, const struct interface *from,
+				   const struct endpoint *to, const struct settings *set,
+				   __u64 now, struct flow **flow, struct flow **over,
+				   __u32 *source)
+{
+	struct beginning begins = {
+		.sender = packet->source.address,
+		.receiver = packet->destination.address,
+		.service = packet->service,
+		.protocol = packet->protocol,
+	};
+	struct flow_key key = {};
+	struct flow *there = NULL;
+
+	*source = flow_key_of(packet, &key);
+	if (packet->kind != ALONE)
+		there = bpf_map_lookup_elem(&flows, &key);
+	if (there && is_live(there, packet, *source, now)) {
+		if (there->generation == set->generation) {
+			*flow = there;
+			return 0;
+		}
+		if (is_still_let(there, *source, packet, from, to)) {
+			there->generation = set->generation;
+			*flow = there;
+			return 0;
+		}
+	}
+	*over = there;
+	return refusal(from->groups, to->groups, &begins);
+}
+
+static __always_inline void count_forwarded(const struct packet *packet, __u32 route_kind)
+{
+	struct vpc_pair pair = { .from = packet->source.vpc, .to = packet->destination.vpc };
+	struct interface_traffic *of;
+	struct traffic *crossed;
+
+	of = bpf_map_lookup_elem(&interface_traffic, &packet->ifindex[0]);
+	if (of)
+		add(&of->sent, packet->segments, packet->bytes);
+	of = bpf_map_lookup_elem(&interface_traffic, &packet->ifindex[1]);
+	if (of)
+		add(&of->received, packet->segments, packet->bytes);
+	if (route_kind == ROUTE_LOCAL) {
+		count(FORWARDED_LOCAL, packet->segments, packet->bytes);
+		return;
+	}
+	count(FORWARDED_PEERING, packet->segments, packet->bytes);
+	crossed = bpf_map_lookup_elem(&peering_traffic, &pair);
+	if (crossed)
+		add(crossed, packet->segments, packet->bytes);
 }
 
 static __always_inline int forward(struct __sk_buff *skb, const struct interface *from)
@@ -231,48 +149,120 @@ static __always_inline int forward(struct __sk_buff *skb, const struct interface
 	struct iphdr *ip = (void *)(ethernet + 1);
 
 	if ((void *)(ip + 1) > (void *)(long)skb->data_end)
-		return drop(DROP_MALFORMED);
+		return drop(skb, DROP_MALFORMED);
 
 	__u32 header_length = ip->ihl * 4;
 	__u32 total_length = bpf_ntohs(ip->tot_len);
 
 	if (ip->version != 4 || header_length < sizeof(*ip) || total_length < header_length ||
 	    total_length + sizeof(*ethernet) > skb->len)
-		return drop(DROP_MALFORMED);
-	if (ip->saddr != from->address)
-		return drop(DROP_SPOOFED_ADDRESS);
+		return drop(skb, DROP_MALFORMED);
+
+	struct packet packet = {
+		.source = { .vpc = from->vpc, .address = ip->saddr },
+		.destination = { .address = ip->daddr },
+		.ifindex = { skb->ifindex },
+		.segments = segments_of(skb),
+		.bytes = skb->len - ETH_HLEN,
+		.size = total_length,
+		.protocol = ip->protocol,
+		.flow_protocol = ip->protocol,
+		.kind = ALONE,
+	};
+	__u16 fragment = bpf_ntohs(ip->frag_off);
+	struct fragment_key fragment_key = {
+		.from = from->vpc,
+		.source = ip->saddr,
+		.destination = ip->daddr,
+		.id = ip->id,
+		.protocol = ip->protocol,
+	};
+	__u32 reason = 0;
+
+	/* A later fragment has no ports: what is there is not looked at before its first is found. */
+	if (!(fragment & IP_FRAGMENT_OFFSET))
+		reason = read_transport(skb, ETH_HLEN + header_length,
+					total_length - header_length, &packet);
+	if (reason)
+		return reject(skb, &packet, reason);
+	if (packet.source.address != from->address)
+		return reject(skb, &packet, DROP_SPOOFED_ADDRESS);
 
 	struct route_key towards = {
 		.prefix_length = 64,
 		.table = bpf_htonl(from->route_table),
-		.destination = ip->daddr,
+		.destination = packet.destination.address,
 	};
 	struct route *route = bpf_map_lookup_elem(&routes, &towards);
 
 	if (!route)
-		return drop(DROP_NO_ROUTE);
+		return reject(skb, &packet, DROP_NO_ROUTE);
 
 	if (route->kind != ROUTE_LOCAL) {
 		struct admission_key entering = {
 			.prefix_length = 96,
 			.to = bpf_htonl(route->vpc),
 			.from = bpf_htonl(from->vpc),
-			.source = ip->saddr,
+			.source = packet.source.address,
 		};
 
 		if (!bpf_map_lookup_elem(&admissions, &entering))
-			return drop(DROP_NOT_ADMITTED);
+			return reject(skb, &packet, DROP_NOT_ADMITTED);
 	}
 
 	struct endpoint_key destination = {
 		.vpc = route->vpc,
-		.address = ip->daddr,
+		.address = packet.destination.address,
 	};
 	struct endpoint *to = bpf_map_lookup_elem(&endpoints, &destination);
 
 	if (!to)
-		return drop(DROP_NO_SUCH_DESTINATION);
+		return reject(skb, &packet, DROP_NO_SUCH_DESTINATION);
+	packet.destination.vpc = route->vpc;
+	packet.ifindex[1] = to->ifindex;
 
+	__u64 now = bpf_ktime_get_coarse_ns();
+	__u32 first = 0, source = 0;
+	struct settings *set = bpf_map_lookup_elem(&settings, &first);
+	struct flow *flow = NULL, *over = NULL;
+
+	if (!set)
+		return TC_ACT_SHOT;
+	fragment_key.to = route->vpc;
+	if (fragment & IP_FRAGMENT_OFFSET)
+		reason = recall_first(&fragment_key, fragment & IP_FRAGMENT_OFFSET, &packet, now);
+	if (!reason)
+		reason = judge(&packet, from, to, set, now, &flow, &over, &source);
+	if (reason)
+		return reject(skb, &packet, reason);
+
+	if (packet.size > to->mtu) {
+		reject(skb, &packet, DROP_TOO_BIG);
+		/* Never an error about an error or a later fragment (RFC 1122, 3.2.2). */
+		if (packet.kind == QUOTES || packet.kind == ALONE || fragment & IP_FRAGMENT_OFFSET)
+			return TC_ACT_SHOT;
+		return answer_too_big(skb, from, header_length, to->mtu);
+	}
+
+	if (packet.kind == BEGINS || packet.kind == ANSWERS) {
+		if (flow)
+			continue_flow(flow, &packet, source, now);
+		else if (packet.kind == BEGINS)
+			reason = begin_flow(&packet, over, set, now);
+		else
+			report_packet(&packet, ACCEPTED, now);
+	} else if (packet.kind == ALONE) {
+		report_packet(&packet, ACCEPTED, now);
+	}
+	if (reason)
+		return reject(skb, &packet, reason);
+	if (fragment & IP_MORE_FRAGMENTS && !(fragment & IP_FRAGMENT_OFFSET))
+		remember_first(&fragment_key, &packet, now);
+
+	/* Helpers that looked into the packet may have moved it. */
+	ethernet = (void *)(long)skb->data;
+	if ((void *)(ethernet + 1) > (void *)(long)skb->data_end)
+		return drop(skb, DROP_MALFORMED);
 	__builtin_memcpy(ethernet->h_dest, to->mac, ETH_ALEN);
 	set_router_mac(ethernet->h_source);
 	/* A workload that did not send to the router's MAC would have its packet refused by the
@@ -281,8 +271,8 @@ static __always_inline int forward(struct __sk_buff *skb, const struct interface
 		bpf_skb_change_type(skb, PACKET_HOST);
 
 	if (bpf_redirect_peer(to->ifindex, 0) != TC_ACT_REDIRECT)
-		return drop(DROP_REDIRECT);
-	count(route->kind == ROUTE_LOCAL ? FORWARDED_LOCAL : FORWARDED_PEERING);
+		return reject(skb, &packet, DROP_REDIRECT);
+	count_forwarded(&packet, route->kind);
 	return TC_ACT_REDIRECT;
 }
 
@@ -293,21 +283,21 @@ int tombolo(struct __sk_buff *skb)
 	struct interface *from = bpf_map_lookup_elem(&interfaces, &ifindex);
 
 	if (!from)
-		return drop(DROP_UNKNOWN_INTERFACE);
+		return drop(skb, DROP_UNKNOWN_INTERFACE);
 
 	pull(skb, sizeof(struct ethhdr) + sizeof(struct iphdr));
 
 	struct ethhdr *ethernet = (void *)(long)skb->data;
 
 	if ((void *)(ethernet + 1) > (void *)(long)skb->data_end)
-		return drop(DROP_MALFORMED);
+		return drop(skb, DROP_MALFORMED);
 	/* A tag that the kernel took out of the frame is no longer in `h_proto`. */
 	if (skb->vlan_present)
-		return drop(DROP_ETHER_TYPE);
+		return drop(skb, DROP_ETHER_TYPE);
 	if (ethernet->h_proto != bpf_htons(ETH_P_IP) && ethernet->h_proto != bpf_htons(ETH_P_ARP))
-		return drop(DROP_ETHER_TYPE);
+		return drop(skb, DROP_ETHER_TYPE);
 	if (!same_mac(ethernet->h_source, from->mac))
-		return drop(DROP_SPOOFED_MAC);
+		return drop(skb, DROP_SPOOFED_MAC);
 
 	if (ethernet->h_proto == bpf_htons(ETH_P_ARP))
 		return answer_arp(skb, from);

@@ -109,11 +109,21 @@ pub enum DropReason {
     /// The kernel refused the redirect. (One to an interface that went away in the meantime it
     /// accepts, and drops later without a word; such a packet counts as forwarded.)
     Redirect = 8,
+    /// No rule of the sender's security groups lets the flow begin.
+    SecurityGroupEgress = 9,
+    /// No rule of the receiver's security groups lets the flow begin.
+    SecurityGroupIngress = 10,
+    /// The flow table, or the sender's share of it, has no room for one more flow.
+    FlowTableFull = 11,
+    /// Larger than the destination's MTU; the sender is told.
+    TooBig = 12,
+    /// A later fragment of a packet whose first fragment did not pass.
+    Fragment = 13,
 }
 
 impl DropReason {
     /// Every reason, in the order of their numbers.
-    pub const ALL: [DropReason; 9] = [
+    pub const ALL: [DropReason; 14] = [
         DropReason::UnknownInterface,
         DropReason::Malformed,
         DropReason::EtherType,
@@ -123,7 +133,34 @@ impl DropReason {
         DropReason::NotAdmitted,
         DropReason::NoSuchDestination,
         DropReason::Redirect,
+        DropReason::SecurityGroupEgress,
+        DropReason::SecurityGroupIngress,
+        DropReason::FlowTableFull,
+        DropReason::TooBig,
+        DropReason::Fragment,
     ];
+}
+
+/// As metrics name it, and JSON.
+impl fmt::Display for DropReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            DropReason::UnknownInterface => "unknown_interface",
+            DropReason::Malformed => "malformed",
+            DropReason::EtherType => "ether_type",
+            DropReason::SpoofedMac => "spoofed_mac",
+            DropReason::SpoofedAddress => "spoofed_address",
+            DropReason::NoRoute => "no_route",
+            DropReason::NotAdmitted => "not_admitted",
+            DropReason::NoSuchDestination => "no_such_destination",
+            DropReason::Redirect => "redirect",
+            DropReason::SecurityGroupEgress => "security_group_egress",
+            DropReason::SecurityGroupIngress => "security_group_ingress",
+            DropReason::FlowTableFull => "flow_table_full",
+            DropReason::TooBig => "too_big",
+            DropReason::Fragment => "fragment",
+        })
+    }
 }
 
 /// An engine that cannot work, or a step that failed.

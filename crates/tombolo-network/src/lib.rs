@@ -15,6 +15,7 @@ mod flow;
 mod network;
 mod packet;
 mod repair;
+mod rules;
 mod simulated;
 mod tables;
 mod verdict;

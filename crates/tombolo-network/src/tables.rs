@@ -9,9 +9,10 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 use tombolo_domain::id::NetworkInterfaceId;
 
+use crate::rules::Rules;
 use crate::{Network, Peering, PeeringEnd, RouteTableNumber, VpcNumber};
 
-/// Routes, admissions and endpoints of all VPCs.
+/// Routes, admissions and endpoints of all VPCs, and the rules of all security groups.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Tables {
     /// By route table and destination; the longest prefix wins.
@@ -21,6 +22,8 @@ pub(crate) struct Tables {
     /// Who has an address. Two interfaces that claim one address are a mistake of the caller's;
     /// the first id keeps it.
     pub(crate) endpoints: BTreeMap<(VpcNumber, Ipv4Addr), NetworkInterfaceId>,
+    /// What may begin a flow.
+    pub(crate) rules: Rules,
 }
 
 /// Where a route leads.
@@ -45,7 +48,10 @@ impl Tables {
     /// Compiles `network`. A route that names no peering of its VPC leads nowhere and is left out,
     /// so its packets count as `NoRoute`.
     pub(crate) fn compile(network: &Network) -> Tables {
-        let mut tables = Tables::default();
+        let mut tables = Tables {
+            rules: Rules::compile(network),
+            ..Tables::default()
+        };
         for (&number, table) in &network.route_tables {
             let Some(vpc) = network.vpcs.get(&table.vpc) else {
                 continue;

@@ -110,7 +110,7 @@ fn a_detached_program_is_attached_again() {
 #[test]
 fn deleted_map_entries_are_put_back() {
     let machine = drifted(|machine| {
-        let mut interfaces: HashMap<_, u32, [u8; 28]> = map(machine, "interfaces");
+        let mut interfaces: HashMap<_, u32, [u8; 48]> = map(machine, "interfaces");
         let links: Vec<u32> = interfaces.keys().collect::<Result<_, _>>().unwrap();
         assert_eq!(links.len(), 2);
         interfaces.remove(&links[0]).unwrap();
@@ -214,8 +214,9 @@ fn one_peering_among_many_vpcs_changes_only_its_own_entries() {
         );
     }
     let mut machine = Machine::running(many.clone());
-    assert_eq!(machine.apply(many.clone().peered(1, 1, 2)).changes, 4);
-    assert_eq!(machine.apply(many).changes, 4);
+    // A route, an admission and a place to count in, each way.
+    assert_eq!(machine.apply(many.clone().peered(1, 1, 2)).changes, 6);
+    assert_eq!(machine.apply(many).changes, 6);
 }
 
 /// Two peered VPCs after `drift` happened to them and the engine was asked for the same again.

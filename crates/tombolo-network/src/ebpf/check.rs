@@ -9,10 +9,10 @@ use nix::sched::{CloneFlags, unshare};
 
 use super::attachment::{AttachmentKind, kernel_is_at_least};
 use super::error::with_sources;
-use super::interface::{MTU, ROUTER_MAC};
+use super::interface::ROUTER_MAC;
 use super::netlink::{Netlink, VethEnd};
-use super::{datapath, namespace};
-use crate::{EngineError, EngineKind};
+use super::{namespace, object};
+use crate::{EngineError, EngineKind, MAX_MTU};
 
 /// The capabilities that the engine needs, by their numbers in linux/capability.h.
 const CAPABILITIES: [(u32, &str); 3] = [
@@ -21,15 +21,20 @@ const CAPABILITIES: [(u32, &str); 3] = [
     (39, "CAP_BPF"),
 ];
 
+/// The oldest kernel, major and minor, that the engine supports: the first with long-term support
+/// that has all of what the program needs, of which `bpf_ktime_get_coarse_ns` (5.11) is the latest;
+/// `bpf_redirect_peer` is from 5.10, the ring buffer from 5.8.
+pub const MINIMUM_KERNEL: (u8, u8) = (5, 15);
+
 /// Tries what an [`EbpfEngine`](super::EbpfEngine) needs, short of attaching its program, in
 /// namespaces that go with it. The error says what is missing and what to do about it.
 pub fn check() -> Result<(), EngineError> {
     has_capabilities()?;
-    // bpf_redirect_peer is from there on.
-    if !kernel_is_at_least(5, 10) {
-        return Err(unsupported(
-            "it needs Linux 5.10 or later; update the kernel".to_owned(),
-        ));
+    let (major, minor) = MINIMUM_KERNEL;
+    if !kernel_is_at_least(major, minor) {
+        return Err(unsupported(format!(
+            "it needs Linux {major}.{minor} or later; update the kernel"
+        )));
     }
     mounts_bpffs()?;
     loads()?;
@@ -80,7 +85,7 @@ fn mounts_bpffs() -> Result<(), EngineError> {
 }
 
 fn loads() -> Result<(), EngineError> {
-    match datapath::load() {
+    match object::load() {
         Ok(_) => Ok(()),
         Err(error) => Err(unsupported(format!(
             "the kernel does not take the BPF program: {}; `dmesg` may say why",
@@ -100,7 +105,7 @@ fn makes_links_to_attach_to() -> Result<(), EngineError> {
                 mac: ROUTER_MAC,
             });
             let here = File::open(namespace::CURRENT)?;
-            Netlink::open()?.create_veth(near, far, here.as_fd(), MTU).map_err(|error| {
+            Netlink::open()?.create_veth(near, far, here.as_fd(), MAX_MTU.into()).map_err(|error| {
             io::Error::other(format!(
                 "a veth pair cannot be made: {error}; try `modprobe veth`, the kernel needs \
                  CONFIG_VETH"

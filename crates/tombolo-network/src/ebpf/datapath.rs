@@ -1,55 +1,38 @@
-//! The BPF program and its maps, pinned.
+//! The pinned BPF program and its maps, and the order in which they become what is wanted.
 //!
-//! Each build of the object has a directory of its own on the BPF file system, with its own maps,
-//! so the layout of a map never has to be compatible with another build's. After an upgrade the
-//! engine fills the new build's maps, moves every attachment to the new program, and only then
-//! removes the old build: packets flow all the while.
+//! After an upgrade the engine fills the new build's maps, moves every attachment to the new
+//! program, and only then removes the old build: packets flow all the while.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
-use aya::Ebpf;
 use aya::maps::lpm_trie::LpmTrie;
-use aya::maps::{HashMap, Map, MapData, PerCpuArray};
+use aya::maps::{Array, HashMap, MapData, PerCpuArray, PerCpuHashMap};
 use aya::programs::SchedClassifier;
-use nix::errno::Errno;
-use nix::mount::{MsFlags, mount};
 
-use super::bpffs;
-use super::entries::{EndpointEntry, EndpointKey, InterfaceEntry, PrefixKey, RouteEntry};
+use super::FlowTable;
+use super::entries::{
+    EndpointEntry, EndpointKey, InterfaceEntry, InterfaceTrafficEntry, PrefixKey, RouteEntry,
+    SettingsEntry, TrafficEntry, VpcPair,
+};
 use super::error::Doing;
-use super::fnv::fnv1a;
-use super::map::MirroredMap;
-use super::namespace;
-use crate::{Counters, DropReason, EngineError, EngineKind, Traffic};
-
-/// `bpf/tombolo.c`, compiled by `cargo xtask bpf`.
-static OBJECT: &[u8] = aya::include_bytes_aligned!("../../bpf/tombolo.o");
-
-/// Where the kernel describes its own types.
-const KERNEL_TYPES: &str = "/sys/kernel/btf";
-
-const PROGRAM: &str = "tombolo";
-const MAPS: [&str; 5] = [
-    "interfaces",
-    "endpoints",
-    "routes",
-    "admissions",
-    "counters",
-];
+use super::map::{MirroredMap, open_pinned};
+use super::object::{PROGRAM, Pins};
+use super::places::Places;
+use super::wanted::Wanted;
+use crate::{Counters, DropReason, EngineError, Traffic};
 
 /// The slots of `counters` after the drops, which are numbered as [`DropReason`].
 const FORWARDED_LOCAL: u32 = DropReason::ALL.len() as u32;
 const FORWARDED_PEERING: u32 = FORWARDED_LOCAL + 1;
+const EVENTS_LOST: u32 = FORWARDED_PEERING + 1;
 
 type Hash<K, V> = MirroredMap<HashMap<MapData, K, V>, K, V>;
 type Trie<const BYTES: usize, V> =
     MirroredMap<LpmTrie<MapData, [u8; BYTES], V>, PrefixKey<BYTES>, V>;
 
-/// What an admission's entry holds: that it is there is all that counts.
-pub(super) const ADMITTED: u32 = 1;
+/// What an entry holds of which nothing counts but that it is there.
+pub(super) const LET: u32 = 1;
 
 /// The pinned program and maps of this build.
 pub(super) struct DataPath {
@@ -58,43 +41,47 @@ pub(super) struct DataPath {
     pub(super) endpoints: Hash<EndpointKey, EndpointEntry>,
     pub(super) routes: Trie<8, RouteEntry>,
     pub(super) admissions: Trie<12, u32>,
-    counters: PerCpuArray<MapData, u64>,
-    bpffs: PathBuf,
-    build: String,
+    pub(super) rule_blocks: Trie<12, u32>,
+    pub(super) rule_ports: Trie<16, u32>,
+    pub(super) interface_traffic: Places<PerCpuHashMap<MapData, u32, InterfaceTrafficEntry>, u32>,
+    pub(super) peering_traffic: Places<PerCpuHashMap<MapData, VpcPair, TrafficEntry>, VpcPair>,
+    /// How many flows each link began, by the program.
+    pub(super) flow_use: Places<HashMap<MapData, u32, u64>, u32>,
+    /// How many of those were swept out of the table.
+    pub(super) flow_ended: Places<HashMap<MapData, u32, u64>, u32>,
+    settings: Array<MapData, SettingsEntry>,
+    counters: PerCpuArray<MapData, TrafficEntry>,
+    /// Where the maps are pinned, for those who read them from another thread.
+    pub(super) pins: Pins,
 }
 
 impl DataPath {
     /// Opens this build's pins on `bpffs`, or loads the object and pins it there.
-    pub(super) fn open(bpffs: &Path) -> Result<Self, EngineError> {
-        let build = format!("build-{:016x}", fnv1a(OBJECT));
-        let directory = bpffs.join(&build);
-        // The program is pinned last: with it, all of the build is there.
-        if !directory.join(PROGRAM).exists() {
-            bpffs::remove_if_there(&directory)
-                .doing(|| format!("removing {}", directory.display()))?;
-            load_and_pin(&directory)?;
-        }
-        let program = SchedClassifier::from_pin(directory.join(PROGRAM))
-            .doing(|| format!("opening the pinned BPF program in {}", directory.display()))?;
-        let counters = MapData::from_pin(directory.join("counters"))
-            .and_then(Map::from_map_data)
-            .and_then(PerCpuArray::try_from)
-            .doing(|| {
-                format!(
-                    "opening the pinned BPF map counters in {}",
-                    directory.display()
-                )
-            })?;
-        Ok(DataPath {
+    pub(super) fn open(bpffs: &Path, table: FlowTable) -> Result<Self, EngineError> {
+        let pins = Pins::new(bpffs, table);
+        pins.ensure(table)?;
+        let (build, flows) = (&pins.build, &pins.flows);
+        let program = SchedClassifier::from_pin(build.join(PROGRAM))
+            .doing(|| format!("opening the pinned BPF program in {}", build.display()))?;
+        let mut data_path = DataPath {
             program,
-            interfaces: MirroredMap::open(&directory, "interfaces")?,
-            endpoints: MirroredMap::open(&directory, "endpoints")?,
-            routes: MirroredMap::open(&directory, "routes")?,
-            admissions: MirroredMap::open(&directory, "admissions")?,
-            counters,
-            bpffs: bpffs.to_owned(),
-            build,
-        })
+            interfaces: MirroredMap::open(build, "interfaces")?,
+            endpoints: MirroredMap::open(build, "endpoints")?,
+            routes: MirroredMap::open(build, "routes")?,
+            admissions: MirroredMap::open(build, "admissions")?,
+            rule_blocks: MirroredMap::open(build, "rule_blocks")?,
+            rule_ports: MirroredMap::open(build, "rule_ports")?,
+            interface_traffic: Places::open(build, "interface_traffic")?,
+            peering_traffic: Places::open(build, "peering_traffic")?,
+            flow_use: Places::open(flows, "flow_use")?,
+            flow_ended: Places::open(flows, "flow_ended")?,
+            settings: open_pinned(flows, "settings", Array::try_from)?,
+            counters: open_pinned(build, "counters", PerCpuArray::try_from)?,
+            pins,
+        };
+        // An earlier engine may have been stopped between a change of rules and saying so.
+        data_path.begin_generation(table.share)?;
+        Ok(data_path)
     }
 
     /// Reads what is really in the maps.
@@ -102,106 +89,120 @@ impl DataPath {
         self.interfaces.read()?;
         self.endpoints.read()?;
         self.routes.read()?;
-        self.admissions.read()
+        self.admissions.read()?;
+        self.rule_blocks.read()?;
+        self.rule_ports.read()?;
+        self.interface_traffic.read()?;
+        self.peering_traffic.read()?;
+        self.flow_use.read()?;
+        self.flow_ended.read()
+    }
+
+    /// Takes back the ways and the rules that are not wanted any more, at once for live flows too;
+    /// returns how many entries that were.
+    ///
+    /// At no moment is anything let through that neither the old rules nor the new ones let: a
+    /// block that goes leaves its addresses to the wider ones around it, before its ports are
+    /// touched; and ports are right before [`Self::extend`] adds a block that uses them.
+    pub(super) fn retain(&mut self, wanted: &Wanted) -> Result<usize, EngineError> {
+        let ways = self.admissions.retain(&wanted.admissions)?
+            + self.routes.retain(&wanted.routes)?
+            + self.peering_traffic.retain(&wanted.crossings)?;
+        let rules = self.rule_blocks.retain(&wanted.rule_blocks)?
+            + self.rule_ports.extend(&wanted.rule_ports)?
+            + self.rule_ports.retain(&wanted.rule_ports)?;
+        if rules != 0 {
+            self.next_generation()?;
+        }
+        Ok(ways + rules)
+    }
+
+    /// Takes out the interfaces that `wanted` does not have placed; returns how many entries that
+    /// were.
+    pub(super) fn retain_interfaces(&mut self, wanted: &Wanted) -> Result<usize, EngineError> {
+        let links = wanted.links();
+        Ok(self.endpoints.retain_keys(&wanted.endpoints)?
+            + self.interfaces.retain_keys(&wanted.interfaces)?
+            + self.retain_places(&links)?)
+    }
+
+    fn retain_places(&mut self, links: &BTreeSet<u32>) -> Result<usize, EngineError> {
+        Ok(self.interface_traffic.retain(links)?
+            + self.flow_use.retain(links)?
+            + self.flow_ended.retain(links)?)
+    }
+
+    /// Adds all that is wanted and not there; returns how many entries that were. Interfaces have
+    /// their places to count in before they send, and admissions come last.
+    pub(super) fn extend(&mut self, wanted: &Wanted) -> Result<usize, EngineError> {
+        let links = wanted.links();
+        let places = self.interface_traffic.extend(&links)?
+            + self.flow_use.extend(&links)?
+            + self.flow_ended.extend(&links)?
+            + self.peering_traffic.extend(&wanted.crossings)?;
+        let rules = self.rule_blocks.extend(&wanted.rule_blocks)?;
+        let carried = self.interfaces.extend(&wanted.interfaces)?
+            + self.endpoints.extend(&wanted.endpoints)?;
+        let ways =
+            self.routes.extend(&wanted.routes)? + self.admissions.extend(&wanted.admissions)?;
+        // They may carry other groups than before.
+        if carried != 0 {
+            self.next_generation()?;
+        }
+        Ok(places + rules + carried + ways)
+    }
+
+    /// Has every live flow decided again with its next packet.
+    fn next_generation(&mut self) -> Result<(), EngineError> {
+        let share = self.settings()?.flow_share;
+        self.begin_generation(share)
+    }
+
+    fn begin_generation(&mut self, flow_share: u32) -> Result<(), EngineError> {
+        let generation = self.settings()?.generation.wrapping_add(1);
+        let settings = SettingsEntry {
+            generation,
+            flow_share,
+        };
+        self.settings
+            .set(0, settings, 0)
+            .doing(|| format!("beginning generation {generation} of the rules"))
+    }
+
+    fn settings(&self) -> Result<SettingsEntry, EngineError> {
+        self.settings
+            .get(&0, 0)
+            .doing(|| "reading the BPF map settings".to_owned())
     }
 
     /// The counters, summed over the CPUs.
     pub(super) fn counters(&self) -> Result<Counters, EngineError> {
-        let traffic = |slot: u32| {
-            self.counters
-                .get(&slot, 0)
-                .map(|values| Traffic {
-                    packets: values.iter().sum(),
-                    bytes: 0,
-                })
-                .doing(|| format!("reading slot {slot} of the BPF map counters"))
-        };
         let mut dropped = BTreeMap::new();
         for reason in DropReason::ALL {
-            dropped.insert(reason, traffic(reason as u32)?);
+            dropped.insert(reason, self.counted(reason as u32)?);
         }
         Ok(Counters {
-            forwarded_local: traffic(FORWARDED_LOCAL)?,
-            forwarded_peering: traffic(FORWARDED_PEERING)?,
+            forwarded_local: self.counted(FORWARDED_LOCAL)?,
+            forwarded_peering: self.counted(FORWARDED_PEERING)?,
             dropped,
+            flow_records_lost: self.counted(EVENTS_LOST)?.packets,
             ..Counters::default()
+        })
+    }
+
+    fn counted(&self, slot: u32) -> Result<Traffic, EngineError> {
+        let values = self
+            .counters
+            .get(&slot, 0)
+            .doing(|| format!("reading slot {slot} of the BPF map counters"))?;
+        Ok(Traffic {
+            packets: values.iter().map(|value| value.packets).sum(),
+            bytes: values.iter().map(|value| value.bytes).sum(),
         })
     }
 
     /// Removes the pins of other builds, once nothing is attached to them any more.
     pub(super) fn remove_other_builds(&self) -> Result<(), EngineError> {
-        let doing = || format!("removing earlier builds from {}", self.bpffs.display());
-        for entry in fs::read_dir(&self.bpffs).doing(doing)? {
-            let entry = entry.doing(doing)?;
-            let name = entry.file_name();
-            let name = name.to_string_lossy();
-            if name.starts_with("build-") && name != self.build.as_str() {
-                bpffs::remove_if_there(&entry.path()).doing(doing)?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Loads the object into the kernel, whose verifier has the last word on it.
-///
-/// aya 0.14 parses the types of the whole kernel for every object, which takes 35 ms and tens of
-/// megabytes, and offers no way not to. This object uses none of them, so it is loaded by a thread
-/// that does not see them.
-pub(super) fn load() -> Result<Ebpf, EngineError> {
-    let loading = || "loading the BPF object".to_owned();
-    namespace::on_own_thread(|| {
-        hide_kernel_types()?;
-        Ok(Ebpf::load(OBJECT).doing(loading).and_then(|mut object| {
-            program(&mut object)?.load().doing(loading)?;
-            Ok(object)
-        }))
-    })
-    .doing(loading)?
-}
-
-fn hide_kernel_types() -> io::Result<()> {
-    namespace::unshare_mounts()?;
-    let empty = MsFlags::MS_RDONLY;
-    match mount(
-        Some("tombolo"),
-        KERNEL_TYPES,
-        Some("tmpfs"),
-        empty,
-        None::<&str>,
-    ) {
-        // A kernel without them.
-        Ok(()) | Err(Errno::ENOENT) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// The program of a loaded object.
-pub(super) fn program(object: &mut Ebpf) -> Result<&mut SchedClassifier, EngineError> {
-    let Some(program) = object.program_mut(PROGRAM) else {
-        return Err(incomplete(PROGRAM));
-    };
-    program
-        .try_into()
-        .doing(|| format!("taking {PROGRAM} for a tc program"))
-}
-
-fn load_and_pin(directory: &Path) -> Result<(), EngineError> {
-    let pinning = |name: &str| format!("pinning {name} in {}", directory.display());
-    let mut object = load()?;
-    fs::create_dir_all(directory).doing(|| pinning("the BPF object"))?;
-    for name in MAPS {
-        let map = object.map(name).ok_or_else(|| incomplete(name))?;
-        map.pin(directory.join(name)).doing(|| pinning(name))?;
-    }
-    program(&mut object)?
-        .pin(directory.join(PROGRAM))
-        .doing(|| pinning(PROGRAM))
-}
-
-fn incomplete(name: &str) -> EngineError {
-    EngineError::Unsupported {
-        engine: EngineKind::Ebpf,
-        reason: format!("this build's BPF object has no {name}; rebuild it with `cargo xtask bpf`"),
+        self.pins.remove_others()
     }
 }

@@ -5,8 +5,12 @@ use std::net::Ipv4Addr;
 use aya::Pod;
 use ipnet::Ipv4Net;
 
+use crate::rules::{RuleBlock, RulePorts};
 use crate::tables::{Admission, NextHop};
-use crate::{Interface, MacAddress, RouteTableNumber, VpcNumber};
+use crate::{
+    Interface, MAX_GROUPS, RouteTableNumber, RuleDirection, RulePeer, SecurityGroupNumber,
+    VpcNumber,
+};
 
 /// A key of a longest-prefix-match trie: the bits, and how many of them count.
 pub(super) type PrefixKey<const BYTES: usize> = ([u8; BYTES], u32);
@@ -28,6 +32,55 @@ pub(super) fn admission_key(admission: &Admission) -> PrefixKey<12> {
     (bits, 64 + u32::from(admission.sources.prefix_len()))
 }
 
+/// The key of `rule_blocks`: the group, the direction, then the block's prefix.
+pub(super) fn rule_block_key(rule: &RuleBlock) -> PrefixKey<12> {
+    let mut bits = [0; 12];
+    bits[..4].copy_from_slice(&rule.group.0.to_be_bytes());
+    bits[7] = direction_number(rule.direction);
+    bits[8..].copy_from_slice(&rule.block.network().octets());
+    (bits, 64 + u32::from(rule.block.prefix_len()))
+}
+
+/// `REMOTE_IS_GROUP`, where a block has the length of its prefix.
+const REMOTE_IS_GROUP: u8 = 0xff;
+
+/// The key of `rule_ports`, see `struct rule_port_key` for its order.
+pub(super) fn rule_port_key(rule: &RulePorts) -> PrefixKey<16> {
+    let (remote, remote_length) = match rule.remote {
+        RulePeer::Cidr(block) => (block.network().octets(), block.prefix_len()),
+        RulePeer::Group(group) => (group.0.to_be_bytes(), REMOTE_IS_GROUP),
+    };
+    let mut bits = [0; 16];
+    bits[..4].copy_from_slice(&rule.group.0.to_be_bytes());
+    bits[4..8].copy_from_slice(&remote);
+    bits[8] = direction_number(rule.direction);
+    bits[9] = remote_length;
+    let Some(protocol) = rule.ports.protocol else {
+        return (bits, 80);
+    };
+    bits[11] = protocol;
+    bits[12..14].copy_from_slice(&rule.ports.port.to_be_bytes());
+    (bits, 96 + u32::from(rule.ports.length))
+}
+
+/// `enum rule_direction`.
+fn direction_number(direction: RuleDirection) -> u8 {
+    match direction {
+        RuleDirection::Egress => 0,
+        RuleDirection::Ingress => 1,
+    }
+}
+
+/// The groups that an interface carries, 0 after the last. A number of 0 would end them early and
+/// is never given; more than [`MAX_GROUPS`] the API refuses.
+fn group_numbers(groups: &[SecurityGroupNumber]) -> [u32; MAX_GROUPS] {
+    let mut numbers = [0; MAX_GROUPS];
+    for (number, group) in numbers.iter_mut().zip(groups) {
+        *number = group.0;
+    }
+    numbers
+}
+
 /// `struct interface`, by the index of the veth's end in the core namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
@@ -39,6 +92,7 @@ pub(super) struct InterfaceEntry {
     netmask: [u8; 4],
     mac: [u8; 6],
     padding: [u8; 2],
+    pub(super) groups: [u32; MAX_GROUPS],
 }
 
 // SAFETY: `repr(C)`, no implicit padding, and every bit pattern is a value.
@@ -54,6 +108,7 @@ impl InterfaceEntry {
             netmask: interface.subnet.0.netmask().octets(),
             mac: interface.mac.0,
             padding: [0; 2],
+            groups: group_numbers(&interface.security_groups),
         }
     }
 }
@@ -84,19 +139,21 @@ impl EndpointKey {
 pub(super) struct EndpointEntry {
     pub(super) link: u32,
     mac: [u8; 6],
-    padding: [u8; 2],
+    pub(super) mtu: u16,
+    pub(super) groups: [u32; MAX_GROUPS],
 }
 
 // SAFETY: `repr(C)`, no implicit padding, and every bit pattern is a value.
 unsafe impl Pod for EndpointEntry {}
 
 impl EndpointEntry {
-    /// An address behind the link with index `link` in the core namespace.
-    pub(super) fn new(link: u32, mac: MacAddress) -> Self {
+    /// The address of an interface behind the link with index `link` in the core namespace.
+    pub(super) fn new(link: u32, interface: &Interface) -> Self {
         EndpointEntry {
             link,
-            mac: mac.0,
-            padding: [0; 2],
+            mac: interface.mac.0,
+            mtu: interface.mtu,
+            groups: group_numbers(&interface.security_groups),
         }
     }
 }
@@ -130,3 +187,48 @@ impl RouteEntry {
         }
     }
 }
+
+/// `struct settings`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub(super) struct SettingsEntry {
+    pub(super) generation: u32,
+    pub(super) flow_share: u32,
+}
+
+// SAFETY: `repr(C)`, no implicit padding, and every bit pattern is a value.
+unsafe impl Pod for SettingsEntry {}
+
+/// `struct traffic`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[repr(C)]
+pub(super) struct TrafficEntry {
+    pub(super) packets: u64,
+    pub(super) bytes: u64,
+}
+
+// SAFETY: `repr(C)`, no implicit padding, and every bit pattern is a value.
+unsafe impl Pod for TrafficEntry {}
+
+/// `struct interface_traffic`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[repr(C)]
+pub(super) struct InterfaceTrafficEntry {
+    pub(super) sent: TrafficEntry,
+    pub(super) received: TrafficEntry,
+    pub(super) dropped: TrafficEntry,
+}
+
+// SAFETY: `repr(C)`, no implicit padding, and every bit pattern is a value.
+unsafe impl Pod for InterfaceTrafficEntry {}
+
+/// `struct vpc_pair`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(C)]
+pub(super) struct VpcPair {
+    pub(super) from: u32,
+    pub(super) to: u32,
+}
+
+// SAFETY: `repr(C)`, no implicit padding, and every bit pattern is a value.
+unsafe impl Pod for VpcPair {}

@@ -46,7 +46,7 @@ impl Machine {
         Ok(Machine {
             netlink: Netlink::open()
                 .doing(|| format!("opening a netlink socket in the namespace {core}"))?,
-            data_path: DataPath::open(&bpffs)?,
+            data_path: DataPath::open(&bpffs, config.flow_table)?,
             attachments: Attachments::open(config.attachment, &bpffs)?,
             names,
             bpffs,
@@ -80,22 +80,17 @@ impl Machine {
         }
         let mut wanted = Wanted::compile(network);
 
-        applied.changes += self.data_path.admissions.retain(&wanted.admissions)?;
-        applied.changes += self.data_path.routes.retain(&wanted.routes)?;
+        applied.changes += self.data_path.retain(&wanted)?;
 
         let kept = self.kept(network);
         wanted.place(network, &kept);
-        applied.changes += self.data_path.endpoints.retain(&wanted.endpoints)?;
-        applied.changes += self.data_path.interfaces.retain(&wanted.interfaces)?;
+        applied.changes += self.data_path.retain_interfaces(&wanted)?;
         applied.changes += self.remove_links(&kept)?;
         applied.changes += self.remove_namespaces(network)?;
 
         let made = self.make_missing(network, &kept, &mut applied);
         wanted.place(network, &made);
-        applied.changes += self.data_path.interfaces.extend(&wanted.interfaces)?;
-        applied.changes += self.data_path.endpoints.extend(&wanted.endpoints)?;
-        applied.changes += self.data_path.routes.extend(&wanted.routes)?;
-        applied.changes += self.data_path.admissions.extend(&wanted.admissions)?;
+        applied.changes += self.data_path.extend(&wanted)?;
 
         if verify {
             applied.changes += self.attach_kept(&kept, &mut applied.failed);
@@ -284,6 +279,7 @@ impl Machine {
             name: name.clone(),
             up: true,
             alias: String::new(),
+            mtu: interface::mtu(interface),
         };
         self.links.insert(name.clone(), link);
         // The program first, so that no packet ever meets the core namespace's own stack.

@@ -37,11 +37,7 @@ where
 {
     /// Opens the map that is pinned as `name` in `directory`; call [`Self::read`] before use.
     pub(super) fn open(directory: &Path, name: &'static str) -> Result<Self, EngineError> {
-        let path = directory.join(name);
-        let map = MapData::from_pin(&path)
-            .and_then(Map::from_map_data)
-            .and_then(M::open)
-            .doing(|| format!("opening the pinned BPF map {}", path.display()))?;
+        let map = open_pinned(directory, name, M::open)?;
         Ok(MirroredMap {
             name,
             map,
@@ -85,6 +81,19 @@ where
             self.known.remove(key);
         }
         Ok(unwanted.len())
+    }
+
+    /// Removes the keys that `wanted` lacks, and leaves what has another value there for
+    /// [`Self::extend`] to replace in place, so that no packet finds nothing in between; returns
+    /// how many entries that were.
+    pub(super) fn retain_keys(&mut self, wanted: &BTreeMap<K, V>) -> Result<usize, EngineError> {
+        let kept = self
+            .known
+            .iter()
+            .filter(|(key, _)| wanted.contains_key(*key))
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
+        self.retain(&kept)
     }
 
     /// Puts what of `wanted` is not there; returns how many entries that were.
@@ -153,7 +162,20 @@ impl<const BYTES: usize, V: Pod> Entries<PrefixKey<BYTES>, V> for LpmTrie<MapDat
     }
 }
 
-fn is_not_found(error: &MapError) -> bool {
+/// Opens the map that is pinned as `name` in `directory`, as the type that `open` makes of it.
+pub(super) fn open_pinned<M>(
+    directory: &Path,
+    name: &str,
+    open: impl FnOnce(Map) -> Result<M, MapError>,
+) -> Result<M, EngineError> {
+    let path = directory.join(name);
+    MapData::from_pin(&path)
+        .and_then(Map::from_map_data)
+        .and_then(open)
+        .doing(|| format!("opening the pinned BPF map {}", path.display()))
+}
+
+pub(super) fn is_not_found(error: &MapError) -> bool {
     matches!(error, MapError::SyscallError(error)
         if error.io_error.kind() == std::io::ErrorKind::NotFound)
 }

@@ -20,6 +20,8 @@ mod datapath;
 mod decide;
 mod entries;
 mod error;
+mod flow_entries;
+mod flow_table;
 mod fnv;
 mod interface;
 mod machine;
@@ -27,6 +29,8 @@ mod map;
 mod names;
 mod namespace;
 mod netlink;
+mod object;
+mod places;
 mod wanted;
 mod worker;
 
@@ -40,8 +44,9 @@ use tombolo_domain::id::NetworkInterfaceId;
 
 pub use self::attachment::AttachmentKind;
 pub use self::bare::BarePair;
-pub use self::check::check;
+pub use self::check::{MINIMUM_KERNEL, check};
 use self::error::Doing;
+pub use self::flow_table::FlowTable;
 use self::worker::Command;
 use crate::flow::FlowPublisher;
 use crate::{
@@ -59,6 +64,8 @@ pub struct EbpfConfig {
     pub name: String,
     /// How the program is attached.
     pub attachment: AttachmentKind,
+    /// How many flows it remembers. Another capacity than before begins with an empty table.
+    pub flow_table: FlowTable,
 }
 
 impl EbpfConfig {
@@ -71,6 +78,7 @@ impl EbpfConfig {
             directory,
             name,
             attachment: AttachmentKind::of_this_kernel(),
+            flow_table: FlowTable::default(),
         })
     }
 }

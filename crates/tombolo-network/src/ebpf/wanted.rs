@@ -1,12 +1,13 @@
 //! What the BPF maps should hold.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tombolo_domain::id::NetworkInterfaceId;
 
-use super::datapath::ADMITTED;
+use super::datapath::LET;
 use super::entries::{
-    EndpointEntry, EndpointKey, InterfaceEntry, PrefixKey, RouteEntry, admission_key, route_key,
+    EndpointEntry, EndpointKey, InterfaceEntry, PrefixKey, RouteEntry, VpcPair, admission_key,
+    route_key, rule_block_key, rule_port_key,
 };
 use crate::Network;
 use crate::tables::Tables;
@@ -15,6 +16,11 @@ use crate::tables::Tables;
 pub(super) struct Wanted {
     pub(super) routes: BTreeMap<PrefixKey<8>, RouteEntry>,
     pub(super) admissions: BTreeMap<PrefixKey<12>, u32>,
+    /// The value is the length of the block's own prefix.
+    pub(super) rule_blocks: BTreeMap<PrefixKey<12>, u32>,
+    pub(super) rule_ports: BTreeMap<PrefixKey<16>, u32>,
+    /// The VPCs between which packets may cross.
+    pub(super) crossings: BTreeSet<VpcPair>,
     /// Only of interfaces that have a link, see [`Wanted::place`].
     pub(super) interfaces: BTreeMap<u32, InterfaceEntry>,
     /// Only of interfaces that have a link, see [`Wanted::place`].
@@ -23,7 +29,7 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
-    /// Routes and admissions; the interfaces are still to be placed.
+    /// Routes, admissions and rules; the interfaces are still to be placed.
     pub(super) fn compile(network: &Network) -> Self {
         let tables = Tables::compile(network);
         let routes = tables
@@ -36,11 +42,23 @@ impl Wanted {
         let admissions = tables
             .admissions
             .iter()
-            .map(|admission| (admission_key(admission), ADMITTED))
+            .map(|admission| (admission_key(admission), LET))
             .collect();
+        let crossings = tables.admissions.iter().map(|admission| VpcPair {
+            from: admission.from.0,
+            to: admission.to.0,
+        });
+        let rule_blocks = tables.rules.blocks.iter().map(|rule| {
+            let length = u32::from(rule.block.prefix_len());
+            (rule_block_key(rule), length)
+        });
+        let rule_ports = tables.rules.ports.iter();
         Wanted {
             routes,
             admissions,
+            crossings: crossings.collect(),
+            rule_blocks: rule_blocks.collect(),
+            rule_ports: rule_ports.map(|rule| (rule_port_key(rule), LET)).collect(),
             interfaces: BTreeMap::new(),
             endpoints: BTreeMap::new(),
             tables,
@@ -62,9 +80,14 @@ impl Wanted {
             {
                 self.endpoints.insert(
                     EndpointKey::new(interface.vpc, interface.address),
-                    EndpointEntry::new(link, interface.mac),
+                    EndpointEntry::new(link, interface),
                 );
             }
         }
+    }
+
+    /// The links of the interfaces that are placed.
+    pub(super) fn links(&self) -> BTreeSet<u32> {
+        self.interfaces.keys().copied().collect()
     }
 }

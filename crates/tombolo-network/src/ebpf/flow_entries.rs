@@ -1,0 +1,99 @@
+//! The keys and values of the maps that the program itself writes, laid out as the structs of
+//! `bpf/maps.h`.
+
+use aya::Pod;
+
+use crate::rules::{ICMP, TCP, UDP};
+
+/// `struct flow_end`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(C)]
+pub(super) struct FlowEnd {
+    pub(super) vpc: u32,
+    pub(super) address: [u8; 4],
+    pub(super) port: [u8; 2],
+    pub(super) padding: [u8; 2],
+}
+
+/// `struct flow_key`: what a flow is known by, in either direction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(C)]
+pub(super) struct FlowKey {
+    pub(super) ends: [FlowEnd; 2],
+    pub(super) protocol: u8,
+    pub(super) padding: [u8; 3],
+}
+
+// SAFETY: `repr(C)`, no implicit padding, and every bit pattern is a value.
+unsafe impl Pod for FlowKey {}
+
+/// `struct flow`. Of each pair the first is of the end that began it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub(super) struct FlowEntry {
+    pub(super) last: u64,
+    pub(super) reported: u64,
+    pub(super) packets: [u64; 2],
+    pub(super) bytes: [u64; 2],
+    pub(super) links: [u32; 2],
+    pub(super) generation: u32,
+    pub(super) state: u32,
+    pub(super) began: u32,
+    pub(super) padding: u32,
+}
+
+// SAFETY: `repr(C)`, no implicit padding, and every bit pattern is a value.
+unsafe impl Pod for FlowEntry {}
+
+/// `enum tcp_state`.
+const TCP_ANSWERED: u32 = 1;
+const TCP_FINS: u32 = 2 | 4;
+const TCP_RST: u32 = 8;
+/// `UDP_STREAM`.
+const UDP_STREAM: u32 = 3;
+
+impl FlowEntry {
+    /// How long the flow may be idle, in seconds: `timeout_of` in `bpf/flows.h`.
+    pub(super) fn timeout(&self, protocol: u8) -> u64 {
+        let closing = self.state & TCP_RST != 0 || self.state & TCP_FINS == TCP_FINS;
+        match protocol {
+            TCP if closing => 10,
+            TCP if self.state & TCP_ANSWERED != 0 => 432_000,
+            TCP => 60,
+            UDP if self.state < UDP_STREAM => 30,
+            UDP => 180,
+            ICMP => 30,
+            _ => 600,
+        }
+    }
+
+    /// Whether the flow counts as absent at `now`, in nanoseconds of `CLOCK_MONOTONIC_COARSE`.
+    pub(super) fn is_over(&self, protocol: u8, now: u64) -> bool {
+        // The program may have seen a later time than `now`.
+        let idle = now.wrapping_sub(self.last) as i64;
+        idle > (self.timeout(protocol) * 1_000_000_000) as i64
+    }
+}
+
+/// `struct flow_event`. Of each pair the first is the source's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub(super) struct FlowEventEntry {
+    pub(super) start: u64,
+    pub(super) end: u64,
+    pub(super) packets: [u64; 2],
+    pub(super) bytes: [u64; 2],
+    pub(super) links: [u32; 2],
+    pub(super) addresses: [[u8; 4]; 2],
+    pub(super) ports: [[u8; 2]; 2],
+    pub(super) protocol: u32,
+    /// [`ACCEPTED`], or the number of a [`crate::DropReason`].
+    pub(super) outcome: u32,
+    pub(super) padding: u32,
+}
+
+// SAFETY: `repr(C)`, no implicit padding, and every bit pattern is a value.
+unsafe impl Pod for FlowEventEntry {}
+
+/// `ACCEPTED`.
+pub(super) const ACCEPTED: u32 = u32::MAX;

@@ -1,0 +1,173 @@
+//! The BPF object: its program and maps, loaded into the kernel and pinned.
+//!
+//! Each build of the object has a directory of its own on the BPF file system, with its own maps,
+//! so the layout of a map never has to be compatible with another build's. Apart from those are
+//! the maps that remember flows, in a directory for their layout and size: an upgrade goes on with
+//! the flows that are there.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use aya::programs::SchedClassifier;
+use aya::{Ebpf, EbpfLoader};
+use nix::errno::Errno;
+use nix::mount::{MsFlags, mount};
+
+use super::error::Doing;
+use super::fnv::fnv1a;
+use super::{FlowTable, bpffs, namespace};
+use crate::{EngineError, EngineKind};
+
+/// `bpf/tombolo.c`, compiled by `cargo xtask bpf`.
+static OBJECT: &[u8] = aya::include_bytes_aligned!("../../bpf/tombolo.o");
+
+/// Where the kernel describes its own types.
+const KERNEL_TYPES: &str = "/sys/kernel/btf";
+
+pub(super) const PROGRAM: &str = "tombolo";
+
+/// The maps of a build.
+const MAPS: [&str; 10] = [
+    "interfaces",
+    "endpoints",
+    "routes",
+    "admissions",
+    "rule_blocks",
+    "rule_ports",
+    "fragments",
+    "counters",
+    "interface_traffic",
+    "peering_traffic",
+];
+
+/// The maps that outlive a build.
+const FLOW_MAPS: [&str; 5] = ["flows", "flow_use", "flow_ended", "flow_events", "settings"];
+
+/// The layout of the maps in [`FLOW_MAPS`]. Whoever changes one of their structs counts on, and
+/// an upgrade then begins with an empty table.
+const FLOW_LAYOUT: u32 = 1;
+
+/// Where a build is pinned.
+#[derive(Debug, Clone)]
+pub(super) struct Pins {
+    bpffs: PathBuf,
+    /// The program and its maps.
+    pub(super) build: PathBuf,
+    /// The maps that remember flows.
+    pub(super) flows: PathBuf,
+}
+
+impl Pins {
+    /// The places of this build on `bpffs`.
+    pub(super) fn new(bpffs: &Path, table: FlowTable) -> Self {
+        let flows = format!("flows-{FLOW_LAYOUT}-{}", table.capacity);
+        // The program holds on to the table that it was loaded with.
+        let build = fnv1a(OBJECT) ^ fnv1a(flows.as_bytes());
+        Pins {
+            bpffs: bpffs.to_owned(),
+            build: bpffs.join(format!("build-{build:016x}")),
+            flows: bpffs.join(flows),
+        }
+    }
+
+    /// Loads and pins what is not there yet.
+    pub(super) fn ensure(&self, table: FlowTable) -> Result<(), EngineError> {
+        // The program is pinned last: with it, all of the build is there.
+        let flows = FLOW_MAPS.iter().all(|name| self.flows.join(name).exists());
+        if flows && self.build.join(PROGRAM).exists() {
+            return Ok(());
+        }
+        let build = &self.build;
+        bpffs::remove_if_there(build).doing(|| format!("removing {}", build.display()))?;
+        for directory in [build, &self.flows] {
+            fs::create_dir_all(directory).doing(|| format!("making {}", directory.display()))?;
+        }
+        let mut object = load_with(|loader| {
+            loader.map_max_entries("flows", table.capacity);
+            for name in FLOW_MAPS {
+                // Taken from there, or else pinned there.
+                loader.map_pin_path(name, self.flows.join(name));
+            }
+        })?;
+        let pinning = |name: &str| format!("pinning {name} in {}", build.display());
+        for name in MAPS {
+            let map = object.map(name).ok_or_else(|| incomplete(name))?;
+            map.pin(build.join(name)).doing(|| pinning(name))?;
+        }
+        program(&mut object)?
+            .pin(build.join(PROGRAM))
+            .doing(|| pinning(PROGRAM))
+    }
+
+    /// Removes the pins of other builds, once nothing is attached to them any more.
+    pub(super) fn remove_others(&self) -> Result<(), EngineError> {
+        let doing = || format!("removing earlier builds from {}", self.bpffs.display());
+        for entry in fs::read_dir(&self.bpffs).doing(doing)? {
+            let entry = entry.doing(doing)?;
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            let ours = name.starts_with("build-") || name.starts_with("flows-");
+            let path = entry.path();
+            if ours && path != self.build && path != self.flows {
+                bpffs::remove_if_there(&path).doing(doing)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Loads the object into the kernel, whose verifier has the last word on it.
+pub(super) fn load() -> Result<Ebpf, EngineError> {
+    load_with(|_| {})
+}
+
+/// aya 0.14 parses the types of the whole kernel for every object, which takes 35 ms and tens of
+/// megabytes, and offers no way not to. This object uses none of them, so it is loaded by a thread
+/// that does not see them.
+fn load_with(configure: impl FnOnce(&mut EbpfLoader<'_>) + Send) -> Result<Ebpf, EngineError> {
+    let loading = || "loading the BPF object".to_owned();
+    namespace::on_own_thread(|| {
+        hide_kernel_types()?;
+        let mut loader = EbpfLoader::new();
+        configure(&mut loader);
+        Ok(loader.load(OBJECT).doing(loading).and_then(|mut object| {
+            program(&mut object)?.load().doing(loading)?;
+            Ok(object)
+        }))
+    })
+    .doing(loading)?
+}
+
+fn hide_kernel_types() -> io::Result<()> {
+    namespace::unshare_mounts()?;
+    let empty = MsFlags::MS_RDONLY;
+    match mount(
+        Some("tombolo"),
+        KERNEL_TYPES,
+        Some("tmpfs"),
+        empty,
+        None::<&str>,
+    ) {
+        // A kernel without them.
+        Ok(()) | Err(Errno::ENOENT) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The program of a loaded object.
+fn program(object: &mut Ebpf) -> Result<&mut SchedClassifier, EngineError> {
+    let Some(program) = object.program_mut(PROGRAM) else {
+        return Err(incomplete(PROGRAM));
+    };
+    program
+        .try_into()
+        .doing(|| format!("taking {PROGRAM} for a tc program"))
+}
+
+fn incomplete(name: &str) -> EngineError {
+    EngineError::Unsupported {
+        engine: EngineKind::Ebpf,
+        reason: format!("this build's BPF object has no {name}; rebuild it with `cargo xtask bpf`"),
+    }
+}

@@ -1,0 +1,119 @@
+//! Maps that the program counts in. It only adds to entries that are there: user space gives each
+//! interface and each peering its place, so the program never runs out of them.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use aya::Pod;
+use aya::maps::{HashMap, Map, MapData, MapError, PerCpuHashMap, PerCpuValues};
+use aya::util::nr_cpus;
+
+use super::error::Doing;
+use super::map::{is_not_found, open_pinned};
+use crate::EngineError;
+
+/// A map to count in, and the places that it is known to have.
+pub(super) struct Places<M, K> {
+    name: &'static str,
+    pub(super) map: M,
+    known: BTreeSet<K>,
+}
+
+/// The types of map that have places.
+pub(super) trait Placed<K>: Sized {
+    fn open(map: Map) -> Result<Self, MapError>;
+    fn places(&self) -> Result<BTreeSet<K>, MapError>;
+    /// Makes an entry of zeros.
+    fn put(&mut self, key: &K) -> Result<(), MapError>;
+    fn remove(&mut self, key: &K) -> Result<(), MapError>;
+}
+
+impl<M: Placed<K>, K: Ord + Clone> Places<M, K> {
+    /// Opens the map that is pinned as `name` in `directory`; call [`Self::read`] before use.
+    pub(super) fn open(directory: &Path, name: &'static str) -> Result<Self, EngineError> {
+        Ok(Places {
+            name,
+            map: open_pinned(directory, name, M::open)?,
+            known: BTreeSet::new(),
+        })
+    }
+
+    /// Reads which places there really are.
+    pub(super) fn read(&mut self) -> Result<(), EngineError> {
+        let name = self.name;
+        self.known = self
+            .map
+            .places()
+            .doing(|| format!("reading the BPF map {name}"))?;
+        Ok(())
+    }
+
+    /// Removes the places that are not wanted; returns how many those were.
+    pub(super) fn retain(&mut self, wanted: &BTreeSet<K>) -> Result<usize, EngineError> {
+        let unwanted: Vec<K> = self.known.difference(wanted).cloned().collect();
+        for key in &unwanted {
+            match self.map.remove(key) {
+                // Someone else removed it since it was read.
+                Ok(()) | Err(MapError::KeyNotFound) => {}
+                Err(error) if is_not_found(&error) => {}
+                other => other.doing(|| format!("removing from the BPF map {}", self.name))?,
+            }
+            self.known.remove(key);
+        }
+        Ok(unwanted.len())
+    }
+
+    /// Makes the places that are missing, with nothing counted; returns how many those were.
+    pub(super) fn extend(&mut self, wanted: &BTreeSet<K>) -> Result<usize, EngineError> {
+        let missing: Vec<K> = wanted.difference(&self.known).cloned().collect();
+        for key in &missing {
+            self.map.put(key).doing(|| {
+                format!(
+                    "adding to the {} entries of the BPF map {}",
+                    self.known.len(),
+                    self.name
+                )
+            })?;
+            self.known.insert(key.clone());
+        }
+        Ok(missing.len())
+    }
+}
+
+impl<K: Pod + Ord> Placed<K> for HashMap<MapData, K, u64> {
+    fn open(map: Map) -> Result<Self, MapError> {
+        map.try_into()
+    }
+
+    fn places(&self) -> Result<BTreeSet<K>, MapError> {
+        self.keys().collect()
+    }
+
+    fn put(&mut self, key: &K) -> Result<(), MapError> {
+        self.insert(key, 0, 0)
+    }
+
+    fn remove(&mut self, key: &K) -> Result<(), MapError> {
+        HashMap::remove(self, key)
+    }
+}
+
+impl<K: Pod + Ord, V: Pod + Default> Placed<K> for PerCpuHashMap<MapData, K, V> {
+    fn open(map: Map) -> Result<Self, MapError> {
+        map.try_into()
+    }
+
+    fn places(&self) -> Result<BTreeSet<K>, MapError> {
+        self.keys().collect()
+    }
+
+    fn put(&mut self, key: &K) -> Result<(), MapError> {
+        let cpus = nr_cpus().map_err(|(_, error)| MapError::IoError(error))?;
+        let zeros = PerCpuValues::try_from(vec![V::default(); cpus])?;
+        self.insert(key, zeros, 0)
+    }
+
+    fn remove(&mut self, key: &K) -> Result<(), MapError> {
+        PerCpuHashMap::remove(self, key)
+    }
+}

@@ -1,0 +1,206 @@
+//! What the data path asks about security groups, compiled from their rules so that its cost does
+//! not grow with their number: one lookup of an address, one of a port.
+
+use std::collections::BTreeSet;
+
+use ipnet::Ipv4Net;
+
+use crate::{
+    IcmpMessages, Network, PortRange, Protocol, Rule, RuleDirection, RulePeer, SecurityGroup,
+    SecurityGroupNumber,
+};
+
+/// The rules of all groups.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Rules {
+    /// The blocks that a group's rules name; the longest that holds an address decides about it.
+    pub(crate) blocks: BTreeSet<RuleBlock>,
+    /// What is let through. A block has what the wider blocks around it have too.
+    pub(crate) ports: BTreeSet<RulePorts>,
+}
+
+/// A block of addresses that rules of a group name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct RuleBlock {
+    pub(crate) group: SecurityGroupNumber,
+    pub(crate) direction: RuleDirection,
+    pub(crate) block: Ipv4Net,
+}
+
+/// What a group lets through from or to `remote`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct RulePorts {
+    pub(crate) group: SecurityGroupNumber,
+    pub(crate) direction: RuleDirection,
+    pub(crate) remote: RulePeer,
+    pub(crate) ports: PortPrefix,
+}
+
+/// Ports (for ICMP: type and code) whose first `length` bits are those of `port`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct PortPrefix {
+    /// The protocol by its IANA number; `None` is every one, and then `length` is 0.
+    pub(crate) protocol: Option<u8>,
+    pub(crate) port: u16,
+    /// From 0, every port, to 16, one.
+    pub(crate) length: u8,
+}
+
+/// IANA's numbers of the protocols that have ports, or messages.
+pub(crate) const ICMP: u8 = 1;
+pub(crate) const TCP: u8 = 6;
+pub(crate) const UDP: u8 = 17;
+
+impl Rules {
+    pub(crate) fn compile(network: &Network) -> Rules {
+        let mut rules = Rules::default();
+        for (&number, group) in &network.security_groups {
+            for direction in [RuleDirection::Ingress, RuleDirection::Egress] {
+                rules.add(number, direction, group);
+            }
+        }
+        rules
+    }
+
+    fn add(&mut self, group: SecurityGroupNumber, direction: RuleDirection, of: &SecurityGroup) {
+        let rules = || of.rules.iter().filter(|rule| rule.direction == direction);
+        for rule in rules() {
+            let remote = match rule.peer {
+                RulePeer::Cidr(cidr) => RulePeer::Cidr(cidr.trunc()),
+                RulePeer::Group(_) => rule.peer,
+            };
+            if let RulePeer::Cidr(block) = remote {
+                self.blocks.insert(RuleBlock {
+                    group,
+                    direction,
+                    block,
+                });
+            }
+            for also in rules().filter(|also| covers(also, remote)) {
+                let ports = prefixes(also.protocol);
+                self.ports.extend(ports.into_iter().map(|ports| RulePorts {
+                    group,
+                    direction,
+                    remote,
+                    ports,
+                }));
+            }
+        }
+    }
+}
+
+/// Whether what the rule lets through is let through for all of `remote`.
+fn covers(rule: &Rule, remote: RulePeer) -> bool {
+    match (rule.peer, remote) {
+        (RulePeer::Cidr(wide), RulePeer::Cidr(block)) => wide.contains(&block),
+        (peer, remote) => peer == remote,
+    }
+}
+
+/// The prefixes that make up what a rule takes. They are not merged with another rule's: so a rule
+/// that comes or goes touches no entry that another one needs.
+fn prefixes(protocol: Protocol) -> Vec<PortPrefix> {
+    let one = |protocol, port, length| {
+        vec![PortPrefix {
+            protocol,
+            port,
+            length,
+        }]
+    };
+    match protocol {
+        Protocol::All => one(None, 0, 0),
+        Protocol::Number(number) => one(Some(number), 0, 0),
+        Protocol::Tcp(range) => range_prefixes(TCP, range),
+        Protocol::Udp(range) => range_prefixes(UDP, range),
+        Protocol::Icmp(IcmpMessages { kind: None, .. }) => one(Some(ICMP), 0, 0),
+        Protocol::Icmp(IcmpMessages {
+            kind: Some(kind),
+            code: None,
+        }) => one(Some(ICMP), u16::from(kind) << 8, 8),
+        Protocol::Icmp(IcmpMessages {
+            kind: Some(kind),
+            code: Some(code),
+        }) => one(Some(ICMP), u16::from_be_bytes([kind, code]), 16),
+    }
+}
+
+/// The fewest prefixes that make up a range of ports: 30 at most.
+fn range_prefixes(protocol: u8, range: PortRange) -> Vec<PortPrefix> {
+    let mut prefixes = Vec::new();
+    let (mut port, end) = (u32::from(range.from), u32::from(range.to) + 1);
+    while port < end {
+        // The largest block that begins here and ends within the range.
+        let aligned = port.trailing_zeros().min(16);
+        let fitting = (end - port).ilog2();
+        let bits = aligned.min(fitting);
+        prefixes.push(PortPrefix {
+            protocol: Some(protocol),
+            port: port as u16,
+            length: 16 - bits as u8,
+        });
+        port += 1 << bits;
+    }
+    prefixes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_cut_into_the_fewest_prefixes() {
+        let check = |from: u16, to: u16, expected: &[(u16, u8)]| {
+            let found: Vec<_> = range_prefixes(TCP, PortRange { from, to })
+                .into_iter()
+                .map(|prefix| (prefix.port, prefix.length))
+                .collect();
+            assert_eq!(found, expected, "{from} to {to}");
+        };
+        check(0, u16::MAX, &[(0, 0)]);
+        check(80, 80, &[(80, 16)]);
+        check(0, 1023, &[(0, 6)]);
+        check(80, 82, &[(80, 15), (82, 16)]);
+        check(65535, 65535, &[(65535, 16)]);
+        check(5, 4, &[]);
+        let worst = range_prefixes(TCP, PortRange { from: 1, to: 65534 });
+        assert_eq!(worst.len(), 30);
+    }
+
+    #[test]
+    fn a_block_has_what_the_blocks_around_it_have() {
+        let rule = |cidr: &str, port| Rule {
+            direction: RuleDirection::Ingress,
+            protocol: Protocol::Tcp(PortRange {
+                from: port,
+                to: port,
+            }),
+            peer: RulePeer::Cidr(cidr.parse().unwrap()),
+        };
+        let group = SecurityGroup {
+            rules: vec![
+                rule("10.0.0.0/8", 22),
+                rule("10.1.0.0/16", 80),
+                rule("10.2.0.0/16", 443),
+            ],
+        };
+        let network = Network {
+            security_groups: [(SecurityGroupNumber(1), group)].into(),
+            ..Network::default()
+        };
+        let rules = Rules::compile(&network);
+        let ports: Vec<_> = rules
+            .ports
+            .iter()
+            .map(|entry| (entry.remote, entry.ports.port))
+            .collect();
+        let block = |cidr: &str| RulePeer::Cidr(cidr.parse().unwrap());
+        let expected = [
+            (block("10.0.0.0/8"), 22),
+            (block("10.1.0.0/16"), 22),
+            (block("10.1.0.0/16"), 80),
+            (block("10.2.0.0/16"), 22),
+            (block("10.2.0.0/16"), 443),
+        ];
+        assert_eq!(ports, expected);
+    }
+}
