@@ -165,6 +165,7 @@ async fn what_is_in_a_vpc_is_found_by_its_id_until_it_is_removed() {
         main: None,
         associations: Vec::new(),
         routes: Vec::new(),
+        client_token: None,
     };
     let located = keys::located(&table.scope, table.id.as_str());
     let store = with([]).await;

@@ -20,3 +20,12 @@ pub(super) fn parse(text: Option<&str>, out_of_range: ErrorKind) -> Result<Ipv4N
         ),
     })
 }
+
+/// Parses the destination of a route: a block of any size, its host bits cleared.
+pub(super) fn destination(text: Option<&str>) -> Result<Ipv4Net, ApiError> {
+    let text = text.ok_or_else(|| ApiError::missing_parameter("destinationCidrBlock"))?;
+    cidr::parse_any(text).map_err(|_| {
+        let why = "This is not a valid CIDR block.";
+        invalid_value("destinationCidrBlock", text, why)
+    })
+}

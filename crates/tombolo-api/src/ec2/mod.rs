@@ -1,35 +1,53 @@
 //! Amazon EC2's operations: the part that VPC peering needs.
 //!
-//! One file a resource. What every Describe operation shares is in [`select`], [`filter`] and
-//! [`page`]; which of the caller's resources an id names, in [`own`].
+//! One file or folder a resource. What every Describe operation shares is in [`select`], [`filter`]
+//! and [`page`]; which of the caller's resources an id names, in [`own`] and [`association`].
 //!
 //! **Architecture invariant:** a fleet's hidden VPC and whatever is in it are unknown to these
 //! operations, and so is everything of another account.
 
+mod account_attribute;
+mod association;
+mod availability_zone;
 mod cidr;
 mod filter;
 mod id;
 mod interface;
+mod network_acl;
 mod own;
 mod page;
 mod pattern;
 mod peering;
 mod refuse;
+mod region;
 mod route_table;
 mod security_group;
 mod select;
 mod subnet;
+mod subnet_attribute;
 mod tag;
 mod tag_operations;
 mod vpc;
 mod zone;
 
+pub(crate) use account_attribute::describe_account_attributes;
+pub(crate) use availability_zone::describe_availability_zones;
 pub(crate) use interface::{
     create_network_interface, delete_network_interface, describe_network_interface_attribute,
     describe_network_interfaces, modify_network_interface_attribute,
 };
-pub(crate) use peering::describe_vpc_peering_connections;
-pub(crate) use route_table::describe_route_tables;
+pub(crate) use network_acl::describe_network_acls;
+pub(crate) use peering::{
+    accept_vpc_peering_connection, create_vpc_peering_connection, delete_vpc_peering_connection,
+    describe_vpc_peering_connections, modify_vpc_peering_connection_options,
+    reject_vpc_peering_connection,
+};
+pub(crate) use region::describe_regions;
+pub(crate) use route_table::{
+    associate_route_table, create_route, create_route_table, delete_route, delete_route_table,
+    describe_route_tables, disassociate_route_table, replace_route,
+    replace_route_table_association,
+};
 pub(crate) use security_group::{
     authorize_security_group_egress, authorize_security_group_ingress, create_security_group,
     delete_security_group, describe_security_group_references, describe_security_group_rules,
@@ -39,8 +57,12 @@ pub(crate) use security_group::{
     update_security_group_rule_descriptions_ingress,
 };
 pub(crate) use subnet::{create_subnet, delete_subnet, describe_subnets};
+pub(crate) use subnet_attribute::modify_subnet_attribute;
 pub(crate) use tag_operations::{create_tags, delete_tags, describe_tags};
-pub(crate) use vpc::{create_vpc, delete_vpc, describe_vpcs};
+pub(crate) use vpc::{
+    associate_vpc_cidr_block, create_vpc, delete_vpc, describe_vpc_attribute, describe_vpcs,
+    disassociate_vpc_cidr_block, modify_vpc_attribute,
+};
 
 use serde::Serialize;
 

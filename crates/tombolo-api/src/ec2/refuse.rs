@@ -13,6 +13,14 @@ use crate::operation::text::shorten;
 pub(super) struct Others(Map<String, Value>);
 
 impl Others {
+    /// How many there are, whatever they ask for.
+    pub(super) fn count(&self) -> usize {
+        let asked = self.0.iter();
+        asked
+            .filter(|(name, value)| *name != "DryRun" && !value.is_null())
+            .count()
+    }
+
     /// Refuses any that asks for something.
     pub(super) fn refuse(&self) -> Result<(), ApiError> {
         // DryRun is every operation's, and read before the handler runs.

@@ -12,6 +12,7 @@ use tombolo_store::typed::Transaction;
 use super::filter::{Field, Filtered};
 use super::refuse::Others;
 use super::select::{Selection, Shown};
+use super::subnet_attribute::HOSTNAME_TYPE;
 use super::tag::{self, Tag, TagSpecification, TagsOf};
 use super::{Nothing, cidr, own, zone};
 use crate::error::{ApiError, ErrorKind};
@@ -45,12 +46,15 @@ pub(crate) async fn create_subnet(
     input.others.refuse()?;
     let vpc = own::vpc(tx, call, &input.vpc_id).await?;
     let cidr = cidr::parse(input.cidr_block.as_deref(), ErrorKind::InvalidSubnetRange)?;
-    if !vpc.cidr.contains(&cidr) {
+    if !vpc.cidrs().any(|block| block.contains(&cidr)) {
+        let blocks: Vec<String> = vpc.cidrs().map(|block| block.to_string()).collect();
         return Err(ApiError::new(
             ErrorKind::InvalidSubnetRange,
             format!(
-                "The CIDR '{cidr}' is invalid: VPC {} has {}, and a subnet's block is within it.",
-                vpc.id, vpc.cidr
+                "The CIDR '{cidr}' is invalid: VPC {} has {}, and a subnet's block is within one \
+                 block of its VPC.",
+                vpc.id,
+                blocks.join(", ")
             ),
         ));
     }
@@ -86,7 +90,7 @@ pub(crate) struct Delete {
     subnet_id: String,
 }
 
-/// Deletes a subnet with no network interface in it.
+/// Deletes a subnet with no network interface in it, and its association with a route table.
 pub(crate) async fn delete_subnet(
     tx: &mut Transaction,
     call: &Call<'_>,
@@ -102,6 +106,13 @@ pub(crate) async fn delete_subnet(
                 subnet.id, interface.id
             ),
         ));
+    }
+    for mut table in tx.list(&keys::route_tables_of(&vpc.scope, &vpc.id)).await? {
+        let associations = table.associations.len();
+        table.associations.retain(|one| one.subnet != subnet.id);
+        if table.associations.len() < associations {
+            tx.put(&table)?;
+        }
     }
     tx.remove(&subnet);
     Ok(Nothing {})
@@ -182,7 +193,18 @@ struct SubnetView {
     ipv6_cidr_block_association_set: [(); 0],
     ipv6_native: bool,
     enable_dns64: bool,
+    private_dns_name_options_on_launch: PrivateDnsNameOptions,
     tags: Vec<Tag>,
+}
+
+/// EC2's PrivateDnsNameOptionsOnLaunch.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct PrivateDnsNameOptions {
+    hostname_type: &'static str,
+    enable_resource_name_dns_a_record: bool,
+    #[serde(rename = "EnableResourceNameDnsAAAARecord")]
+    enable_resource_name_dns_aaaa_record: bool,
 }
 
 impl SubnetView {
@@ -204,6 +226,11 @@ impl SubnetView {
             ipv6_cidr_block_association_set: [],
             ipv6_native: false,
             enable_dns64: false,
+            private_dns_name_options_on_launch: PrivateDnsNameOptions {
+                hostname_type: HOSTNAME_TYPE,
+                enable_resource_name_dns_a_record: false,
+                enable_resource_name_dns_aaaa_record: false,
+            },
             tags,
             availability_zone: subnet.availability_zone,
             subnet_id: subnet.id,
@@ -228,13 +255,42 @@ impl Filtered for SubnetView {
         ("cidr", |s| vec![s.cidr_block.clone()]),
         ("cidr-block", |s| vec![s.cidr_block.clone()]),
         ("cidrBlock", |s| vec![s.cidr_block.clone()]),
+        ("customer-owned-ipv4-pool", |_| vec![]),
         ("default-for-az", |s| vec![s.default_for_az.to_string()]),
         ("defaultForAz", |s| vec![s.default_for_az.to_string()]),
+        ("enable-dns64", |s| vec![s.enable_dns64.to_string()]),
+        ("enable-lni-at-device-index", |_| vec![]),
+        // No subnet has IPv6 blocks, so whoever asks for one finds none.
+        ("ipv6-cidr-block-association.association-id", |_| vec![]),
+        ("ipv6-cidr-block-association.ipv6-cidr-block", |_| vec![]),
+        ("ipv6-cidr-block-association.state", |_| vec![]),
         ("ipv6-native", |s| vec![s.ipv6_native.to_string()]),
+        ("map-customer-owned-ip-on-launch", |s| {
+            vec![s.map_customer_owned_ip_on_launch.to_string()]
+        }),
         ("map-public-ip-on-launch", |s| {
             vec![s.map_public_ip_on_launch.to_string()]
         }),
+        ("outpost-arn", |_| vec![]),
         ("owner-id", |s| vec![s.owner_id.to_string()]),
+        (
+            "private-dns-name-options-on-launch.enable-resource-name-dns-a-record",
+            |s| {
+                let options = &s.private_dns_name_options_on_launch;
+                vec![options.enable_resource_name_dns_a_record.to_string()]
+            },
+        ),
+        (
+            "private-dns-name-options-on-launch.enable-resource-name-dns-aaaa-record",
+            |s| {
+                let options = &s.private_dns_name_options_on_launch;
+                vec![options.enable_resource_name_dns_aaaa_record.to_string()]
+            },
+        ),
+        ("private-dns-name-options-on-launch.hostname-type", |s| {
+            let options = &s.private_dns_name_options_on_launch;
+            vec![options.hostname_type.to_owned()]
+        }),
         ("state", |s| vec![s.state.to_owned()]),
         ("subnet-arn", |s| vec![s.subnet_arn.clone()]),
         ("subnet-id", |s| vec![s.subnet_id.to_string()]),

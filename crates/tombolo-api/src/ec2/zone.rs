@@ -8,13 +8,18 @@ use crate::error::{ApiError, ErrorKind};
 /// The letters of a Region's zones.
 const LETTERS: [char; 3] = ['a', 'b', 'c'];
 
+/// The names of a Region's zones.
+pub(super) fn all(region: &Region) -> [String; 3] {
+    LETTERS.map(|letter| format!("{region}{letter}"))
+}
+
 /// The zone that a request asks for by name or id, or the Region's first.
 pub(super) fn choose(
     region: &Region,
     name: Option<&str>,
     id: Option<&str>,
 ) -> Result<String, ApiError> {
-    let names = LETTERS.map(|letter| format!("{region}{letter}"));
+    let names = all(region);
     let [first, ..] = &names;
     let (parameter, wanted, found) = match (name, id) {
         (Some(_), Some(_)) => {

@@ -3,9 +3,7 @@
 
 use ipnet::Ipv4Net;
 use tombolo_domain::id::{FleetId, RouteTableAssociationId, RouteTableId, VpcId};
-use tombolo_domain::vpc::{
-    Route, RouteTable, RouteTarget, SecurityGroup, Vpc, VpcAttributes, VpcNumber,
-};
+use tombolo_domain::vpc::{Route, RouteTable, SecurityGroup, Vpc, VpcAttributes, VpcNumber};
 use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
@@ -38,11 +36,8 @@ pub(crate) async fn create(
         number: None,
         main: Some(RouteTableAssociationId::generate(call.ids)),
         associations: Vec::new(),
-        routes: vec![Route {
-            destination: cidr,
-            target: RouteTarget::Local,
-            made_by: None,
-        }],
+        routes: vec![Route::local(cidr)],
+        client_token: None,
     };
     tx.put(&vpc)?;
     tx.put_at(&keys::vpc_scope(&id), &scope)?;

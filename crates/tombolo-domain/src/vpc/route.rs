@@ -27,6 +27,9 @@ pub struct RouteTable {
     pub associations: Vec<RouteTableAssociation>,
     /// The routes. The local ones, one for each block of the VPC, come first and cannot be removed.
     pub routes: Vec<Route>,
+    /// The token of the request that made it, so that the request can be repeated.
+    #[serde(default)]
+    pub client_token: Option<String>,
 }
 
 impl RouteTable {

@@ -18,8 +18,8 @@ use tombolo_domain::id::{
 use tombolo_domain::peering::{Authorization, Connection, End};
 use tombolo_domain::time::Clock;
 use tombolo_domain::vpc::{
-    Attachment, MacAddress, NetworkInterface, Route, RouteTable, RouteTarget, SecurityGroup,
-    Subnet, Vpc, VpcAttributes, VpcNumber,
+    Attachment, MacAddress, NetworkInterface, Route, RouteTable, SecurityGroup, Subnet, Vpc,
+    VpcAttributes, VpcNumber,
 };
 use tombolo_domain::{Scope, Timestamp};
 use tombolo_network::SimulatedEngine;
@@ -162,11 +162,8 @@ impl World {
             number: None,
             main: Some(RouteTableAssociationId::generate(ids)),
             associations: Vec::new(),
-            routes: vec![Route {
-                destination: vpc.cidr,
-                target: RouteTarget::Local,
-                made_by: None,
-            }],
+            routes: vec![Route::local(vpc.cidr)],
+            client_token: None,
         };
         let group = SecurityGroup::default_of(scope.clone(), vpc.id.clone(), ids);
         let subnet = Subnet {

@@ -10,6 +10,7 @@ use tombolo_domain::Scope;
 use tombolo_domain::cidr;
 use tombolo_domain::id::VpcId;
 use tombolo_domain::peering::State;
+use tombolo_domain::vpc::Vpc;
 use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
@@ -44,11 +45,11 @@ pub(super) async fn choose(tx: &mut Transaction, call: &Call<'_>) -> Result<Ipv4
 
     let scope = call.scope();
     let own = tx.peek(&keys::vpcs(&scope)).await?;
-    let own: Vec<Ipv4Net> = own.into_iter().map(|vpc| vpc.cidr).collect();
+    let own: Vec<Ipv4Net> = own.iter().flat_map(Vpc::cidrs).collect();
     let authorized = [own.clone(), authorized(tx, &scope).await?].concat();
     let everywhere = tx.peek(&keys::all_vpcs()).await?;
     let fleets = everywhere.iter().filter(|vpc| vpc.fleet.is_some());
-    let fleets: Vec<Ipv4Net> = fleets.map(|vpc| vpc.cidr).collect();
+    let fleets: Vec<Ipv4Net> = fleets.flat_map(Vpc::cidrs).collect();
 
     let plan = &call.settings.address_plan;
     let best = plan.choose(&[authorized.clone(), fleets].concat());
@@ -83,7 +84,7 @@ async fn authorized(tx: &mut Transaction, scope: &Scope) -> Result<Vec<Ipv4Net>,
             region: scope.region.clone(),
         };
         if let Some(vpc) = tx.get(&keys::vpc(&owner, &vpc)).await? {
-            blocks.push(vpc.cidr);
+            blocks.extend(vpc.cidrs());
             blocks.extend(joined(tx, &owner, &vpc.id).await?);
         }
     }

@@ -1,74 +1,21 @@
-//! DescribeRouteTables.
+//! A route table as EC2 shows it.
 
 use std::collections::BTreeSet;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tombolo_domain::id::{
-    AccountId, RouteTableAssociationId, RouteTableId, VpcId, VpcPeeringConnectionId,
+    AccountId, RouteTableAssociationId, RouteTableId, SubnetId, VpcId, VpcPeeringConnectionId,
 };
-use tombolo_domain::peering::State;
 use tombolo_domain::vpc::{Route, RouteTable, RouteTarget};
-use tombolo_store::keys;
-use tombolo_store::typed::Transaction;
 
-use super::filter::{Field, Filtered};
-use super::select::{Selection, Shown};
-use super::tag::{Tag, TagsOf};
-use super::{own, peering};
-use crate::error::ApiError;
-use crate::operation::Call;
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(crate) struct Describe {
-    #[serde(default)]
-    route_table_ids: Vec<String>,
-    #[serde(flatten)]
-    selection: Selection,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub(crate) struct Described {
-    route_tables: Vec<RouteTableView>,
-    next_token: Option<String>,
-}
-
-/// The route tables of the caller's VPCs. A route to a peering connection that is not active is a
-/// black hole.
-pub(crate) async fn describe_route_tables(
-    tx: &mut Transaction,
-    call: &Call<'_>,
-    input: Describe,
-) -> Result<Described, ApiError> {
-    let scope = call.scope();
-    let vpcs = own::vpc_ids(tx, call).await?;
-    let peerings = peering::accepted(tx, &scope).await?.into_iter();
-    let active: BTreeSet<VpcPeeringConnectionId> = peerings
-        .filter(|connection| connection.state == State::Active)
-        .map(|connection| connection.id)
-        .collect();
-    let mut tags = TagsOf::read(tx, call).await?;
-    let mut tables = tx.peek(&keys::route_tables(&scope)).await?;
-    tables.retain(|table| vpcs.contains(&table.vpc));
-    let all = tables.into_iter().map(|table| {
-        let tags = tags.take(&table.id);
-        RouteTableView::new(table, &active, tags)
-    });
-    let ids = ("routeTableIds", &input.route_table_ids[..]);
-    let page = input
-        .selection
-        .named(call, "DescribeRouteTables", ids, all.collect())?;
-    Ok(Described {
-        route_tables: page.items,
-        next_token: page.next_token,
-    })
-}
+use crate::ec2::filter::{Field, Filtered};
+use crate::ec2::select::Shown;
+use crate::ec2::tag::Tag;
 
 /// EC2's RouteTable.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct RouteTableView {
+pub(super) struct RouteTableView {
     route_table_id: RouteTableId,
     vpc_id: VpcId,
     owner_id: AccountId,
@@ -85,13 +32,22 @@ struct Association {
     main: bool,
     route_table_association_id: RouteTableAssociationId,
     route_table_id: RouteTableId,
+    subnet_id: Option<SubnetId>,
     association_state: AssociationState,
 }
 
+/// EC2's RouteTableAssociationState.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct AssociationState {
+pub(super) struct AssociationState {
     state: &'static str,
+}
+
+impl AssociationState {
+    /// The only one there is: an association holds as soon as the call that makes it returns.
+    pub(super) const ASSOCIATED: Self = AssociationState {
+        state: "associated",
+    };
 }
 
 /// EC2's Route.
@@ -106,17 +62,24 @@ struct RouteView {
 }
 
 impl RouteTableView {
-    fn new(table: RouteTable, active: &BTreeSet<VpcPeeringConnectionId>, tags: Vec<Tag>) -> Self {
-        let association = |id| Association {
-            main: true,
+    /// `active` are the connections that carry packets: a route to any other is a black hole.
+    pub(super) fn new(
+        table: RouteTable,
+        active: &BTreeSet<VpcPeeringConnectionId>,
+        tags: Vec<Tag>,
+    ) -> Self {
+        let association = |id, subnet_id: Option<SubnetId>| Association {
+            main: subnet_id.is_none(),
             route_table_association_id: id,
             route_table_id: table.id.clone(),
-            association_state: AssociationState {
-                state: "associated",
-            },
+            subnet_id,
+            association_state: AssociationState::ASSOCIATED,
         };
+        let main = table.main.into_iter().map(|id| association(id, None));
+        let subnets = table.associations.into_iter();
+        let subnets = subnets.map(|one| association(one.id, Some(one.subnet)));
         RouteTableView {
-            associations: table.main.map(association).into_iter().collect(),
+            associations: main.chain(subnets).collect(),
             owner_id: table.scope.account,
             propagating_vgws: [],
             routes: table
@@ -128,6 +91,10 @@ impl RouteTableView {
             route_table_id: table.id,
             vpc_id: table.vpc,
         }
+    }
+
+    fn of_associations(&self, read: impl Fn(&Association) -> Option<String>) -> Vec<String> {
+        self.associations.iter().filter_map(read).collect()
     }
 
     /// The values that `read` finds in the routes.
@@ -164,22 +131,20 @@ impl RouteView {
 
 impl Filtered for RouteTableView {
     const FIELDS: &'static [Field<Self>] = &[
+        // Only gateways, which Tombolo has none of, are associated by it.
+        ("association.gateway-id", |_| vec![]),
         ("association.main", |table| {
-            let associations = table.associations.iter();
-            associations.map(|a| a.main.to_string()).collect()
+            table.of_associations(|one| Some(one.main.to_string()))
         }),
         ("association.route-table-association-id", |table| {
-            let associations = table.associations.iter();
-            associations
-                .map(|a| a.route_table_association_id.to_string())
-                .collect()
+            table.of_associations(|one| Some(one.route_table_association_id.to_string()))
         }),
         ("association.route-table-id", |table| {
-            let associations = table.associations.iter();
-            associations.map(|a| a.route_table_id.to_string()).collect()
+            table.of_associations(|one| Some(one.route_table_id.to_string()))
         }),
-        // No subnet has a table of its own: all use the VPC's main one.
-        ("association.subnet-id", |_| vec![]),
+        ("association.subnet-id", |table| {
+            table.of_associations(|one| one.subnet_id.as_ref().map(ToString::to_string))
+        }),
         ("owner-id", |table| vec![table.owner_id.to_string()]),
         ("route-table-id", |table| {
             vec![table.route_table_id.to_string()]
@@ -187,6 +152,13 @@ impl Filtered for RouteTableView {
         ("route.destination-cidr-block", |table| {
             table.of_routes(|route| Some(route.destination_cidr_block.clone()))
         }),
+        // Destinations and targets that no route of Tombolo's has.
+        ("route.destination-ipv6-cidr-block", |_| vec![]),
+        ("route.destination-prefix-list-id", |_| vec![]),
+        ("route.egress-only-internet-gateway-id", |_| vec![]),
+        ("route.instance-id", |_| vec![]),
+        ("route.nat-gateway-id", |_| vec![]),
+        ("route.transit-gateway-id", |_| vec![]),
         ("route.gateway-id", |table| {
             table.of_routes(|route| route.gateway_id.map(str::to_owned))
         }),

@@ -1,0 +1,136 @@
+//! AssociateRouteTable, DisassociateRouteTable and ReplaceRouteTableAssociation: which subnets use a
+//! route table. One without an association uses its VPC's main table.
+
+use serde::{Deserialize, Serialize};
+use tombolo_domain::id::RouteTableAssociationId;
+use tombolo_domain::vpc::RouteTableUser;
+use tombolo_store::keys;
+use tombolo_store::typed::Transaction;
+
+use super::view::AssociationState;
+use crate::ec2::refuse::{Others, invalid};
+use crate::ec2::{Nothing, association, own};
+use crate::error::{ApiError, ErrorKind};
+use crate::operation::Call;
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Associate {
+    route_table_id: String,
+    subnet_id: Option<String>,
+    #[serde(flatten)]
+    others: Others,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Associated {
+    association_id: RouteTableAssociationId,
+    association_state: AssociationState,
+}
+
+/// Makes a subnet use a table of its VPC. A subnet that has one already keeps it.
+pub(crate) async fn associate_route_table(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    input: Associate,
+) -> Result<Associated, ApiError> {
+    input.others.refuse()?;
+    let subnet = input
+        .subnet_id
+        .ok_or_else(|| ApiError::missing_parameter("subnetId"))?;
+    let mut table = own::route_table(tx, call, &input.route_table_id).await?;
+    let (vpc, subnet) = own::subnet(tx, call, &subnet).await?;
+    if table.vpc != vpc.id {
+        return Err(invalid(format!(
+            "route table {} and subnet {} belong to different networks: {} and {}",
+            table.id, subnet.id, table.vpc, vpc.id
+        )));
+    }
+    for other in tx.list(&keys::route_tables_of(&vpc.scope, &vpc.id)).await? {
+        let mut associations = other.associations.iter();
+        if let Some(existing) = associations.find(|one| one.subnet == subnet.id) {
+            return Err(ApiError::new(
+                ErrorKind::AlreadyAssociated,
+                format!(
+                    "the specified association for route table {} conflicts with an existing \
+                     association: subnet {} uses {} by {}. Replace or disassociate that.",
+                    table.id, subnet.id, other.id, existing.id
+                ),
+            ));
+        }
+    }
+    let id = RouteTableAssociationId::generate(call.ids);
+    table.associate(id.clone(), RouteTableUser::Subnet(subnet.id));
+    tx.put(&table)?;
+    Ok(Associated {
+        association_id: id,
+        association_state: AssociationState::ASSOCIATED,
+    })
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Disassociate {
+    association_id: String,
+}
+
+/// Makes a subnet use its VPC's main table again.
+pub(crate) async fn disassociate_route_table(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    input: Disassociate,
+) -> Result<Nothing, ApiError> {
+    let (mut table, id) = association::of_route_table(tx, call, &input.association_id).await?;
+    if table.disassociate(&id) == Some(RouteTableUser::Vpc) {
+        return Err(invalid(format!(
+            "cannot disassociate the main route table association {id}; make another table the \
+             main one with ReplaceRouteTableAssociation"
+        )));
+    }
+    tx.put(&table)?;
+    Ok(Nothing {})
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Replace {
+    association_id: String,
+    route_table_id: String,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Replaced {
+    new_association_id: RouteTableAssociationId,
+    association_state: AssociationState,
+}
+
+/// Makes what uses one table use another of the same VPC, under a new id: a subnet, or the VPC,
+/// whose main table is another from then on.
+pub(crate) async fn replace_route_table_association(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    input: Replace,
+) -> Result<Replaced, ApiError> {
+    let (mut old, id) = association::of_route_table(tx, call, &input.association_id).await?;
+    let user = old
+        .disassociate(&id)
+        .ok_or_else(|| ApiError::internal("replacing an association", format!("no {id}")))?;
+    tx.put(&old)?;
+    // If it is the same table, this reads what was just put.
+    let mut new = own::route_table(tx, call, &input.route_table_id).await?;
+    if new.vpc != old.vpc {
+        return Err(invalid(format!(
+            "route table {} and route table {} belong to different networks: {} and {}",
+            old.id, new.id, old.vpc, new.vpc
+        )));
+    }
+    let id = RouteTableAssociationId::generate(call.ids);
+    new.associate(id.clone(), user);
+    tx.put(&new)?;
+    Ok(Replaced {
+        new_association_id: id,
+        association_state: AssociationState::ASSOCIATED,
+    })
+}

@@ -1,0 +1,87 @@
+//! CreateRouteTable.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use tombolo_domain::id::RouteTableId;
+use tombolo_domain::vpc::{Route, RouteTable, RouteTableNumber};
+use tombolo_store::keys;
+use tombolo_store::typed::Transaction;
+
+use super::view::RouteTableView;
+use crate::ec2::own;
+use crate::ec2::refuse::Others;
+use crate::ec2::tag::{self, TagSpecification, TagsOf};
+use crate::error::{ApiError, ErrorKind};
+use crate::operation::Call;
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Create {
+    vpc_id: String,
+    client_token: Option<String>,
+    #[serde(default)]
+    tag_specifications: Vec<TagSpecification>,
+    #[serde(flatten)]
+    others: Others,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Created {
+    route_table: RouteTableView,
+    client_token: Option<String>,
+}
+
+/// Makes a route table with the VPC's local routes and nothing that uses it. The same client token
+/// again gives the table that it made, while it exists.
+///
+/// The VPC's peering connections add nothing to it: a fleet's connection writes its routes once,
+/// into the tables that are there when it is accepted.
+pub(crate) async fn create_route_table(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    input: Create,
+) -> Result<Created, ApiError> {
+    input.others.refuse()?;
+    let vpc = own::vpc(tx, call, &input.vpc_id).await?;
+    let tables = tx.list(&keys::route_tables_of(&vpc.scope, &vpc.id)).await?;
+    let token = input.client_token;
+    let made_before = |table: &&RouteTable| token.is_some() && table.client_token == token;
+    let (table, tags) = match tables.iter().find(made_before) {
+        Some(before) => {
+            let mut tags = TagsOf::one(tx, &vpc.scope, &before.id).await?;
+            (before.clone(), tags.take(&before.id))
+        }
+        None => {
+            let most = call.settings.quotas.route_tables_per_vpc;
+            if tables.len() >= most {
+                return Err(ApiError::new(
+                    ErrorKind::RouteTableLimitExceeded,
+                    format!(
+                        "The maximum number of route tables has been reached: VPC {} has {most}. \
+                         Delete one, or raise the quota route_tables_per_vpc of the server.",
+                        vpc.id
+                    ),
+                ));
+            }
+            let table = RouteTable {
+                id: RouteTableId::generate(call.ids),
+                number: Some(RouteTableNumber(call.numbers.next(tx).await?)),
+                main: None,
+                associations: Vec::new(),
+                routes: vpc.cidrs().map(Route::local).collect(),
+                client_token: token.clone(),
+                scope: vpc.scope,
+                vpc: vpc.id,
+            };
+            tx.put(&table)?;
+            let tags = tag::write_new(tx, &table.scope, &table.id, input.tag_specifications)?;
+            (table, tags)
+        }
+    };
+    Ok(Created {
+        route_table: RouteTableView::new(table, &BTreeSet::new(), tags),
+        client_token: token,
+    })
+}

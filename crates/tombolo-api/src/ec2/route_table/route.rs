@@ -1,0 +1,232 @@
+//! CreateRoute, ReplaceRoute and DeleteRoute.
+//!
+//! A route leads through a peering connection: Tombolo has none of EC2's other targets. A fleet's
+//! connection writes routes of its own; whoever replaces one makes it theirs, and it stays when the
+//! connection ends.
+
+use ipnet::Ipv4Net;
+use serde::{Deserialize, Serialize};
+use tombolo_domain::vpc::{Route, RouteTable, RouteTarget};
+use tombolo_store::typed::Transaction;
+
+use super::target;
+use crate::ec2::refuse::{Others, invalid, unsupported};
+use crate::ec2::{Nothing, cidr, own};
+use crate::error::{ApiError, ErrorKind, ResourceKind};
+use crate::operation::Call;
+use crate::operation::text::shorten;
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Create {
+    route_table_id: String,
+    destination_cidr_block: Option<String>,
+    vpc_peering_connection_id: Option<String>,
+    #[serde(flatten)]
+    others: Others,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Created {
+    r#return: bool,
+}
+
+/// Adds a route to a destination that the table has none to.
+pub(crate) async fn create_route(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    input: Create,
+) -> Result<Created, ApiError> {
+    input.others.refuse()?;
+    let destination = cidr::destination(input.destination_cidr_block.as_deref())?;
+    let connection = input
+        .vpc_peering_connection_id
+        .ok_or_else(|| ApiError::missing_parameter("vpcPeeringConnectionId"))?;
+    let mut table = own::route_table(tx, call, &input.route_table_id).await?;
+    let connection = target::connection(tx, call, &table, &connection).await?;
+    refuse_within_local(&table, destination)?;
+    if table
+        .routes
+        .iter()
+        .any(|route| route.destination == destination)
+    {
+        return Err(ApiError::new(
+            ErrorKind::RouteAlreadyExists,
+            format!(
+                "The route identified by {destination} already exists in route table {}; use \
+                 ReplaceRoute to change where it leads.",
+                table.id
+            ),
+        ));
+    }
+    refuse_too_many(&table, call.settings.quotas.routes_per_table)?;
+    table.routes.push(Route {
+        destination,
+        target: RouteTarget::Peering(connection),
+        made_by: None,
+    });
+    tx.put(&table)?;
+    Ok(Created { r#return: true })
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Replace {
+    route_table_id: String,
+    destination_cidr_block: Option<String>,
+    vpc_peering_connection_id: Option<String>,
+    gateway_id: Option<String>,
+    local_target: Option<bool>,
+    #[serde(flatten)]
+    others: Others,
+}
+
+/// Where [`Replace`] wants packets to go.
+enum Wanted {
+    Local,
+    Connection(String),
+}
+
+impl Replace {
+    fn wanted(&self) -> Result<Wanted, ApiError> {
+        let local = match self.gateway_id.as_deref() {
+            Some("local") => true,
+            Some(other) => {
+                return Err(unsupported(format!(
+                    "Tombolo has no gateway '{}': GatewayId can only be local.",
+                    shorten(other)
+                )));
+            }
+            None => self.local_target == Some(true),
+        };
+        match (&self.vpc_peering_connection_id, local) {
+            (Some(_), true) => Err(ApiError::new(
+                ErrorKind::InvalidParameterCombination,
+                "The request must contain exactly one target; leave out either \
+                 vpcPeeringConnectionId or the local one.",
+            )),
+            (Some(connection), false) => Ok(Wanted::Connection(connection.clone())),
+            (None, true) => Ok(Wanted::Local),
+            (None, false) => Err(ApiError::missing_parameter("vpcPeeringConnectionId")),
+        }
+    }
+}
+
+/// Changes where a route leads. The local ones lead where they always do.
+pub(crate) async fn replace_route(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    input: Replace,
+) -> Result<Nothing, ApiError> {
+    input.others.refuse()?;
+    let destination = cidr::destination(input.destination_cidr_block.as_deref())?;
+    let wanted = input.wanted()?;
+    let mut table = own::route_table(tx, call, &input.route_table_id).await?;
+    let target = match wanted {
+        Wanted::Local => RouteTarget::Local,
+        Wanted::Connection(id) => {
+            RouteTarget::Peering(target::connection(tx, call, &table, &id).await?)
+        }
+    };
+    let mut routes = table.routes.iter_mut();
+    let Some(route) = routes.find(|route| route.destination == destination) else {
+        return Err(invalid(format!(
+            "There is no route defined for '{destination}' in the route table {}. Use CreateRoute \
+             instead.",
+            table.id
+        )));
+    };
+    match (&route.target, &target) {
+        (RouteTarget::Local, RouteTarget::Local) => return Ok(Nothing {}),
+        (RouteTarget::Local, _) => {
+            return Err(invalid(format!(
+                "Route target is not supported. The route to {destination} is the local one of \
+                 route table {}, and stays within the VPC.",
+                table.id
+            )));
+        }
+        (_, RouteTarget::Local) => {
+            return Err(invalid(format!(
+                "Only a local route can be reset to the local target, and {destination} is no CIDR \
+                 block of VPC {}.",
+                table.vpc
+            )));
+        }
+        _ => {}
+    }
+    route.target = target;
+    route.made_by = None;
+    tx.put(&table)?;
+    Ok(Nothing {})
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Delete {
+    route_table_id: String,
+    destination_cidr_block: Option<String>,
+    #[serde(flatten)]
+    others: Others,
+}
+
+/// Deletes a route, also one that a fleet's connection wrote. The local ones stay.
+pub(crate) async fn delete_route(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    input: Delete,
+) -> Result<Nothing, ApiError> {
+    input.others.refuse()?;
+    let destination = cidr::destination(input.destination_cidr_block.as_deref())?;
+    let mut table = own::route_table(tx, call, &input.route_table_id).await?;
+    let mut routes = table.routes.iter();
+    let Some(at) = routes.position(|route| route.destination == destination) else {
+        return Err(ApiError::new(
+            ErrorKind::NotFound(ResourceKind::Route),
+            format!(
+                "no route with destination-cidr-block {destination} in route table {}",
+                table.id
+            ),
+        ));
+    };
+    if table.routes[at].target == RouteTarget::Local {
+        return Err(invalid(format!(
+            "cannot remove local route {destination} in route table {}",
+            table.id
+        )));
+    }
+    table.routes.remove(at);
+    tx.put(&table)?;
+    Ok(Nothing {})
+}
+
+/// What is local stays local: as with EC2, only a wider destination can lead elsewhere, and the
+/// local route wins within it.
+fn refuse_within_local(table: &RouteTable, destination: Ipv4Net) -> Result<(), ApiError> {
+    let mut routes = table.routes.iter();
+    let local = routes.find(|route| {
+        route.target == RouteTarget::Local && route.destination.contains(&destination)
+    });
+    match local {
+        None => Ok(()),
+        Some(local) => Err(invalid(format!(
+            "The destination CIDR block {destination} is equal to or more specific than one of \
+             this VPC's CIDR blocks: {} is local to VPC {}.",
+            local.destination, table.vpc
+        ))),
+    }
+}
+
+fn refuse_too_many(table: &RouteTable, most: usize) -> Result<(), ApiError> {
+    if table.routes_beyond_local() < most {
+        return Ok(());
+    }
+    Err(ApiError::new(
+        ErrorKind::RouteLimitExceeded,
+        format!(
+            "The maximum number of routes has been reached: route table {} has {most}. Delete one, \
+             or raise the quota routes_per_table of the server.",
+            table.id
+        ),
+    ))
+}

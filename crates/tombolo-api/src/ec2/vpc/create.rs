@@ -1,0 +1,52 @@
+//! CreateVpc.
+
+use serde::{Deserialize, Serialize};
+use tombolo_store::typed::Transaction;
+
+use super::view::VpcView;
+use crate::ec2::cidr;
+use crate::ec2::refuse::{Others, unsupported};
+use crate::ec2::tag::{self, TagSpecification};
+use crate::error::{ApiError, ErrorKind};
+use crate::operation::{self, Call};
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Create {
+    cidr_block: Option<String>,
+    instance_tenancy: Option<String>,
+    #[serde(default)]
+    tag_specifications: Vec<TagSpecification>,
+    #[serde(flatten)]
+    others: Others,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Created {
+    vpc: VpcView,
+}
+
+/// Makes a VPC with one block of addresses, its main route table and its default security group.
+pub(crate) async fn create_vpc(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    input: Create,
+) -> Result<Created, ApiError> {
+    input.others.refuse()?;
+    if let Some(tenancy) = input
+        .instance_tenancy
+        .filter(|tenancy| tenancy != "default")
+    {
+        return Err(unsupported(format!(
+            "InstanceTenancy {tenancy} is not supported: Tombolo has no dedicated hardware. Use \
+             default."
+        )));
+    }
+    let cidr = cidr::parse(input.cidr_block.as_deref(), ErrorKind::InvalidVpcRange)?;
+    let vpc = operation::vpc::create(tx, call, cidr, None).await?;
+    let tags = tag::write_new(tx, &vpc.scope, &vpc.id, input.tag_specifications)?;
+    Ok(Created {
+        vpc: VpcView::new(vpc, tags),
+    })
+}

@@ -1,0 +1,106 @@
+//! DeleteVpc.
+
+use serde::Deserialize;
+use tombolo_domain::Scope;
+use tombolo_domain::peering::{Connection, Step};
+use tombolo_domain::vpc::Vpc;
+use tombolo_store::keys;
+use tombolo_store::typed::Transaction;
+
+use crate::ec2::{Nothing, own};
+use crate::error::{ApiError, ErrorKind};
+use crate::operation::{self, Call};
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Delete {
+    vpc_id: String,
+}
+
+/// Deletes a VPC with nothing in it but what came with it. Its peering connections end with it, as
+/// with EC2, and the authorizations for it go.
+pub(crate) async fn delete_vpc(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    input: Delete,
+) -> Result<Nothing, ApiError> {
+    let vpc = own::vpc(tx, call, &input.vpc_id).await?;
+    let connections = operation::peering::of_vpc(tx, call, &vpc).await?;
+    if let Some(dependency) = dependency(tx, &vpc, &connections).await? {
+        return Err(ApiError::new(
+            ErrorKind::DependencyViolation,
+            format!(
+                "The vpc '{}' has dependencies and cannot be deleted; {dependency} first.",
+                vpc.id
+            ),
+        ));
+    }
+    end(tx, call, &vpc, connections)?;
+    forget_authorizations(tx, &vpc).await?;
+    tx.remove_vpc(&vpc.scope, &vpc.id).await?;
+    Ok(Nothing {})
+}
+
+/// What has to be done before the VPC can go, if anything has.
+async fn dependency(
+    tx: &mut Transaction,
+    vpc: &Vpc,
+    connections: &[Connection],
+) -> Result<Option<String>, ApiError> {
+    let Vpc { scope, id, .. } = vpc;
+    // An interface is always in a subnet, which cannot go before it, so subnets stand for both.
+    if let Some(subnet) = tx.list(&keys::subnets_of(scope, id)).await?.first() {
+        return Ok(Some(format!("delete {}", subnet.id)));
+    }
+    let groups = tx.list(&keys::security_groups_of(scope, id)).await?;
+    if let Some(group) = groups.iter().find(|group| !group.is_default()) {
+        return Ok(Some(format!("delete {}", group.id)));
+    }
+    let tables = tx.list(&keys::route_tables_of(scope, id)).await?;
+    if let Some(table) = tables.iter().find(|table| table.main.is_none()) {
+        return Ok(Some(format!("delete {}", table.id)));
+    }
+    let mut connections = connections.iter();
+    let asked = connections.find(|connection| is_unanswered(connection, vpc));
+    Ok(asked.map(|connection| format!("reject {}", connection.id)))
+}
+
+/// Whether another account waits for an answer from the VPC's owner (Amazon VPC Peering Guide: such
+/// a VPC cannot be deleted until the request is rejected). A fleet's request needs none: the
+/// authorization is the answer.
+fn is_unanswered(connection: &Connection, vpc: &Vpc) -> bool {
+    connection.fleet.is_none()
+        && connection.accepter.vpc == vpc.id
+        && connection.requester.account != vpc.scope.account
+        && connection.state.is_request()
+}
+
+/// Writes that the VPC's live connections are to end; the network reconciler carries it out.
+fn end(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    vpc: &Vpc,
+    connections: Vec<Connection>,
+) -> Result<(), ApiError> {
+    for mut connection in connections {
+        if connection.state.is_live() {
+            let ended = connection.take(Step::Delete(vpc.scope.account), call.now);
+            ended.map_err(|error| ApiError::internal("ending a live connection", error))?;
+            tx.put(&connection)?;
+        }
+    }
+    Ok(())
+}
+
+async fn forget_authorizations(tx: &mut Transaction, vpc: &Vpc) -> Result<(), ApiError> {
+    let Scope { account, region } = &vpc.scope;
+    for authorization in tx
+        .list(&keys::authorizations_of(&vpc.scope, &vpc.id))
+        .await?
+    {
+        let fleets = authorization.fleet_account;
+        tx.delete(&keys::authorized(region, fleets, *account, &vpc.id));
+        tx.delete(&keys::authorization(region, *account, &vpc.id, fleets));
+    }
+    Ok(())
+}

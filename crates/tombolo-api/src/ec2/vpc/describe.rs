@@ -1,0 +1,48 @@
+//! DescribeVpcs.
+
+use serde::{Deserialize, Serialize};
+use tombolo_store::typed::Transaction;
+
+use super::view::VpcView;
+use crate::ec2::own;
+use crate::ec2::select::Selection;
+use crate::ec2::tag::TagsOf;
+use crate::error::ApiError;
+use crate::operation::Call;
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Describe {
+    #[serde(default)]
+    vpc_ids: Vec<String>,
+    #[serde(flatten)]
+    selection: Selection,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Described {
+    vpcs: Vec<VpcView>,
+    next_token: Option<String>,
+}
+
+/// The caller's VPCs.
+pub(crate) async fn describe_vpcs(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    input: Describe,
+) -> Result<Described, ApiError> {
+    let mut tags = TagsOf::read(tx, call).await?;
+    let all = own::vpcs(tx, call).await?.into_iter().map(|vpc| {
+        let tags = tags.take(&vpc.id);
+        VpcView::new(vpc, tags)
+    });
+    let ids = ("vpcIds", &input.vpc_ids[..]);
+    let page = input
+        .selection
+        .named(call, "DescribeVpcs", ids, all.collect())?;
+    Ok(Described {
+        vpcs: page.items,
+        next_token: page.next_token,
+    })
+}
