@@ -15,8 +15,8 @@ use tombolo_store::typed::Transaction;
 use super::Nothing;
 use super::named::{account, own_fleet};
 use crate::error::{ApiError, ErrorKind};
-use crate::operation::Call;
 use crate::operation::text::shorten;
+use crate::operation::{self, Call};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -26,7 +26,8 @@ pub(crate) struct Create {
     peer_vpc_id: String,
 }
 
-/// In this order: the fleet, the peer VPC's Region, the authorization, another connection.
+/// In this order: the fleet, the peer VPC's Region, the authorization, another connection, the peer
+/// VPC's quota.
 pub(crate) async fn create_vpc_peering_connection(
     tx: &mut Transaction,
     call: &Call<'_>,
@@ -81,6 +82,13 @@ pub(super) async fn request(
         )));
     };
     refuse_duplicate(tx, &scope, fleet, &peer_vpc).await?;
+    if operation::peering::is_full(tx, call, &peer_scope, &peer_vpc).await? {
+        let most = call.settings.quotas.active_peerings_per_vpc;
+        return Err(ApiError::invalid_request(format!(
+            "VPC {peer_vpc} has as many active VPC peering connections as it may have, {most}; one \
+             of them has to be deleted first."
+        )));
+    }
 
     let connection = Connection::request(
         consent,

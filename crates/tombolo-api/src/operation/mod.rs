@@ -11,6 +11,7 @@ pub mod build;
 mod call;
 pub mod interface;
 mod number;
+pub(crate) mod peering;
 mod route;
 pub(crate) mod tag;
 pub(crate) mod text;

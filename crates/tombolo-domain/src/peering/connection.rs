@@ -251,6 +251,12 @@ impl Connection {
         ends == (one, other) || ends == (other, one)
     }
 
+    /// Whether the accepter's owner has consented, by an authorization or by accepting.
+    pub fn has_consent(&self) -> bool {
+        let mut passed = self.history.iter();
+        self.fleet.is_some() || passed.any(|then| then.state == State::Provisioning)
+    }
+
     /// A block of the requester and one of the accepter that share addresses, if any do: such VPCs
     /// cannot be peered.
     pub fn overlap(&self) -> Option<(Ipv4Net, Ipv4Net)> {

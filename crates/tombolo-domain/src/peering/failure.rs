@@ -47,6 +47,13 @@ pub enum FailureReason {
     FleetEnded,
     /// The consent was taken back before the connection was made.
     ConsentWithdrawn,
+    /// The data path has no room for what the connection needs.
+    NoRoom {
+        /// The data path's table that is full.
+        table: String,
+        /// How many entries that one has room for.
+        capacity: u64,
+    },
 }
 
 impl FailureReason {
@@ -106,6 +113,11 @@ impl fmt::Display for FailureReason {
             FailureReason::ConsentWithdrawn => {
                 f.write_str("the peering authorization was cancelled or expired meanwhile")
             }
+            FailureReason::NoRoom { table, capacity } => write!(
+                f,
+                "the data path has no room for it: its table {table} holds {capacity} entries; \
+                 delete connections, routes or rules that are no longer needed, and ask again"
+            ),
         }
     }
 }

@@ -5,7 +5,7 @@
 //! initiating-request ─> pending-acceptance ─> provisioning ─> active ─> deleting ─> deleted
 //!          │                   ├──> rejected
 //!          ├───────────────────┼──> expired
-//!          └───────────────────┴──> failed
+//!          └───────────────────┴──> failed <── provisioning, where the data path has no room
 //! ```
 //!
 //! The states and messages are EC2's (`VpcPeeringConnectionStateReason`), which GameLift's API has
@@ -78,7 +78,8 @@ pub enum Step {
     Expire,
     /// The data path lets packets through.
     Provisioned,
-    /// It cannot be. Once accepted it has routes and rules, which only [`Step::Delete`] takes back.
+    /// It cannot be. Once accepted it has routes and rules, which only [`Step::Delete`] and
+    /// [`FailureReason::NoRoom`] take back.
     Fail(FailureReason),
     /// Somebody who may ends it.
     Delete(AccountId),
@@ -110,6 +111,11 @@ impl State {
             (state, Step::Fail(reason)) if state.is_request() => State::Failed {
                 reason: reason.clone(),
             },
+            (State::Provisioning, Step::Fail(reason @ FailureReason::NoRoom { .. })) => {
+                State::Failed {
+                    reason: reason.clone(),
+                }
+            }
             (state, Step::Delete(by)) if state.is_live() => State::Deleting { by: *by },
             (State::Deleting { by }, Step::Removed) => State::Deleted { by: *by },
             _ => return None,

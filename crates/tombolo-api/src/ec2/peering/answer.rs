@@ -1,0 +1,175 @@
+//! AcceptVpcPeeringConnection and RejectVpcPeeringConnection: the accepter's answer to a request
+//! between two VPCs. A fleet's request has its answer already, the authorization.
+
+use serde::Serialize;
+use tombolo_domain::Scope;
+use tombolo_domain::peering::{Connection, End, State, Step};
+use tombolo_domain::vpc::Vpc;
+use tombolo_store::keys;
+use tombolo_store::typed::Transaction;
+
+use super::view::ConnectionView;
+use super::{Happened, Named, already_exists, invalid_transition, not_permitted, own};
+use crate::ec2::tag::TagsOf;
+use crate::error::{ApiError, ErrorKind};
+use crate::operation::{self, Call};
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Accepted {
+    vpc_peering_connection: ConnectionView,
+}
+
+/// Consents to a connection. One that is accepted already is left as it is. If the two VPCs share
+/// addresses by now, it becomes `failed`, as it would have when it was asked for.
+pub(crate) async fn accept_vpc_peering_connection(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    input: Named,
+) -> Result<Accepted, ApiError> {
+    let mut connection = asked(tx, call, &input, "accept").await?;
+    if !connection.state.carries_packets() {
+        deliver(tx, call, &mut connection).await?;
+        if connection.state != State::PendingAcceptance {
+            return Err(invalid_transition(&connection, "provisioning"));
+        }
+        let requester = vpc_of(tx, &connection, &connection.requester).await?;
+        let accepter = vpc_of(tx, &connection, &connection.accepter).await?;
+        refuse_second(tx, call, &connection, accepter.as_ref()).await?;
+        refuse_full(tx, call, &connection).await?;
+        // They may have got blocks since.
+        for (end, vpc) in [
+            (&mut connection.requester, requester),
+            (&mut connection.accepter, accepter),
+        ] {
+            vpc.iter().for_each(|vpc| end.follow(vpc));
+        }
+        let step = connection.refused_for_overlap().unwrap_or(Step::Accept);
+        take(&mut connection, step, call)?;
+        tx.put_delivered(&connection)?;
+    }
+    let mut tags = TagsOf::one(tx, &call.scope(), &connection.id).await?;
+    let tags = tags.take(&connection.id);
+    Ok(Accepted {
+        vpc_peering_connection: ConnectionView::new(call, connection, None, tags),
+    })
+}
+
+/// Refuses a connection that was asked for.
+pub(crate) async fn reject_vpc_peering_connection(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    input: Named,
+) -> Result<Happened, ApiError> {
+    let mut connection = asked(tx, call, &input, "reject").await?;
+    deliver(tx, call, &mut connection).await?;
+    if connection.state != State::PendingAcceptance {
+        return Err(invalid_transition(&connection, "rejected"));
+    }
+    take(&mut connection, Step::Reject(call.caller.account), call)?;
+    tx.put_delivered(&connection)?;
+    Ok(Happened { r#return: true })
+}
+
+/// The connection that is answered, of which the caller is the accepter.
+async fn asked(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    input: &Named,
+    verb: &str,
+) -> Result<Connection, ApiError> {
+    let connection = own(tx, call, &input.vpc_peering_connection_id).await?;
+    if let Some(fleet) = &connection.fleet {
+        let why = format!(
+            "the VPC peering authorization answers the requests of fleet {fleet}. Delete the \
+             authorization to have no more of them, and the connection to end it."
+        );
+        return Err(not_permitted(call, verb, &connection, &why));
+    }
+    if connection.accepter.account != call.caller.account {
+        let accepter = connection.accepter.account;
+        let why = format!("the owner of the accepter VPC, account {accepter}, does.");
+        return Err(not_permitted(call, verb, &connection, &why));
+    }
+    Ok(connection)
+}
+
+/// Delivers a request that its own account answers before the reconciler got to it: scripts create
+/// and accept in one go.
+async fn deliver(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    connection: &mut Connection,
+) -> Result<(), ApiError> {
+    if connection.state != State::InitiatingRequest {
+        return Ok(());
+    }
+    let found = vpc_of(tx, connection, &connection.accepter).await?;
+    let step = connection.delivery(found.as_ref());
+    take(connection, step, call)
+}
+
+/// Two requests can cross, one in each direction. Only one of them can be accepted.
+async fn refuse_second(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    connection: &Connection,
+    accepter: Option<&Vpc>,
+) -> Result<(), ApiError> {
+    let Some(accepter) = accepter else {
+        return Ok(());
+    };
+    let others = operation::peering::of_vpc(tx, call, accepter).await?;
+    let mut others = others.iter().filter(|other| other.id != connection.id);
+    let second = others.find(|other| {
+        other.state.carries_packets()
+            && other.joins(&connection.requester.vpc, &connection.accepter.vpc)
+    });
+    second.map_or(Ok(()), |other| Err(already_exists(other)))
+}
+
+async fn refuse_full(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    connection: &Connection,
+) -> Result<(), ApiError> {
+    for end in [&connection.requester, &connection.accepter] {
+        let scope = scope_of(connection, end);
+        if operation::peering::is_full(tx, call, &scope, &end.vpc).await? {
+            return Err(ApiError::new(
+                ErrorKind::PeeringsPerVpcLimitExceeded,
+                format!(
+                    "VPC {} has {most} active VPC peering connections, and the quota is {most}; \
+                     delete one first.",
+                    end.vpc,
+                    most = call.settings.quotas.active_peerings_per_vpc
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The VPC at an end. A fleet's hidden one is unknown.
+async fn vpc_of(
+    tx: &mut Transaction,
+    connection: &Connection,
+    end: &End,
+) -> Result<Option<Vpc>, ApiError> {
+    let key = keys::vpc(&scope_of(connection, end), &end.vpc);
+    let found = tx.get(&key).await?;
+    Ok(found.filter(|vpc| vpc.fleet.is_none()))
+}
+
+fn scope_of(connection: &Connection, end: &End) -> Scope {
+    Scope {
+        account: end.account,
+        region: connection.region.clone(),
+    }
+}
+
+fn take(connection: &mut Connection, step: Step, call: &Call<'_>) -> Result<(), ApiError> {
+    connection
+        .take(step, call.now)
+        .map_err(|error| ApiError::internal("answering a request for a peering connection", error))
+}

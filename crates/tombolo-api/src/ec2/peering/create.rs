@@ -1,0 +1,138 @@
+//! CreateVpcPeeringConnection.
+
+use serde::{Deserialize, Serialize};
+use tombolo_domain::id::{AccountId, VpcId};
+use tombolo_domain::peering::Connection;
+use tombolo_domain::vpc::Vpc;
+use tombolo_store::keys;
+use tombolo_store::typed::Transaction;
+
+use super::view::ConnectionView;
+use crate::ec2::refuse::{Others, invalid_value, unsupported};
+use crate::ec2::tag::{self, TagSpecification, TagsOf};
+use crate::ec2::{id, own};
+use crate::error::{ApiError, ErrorKind};
+use crate::operation::text::shorten;
+use crate::operation::{self, Call};
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Create {
+    vpc_id: String,
+    peer_vpc_id: Option<String>,
+    peer_owner_id: Option<String>,
+    peer_region: Option<String>,
+    #[serde(default)]
+    tag_specifications: Vec<TagSpecification>,
+    #[serde(flatten)]
+    others: Others,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Created {
+    vpc_peering_connection: ConnectionView,
+}
+
+/// Asks for a connection between a VPC of the caller's and another. Whether there is such another,
+/// and whether the two share addresses, is found out when the request is delivered, and makes it
+/// `failed`: the reply tells nothing of what others have.
+pub(crate) async fn create_vpc_peering_connection(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    input: Create,
+) -> Result<Created, ApiError> {
+    input.others.refuse()?;
+    refuse_other_region(call, input.peer_region.as_deref())?;
+    let vpc = own::vpc(tx, call, &input.vpc_id).await?;
+    let peer = peer(call, &input)?;
+
+    let existing = operation::peering::of_vpc(tx, call, &vpc).await?;
+    let mut existing = existing.into_iter();
+    if let Some(connection) = existing.find(|one| is_with(one, &vpc, &peer)) {
+        return repeated(tx, call, &vpc, connection).await;
+    }
+    refuse_too_many(tx, call).await?;
+
+    let connection = Connection::request_between(&vpc, peer, call.now, call.ids);
+    tx.put(&connection)?;
+    let tags = tag::write_new(tx, &vpc.scope, &connection.id, input.tag_specifications)?;
+    let expires = connection.expires;
+    Ok(Created {
+        vpc_peering_connection: ConnectionView::new(call, connection, expires, tags),
+    })
+}
+
+fn refuse_other_region(call: &Call<'_>, region: Option<&str>) -> Result<(), ApiError> {
+    let here = &call.caller.region;
+    match region.filter(|region| *region != here.as_str()) {
+        None => Ok(()),
+        Some(there) => Err(unsupported(format!(
+            "PeerRegion {}: Tombolo's Regions are not joined, and VPCs are peered within one. Leave \
+             it out, or use {here}.",
+            shorten(there)
+        ))),
+    }
+}
+
+/// The account and the VPC that are asked.
+fn peer(call: &Call<'_>, input: &Create) -> Result<(AccountId, VpcId), ApiError> {
+    let vpc = input.peer_vpc_id.as_deref();
+    let vpc = id::parse(vpc.ok_or_else(|| ApiError::missing_parameter("peerVpcId"))?)?;
+    let account = match &input.peer_owner_id {
+        None => call.caller.account,
+        Some(text) => text
+            .parse()
+            .map_err(|_| invalid_value("peerOwnerId", text, "An AWS account ID has 12 digits."))?,
+    };
+    Ok((account, vpc))
+}
+
+/// Whether this is a live connection between the two.
+fn is_with(connection: &Connection, vpc: &Vpc, (account, peer): &(AccountId, VpcId)) -> bool {
+    let other = if connection.requester.vpc == vpc.id {
+        &connection.accepter
+    } else {
+        &connection.requester
+    };
+    connection.state.is_live() && other.vpc == *peer && other.account == *account
+}
+
+/// The same request again, while nobody has answered it, is answered as the first was. Any other
+/// connection between the two stands in the way of a second.
+async fn repeated(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    vpc: &Vpc,
+    connection: Connection,
+) -> Result<Created, ApiError> {
+    if connection.requester.vpc != vpc.id || !connection.state.is_request() {
+        return Err(super::already_exists(&connection));
+    }
+    let mut tags = TagsOf::one(tx, &vpc.scope, &connection.id).await?;
+    let tags = tags.take(&connection.id);
+    let expires = connection.expires;
+    Ok(Created {
+        vpc_peering_connection: ConnectionView::new(call, connection, expires, tags),
+    })
+}
+
+/// Counts the requests that the account made and nobody has answered. Of several that are made at
+/// the same moment, one too many may pass.
+async fn refuse_too_many(tx: &mut Transaction, call: &Call<'_>) -> Result<(), ApiError> {
+    let most = call.settings.quotas.outstanding_peering_requests;
+    let requested = tx.peek(&keys::connections(&call.scope())).await?;
+    let between_vpcs = requested.into_iter().filter(|one| one.fleet.is_none());
+    let waiting = between_vpcs.filter(|one| one.clone().as_of(call.now).state.is_request());
+    if waiting.count() < most {
+        return Ok(());
+    }
+    Err(ApiError::new(
+        ErrorKind::OutstandingPeeringLimitExceeded,
+        format!(
+            "Account {} has {most} requests for VPC peering connections that nobody has answered, \
+             and the quota is {most}; delete one first.",
+            call.caller.account
+        ),
+    ))
+}

@@ -1,0 +1,91 @@
+//! EC2's peering operations. Both owners see a connection, a fleet's as well; GameLift's operations
+//! of the same names show the fleet's owner its side of the same records.
+//!
+//! A request between two VPCs waits for its accepter. What an operation writes is what is wanted;
+//! the network reconciler delivers requests, changes the data path and then says `active` or
+//! `deleted`.
+
+mod answer;
+mod create;
+mod delete;
+mod describe;
+mod options;
+mod view;
+
+pub(crate) use answer::{accept_vpc_peering_connection, reject_vpc_peering_connection};
+pub(crate) use create::create_vpc_peering_connection;
+pub(crate) use delete::delete_vpc_peering_connection;
+pub(crate) use describe::describe_vpc_peering_connections;
+pub(crate) use options::modify_vpc_peering_connection_options;
+
+use serde::{Deserialize, Serialize};
+use tombolo_domain::id::VpcPeeringConnectionId;
+use tombolo_domain::peering::Connection;
+use tombolo_store::typed::Transaction;
+
+use super::id::{self, ResourceId};
+use crate::error::{ApiError, ErrorKind};
+use crate::operation::{self, Call};
+
+/// The input of the operations that take a connection's id and nothing else.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Named {
+    vpc_peering_connection_id: String,
+}
+
+/// The output of those that say only that it happened.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Happened {
+    r#return: bool,
+}
+
+/// The connection that an id names, if the caller has one of its ends.
+pub(super) async fn own(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    text: &str,
+) -> Result<Connection, ApiError> {
+    let id: VpcPeeringConnectionId = id::parse(text)?;
+    let found = operation::peering::find(tx, call, &id).await?;
+    found.ok_or_else(|| ApiError::no_such(VpcPeeringConnectionId::KIND, id))
+}
+
+/// The refusal of a step that the connection's state does not allow, in EC2's words; `to` is the
+/// state that the step would lead to.
+fn invalid_transition(connection: &Connection, to: &str) -> ApiError {
+    ApiError::new(
+        ErrorKind::InvalidStateTransition,
+        format!(
+            "Invalid state transition for {}, attempted to transition from {} to {to}",
+            connection.id,
+            connection.state.code()
+        ),
+    )
+}
+
+/// The refusal of a second connection between two VPCs.
+fn already_exists(connection: &Connection) -> ApiError {
+    ApiError::new(
+        ErrorKind::PeeringAlreadyExists,
+        format!(
+            "A VPC peering connection between {} and {} already exists: {} is {}.",
+            connection.requester.vpc,
+            connection.accepter.vpc,
+            connection.id,
+            connection.state.code()
+        ),
+    )
+}
+
+/// The refusal of an owner who may not do this; `why` tells who may, or what else to do.
+fn not_permitted(call: &Call<'_>, verb: &str, connection: &Connection, why: &str) -> ApiError {
+    ApiError::new(
+        ErrorKind::OperationNotPermitted,
+        format!(
+            "User ({}) cannot {verb} peering {}: {why}",
+            call.caller.account, connection.id
+        ),
+    )
+}

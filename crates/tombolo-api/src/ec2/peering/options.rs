@@ -1,0 +1,121 @@
+//! ModifyVpcPeeringConnectionOptions.
+
+use serde::{Deserialize, Serialize};
+use tombolo_domain::Scope;
+use tombolo_domain::peering::{Connection, End, State};
+use tombolo_store::keys;
+use tombolo_store::typed::Transaction;
+
+use super::view::OptionsView;
+use super::{not_permitted, own};
+use crate::ec2::refuse::Others;
+use crate::error::{ApiError, ErrorKind};
+use crate::operation::Call;
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Modify {
+    vpc_peering_connection_id: String,
+    requester_peering_connection_options: Option<Wanted>,
+    accepter_peering_connection_options: Option<Wanted>,
+}
+
+/// One side's options. Those that are not named stay.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Wanted {
+    allow_dns_resolution_from_remote_vpc: Option<bool>,
+    /// ClassicLink's, which is retired, and multipath resilience's, which is between Regions.
+    #[serde(flatten)]
+    others: Others,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Modified {
+    requester_peering_connection_options: Option<OptionsView>,
+    accepter_peering_connection_options: Option<OptionsView>,
+}
+
+/// Changes the options of one side, or of both if the caller owns both. They can be changed while
+/// the connection is active.
+pub(crate) async fn modify_vpc_peering_connection_options(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    input: Modify,
+) -> Result<Modified, ApiError> {
+    let mut connection = own(tx, call, &input.vpc_peering_connection_id).await?;
+    let of_requester = input.requester_peering_connection_options;
+    let of_accepter = input.accepter_peering_connection_options;
+    let sides = [
+        ("requester", &connection.requester, &of_requester),
+        ("accepter", &connection.accepter, &of_accepter),
+    ];
+    if sides.iter().all(|(_, _, wanted)| wanted.is_none()) {
+        return Err(ApiError::missing_parameter(
+            "accepterPeeringConnectionOptions or requesterPeeringConnectionOptions",
+        ));
+    }
+    let mut asks_for_dns = false;
+    for (side, end, wanted) in sides {
+        let Some(wanted) = wanted else { continue };
+        wanted.others.refuse()?;
+        if end.account != call.caller.account {
+            let why = format!("account {} owns the {side}'s side.", end.account);
+            return Err(not_permitted(call, "modify", &connection, &why));
+        }
+        asks_for_dns |= wanted.allow_dns_resolution_from_remote_vpc == Some(true);
+    }
+    if connection.state != State::Active {
+        return Err(ApiError::new(
+            ErrorKind::Conflict,
+            format!(
+                "VPC peering connection {} is {}; its options can be modified while it is active.",
+                connection.id,
+                connection.state.code()
+            ),
+        ));
+    }
+    if asks_for_dns {
+        refuse_without_dns(tx, &connection).await?;
+    }
+    let shown = Modified {
+        requester_peering_connection_options: apply(&mut connection.requester, of_requester),
+        accepter_peering_connection_options: apply(&mut connection.accepter, of_accepter),
+    };
+    tx.put(&connection)?;
+    Ok(shown)
+}
+
+/// DNS across a connection needs DNS hostnames and DNS support in both VPCs.
+async fn refuse_without_dns(tx: &mut Transaction, connection: &Connection) -> Result<(), ApiError> {
+    for end in [&connection.requester, &connection.accepter] {
+        let scope = Scope {
+            account: end.account,
+            region: connection.region.clone(),
+        };
+        let vpc = tx.get(&keys::vpc(&scope, &end.vpc)).await?;
+        let attributes = vpc.map(|vpc| vpc.attributes);
+        if !attributes.is_some_and(|attributes| attributes.dns_hostnames && attributes.dns_support)
+        {
+            return Err(ApiError::new(
+                ErrorKind::DnsHostnamesDisabled,
+                format!(
+                    "To enable DNS resolution for VPC peering connection {}, DNS hostnames and DNS \
+                     support must be enabled for VPC {}; use ModifyVpcAttribute.",
+                    connection.id, end.vpc
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Changes one side, and gives its options as they are then, if it was named.
+fn apply(end: &mut End, wanted: Option<Wanted>) -> Option<OptionsView> {
+    let wanted = wanted?;
+    if let Some(allowed) = wanted.allow_dns_resolution_from_remote_vpc {
+        end.options.dns_resolution_from_remote = allowed;
+    }
+    Some(end.options.into())
+}

@@ -1,0 +1,132 @@
+//! The peering connections of an account and of a VPC, whichever end asked, as they stand now: a
+//! request whose time is over has expired, also before the reconciler has written so.
+
+use std::collections::BTreeSet;
+
+use tombolo_domain::Scope;
+use tombolo_domain::id::{VpcId, VpcPeeringConnectionId};
+use tombolo_domain::peering::{Asker, Connection};
+use tombolo_domain::vpc::Vpc;
+use tombolo_store::keys::{self, ConnectionAt};
+use tombolo_store::typed::Transaction;
+
+use super::Call;
+use crate::error::ApiError;
+
+/// Those that have an end of the caller's and that the caller still sees, only to be shown: the
+/// commit does not depend on them.
+pub(crate) async fn all(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+) -> Result<Vec<Connection>, ApiError> {
+    let scope = call.scope();
+    let mut found = tx.peek(&keys::connections(&scope)).await?;
+    // One between two VPCs of the caller's is kept, and found, under both.
+    let requested: BTreeSet<_> = found.iter().map(|one| one.id.clone()).collect();
+    let entries = tx.page(&keys::peerings(&scope), None, usize::MAX).await?;
+    for (rest, at) in entries.records {
+        let id = connection_id(&rest)?;
+        if !requested.contains(&id) {
+            found.extend(at_its_place(tx, &scope, &id, &at).await?);
+        }
+    }
+    let found = found.into_iter().map(|one| one.as_of(call.now));
+    let visible = found.filter(|one| one.is_visible_to(scope.account, call.now));
+    Ok(visible.collect())
+}
+
+/// The one of this id, if it has an end of the caller's and the caller still sees it. The commit
+/// depends on it.
+pub(crate) async fn find(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    id: &VpcPeeringConnectionId,
+) -> Result<Option<Connection>, ApiError> {
+    let scope = call.scope();
+    let requested = tx.peek(&keys::connections(&scope)).await?;
+    let mut place = requested
+        .iter()
+        .find(|one| one.id == *id)
+        .map(ConnectionAt::of);
+    if place.is_none() {
+        let entries = tx.page(&keys::peerings(&scope), None, usize::MAX).await?;
+        let mut entries = entries.records.into_iter();
+        let entry = entries.find(|(rest, _)| rest.ends_with(id.as_str()));
+        place = entry.map(|(_, at)| at);
+    }
+    let Some(at) = place else {
+        return Ok(None);
+    };
+    let found = at_its_place(tx, &scope, id, &at).await?;
+    let found = found.map(|one| one.as_of(call.now));
+    Ok(found.filter(|one| one.is_visible_to(scope.account, call.now)))
+}
+
+/// Those of a VPC that a person owns. The commit depends on no other being added, and on each
+/// being as it is.
+pub(crate) async fn of_vpc(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    vpc: &Vpc,
+) -> Result<Vec<Connection>, ApiError> {
+    let asker = Asker::Vpc(vpc.id.clone());
+    let mut found = tx.list(&keys::connections_of(&vpc.scope, &asker)).await?;
+    let accepted = keys::peerings_of(&vpc.scope, &vpc.id);
+    for (id, at) in tx.list_keyed(&accepted).await? {
+        let id = connection_id(&id)?;
+        found.extend(at_its_place(tx, &vpc.scope, &id, &at).await?);
+    }
+    Ok(found.into_iter().map(|one| one.as_of(call.now)).collect())
+}
+
+/// Whether a VPC has as many active connections as it may. The commit does not depend on it: of
+/// several that are accepted at the same moment, one too many may pass.
+pub(crate) async fn is_full(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    scope: &Scope,
+    vpc: &VpcId,
+) -> Result<bool, ApiError> {
+    let most = call.settings.quotas.active_peerings_per_vpc;
+    let asker = Asker::Vpc(vpc.clone());
+    let mut found = tx.peek(&keys::connections_of(scope, &asker)).await?;
+    let accepted = keys::peerings_of(scope, vpc);
+    let entries = tx.page(&accepted, None, usize::MAX).await?.records;
+    // Most VPCs have fewer than that, also counting those that are over.
+    if found.len() + entries.len() < most {
+        return Ok(false);
+    }
+    for (id, at) in entries {
+        let id = connection_id(&id)?;
+        let requested = keys::connections_of(&scope_of(scope, &at), &at.asker);
+        let of_asker = tx.peek(&requested).await?;
+        found.extend(of_asker.into_iter().find(|one| one.id == id));
+    }
+    let active = found.iter().filter(|one| one.state.carries_packets());
+    Ok(active.count() >= most)
+}
+
+/// The connection that an entry of its accepter's VPC stands for.
+async fn at_its_place(
+    tx: &mut Transaction,
+    scope: &Scope,
+    id: &VpcPeeringConnectionId,
+    at: &ConnectionAt,
+) -> Result<Option<Connection>, ApiError> {
+    let key = keys::connection(&scope.region, at.account, &at.asker, id);
+    Ok(tx.get(&key).await?)
+}
+
+fn scope_of(scope: &Scope, at: &ConnectionAt) -> Scope {
+    Scope {
+        account: at.account,
+        region: scope.region.clone(),
+    }
+}
+
+/// The id that the key of an entry ends with.
+fn connection_id(rest: &str) -> Result<VpcPeeringConnectionId, ApiError> {
+    let id = rest.rsplit('/').next().unwrap_or(rest);
+    id.parse()
+        .map_err(|error| ApiError::internal("reading a VPC's peering connections", error))
+}
