@@ -111,6 +111,11 @@ impl FlowPublisher {
         let _ = self.events.send(event);
     }
 
+    /// Whether anybody would be told.
+    pub(crate) fn is_followed(&self) -> bool {
+        self.events.receiver_count() > 0
+    }
+
     /// A new reader.
     pub(crate) fn follow(&self) -> FlowRecords {
         FlowRecords {

@@ -12,7 +12,7 @@ pub use tombolo_domain::vpc::{
 };
 
 /// Everything that should exist, whole. An engine takes away what is not in it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Network {
     /// The VPCs, by number.
     pub vpcs: BTreeMap<VpcNumber, Vpc>,
@@ -27,7 +27,7 @@ pub struct Network {
 }
 
 /// A private network. Two VPCs never meet but by a [`Peering`], also when their CIDRs are equal.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Vpc {
     /// The blocks of addresses that are local to the VPC.
     pub cidrs: Vec<Ipv4Net>,
@@ -35,7 +35,7 @@ pub struct Vpc {
 
 /// Where packets of the interfaces that use it go. The VPC's own blocks are local in each of its
 /// tables, without a [`Route`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RouteTable {
     /// The VPC that it belongs to.
     pub vpc: VpcNumber,
@@ -44,7 +44,7 @@ pub struct RouteTable {
 }
 
 /// A route out of a VPC, through a peering that the same [`Network`] holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Route {
     /// What the route is for.
     pub destination: Ipv4Net,
@@ -53,7 +53,7 @@ pub struct Route {
 }
 
 /// A network interface, and the network namespace of the workload that has it as `eth0`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Interface {
     /// The VPC that it is in.
     pub vpc: VpcNumber,
@@ -83,7 +83,7 @@ pub const MAX_MTU: u16 = 9001;
 /// What may reach and leave the interfaces that carry the group. A packet needs a rule of one of
 /// the sender's groups to leave and of one of the receiver's to enter, or a flow that had them: a
 /// reply to a flow that was let through passes without.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct SecurityGroup {
     /// What it lets through; a group without rules lets nothing through.
     pub rules: Vec<Rule>,
@@ -110,7 +110,7 @@ pub enum RulePeer {
 }
 
 /// A subnet's block of addresses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Subnet(pub Ipv4Net);
 
 impl Subnet {
@@ -124,7 +124,7 @@ impl Subnet {
 /// Two VPCs whose owners agreed. A packet crosses only if its source VPC is one end, its source
 /// address is within that end's `cidrs`, and a route of the source VPC names the peering: so a
 /// peering never becomes a way through to a third VPC.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Peering {
     /// The VPC that asked for it (a fleet's).
     pub requester: PeeringEnd,
@@ -133,7 +133,7 @@ pub struct Peering {
 }
 
 /// One end of a [`Peering`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PeeringEnd {
     /// The VPC at this end.
     pub vpc: VpcNumber,

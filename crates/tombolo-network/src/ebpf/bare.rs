@@ -10,10 +10,9 @@ use ipnet::Ipv4Net;
 use nix::net::if_::if_nametoindex;
 use nix::sched::{CloneFlags, setns, unshare};
 
-use super::interface::MTU;
 use super::namespace;
 use super::netlink::{Netlink, VethEnd};
-use crate::MacAddress;
+use crate::{MAX_MTU, MacAddress};
 
 /// The link's name at both ends.
 const NAME: &str = "eth0";
@@ -42,7 +41,7 @@ impl BarePair {
         };
         let [near, far] = addresses;
         pair.within(0, |netlink| {
-            netlink.create_veth(end(near), end(far), pair.ends[1].as_fd(), MTU)
+            netlink.create_veth(end(near), end(far), pair.ends[1].as_fd(), MAX_MTU.into())
         })?;
         for (at, address) in addresses.into_iter().enumerate() {
             pair.within(at, |netlink| {

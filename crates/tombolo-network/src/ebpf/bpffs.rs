@@ -9,10 +9,15 @@ use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
 
+/// Whether a BPF file system is mounted on `directory`.
+pub(super) fn is_mounted_on(directory: &Path) -> bool {
+    statfs(directory).is_ok_and(|status| status.filesystem_type() == BPF_FS_MAGIC)
+}
+
 /// Mounts a BPF file system of its own on `directory`, unless one is there.
 pub(super) fn mount_on(directory: &Path) -> io::Result<()> {
     fs::create_dir_all(directory)?;
-    if statfs(directory)?.filesystem_type() == BPF_FS_MAGIC {
+    if is_mounted_on(directory) {
         return Ok(());
     }
     mount(

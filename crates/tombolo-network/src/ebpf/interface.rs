@@ -8,15 +8,12 @@ use ipnet::Ipv4Net;
 use nix::net::if_::if_nametoindex;
 
 use super::namespace;
-use super::netlink::{Netlink, VethEnd};
-use crate::{Interface, MacAddress};
+use super::netlink::{Link, Netlink, VethEnd};
+use crate::{Interface, MAX_MTU, MIN_MTU, MacAddress};
 
 /// The router's Ethernet address, in every subnet; `set_router_mac` in `bpf/tombolo.c` has it too.
 /// Each veth has it at its near end, so that a frame to the router is one to this host.
 pub(super) const ROUTER_MAC: MacAddress = MacAddress([0x02, 0x54, 0x4d, 0x42, 0x00, 0x01]);
-
-/// The largest packet of an interface, in bytes.
-pub(super) const MTU: u32 = 1500;
 
 /// The workload's end, as it sees it.
 const FAR_NAME: &str = "eth0";
@@ -43,7 +40,7 @@ pub(super) fn create(
             mac: interface.mac,
         },
         workload.as_fd(),
-        MTU,
+        mtu(interface),
     )?;
     Ok(if_nametoindex(link)?)
 }
@@ -60,6 +57,34 @@ pub(super) fn set_up(
 ) -> io::Result<()> {
     netlink.set_up(link)?;
     namespace::within(namespace, || configure(interface))
+}
+
+/// Changes the largest packet of both ends: the one that may carry more first, since the near end
+/// drops what is too large for it without a word to the sender.
+pub(super) fn change_mtu(
+    netlink: &mut Netlink,
+    link: &Link,
+    namespace: &str,
+    interface: &Interface,
+) -> io::Result<()> {
+    let mtu = mtu(interface);
+    let change_far = || {
+        namespace::within(namespace, || {
+            Netlink::open()?.set_mtu(if_nametoindex(FAR_NAME)?, mtu)
+        })
+    };
+    if mtu < link.mtu {
+        change_far()?;
+        netlink.set_mtu(link.index, mtu)
+    } else {
+        netlink.set_mtu(link.index, mtu)?;
+        change_far()
+    }
+}
+
+/// The interface's MTU, held within what Tombolo supports.
+pub(super) fn mtu(interface: &Interface) -> u32 {
+    u32::from(interface.mtu.clamp(MIN_MTU, MAX_MTU))
 }
 
 /// Sets up the workload's end, in the workload's namespace.

@@ -47,8 +47,22 @@ pub(super) fn link(interface: &NetworkInterfaceId) -> String {
 /// The alias of the veth's near end. It is set last, so a link whose alias says all of what is
 /// wanted was made to the end and for just that.
 pub(super) fn alias(id: &NetworkInterfaceId, interface: &Interface) -> String {
+    format!("{}{}", lasting(id, interface), interface.mtu)
+}
+
+/// Whether a link with this alias needs at most another MTU to be the interface's.
+pub(super) fn is_alias_but_for_mtu(
+    alias: &str,
+    id: &NetworkInterfaceId,
+    interface: &Interface,
+) -> bool {
+    alias.starts_with(&lasting(id, interface))
+}
+
+/// What of an alias a link is made with for life.
+fn lasting(id: &NetworkInterfaceId, interface: &Interface) -> String {
     format!(
-        "{id} vpc {} {}/{} {}",
+        "{id} vpc {} {}/{} {} mtu ",
         interface.vpc.0,
         interface.address,
         interface.subnet.0.prefix_len(),

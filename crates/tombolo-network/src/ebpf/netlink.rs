@@ -53,6 +53,8 @@ pub(super) struct Link {
     pub(super) up: bool,
     /// `ip link set alias`, empty where none is set.
     pub(super) alias: String,
+    /// The largest packet that it carries, in bytes.
+    pub(super) mtu: u32,
 }
 
 impl Netlink {
@@ -112,6 +114,13 @@ impl Netlink {
         message
             .attributes
             .push(LinkAttribute::IfAlias(alias.to_owned()));
+        self.request(RouteNetlinkMessage::SetLink(message), 0)
+    }
+
+    /// Sets the largest packet that a link carries, in bytes.
+    pub(super) fn set_mtu(&mut self, index: u32, mtu: u32) -> io::Result<()> {
+        let mut message = of_link(index);
+        message.attributes.push(LinkAttribute::Mtu(mtu));
         self.request(RouteNetlinkMessage::SetLink(message), 0)
     }
 
@@ -291,11 +300,13 @@ fn link(message: LinkMessage) -> Link {
         name: String::new(),
         up: message.header.flags.contains(LinkFlags::Up),
         alias: String::new(),
+        mtu: 0,
     };
     for attribute in message.attributes {
         match attribute {
             LinkAttribute::IfName(name) => link.name = name,
             LinkAttribute::IfAlias(alias) => link.alias = alias,
+            LinkAttribute::Mtu(mtu) => link.mtu = mtu,
             _ => {}
         }
     }

@@ -97,12 +97,12 @@ fn kernel() -> Result<Finding> {
         .split(['.', '-'])
         .map(|part| part.parse().unwrap_or(0_u32));
     let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-    // bpf_redirect_peer.
-    let ok = version >= (5, 10);
+    let (major, minor) = ebpf::MINIMUM_KERNEL;
+    let ok = version >= (major.into(), minor.into());
     Ok(Finding {
         what: "kernel",
         ok,
-        seen: format!("Linux {release}, 5.10 or later is needed"),
+        seen: format!("Linux {release}, {major}.{minor} or later is needed"),
         mend: (!ok).then(|| "sudo apt-get install linux-image-amd64 && sudo reboot".to_owned()),
     })
 }
