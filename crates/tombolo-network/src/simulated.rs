@@ -1,7 +1,6 @@
 //! The engine for machines without root: it keeps what it was asked for and moves no packet.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -40,16 +39,11 @@ impl SimulatedEngine {
         }
     }
 
-    /// What the data path would do with a packet that `from`'s workload sends: the same decision
-    /// as the `ebpf` engine's program makes.
-    pub fn verdict(&self, from: &NetworkInterfaceId, source: Ipv4Addr, to: Ipv4Addr) -> Verdict {
+    /// What the data path would do with a packet that `from`'s workload sends and that belongs to
+    /// no flow: the same decision as the `ebpf` engine's program makes.
+    pub fn verdict(&self, from: &NetworkInterfaceId, packet: &Packet) -> Verdict {
         let state = self.state();
-        verdict::decide(
-            &state.tables,
-            state.network.interfaces.get(from),
-            source,
-            to,
-        )
+        verdict::decide(&state.network, &state.tables, from, packet)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -79,6 +73,12 @@ impl NetworkEngine for SimulatedEngine {
                 .tables
                 .admissions
                 .symmetric_difference(&tables.admissions)
+                .count()
+            + state
+                .tables
+                .rules
+                .ports
+                .symmetric_difference(&tables.rules.ports)
                 .count();
         *state = State {
             network: wanted.clone(),
@@ -107,7 +107,7 @@ impl NetworkEngine for SimulatedEngine {
         from: &NetworkInterfaceId,
         packet: &Packet,
     ) -> Result<Verdict, EngineError> {
-        Ok(self.verdict(from, packet.source, packet.destination))
+        Ok(self.verdict(from, packet))
     }
 
     async fn teardown(&self) -> Result<(), EngineError> {

@@ -1,14 +1,22 @@
 //! The data path's decision about an IPv4 packet, as a pure function.
 //!
-//! `bpf/tombolo.c` decides the same, step for step, on the same tables in BPF maps.
+//! `bpf/tombolo.c` decides the same. Here the rules of security groups are read one after the
+//! other, as [`Network`] says them; there they are looked up as [`crate::rules`] compiled them.
+
+#[cfg(test)]
+pub(crate) mod model;
 
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 use tombolo_domain::id::NetworkInterfaceId;
 
+use crate::rules::{ICMP, TCP, UDP};
 use crate::tables::{NextHop, Tables};
-use crate::{DropReason, Interface, RouteTableNumber, VpcNumber};
+use crate::{
+    DropReason, Interface, Network, Packet, Protocol, RouteTableNumber, RuleDirection, RulePeer,
+    Transport, VpcNumber,
+};
 
 /// What becomes of a packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,34 +30,59 @@ pub enum Verdict {
 }
 
 /// Decides about a well-formed packet that the workload of `from` sends with its own Ethernet
-/// address; `None` is an interface that is not configured.
+/// address, and that begins a flow. `tables` are those of `network`.
 pub(crate) fn decide(
+    network: &Network,
     tables: &Tables,
-    from: Option<&Interface>,
-    source: Ipv4Addr,
-    to: Ipv4Addr,
+    from: &NetworkInterfaceId,
+    packet: &Packet,
 ) -> Verdict {
-    let Some(from) = from else {
+    let Some(sender) = network.interfaces.get(from) else {
         return Verdict::Drop(DropReason::UnknownInterface);
     };
-    if source != from.address {
-        return Verdict::Drop(DropReason::SpoofedAddress);
+    let (id, verdict) = match way(tables, sender, packet.source, packet.destination) {
+        Ok(Way::Local(id)) => (id, Verdict::Local(id.clone())),
+        Ok(Way::Peering(id)) => (id, Verdict::Peering(id.clone())),
+        Err(reason) => return Verdict::Drop(reason),
+    };
+    let refused = network.interfaces.get(id).map(|receiver| {
+        let beginning = Beginning::of(packet);
+        refusal(network, sender, receiver, &beginning)
+    });
+    match refused {
+        Some(Ok(())) => verdict,
+        Some(Err(reason)) => Verdict::Drop(reason),
+        None => Verdict::Drop(DropReason::NoSuchDestination),
     }
-    let Some(next_hop) = longest_match(tables, from.route_table, to) else {
-        return Verdict::Drop(DropReason::NoRoute);
+}
+
+/// Where a packet goes, if it may.
+pub(crate) enum Way<'t> {
+    Local(&'t NetworkInterfaceId),
+    Peering(&'t NetworkInterfaceId),
+}
+
+/// Finds the destination by routes and admissions alone.
+pub(crate) fn way<'t>(
+    tables: &'t Tables,
+    from: &Interface,
+    source: Ipv4Addr,
+    to: Ipv4Addr,
+) -> Result<Way<'t>, DropReason> {
+    if source != from.address {
+        return Err(DropReason::SpoofedAddress);
+    }
+    let next_hop = longest_match(tables, from.route_table, to).ok_or(DropReason::NoRoute)?;
+    let owner = |vpc| {
+        let owner = tables.endpoints.get(&(vpc, to));
+        owner.ok_or(DropReason::NoSuchDestination)
     };
     match next_hop {
-        NextHop::Local(_) => match tables.endpoints.get(&(from.vpc, to)) {
-            Some(interface) => Verdict::Local(interface.clone()),
-            None => Verdict::Drop(DropReason::NoSuchDestination),
-        },
+        NextHop::Local(vpc) => owner(vpc).map(Way::Local),
         NextHop::Peering(peer) if !admitted(tables, peer, from.vpc, source) => {
-            Verdict::Drop(DropReason::NotAdmitted)
+            Err(DropReason::NotAdmitted)
         }
-        NextHop::Peering(peer) => match tables.endpoints.get(&(peer, to)) {
-            Some(interface) => Verdict::Peering(interface.clone()),
-            None => Verdict::Drop(DropReason::NoSuchDestination),
-        },
+        NextHop::Peering(peer) => owner(peer).map(Way::Peering),
     }
 }
 
@@ -64,4 +97,84 @@ fn admitted(tables: &Tables, to: VpcNumber, from: VpcNumber, source: Ipv4Addr) -
     tables.admissions.iter().any(|admission| {
         admission.to == to && admission.from == from && admission.sources.contains(&source)
     })
+}
+
+/// The first packet of a flow, as rules see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Beginning {
+    pub(crate) protocol: u8,
+    /// The destination's port, for ICMP type and code, else 0.
+    pub(crate) service: u16,
+}
+
+impl Beginning {
+    fn of(packet: &Packet) -> Self {
+        let (protocol, service) = match packet.transport {
+            Transport::Tcp {
+                destination_port, ..
+            } => (TCP, destination_port),
+            Transport::Udp {
+                destination_port, ..
+            } => (UDP, destination_port),
+            Transport::Icmp { kind, code } => (ICMP, u16::from_be_bytes([kind, code])),
+            Transport::Other(number) => (number, 0),
+        };
+        Beginning { protocol, service }
+    }
+}
+
+/// Whether the sender's groups let the flow out and the receiver's let it in.
+pub(crate) fn refusal(
+    network: &Network,
+    sender: &Interface,
+    receiver: &Interface,
+    beginning: &Beginning,
+) -> Result<(), DropReason> {
+    if !lets(network, sender, RuleDirection::Egress, receiver, beginning) {
+        return Err(DropReason::SecurityGroupEgress);
+    }
+    if !lets(network, receiver, RuleDirection::Ingress, sender, beginning) {
+        return Err(DropReason::SecurityGroupIngress);
+    }
+    Ok(())
+}
+
+/// Whether a rule of one of the interface's groups lets the flow begin.
+fn lets(
+    network: &Network,
+    interface: &Interface,
+    direction: RuleDirection,
+    remote: &Interface,
+    beginning: &Beginning,
+) -> bool {
+    interface
+        .security_groups
+        .iter()
+        .filter_map(|number| network.security_groups.get(number))
+        .flat_map(|group| &group.rules)
+        .any(|rule| {
+            rule.direction == direction
+                && takes(rule.protocol, beginning)
+                && match rule.peer {
+                    RulePeer::Cidr(block) => block.contains(&remote.address),
+                    RulePeer::Group(number) => remote.security_groups.contains(&number),
+                }
+        })
+}
+
+fn takes(protocol: Protocol, beginning: &Beginning) -> bool {
+    let is = |number| beginning.protocol == number;
+    let [kind, code] = beginning.service.to_be_bytes();
+    match protocol {
+        Protocol::All => true,
+        Protocol::Number(number) => is(number),
+        Protocol::Tcp(range) => is(TCP) && (range.from..=range.to).contains(&beginning.service),
+        Protocol::Udp(range) => is(UDP) && (range.from..=range.to).contains(&beginning.service),
+        Protocol::Icmp(messages) => {
+            is(ICMP)
+                && messages.kind.is_none_or(|wanted| {
+                    wanted == kind && messages.code.is_none_or(|wanted| wanted == code)
+                })
+        }
+    }
 }

@@ -13,7 +13,7 @@ use std::net::{Ipv4Addr, UdpSocket};
 
 use common::frame::Frame;
 use common::machine::Machine;
-use common::{Build, eni, pcx};
+use common::{Build, datagram, eni, pcx};
 use tombolo_network::{Counters, DropReason, Network, NetworkEngine, SimulatedEngine, Verdict};
 
 /// Four VPCs, two with the same CIDR, with routes of every kind: whole, part of a VPC, default,
@@ -76,7 +76,7 @@ fn the_program_decides_as_the_model_does() {
         for source in [interface.address, Ipv4Addr::new(10, 2, 0, 77)] {
             // A workload's stack would not take a packet from its own address.
             for &to in destinations.iter().filter(|&&to| to != interface.address) {
-                let expected = model.verdict(&eni(from), source, to);
+                let expected = model.verdict(&eni(from), &datagram(source, to));
                 let before = machine.counters();
                 let frame = Frame::new(interface.mac.0, source, to);
                 machine.workload(from, || frame.send().unwrap());

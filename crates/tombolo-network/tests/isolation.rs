@@ -13,7 +13,7 @@ mod common;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use common::{eni, open_group, pcx};
+use common::{datagram, eni, open_group, pcx};
 use ipnet::Ipv4Net;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -101,7 +101,7 @@ fn forwarded(network: &Network) -> BTreeMap<(NetworkInterfaceId, Ipv4Addr), Verd
     let mut forwarded = BTreeMap::new();
     for (from, interface) in &network.interfaces {
         for to in addresses() {
-            match engine.verdict(from, interface.address, to) {
+            match engine.verdict(from, &datagram(interface.address, to)) {
                 Verdict::Drop(_) => {}
                 verdict => {
                     forwarded.insert((from.clone(), to), verdict);
@@ -201,7 +201,7 @@ proptest! {
         runtime.block_on(engine.apply(&network)).unwrap();
         for (from, interface) in &network.interfaces {
             if source != interface.address {
-                let verdict = engine.verdict(from, source, to);
+                let verdict = engine.verdict(from, &datagram(source, to));
                 let spoofed = Verdict::Drop(tombolo_network::DropReason::SpoofedAddress);
                 prop_assert_eq!(verdict, spoofed);
             }

@@ -14,7 +14,7 @@ use tombolo_domain::fleet::{Compute, FleetStatus};
 use tombolo_domain::id::SecurityGroupRuleId;
 use tombolo_domain::peering::{State, Step, VALIDITY};
 use tombolo_domain::vpc::{Peer, Protocol, Route, RouteTarget, RuleDirection, SecurityGroupRule};
-use tombolo_network::Verdict;
+use tombolo_network::{Packet, Transport, Verdict};
 use tombolo_store::keys::{self, Stored};
 
 #[tokio::test]
@@ -48,11 +48,11 @@ async fn a_request_becomes_active_and_packets_may_pass_both_ways() {
     assert_eq!(connection.message(), "Active");
     let to_database = world
         .engine
-        .verdict(&game.id, game.address, database.address);
+        .verdict(&game.id, &datagram(game.address, database.address));
     assert_eq!(to_database, Verdict::Peering(database.id.clone()));
     let to_game = world
         .engine
-        .verdict(&database.id, database.address, game.address);
+        .verdict(&database.id, &datagram(database.address, game.address));
     assert_eq!(to_game, Verdict::Peering(game.id.clone()));
     assert_eq!(world.made_in(&peer, &connection.id).await, (1, 1));
     assert_eq!(world.made_in(&fleet_vpc, &connection.id).await, (1, 1));
@@ -126,7 +126,7 @@ async fn deleting_takes_back_what_the_connection_made_and_nothing_that_a_person_
     );
     let verdict = world
         .engine
-        .verdict(&game.id, game.address, database.address);
+        .verdict(&game.id, &datagram(game.address, database.address));
     assert!(matches!(verdict, Verdict::Drop(_)), "{verdict:?}");
     assert_eq!(world.made_in(&peer, &connection.id).await, (0, 0));
     assert_eq!(world.made_in(&fleet_vpc, &connection.id).await, (0, 0));
@@ -184,9 +184,10 @@ async fn deleting_the_vpc_ends_its_connection_with_an_event_of_the_fleet() {
         }
     );
     assert_eq!(world.made_in(&fleet_vpc, &connection.id).await, (0, 0));
-    let verdict = world
-        .engine
-        .verdict(&game.id, game.address, "10.0.0.4".parse().unwrap());
+    let verdict = world.engine.verdict(
+        &game.id,
+        &datagram(game.address, "10.0.0.4".parse().unwrap()),
+    );
     assert!(matches!(verdict, Verdict::Drop(_)), "{verdict:?}");
     let (code, message) = world.events(&fleet).await.remove(0);
     assert_eq!(code, "FLEET_VPC_PEERING_DELETED");
@@ -388,4 +389,16 @@ async fn an_ended_connection_is_forgotten_after_two_hours() {
         &connection.id,
     );
     assert_eq!(world.get(&peer_key).await, None);
+}
+
+/// A datagram to the port that a game's database listens on.
+fn datagram(source: std::net::Ipv4Addr, destination: std::net::Ipv4Addr) -> Packet {
+    Packet {
+        source,
+        destination,
+        transport: Transport::Udp {
+            source_port: 4000,
+            destination_port: 4000,
+        },
+    }
 }

@@ -14,9 +14,9 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 use tombolo_domain::id::{NetworkInterfaceId, VpcPeeringConnectionId};
 use tombolo_network::{
-    Interface, MAX_MTU, MacAddress, Network, Peering, PeeringEnd, Protocol, Route, RouteTable,
-    RouteTableNumber, Rule, RuleDirection, RulePeer, SecurityGroup, SecurityGroupNumber, Subnet,
-    Vpc, VpcNumber,
+    Interface, MAX_MTU, MacAddress, Network, Packet, Peering, PeeringEnd, Protocol, Route,
+    RouteTable, RouteTableNumber, Rule, RuleDirection, RulePeer, SecurityGroup,
+    SecurityGroupNumber, Subnet, Transport, Vpc, VpcNumber,
 };
 
 /// The interface with that number.
@@ -150,4 +150,16 @@ pub fn two_vpcs() -> Network {
         .vpc(2, "10.2.0.0/16")
         .interface(1, 1, "10.1.0.4")
         .interface(2, 2, "10.2.0.4")
+}
+
+/// A datagram between the ports that workloads use.
+pub fn datagram(source: Ipv4Addr, destination: Ipv4Addr) -> Packet {
+    Packet {
+        source,
+        destination,
+        transport: Transport::Udp {
+            source_port: 4000,
+            destination_port: 4000,
+        },
+    }
 }
