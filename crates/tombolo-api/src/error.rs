@@ -169,6 +169,8 @@ pub enum ErrorKind {
     /// The request was right, and `DryRun` asked not to carry it out.
     DryRunOperation,
 
+    /// The network has no room for what the operation would add.
+    NoRoom,
     /// Others kept changing the same resources; nothing is wrong with the request, and clients send
     /// it again by themselves.
     Busy,
@@ -226,6 +228,7 @@ impl ErrorKind {
             LimitExceeded => wire("LimitExceededException", 400),
             TaggingFailed | TagLimitExceeded => wire("TaggingFailedException", 400),
             UnsupportedRegion => wire("UnsupportedRegionException", 400),
+            NoRoom => wire("LimitExceededException", 400),
             Busy => wire(BUSY, 503),
             Internal => wire("InternalServiceException", 500),
             Validation
@@ -335,6 +338,7 @@ impl ErrorKind {
             TagLimitExceeded => wire("TagLimitExceeded", 400),
             InvalidId => wire("InvalidID", 400),
             DryRunOperation => wire("DryRunOperation", 412),
+            NoRoom => wire("ResourceLimitExceeded", 400),
             Busy => wire(BUSY, 503),
             Internal => wire("InternalError", 500),
         }

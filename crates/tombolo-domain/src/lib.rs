@@ -14,6 +14,7 @@ pub mod id;
 pub mod peering;
 pub mod quota;
 pub mod repair;
+pub mod room;
 pub mod tag;
 pub mod time;
 pub mod trace;

@@ -34,6 +34,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinSet, LocalSet};
 use tokio::time::timeout;
 use tombolo_domain::id::{FleetId, IdSource, InstanceId, NetworkInterfaceId};
+use tombolo_domain::room::Room;
 use tombolo_domain::time::Clock;
 use tombolo_network::{EngineError, NetworkEngine};
 use tombolo_store::{Store, StoreError};
@@ -52,6 +53,8 @@ pub struct Context {
     pub ids: Arc<dyn IdSource>,
     /// The network.
     pub engine: Arc<dyn NetworkEngine>,
+    /// Where it is told how full the network's tables are.
+    pub room: watch::Sender<Room>,
     /// The program that becomes an instance's supervisor when it is run as
     /// `PROGRAM instance-supervisor SPEC`.
     pub binary: PathBuf,

@@ -12,6 +12,7 @@ mod call;
 pub mod interface;
 mod number;
 pub(crate) mod peering;
+mod room;
 mod route;
 pub(crate) mod tag;
 pub(crate) mod text;
@@ -21,9 +22,11 @@ pub(crate) mod vpc;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use tokio::sync::watch;
 use tombolo_domain::cidr::AddressPlan;
 use tombolo_domain::id::{IdSource, Region};
 use tombolo_domain::quota::Quotas;
+use tombolo_domain::room::Room;
 use tombolo_domain::time::Clock;
 use tombolo_store::Store;
 use tombolo_store::typed::{Committed, Transaction};
@@ -50,6 +53,7 @@ pub struct Operations {
     ids: Arc<dyn IdSource>,
     settings: Settings,
     numbers: Numbers,
+    room: watch::Receiver<Room>,
     turn: tokio::sync::Mutex<()>,
 }
 
@@ -78,8 +82,15 @@ impl Operations {
             ids,
             settings,
             numbers: Numbers::default(),
+            // Nothing is known of the network's tables, so they have room.
+            room: watch::Sender::default().subscribe(),
             turn: tokio::sync::Mutex::default(),
         }
+    }
+
+    /// The same, refusing what the network has no room for by what `room` shows.
+    pub fn within(self, room: watch::Receiver<Room>) -> Self {
+        Operations { room, ..self }
     }
 
     /// Runs a handler once. `None`: something that it read has changed meanwhile, and nothing was
@@ -140,6 +151,7 @@ impl Dispatch for Operations {
         caller: &Caller,
         input: Document,
     ) -> Result<Document, ApiError> {
+        room::check(&self.room.borrow(), service, operation)?;
         let attempt = || self.attempt(service, operation, caller, &input);
         for _ in 0..UNORDERED {
             if let Some(output) = attempt().await? {

@@ -6,13 +6,16 @@
 //!    expires or fails; a fleet's is accepted, with its routes and rules.
 //! 2. What the store wants is read and given to the engine, whole.
 //! 3. What the engine has now put in force is written: `provisioning` becomes `active`,
-//!    `deleting` becomes `deleted`, each with its event.
+//!    `deleting` becomes `deleted`, each with its event. What it found changed behind its back and
+//!    put right is written, too. If all of it does not fit, what was asked for last gives way.
 //!
 //! A connection is told `active` only after the engine lets packets through, and `deleted` only
 //! after it lets none through. A server killed between two rounds finds the connection in a state
 //! from which the next round goes on: none stays half-made.
 
 mod peering;
+mod repair;
+mod room;
 mod wanted;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,7 +27,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 use tombolo_domain::id::NetworkInterfaceId;
 use tombolo_domain::peering::Connection;
-use tombolo_network::{EngineError, Network};
+use tombolo_domain::room::Room;
+use tombolo_network::{EngineError, Network, Use};
 use tombolo_store::StoreError;
 use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
@@ -38,6 +42,8 @@ use crate::wake::Wakes;
 const RESYNC: Duration = Duration::from_secs(15);
 /// How long to wait after a failure.
 const RETRY: Duration = Duration::from_secs(1);
+/// How often the entries of the tables are counted at most.
+const COUNT_EVERY: Duration = Duration::from_secs(1);
 /// How many connections take a step at a time: enough to fill the store's group commit.
 const AT_A_TIME: usize = 64;
 
@@ -65,11 +71,22 @@ enum RoundError {
     Engine(#[from] EngineError),
 }
 
+impl RoundError {
+    /// The engine's error, if it is one.
+    fn engine(&self) -> Option<&EngineError> {
+        match self {
+            RoundError::Engine(error) => Some(error),
+            RoundError::Store(_) => None,
+        }
+    }
+}
+
 pub(crate) async fn run(context: Context, mut wakes: Wakes, status: watch::Sender<NetworkStatus>) {
     let mut reconciler = Reconciler {
         context,
         status,
         applied: None,
+        counted: None,
     };
     let mut pause = RESYNC;
     loop {
@@ -96,6 +113,8 @@ struct Reconciler {
     status: watch::Sender<NetworkStatus>,
     /// What the engine was last given, and when.
     applied: Option<(Network, Instant)>,
+    /// When it was last counted how full the tables are.
+    counted: Option<Instant>,
 }
 
 impl Reconciler {
@@ -118,7 +137,17 @@ impl Reconciler {
             provisioning,
             deleting,
         } = wanted::read(context).await?;
-        self.apply(network).await?;
+        if let Err(error) = self.apply(network).await {
+            let Some((connection, reason)) = error
+                .engine()
+                .and_then(|error| room::gives_way(error, &provisioning))
+            else {
+                return Err(error);
+            };
+            // Its change wakes this reconciler, which then sees whether the rest fits.
+            peering::give_up(&self.context, connection, reason).await?;
+            return Ok(());
+        }
 
         let context = &self.context;
         for_each(provisioning, async |connection| {
@@ -134,7 +163,7 @@ impl Reconciler {
 
     /// Gives `network` to the engine, unless it is what the engine was given a moment ago: given
     /// again, it would be held against the whole kernel's state to find drift.
-    async fn apply(&mut self, network: Network) -> Result<(), EngineError> {
+    async fn apply(&mut self, network: Network) -> Result<(), RoundError> {
         let is_in_force = self.applied.as_ref().is_some_and(|(applied, at)| {
             *applied == network && at.elapsed() < RESYNC && self.status.borrow().failed.is_empty()
         });
@@ -157,6 +186,23 @@ impl Reconciler {
             failed: outcome.failed,
         });
         self.applied = Some((network, Instant::now()));
+        repair::record(&self.context, &outcome.repairs).await?;
+        self.look_for_room().await?;
+        Ok(())
+    }
+
+    /// Tells how full the tables are, unless it was told a moment ago: a change has its entries
+    /// there at once, and counting them takes longer than making them.
+    async fn look_for_room(&mut self) -> Result<(), EngineError> {
+        if self.counted.is_some_and(|at| at.elapsed() < COUNT_EVERY) {
+            return Ok(());
+        }
+        let tables = self.context.engine.counters().await?.tables;
+        let tables = tables.into_iter();
+        self.context.room.send_replace(Room::new(
+            tables.map(|(name, Use { used, capacity })| (name, used, capacity)),
+        ));
+        self.counted = Some(Instant::now());
         Ok(())
     }
 }

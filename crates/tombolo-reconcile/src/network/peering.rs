@@ -9,7 +9,7 @@ mod fleet;
 mod opening;
 
 use tombolo_domain::Timestamp;
-use tombolo_domain::peering::{Connection, End, State, Step};
+use tombolo_domain::peering::{Connection, End, FailureReason, State, Step};
 use tombolo_domain::vpc::Vpc;
 use tombolo_store::typed::Transaction;
 use tombolo_store::{StoreError, keys};
@@ -63,6 +63,23 @@ pub(super) async fn finish(context: &Context, seen: &Connection) -> Result<(), S
         Some(connection) if matches!(connection.state, State::Deleting { .. }) => {
             opening::close(tx, &connection).await?;
             step::take(context, tx, connection, Step::Removed)
+        }
+        _ => Ok(None),
+    });
+    taken.await?.iter().for_each(step::log);
+    Ok(())
+}
+
+/// Takes back what the connection made, and writes that the data path has no room for it.
+pub(super) async fn give_up(
+    context: &Context,
+    seen: &Connection,
+    reason: FailureReason,
+) -> Result<(), StoreError> {
+    let taken = transact(&context.store, async |tx| match current(tx, seen).await? {
+        Some(connection) if connection.state == State::Provisioning => {
+            opening::close(tx, &connection).await?;
+            step::take(context, tx, connection, Step::Fail(reason.clone()))
         }
         _ => Ok(None),
     });

@@ -89,6 +89,7 @@ impl World {
                 clock: clock.clone(),
                 ids: Arc::new(TestIds(AtomicU64::new(1 << 40))),
                 engine: engine.clone(),
+                room: tokio::sync::watch::Sender::default(),
                 binary: "/bin/false".into(),
                 directory: directory.path().to_owned(),
                 mtu: tombolo_network::MAX_MTU,

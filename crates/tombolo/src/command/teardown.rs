@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use tokio::sync::watch;
 
 use crate::cli::{NetworkChoice, TeardownArguments};
 use crate::directory::DataDirectory;
@@ -18,6 +19,7 @@ pub(super) async fn run(arguments: &TeardownArguments) -> Result<()> {
             clock: Arc::new(ServerClock::open(&store).await?),
             ids: Arc::new(SystemIds),
             engine,
+            room: watch::Sender::default(),
             binary: server::this_executable()?,
             directory: directory.path().to_owned(),
             mtu: tombolo_network::MAX_MTU,

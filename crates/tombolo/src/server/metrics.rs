@@ -1,5 +1,7 @@
 //! `GET /metrics` in Prometheus's text format.
 
+mod exposition;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -49,8 +51,8 @@ impl Metrics {
             .with_state(Arc::new(self))
     }
 
-    /// Looks at what is not counted as it happens.
-    async fn look(&self) -> Result<()> {
+    /// Looks at what is not counted as it happens, and gives everything.
+    async fn render(&self) -> Result<String> {
         let mut tx = Transaction::new(self.store.clone());
         let connections = tx.peek(&keys::all_connections()).await?;
         let states = [
@@ -82,6 +84,7 @@ impl Metrics {
         gauge!("tombolo_store_revision").set(self.store.revision().0 as f64);
 
         let counters = self.engine.counters().await?;
+        let coming_and_going = exposition::of(&counters);
         let engine = self.engine.kind().to_string();
         for (way, traffic) in [
             ("local", counters.forwarded_local),
@@ -97,9 +100,7 @@ impl Metrics {
             .absolute(traffic.bytes);
         }
         for (reason, traffic) in counters.dropped {
-            // The name that the reason has in JSON too.
-            let reason = serde_json::to_value(reason)?;
-            let reason = reason.as_str().unwrap_or_default().to_owned();
+            let reason = reason.to_string();
             metrics::counter!(
                 "tombolo_dropped_packets_total",
                 "engine" => engine.clone(), "reason" => reason.clone()
@@ -117,7 +118,7 @@ impl Metrics {
         }
         metrics::counter!("tombolo_flow_records_lost_total", "engine" => engine)
             .absolute(counters.flow_records_lost);
-        Ok(())
+        Ok(self.recorded.render() + &coming_and_going)
     }
 }
 
@@ -135,8 +136,8 @@ fn count(
 }
 
 async fn render(State(metrics): State<Arc<Metrics>>) -> (StatusCode, String) {
-    match metrics.look().await {
-        Ok(()) => (StatusCode::OK, metrics.recorded.render()),
+    match metrics.render().await {
+        Ok(text) => (StatusCode::OK, text),
         Err(error) => {
             tracing::error!("reading metrics: {error:#}");
             (StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}\n"))
@@ -167,6 +168,10 @@ fn describe() {
     describe_counter!(
         "tombolo_forwarded_packets_total",
         "Packets that the data path forwarded."
+    );
+    describe_counter!(
+        "tombolo_network_repairs_total",
+        "Things that were changed behind the server's back, and put right."
     );
     describe_counter!(
         "tombolo_dropped_packets_total",

@@ -24,7 +24,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use nix::sys::stat::{Mode, umask};
 use tokio::net::UnixListener;
-use tokio::sync::RwLock;
+use tokio::sync::{RwLock, watch};
 use tokio_util::sync::CancellationToken;
 use tombolo_api::http::{Api, Backend};
 use tombolo_api::operation::{Operations, Settings};
@@ -118,6 +118,8 @@ impl Server {
             ids.clone(),
             plan.settings.clone(),
         );
+        let room = watch::Sender::default();
+        let operations = operations.within(room.subscribe());
         let api = Api::new(Backend {
             regions: plan.settings.regions.clone(),
             credentials: Arc::new(credentials::StoredCredentials::new(store.clone())),
@@ -139,6 +141,7 @@ impl Server {
             clock: clock.clone(),
             ids: ids.clone(),
             engine: engine.clone(),
+            room,
             binary,
             directory: path.clone(),
             mtu: plan.mtu,
