@@ -139,10 +139,9 @@ async fn refuse_full(
             return Err(ApiError::new(
                 ErrorKind::PeeringsPerVpcLimitExceeded,
                 format!(
-                    "VPC {} has {most} active VPC peering connections, and the quota is {most}; \
-                     delete one first.",
-                    end.vpc,
-                    most = call.settings.quotas.active_peerings_per_vpc
+                    "VPC {} has as many active VPC peering connections as it may have, {}; one of \
+                     them has to be deleted first.",
+                    end.vpc, call.settings.quotas.active_peerings_per_vpc
                 ),
             ));
         }

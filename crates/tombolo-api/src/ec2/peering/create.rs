@@ -130,8 +130,8 @@ async fn refuse_too_many(tx: &mut Transaction, call: &Call<'_>) -> Result<(), Ap
     Err(ApiError::new(
         ErrorKind::OutstandingPeeringLimitExceeded,
         format!(
-            "Account {} has {most} requests for VPC peering connections that nobody has answered, \
-             and the quota is {most}; delete one first.",
+            "Account {} has as many unanswered requests for VPC peering connections as it may \
+             have, {most}; one of them has to be deleted first.",
             call.caller.account
         ),
     ))
