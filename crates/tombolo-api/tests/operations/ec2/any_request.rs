@@ -7,7 +7,7 @@ use crate::document::text;
 use crate::server::{BACKEND, Server};
 
 /// Texts that mean something to some operation, or nothing.
-const TEXTS: [&str; 22] = [
+const TEXTS: [&str; 28] = [
     "",
     "a",
     "🏝",
@@ -30,6 +30,12 @@ const TEXTS: [&str; 22] = [
     "tag:stage",
     "vpc",
     "subnet",
+    "tcp",
+    "icmp",
+    "-1",
+    "sgr-0123456789abcdef0",
+    "444455556666",
+    "web",
 ];
 
 #[test]
@@ -45,6 +51,7 @@ fn no_request_is_an_error_of_the_servers_own() {
         let group = backend
             .only("DescribeSecurityGroups", "SecurityGroups")
             .await;
+        let rule = backend.rules(group["GroupId"].as_str().unwrap()).await;
         let subnet = backend.subnet(&vpc, "10.0.1.0/24").await;
         let interface = backend.interface(&subnet).await;
         let input = json!({"Resources": [vpc], "Tags": [{"Key": "stage", "Value": "a"}]});
@@ -55,6 +62,7 @@ fn no_request_is_an_error_of_the_servers_own() {
             text(&interface["NetworkInterfaceId"]),
             text(&table["RouteTableId"]),
             text(&group["GroupId"]),
+            text(&rule[0]["SecurityGroupRuleId"]),
         ]
     });
     anything::throw(&runtime, &server.ec2(BACKEND), known, &TEXTS);

@@ -34,6 +34,14 @@ fn by_id(ids: &Ids) -> Vec<(&'static str, Value, &'static str, String)> {
         "InvalidGroup.NotFound",
         format!("The security group '{}' does not exist", ids.group),
     );
+    let rule = (
+        "InvalidSecurityGroupRuleId.NotFound",
+        format!("The security group rule ID '{}' does not exist", ids.rule),
+    );
+    let permissions = |group: &str| {
+        let permission = json!({"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]});
+        json!({"GroupId": group, "IpPermissions": [permission]})
+    };
     let tags = |id: &str| json!({"Resources": [id], "Tags": [{"Key": "mine", "Value": ""}]});
     let cases = [
         ("DescribeVpcs", json!({"VpcIds": [ids.vpc]}), &vpc),
@@ -80,6 +88,72 @@ fn by_id(ids: &Ids) -> Vec<(&'static str, Value, &'static str, String)> {
             &group,
         ),
         ("CreateTags", tags(&ids.group), &group),
+        ("DeleteSecurityGroup", json!({"GroupId": ids.group}), &group),
+        (
+            "CreateSecurityGroup",
+            json!({"GroupName": "mine", "Description": "mine", "VpcId": ids.vpc}),
+            &vpc,
+        ),
+        (
+            "AuthorizeSecurityGroupIngress",
+            permissions(&ids.group),
+            &group,
+        ),
+        (
+            "AuthorizeSecurityGroupEgress",
+            permissions(&ids.group),
+            &group,
+        ),
+        (
+            "RevokeSecurityGroupIngress",
+            permissions(&ids.group),
+            &group,
+        ),
+        ("RevokeSecurityGroupEgress", permissions(&ids.group), &group),
+        (
+            "UpdateSecurityGroupRuleDescriptionsIngress",
+            permissions(&ids.group),
+            &group,
+        ),
+        (
+            "UpdateSecurityGroupRuleDescriptionsEgress",
+            permissions(&ids.group),
+            &group,
+        ),
+        (
+            "ModifySecurityGroupRules",
+            json!({"GroupId": ids.group, "SecurityGroupRules": [{
+                "SecurityGroupRuleId": ids.rule,
+                "SecurityGroupRule": {"IpProtocol": "-1", "CidrIpv4": "0.0.0.0/0"},
+            }]}),
+            &group,
+        ),
+        (
+            "DescribeSecurityGroupReferences",
+            json!({"GroupId": [ids.group]}),
+            &group,
+        ),
+        (
+            "DescribeStaleSecurityGroups",
+            json!({"VpcId": ids.vpc}),
+            &vpc,
+        ),
+        (
+            "DescribeSecurityGroupRules",
+            json!({"SecurityGroupRuleIds": [ids.rule]}),
+            &rule,
+        ),
+        ("CreateTags", tags(&ids.rule), &rule),
+        (
+            "ModifyNetworkInterfaceAttribute",
+            json!({"NetworkInterfaceId": ids.interface, "Description": {"Value": "mine"}}),
+            &interface,
+        ),
+        (
+            "DescribeNetworkInterfaceAttribute",
+            json!({"NetworkInterfaceId": ids.interface, "Attribute": "groupSet"}),
+            &interface,
+        ),
     ];
     let cases = cases.into_iter();
     cases
@@ -94,6 +168,7 @@ struct Ids {
     interface: String,
     table: String,
     group: String,
+    rule: String,
 }
 
 async fn require_unknown(caller: &Account<'_>, ids: &Ids) {
@@ -106,6 +181,7 @@ async fn require_unknown(caller: &Account<'_>, ids: &Ids) {
         ("DescribeNetworkInterfaces", "NetworkInterfaces"),
         ("DescribeRouteTables", "RouteTables"),
         ("DescribeSecurityGroups", "SecurityGroups"),
+        ("DescribeSecurityGroupRules", "SecurityGroupRules"),
         ("DescribeVpcPeeringConnections", "VpcPeeringConnections"),
         ("DescribeTags", "Tags"),
     ] {
@@ -124,10 +200,12 @@ async fn what_others_have_is_like_what_never_was() {
     let table = backend.only("DescribeRouteTables", "RouteTables").await;
     let tags = json!({"Resources": [vpc], "Tags": [{"Key": "Name"}]});
     backend.call("CreateTags", tags).await;
+    let group = text(&interface["Groups"][0]["GroupId"]);
     let ids = Ids {
         vpc,
         subnet,
-        group: text(&interface["Groups"][0]["GroupId"]),
+        rule: text(&backend.rules(&group).await[0]["SecurityGroupRuleId"]),
+        group,
         interface: text(&interface["NetworkInterfaceId"]),
         table: text(&table["RouteTableId"]),
     };
@@ -137,6 +215,7 @@ async fn what_others_have_is_like_what_never_was() {
         interface: "eni-00000000000000000".to_owned(),
         table: "rtb-00000000000000000".to_owned(),
         group: "sg-00000000000000000".to_owned(),
+        rule: "sgr-00000000000000000".to_owned(),
     };
     for caller in [server.ec2(STUDIO), server.ec2_in(BACKEND, AWAY)] {
         require_unknown(&caller, &ids).await;
@@ -170,6 +249,7 @@ async fn a_fleets_hidden_network_is_unknown_to_its_own_account() {
         interface: interface.id.to_string(),
         table: tables[0].id.to_string(),
         group: groups[0].id.to_string(),
+        rule: groups[0].rules[0].id.to_string(),
     };
     require_unknown(&studio, &ids).await;
 }

@@ -2,11 +2,16 @@
 
 mod any_request;
 mod contention;
+mod groups;
+mod interface_attributes;
 mod interfaces;
 mod isolation;
+mod peered_groups;
 mod peerings;
 mod reach;
 mod resources;
+mod security_group_rules;
+mod security_groups;
 mod selection;
 mod subnets;
 mod tags;

@@ -36,6 +36,7 @@ async fn an_operation_on_one_resource_reads_what_is_in_its_vpc() {
         .await;
     let table = text(&table["RouteTableId"]);
     let group = text(&group["GroupId"]);
+    let other = backend.group(&vpc, "other").await;
     let resources = json!([vpc, subnet, interface, table, group]);
     let tags = json!([{"Key": "stage", "Value": "test"}]);
 
@@ -48,6 +49,27 @@ async fn an_operation_on_one_resource_reads_what_is_in_its_vpc() {
             "CreateNetworkInterface",
             json!({"SubnetId": subnet, "Groups": [group]}),
         ),
+        (
+            "AuthorizeSecurityGroupIngress",
+            json!({"GroupId": group, "IpPermissions": [
+                {"IpProtocol": "-1", "UserIdGroupPairs": [{"GroupId": other}]},
+            ]}),
+        ),
+        (
+            "RevokeSecurityGroupIngress",
+            json!({"GroupId": group, "IpPermissions": [
+                {"IpProtocol": "-1", "UserIdGroupPairs": [{"GroupId": other}]},
+            ]}),
+        ),
+        (
+            "ModifyNetworkInterfaceAttribute",
+            json!({"NetworkInterfaceId": interface, "Groups": [other]}),
+        ),
+        (
+            "ModifyNetworkInterfaceAttribute",
+            json!({"NetworkInterfaceId": interface, "Groups": [group]}),
+        ),
+        ("DeleteSecurityGroup", json!({"GroupId": other})),
         ("CreateTags", json!({"Resources": resources, "Tags": tags})),
         ("DeleteTags", json!({"Resources": resources})),
         (

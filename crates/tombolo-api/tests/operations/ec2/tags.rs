@@ -44,7 +44,9 @@ async fn every_kind_of_resource_carries_tags() {
         .only("DescribeSecurityGroups", "SecurityGroups")
         .await;
     let (table, group) = (text(&table["RouteTableId"]), text(&group["GroupId"]));
-    let resources = [&vpc, &subnet, &interface, &table, &group].map(String::as_str);
+    let rules = backend.rules(&group).await;
+    let rule = text(&rules[0]["SecurityGroupRuleId"]);
+    let resources = [&vpc, &subnet, &interface, &table, &group, &rule].map(String::as_str);
     create(&backend, &resources, &[tag("team", "backend")]).await;
 
     let mut kinds: Vec<String> = shown(&backend, json!([]))
@@ -62,6 +64,7 @@ async fn every_kind_of_resource_carries_tags() {
             "network-interface",
             "route-table",
             "security-group",
+            "security-group-rule",
             "subnet",
             "vpc"
         ]
