@@ -11,3 +11,4 @@ mod address_plan;
 mod authorization;
 mod block;
 mod connection;
+mod trace;
