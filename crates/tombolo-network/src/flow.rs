@@ -105,7 +105,6 @@ impl FlowPublisher {
     }
 
     /// Tells every reader.
-    #[expect(dead_code)]
     pub(crate) fn publish(&self, event: FlowEvent) {
         // An error says that nobody reads, which is no failure.
         let _ = self.events.send(event);

@@ -62,7 +62,6 @@ impl Repairs {
         self.count() == 0
     }
 
-    #[expect(dead_code)]
     pub(crate) fn add(&mut self, what: RepairKind, found: impl FnOnce() -> String) {
         if self.listed.len() < Self::LISTED {
             let found = found();

@@ -108,7 +108,7 @@ pub(crate) struct Beginning {
 }
 
 impl Beginning {
-    fn of(packet: &Packet) -> Self {
+    pub(crate) fn of(packet: &Packet) -> Self {
         let (protocol, service) = match packet.transport {
             Transport::Tcp {
                 destination_port, ..

@@ -12,8 +12,8 @@ mod common;
 use common::{Build, eni, two_vpcs};
 use tombolo_network::ebpf::{self, EbpfConfig, EbpfEngine};
 use tombolo_network::{
-    Counters, DropReason, EngineKind, Network, NetworkEngine, Packet, SimulatedEngine, Transport,
-    Verdict,
+    Counters, DropReason, EngineKind, Network, NetworkEngine, Packet, RuleDirection,
+    SecurityGroupNumber, SimulatedEngine, Traffic, Transport, Verdict,
 };
 
 #[tokio::test]
@@ -96,8 +96,10 @@ async fn only_interfaces_in_place_have_namespaces(engine: &dyn NetworkEngine) {
 
 async fn every_reason_is_counted_from_zero(engine: &dyn NetworkEngine) {
     let counters = engine.counters().await.unwrap();
-    assert_eq!(counters, Counters::none());
+    assert_eq!(counters.dropped, Counters::none().dropped);
     assert_eq!(counters.dropped.len(), DropReason::ALL.len());
+    assert_eq!(counters.forwarded_local, Traffic::default());
+    assert_eq!(counters.forwarded_peering, Traffic::default());
 }
 
 async fn decisions_follow_what_was_applied(engine: &dyn NetworkEngine) {
@@ -121,6 +123,16 @@ async fn decisions_follow_what_was_applied(engine: &dyn NetworkEngine) {
     assert_eq!(decide(&packet).await, Verdict::Peering(eni(2)));
     let spoof = Verdict::Drop(DropReason::SpoofedAddress);
     assert_eq!(decide(&spoofed).await, spoof);
+
+    let mut closed = network.clone();
+    let rules = |network: &mut Network, keep: RuleDirection| {
+        let group = network.security_groups.get_mut(&SecurityGroupNumber(2));
+        group.unwrap().rules.retain(|rule| rule.direction == keep);
+    };
+    rules(&mut closed, RuleDirection::Egress);
+    changes(engine, &closed).await;
+    let kept_out = Verdict::Drop(DropReason::SecurityGroupIngress);
+    assert_eq!(decide(&packet).await, kept_out);
 
     changes(engine, &two_vpcs()).await;
     let no_route = Verdict::Drop(DropReason::NoRoute);

@@ -59,6 +59,17 @@ pub(super) fn kernel_is_at_least(major: u8, minor: u8) -> bool {
     KernelVersion::current().is_ok_and(|version| version >= KernelVersion::new(major, minor, 0))
 }
 
+/// What attaching the program to a link took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Attached {
+    /// Nothing.
+    Already,
+    /// An earlier build's program made way.
+    InPlaceOfAnother,
+    /// There was none.
+    Anew,
+}
+
 /// The attachments of one engine.
 pub(super) struct Attachments {
     kind: AttachmentKind,
@@ -68,35 +79,43 @@ pub(super) struct Attachments {
 impl Attachments {
     /// Keeps its pins in a directory of `bpffs`.
     pub(super) fn open(kind: AttachmentKind, bpffs: &Path) -> Result<Self, EngineError> {
-        let links = bpffs.join("links");
-        fs::create_dir_all(&links).doing(|| format!("making {}", links.display()))?;
-        Ok(Attachments { kind, links })
+        let attachments = Attachments {
+            kind,
+            links: bpffs.join("links"),
+        };
+        attachments.make_directory()?;
+        Ok(attachments)
     }
 
-    /// Attaches `program` to the link, in place of an earlier build's; says whether that took a
-    /// change.
+    /// Makes the directory of the pins, where it is gone.
+    pub(super) fn make_directory(&self) -> Result<(), EngineError> {
+        fs::create_dir_all(&self.links).doing(|| format!("making {}", self.links.display()))
+    }
+
+    /// Attaches `program` to the link, in place of an earlier build's; says what that took.
     pub(super) fn ensure(
         &self,
         program: &mut SchedClassifier,
         link: &str,
-    ) -> Result<bool, EngineError> {
+    ) -> Result<Attached, EngineError> {
         match self.kind {
             AttachmentKind::Tcx => {
                 if is_attached(program, link)? {
-                    return Ok(false);
+                    return Ok(Attached::Already);
                 }
                 let pin = self.links.join(link);
-                if !update_pinned(program, &pin) {
-                    // Nothing, or what is left of a link to a device that is gone.
-                    bpffs::remove_if_there(&pin).doing(|| removing(&pin))?;
-                    attach_pinned(program, link, &pin)?;
+                if update_pinned(program, &pin) {
+                    return Ok(Attached::InPlaceOfAnother);
                 }
-                Ok(true)
+                // Nothing, or what is left of a link to a device that is gone.
+                bpffs::remove_if_there(&pin).doing(|| removing(&pin))?;
+                attach_pinned(program, link, &pin)?;
+                Ok(Attached::Anew)
             }
             // The kernel tells a filter's program only in a dump; replacing it is no dearer, and
             // fails when there is none.
-            AttachmentKind::Clsact if replace_filter(program, link) => Ok(false),
-            AttachmentKind::Clsact => add_filter(program, link).map(|()| true),
+            AttachmentKind::Clsact if replace_filter(program, link) => Ok(Attached::Already),
+            AttachmentKind::Clsact => add_filter(program, link).map(|()| Attached::Anew),
         }
     }
 

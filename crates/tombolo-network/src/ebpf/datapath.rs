@@ -3,11 +3,11 @@
 //! After an upgrade the engine fills the new build's maps, moves every attachment to the new
 //! program, and only then removes the old build: packets flow all the while.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use aya::maps::lpm_trie::LpmTrie;
-use aya::maps::{Array, HashMap, MapData, PerCpuArray, PerCpuHashMap};
+use aya::maps::{Array, HashMap, MapData, MapError, PerCpuArray, PerCpuHashMap};
 use aya::programs::SchedClassifier;
 
 use super::FlowTable;
@@ -16,16 +16,18 @@ use super::entries::{
     SettingsEntry, TrafficEntry, VpcPair,
 };
 use super::error::Doing;
-use super::map::{MirroredMap, open_pinned};
+use super::map::{MirroredMap, is_not_found, open_pinned};
 use super::object::{PROGRAM, Pins};
 use super::places::Places;
 use super::wanted::Wanted;
-use crate::{Counters, DropReason, EngineError, Traffic};
+use crate::{
+    Counters, DropReason, EngineError, InterfaceTraffic, Repairs, Traffic, Use, VpcNumber,
+};
 
 /// The slots of `counters` after the drops, which are numbered as [`DropReason`].
 const FORWARDED_LOCAL: u32 = DropReason::ALL.len() as u32;
 const FORWARDED_PEERING: u32 = FORWARDED_LOCAL + 1;
-const EVENTS_LOST: u32 = FORWARDED_PEERING + 1;
+pub(super) const EVENTS_LOST: u32 = FORWARDED_PEERING + 1;
 
 type Hash<K, V> = MirroredMap<HashMap<MapData, K, V>, K, V>;
 type Trie<const BYTES: usize, V> =
@@ -49,6 +51,7 @@ pub(super) struct DataPath {
     pub(super) flow_use: Places<HashMap<MapData, u32, u64>, u32>,
     /// How many of those were swept out of the table.
     pub(super) flow_ended: Places<HashMap<MapData, u32, u64>, u32>,
+    flow_capacity: u64,
     settings: Array<MapData, SettingsEntry>,
     counters: PerCpuArray<MapData, TrafficEntry>,
     /// Where the maps are pinned, for those who read them from another thread.
@@ -75,6 +78,7 @@ impl DataPath {
             peering_traffic: Places::open(build, "peering_traffic")?,
             flow_use: Places::open(flows, "flow_use")?,
             flow_ended: Places::open(flows, "flow_ended")?,
+            flow_capacity: table.capacity.into(),
             settings: open_pinned(flows, "settings", Array::try_from)?,
             counters: open_pinned(build, "counters", PerCpuArray::try_from)?,
             pins,
@@ -84,18 +88,38 @@ impl DataPath {
         Ok(data_path)
     }
 
-    /// Reads what is really in the maps.
-    pub(super) fn read(&mut self) -> Result<(), EngineError> {
-        self.interfaces.read()?;
-        self.endpoints.read()?;
-        self.routes.read()?;
-        self.admissions.read()?;
-        self.rule_blocks.read()?;
-        self.rule_ports.read()?;
-        self.interface_traffic.read()?;
-        self.peering_traffic.read()?;
-        self.flow_use.read()?;
-        self.flow_ended.read()
+    /// Reads what is really in the maps, and tells what is not as it was left.
+    pub(super) fn read(&mut self, repairs: &mut Repairs) -> Result<(), EngineError> {
+        self.interfaces.read(repairs)?;
+        self.endpoints.read(repairs)?;
+        self.routes.read(repairs)?;
+        self.admissions.read(repairs)?;
+        self.rule_blocks.read(repairs)?;
+        self.rule_ports.read(repairs)?;
+        self.interface_traffic.read(repairs)?;
+        self.peering_traffic.read(repairs)?;
+        self.flow_use.read(repairs)?;
+        self.flow_ended.read(repairs)
+    }
+
+    /// Asks whether the maps have room for what is wanted, with so many interfaces in all.
+    pub(super) fn check_room(
+        &self,
+        before: Option<&Wanted>,
+        wanted: &Wanted,
+        interfaces: usize,
+    ) -> Result<(), EngineError> {
+        let old = before;
+        self.interfaces.check_room_for(interfaces)?;
+        self.endpoints.check_room_for(interfaces)?;
+        self.routes
+            .check_room(old.map(|old| &old.routes), &wanted.routes)?;
+        self.admissions
+            .check_room(old.map(|old| &old.admissions), &wanted.admissions)?;
+        self.rule_blocks
+            .check_room(old.map(|old| &old.rule_blocks), &wanted.rule_blocks)?;
+        self.rule_ports
+            .check_room(old.map(|old| &old.rule_ports), &wanted.rule_ports)
     }
 
     /// Takes back the ways and the rules that are not wanted any more, at once for live flows too;
@@ -104,32 +128,56 @@ impl DataPath {
     /// At no moment is anything let through that neither the old rules nor the new ones let: a
     /// block that goes leaves its addresses to the wider ones around it, before its ports are
     /// touched; and ports are right before [`Self::extend`] adds a block that uses them.
-    pub(super) fn retain(&mut self, wanted: &Wanted) -> Result<usize, EngineError> {
-        let ways = self.admissions.retain(&wanted.admissions)?
-            + self.routes.retain(&wanted.routes)?
-            + self.peering_traffic.retain(&wanted.crossings)?;
-        let rules = self.rule_blocks.retain(&wanted.rule_blocks)?
+    ///
+    /// With `before` only what of it is not wanted any more goes, else whatever is there.
+    pub(super) fn retain(
+        &mut self,
+        before: Option<&Wanted>,
+        wanted: &Wanted,
+    ) -> Result<usize, EngineError> {
+        let old = before;
+        let ways = self
+            .admissions
+            .retain(old.map(|old| &old.admissions), &wanted.admissions)?
+            + self
+                .routes
+                .retain(old.map(|old| &old.routes), &wanted.routes)?
+            + self
+                .peering_traffic
+                .retain(old.map(|old| &old.crossings), &wanted.crossings)?;
+        let rules = self
+            .rule_blocks
+            .retain(old.map(|old| &old.rule_blocks), &wanted.rule_blocks)?
             + self.rule_ports.extend(&wanted.rule_ports)?
-            + self.rule_ports.retain(&wanted.rule_ports)?;
+            + self
+                .rule_ports
+                .retain(old.map(|old| &old.rule_ports), &wanted.rule_ports)?;
         if rules != 0 {
             self.next_generation()?;
         }
         Ok(ways + rules)
     }
 
-    /// Takes out the interfaces that `wanted` does not have placed; returns how many entries that
-    /// were.
-    pub(super) fn retain_interfaces(&mut self, wanted: &Wanted) -> Result<usize, EngineError> {
+    /// Takes out the interfaces of `before`, or of all that there are, that `wanted` does not have
+    /// placed; returns how many entries that were.
+    pub(super) fn retain_interfaces(
+        &mut self,
+        before: Option<&Wanted>,
+        wanted: &Wanted,
+    ) -> Result<usize, EngineError> {
+        let old = before;
         let links = wanted.links();
-        Ok(self.endpoints.retain_keys(&wanted.endpoints)?
-            + self.interfaces.retain_keys(&wanted.interfaces)?
-            + self.retain_places(&links)?)
-    }
-
-    fn retain_places(&mut self, links: &BTreeSet<u32>) -> Result<usize, EngineError> {
-        Ok(self.interface_traffic.retain(links)?
-            + self.flow_use.retain(links)?
-            + self.flow_ended.retain(links)?)
+        let old_links = old.map(Wanted::links);
+        let old_links = old_links.as_ref();
+        Ok(self
+            .endpoints
+            .retain_keys(old.map(|old| &old.endpoints), &wanted.endpoints)?
+            + self
+                .interfaces
+                .retain_keys(old.map(|old| &old.interfaces), &wanted.interfaces)?
+            + self.interface_traffic.retain(old_links, &links)?
+            + self.flow_use.retain(old_links, &links)?
+            + self.flow_ended.retain(old_links, &links)?)
     }
 
     /// Adds all that is wanted and not there; returns how many entries that were. Interfaces have
@@ -186,8 +234,73 @@ impl DataPath {
             forwarded_peering: self.counted(FORWARDED_PEERING)?,
             dropped,
             flow_records_lost: self.counted(EVENTS_LOST)?.packets,
+            tables: self.tables()?,
             ..Counters::default()
         })
+    }
+
+    fn tables(&self) -> Result<BTreeMap<String, Use>, EngineError> {
+        let flows = Use {
+            used: self.flows_in_use()?,
+            capacity: self.flow_capacity,
+        };
+        let tables = [
+            ("interfaces", self.interfaces.room()),
+            ("endpoints", self.endpoints.room()),
+            ("routes", self.routes.room()),
+            ("admissions", self.admissions.room()),
+            ("rule_blocks", self.rule_blocks.room()),
+            ("rule_ports", self.rule_ports.room()),
+            ("flows", flows),
+        ];
+        Ok(tables.map(|(name, room)| (name.to_owned(), room)).into())
+    }
+
+    /// How many flows were begun and not yet swept out, over all interfaces.
+    fn flows_in_use(&self) -> Result<u64, EngineError> {
+        let began = self.flow_use.map.iter();
+        let ended = self.flow_ended.map.iter();
+        let sum = |values: &mut dyn Iterator<Item = Result<(u32, u64), MapError>>| {
+            values
+                .map(|entry| entry.map(|(_, value)| value))
+                .sum::<Result<u64, MapError>>()
+                .doing(|| "reading how many flows there are".to_owned())
+        };
+        let ended = sum(&mut { ended })?;
+        Ok(sum(&mut { began })?.saturating_sub(ended))
+    }
+
+    /// What an interface sent and received, by its link; `None` when nothing counts for it.
+    pub(super) fn traffic_of(&self, link: u32) -> Result<Option<InterfaceTraffic>, EngineError> {
+        let reading = || format!("reading the BPF map interface_traffic for link {link}");
+        let values = found(self.interface_traffic.map.get(&link, 0)).doing(reading)?;
+        Ok(values.map(|values| {
+            let mut sum = InterfaceTraffic::default();
+            for value in values.iter() {
+                sum.sent += value.sent.into();
+                sum.received += value.received.into();
+                sum.dropped += value.dropped.into();
+            }
+            sum
+        }))
+    }
+
+    /// What crossed between two VPCs, both ways together.
+    pub(super) fn traffic_between(
+        &self,
+        a: VpcNumber,
+        b: VpcNumber,
+    ) -> Result<Traffic, EngineError> {
+        let mut sum = Traffic::default();
+        for (from, to) in [(a.0, b.0), (b.0, a.0)] {
+            let reading = || format!("reading the BPF map peering_traffic from VPC {from} to {to}");
+            let pair = VpcPair { from, to };
+            let values = found(self.peering_traffic.map.get(&pair, 0)).doing(reading)?;
+            for value in values.iter().flat_map(|values| values.iter()) {
+                sum += (*value).into();
+            }
+        }
+        Ok(sum)
     }
 
     fn counted(&self, slot: u32) -> Result<Traffic, EngineError> {
@@ -200,9 +313,23 @@ impl DataPath {
             bytes: values.iter().map(|value| value.bytes).sum(),
         })
     }
+}
 
-    /// Removes the pins of other builds, once nothing is attached to them any more.
-    pub(super) fn remove_other_builds(&self) -> Result<(), EngineError> {
-        self.pins.remove_others()
+impl From<TrafficEntry> for Traffic {
+    fn from(entry: TrafficEntry) -> Self {
+        Traffic {
+            packets: entry.packets,
+            bytes: entry.bytes,
+        }
+    }
+}
+
+/// What a lookup found; that there is no such key is no failure.
+fn found<T>(looked_up: Result<T, MapError>) -> Result<Option<T>, MapError> {
+    match looked_up {
+        Ok(value) => Ok(Some(value)),
+        Err(MapError::KeyNotFound) => Ok(None),
+        Err(error) if is_not_found(&error) => Ok(None),
+        Err(error) => Err(error),
     }
 }

@@ -3,10 +3,19 @@
 
 use std::net::Ipv4Addr;
 
+use ipnet::Ipv4Net;
+
 use super::datapath::DataPath;
-use super::entries::{EndpointKey, RouteEntry, admission_key, route_key};
+use super::entries::{
+    EndpointKey, RouteEntry, admission_key, route_key, rule_block_key, rule_port_key,
+};
+use crate::rules::{PortPrefix, RuleBlock, RulePorts};
 use crate::tables::Admission;
-use crate::{DropReason, EngineError, Packet, RouteTableNumber, VpcNumber};
+use crate::verdict::Beginning;
+use crate::{
+    DropReason, EngineError, MAX_GROUPS, Packet, RouteTableNumber, RuleDirection, RulePeer,
+    SecurityGroupNumber, VpcNumber,
+};
 
 /// What becomes of a packet; the number is the index of the link that it goes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,9 +58,88 @@ pub(super) fn decide(
         }
     }
     let destination = EndpointKey::new(vpc, packet.destination);
-    Ok(match data_path.endpoints.look_up(&destination)? {
-        None => Decision::Drop(DropReason::NoSuchDestination),
-        Some(to) if kind == RouteEntry::LOCAL => Decision::Local(to.link),
-        Some(to) => Decision::Peering(to.link),
+    let Some(to) = data_path.endpoints.look_up(&destination)? else {
+        return Ok(Decision::Drop(DropReason::NoSuchDestination));
+    };
+    let beginning = Beginning::of(packet);
+    let out = Question {
+        groups: from.groups,
+        direction: RuleDirection::Egress,
+        remote: packet.destination,
+        remote_groups: to.groups,
+    };
+    if !out.some_group_lets(data_path, &beginning)? {
+        return Ok(Decision::Drop(DropReason::SecurityGroupEgress));
+    }
+    let into = Question {
+        groups: to.groups,
+        direction: RuleDirection::Ingress,
+        remote: packet.source,
+        remote_groups: from.groups,
+    };
+    if !into.some_group_lets(data_path, &beginning)? {
+        return Ok(Decision::Drop(DropReason::SecurityGroupIngress));
+    }
+    Ok(match kind {
+        RouteEntry::LOCAL => Decision::Local(to.link),
+        _ => Decision::Peering(to.link),
     })
+}
+
+/// Whether the groups of one end let a flow begin with the other.
+struct Question {
+    groups: [u32; MAX_GROUPS],
+    direction: RuleDirection,
+    remote: Ipv4Addr,
+    remote_groups: [u32; MAX_GROUPS],
+}
+
+impl Question {
+    /// As in `bpf/rules.h`.
+    fn some_group_lets(
+        &self,
+        data_path: &DataPath,
+        beginning: &Beginning,
+    ) -> Result<bool, EngineError> {
+        for group in carried(&self.groups) {
+            let lets = |remote| {
+                let ports = rule_port_key(&RulePorts {
+                    group,
+                    direction: self.direction,
+                    remote,
+                    ports: PortPrefix {
+                        protocol: Some(beginning.protocol),
+                        port: beginning.service,
+                        length: 16,
+                    },
+                });
+                Ok::<_, EngineError>(data_path.rule_ports.look_up(&ports)?.is_some())
+            };
+            let block = rule_block_key(&RuleBlock {
+                group,
+                direction: self.direction,
+                block: self.remote.into(),
+            });
+            let length = data_path.rule_blocks.look_up(&block)?;
+            let block =
+                length.and_then(|length| Ipv4Net::new(self.remote, length.try_into().ok()?).ok());
+            if let Some(block) = block
+                && lets(RulePeer::Cidr(block.trunc()))?
+            {
+                return Ok(true);
+            }
+            for remote in carried(&self.remote_groups) {
+                if lets(RulePeer::Group(remote))? {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// The groups' numbers that an entry holds: 0 is after the last.
+fn carried(groups: &[u32; MAX_GROUPS]) -> impl Iterator<Item = SecurityGroupNumber> {
+    let numbers = groups.iter().take_while(|&&number| number != 0);
+    numbers.map(|&number| SecurityGroupNumber(number))
 }

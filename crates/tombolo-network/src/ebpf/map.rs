@@ -2,27 +2,33 @@
 //! number of system calls however large the map is.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
 
 use aya::Pod;
 use aya::maps::lpm_trie::{Key, LpmTrie};
-use aya::maps::{HashMap, Map, MapData, MapError};
+use aya::maps::{HashMap, IterableMap, Map, MapData, MapError};
 
 use super::entries::PrefixKey;
 use super::error::Doing;
-use crate::EngineError;
 use crate::difference::only_in;
+use crate::{EngineError, RepairKind, Repairs, Use};
 
 /// A map of the data path, and its contents as last read and since written.
 pub(super) struct MirroredMap<M, K, V> {
     name: &'static str,
     map: M,
+    capacity: u64,
     known: BTreeMap<K, V>,
+    /// Whether `known` was ever read.
+    was_read: bool,
 }
 
 /// The two types of map that the data path looks packets up in.
 pub(super) trait Entries<K, V>: Sized {
     fn open(map: Map) -> Result<Self, MapError>;
+    /// How many entries it has room for.
+    fn capacity(&self) -> Result<u64, MapError>;
     fn read(&self) -> Result<BTreeMap<K, V>, MapError>;
     fn get(&self, key: &K) -> Result<V, MapError>;
     fn put(&mut self, key: &K, value: &V) -> Result<(), MapError>;
@@ -32,27 +38,82 @@ pub(super) trait Entries<K, V>: Sized {
 impl<M, K, V> MirroredMap<M, K, V>
 where
     M: Entries<K, V>,
-    K: Ord + Clone,
+    K: Ord + Clone + fmt::Debug,
     V: PartialEq + Clone,
 {
     /// Opens the map that is pinned as `name` in `directory`; call [`Self::read`] before use.
     pub(super) fn open(directory: &Path, name: &'static str) -> Result<Self, EngineError> {
         let map = open_pinned(directory, name, M::open)?;
+        let capacity = map
+            .capacity()
+            .doing(|| format!("asking for the size of the BPF map {name}"))?;
         Ok(MirroredMap {
             name,
             map,
+            capacity,
             known: BTreeMap::new(),
+            was_read: false,
         })
     }
 
-    /// Reads what is really in the map.
-    pub(super) fn read(&mut self) -> Result<(), EngineError> {
+    /// Reads what is really in the map, and tells what is not as it was left.
+    pub(super) fn read(&mut self, repairs: &mut Repairs) -> Result<(), EngineError> {
         let name = self.name;
-        self.known = self
+        let found = self
             .map
             .read()
             .doing(|| format!("reading the BPF map {name}"))?;
+        let left = std::mem::replace(&mut self.known, found);
+        if std::mem::replace(&mut self.was_read, true) {
+            let mut tell = |key: &K, how: &str| {
+                repairs.add(RepairKind::MapEntry(name.to_owned()), || {
+                    format!("the entry {key:02x?} of the BPF map {name} was {how}")
+                });
+            };
+            for (key, _) in only_in(&left, &self.known) {
+                let is_there = self.known.contains_key(key);
+                tell(key, if is_there { "changed" } else { "gone" });
+            }
+            for (key, _) in only_in(&self.known, &left) {
+                if !left.contains_key(key) {
+                    tell(key, "somebody else's");
+                }
+            }
+        }
         Ok(())
+    }
+
+    /// How many entries there are, and how many there can be.
+    pub(super) fn room(&self) -> Use {
+        Use {
+            used: self.known.len() as u64,
+            capacity: self.capacity,
+        }
+    }
+
+    /// Asks whether the map has room for a change of `before`, or of all that is there, into
+    /// `wanted`.
+    pub(super) fn check_room(
+        &self,
+        before: Option<&BTreeMap<K, V>>,
+        wanted: &BTreeMap<K, V>,
+    ) -> Result<(), EngineError> {
+        let known = self.known.len();
+        let before = before.map_or(known, BTreeMap::len);
+        self.check_room_for(known.saturating_sub(before) + wanted.len())
+    }
+
+    /// Asks whether the map has room for so many entries.
+    pub(super) fn check_room_for(&self, entries: usize) -> Result<(), EngineError> {
+        let needed = entries as u64;
+        if needed <= self.capacity {
+            return Ok(());
+        }
+        Err(EngineError::Full {
+            table: self.name.to_owned(),
+            needed,
+            capacity: self.capacity,
+        })
     }
 
     /// Asks the kernel for the value of `key`, which in a trie is that of the longest prefix that
@@ -66,12 +127,38 @@ where
         }
     }
 
-    /// Removes what is not in `wanted` exactly so; returns how many entries that were.
-    pub(super) fn retain(&mut self, wanted: &BTreeMap<K, V>) -> Result<usize, EngineError> {
-        let unwanted: Vec<K> = only_in(&self.known, wanted)
+    /// Removes what of `before`, or of all that is there, is not in `wanted` exactly so; returns
+    /// how many entries that were.
+    pub(super) fn retain(
+        &mut self,
+        before: Option<&BTreeMap<K, V>>,
+        wanted: &BTreeMap<K, V>,
+    ) -> Result<usize, EngineError> {
+        let unwanted: Vec<K> = only_in(before.unwrap_or(&self.known), wanted)
             .map(|(key, _)| key.clone())
             .collect();
-        for key in &unwanted {
+        self.remove(&unwanted)
+    }
+
+    /// Removes the keys of `before`, or of all that is there, that `wanted` lacks, and leaves what
+    /// has another value there for [`Self::extend`] to replace in place, so that no packet finds
+    /// nothing in between; returns how many entries that were.
+    pub(super) fn retain_keys(
+        &mut self,
+        before: Option<&BTreeMap<K, V>>,
+        wanted: &BTreeMap<K, V>,
+    ) -> Result<usize, EngineError> {
+        let before = before.unwrap_or(&self.known);
+        let unwanted: Vec<K> = before
+            .keys()
+            .filter(|key| !wanted.contains_key(key))
+            .cloned()
+            .collect();
+        self.remove(&unwanted)
+    }
+
+    fn remove(&mut self, unwanted: &[K]) -> Result<usize, EngineError> {
+        for key in unwanted {
             match self.map.remove(key) {
                 // Someone else removed it since it was read.
                 Ok(()) | Err(MapError::KeyNotFound) => {}
@@ -83,22 +170,11 @@ where
         Ok(unwanted.len())
     }
 
-    /// Removes the keys that `wanted` lacks, and leaves what has another value there for
-    /// [`Self::extend`] to replace in place, so that no packet finds nothing in between; returns
-    /// how many entries that were.
-    pub(super) fn retain_keys(&mut self, wanted: &BTreeMap<K, V>) -> Result<usize, EngineError> {
-        let kept = self
-            .known
-            .iter()
-            .filter(|(key, _)| wanted.contains_key(*key))
-            .map(|(key, value)| (key.clone(), value.clone()))
-            .collect();
-        self.retain(&kept)
-    }
-
     /// Puts what of `wanted` is not there; returns how many entries that were.
     pub(super) fn extend(&mut self, wanted: &BTreeMap<K, V>) -> Result<usize, EngineError> {
-        let missing: Vec<(K, V)> = only_in(wanted, &self.known)
+        let missing: Vec<(K, V)> = wanted
+            .iter()
+            .filter(|&(key, value)| self.known.get(key) != Some(value))
             .map(|(key, value)| (key.clone(), value.clone()))
             .collect();
         let put = missing.len();
@@ -121,6 +197,10 @@ impl<K: Pod + Ord, V: Pod> Entries<K, V> for HashMap<MapData, K, V> {
         map.try_into()
     }
 
+    fn capacity(&self) -> Result<u64, MapError> {
+        Ok(self.map().info()?.max_entries().into())
+    }
+
     fn read(&self) -> Result<BTreeMap<K, V>, MapError> {
         self.iter().collect()
     }
@@ -141,6 +221,10 @@ impl<K: Pod + Ord, V: Pod> Entries<K, V> for HashMap<MapData, K, V> {
 impl<const BYTES: usize, V: Pod> Entries<PrefixKey<BYTES>, V> for LpmTrie<MapData, [u8; BYTES], V> {
     fn open(map: Map) -> Result<Self, MapError> {
         map.try_into()
+    }
+
+    fn capacity(&self) -> Result<u64, MapError> {
+        Ok(self.map().info()?.max_entries().into())
     }
 
     fn read(&self) -> Result<BTreeMap<PrefixKey<BYTES>, V>, MapError> {

@@ -22,8 +22,11 @@ mod entries;
 mod error;
 mod flow_entries;
 mod flow_table;
+mod flows;
 mod fnv;
+mod held;
 mod interface;
+mod kernel_map;
 mod machine;
 mod map;
 mod names;
@@ -31,10 +34,13 @@ mod namespace;
 mod netlink;
 mod object;
 mod places;
+#[cfg(test)]
+mod trial;
 mod wanted;
 mod worker;
 
 use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError, mpsc};
 
@@ -47,8 +53,10 @@ pub use self::bare::BarePair;
 pub use self::check::{MINIMUM_KERNEL, check};
 use self::error::Doing;
 pub use self::flow_table::FlowTable;
+use self::machine::{Asked, Fingerprint};
 use self::worker::Command;
 use crate::flow::FlowPublisher;
+use crate::live::live;
 use crate::{
     Applied, Counters, EngineError, EngineKind, FlowRecords, Network, NetworkEngine, Packet,
     Verdict,
@@ -100,12 +108,13 @@ impl EbpfEngine {
     /// is there goes on as it is until the first `apply`. At most one engine a directory may run.
     pub async fn start(config: EbpfConfig) -> Result<Self, EngineError> {
         let names = names::Names::new(&config.name);
-        let commands =
-            worker::spawn(config).doing(|| "starting the network engine's thread".to_owned())?;
+        let flows = FlowPublisher::new();
+        let commands = worker::spawn(config, flows.clone())
+            .doing(|| "starting the network engine's thread".to_owned())?;
         let engine = EbpfEngine {
             names,
             commands,
-            flows: FlowPublisher::new(),
+            flows,
             interfaces: Mutex::default(),
         };
         engine.ask(Command::Open).await?;
@@ -138,8 +147,11 @@ impl NetworkEngine for EbpfEngine {
     }
 
     async fn apply(&self, wanted: &Network) -> Result<Applied, EngineError> {
-        let network = Box::new(wanted.clone());
-        let applied = self.ask(|reply| Command::Apply(network, reply)).await?;
+        let asked = Asked {
+            fingerprint: fingerprint(wanted),
+            network: live(wanted),
+        };
+        let applied = self.ask(|reply| Command::Apply(asked, reply)).await?;
         let in_place = wanted
             .interfaces
             .keys()
@@ -184,4 +196,11 @@ impl NetworkEngine for EbpfEngine {
         self.set_interfaces(BTreeSet::new());
         self.ask(Command::Teardown).await
     }
+}
+
+/// What tells networks apart, without a copy of the one before.
+fn fingerprint(network: &Network) -> Fingerprint {
+    let mut hasher = DefaultHasher::new();
+    network.hash(&mut hasher);
+    hasher.finish()
 }

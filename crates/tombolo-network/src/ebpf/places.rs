@@ -2,6 +2,7 @@
 //! interface and each peering its place, so the program never runs out of them.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::path::Path;
 
 use aya::Pod;
@@ -10,13 +11,15 @@ use aya::util::nr_cpus;
 
 use super::error::Doing;
 use super::map::{is_not_found, open_pinned};
-use crate::EngineError;
+use crate::{EngineError, RepairKind, Repairs};
 
 /// A map to count in, and the places that it is known to have.
 pub(super) struct Places<M, K> {
     name: &'static str,
     pub(super) map: M,
     known: BTreeSet<K>,
+    /// Whether `known` was ever read.
+    was_read: bool,
 }
 
 /// The types of map that have places.
@@ -28,29 +31,48 @@ pub(super) trait Placed<K>: Sized {
     fn remove(&mut self, key: &K) -> Result<(), MapError>;
 }
 
-impl<M: Placed<K>, K: Ord + Clone> Places<M, K> {
+impl<M: Placed<K>, K: Ord + Clone + fmt::Debug> Places<M, K> {
     /// Opens the map that is pinned as `name` in `directory`; call [`Self::read`] before use.
     pub(super) fn open(directory: &Path, name: &'static str) -> Result<Self, EngineError> {
         Ok(Places {
             name,
             map: open_pinned(directory, name, M::open)?,
             known: BTreeSet::new(),
+            was_read: false,
         })
     }
 
-    /// Reads which places there really are.
-    pub(super) fn read(&mut self) -> Result<(), EngineError> {
+    /// Reads which places there really are, and tells which are not as they were left.
+    pub(super) fn read(&mut self, repairs: &mut Repairs) -> Result<(), EngineError> {
         let name = self.name;
-        self.known = self
+        let found = self
             .map
             .places()
             .doing(|| format!("reading the BPF map {name}"))?;
+        let left = std::mem::replace(&mut self.known, found);
+        if std::mem::replace(&mut self.was_read, true) {
+            for key in left.symmetric_difference(&self.known) {
+                let how = match left.contains(key) {
+                    true => "gone",
+                    false => "somebody else's",
+                };
+                repairs.add(RepairKind::MapEntry(name.to_owned()), || {
+                    format!("the entry {key:?} of the BPF map {name} was {how}")
+                });
+            }
+        }
         Ok(())
     }
 
-    /// Removes the places that are not wanted; returns how many those were.
-    pub(super) fn retain(&mut self, wanted: &BTreeSet<K>) -> Result<usize, EngineError> {
-        let unwanted: Vec<K> = self.known.difference(wanted).cloned().collect();
+    /// Removes the places of `before`, or of all that there are, that are not wanted; returns how
+    /// many those were.
+    pub(super) fn retain(
+        &mut self,
+        before: Option<&BTreeSet<K>>,
+        wanted: &BTreeSet<K>,
+    ) -> Result<usize, EngineError> {
+        let before = before.unwrap_or(&self.known);
+        let unwanted: Vec<K> = before.difference(wanted).cloned().collect();
         for key in &unwanted {
             match self.map.remove(key) {
                 // Someone else removed it since it was read.
@@ -65,7 +87,12 @@ impl<M: Placed<K>, K: Ord + Clone> Places<M, K> {
 
     /// Makes the places that are missing, with nothing counted; returns how many those were.
     pub(super) fn extend(&mut self, wanted: &BTreeSet<K>) -> Result<usize, EngineError> {
-        let missing: Vec<K> = wanted.difference(&self.known).cloned().collect();
+        let known = &self.known;
+        let missing: Vec<K> = wanted
+            .iter()
+            .filter(|key| !known.contains(key))
+            .cloned()
+            .collect();
         for key in &missing {
             self.map.put(key).doing(|| {
                 format!(

@@ -67,8 +67,8 @@ impl Wanted {
 
     /// Adds interfaces of `network` whose links have these indices.
     pub(super) fn place(&mut self, network: &Network, links: &BTreeMap<NetworkInterfaceId, u32>) {
-        for (id, &link) in links {
-            let Some(interface) = network.interfaces.get(id) else {
+        for (id, interface) in &network.interfaces {
+            let Some(&link) = links.get(id) else {
                 continue;
             };
             self.interfaces.insert(link, InterfaceEntry::new(interface));

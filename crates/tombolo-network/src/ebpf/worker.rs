@@ -9,8 +9,9 @@ use tokio::sync::oneshot;
 use tombolo_domain::id::NetworkInterfaceId;
 
 use super::EbpfConfig;
-use super::machine::Machine;
-use crate::{Applied, Counters, EngineError, Network, Packet, Verdict};
+use super::machine::{Asked, Machine};
+use crate::flow::FlowPublisher;
+use crate::{Applied, Counters, EngineError, Packet, Verdict};
 
 /// Where the thread sends what a command came to.
 type Reply<T> = oneshot::Sender<Result<T, EngineError>>;
@@ -18,20 +19,21 @@ type Reply<T> = oneshot::Sender<Result<T, EngineError>>;
 /// What the thread can be asked for.
 pub(super) enum Command {
     Open(Reply<()>),
-    Apply(Box<Network>, Reply<Applied>),
+    Apply(Asked, Reply<Applied>),
     Counters(Reply<Counters>),
     Decide(NetworkInterfaceId, Packet, Reply<Verdict>),
     Teardown(Reply<()>),
 }
 
 /// Starts the thread. It ends, and leaves all on the machine as it is, when the sender is gone.
-pub(super) fn spawn(config: EbpfConfig) -> io::Result<mpsc::Sender<Command>> {
+pub(super) fn spawn(config: EbpfConfig, flows: FlowPublisher) -> io::Result<mpsc::Sender<Command>> {
     let (sender, commands) = mpsc::channel();
     thread::Builder::new()
         .name("tombolo-network".to_owned())
         .spawn(move || {
             let mut worker = Worker {
                 config,
+                flows,
                 machine: None,
             };
             for command in commands {
@@ -43,6 +45,7 @@ pub(super) fn spawn(config: EbpfConfig) -> io::Result<mpsc::Sender<Command>> {
 
 struct Worker {
     config: EbpfConfig,
+    flows: FlowPublisher,
     /// `None` after a teardown, until something is wanted again.
     machine: Option<Machine>,
 }
@@ -54,8 +57,8 @@ impl Worker {
             Command::Open(reply) => {
                 let _ = reply.send(self.machine().map(drop));
             }
-            Command::Apply(network, reply) => {
-                let _ = reply.send(self.machine().and_then(|machine| machine.apply(*network)));
+            Command::Apply(asked, reply) => {
+                let _ = reply.send(self.machine().and_then(|machine| machine.apply(asked)));
             }
             Command::Counters(reply) => {
                 let _ = reply.send(self.machine().and_then(|machine| machine.counters()));
@@ -78,7 +81,7 @@ impl Worker {
     fn machine(&mut self) -> Result<&mut Machine, EngineError> {
         let machine = match self.machine.take() {
             Some(machine) => machine,
-            None => Machine::open(&self.config)?,
+            None => Machine::open(&self.config, &self.flows)?,
         };
         Ok(self.machine.insert(machine))
     }

@@ -1,0 +1,272 @@
+//! Many VPCs, peerings and interfaces on one machine: how long an `apply` takes and what the
+//! kernel keeps for it. Needs root; `cargo xtask bench scale`.
+//!
+//! Arguments, each with its default: the number of VPCs (10000), of peerings (5000) and of
+//! interfaces (2000). Every VPC has a route table and a security group with rules of each kind;
+//! VPC 2n - 1 is peered with VPC 2n; the interfaces are in the first VPCs, one each.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a benchmark that fails has nothing to hand on"
+)]
+
+#[path = "../tests/common/mod.rs"]
+mod common;
+mod scale {
+    pub(crate) mod memory;
+    pub(crate) mod report;
+}
+
+use std::time::{Duration, Instant};
+
+use common::{Build, open_group};
+use scale::memory::Memory;
+use scale::report::Report;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use tombolo_network::ebpf::{self, EbpfConfig, EbpfEngine};
+use tombolo_network::{
+    Applied, Network, NetworkEngine, PortRange, Protocol, Rule, RuleDirection, RulePeer,
+    SecurityGroupNumber,
+};
+
+/// How many of each there are.
+#[derive(Debug, Clone, Copy)]
+struct Scale {
+    vpcs: u32,
+    peerings: u32,
+    interfaces: u32,
+}
+
+impl Scale {
+    /// As the command line says; `cargo bench` adds arguments of its own, which start with `-`.
+    fn of_arguments() -> Self {
+        let mut numbers = std::env::args()
+            .skip(1)
+            .filter(|argument| !argument.starts_with('-'))
+            .map(|argument| argument.parse().expect("the arguments are numbers"));
+        let mut next = |default| numbers.next().unwrap_or(default);
+        Scale {
+            vpcs: next(10_000),
+            peerings: next(5_000),
+            interfaces: next(2_000),
+        }
+    }
+
+    /// The network without interfaces.
+    fn vpcs(self) -> Network {
+        let mut network = Network::default();
+        for number in 1..=self.vpcs {
+            network = network.vpc(number, &format!("{}.0/24", block(number)));
+            let group = network
+                .security_groups
+                .get_mut(&SecurityGroupNumber(number))
+                .expect("the VPC's group");
+            group.rules.extend(rules(number));
+        }
+        for number in 1..=self.peerings {
+            network = network.peered(number, 2 * number - 1, 2 * number);
+        }
+        network
+    }
+
+    /// The whole network.
+    fn network(self) -> Network {
+        (1..=self.interfaces).fold(self.vpcs(), with_interface)
+    }
+}
+
+/// The first three bytes of a VPC's block.
+fn block(vpc: u32) -> String {
+    format!("10.{}.{}", vpc >> 8, vpc & 0xff)
+}
+
+fn with_interface(network: Network, number: u32) -> Network {
+    network.interface(number, number, &format!("{}.4", block(number)))
+}
+
+/// What a game's group has beside the rules for everything: a range of ports for players, a port
+/// for the database, and all from its own kind.
+fn rules(number: u32) -> [Rule; 3] {
+    let ingress = |protocol, peer| Rule {
+        direction: RuleDirection::Ingress,
+        protocol,
+        peer,
+    };
+    let ports = |from, to| PortRange { from, to };
+    let anyone = RulePeer::Cidr("0.0.0.0/0".parse().unwrap());
+    let office = RulePeer::Cidr("192.168.0.0/16".parse().unwrap());
+    [
+        ingress(Protocol::Udp(ports(7_000, 7_999)), anyone),
+        ingress(Protocol::Tcp(ports(5_432, 5_432)), office),
+        ingress(Protocol::All, RulePeer::Group(SecurityGroupNumber(number))),
+    ]
+}
+
+/// An engine that leaves nothing behind.
+struct Machine {
+    runtime: Runtime,
+    engine: Option<EbpfEngine>,
+    config: EbpfConfig,
+    directory: TempDir,
+}
+
+impl Machine {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let mut machine = Machine {
+            runtime: Runtime::new().unwrap(),
+            engine: None,
+            config: EbpfConfig::for_directory(directory.path().to_owned()).unwrap(),
+            directory,
+        };
+        machine.restart();
+        machine
+    }
+
+    /// As a server that was stopped and started again.
+    fn restart(&mut self) {
+        self.engine = None;
+        let engine = EbpfEngine::start(self.config.clone());
+        self.engine = Some(self.runtime.block_on(engine).unwrap());
+    }
+
+    fn apply(&self, network: &Network) -> (Applied, Duration) {
+        let engine = self.engine.as_ref().expect("the engine runs");
+        let began = Instant::now();
+        let applied = self.runtime.block_on(engine.apply(network)).unwrap();
+        let took = began.elapsed();
+        assert_eq!(applied.failed, Default::default());
+        (applied, took)
+    }
+
+    /// How long it takes, in milliseconds, to apply what changes something.
+    fn change(&self, network: &Network) -> f64 {
+        let (applied, took) = self.apply(network);
+        assert_ne!(applied.changes, 0);
+        milliseconds(took)
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        if let Some(engine) = &self.engine {
+            self.runtime.block_on(engine.teardown()).unwrap();
+        }
+    }
+}
+
+fn main() {
+    if let Err(error) = ebpf::check() {
+        panic!("measuring with real interfaces: {error}");
+    }
+    let scale = Scale::of_arguments();
+    let mut report = Report::new(&format!(
+        "{} VPCs, {} peerings, {} interfaces",
+        scale.vpcs, scale.peerings, scale.interfaces
+    ));
+    let mut machine = Machine::new();
+
+    let empty = Memory::now(machine.directory.path());
+    let vpcs = scale.vpcs();
+    report.add("VPCs and peerings, from empty", "ms", machine.change(&vpcs));
+    let with_vpcs = Memory::now(machine.directory.path());
+
+    let network = scale.network();
+    report.add("interfaces, onto those", "ms", machine.change(&network));
+    let full = Memory::now(machine.directory.path());
+
+    let mut one_more = Turns::default();
+    let mut one_less = Turns::default();
+    let extra = scale.peerings + 1;
+    for _ in 0..TURNS {
+        let peered = network.clone().peered(extra, 1, 4);
+        one_more.add(machine.change(&peered));
+        one_less.add(machine.change(&network));
+    }
+    report.add(
+        "one more peering of live interfaces",
+        "ms",
+        one_more.middle(),
+    );
+    report.add("one peering less", "ms", one_less.middle());
+
+    let mut one_more = Turns::default();
+    let mut one_less = Turns::default();
+    let interface = with_interface(network.clone(), scale.interfaces + 1);
+    for _ in 0..TURNS {
+        one_more.add(machine.change(&interface));
+        one_less.add(machine.change(&network));
+    }
+    report.add("one more interface", "ms", one_more.middle());
+    report.add("one interface less", "ms", one_less.middle());
+
+    let mut ruled = network.clone();
+    ruled
+        .security_groups
+        .insert(SecurityGroupNumber(1), open_group());
+    report.add("one group's rules changed", "ms", machine.change(&ruled));
+    report.add("and back", "ms", machine.change(&network));
+
+    let (applied, took) = machine.apply(&network);
+    assert_eq!(applied.changes, 0);
+    report.add("verified, nothing to do", "ms", milliseconds(took));
+    let began = Instant::now();
+    machine.restart();
+    let (applied, _) = machine.apply(&network);
+    assert_eq!(applied.changes, 0);
+    assert!(applied.repairs.is_empty());
+    report.add(
+        "restarted and verified",
+        "ms",
+        milliseconds(began.elapsed()),
+    );
+
+    report.add("all interfaces away", "ms", machine.change(&vpcs));
+
+    let per = |bytes: u64, count: u32| bytes as f64 / f64::from(count.max(1)) / 1024.0;
+    let a_vpc = with_vpcs.since(&empty);
+    let an_interface = full.since(&with_vpcs);
+    report.add(
+        "kernel memory a VPC without interfaces",
+        "KiB",
+        per(a_vpc.kernel, scale.vpcs),
+    );
+    report.add("  in the BPF maps", "KiB", per(a_vpc.maps, scale.vpcs));
+    report.add(
+        "kernel memory an interface, its namespace with it",
+        "KiB",
+        per(an_interface.kernel, scale.interfaces),
+    );
+    report.add(
+        "  in the BPF maps",
+        "KiB",
+        per(an_interface.maps, scale.interfaces),
+    );
+    report.add("BPF maps, all", "MiB", full.maps as f64 / 1024.0 / 1024.0);
+    drop(machine);
+    report.close();
+}
+
+/// Turns of a measurement; the middle one counts.
+const TURNS: usize = 7;
+
+#[derive(Debug, Default)]
+struct Turns(Vec<f64>);
+
+impl Turns {
+    fn add(&mut self, milliseconds: f64) {
+        self.0.push(milliseconds);
+    }
+
+    fn middle(mut self) -> f64 {
+        self.0.sort_by(f64::total_cmp);
+        self.0[self.0.len() / 2]
+    }
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
+}

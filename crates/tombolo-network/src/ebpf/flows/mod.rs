@@ -1,0 +1,58 @@
+//! What goes on beside the packets: flow records are read, and flows that are over removed, each
+//! on a thread of its own, so that neither waits for an `apply` nor an `apply` for them.
+//!
+//! While no engine runs nothing of it happens: flows that are over count as absent all the same,
+//! records are lost and counted, and of the room in the flow table what is left can be used.
+
+mod owners;
+mod reader;
+mod record;
+mod sweeper;
+
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::sync::mpsc;
+use std::thread;
+
+pub(super) use self::owners::Owners;
+use self::reader::Reader;
+use self::sweeper::Sweeper;
+use super::error::Doing;
+use super::object::Pins;
+use crate::EngineError;
+use crate::flow::FlowPublisher;
+
+/// The two threads; they end soon after it is dropped.
+#[derive(Debug)]
+pub(super) struct FlowThreads {
+    _reader: UnixStream,
+    _sweeper: mpsc::Sender<()>,
+}
+
+impl FlowThreads {
+    /// Starts them on the maps that are pinned.
+    pub(super) fn spawn(
+        pins: &Pins,
+        owners: &Owners,
+        publisher: &FlowPublisher,
+    ) -> Result<Self, EngineError> {
+        let reader = Reader::open(pins, owners.clone(), publisher.clone())?;
+        let sweeper = Sweeper::open(pins, owners.clone(), publisher.clone())?;
+        let (stop_reader, stopped) =
+            UnixStream::pair().doing(|| "making a pair of sockets".to_owned())?;
+        let (stop_sweeper, sweeper_stopped) = mpsc::channel();
+        spawn("tombolo-flows", move || reader.run(&stopped))?;
+        spawn("tombolo-sweeper", move || sweeper.run(&sweeper_stopped))?;
+        Ok(FlowThreads {
+            _reader: stop_reader,
+            _sweeper: stop_sweeper,
+        })
+    }
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), EngineError> {
+    let spawned: io::Result<_> = thread::Builder::new().name(name.to_owned()).spawn(work);
+    spawned
+        .map(drop)
+        .doing(|| format!("starting the thread {name}"))
+}

@@ -1,0 +1,122 @@
+//! Reads what the program tells about flows, and tells those who follow them.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::ptr;
+
+use aya::maps::{MapData, PerCpuArray, RingBuf};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::owners::Owners;
+use super::record::{self, Epoch};
+use crate::EngineError;
+use crate::ebpf::datapath::EVENTS_LOST;
+use crate::ebpf::entries::TrafficEntry;
+use crate::ebpf::error::{Doing, with_sources};
+use crate::ebpf::flow_entries::FlowEventEntry;
+use crate::ebpf::map::open_pinned;
+use crate::ebpf::object::Pins;
+use crate::flow::{FlowEvent, FlowPublisher};
+
+/// The program wakes the reader only when much waits, so it looks by itself this often, in
+/// milliseconds.
+const INTERVAL: u16 = 100;
+
+pub(super) struct Reader {
+    events: RingBuf<MapData>,
+    counters: PerCpuArray<MapData, TrafficEntry>,
+    /// How many records the program had had no room for when last looked at.
+    lost: u64,
+    owners: Owners,
+    publisher: FlowPublisher,
+}
+
+impl Reader {
+    /// Reads the pinned ring buffer.
+    pub(super) fn open(
+        pins: &Pins,
+        owners: Owners,
+        publisher: FlowPublisher,
+    ) -> Result<Self, EngineError> {
+        let events = open_pinned(&pins.flows, "flow_events", RingBuf::try_from)?;
+        let counters = open_pinned(&pins.build, "counters", PerCpuArray::try_from)?;
+        let mut reader = Reader {
+            events,
+            counters,
+            lost: 0,
+            owners,
+            publisher,
+        };
+        reader.lost = reader.count_lost()?;
+        Ok(reader)
+    }
+
+    /// Reads until the other end of `stop` is closed.
+    pub(super) fn run(mut self, stop: &UnixStream) {
+        loop {
+            match self.wait(stop) {
+                Ok(true) => return,
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::error!("no more flow records: waiting for them failed: {error}");
+                    return;
+                }
+            }
+            if let Err(error) = self.read() {
+                tracing::error!("reading flow records: {}", with_sources(&error));
+            }
+        }
+    }
+
+    /// Waits until there is something to read, for a moment at most; says whether to stop.
+    fn wait(&self, stop: &UnixStream) -> io::Result<bool> {
+        let mut waiting = [
+            PollFd::new(self.events.as_fd(), PollFlags::POLLIN),
+            PollFd::new(stop.as_fd(), PollFlags::POLLIN),
+        ];
+        match poll(&mut waiting, PollTimeout::from(INTERVAL)) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        Ok(waiting[1].any() == Some(true))
+    }
+
+    /// Reads all that is there. Without anybody who follows the flows it is only taken out, so
+    /// that what is lost is what somebody missed.
+    fn read(&mut self) -> Result<(), EngineError> {
+        let epoch = Epoch::read().doing(|| "reading the clock".to_owned())?;
+        let is_followed = self.publisher.is_followed();
+        while let Some(bytes) = self.events.next() {
+            if is_followed && let Some(event) = event(&bytes) {
+                for record in record::records(&event, &epoch, &self.owners) {
+                    self.publisher.publish(FlowEvent::Record(record));
+                }
+            }
+        }
+        let lost = self.count_lost()?;
+        let missed = lost.saturating_sub(self.lost);
+        self.lost = lost;
+        if missed > 0 {
+            self.publisher.publish(FlowEvent::Lost(missed));
+        }
+        Ok(())
+    }
+
+    fn count_lost(&self) -> Result<u64, EngineError> {
+        let values = self
+            .counters
+            .get(&EVENTS_LOST, 0)
+            .doing(|| "reading the BPF map counters".to_owned())?;
+        Ok(values.iter().map(|lost| lost.packets).sum())
+    }
+}
+
+fn event(bytes: &[u8]) -> Option<FlowEventEntry> {
+    if bytes.len() != size_of::<FlowEventEntry>() {
+        return None;
+    }
+    // SAFETY: there are as many bytes as the type has, and of a `Pod` all bytes are a value.
+    Some(unsafe { ptr::read_unaligned(bytes.as_ptr().cast()) })
+}

@@ -1,0 +1,127 @@
+//! Removes the flows that are over from the flow table, so that their place, and their part of
+//! what their interface may begin, can be used again.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use super::owners::Owners;
+use super::record::{self, Epoch};
+use crate::EngineError;
+use crate::ebpf::error::{Doing, with_sources};
+use crate::ebpf::flow_entries::{FlowEntry, FlowKey};
+use crate::ebpf::kernel_map::{KernelMap, Put};
+use crate::ebpf::object::Pins;
+use crate::flow::{FlowEvent, FlowPublisher};
+
+/// How often the table is swept. A flow that is over counts as absent at once; only its place is
+/// free this much later.
+const INTERVAL: Duration = Duration::from_secs(10);
+
+pub(super) struct Sweeper {
+    flows: KernelMap<FlowKey, FlowEntry>,
+    /// How many flows that an interface began were removed, by its link. Nobody else writes it.
+    ended: KernelMap<u32, u64>,
+    owners: Owners,
+    publisher: FlowPublisher,
+}
+
+impl Sweeper {
+    /// Sweeps the pinned maps.
+    pub(super) fn open(
+        pins: &Pins,
+        owners: Owners,
+        publisher: FlowPublisher,
+    ) -> Result<Self, EngineError> {
+        Ok(Sweeper {
+            flows: KernelMap::open(&pins.flows, "flows")?,
+            ended: KernelMap::open(&pins.flows, "flow_ended")?,
+            owners,
+            publisher,
+        })
+    }
+
+    /// Sweeps, again and again, until the sender of `stop` is gone.
+    pub(super) fn run(mut self, stop: &Receiver<()>) {
+        while stop.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
+            match self.sweep() {
+                Ok(0) => {}
+                Ok(swept) => tracing::debug!(swept, "removed flows that were over"),
+                Err(error) => {
+                    tracing::error!("sweeping the flow table: {}", with_sources(&error));
+                }
+            }
+        }
+    }
+
+    /// Removes what is over, and what an interface had that is gone; returns how much.
+    fn sweep(&mut self) -> Result<usize, EngineError> {
+        let sweeping = || "reading the BPF map flows".to_owned();
+        self.owners.age();
+        let links = self.owners.links();
+        let is_here = |link: &u32| {
+            links
+                .as_ref()
+                .is_none_or(|links| links.binary_search(link).is_ok())
+        };
+        let epoch = Epoch::read().doing(|| "reading the clock".to_owned())?;
+        let is_over = |key: &FlowKey, flow: &FlowEntry| {
+            flow.is_over(key.protocol, epoch.now) || !flow.links.iter().all(is_here)
+        };
+        let mut swept = 0;
+        let mut over = Vec::new();
+        let mut batches = self.flows.batches();
+        while let Some(batch) = batches.next().doing(sweeping)? {
+            over.extend(
+                batch
+                    .filter(|(key, flow)| is_over(key, flow))
+                    .map(|(key, _)| *key),
+            );
+            swept += self.remove(&over, &epoch, is_over)?;
+            over.clear();
+        }
+        Ok(swept)
+    }
+
+    fn remove(
+        &self,
+        over: &[FlowKey],
+        epoch: &Epoch,
+        is_over: impl Fn(&FlowKey, &FlowEntry) -> bool,
+    ) -> Result<usize, EngineError> {
+        let removing = || "removing from the BPF map flows".to_owned();
+        let mut ended = BTreeMap::<u32, u64>::new();
+        let mut removed = 0;
+        for key in over {
+            let Some(flow) = self.flows.take(key).doing(removing)? else {
+                continue;
+            };
+            // A packet may have begun it anew since it was read; then it goes back, unless yet
+            // another packet was faster and its place is taken.
+            if !is_over(key, &flow) && self.flows.put(key, &flow, Put::IfAbsent).doing(removing)? {
+                continue;
+            }
+            removed += 1;
+            *ended.entry(flow.links[0]).or_default() += 1;
+            if let Some(event) = record::tail(key, &flow) {
+                for record in record::records(&event, epoch, &self.owners) {
+                    self.publisher.publish(FlowEvent::Record(record));
+                }
+            }
+        }
+        for (link, more) in ended {
+            self.add_ended(link, more)?;
+        }
+        Ok(removed)
+    }
+
+    fn add_ended(&self, link: u32, more: u64) -> Result<(), EngineError> {
+        let adding = || format!("adding to the BPF map flow_ended for link {link}");
+        // Without an entry its interface is gone, and its share with it.
+        if let Some(before) = self.ended.get(&link).doing(adding)? {
+            let ended = before.wrapping_add(more);
+            self.ended.put(&link, &ended, Put::IfThere).doing(adding)?;
+        }
+        Ok(())
+    }
+}
