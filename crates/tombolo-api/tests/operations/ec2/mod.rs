@@ -1,11 +1,13 @@
 //! EC2's operations.
 
 mod any_request;
+mod cidr_blocks;
 mod contention;
 mod groups;
 mod interface_attributes;
 mod interfaces;
 mod isolation;
+mod network_acls;
 mod peered_groups;
 mod peering_answers;
 mod peering_deletion;
@@ -13,11 +15,15 @@ mod peering_options;
 mod peering_requests;
 mod peering_story;
 mod peerings;
+mod places;
 mod reach;
 mod resources;
+mod route_tables;
+mod routes;
 mod security_group_rules;
 mod security_groups;
 mod selection;
 mod subnets;
 mod tags;
+mod vpc_attributes;
 mod vpcs;

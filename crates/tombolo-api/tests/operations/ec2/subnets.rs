@@ -39,6 +39,11 @@ async fn a_new_subnet_is_shown_in_full() {
         "Ipv6CidrBlockAssociationSet": [],
         "Ipv6Native": false,
         "EnableDns64": false,
+        "PrivateDnsNameOptionsOnLaunch": {
+            "HostnameType": "ip-name",
+            "EnableResourceNameDnsARecord": false,
+            "EnableResourceNameDnsAAAARecord": false,
+        },
         "Tags": [{"Key": "tier", "Value": ""}],
     });
     assert_eq!(created["Subnet"], expected);
@@ -107,7 +112,7 @@ async fn create_subnet_refuses() {
             "InvalidSubnet.Range",
             format!(
                 "The CIDR '10.1.0.0/24' is invalid: VPC {vpc} has 10.0.0.0/16, and a subnet's \
-                 block is within it."
+                 block is within one block of its VPC."
             ),
         ),
         (

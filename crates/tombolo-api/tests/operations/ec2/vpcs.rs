@@ -86,6 +86,7 @@ async fn a_vpc_comes_with_a_main_route_table() {
                 "Main": true,
                 "RouteTableAssociationId": association,
                 "RouteTableId": id,
+                "SubnetId": null,
                 "AssociationState": {"State": "associated"},
             }],
             "PropagatingVgws": [],
