@@ -1,0 +1,518 @@
+//! The program and its model, given the same random networks and the same random packets.
+//!
+//! `TOMBOLO_FUZZ_CASES` says how many networks to try, for a run that is longer than CI's.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+use proptest::test_runner::{Config, TestRunner};
+use tombolo_domain::id::{NetworkInterfaceId, VpcPeeringConnectionId};
+
+use super::{LINKS, Trial, eni, mac, trial};
+use crate::ebpf::FlowTable;
+use crate::verdict::Verdict;
+use crate::verdict::model::{About, Datagram, Model, Outcome, Payload, TcpFlags};
+use crate::{
+    IcmpMessages, Interface, Network, Peering, PeeringEnd, PortRange, Protocol, Route, RouteTable,
+    RouteTableNumber, Rule, RuleDirection, RulePeer, SecurityGroup, SecurityGroupNumber, Subnet,
+    Vpc, VpcNumber,
+};
+
+/// How many networks CI tries.
+const CASES: u32 = 150;
+
+/// Small, so that it fills up.
+const TABLE: FlowTable = FlowTable {
+    capacity: 16,
+    share: 5,
+};
+
+const VPCS: u32 = 3;
+const GROUPS: u32 = 5;
+
+fn address() -> impl Strategy<Value = Ipv4Addr> {
+    (0..2_u8, 0..2_u8, 4..7_u8).prop_map(|(b, c, d)| Ipv4Addr::new(10, b, c, d))
+}
+
+fn block() -> impl Strategy<Value = Ipv4Net> {
+    let length = select(vec![0, 8, 15, 16, 23, 24, 31, 32]);
+    (address(), length).prop_map(|(address, length)| Ipv4Net::new(address, length).unwrap().trunc())
+}
+
+fn port() -> impl Strategy<Value = u16> {
+    select(vec![0, 22, 80, 81, 2048, 4000, 65535])
+}
+
+fn port_range() -> impl Strategy<Value = PortRange> {
+    (port(), port()).prop_map(|(a, b)| PortRange {
+        from: a.min(b),
+        to: a.max(b),
+    })
+}
+
+fn protocol() -> impl Strategy<Value = Protocol> {
+    let kind = option::of(select(vec![0_u8, 3, 5, 8, 13]));
+    let messages = (kind, option::of(0..2_u8));
+    prop_oneof![
+        2 => Just(Protocol::All),
+        3 => port_range().prop_map(Protocol::Tcp),
+        3 => port_range().prop_map(Protocol::Udp),
+        2 => messages.prop_map(|(kind, code)| Protocol::Icmp(IcmpMessages { kind, code })),
+        1 => select(vec![6, 17, 1, 47]).prop_map(Protocol::Number),
+    ]
+}
+
+fn rule() -> impl Strategy<Value = Rule> {
+    let direction = select(vec![RuleDirection::Ingress, RuleDirection::Egress]);
+    let peer = prop_oneof![
+        3 => block().prop_map(RulePeer::Cidr),
+        1 => (1..=GROUPS).prop_map(|number| RulePeer::Group(SecurityGroupNumber(number))),
+    ];
+    (direction, protocol(), peer).prop_map(|(direction, protocol, peer)| Rule {
+        direction,
+        protocol,
+        peer,
+    })
+}
+
+fn vpc() -> impl Strategy<Value = (Vpc, Vec<Route>)> {
+    let cidr = (0..2_u8, 15..=24_u8)
+        .prop_map(|(b, length)| Ipv4Net::new(Ipv4Addr::new(10, b, 0, 0), length).unwrap());
+    let route = (block(), 0..4_usize).prop_map(|(destination, peering)| Route {
+        destination,
+        peering: pcx(peering),
+    });
+    (vec(cidr, 1..3), vec(route, 0..4)).prop_map(|(cidrs, routes)| (Vpc { cidrs }, routes))
+}
+
+fn end() -> impl Strategy<Value = PeeringEnd> {
+    (1..=VPCS, vec(block(), 0..3)).prop_map(|(vpc, cidrs)| PeeringEnd {
+        vpc: VpcNumber(vpc),
+        cidrs,
+    })
+}
+
+fn network() -> impl Strategy<Value = Network> {
+    let interface = (
+        1..=VPCS,
+        address(),
+        vec((1..=GROUPS).prop_map(SecurityGroupNumber), 0..=5),
+        select(vec![576, 1000, 9001]),
+    );
+    let group = vec(rule(), 0..8).prop_map(|rules| SecurityGroup { rules });
+    let peering = (end(), end()).prop_map(|(requester, accepter)| Peering {
+        requester,
+        accepter,
+    });
+    (
+        vec(vpc(), VPCS as usize),
+        vec(interface, 2..=LINKS),
+        vec(group, GROUPS as usize),
+        vec(peering, 0..4),
+    )
+        .prop_map(|(vpcs, interfaces, groups, peerings)| Network {
+            route_tables: (1..)
+                .zip(&vpcs)
+                .map(|(number, (_, routes))| {
+                    let vpc = VpcNumber(number);
+                    let routes = routes.clone();
+                    (RouteTableNumber(number), RouteTable { vpc, routes })
+                })
+                .collect(),
+            vpcs: (1..)
+                .map(VpcNumber)
+                .zip(vpcs.into_iter().map(|(vpc, _)| vpc))
+                .collect(),
+            security_groups: (1..).map(SecurityGroupNumber).zip(groups).collect(),
+            interfaces: (0..)
+                .zip(interfaces)
+                .map(|(number, (vpc, address, security_groups, mtu))| {
+                    let interface = Interface {
+                        vpc: VpcNumber(vpc),
+                        address,
+                        mac: mac(number),
+                        subnet: Subnet(Ipv4Net::new(address, 24).unwrap().trunc()),
+                        route_table: RouteTableNumber(vpc),
+                        security_groups,
+                        mtu,
+                    };
+                    (eni(number), interface)
+                })
+                .collect(),
+            peerings: (0..).map(pcx).zip(peerings).collect(),
+        })
+}
+
+fn pcx(number: usize) -> VpcPeeringConnectionId {
+    format!("pcx-{number:017x}").parse().unwrap()
+}
+
+/// What another network changes of the first while flows are live: everything but who there is.
+fn changed(before: &Network, other: Network) -> Network {
+    let mut interfaces = before.interfaces.clone();
+    for (id, interface) in &mut interfaces {
+        if let Some(other) = other.interfaces.get(id) {
+            interface.security_groups = other.security_groups.clone();
+            interface.mtu = other.mtu;
+        }
+    }
+    Network {
+        interfaces,
+        security_groups: other.security_groups,
+        ..before.clone()
+    }
+}
+
+/// What happens next. An [`Index`] is of what was sent before, or of the interfaces.
+#[derive(Debug, Clone)]
+enum Step {
+    Send(Index, Index, Packet),
+    /// To an address that may be nobody's, from one that may be another's.
+    Stray(Index, Option<Ipv4Addr>, Ipv4Addr, Packet),
+    Repeat(Index, TcpFlags),
+    Reply(Index, TcpFlags),
+    Complain(Index, u8, Option<Ipv4Addr>),
+    Wait(u64),
+    Change,
+}
+
+/// A datagram without its addresses.
+#[derive(Debug, Clone)]
+struct Packet {
+    payload: Payload,
+    id: u16,
+    fragment_offset: u16,
+    more_fragments: bool,
+    length: u16,
+    cut_short: bool,
+    options: usize,
+}
+
+fn flags() -> impl Strategy<Value = TcpFlags> {
+    let rarely = || prop::bool::weighted(0.15);
+    (rarely(), any::<bool>(), rarely(), any::<bool>()).prop_map(|(fin, syn, rst, ack)| TcpFlags {
+        fin,
+        syn,
+        rst,
+        ack,
+    })
+}
+
+fn payload() -> impl Strategy<Value = Payload> {
+    let ports = || (port(), port()).prop_map(<[u16; 2]>::from);
+    let kind = select(vec![0, 5, 8, 13, 14]);
+    let id = select(vec![1, 2, 8 << 8]);
+    prop_oneof![
+        4 => (ports(), flags()).prop_map(|(ports, flags)| Payload::Tcp { ports, flags }),
+        4 => ports().prop_map(|ports| Payload::Udp { ports }),
+        3 => (kind, 0..2_u8, id).prop_map(|(kind, code, id)| Payload::Icmp { kind, code, id }),
+        1 => Just(Payload::Other(47)),
+    ]
+}
+
+fn packet() -> impl Strategy<Value = Packet> {
+    let offset = prop_oneof![4 => Just(0), 1 => select(vec![1, 2, 3, 185])];
+    (
+        payload(),
+        0..3_u16,
+        offset,
+        prop::bool::weighted(0.3),
+        select(vec![0, 0, 0, 577, 1001, 1400]),
+        prop::bool::weighted(0.05),
+        prop_oneof![3 => Just(0_usize), 1 => 0..=10_usize],
+    )
+        .prop_map(
+            |(payload, id, fragment_offset, more_fragments, length, cut_short, options)| Packet {
+                payload,
+                id,
+                fragment_offset,
+                more_fragments,
+                length,
+                cut_short,
+                options,
+            },
+        )
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    // None of them is a whole number of seconds, nor a few of them together: what is decided does
+    // not hang on how long the test itself takes.
+    let wait = select(vec![
+        4_100,
+        11_100,
+        31_100,
+        61_100,
+        181_100,
+        601_100,
+        432_001_100,
+    ]);
+    let any_index = any::<Index>;
+    prop_oneof![
+        8 => (any_index(), any_index(), packet())
+            .prop_map(|(from, to, packet)| Step::Send(from, to, packet)),
+        1 => (any_index(), option::weighted(0.3, address()), address(), packet())
+            .prop_map(|(from, as_if, to, packet)| Step::Stray(from, as_if, to, packet)),
+        3 => (any_index(), flags()).prop_map(|(sent, flags)| Step::Repeat(sent, flags)),
+        6 => (any_index(), flags()).prop_map(|(sent, flags)| Step::Reply(sent, flags)),
+        3 => (any_index(), select(vec![3, 11, 12]), option::weighted(0.1, address()))
+            .prop_map(|(sent, kind, about)| Step::Complain(sent, kind, about)),
+        2 => wait.prop_map(Step::Wait),
+        1 => Just(Step::Change),
+    ]
+}
+
+impl Packet {
+    fn between(&self, source: Ipv4Addr, destination: Ipv4Addr) -> Sent {
+        let header = match &self.payload {
+            Payload::Tcp { .. } => 20,
+            Payload::Udp { .. } | Payload::Icmp { .. } => 8,
+            Payload::IcmpError { .. } => 36,
+            Payload::Other(_) => 0,
+        };
+        let minimum = 20 + 4 * self.options as u16;
+        // The parts of a fragmented datagram are larger than its headers.
+        let cut_short = self.cut_short && header != 0 && self.fragment_offset == 0;
+        let length = match cut_short {
+            true => minimum + header.min(20) / 2 - 1,
+            false => self.length.max(minimum + header),
+        };
+        Sent {
+            options: self.options,
+            datagram: Datagram {
+                source,
+                destination,
+                payload: self.payload.clone(),
+                id: self.id,
+                fragment_offset: self.fragment_offset,
+                more_fragments: self.more_fragments,
+                length,
+                cut_short,
+            },
+        }
+    }
+}
+
+/// What was sent.
+#[derive(Debug, Clone)]
+struct Sent {
+    datagram: Datagram,
+    options: usize,
+}
+
+impl Sent {
+    fn plain(datagram: Datagram) -> Sent {
+        Sent {
+            datagram,
+            options: 0,
+        }
+    }
+}
+
+fn with_flags(payload: &Payload, flags: TcpFlags) -> Payload {
+    match payload {
+        Payload::Tcp { ports, .. } => Payload::Tcp {
+            ports: *ports,
+            flags,
+        },
+        other => other.clone(),
+    }
+}
+
+fn answer(payload: &Payload) -> Payload {
+    match *payload {
+        Payload::Tcp {
+            ports: [a, b],
+            flags,
+        } => Payload::Tcp {
+            ports: [b, a],
+            flags,
+        },
+        Payload::Udp { ports: [a, b] } => Payload::Udp { ports: [b, a] },
+        Payload::Icmp { kind, code, id } => {
+            let kind = match kind {
+                8 => 0,
+                13 => 14,
+                other => other,
+            };
+            Payload::Icmp { kind, code, id }
+        }
+        ref other => other.clone(),
+    }
+}
+
+/// The next datagram and who sends it, if the step is one that sends.
+fn next(
+    step: &Step,
+    network: &Network,
+    sent: &[(NetworkInterfaceId, Sent)],
+) -> Option<(NetworkInterfaceId, Sent)> {
+    let interfaces: Vec<_> = network.interfaces.iter().collect();
+    let before = |index: &Index| (!sent.is_empty()).then(|| index.get(sent).clone());
+    let owner = |address: Ipv4Addr| {
+        let mut owners = interfaces.iter();
+        let owner = owners.find(|(_, interface)| interface.address == address);
+        owner.map(|(id, _)| (*id).clone())
+    };
+    match step {
+        Step::Send(from, to, packet) => {
+            let (id, from) = *from.get(&interfaces);
+            let (_, to) = *to.get(&interfaces);
+            Some((id.clone(), packet.between(from.address, to.address)))
+        }
+        Step::Stray(from, as_if, to, packet) => {
+            let (id, from) = *from.get(&interfaces);
+            let source = as_if.unwrap_or(from.address);
+            Some((id.clone(), packet.between(source, *to)))
+        }
+        Step::Repeat(index, flags) => {
+            let (from, mut sent) = before(index)?;
+            sent.datagram.payload = with_flags(&sent.datagram.payload, *flags);
+            Some((from, sent))
+        }
+        Step::Reply(index, flags) => {
+            let (_, Sent { datagram, .. }) = before(index)?;
+            let packet = Packet {
+                payload: with_flags(&answer(&datagram.payload), *flags),
+                id: 9,
+                fragment_offset: 0,
+                more_fragments: false,
+                length: 0,
+                cut_short: false,
+                options: 0,
+            };
+            let from = owner(datagram.destination)?;
+            Some((from, packet.between(datagram.destination, datagram.source)))
+        }
+        Step::Complain(index, kind, about) => {
+            let (_, Sent { datagram, .. }) = before(index)?;
+            let from = owner(datagram.destination)?;
+            // An error about an error is none that a stack would send.
+            if matches!(datagram.payload, Payload::IcmpError { .. }) {
+                return None;
+            }
+            let error = Payload::IcmpError {
+                kind: *kind,
+                code: 1,
+                about: About {
+                    source: about.unwrap_or(datagram.source),
+                    destination: datagram.destination,
+                    payload: Box::new(datagram.payload.clone()),
+                    fragment_offset: datagram.fragment_offset,
+                },
+            };
+            let complaint = Datagram {
+                source: datagram.destination,
+                destination: datagram.source,
+                payload: error,
+                id: 10,
+                fragment_offset: 0,
+                more_fragments: false,
+                length: 56,
+                cut_short: false,
+            };
+            Some((from, Sent::plain(complaint)))
+        }
+        Step::Wait(_) | Step::Change => None,
+    }
+}
+
+/// Takes both through the steps, and compares after each.
+fn compare(
+    trial: &mut Trial,
+    first: &Network,
+    second: &Network,
+    steps: &[Step],
+    seen: &mut BTreeSet<&'static str>,
+) -> Result<(), TestCaseError> {
+    let mut model = Model::new(TABLE.capacity as usize, TABLE.share as usize);
+    let mut networks = [first, second].into_iter().cycle();
+    trial.forget();
+    let mut sent = Vec::new();
+    if let Some(network) = networks.next() {
+        trial.apply(network);
+        model.apply(network);
+    }
+    for step in steps {
+        match step {
+            Step::Wait(milliseconds) => {
+                trial.wait(*milliseconds);
+                model.wait(*milliseconds);
+            }
+            Step::Change => {
+                if let Some(network) = networks.next() {
+                    trial.apply(network);
+                    model.apply(network);
+                }
+            }
+            _ => {}
+        }
+        let network = trial.network.clone();
+        let Some((from, next)) = next(step, &network, &sent) else {
+            continue;
+        };
+        let expected = model.send(&from, &next.datagram);
+        let observed = trial.send(&from, &next.datagram, next.options);
+        prop_assert_eq!(&observed, &expected, "{} sends {:?}", from, next);
+        seen.insert(kind(&observed));
+        sent.push((from, next));
+    }
+    Ok(())
+}
+
+/// What random packets come to, all of which a run must have seen.
+const OUTCOMES: [&str; 12] = [
+    "local",
+    "malformed",
+    "no_route",
+    "no_such_destination",
+    "not_admitted",
+    "peering",
+    "security_group_egress",
+    "security_group_ingress",
+    "spoofed_address",
+    "too_big",
+    "fragment",
+    "flow_table_full",
+];
+
+fn kind(outcome: &Outcome) -> &'static str {
+    match &outcome.verdict {
+        Verdict::Local(_) => "local",
+        Verdict::Peering(_) => "peering",
+        Verdict::Drop(reason) => OUTCOMES
+            .into_iter()
+            .find(|name| *name == reason.to_string())
+            .unwrap_or("another"),
+    }
+}
+
+#[test]
+fn the_program_does_as_its_model() {
+    let cases = std::env::var("TOMBOLO_FUZZ_CASES");
+    let cases = cases.map_or(CASES, |cases| cases.parse().expect("a number of cases"));
+    trial(TABLE, |trial| {
+        let mut runner = TestRunner::new(Config {
+            cases,
+            failure_persistence: None,
+            ..Config::default()
+        });
+        let strategy = (network(), network(), vec(step(), 1..60));
+        let trial = RefCell::new((trial, BTreeSet::new()));
+        let ran = runner.run(&strategy, |(first, other, steps)| {
+            let second = changed(&first, other);
+            let (trial, seen) = &mut *trial.borrow_mut();
+            compare(trial, &first, &second, &steps, seen)
+        });
+        if let Err(error) = ran {
+            panic!("{error}");
+        }
+        // Agreement on what never happens says nothing.
+        assert_eq!(trial.into_inner().1, OUTCOMES.into());
+    });
+}

@@ -1,0 +1,238 @@
+//! The program tried on packets that are never sent (`BPF_PROG_TEST_RUN`), with the maps that the
+//! engine fills. Needs root.
+
+mod bytes;
+mod decisions;
+mod fuzz;
+mod run;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+
+use aya::Pod;
+use aya::maps::{HashMap, Map, MapData};
+use nix::net::if_::if_nametoindex;
+use nix::sched::{CloneFlags, unshare};
+use tombolo_domain::id::NetworkInterfaceId;
+
+use self::bytes::Told;
+use self::run::Ran;
+use super::datapath::DataPath;
+use super::flow_entries::{FlowEntry, FlowKey};
+use super::netlink::{Netlink, VethEnd};
+use super::wanted::Wanted;
+use super::{FlowTable, bpffs, interface, namespace};
+use crate::verdict::Verdict;
+use crate::verdict::model::{Datagram, Outcome};
+use crate::{DropReason, MAX_MTU, MacAddress, Network};
+
+/// The interface with that number.
+fn eni(number: usize) -> NetworkInterfaceId {
+    format!("eni-{number:017x}").parse().unwrap()
+}
+
+/// The Ethernet address of interface `number`.
+fn mac(number: usize) -> MacAddress {
+    MacAddress([2, 0, 0, 0, 0, number as u8])
+}
+
+/// How many interfaces a trial can have, numbered from 0.
+const LINKS: usize = 8;
+
+/// The data path of a network that is not connected to anything.
+struct Trial {
+    data_path: DataPath,
+    links: BTreeMap<NetworkInterfaceId, u32>,
+    network: Network,
+    flows: HashMap<MapData, FlowKey, FlowEntry>,
+    fragments: HashMap<MapData, [u8; 20], FragmentEntry>,
+}
+
+/// `struct fragment`, of which only the time matters here.
+#[derive(Debug, Clone, Copy)]
+#[repr(C)]
+struct FragmentEntry {
+    seen: u64,
+    said: [u8; 8],
+}
+
+// SAFETY: `repr(C)`, no implicit padding, and every bit pattern is a value.
+unsafe impl Pod for FragmentEntry {}
+
+/// Runs `work` with a new data path, in namespaces that go with it.
+fn trial(table: FlowTable, work: impl FnOnce(&mut Trial) + Send) {
+    namespace::on_own_thread(|| {
+        namespace::unshare_mounts()?;
+        unshare(CloneFlags::CLONE_NEWNET)?;
+        let directory = tempfile::tempdir()?;
+        let bpffs = directory.path().join("bpf");
+        bpffs::mount_on(&bpffs)?;
+        let mut trial = Trial::open(&bpffs, table);
+        work(&mut trial);
+        drop(trial);
+        bpffs::unmount(&bpffs)
+    })
+    .unwrap();
+}
+
+impl Trial {
+    fn open(bpffs: &std::path::Path, table: FlowTable) -> Trial {
+        let data_path = DataPath::open(bpffs, table).unwrap();
+        let links = (0..LINKS).map(eni).zip(make_links().unwrap()).collect();
+        let map = |name: &str| {
+            [&data_path.pins.build, &data_path.pins.flows]
+                .into_iter()
+                .find_map(|pins| MapData::from_pin(pins.join(name)).ok())
+                .map(|data| Map::from_map_data(data).unwrap())
+                .unwrap()
+        };
+        Trial {
+            flows: map("flows").try_into().unwrap(),
+            fragments: map("fragments").try_into().unwrap(),
+            data_path,
+            links,
+            network: Network::default(),
+        }
+    }
+
+    /// Fills the maps, in the order in which the engine does.
+    fn apply(&mut self, network: &Network) {
+        let mut wanted = Wanted::compile(network);
+        self.data_path.retain(None, &wanted).unwrap();
+        let mut links = self.links.clone();
+        links.retain(|id, _| network.interfaces.contains_key(id));
+        wanted.place(network, &links);
+        self.data_path.retain_interfaces(None, &wanted).unwrap();
+        self.data_path.extend(&wanted).unwrap();
+        self.network = network.clone();
+    }
+
+    /// Forgets every flow and fragment.
+    fn forget(&mut self) {
+        for key in keys(&self.flows) {
+            self.flows.remove(&key).unwrap();
+        }
+        for key in keys(&self.fragments) {
+            self.fragments.remove(&key).unwrap();
+        }
+        for link in self.links.values() {
+            for uses in [&mut self.data_path.flow_use, &mut self.data_path.flow_ended] {
+                if uses.map.get(link, 0).is_ok() {
+                    uses.map.insert(link, 0, 0).unwrap();
+                }
+            }
+        }
+    }
+
+    /// Lets time pass: everything remembered is so much older.
+    fn wait(&mut self, milliseconds: u64) {
+        let nanoseconds = milliseconds * 1_000_000;
+        for key in keys(&self.flows) {
+            let mut flow = self.flows.get(&key, 0).unwrap();
+            flow.last = flow.last.wrapping_sub(nanoseconds);
+            flow.reported = flow.reported.wrapping_sub(nanoseconds);
+            self.flows.insert(key, flow, 0).unwrap();
+        }
+        for key in keys(&self.fragments) {
+            let mut fragment = self.fragments.get(&key, 0).unwrap();
+            fragment.seen = fragment.seen.wrapping_sub(nanoseconds);
+            self.fragments.insert(key, fragment, 0).unwrap();
+        }
+    }
+
+    /// Runs the program on a frame that comes from an interface.
+    fn run(&self, from: &NetworkInterfaceId, frame: &[u8]) -> Ran {
+        self.run_in_segments(from, frame, 0)
+    }
+
+    /// The same, with a packet that is to be cut into segments with so many bytes each.
+    fn run_in_segments(&self, from: &NetworkInterfaceId, frame: &[u8], segment: u32) -> Ran {
+        let program = self.data_path.program.fd().unwrap();
+        run::test_run(program.as_fd(), frame, self.links[from], segment).unwrap()
+    }
+
+    /// What becomes of a datagram, by the counters and by the frame that comes out.
+    fn send(&self, from: &NetworkInterfaceId, datagram: &Datagram, options: usize) -> Outcome {
+        let interface = &self.network.interfaces[from];
+        let frame = bytes::frame(datagram, interface.mac, options);
+        self.observe(from, &frame, 0)
+    }
+
+    fn observe(&self, from: &NetworkInterfaceId, frame: &[u8], segment: u32) -> Outcome {
+        let before = self.data_path.counters().unwrap();
+        let ran = self.run_in_segments(from, frame, segment);
+        let after = self.data_path.counters().unwrap();
+
+        let reasons: Vec<DropReason> = DropReason::ALL
+            .into_iter()
+            .filter(|reason| after.dropped[reason] != before.dropped[reason])
+            .collect();
+        let local = after.forwarded_local != before.forwarded_local;
+        let peering = after.forwarded_peering != before.forwarded_peering;
+        match (reasons.as_slice(), local, peering) {
+            ([reason], false, false) => Outcome {
+                verdict: Verdict::Drop(*reason),
+                told: self.told(from, frame, &ran),
+            },
+            ([], _, _) if local != peering => {
+                assert_eq!(ran.verdict, run::REDIRECT);
+                let to = self.receiver(&ran.frame);
+                let mac = self.network.interfaces[&to].mac;
+                assert_eq!(
+                    ran.frame,
+                    bytes::readdressed(frame, mac),
+                    "changed on the way"
+                );
+                let verdict = if local {
+                    Verdict::Local
+                } else {
+                    Verdict::Peering
+                };
+                verdict(to).into()
+            }
+            counted => panic!("counted {counted:?}"),
+        }
+    }
+
+    /// The interface that a frame is addressed to.
+    fn receiver(&self, frame: &[u8]) -> NetworkInterfaceId {
+        let mut interfaces = self.network.interfaces.iter();
+        let to = interfaces.find(|(_, interface)| interface.mac.0 == frame[..6]);
+        to.map(|(id, _)| id.clone()).expect("no such interface")
+    }
+
+    /// What the sender of a dropped packet is told, if it is.
+    fn told(&self, from: &NetworkInterfaceId, frame: &[u8], ran: &Ran) -> Option<u16> {
+        if ran.verdict == run::SHOT {
+            return None;
+        }
+        assert_eq!(ran.verdict, run::REDIRECT);
+        let sender = &self.network.interfaces[from];
+        let Told { mtu, router, mac } = bytes::told(&ran.frame, frame);
+        assert_eq!(router, sender.subnet.router());
+        assert_eq!(mac, sender.mac.0);
+        Some(mtu)
+    }
+}
+
+fn keys<K: Pod, V: Pod>(map: &HashMap<MapData, K, V>) -> Vec<K> {
+    map.keys().map(Result::unwrap).collect()
+}
+
+/// Links to name packets' senders by: the kernel wants them to exist.
+fn make_links() -> io::Result<Vec<u32>> {
+    let mut netlink = Netlink::open()?;
+    let here = File::open(namespace::CURRENT)?;
+    let names: Vec<String> = (0..LINKS).map(|number| format!("v{number}")).collect();
+    for pair in names.chunks(2) {
+        let [near, far] = [&pair[0], &pair[1]].map(|name| VethEnd {
+            name,
+            mac: interface::ROUTER_MAC,
+        });
+        netlink.create_veth(near, far, here.as_fd(), MAX_MTU.into())?;
+    }
+    let indices = names.iter().map(|name| if_nametoindex(name.as_str()));
+    Ok(indices.collect::<Result<_, _>>()?)
+}
