@@ -2,8 +2,10 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{self, Poll};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -12,7 +14,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use http_body_util::BodyExt;
+use hyper::body::{Body as _, Bytes, Frame, SizeHint};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
@@ -296,12 +298,11 @@ impl Requests {
         requests.0.begun.fetch_add(1, Ordering::Relaxed);
         let answering = Answering(requests.0);
         let response = next.run(request).await;
-        // Until the whole reply is sent: one that is followed takes as long as things happen.
         response.map(|body| {
-            Body::new(body.map_frame(move |frame| {
-                let _ = &answering;
-                frame
-            }))
+            Body::new(Reply {
+                body,
+                _answering: answering,
+            })
         })
     }
 
@@ -329,5 +330,33 @@ struct Answering(Arc<Counts>);
 impl Drop for Answering {
     fn drop(&mut self) {
         self.0.answered.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// The body of a reply, which is being answered until the whole of it is sent: one that is followed
+/// takes as long as things happen. Its length stays known, so that nothing is sent in chunks which
+/// need not be.
+struct Reply {
+    body: Body,
+    _answering: Answering,
+}
+
+impl hyper::body::Body for Reply {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut task::Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
