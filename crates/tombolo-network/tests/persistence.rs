@@ -11,21 +11,14 @@
 mod common;
 
 use std::fs;
-use std::path::PathBuf;
 
 use aya::maps::lpm_trie::Key;
-use aya::maps::{HashMap, LpmTrie, Map, MapData};
-use aya::programs::SchedClassifier;
-use aya::programs::tc::TcAttachType;
-use common::machine::{Machine, link_of, wait_for, within};
+use aya::maps::{LpmTrie, Map, MapData};
+use common::machine::{Machine, link_of, within};
+use common::netlink::change_link;
 use common::{Build, two_vpcs};
-use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
-};
 use netlink_packet_route::RouteNetlinkMessage;
-use netlink_packet_route::link::{LinkAttribute, LinkMessage};
-use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
-use nix::mount::{MntFlags, umount2};
+use netlink_packet_route::link::LinkAttribute;
 use tombolo_network::DropReason;
 
 #[test]
@@ -55,16 +48,6 @@ fn what_changed_while_the_engine_was_away_is_made_up_for() {
     machine.assert_drops(&two, machine.network.address(1), DropReason::NoRoute);
 }
 
-#[test]
-fn a_deleted_veth_is_made_again() {
-    let machine = drifted(|machine| {
-        within(&machine.core(), || {
-            change_link(&link_of(2), RouteNetlinkMessage::DelLink)
-        });
-    });
-    assert_peered_again(&machine);
-}
-
 /// The alias is what the engine sets last, so a kill before that leaves a link without.
 #[test]
 fn a_half_made_interface_is_made_anew() {
@@ -80,49 +63,6 @@ fn a_half_made_interface_is_made_anew() {
 }
 
 #[test]
-fn a_namespace_whose_name_is_gone_is_made_again() {
-    let machine = drifted(|machine| {
-        let namespace = machine.namespace(&format!("{:017x}", 2));
-        umount2(&namespace, MntFlags::MNT_DETACH).unwrap();
-        fs::remove_file(namespace).unwrap();
-    });
-    assert_peered_again(&machine);
-}
-
-#[test]
-fn a_detached_program_is_attached_again() {
-    let machine = drifted(|machine| {
-        fs::remove_file(machine.directory().join("bpf/links").join(link_of(1))).unwrap();
-        let attached = || {
-            SchedClassifier::query_tcx(&link_of(1), TcAttachType::Ingress)
-                .unwrap()
-                .1
-                .len()
-        };
-        // The kernel detaches when it gets around to it.
-        wait_for("the program to be detached", || {
-            within(&machine.core(), attached) == 0
-        });
-    });
-    assert_peered_again(&machine);
-}
-
-#[test]
-fn deleted_map_entries_are_put_back() {
-    let machine = drifted(|machine| {
-        let mut interfaces: HashMap<_, u32, [u8; 48]> = map(machine, "interfaces");
-        let links: Vec<u32> = interfaces.keys().collect::<Result<_, _>>().unwrap();
-        assert_eq!(links.len(), 2);
-        interfaces.remove(&links[0]).unwrap();
-        let mut routes: LpmTrie<_, [u8; 8], [u32; 2]> = map(machine, "routes");
-        routes
-            .remove(&Key::new(32 + 16, [0, 0, 0, 1, 10, 2, 0, 0]))
-            .unwrap();
-    });
-    assert_peered_again(&machine);
-}
-
-#[test]
 fn a_stray_admission_is_taken_away() {
     let mut machine = Machine::running(two_vpcs().vpc(3, "10.3.0.0/16"));
     let mut admissions: LpmTrie<_, [u8; 12], u32> = map(&machine, "admissions");
@@ -130,17 +70,6 @@ fn a_stray_admission_is_taken_away() {
     admissions.insert(&stray, 1, 0).unwrap();
     assert_eq!(machine.reapply().changes, 1);
     assert_eq!(admissions.keys().count(), 0);
-    assert_eq!(machine.reapply().changes, 0);
-}
-
-#[test]
-fn the_core_gets_its_name_back() {
-    let mut machine = Machine::running(two_vpcs());
-    umount2(&machine.core(), MntFlags::MNT_DETACH).unwrap();
-    fs::remove_file(machine.core()).unwrap();
-    assert_eq!(machine.reapply().changes, 1);
-    machine.stop();
-    machine.start();
     assert_eq!(machine.reapply().changes, 0);
 }
 
@@ -160,7 +89,7 @@ fn an_earlier_builds_program_is_replaced_under_running_traffic() {
     machine.stop();
     // To the engine, whatever is not its own build is an earlier one.
     let earlier = machine.directory().join("bpf/build-0000000000000000");
-    fs::rename(build(&machine), &earlier).unwrap();
+    fs::rename(machine.build(), &earlier).unwrap();
     machine.start();
     machine.assert_delivers(&one, &two);
 
@@ -237,50 +166,8 @@ fn assert_peered_again(machine: &Machine) {
     machine.assert_delivers(&two, &one);
 }
 
-/// The directory of the engine's build on its BPF file system.
-fn build(machine: &Machine) -> PathBuf {
-    let mut builds = fs::read_dir(machine.directory().join("bpf"))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| {
-            path.file_name()
-                .unwrap()
-                .to_str()
-                .unwrap()
-                .starts_with("build-")
-        });
-    let build = builds.next().unwrap();
-    assert_eq!(builds.next(), None);
-    build
-}
-
 /// A map of the engine, opened behind its back.
 fn map<M: TryFrom<Map, Error: std::fmt::Debug>>(machine: &Machine, name: &str) -> M {
-    let data = MapData::from_pin(build(machine).join(name)).unwrap();
+    let data = MapData::from_pin(machine.build().join(name)).unwrap();
     M::try_from(Map::from_map_data(data).unwrap()).unwrap()
-}
-
-/// Sends a request about a link of the calling thread's namespace to the kernel.
-fn change_link(name: &str, request: impl FnOnce(LinkMessage) -> RouteNetlinkMessage) {
-    let mut link = LinkMessage::default();
-    link.header.index = nix::net::if_::if_nametoindex(name).unwrap();
-    let mut header = NetlinkHeader::default();
-    header.flags = NLM_F_REQUEST | NLM_F_ACK;
-    let mut message = NetlinkMessage::new(header, NetlinkPayload::from(request(link)));
-    message.finalize();
-    let mut bytes = vec![0; message.buffer_len()];
-    message.serialize(&mut bytes);
-
-    let mut socket = Socket::new(NETLINK_ROUTE).unwrap();
-    socket.bind_auto().unwrap();
-    socket.connect(&SocketAddr::new(0, 0)).unwrap();
-    socket.send(&bytes, 0).unwrap();
-    let (answer, _) = socket.recv_from_full().unwrap();
-    match NetlinkMessage::<RouteNetlinkMessage>::deserialize(&answer)
-        .unwrap()
-        .payload
-    {
-        NetlinkPayload::Error(error) => assert_eq!(error.code, None),
-        other => panic!("{other:?}"),
-    }
 }

@@ -30,19 +30,34 @@ pub(super) fn create(
     interface: &Interface,
 ) -> io::Result<u32> {
     let workload = File::open(namespace::path(namespace))?;
-    netlink.create_veth(
-        VethEnd {
+    let mut make = || {
+        let near = VethEnd {
             name: link,
             mac: ROUTER_MAC,
-        },
-        VethEnd {
+        };
+        let far = VethEnd {
             name: FAR_NAME,
             mac: interface.mac,
-        },
-        workload.as_fd(),
-        mtu(interface),
-    )?;
+        };
+        netlink.create_veth(near, far, workload.as_fd(), mtu(interface))
+    };
+    match make() {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            namespace::within(namespace, remove_leftover)?;
+            make()?;
+        }
+        made => made?,
+    }
     Ok(if_nametoindex(link)?)
+}
+
+/// Removes another end of the name from a workload's namespace: one whose near end is in a core
+/// namespace that is gone, and that the kernel has not got around to taking away.
+fn remove_leftover() -> io::Result<()> {
+    match if_nametoindex(FAR_NAME) {
+        Ok(index) => Netlink::open()?.delete_links(&[index]),
+        Err(_) => Ok(()),
+    }
 }
 
 /// Sets the near end up, and then the far one with its address and routes.

@@ -114,6 +114,17 @@ impl Machine {
         self.directory.path()
     }
 
+    /// The directory of the engine's build on its BPF file system.
+    pub fn build(&self) -> PathBuf {
+        let mut builds = std::fs::read_dir(self.directory().join("bpf"))
+            .unwrap()
+            .map(|entry| entry.unwrap())
+            .filter(|entry| entry.file_name().to_str().unwrap().starts_with("build-"));
+        let build = builds.next().unwrap().path();
+        assert!(builds.next().is_none());
+        build
+    }
+
     /// The name of a namespace of this engine.
     pub fn namespace(&self, rest: &str) -> PathBuf {
         Path::new("/run/netns").join(format!("tmb-{}-{rest}", self.config.name))

@@ -8,6 +8,7 @@
 
 pub mod frame;
 pub mod machine;
+pub mod netlink;
 
 use std::net::Ipv4Addr;
 
