@@ -2,13 +2,16 @@
 
 use std::net::Ipv4Addr;
 
-use tombolo_domain::trace::Packet;
+use tombolo_domain::trace::{Hop, Packet};
 
 use super::probe::Probed;
 use crate::admin::message::TracedPath;
 
 /// How soon what differs is found and put right.
 const REPAIRED: &str = "it is repaired within 15 s, see `tombolo repairs`";
+
+/// Why a packet may pass that, a moment before or after, should not.
+const CHANGING: &str = "something has just been changed, so trace it again";
 
 /// Whether the packet reaches its destination, and what to change if not.
 pub(super) struct Answer {
@@ -20,33 +23,22 @@ impl Answer {
     /// A packet that was really sent says more than what is stored: where the two contradict each
     /// other, both are told.
     pub(super) fn of(traced: &TracedPath, to: Ipv4Addr, packet: Packet, probed: &Probed) -> Self {
-        let Situation {
-            arrives,
-            blocked,
-            difference,
-        } = Situation::of(traced, probed);
         let way = format!("{} reaches {to} by {packet}", traced.source.id);
-        match (arrives, blocked, difference) {
+        let disagrees = traced.difference.as_ref();
+        let disagrees = disagrees
+            .map(|difference| format!("the data path disagrees: {difference}; {REPAIRED}"));
+        match (probed.reached(), traced.trace.blocked(), disagrees) {
             (Some(true), None, None) => yes(format!("{way}: {probed}.")),
-            (Some(true), None, Some(difference)) => yes(format!(
-                "{way}: {probed}. But the data path disagrees: {difference}; {REPAIRED}."
+            (Some(true), None, Some(disagrees)) => {
+                yes(format!("{way}: {probed}. But {disagrees}."))
+            }
+            (Some(true), Some(hop), disagrees) => yes(format!(
+                "{way}: {probed}. But it should not, since {}: {}.",
+                hop.finding,
+                disagrees.as_deref().unwrap_or(CHANGING)
             )),
-            (Some(true), Some(blocked), difference) => yes(format!(
-                "{way}: {probed}. But it should not: {blocked} {}",
-                match difference {
-                    Some(difference) =>
-                        format!("The data path disagrees: {difference}; {REPAIRED}."),
-                    None => "It is a change of this moment, or part of a flow: trace it again."
-                        .to_owned(),
-                }
-            )),
-            (_, Some(blocked), None) => no(blocked),
-            (_, Some(blocked), Some(difference)) => no(format!(
-                "{blocked} Besides, the data path disagrees: {difference}; {REPAIRED}."
-            )),
-            (_, None, Some(difference)) => no(format!(
-                "the data path disagrees: {difference}; {REPAIRED}."
-            )),
+            (_, Some(hop), disagrees) => no(blocked(hop, disagrees)),
+            (_, None, Some(disagrees)) => no(format!("{disagrees}.")),
             (Some(false), None, None) => no(format!(
                 "everything on the way lets {packet} through, but {probed}. Look inside the \
                  workload that has {to}: does it listen, and does a firewall of its own drop it?"
@@ -59,31 +51,17 @@ impl Answer {
     }
 }
 
-/// What the three looks came to.
-struct Situation {
-    /// Whether a real packet arrived, where one was sent.
-    arrives: Option<bool>,
-    /// What should stand in its way, and what to do about it.
-    blocked: Option<String>,
-    /// Where the data path decides otherwise.
-    difference: Option<String>,
-}
-
-impl Situation {
-    fn of(traced: &TracedPath, probed: &Probed) -> Self {
-        let blocked = traced.trace.blocked().map(|hop| {
-            let remedy = hop.remedy.as_ref();
-            let remedy = remedy
-                .map(|remedy| format!(" {remedy}"))
-                .unwrap_or_default();
-            format!("{}.{remedy}", hop.finding)
-        });
-        Situation {
-            arrives: probed.reached(),
-            blocked,
-            difference: traced.difference.clone(),
-        }
-    }
+/// What stands in the way and, last, what to do about it: often a command to be copied.
+fn blocked(hop: &Hop, disagrees: Option<String>) -> String {
+    let besides = disagrees
+        .map(|disagrees| format!(" (besides, {disagrees})"))
+        .unwrap_or_default();
+    let remedy = hop
+        .remedy
+        .as_ref()
+        .map(|remedy| format!(" {remedy}"))
+        .unwrap_or_default();
+    format!("{}{besides}.{remedy}", hop.finding)
 }
 
 fn unproven(probed: &Probed) -> String {

@@ -3,6 +3,7 @@
 mod answer;
 mod probe;
 
+use std::net::Ipv4Addr;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -51,8 +52,8 @@ fn packet(to: Target, protocol: Option<ProtocolName>) -> Result<Packet, &'static
         (None, None | Some(ProtocolName::Icmp)) => Ok(Packet::ECHO),
         (Some(port), None | Some(ProtocolName::Tcp)) => Ok(Packet::Tcp { port }),
         (Some(port), Some(ProtocolName::Udp)) => Ok(Packet::Udp { port }),
-        (Some(_), Some(ProtocolName::Icmp)) => Err("icmp has no ports: write --to ADDRESS\n"),
-        (None, Some(_)) => Err("tcp and udp go to a port: write --to ADDRESS:PORT\n"),
+        (Some(_), Some(ProtocolName::Icmp)) => Err("icmp has no ports: write --to ADDRESS"),
+        (None, Some(_)) => Err("tcp and udp go to a port: write --to ADDRESS:PORT"),
     }
 }
 
@@ -66,7 +67,7 @@ struct Report<'r> {
     /// Who sends.
     source: &'r InterfaceDescription,
     /// To which address.
-    to: std::net::Ipv4Addr,
+    to: Ipv4Addr,
     /// What.
     packet: Packet,
     /// The path, by what is stored.
@@ -156,7 +157,7 @@ async fn received(server: &AdminClient, traced: &TracedPath) -> Result<u64> {
 
 fn show(
     traced: &TracedPath,
-    to: std::net::Ipv4Addr,
+    to: Ipv4Addr,
     packet: Packet,
     probed: &Probed,
     answer: &Answer,
