@@ -40,7 +40,7 @@ pub(super) struct Machine {
     placed: BTreeMap<NetworkInterfaceId, u32>,
     /// The same, for those who read about flows.
     owners: Owners,
-    _flows: FlowThreads,
+    flows: FlowThreads,
     /// What an earlier engine left, until the first `apply` has dealt with it.
     found: Option<Found>,
     /// What was applied last.
@@ -81,7 +81,7 @@ impl Machine {
         let owners = Owners::default();
         Ok(Machine {
             held: Held::open(&data_path.pins)?,
-            _flows: FlowThreads::spawn(&data_path.pins, &owners, flows)?,
+            flows: FlowThreads::spawn(&data_path.pins, &owners, flows)?,
             attachments: Attachments::open(config.attachment, &bpffs)?,
             netlink,
             data_path,
@@ -146,9 +146,13 @@ impl Machine {
         applied.changes += self.remove_unwanted(&change, &kept)?;
 
         let made = self.make_missing(&change, &kept, applied);
+        let some_went = self.placed.keys().any(|id| !kept.contains_key(id));
         self.placed = kept.iter().chain(&made).map(owned).collect();
         let owners = self.placed.iter().map(|(id, link)| (*link, id.clone()));
         self.owners.set(owners.collect());
+        if some_went {
+            self.flows.sweep();
+        }
         wanted.place(&change.wanted, &made);
         applied.changes += self.data_path.extend(&wanted)?;
 

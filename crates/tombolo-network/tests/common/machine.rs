@@ -11,7 +11,10 @@ use nix::sched::{CloneFlags, setns};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tombolo_network::ebpf::{self, EbpfConfig, EbpfEngine};
-use tombolo_network::{Applied, Counters, DropReason, EngineError, Network, NetworkEngine};
+use tombolo_network::{
+    Applied, Counters, DropReason, EngineError, FlowEvent, FlowRecord, FlowRecords, Network,
+    NetworkEngine,
+};
 
 use super::{Build, eni};
 
@@ -101,6 +104,15 @@ impl Machine {
 
     pub fn counters(&self) -> Counters {
         self.runtime.block_on(self.engine().counters()).unwrap()
+    }
+
+    /// The next record of a flow.
+    pub fn next_record(&self, flows: &mut FlowRecords) -> FlowRecord {
+        let next = async { tokio::time::timeout(DEADLINE, flows.next()).await };
+        match self.runtime.block_on(next) {
+            Ok(Some(FlowEvent::Record(record))) => record,
+            other => panic!("no flow record but {other:?}"),
+        }
     }
 
     pub fn teardown(&mut self) -> Result<(), EngineError> {

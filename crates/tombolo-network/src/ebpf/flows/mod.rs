@@ -26,7 +26,7 @@ use crate::flow::FlowPublisher;
 #[derive(Debug)]
 pub(super) struct FlowThreads {
     _reader: UnixStream,
-    _sweeper: mpsc::Sender<()>,
+    sweeper: mpsc::Sender<()>,
 }
 
 impl FlowThreads {
@@ -40,13 +40,19 @@ impl FlowThreads {
         let sweeper = Sweeper::open(pins, owners.clone(), publisher.clone())?;
         let (stop_reader, stopped) =
             UnixStream::pair().doing(|| "making a pair of sockets".to_owned())?;
-        let (stop_sweeper, sweeper_stopped) = mpsc::channel();
+        let (wake_sweeper, woken) = mpsc::channel();
         spawn("tombolo-flows", move || reader.run(&stopped))?;
-        spawn("tombolo-sweeper", move || sweeper.run(&sweeper_stopped))?;
+        spawn("tombolo-sweeper", move || sweeper.run(&woken))?;
         Ok(FlowThreads {
             _reader: stop_reader,
-            _sweeper: stop_sweeper,
+            sweeper: wake_sweeper,
         })
+    }
+
+    /// Has the flow table swept now: interfaces are gone, and their flows with them.
+    pub(super) fn sweep(&self) {
+        // An error says that the thread is gone, which it has told.
+        let _ = self.sweeper.send(());
     }
 }
 

@@ -41,9 +41,9 @@ impl Sweeper {
         })
     }
 
-    /// Sweeps, again and again, until the sender of `stop` is gone.
-    pub(super) fn run(mut self, stop: &Receiver<()>) {
-        while stop.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
+    /// Sweeps, again and again and whenever it is woken, until the sender of `wake` is gone.
+    pub(super) fn run(self, wake: &Receiver<()>) {
+        while wake.recv_timeout(INTERVAL) != Err(RecvTimeoutError::Disconnected) {
             match self.sweep() {
                 Ok(0) => {}
                 Ok(swept) => tracing::debug!(swept, "removed flows that were over"),
@@ -55,7 +55,7 @@ impl Sweeper {
     }
 
     /// Removes what is over, and what an interface had that is gone; returns how much.
-    fn sweep(&mut self) -> Result<usize, EngineError> {
+    fn sweep(&self) -> Result<usize, EngineError> {
         let sweeping = || "reading the BPF map flows".to_owned();
         self.owners.age();
         let links = self.owners.links();
