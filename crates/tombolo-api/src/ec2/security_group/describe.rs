@@ -136,12 +136,12 @@ impl Permissions {
         ranges.map(|range| range.cidr_ip.clone()).collect()
     }
 
-    fn from_ports(&self) -> Vec<String> {
+    fn first_ports(&self) -> Vec<String> {
         let ports = self.all.iter().filter_map(|one| one.from_port);
         ports.map(|port| port.to_string()).collect()
     }
 
-    fn to_ports(&self) -> Vec<String> {
+    fn last_ports(&self) -> Vec<String> {
         let ports = self.all.iter().filter_map(|one| one.to_port);
         ports.map(|port| port.to_string()).collect()
     }
@@ -169,7 +169,7 @@ impl Filtered for GroupView {
     const FIELDS: &'static [Field<Self>] = &[
         ("description", |g| vec![g.description.clone()]),
         ("egress.ip-permission.cidr", |g| g.egress.cidrs()),
-        ("egress.ip-permission.from-port", |g| g.egress.from_ports()),
+        ("egress.ip-permission.from-port", |g| g.egress.first_ports()),
         ("egress.ip-permission.group-id", |g| g.egress.group_ids()),
         ("egress.ip-permission.group-name", |g| {
             g.egress.group_names.clone()
@@ -178,12 +178,12 @@ impl Filtered for GroupView {
         ("egress.ip-permission.ipv6-cidr", |_| Vec::new()),
         ("egress.ip-permission.prefix-list-id", |_| Vec::new()),
         ("egress.ip-permission.protocol", |g| g.egress.protocols()),
-        ("egress.ip-permission.to-port", |g| g.egress.to_ports()),
+        ("egress.ip-permission.to-port", |g| g.egress.last_ports()),
         ("egress.ip-permission.user-id", |g| g.egress.user_ids()),
         ("group-id", |g| vec![g.group_id.to_string()]),
         ("group-name", |g| vec![g.group_name.clone()]),
         ("ip-permission.cidr", |g| g.ingress.cidrs()),
-        ("ip-permission.from-port", |g| g.ingress.from_ports()),
+        ("ip-permission.from-port", |g| g.ingress.first_ports()),
         ("ip-permission.group-id", |g| g.ingress.group_ids()),
         ("ip-permission.group-name", |g| {
             g.ingress.group_names.clone()
@@ -191,7 +191,7 @@ impl Filtered for GroupView {
         ("ip-permission.ipv6-cidr", |_| Vec::new()),
         ("ip-permission.prefix-list-id", |_| Vec::new()),
         ("ip-permission.protocol", |g| g.ingress.protocols()),
-        ("ip-permission.to-port", |g| g.ingress.to_ports()),
+        ("ip-permission.to-port", |g| g.ingress.last_ports()),
         ("ip-permission.user-id", |g| g.ingress.user_ids()),
         ("owner-id", |g| vec![g.owner_id.to_string()]),
         ("vpc-id", |g| vec![g.vpc_id.to_string()]),

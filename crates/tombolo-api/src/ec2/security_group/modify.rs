@@ -47,31 +47,33 @@ struct Wanted {
 
 impl Wanted {
     fn parse(self) -> Result<Permission, ApiError> {
-        let protocol = self.protocol.parse()?;
-        permission::refuse_others(self.cidr_ipv6.is_some(), self.prefix_list_id.is_some())?;
-        let source = match (
-            self.cidr_ipv4.as_deref(),
-            self.referenced_group_id.as_deref(),
-        ) {
-            (Some(cidr), None) => Source::Cidr(permission::address_range(Some(cidr))?),
-            (None, Some(group)) => Source::Group(GroupReference::parse(None, group, None, None)?),
-            (None, None) => {
-                return Err(ApiError::new(
-                    ErrorKind::MissingParameter,
-                    "A rule names neither addresses nor a security group. Give it CidrIpv4 or \
-                     ReferencedGroupId.",
-                ));
-            }
-            (Some(_), Some(_)) => {
-                return Err(ApiError::new(
-                    ErrorKind::InvalidParameterCombination,
-                    "A rule names addresses and a security group. Give it CidrIpv4 or \
-                     ReferencedGroupId, not both.",
-                ));
-            }
-        };
+        let group = self.referenced_group_id.as_deref();
+        let group = group.map(|id| GroupReference::parse(None, id, None, None));
+        let cidr = self.cidr_ipv4.as_deref();
+        let cidr = cidr.map(|cidr| permission::address_range(Some(cidr)));
+        let sources = [
+            cidr.transpose()?.map(Source::Cidr),
+            group.transpose()?.map(Source::Group),
+            self.cidr_ipv6.map(Source::Ipv6),
+            self.prefix_list_id.map(Source::PrefixList),
+        ];
+        let mut sources = sources.into_iter().flatten();
+        let source = sources.next().ok_or_else(|| {
+            ApiError::new(
+                ErrorKind::MissingParameter,
+                "A rule names neither addresses nor a security group. Give it CidrIpv4 or \
+                 ReferencedGroupId.",
+            )
+        })?;
+        if sources.next().is_some() {
+            return Err(ApiError::new(
+                ErrorKind::InvalidParameterCombination,
+                "A rule names more than one source or destination. Give it CidrIpv4 or \
+                 ReferencedGroupId, not both.",
+            ));
+        }
         Ok(Permission {
-            protocol,
+            protocol: self.protocol.parse()?,
             source,
             description: wording::rule_description(self.description)?,
         })

@@ -6,7 +6,6 @@ use std::fmt;
 
 use ipnet::Ipv4Net;
 use serde::Deserialize;
-use serde_json::Value;
 use tombolo_domain::cidr;
 use tombolo_domain::id::AccountId;
 use tombolo_domain::vpc::{Protocol, RuleDirection, SecurityGroupRule};
@@ -56,9 +55,9 @@ pub(super) struct IpPermission {
     #[serde(default)]
     user_id_group_pairs: Vec<UserIdGroupPair>,
     #[serde(default)]
-    ipv6_ranges: Vec<Value>,
+    ipv6_ranges: Vec<Ipv6Range>,
     #[serde(default)]
-    prefix_list_ids: Vec<Value>,
+    prefix_list_ids: Vec<PrefixList>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -66,6 +65,18 @@ pub(super) struct IpPermission {
 struct IpRange {
     cidr_ip: Option<String>,
     description: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Ipv6Range {
+    cidr_ipv6: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct PrefixList {
+    prefix_list_id: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -83,32 +94,43 @@ impl IpPermission {
     /// Adds its rules to `parsed`.
     fn parse(self, parsed: &mut Vec<Permission>) -> Result<(), ApiError> {
         let protocol = self.protocol.parse()?;
-        refuse_others(
-            !self.ipv6_ranges.is_empty(),
-            !self.prefix_list_ids.is_empty(),
-        )?;
-        if self.ip_ranges.is_empty() && self.user_id_group_pairs.is_empty() {
+        let sources = self.sources()?;
+        if sources.is_empty() {
             return Err(ApiError::new(
                 ErrorKind::InvalidPermissionMalformed,
                 "A permission names neither addresses nor a security group. Give it IpRanges or \
                  UserIdGroupPairs.",
             ));
         }
-        for range in self.ip_ranges {
+        for (source, description) in sources {
             parsed.push(Permission {
                 protocol,
-                source: Source::Cidr(address_range(range.cidr_ip.as_deref())?),
-                description: wording::rule_description(range.description)?,
-            });
-        }
-        for pair in self.user_id_group_pairs {
-            parsed.push(Permission {
-                protocol,
-                source: Source::Group(pair.group()?),
-                description: wording::rule_description(pair.description)?,
+                source,
+                description: wording::rule_description(description)?,
             });
         }
         Ok(())
+    }
+
+    /// Each source with what is said about it.
+    fn sources(self) -> Result<Vec<(Source, Option<String>)>, ApiError> {
+        let mut sources = Vec::new();
+        for range in self.ip_ranges {
+            let cidr = address_range(range.cidr_ip.as_deref())?;
+            sources.push((Source::Cidr(cidr), range.description));
+        }
+        for pair in self.user_id_group_pairs {
+            sources.push((Source::Group(pair.group()?), pair.description));
+        }
+        for Ipv6Range { cidr_ipv6: cidr } in self.ipv6_ranges {
+            let cidr = cidr.ok_or_else(|| ApiError::missing_parameter("cidrIpv6"))?;
+            sources.push((Source::Ipv6(cidr), None));
+        }
+        for PrefixList { prefix_list_id: id } in self.prefix_list_ids {
+            let id = id.ok_or_else(|| ApiError::missing_parameter("prefixListId"))?;
+            sources.push((Source::PrefixList(id), None));
+        }
+        Ok(sources)
     }
 }
 
@@ -131,21 +153,6 @@ impl UserIdGroupPair {
             )),
         }
     }
-}
-
-/// Refuses the sources that Tombolo does not have.
-pub(super) fn refuse_others(ipv6: bool, prefix_list: bool) -> Result<(), ApiError> {
-    if ipv6 {
-        return Err(unsupported(
-            "IPv6 ranges are not supported: Tombolo's networks carry no IPv6. Leave them out.",
-        ));
-    }
-    if prefix_list {
-        return Err(unsupported(
-            "Prefix lists are not supported: Tombolo has none. Use IPv4 ranges.",
-        ));
-    }
-    Ok(())
 }
 
 /// The addresses of a rule. Host bits are cleared, as EC2 documents it for rules too.
@@ -238,7 +245,7 @@ pub(super) fn parse_all(all: Vec<IpPermission>) -> Result<Vec<Permission>, ApiEr
     }
     let mut seen = BTreeSet::new();
     for permission in &parsed {
-        let key = (permission.protocol, permission.source.key());
+        let key = (permission.protocol, permission.source.to_string());
         if !seen.insert(key) {
             return Err(invalid(
                 "The same permission must not appear multiple times",

@@ -12,14 +12,22 @@ use tombolo_store::typed::Transaction;
 
 use super::peering::ActivePeerings;
 use crate::ec2::id::{self, ResourceId};
-use crate::ec2::refuse::invalid_value;
+use crate::ec2::refuse::{invalid_value, unsupported};
 use crate::error::ApiError;
+use crate::operation::text::shorten;
 
-/// Addresses or a group.
+/// What a rule lets through, by where it comes from or goes to.
 #[derive(Debug)]
 pub(super) enum Source {
+    /// IPv4 addresses.
     Cidr(Ipv4Net),
+    /// A group.
     Group(GroupReference),
+    /// IPv6 addresses, which no rule of Tombolo's names. They are told apart because tools take
+    /// such a rule away from every new group, and expect to be told that it is not there.
+    Ipv6(String),
+    /// A prefix list, which Tombolo does not have.
+    PrefixList(String),
 }
 
 /// A group, and what else the request says about it.
@@ -88,21 +96,15 @@ impl Source {
             _ => false,
         }
     }
-
-    /// Equal for what is the same source.
-    pub(super) fn key(&self) -> (Option<Ipv4Net>, Option<&SecurityGroupId>) {
-        match self {
-            Source::Cidr(cidr) => (Some(*cidr), None),
-            Source::Group(reference) => (None, Some(&reference.group)),
-        }
-    }
 }
 
+/// One text for one source.
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Source::Cidr(cidr) => cidr.fmt(f),
             Source::Group(reference) => reference.group.fmt(f),
+            Source::Ipv6(text) | Source::PrefixList(text) => shorten(text).fmt(f),
         }
     }
 }
@@ -127,7 +129,7 @@ impl<'g> Finder<'g> {
     ///
     /// # Errors
     /// [`NotFound`](crate::error::ErrorKind::NotFound) for a group that is in neither place, in the
-    /// same words whether or not it is somewhere.
+    /// same words whether or not it is somewhere; and what Tombolo has no rules for.
     pub(super) async fn find(
         &mut self,
         tx: &mut Transaction,
@@ -136,6 +138,17 @@ impl<'g> Finder<'g> {
         let wanted = match source {
             Source::Cidr(cidr) => return Ok(Peer::Cidr(*cidr)),
             Source::Group(wanted) => wanted,
+            Source::Ipv6(_) => {
+                return Err(unsupported(
+                    "IPv6 ranges are not supported: Tombolo's networks carry no IPv6. Leave them \
+                     out.",
+                ));
+            }
+            Source::PrefixList(_) => {
+                return Err(unsupported(
+                    "Prefix lists are not supported: Tombolo has none. Use IPv4 ranges.",
+                ));
+            }
         };
         if self.is_in_vpc(tx, wanted).await? {
             return Ok(Peer::Group(wanted.group.clone()));

@@ -11,7 +11,7 @@ use tombolo_store::typed::Committed;
 use super::resources::filter;
 use crate::account::Account;
 use crate::document::text;
-use crate::server::{HOME, Server};
+use crate::server::{BACKEND, HOME, Server};
 
 impl Account<'_> {
     pub(crate) async fn group(&self, vpc: &str, name: &str) -> String {
@@ -46,6 +46,15 @@ impl Account<'_> {
         self.filtered("DescribeSecurityGroupRules", "SecurityGroupRules", filters)
             .await
     }
+}
+
+/// A server with a group `web` of the backend's.
+pub(crate) async fn with_group() -> (Server, String) {
+    let server = Server::new();
+    let backend = server.ec2(BACKEND);
+    let vpc = backend.vpc("10.0.0.0/16").await;
+    let group = backend.group(&vpc, "web").await;
+    (server, group)
 }
 
 /// A permission for TCP to one port from a block.
@@ -99,9 +108,7 @@ impl Server {
         tx.put(&connection).unwrap();
         assert_eq!(tx.commit().await.unwrap(), Committed::Yes);
     }
-}
 
-impl Server {
     /// Does as the network reconciler does for a connection with the fleet that has `cidr`: lets it
     /// in through the VPC's default group. Gives the connection's id.
     pub(crate) async fn admit(
@@ -145,9 +152,7 @@ impl Server {
         }
         assert_eq!(tx.commit().await.unwrap(), Committed::Yes);
     }
-}
 
-impl Server {
     /// The default group of a fleet's hidden VPC, of which nobody is told.
     pub(crate) async fn hidden_group(&self, owner: &Account<'_>) -> String {
         let mut tx = self.transaction();

@@ -20,6 +20,8 @@ mod reach;
 mod resources;
 mod route_tables;
 mod routes;
+mod security_group_rule_changes;
+mod security_group_rule_refusals;
 mod security_group_rules;
 mod security_groups;
 mod selection;
