@@ -3,11 +3,9 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{self, Poll};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -16,7 +14,6 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use bytes::Bytes;
 use hyper::body::{Body as _, Bytes, Frame, SizeHint};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -359,33 +356,6 @@ impl hyper::body::Body for Reply {
         self.body.is_end_stream()
     }
 
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-/// A reply's body, which is being answered with until it is dropped.
-struct BeingSent {
-    body: Body,
-    _answering: Answering,
-}
-
-impl HttpBody for BeingSent {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    /// Exact where the reply's is: its length then goes into its head.
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
     }
