@@ -4,7 +4,7 @@
 //!
 //! | state | the requester sees it for | the accepter sees it for |
 //! | --- | --- | --- |
-//! | `failed` | 2 hours | never |
+//! | `failed` | 2 hours | never, or 2 hours if it had accepted it |
 //! | `expired` | 2 days | 2 days |
 //! | `rejected` | 2 days | 2 hours |
 //! | `deleted` | 2 hours if it deleted it, else 2 days | the same |
@@ -30,7 +30,9 @@ impl Connection {
             state if !state.is_over() => return None,
             State::Expired => TWO_DAYS,
             _ if self.fleet.is_some() || is_one_accounts => TWO_HOURS,
-            State::Failed { .. } if viewer != requester => SignedDuration::ZERO,
+            State::Failed { .. } if viewer != requester && !self.has_consent() => {
+                SignedDuration::ZERO
+            }
             State::Rejected { .. } if viewer == requester => TWO_DAYS,
             State::Deleted { by } if *by != viewer => TWO_DAYS,
             _ => TWO_HOURS,

@@ -10,17 +10,20 @@ use tombolo_domain::peering::{
 use tombolo_domain::vpc::{CidrAssociation, Vpc, VpcAttributes, VpcNumber};
 
 /// Every step that is allowed, in the API's words. Nothing follows the states in [`OVER`].
-const ALLOWED: [(&str, &str, &str); 13] = [
+const ALLOWED: [(&str, &str, &str); 16] = [
     ("initiating-request", "deliver", "pending-acceptance"),
     ("initiating-request", "expire", "expired"),
     ("initiating-request", "fail", "failed"),
+    ("initiating-request", "no room", "failed"),
     ("initiating-request", "delete", "deleting"),
     ("pending-acceptance", "accept", "provisioning"),
     ("pending-acceptance", "reject", "rejected"),
     ("pending-acceptance", "expire", "expired"),
     ("pending-acceptance", "fail", "failed"),
+    ("pending-acceptance", "no room", "failed"),
     ("pending-acceptance", "delete", "deleting"),
     ("provisioning", "provisioned", "active"),
+    ("provisioning", "no room", "failed"),
     ("provisioning", "delete", "deleting"),
     ("active", "delete", "deleting"),
     ("deleting", "removed", "deleted"),
@@ -90,6 +93,7 @@ fn name(step: &Step) -> &'static str {
         Step::Reject(_) => "reject",
         Step::Expire => "expire",
         Step::Provisioned => "provisioned",
+        Step::Fail(FailureReason::NoRoom { .. }) => "no room",
         Step::Fail(_) => "fail",
         Step::Delete(_) => "delete",
         Step::Removed => "removed",
@@ -105,6 +109,7 @@ fn steps() -> impl Strategy<Value = Vec<(Step, i64)>> {
         1 => Just(Step::Expire),
         1 => Just(Step::Fail(FailureReason::VpcDeleted)),
         1 => Just(Step::Fail(FailureReason::ConsentWithdrawn)),
+        1 => Just(Step::Fail(FailureReason::NoRoom { table: "routes".to_owned(), capacity: 1 })),
         1 => Just(Step::Delete(studio())),
         2 => Just(Step::Removed),
     ];
@@ -176,6 +181,7 @@ proptest! {
         let expected = match (&connection.state, of_fleet, within_one_account) {
             (State::Expired, _, _) => hours(48, 48),
             (state, true, _) | (state, _, true) if state.is_over() => hours(2, 2),
+            (State::Failed { .. }, _, _) if connection.has_consent() => hours(2, 2),
             (State::Failed { .. }, _, _) => hours(2, 0),
             (State::Rejected { .. }, _, _) => hours(48, 2),
             (State::Deleted { by }, _, _) if *by == studio() => hours(2, 48),

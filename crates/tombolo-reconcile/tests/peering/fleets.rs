@@ -1,21 +1,17 @@
-//! What becomes of peering connections, through the store and the network engine alone.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test that fails is meant to panic"
-)]
-
-mod support;
+//! Connections that fleets ask for.
 
 use std::time::Duration;
 
-use support::{World, net};
 use tombolo_domain::fleet::{Compute, FleetStatus};
-use tombolo_domain::id::SecurityGroupRuleId;
+use tombolo_domain::id::{SecurityGroupRuleId, VpcCidrAssociationId};
 use tombolo_domain::peering::{State, Step, VALIDITY};
-use tombolo_domain::vpc::{Peer, Protocol, Route, RouteTarget, RuleDirection, SecurityGroupRule};
+use tombolo_domain::vpc::{
+    CidrAssociation, Peer, Protocol, Route, RouteTarget, RuleDirection, SecurityGroupRule,
+};
 use tombolo_network::{Packet, Transport, Verdict};
 use tombolo_store::keys::{self, Stored};
+
+use crate::world::{World, net};
 
 #[tokio::test]
 async fn a_request_becomes_active_and_packets_may_pass_both_ways() {
@@ -400,5 +396,31 @@ fn datagram(source: std::net::Ipv4Addr, destination: std::net::Ipv4Addr) -> Pack
             source_port: 4000,
             destination_port: 4000,
         },
+    }
+}
+
+#[tokio::test]
+async fn a_fleet_is_joined_to_every_block_of_the_vpc_and_refused_for_any() {
+    let world = World::new();
+    let (fleet, fleet_vpc) = world.fleet("100.64.0.0/24", FleetStatus::Active).await;
+    let (other, other_vpc) = world.fleet("10.1.3.0/24", FleetStatus::Active).await;
+    let mut peer = world.vpc(&world.backend, "10.0.0.0/16", None).await;
+    peer.secondary_cidrs.push(CidrAssociation {
+        id: VpcCidrAssociationId::generate(&*world.context.ids),
+        cidr: net("10.1.0.0/16"),
+    });
+    world.write(async |tx| tx.put(&peer).unwrap()).await;
+    let _reconcilers = world.start();
+
+    let connection = world.request(&fleet, &fleet_vpc, &peer).await;
+    let connection = world.reaches(&connection, "active").await;
+    assert_eq!(world.made_in(&fleet_vpc, &connection.id).await, (2, 2));
+    assert_eq!(world.made_in(&peer, &connection.id).await, (1, 1));
+
+    let refused = world.request(&other, &other_vpc, &peer).await;
+    world.reaches(&refused, "failed").await;
+    let (_, message) = world.events(&other).await.remove(0);
+    for named in ["10.1.3.0/24", "10.1.0.0/16"] {
+        assert!(message.contains(named), "{message:?} names {named}");
     }
 }

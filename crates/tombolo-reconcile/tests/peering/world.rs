@@ -13,18 +13,18 @@ use tombolo_domain::fleet::{
 };
 use tombolo_domain::id::{
     AccountId, BuildId, FleetId, IdSource, NetworkInterfaceId, RouteTableAssociationId,
-    RouteTableId, SubnetId, VpcId, VpcPeeringConnectionId,
+    RouteTableId, SecurityGroupRuleId, SubnetId, VpcId, VpcPeeringConnectionId,
 };
-use tombolo_domain::peering::{Authorization, Connection, End};
+use tombolo_domain::peering::{Authorization, Connection, End, Step};
 use tombolo_domain::time::Clock;
 use tombolo_domain::vpc::{
-    Attachment, MacAddress, NetworkInterface, Route, RouteTable, SecurityGroup, Subnet, Vpc,
-    VpcAttributes, VpcNumber,
+    Attachment, MacAddress, NetworkInterface, Peer, Protocol, Route, RouteTable, RouteTarget,
+    RuleDirection, SecurityGroup, SecurityGroupRule, Subnet, Vpc, VpcAttributes, VpcNumber,
 };
 use tombolo_domain::{Scope, Timestamp};
-use tombolo_network::SimulatedEngine;
+use tombolo_network::{Packet, SimulatedEngine, Transport, Verdict};
 use tombolo_reconcile::{Context, Reconcilers};
-use tombolo_store::keys::{self, ConnectionAt, Key, Stored};
+use tombolo_store::keys::{self, Key, Stored};
 use tombolo_store::typed::{Committed, Transaction};
 use tombolo_store::{MemoryStore, Revision};
 
@@ -186,13 +186,17 @@ impl World {
         vpc
     }
 
-    /// An interface with a workload, at the first address of the VPC.
+    /// An interface with a workload, at the first address of the VPC, in its default group.
     pub(crate) async fn interface(&self, vpc: &Vpc) -> NetworkInterface {
         let mut tx = Transaction::new(self.context.store.clone());
         let subnets = tx.peek(&keys::subnets(&vpc.scope)).await.unwrap();
         let subnet = subnets
             .into_iter()
             .find(|subnet| subnet.vpc == vpc.id)
+            .unwrap();
+        let groups = tx
+            .peek(&keys::security_groups_of(&vpc.scope, &vpc.id))
+            .await
             .unwrap();
         let address = tombolo_domain::cidr::usable_addresses(vpc.cidr)
             .next()
@@ -207,7 +211,7 @@ impl World {
             mac: MacAddress::for_address(address),
             description: String::new(),
             mtu: None,
-            groups: Vec::new(),
+            groups: groups.into_iter().map(|group| group.id).collect(),
             attachment: Some(Attachment::Program {
                 pid,
                 start_time: tombolo_fleet::start_ticks(pid).unwrap(),
@@ -290,14 +294,79 @@ impl World {
     }
 
     pub(crate) async fn put_connection(&self, connection: &Connection) {
-        let peer = &connection.accepter;
-        let at = ConnectionAt::of(connection);
+        self.write(async |tx| tx.put_delivered(connection).unwrap())
+            .await;
+    }
+
+    /// What EC2's CreateVpcPeeringConnection writes.
+    pub(crate) async fn ask(&self, own: &Vpc, peer: &Vpc) -> Connection {
+        let named = (peer.scope.account, peer.id.clone());
+        let now = self.context.clock.now();
+        let connection = Connection::request_between(own, named, now, &*self.context.ids);
+        self.write(async |tx| tx.put(&connection).unwrap()).await;
+        connection
+    }
+
+    /// Takes a step that an operation takes.
+    pub(crate) async fn take(&self, connection: &Connection, step: Step) {
+        let now = self.context.clock.now();
         self.write(async |tx| {
-            tx.put(connection).unwrap();
-            let key = keys::peering(&connection.region, peer.account, &peer.vpc, &connection.id);
-            tx.put_at(&key, &at).unwrap();
+            let mut connection = tx.get(&connection.key()).await.unwrap().unwrap();
+            connection.take(step.clone(), now).unwrap();
+            tx.put(&connection).unwrap();
         })
         .await;
+    }
+
+    /// What an owner writes to reach `there` through a connection: a route in every table of its
+    /// VPC, and a rule in every group.
+    pub(crate) async fn join_by_hand(&self, here: &Vpc, there: Ipv4Net, connection: &Connection) {
+        let Vpc { scope, id, .. } = here;
+        self.write(async |tx| {
+            for mut table in tx.list(&keys::route_tables_of(scope, id)).await.unwrap() {
+                table.routes.push(Route {
+                    destination: there,
+                    target: RouteTarget::Peering(connection.id.clone()),
+                    made_by: None,
+                });
+                tx.put(&table).unwrap();
+            }
+            for mut group in tx.list(&keys::security_groups_of(scope, id)).await.unwrap() {
+                group.rules.push(SecurityGroupRule {
+                    id: SecurityGroupRuleId::generate(&*self.context.ids),
+                    direction: RuleDirection::Ingress,
+                    protocol: Protocol::All,
+                    peer: Peer::Cidr(there),
+                    description: None,
+                    made_by: None,
+                });
+                tx.put(&group).unwrap();
+            }
+        })
+        .await;
+    }
+
+    /// What the data path does with a datagram between two workloads.
+    pub(crate) fn verdict(&self, from: &NetworkInterface, to: &NetworkInterface) -> Verdict {
+        let packet = Packet {
+            source: from.address,
+            destination: to.address,
+            transport: Transport::Udp {
+                source_port: 4000,
+                destination_port: 4000,
+            },
+        };
+        self.engine.verdict(&from.id, &packet)
+    }
+
+    /// Waits until the data path is as it should be. The engine tells nobody when it is.
+    pub(crate) async fn eventually_in_force(&self, is_so: impl Fn() -> bool) {
+        let look = async {
+            while !is_so() {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(DEADLINE, look).await.expect("the data path is so");
     }
 
     /// Waits until the connection is in the state with this code.
