@@ -56,7 +56,15 @@ fn no_request_is_an_error_of_the_servers_own() {
         let interface = backend.interface(&subnet).await;
         let input = json!({"Resources": [vpc], "Tags": [{"Key": "stage", "Value": "a"}]});
         backend.call("CreateTags", input).await;
+        let spare = backend.route_table(&vpc).await;
+        let block = backend.add_block(&vpc, "10.1.0.0/24").await;
+        let peer = backend.vpc("10.2.0.0/16").await;
+        let peering = server.peer((BACKEND, &vpc), (BACKEND, &peer)).await;
         vec![
+            spare,
+            block,
+            peering.id.to_string(),
+            text(&table["Associations"][0]["RouteTableAssociationId"]),
             vpc,
             subnet,
             text(&interface["NetworkInterfaceId"]),

@@ -52,6 +52,54 @@ async fn vpcs_made_at_once_are_all_made_on_disk() {
     create_vpcs_at_once(server, store).await;
 }
 
+/// A subnet uses one route table, however many are asked for at once.
+#[tokio::test]
+async fn a_subnet_is_associated_once() {
+    let server = Arc::new(Server::over(|store| Meddled::new(store, Slow)));
+    let backend = server.ec2(BACKEND);
+    let vpc = backend.vpc("10.0.0.0/16").await;
+    let subnet = backend.subnet(&vpc, "10.0.0.0/24").await;
+    let mut tasks = JoinSet::new();
+    for _ in 0..20 {
+        let table = backend.route_table(&vpc).await;
+        let (server, input) = (
+            server.clone(),
+            json!({"RouteTableId": table, "SubnetId": subnet}),
+        );
+        tasks.spawn(async move {
+            let backend = server.ec2(BACKEND);
+            backend.attempt("AssociateRouteTable", input).await
+        });
+    }
+    let outcomes = tasks.join_all().await;
+    let refused = |outcome: &&Option<ErrorKind>| **outcome == Some(ErrorKind::AlreadyAssociated);
+    assert_eq!(outcomes.iter().filter(refused).count(), 19);
+    assert_eq!(outcomes.iter().filter(|one| one.is_none()).count(), 1);
+}
+
+/// A local route is in every table, also in those that are made at the same moment.
+#[tokio::test]
+async fn tables_made_while_a_block_is_added_have_its_local_route() {
+    let server = Arc::new(Server::over(|store| Meddled::new(store, Slow)));
+    let backend = server.ec2(BACKEND);
+    let vpc = backend.vpc("10.0.0.0/16").await;
+    let mut tasks = JoinSet::new();
+    for n in 1..=4 {
+        let (server, vpc) = (server.clone(), vpc.clone());
+        tasks.spawn(async move {
+            let backend = server.ec2(BACKEND);
+            backend.route_table(&vpc).await;
+            backend.add_block(&vpc, &format!("10.{n}.0.0/16")).await;
+        });
+    }
+    tasks.join_all().await;
+    let tables = backend.all("DescribeRouteTables", "RouteTables").await;
+    let routes = tables
+        .iter()
+        .map(|table| table["Routes"].as_array().unwrap().len());
+    assert_eq!(routes.collect::<Vec<_>>(), [5; 5]);
+}
+
 #[tokio::test]
 async fn a_number_is_not_given_again_after_a_restart() {
     let store = Arc::new(MemoryStore::new());

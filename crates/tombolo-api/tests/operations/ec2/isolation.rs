@@ -2,7 +2,7 @@
 //! as what never was.
 
 use serde_json::{Value, json};
-use tombolo_domain::id::InstanceId;
+use tombolo_domain::id::{InstanceId, VpcCidrAssociationId};
 use tombolo_domain::vpc::Attachment;
 use tombolo_store::keys;
 use tombolo_store::typed::Committed;
@@ -30,6 +30,24 @@ fn by_id(ids: &Ids) -> Vec<(&'static str, Value, &'static str, String)> {
         "InvalidRouteTableID.NotFound",
         format!("The routeTable ID '{}' does not exist", ids.table),
     );
+    let association = (
+        "InvalidAssociationID.NotFound",
+        format!("The association ID '{}' does not exist", ids.association),
+    );
+    let block = (
+        "InvalidVpcCidrBlockAssociationID.NotFound",
+        format!(
+            "The vpc CIDR block association ID '{}' does not exist",
+            ids.block
+        ),
+    );
+    let route = |table: &str| {
+        json!({
+            "RouteTableId": table,
+            "DestinationCidrBlock": "10.9.0.0/16",
+            "VpcPeeringConnectionId": "pcx-00000000000000000",
+        })
+    };
     let group = (
         "InvalidGroup.NotFound",
         format!("The security group '{}' does not exist", ids.group),
@@ -46,6 +64,59 @@ fn by_id(ids: &Ids) -> Vec<(&'static str, Value, &'static str, String)> {
     let cases = [
         ("DescribeVpcs", json!({"VpcIds": [ids.vpc]}), &vpc),
         ("DeleteVpc", json!({"VpcId": ids.vpc}), &vpc),
+        (
+            "ModifyVpcAttribute",
+            json!({"VpcId": ids.vpc, "EnableDnsSupport": {"Value": true}}),
+            &vpc,
+        ),
+        (
+            "DescribeVpcAttribute",
+            json!({"VpcId": ids.vpc, "Attribute": "enableDnsSupport"}),
+            &vpc,
+        ),
+        (
+            "AssociateVpcCidrBlock",
+            json!({"VpcId": ids.vpc, "CidrBlock": "10.9.0.0/16"}),
+            &vpc,
+        ),
+        (
+            "DisassociateVpcCidrBlock",
+            json!({"AssociationId": ids.block}),
+            &block,
+        ),
+        ("CreateRouteTable", json!({"VpcId": ids.vpc}), &vpc),
+        (
+            "DeleteRouteTable",
+            json!({"RouteTableId": ids.table}),
+            &table,
+        ),
+        (
+            "AssociateRouteTable",
+            json!({"RouteTableId": ids.table, "SubnetId": ids.subnet}),
+            &table,
+        ),
+        (
+            "DisassociateRouteTable",
+            json!({"AssociationId": ids.association}),
+            &association,
+        ),
+        (
+            "ReplaceRouteTableAssociation",
+            json!({"AssociationId": ids.association, "RouteTableId": ids.table}),
+            &association,
+        ),
+        ("CreateRoute", route(&ids.table), &table),
+        ("ReplaceRoute", route(&ids.table), &table),
+        (
+            "DeleteRoute",
+            json!({"RouteTableId": ids.table, "DestinationCidrBlock": "10.9.0.0/16"}),
+            &table,
+        ),
+        (
+            "ModifySubnetAttribute",
+            json!({"SubnetId": ids.subnet, "MapPublicIpOnLaunch": {"Value": false}}),
+            &subnet,
+        ),
         ("CreateTags", tags(&ids.vpc), &vpc),
         ("DeleteTags", tags(&ids.vpc), &vpc),
         (
@@ -167,6 +238,8 @@ struct Ids {
     subnet: String,
     interface: String,
     table: String,
+    association: String,
+    block: String,
     group: String,
     rule: String,
 }
@@ -180,6 +253,7 @@ async fn require_unknown(caller: &Account<'_>, ids: &Ids) {
         ("DescribeSubnets", "Subnets"),
         ("DescribeNetworkInterfaces", "NetworkInterfaces"),
         ("DescribeRouteTables", "RouteTables"),
+        ("DescribeNetworkAcls", "NetworkAcls"),
         ("DescribeSecurityGroups", "SecurityGroups"),
         ("DescribeSecurityGroupRules", "SecurityGroupRules"),
         ("DescribeVpcPeeringConnections", "VpcPeeringConnections"),
@@ -202,18 +276,22 @@ async fn what_others_have_is_like_what_never_was() {
     backend.call("CreateTags", tags).await;
     let group = text(&interface["Groups"][0]["GroupId"]);
     let ids = Ids {
+        block: backend.add_block(&vpc, "10.8.0.0/16").await,
         vpc,
         subnet,
         rule: text(&backend.rules(&group).await[0]["SecurityGroupRuleId"]),
         group,
         interface: text(&interface["NetworkInterfaceId"]),
         table: text(&table["RouteTableId"]),
+        association: text(&table["Associations"][0]["RouteTableAssociationId"]),
     };
     let never = Ids {
         vpc: "vpc-00000000000000000".to_owned(),
         subnet: "subnet-00000000000000000".to_owned(),
         interface: "eni-00000000000000000".to_owned(),
         table: "rtb-00000000000000000".to_owned(),
+        association: "rtbassoc-00000000000000000".to_owned(),
+        block: "vpc-cidr-assoc-00000000000000000".to_owned(),
         group: "sg-00000000000000000".to_owned(),
         rule: "sgr-00000000000000000".to_owned(),
     };
@@ -248,6 +326,8 @@ async fn a_fleets_hidden_network_is_unknown_to_its_own_account() {
         subnet: subnets[0].id.to_string(),
         interface: interface.id.to_string(),
         table: tables[0].id.to_string(),
+        association: tables[0].main.clone().unwrap().to_string(),
+        block: VpcCidrAssociationId::primary_of(&vpc.id).to_string(),
         group: groups[0].id.to_string(),
         rule: groups[0].rules[0].id.to_string(),
     };

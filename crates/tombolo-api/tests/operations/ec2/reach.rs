@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use serde_json::json;
 use tombolo_store::KeyRange;
 
-use crate::document::text;
+use crate::document::{text, with};
 use crate::server::{BACKEND, Server};
 use crate::store::{Meddle, Meddled};
 
@@ -75,6 +75,29 @@ async fn an_operation_on_one_resource_reads_what_is_in_its_vpc() {
         (
             "DeleteNetworkInterface",
             json!({"NetworkInterfaceId": interface}),
+        ),
+    ];
+    for (operation, input) in calls {
+        assert_reads_only(&ranges, &vpc, operation, || backend.call(operation, input)).await;
+    }
+
+    let peer = backend.vpc("10.2.0.0/16").await;
+    let peering = server.peer((BACKEND, &vpc), (BACKEND, &peer)).await;
+    let route = json!({"RouteTableId": table, "DestinationCidrBlock": "10.2.0.0/16"});
+    let calls = [
+        ("CreateRouteTable", json!({"VpcId": vpc})),
+        (
+            "AssociateRouteTable",
+            json!({"RouteTableId": table, "SubnetId": subnet}),
+        ),
+        (
+            "CreateRoute",
+            with(route.clone(), "VpcPeeringConnectionId", peering.id.as_str()),
+        ),
+        ("DeleteRoute", route),
+        (
+            "AssociateVpcCidrBlock",
+            json!({"VpcId": vpc, "CidrBlock": "10.3.0.0/16"}),
         ),
     ];
     for (operation, input) in calls {
