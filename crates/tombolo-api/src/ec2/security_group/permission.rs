@@ -38,7 +38,7 @@ impl fmt::Display for Permission {
         write!(
             f,
             "\"peer: {}, {}, ALLOW\"",
-            self.source,
+            shorten(&self.source.to_string()),
             protocol::spoken(self.protocol)
         )
     }

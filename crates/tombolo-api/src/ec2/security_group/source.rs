@@ -14,7 +14,6 @@ use super::peering::ActivePeerings;
 use crate::ec2::id::{self, ResourceId};
 use crate::ec2::refuse::{invalid_value, unsupported};
 use crate::error::ApiError;
-use crate::operation::text::shorten;
 
 /// What a rule lets through, by where it comes from or goes to.
 #[derive(Debug)]
@@ -104,7 +103,7 @@ impl fmt::Display for Source {
         match self {
             Source::Cidr(cidr) => cidr.fmt(f),
             Source::Group(reference) => reference.group.fmt(f),
-            Source::Ipv6(text) | Source::PrefixList(text) => shorten(text).fmt(f),
+            Source::Ipv6(text) | Source::PrefixList(text) => text.fmt(f),
         }
     }
 }

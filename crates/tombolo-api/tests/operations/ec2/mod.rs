@@ -3,6 +3,7 @@
 mod any_request;
 mod cidr_blocks;
 mod contention;
+mod group_contention;
 mod groups;
 mod interface_attributes;
 mod interfaces;
