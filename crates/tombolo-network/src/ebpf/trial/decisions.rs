@@ -1,1 +1,383 @@
-//! Single decisions.
+//! Decisions one at a time: what random packets meet too seldom, or cannot.
+
+use super::bytes::{self, frame};
+use super::run::SHOT;
+use super::{Trial, eni, mac, trial};
+use crate::ebpf::FlowTable;
+use crate::verdict::Verdict;
+use crate::verdict::model::{Datagram, Payload, TcpFlags};
+use crate::{
+    DropReason, Interface, Network, Protocol, RouteTable, RouteTableNumber, Rule, RuleDirection,
+    RulePeer, SecurityGroup, SecurityGroupNumber, Subnet, Vpc, VpcNumber,
+};
+
+const CLIENT: usize = 0;
+const SERVER: usize = 1;
+const OTHER_CLIENT: usize = 2;
+
+/// Two clients that may send to anyone, and a server that anyone may send to: what comes back
+/// from it belongs to a flow.
+fn clients_and_server() -> Network {
+    let group = |direction| SecurityGroup {
+        rules: vec![Rule {
+            direction,
+            protocol: Protocol::All,
+            peer: RulePeer::Cidr("0.0.0.0/0".parse().unwrap()),
+        }],
+    };
+    let interface = |number: usize, address: &str, group| Interface {
+        vpc: VpcNumber(1),
+        address: address.parse().unwrap(),
+        mac: mac(number),
+        subnet: Subnet("10.0.0.0/24".parse().unwrap()),
+        route_table: RouteTableNumber(1),
+        security_groups: vec![SecurityGroupNumber(group)],
+        mtu: 1500,
+    };
+    let block = "10.0.0.0/16".parse().unwrap();
+    let table = RouteTable {
+        vpc: VpcNumber(1),
+        routes: Vec::new(),
+    };
+    let interfaces = [
+        interface(CLIENT, "10.0.0.4", 1),
+        interface(SERVER, "10.0.0.5", 2),
+        interface(OTHER_CLIENT, "10.0.0.6", 1),
+    ];
+    Network {
+        vpcs: [(VpcNumber(1), Vpc { cidrs: vec![block] })].into(),
+        route_tables: [(RouteTableNumber(1), table)].into(),
+        security_groups: [
+            (SecurityGroupNumber(1), group(RuleDirection::Egress)),
+            (SecurityGroupNumber(2), group(RuleDirection::Ingress)),
+        ]
+        .into(),
+        interfaces: (0..).map(eni).zip(interfaces).collect(),
+        ..Network::default()
+    }
+}
+
+fn with_clients_and_server(table: FlowTable, work: impl FnOnce(&mut Trial) + Send) {
+    trial(table, |trial| {
+        trial.apply(&clients_and_server());
+        work(trial);
+    });
+}
+
+/// A whole packet between two of the network.
+fn packet(network: &Network, from: usize, to: usize, payload: Payload) -> Datagram {
+    Datagram {
+        source: network.interfaces[&eni(from)].address,
+        destination: network.interfaces[&eni(to)].address,
+        payload,
+        id: 1,
+        fragment_offset: 0,
+        more_fragments: false,
+        length: 60,
+        cut_short: false,
+    }
+}
+
+fn check(trial: &Trial, from: usize, to: usize, payload: Payload, expected: &str) {
+    let datagram = packet(&trial.network, from, to, payload);
+    let verdict = trial.send(&eni(from), &datagram, 0).verdict;
+    let observed = match &verdict {
+        Verdict::Local(receiver) if *receiver == eni(to) => "passes".to_owned(),
+        Verdict::Drop(reason) => reason.to_string(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(observed, expected, "{datagram:?}");
+}
+
+fn udp(from: u16, to: u16) -> Payload {
+    Payload::Udp { ports: [from, to] }
+}
+
+/// A segment with the flags named by their first letters.
+fn tcp(from: u16, to: u16, flags: &str) -> Payload {
+    let has = |flag| flags.contains(flag);
+    Payload::Tcp {
+        ports: [from, to],
+        flags: TcpFlags {
+            fin: has('F'),
+            syn: has('S'),
+            rst: has('R'),
+            ack: has('A'),
+        },
+    }
+}
+
+#[test]
+fn a_reply_needs_a_live_flow() {
+    with_clients_and_server(FlowTable::default(), |trial| {
+        let reply = || udp(4000, 1000);
+        check(trial, SERVER, CLIENT, reply(), "security_group_egress");
+        check(trial, CLIENT, SERVER, udp(1000, 4000), "passes");
+        check(trial, SERVER, CLIENT, reply(), "passes");
+        check(
+            trial,
+            SERVER,
+            CLIENT,
+            udp(4000, 1001),
+            "security_group_egress",
+        );
+        check(
+            trial,
+            SERVER,
+            OTHER_CLIENT,
+            reply(),
+            "security_group_egress",
+        );
+    });
+}
+
+/// The timeouts, each just before and just after.
+#[test]
+fn a_flow_is_forgotten_after_its_timeout() {
+    type Talk = fn(&Trial);
+    let check_timeout = |seconds: u64, talk: Talk, reply: fn() -> Payload| {
+        with_clients_and_server(FlowTable::default(), |trial| {
+            talk(trial);
+            trial.wait(seconds * 1000 - 500);
+            check(trial, SERVER, CLIENT, reply(), "passes");
+        });
+        with_clients_and_server(FlowTable::default(), |trial| {
+            talk(trial);
+            trial.wait(seconds * 1000 + 500);
+            check(trial, SERVER, CLIENT, reply(), "security_group_egress");
+        });
+    };
+    let asked: Talk = |trial| check(trial, CLIENT, SERVER, udp(1, 2), "passes");
+    let answered: Talk = |trial| {
+        check(trial, CLIENT, SERVER, udp(1, 2), "passes");
+        check(trial, SERVER, CLIENT, udp(2, 1), "passes");
+    };
+    let stream: Talk = |trial| {
+        for _ in 0..2 {
+            check(trial, CLIENT, SERVER, udp(1, 2), "passes");
+            check(trial, SERVER, CLIENT, udp(2, 1), "passes");
+        }
+    };
+    check_timeout(30, asked, || udp(2, 1));
+    check_timeout(30, answered, || udp(2, 1));
+    check_timeout(180, stream, || udp(2, 1));
+
+    let opening: Talk = |trial| check(trial, CLIENT, SERVER, tcp(1, 2, "S"), "passes");
+    let established: Talk = |trial| {
+        check(trial, CLIENT, SERVER, tcp(1, 2, "S"), "passes");
+        check(trial, SERVER, CLIENT, tcp(2, 1, "SA"), "passes");
+        check(trial, CLIENT, SERVER, tcp(1, 2, "FA"), "passes");
+    };
+    let closing: Talk = |trial| {
+        check(trial, CLIENT, SERVER, tcp(1, 2, "S"), "passes");
+        check(trial, SERVER, CLIENT, tcp(2, 1, "SA"), "passes");
+        check(trial, CLIENT, SERVER, tcp(1, 2, "FA"), "passes");
+        check(trial, SERVER, CLIENT, tcp(2, 1, "FA"), "passes");
+    };
+    check_timeout(60, opening, || tcp(2, 1, "A"));
+    check_timeout(432_000, established, || tcp(2, 1, "A"));
+    check_timeout(10, closing, || tcp(2, 1, "A"));
+
+    let echo = |kind| Payload::Icmp {
+        kind,
+        code: 0,
+        id: 7,
+    };
+    with_clients_and_server(FlowTable::default(), |trial| {
+        check(trial, CLIENT, SERVER, echo(8), "passes");
+        trial.wait(29_500);
+        check(trial, SERVER, CLIENT, echo(0), "passes");
+        trial.wait(30_500);
+        check(trial, SERVER, CLIENT, echo(0), "security_group_egress");
+    });
+    check_timeout(
+        600,
+        |trial| check(trial, CLIENT, SERVER, Payload::Other(47), "passes"),
+        || Payload::Other(47),
+    );
+}
+
+#[test]
+fn a_server_cannot_open_a_connection_back_to_its_client() {
+    with_clients_and_server(FlowTable::default(), |trial| {
+        check(trial, CLIENT, SERVER, tcp(1, 80, "S"), "passes");
+        check(trial, SERVER, CLIENT, tcp(80, 1, "SA"), "passes");
+        check(
+            trial,
+            SERVER,
+            CLIENT,
+            tcp(80, 1, "S"),
+            "security_group_egress",
+        );
+        // It did not end the flow by trying.
+        check(trial, SERVER, CLIENT, tcp(80, 1, "A"), "passes");
+        // Nor can one ping back by the identifier that looks like a query's type.
+        let ping = |kind| Payload::Icmp {
+            kind,
+            code: 0,
+            id: 8 << 8,
+        };
+        check(trial, CLIENT, SERVER, ping(8), "passes");
+        check(trial, SERVER, CLIENT, ping(8), "security_group_egress");
+        check(trial, SERVER, CLIENT, ping(0), "passes");
+    });
+}
+
+#[test]
+fn a_connection_that_closed_can_be_opened_again_at_once() {
+    with_clients_and_server(FlowTable::default(), |trial| {
+        check(trial, CLIENT, SERVER, tcp(1, 80, "S"), "passes");
+        check(trial, SERVER, CLIENT, tcp(80, 1, "RA"), "passes");
+        check(trial, CLIENT, SERVER, tcp(1, 80, "S"), "passes");
+        check(trial, SERVER, CLIENT, tcp(80, 1, "SA"), "passes");
+        trial.wait(100_000_000);
+        check(trial, SERVER, CLIENT, tcp(80, 1, "A"), "passes");
+        assert_eq!(trial.flows.keys().count(), 1);
+    });
+}
+
+#[test]
+fn a_full_table_stops_new_flows_only() {
+    let table = FlowTable {
+        capacity: 3,
+        share: 2,
+    };
+    with_clients_and_server(table, |trial| {
+        check(trial, CLIENT, SERVER, udp(1, 9), "passes");
+        check(trial, CLIENT, SERVER, udp(2, 9), "passes");
+        check(trial, CLIENT, SERVER, udp(3, 9), "flow_table_full");
+        // The share of one is not another's.
+        check(trial, OTHER_CLIENT, SERVER, udp(1, 9), "passes");
+        check(trial, OTHER_CLIENT, SERVER, udp(2, 9), "flow_table_full");
+        for port in [1, 2] {
+            check(trial, CLIENT, SERVER, udp(port, 9), "passes");
+            check(trial, SERVER, CLIENT, udp(9, port), "passes");
+        }
+        // One that is over makes room for itself, and for nobody else before it is swept out.
+        trial.wait(31_000);
+        check(trial, CLIENT, SERVER, udp(1, 9), "passes");
+        check(trial, CLIENT, SERVER, udp(3, 9), "flow_table_full");
+    });
+}
+
+#[test]
+fn a_rule_that_goes_ends_live_flows_and_comes_back_for_them() {
+    with_clients_and_server(FlowTable::default(), |trial| {
+        let open = clients_and_server();
+        let mut closed = open.clone();
+        let server = closed.security_groups.get_mut(&SecurityGroupNumber(2));
+        server.unwrap().rules.clear();
+
+        check(trial, CLIENT, SERVER, udp(1, 9), "passes");
+        trial.apply(&closed);
+        check(trial, CLIENT, SERVER, udp(1, 9), "security_group_ingress");
+        check(trial, SERVER, CLIENT, udp(9, 1), "security_group_egress");
+        trial.apply(&open);
+        check(trial, SERVER, CLIENT, udp(9, 1), "passes");
+
+        // The same for a group that the interface no longer carries.
+        let mut bare = open.clone();
+        let server = bare.interfaces.get_mut(&eni(SERVER)).unwrap();
+        server.security_groups.clear();
+        trial.apply(&bare);
+        check(trial, CLIENT, SERVER, udp(1, 9), "security_group_ingress");
+        trial.apply(&open);
+        check(trial, CLIENT, SERVER, udp(1, 9), "passes");
+    });
+}
+
+/// A packet that the kernel is still to cut counts by its segments, in size and in number.
+#[test]
+fn the_size_of_a_packet_to_be_cut_is_that_of_its_segments() {
+    with_clients_and_server(FlowTable::default(), |trial| {
+        let large = Datagram {
+            length: 2940,
+            ..packet(&trial.network, CLIENT, SERVER, tcp(1, 80, "A"))
+        };
+        let frame = frame(&large, mac(CLIENT), 0);
+        let before = trial.data_path.counters().unwrap().forwarded_local.packets;
+        let fits = trial.observe(&eni(CLIENT), &frame, 1460);
+        assert_eq!(fits.verdict, Verdict::Local(eni(SERVER)));
+        let after = trial.data_path.counters().unwrap().forwarded_local.packets;
+        assert_eq!(
+            after - before,
+            3,
+            "the two segments' payload and a header more"
+        );
+
+        let exceeds = trial.observe(&eni(CLIENT), &frame, 1461);
+        assert_eq!(exceeds.verdict, Verdict::Drop(DropReason::TooBig));
+        assert_eq!(exceeds.told, Some(1500));
+    });
+}
+
+#[test]
+fn nobody_is_told_that_an_error_or_a_later_fragment_is_too_big() {
+    with_clients_and_server(FlowTable::default(), |trial| {
+        let first = Datagram {
+            more_fragments: true,
+            ..packet(&trial.network, CLIENT, SERVER, udp(1, 9))
+        };
+        trial.send(&eni(CLIENT), &first, 0);
+        let second = Datagram {
+            fragment_offset: 5,
+            length: 1600,
+            ..first
+        };
+        let told = trial.send(&eni(CLIENT), &second, 0);
+        assert_eq!(told.verdict, Verdict::Drop(DropReason::TooBig));
+        assert_eq!(told.told, None);
+    });
+}
+
+/// Headers that lie about lengths, one lie at a time.
+#[test]
+fn malformed_headers_are_dropped() {
+    with_clients_and_server(FlowTable::default(), |trial| {
+        let good = packet(&trial.network, CLIENT, SERVER, udp(1, 9));
+        let good = frame(&good, mac(CLIENT), 0);
+        // What is at an offset of the frame becomes another byte.
+        let lies = [
+            (14, 0x65), // version 6
+            (14, 0x44), // a header of 16 bytes
+            (14, 0x4f), // of 60, which leaves the packet without a UDP header
+            (16, 0x0f), // longer than the frame
+            (17, 19),   // shorter than its header
+        ];
+        for (offset, byte) in lies {
+            let mut frame = good.clone();
+            frame[offset] = byte;
+            let outcome = trial.observe(&eni(CLIENT), &frame, 0);
+            let malformed = Verdict::Drop(DropReason::Malformed);
+            assert_eq!(outcome.verdict, malformed, "{byte:#x} at {offset}");
+        }
+        for length in [34, 41, 73] {
+            let outcome = trial.observe(&eni(CLIENT), &good[..length], 0);
+            let malformed = Verdict::Drop(DropReason::Malformed);
+            assert_eq!(outcome.verdict, malformed, "{length} bytes");
+        }
+    });
+}
+
+#[test]
+fn other_ethernet_frames_are_dropped() {
+    with_clients_and_server(FlowTable::default(), |trial| {
+        let good = packet(&trial.network, CLIENT, SERVER, udp(1, 9));
+        let good = frame(&good, mac(CLIENT), 0);
+        let mut ipv6 = good.clone();
+        ipv6[12..14].copy_from_slice(&[0x86, 0xdd]);
+        let mut spoofed = good.clone();
+        spoofed[11] ^= 1;
+        for (frame, reason) in [
+            (ipv6, DropReason::EtherType),
+            (spoofed, DropReason::SpoofedMac),
+        ] {
+            assert_eq!(trial.run(&eni(CLIENT), &frame).verdict, SHOT);
+            let outcome = trial.observe(&eni(CLIENT), &frame, 0);
+            assert_eq!(outcome.verdict, Verdict::Drop(reason));
+        }
+        // Nothing of the frame is another's once it is delivered.
+        let delivered = trial.run(&eni(CLIENT), &good).frame;
+        assert_eq!(delivered, bytes::readdressed(&good, mac(SERVER)));
+    });
+}

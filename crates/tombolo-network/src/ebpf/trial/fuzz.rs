@@ -29,8 +29,8 @@ const CASES: u32 = 150;
 
 /// Small, so that it fills up.
 const TABLE: FlowTable = FlowTable {
-    capacity: 16,
-    share: 5,
+    capacity: 3,
+    share: 2,
 };
 
 const VPCS: u32 = 3;
@@ -102,10 +102,18 @@ fn network() -> impl Strategy<Value = Network> {
     let interface = (
         1..=VPCS,
         address(),
-        vec((1..=GROUPS).prop_map(SecurityGroupNumber), 0..=5),
+        prop_oneof![
+            2 => vec((1..=GROUPS).prop_map(SecurityGroupNumber), 1..=1),
+            1 => vec((1..=GROUPS).prop_map(SecurityGroupNumber), 0..=5),
+        ],
         select(vec![576, 1000, 9001]),
     );
-    let group = vec(rule(), 0..8).prop_map(|rules| SecurityGroup { rules });
+    // A client and a server, too: between them only what belongs to a flow comes back.
+    let group = prop_oneof![
+        2 => vec(rule(), 0..8).prop_map(|rules| SecurityGroup { rules }),
+        1 => Just(one_way(RuleDirection::Egress)),
+        1 => Just(one_way(RuleDirection::Ingress)),
+    ];
     let peering = (end(), end()).prop_map(|(requester, accepter)| Peering {
         requester,
         accepter,
@@ -147,6 +155,16 @@ fn network() -> impl Strategy<Value = Network> {
                 .collect(),
             peerings: (0..).map(pcx).zip(peerings).collect(),
         })
+}
+
+/// A group that lets everything through in one direction.
+fn one_way(direction: RuleDirection) -> SecurityGroup {
+    let rule = Rule {
+        direction,
+        protocol: Protocol::All,
+        peer: RulePeer::Cidr(Ipv4Net::default()),
+    };
+    SecurityGroup { rules: vec![rule] }
 }
 
 fn pcx(number: usize) -> VpcPeeringConnectionId {
@@ -254,15 +272,15 @@ fn step() -> impl Strategy<Value = Step> {
     ]);
     let any_index = any::<Index>;
     prop_oneof![
-        8 => (any_index(), any_index(), packet())
+        5 => (any_index(), any_index(), packet())
             .prop_map(|(from, to, packet)| Step::Send(from, to, packet)),
         1 => (any_index(), option::weighted(0.3, address()), address(), packet())
             .prop_map(|(from, as_if, to, packet)| Step::Stray(from, as_if, to, packet)),
-        3 => (any_index(), flags()).prop_map(|(sent, flags)| Step::Repeat(sent, flags)),
-        6 => (any_index(), flags()).prop_map(|(sent, flags)| Step::Reply(sent, flags)),
+        5 => (any_index(), flags()).prop_map(|(sent, flags)| Step::Repeat(sent, flags)),
+        9 => (any_index(), flags()).prop_map(|(sent, flags)| Step::Reply(sent, flags)),
         3 => (any_index(), select(vec![3, 11, 12]), option::weighted(0.1, address()))
             .prop_map(|(sent, kind, about)| Step::Complain(sent, kind, about)),
-        2 => wait.prop_map(Step::Wait),
+        3 => wait.prop_map(Step::Wait),
         1 => Just(Step::Change),
     ]
 }
@@ -353,7 +371,9 @@ fn next(
     sent: &[(NetworkInterfaceId, Sent)],
 ) -> Option<(NetworkInterfaceId, Sent)> {
     let interfaces: Vec<_> = network.interfaces.iter().collect();
-    let before = |index: &Index| (!sent.is_empty()).then(|| index.get(sent).clone());
+    // Of the last few, so that conversations come about.
+    let recent = &sent[sent.len().saturating_sub(3)..];
+    let before = |index: &Index| (!recent.is_empty()).then(|| index.get(recent).clone());
     let owner = |address: Ipv4Addr| {
         let mut owners = interfaces.iter();
         let owner = owners.find(|(_, interface)| interface.address == address);
@@ -428,7 +448,7 @@ fn compare(
     first: &Network,
     second: &Network,
     steps: &[Step],
-    seen: &mut BTreeSet<&'static str>,
+    seen: &mut BTreeSet<String>,
 ) -> Result<(), TestCaseError> {
     let mut model = Model::new(TABLE.capacity as usize, TABLE.share as usize);
     let mut networks = [first, second].into_iter().cycle();
@@ -465,8 +485,8 @@ fn compare(
     Ok(())
 }
 
-/// What random packets come to, all of which a run must have seen.
-const OUTCOMES: [&str; 12] = [
+/// What random packets come to in every run.
+const OUTCOMES: [&str; 11] = [
     "local",
     "malformed",
     "no_route",
@@ -478,17 +498,13 @@ const OUTCOMES: [&str; 12] = [
     "spoofed_address",
     "too_big",
     "fragment",
-    "flow_table_full",
 ];
 
-fn kind(outcome: &Outcome) -> &'static str {
+fn kind(outcome: &Outcome) -> String {
     match &outcome.verdict {
-        Verdict::Local(_) => "local",
-        Verdict::Peering(_) => "peering",
-        Verdict::Drop(reason) => OUTCOMES
-            .into_iter()
-            .find(|name| *name == reason.to_string())
-            .unwrap_or("another"),
+        Verdict::Local(_) => "local".to_owned(),
+        Verdict::Peering(_) => "peering".to_owned(),
+        Verdict::Drop(reason) => reason.to_string(),
     }
 }
 
@@ -513,6 +529,9 @@ fn the_program_does_as_its_model() {
             panic!("{error}");
         }
         // Agreement on what never happens says nothing.
-        assert_eq!(trial.into_inner().1, OUTCOMES.into());
+        let (_, seen) = trial.into_inner();
+        for outcome in OUTCOMES {
+            assert!(seen.contains(outcome), "{outcome} is not among {seen:?}");
+        }
     });
 }
