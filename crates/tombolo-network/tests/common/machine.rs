@@ -97,6 +97,11 @@ impl Machine {
         applied
     }
 
+    /// Applies, or does not; what the machine is held against stays as it was.
+    pub fn try_apply(&self, network: &Network) -> Result<Applied, EngineError> {
+        self.runtime.block_on(self.engine().apply(network))
+    }
+
     /// Applies the same network again.
     pub fn reapply(&mut self) -> Applied {
         self.apply(self.network.clone())
