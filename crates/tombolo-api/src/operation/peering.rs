@@ -69,14 +69,24 @@ pub(crate) async fn of_vpc(
     call: &Call<'_>,
     vpc: &Vpc,
 ) -> Result<Vec<Connection>, ApiError> {
-    let asker = Asker::Vpc(vpc.id.clone());
-    let mut found = tx.list(&keys::connections_of(&vpc.scope, &asker)).await?;
-    let accepted = keys::peerings_of(&vpc.scope, &vpc.id);
-    for (id, at) in tx.list_keyed(&accepted).await? {
-        let id = connection_id(&id)?;
-        found.extend(at_its_place(tx, &vpc.scope, &id, &at).await?);
-    }
+    let found = as_written(tx, &vpc.scope, &vpc.id).await?;
     Ok(found.into_iter().map(|one| one.as_of(call.now)).collect())
+}
+
+/// As [`of_vpc`], with requests whose time is over among those that wait: for whom only active ones
+/// count.
+pub(crate) async fn as_written(
+    tx: &mut Transaction,
+    scope: &Scope,
+    vpc: &VpcId,
+) -> Result<Vec<Connection>, ApiError> {
+    let asker = Asker::Vpc(vpc.clone());
+    let mut found = tx.list(&keys::connections_of(scope, &asker)).await?;
+    for (id, at) in tx.list_keyed(&keys::peerings_of(scope, vpc)).await? {
+        let id = connection_id(&id)?;
+        found.extend(at_its_place(tx, scope, &id, &at).await?);
+    }
+    Ok(found)
 }
 
 /// Whether a VPC has as many active connections as it may. The commit does not depend on it: of

@@ -3,13 +3,12 @@
 
 use tombolo_domain::Scope;
 use tombolo_domain::id::{VpcId, VpcPeeringConnectionId};
-use tombolo_domain::peering::{Asker, Connection, End, State};
+use tombolo_domain::peering::{Connection, End, State};
 use tombolo_domain::vpc::PeeredGroup;
-use tombolo_store::keys::{self, ConnectionAt};
 use tombolo_store::typed::Transaction;
 
 use crate::error::ApiError;
-use crate::operation::Call;
+use crate::operation::{self, Call};
 
 /// Active connections between VPCs that people own.
 #[derive(Debug, Default)]
@@ -22,24 +21,13 @@ impl ActivePeerings {
         scope: &Scope,
         vpc: &VpcId,
     ) -> Result<Self, ApiError> {
-        let asker = Asker::Vpc(vpc.clone());
-        let mut found = tx.list(&keys::connections_of(scope, &asker)).await?;
-        for (id, at) in tx.list_keyed(&keys::peerings_of(scope, vpc)).await? {
-            found.extend(at_its_place(tx, scope, &id, &at).await?);
-        }
+        let found = operation::peering::as_written(tx, scope, vpc).await?;
         Ok(Self::among(found))
     }
 
     /// Those of all the caller's VPCs, only to be shown.
     pub(super) async fn of_all(tx: &mut Transaction, call: &Call<'_>) -> Result<Self, ApiError> {
-        let scope = call.scope();
-        let mut found = tx.peek(&keys::connections(&scope)).await?;
-        let accepted = tx.page(&keys::peerings(&scope), None, usize::MAX).await?;
-        for (rest, at) in &accepted.records {
-            if let Some((_, id)) = rest.split_once('/') {
-                found.extend(at_its_place(tx, &scope, id, at).await?);
-            }
-        }
+        let found = operation::peering::all(tx, call).await?;
         Ok(Self::among(found))
     }
 
@@ -85,17 +73,4 @@ impl ActivePeerings {
             None => (peered.connection.clone(), "deleted"),
         }
     }
-}
-
-async fn at_its_place(
-    tx: &mut Transaction,
-    scope: &Scope,
-    id: &str,
-    at: &ConnectionAt,
-) -> Result<Option<Connection>, ApiError> {
-    let id = id
-        .parse()
-        .map_err(|error| ApiError::internal("reading a VPC's peering connections", error))?;
-    let key = keys::connection(&scope.region, at.account, &at.asker, &id);
-    Ok(tx.get(&key).await?)
 }
