@@ -5,7 +5,7 @@ use tombolo_domain::id::{NetworkInterfaceId, SecurityGroupId};
 use tombolo_domain::vpc::NetworkInterface;
 use tombolo_store::typed::Transaction;
 
-use super::{AttachmentView, Context, GroupIdentifier, InterfaceView};
+use super::view::{AttachmentView, Context, GroupIdentifier, InterfaceView};
 use crate::ec2::refuse::{Others, invalid_value, unsupported};
 use crate::ec2::{Nothing, own};
 use crate::error::{ApiError, ErrorKind};

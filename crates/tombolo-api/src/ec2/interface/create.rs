@@ -1,0 +1,141 @@
+//! CreateNetworkInterface.
+
+use std::net::Ipv4Addr;
+
+use serde::{Deserialize, Serialize};
+use tombolo_domain::vpc::NetworkInterface;
+use tombolo_store::keys;
+use tombolo_store::typed::Transaction;
+
+use super::view::{Context, InterfaceView};
+use super::wanted_groups;
+use crate::ec2::own;
+use crate::ec2::refuse::{Others, invalid_value, unsupported};
+use crate::ec2::tag::{self, TagSpecification};
+use crate::error::{ApiError, ErrorKind};
+use crate::operation::interface::NewInterface;
+use crate::operation::{self, Call};
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Create {
+    subnet_id: String,
+    private_ip_address: Option<String>,
+    #[serde(default)]
+    private_ip_addresses: Vec<AddressSpecification>,
+    #[serde(default)]
+    groups: Vec<String>,
+    description: Option<String>,
+    client_token: Option<String>,
+    #[serde(default)]
+    tag_specifications: Vec<TagSpecification>,
+    #[serde(flatten)]
+    others: Others,
+}
+
+/// EC2's PrivateIpAddressSpecification.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct AddressSpecification {
+    private_ip_address: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Created {
+    network_interface: InterfaceView,
+    client_token: Option<String>,
+}
+
+/// Makes a network interface that nothing has yet. The same client token again gives the interface
+/// that it made, while it exists.
+pub(crate) async fn create_network_interface(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    input: Create,
+) -> Result<Created, ApiError> {
+    input.others.refuse()?;
+    let address = wanted_address(&input)?;
+    let groups = wanted_groups(call, &input.groups)?;
+    let description = input.description.unwrap_or_default();
+    let (vpc, subnet) = own::subnet(tx, call, &input.subnet_id).await?;
+
+    let new = NewInterface {
+        vpc: &vpc,
+        subnet: &subnet,
+        address,
+        groups,
+        mtu: None,
+        description,
+        attachment: None,
+    };
+    let token = input.client_token;
+    let interface = match made_before(tx, token.as_deref(), &new).await? {
+        Some(before) => before,
+        None => {
+            let mut made = operation::interface::create(tx, call.ids, call.now, new).await?;
+            made.client_token.clone_from(&token);
+            tx.put(&made)?;
+            tag::write_new(tx, &vpc.scope, &made.id, input.tag_specifications)?;
+            made
+        }
+    };
+    Ok(Created {
+        network_interface: Context::of_one(tx, &interface).await?.view(interface),
+        client_token: token,
+    })
+}
+
+/// The interface of the VPC that the same request made before, as its client token tells.
+async fn made_before(
+    tx: &mut Transaction,
+    token: Option<&str>,
+    wanted: &NewInterface<'_>,
+) -> Result<Option<NetworkInterface>, ApiError> {
+    if token.is_none() {
+        return Ok(None);
+    }
+    let vpc = wanted.vpc;
+    let all = tx.list(&keys::interfaces_of(&vpc.scope, &vpc.id)).await?;
+    let mut all = all.into_iter();
+    let Some(before) = all.find(|other| other.client_token.as_deref() == token) else {
+        return Ok(None);
+    };
+    let same = before.subnet == wanted.subnet.id
+        && before.description == wanted.description
+        && wanted
+            .address
+            .is_none_or(|address| before.address == address)
+        && (wanted.groups.is_empty() || before.groups == wanted.groups);
+    if same {
+        return Ok(Some(before));
+    }
+    Err(ApiError::new(
+        ErrorKind::IdempotentParameterMismatch,
+        format!(
+            "The client token was used to make network interface {} with other parameters; use \
+             another token.",
+            before.id
+        ),
+    ))
+}
+
+/// The address asked for, in either of the two members that EC2 has for it.
+fn wanted_address(input: &Create) -> Result<Option<Ipv4Addr>, ApiError> {
+    let (parameter, text) = match (&input.private_ip_address, &input.private_ip_addresses[..]) {
+        (None, []) => return Ok(None),
+        (Some(text), []) => ("privateIpAddress", Some(text)),
+        (None, [only]) => ("privateIpAddresses", only.private_ip_address.as_ref()),
+        _ => {
+            return Err(unsupported(
+                "A network interface has one private IPv4 address in Tombolo: name at most one, in \
+                 PrivateIpAddress or in PrivateIpAddresses.",
+            ));
+        }
+    };
+    let parse = |text: &String| {
+        text.parse()
+            .map_err(|_| invalid_value(parameter, text, "This is not an IPv4 address."))
+    };
+    text.map(parse).transpose()
+}

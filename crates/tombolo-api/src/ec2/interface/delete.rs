@@ -1,0 +1,39 @@
+//! DeleteNetworkInterface.
+
+use serde::Deserialize;
+use tombolo_domain::vpc::Attachment;
+use tombolo_store::typed::Transaction;
+
+use crate::ec2::{Nothing, own};
+use crate::error::{ApiError, ErrorKind};
+use crate::operation::Call;
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Delete {
+    network_interface_id: String,
+}
+
+/// Deletes a network interface that no workload has.
+pub(crate) async fn delete_network_interface(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    input: Delete,
+) -> Result<Nothing, ApiError> {
+    let interface = own::interface(tx, call, &input.network_interface_id).await?;
+    let user = match &interface.attachment {
+        None => {
+            tx.remove(&interface);
+            return Ok(Nothing {});
+        }
+        Some(Attachment::Instance { instance, .. }) => format!("instance {instance}"),
+        Some(Attachment::Program { pid, .. }) => format!("the program with process id {pid}"),
+    };
+    Err(ApiError::new(
+        ErrorKind::NetworkInterfaceInUse,
+        format!(
+            "Network interface '{}' is currently in use by {user}, and goes with it when it ends.",
+            interface.id
+        ),
+    ))
+}

@@ -1,0 +1,50 @@
+//! DescribeNetworkInterfaces.
+
+use serde::{Deserialize, Serialize};
+use tombolo_store::keys;
+use tombolo_store::typed::Transaction;
+
+use super::view::{Context, InterfaceView};
+use crate::ec2::own;
+use crate::ec2::select::Selection;
+use crate::error::ApiError;
+use crate::operation::Call;
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Describe {
+    #[serde(default)]
+    network_interface_ids: Vec<String>,
+    #[serde(flatten)]
+    selection: Selection,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Described {
+    network_interfaces: Vec<InterfaceView>,
+    next_token: Option<String>,
+}
+
+/// The network interfaces in the caller's VPCs.
+pub(crate) async fn describe_network_interfaces(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    input: Describe,
+) -> Result<Described, ApiError> {
+    let vpcs = own::vpc_ids(tx, call).await?;
+    let mut context = Context::of_all(tx, call).await?;
+    let mut interfaces = tx.peek(&keys::interfaces(&call.scope())).await?;
+    interfaces.retain(|interface| vpcs.contains(&interface.vpc));
+    let all = interfaces
+        .into_iter()
+        .map(|interface| context.view(interface));
+    let ids = ("networkInterfaceIds", &input.network_interface_ids[..]);
+    let page = input
+        .selection
+        .named(call, "DescribeNetworkInterfaces", ids, all.collect())?;
+    Ok(Described {
+        network_interfaces: page.items,
+        next_token: page.next_token,
+    })
+}
