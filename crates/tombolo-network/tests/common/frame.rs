@@ -15,6 +15,8 @@ pub struct Frame {
     pub destination: Ipv4Addr,
     /// The IPv4 header's total length; 28 is the truth.
     pub total_length: u16,
+    /// In units of 8 bytes.
+    pub fragment_offset: u16,
 }
 
 impl Frame {
@@ -25,6 +27,7 @@ impl Frame {
             source,
             destination,
             total_length: 28,
+            fragment_offset: 0,
         }
     }
 
@@ -34,7 +37,14 @@ impl Frame {
         bytes.extend(self.ether_type.to_be_bytes());
         let mut ip = vec![0x45, 0];
         ip.extend(self.total_length.to_be_bytes());
-        ip.extend([0, 0, 0x40, 0, 64, 17, 0, 0]);
+        ip.extend([0, 0]);
+        // "Don't fragment" is said of whole packets only.
+        let fragment = match self.fragment_offset {
+            0 => 0x4000,
+            offset => offset,
+        };
+        ip.extend(fragment.to_be_bytes());
+        ip.extend([64, 17, 0, 0]);
         ip.extend(self.source.octets());
         ip.extend(self.destination.octets());
         let checksum = checksum(&ip);
