@@ -61,8 +61,8 @@ pub enum Kind {
     /// `connection/REGION/ACCOUNT/ASKER/CONNECTION` → [`Connection`], under the fleet that asked
     /// for it, or the VPC when that is a person's own, and its account. Thousands.
     Connection,
-    /// `peering/REGION/PEER-ACCOUNT/VPC/CONNECTION` → [`ConnectionAt`]. One a connection: finds
-    /// those of a peer VPC.
+    /// `peering/REGION/PEER-ACCOUNT/VPC/CONNECTION` → [`ConnectionAt`]. One a connection that has
+    /// reached its accepter: finds those of a peer VPC.
     Peering,
     /// `fleet/SCOPE/FLEET` → [`Fleet`]. Hundreds.
     Fleet,
