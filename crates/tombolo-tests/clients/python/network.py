@@ -48,6 +48,10 @@ class Network:
         filters = [{"Name": "vpc-id", "Values": [self.vpc]}, filter]
         return self.ec2.describe_security_groups(Filters=filters)["SecurityGroups"]
 
+    def stale_groups(self):
+        found = self.ec2.describe_stale_security_groups(VpcId=self.vpc)
+        return found["StaleSecurityGroupSet"]
+
     def tables(self, **filter):
         filters = [{"Name": "vpc-id", "Values": [self.vpc]}] + ([filter] if filter else [])
         return self.ec2.describe_route_tables(Filters=filters)["RouteTables"]
@@ -193,6 +197,39 @@ def a_change_of_rules_reaches_a_live_flow(data, databases, rule, client_, server
     until("the flow to go on", lambda: client_.tell("say") == "heard")
 
 
+def a_change_of_groups_reaches_a_live_flow(data, databases, client_, server):
+    assert client_.tell("hold", server.address, DATABASE) == "reached"
+    until("the first line", lambda: client_.tell("say") == "heard")
+    server.join(data.default_group)
+    until("silence", lambda: client_.tell("say") == "silent")
+    server.join(databases, data.default_group)
+    until("the flow to go on", lambda: client_.tell("say") == "heard")
+    server.join(databases)
+
+
+def a_block_that_a_peered_vpc_gets_later_is_let_in(game, data, table, servers, server):
+    """As soon as somebody writes the route back."""
+    block, later = second_block(game, "10.12.0.0/16"), game.subnet("10.12.1.0/24")
+    association = game.ec2.associate_route_table(RouteTableId=table, SubnetId=later)
+    with ExitStack() as ends:
+        client_ = ended(ends, game.workload(later, "10.12.1.10"))
+        client_.join(servers)
+        client_.does_not_reach(server, DATABASE)
+        (back,) = data.tables(Name="association.main", Values=["true"])
+        connection = next(
+            route["VpcPeeringConnectionId"]
+            for route in back["Routes"]
+            if route["DestinationCidrBlock"] == game.cidr
+        )
+        data.route(data.main_table, "10.12.0.0/16", connection)
+        client_.reaches(server, DATABASE)
+    data.ec2.delete_route(RouteTableId=data.main_table, DestinationCidrBlock="10.12.0.0/16")
+    violates(game.ec2.disassociate_vpc_cidr_block, AssociationId=block)
+    game.ec2.disassociate_route_table(AssociationId=association["AssociationId"])
+    game.ec2.delete_subnet(SubnetId=later)
+    game.ec2.disassociate_vpc_cidr_block(AssociationId=block)
+
+
 def egress_is_a_rule_as_well(game, servers, client_, server):
     anywhere = {"IpProtocol": "-1", **from_block("0.0.0.0/0")}
     game.ec2.revoke_security_group_egress(GroupId=servers, IpPermissions=[anywhere])
@@ -231,8 +268,7 @@ def what_refers_to_a_parted_peer_is_stale(game, data, servers, databases, connec
     part(data, connection)
     client_.does_not_reach(server, DATABASE)
     assert game.route_state(table, "10.20.1.0/24") == "blackhole"
-    stale = data.ec2.describe_stale_security_groups(VpcId=data.vpc)["StaleSecurityGroupSet"]
-    (stale,) = stale
+    (stale,) = data.stale_groups()
     assert stale["GroupId"] == databases, stale
     (rule,) = stale["StaleIpPermissions"]
     (reference,) = rule["UserIdGroupPairs"]
@@ -240,7 +276,7 @@ def what_refers_to_a_parted_peer_is_stale(game, data, servers, databases, connec
 
     again = peer(game, data)
     accept(game, data, again)
-    assert data.ec2.describe_stale_security_groups(VpcId=data.vpc)["StaleSecurityGroupSet"] == []
+    assert data.stale_groups() == []
     for side, its_table, destination in (
         (game, table, "10.20.1.0/24"),
         (data, data.main_table, game.cidr),
@@ -269,10 +305,15 @@ def everything_goes_in_order(game, data, old, made):
     violates(game_ec2.delete_security_group, GroupId=made["servers"])
     game_ec2.delete_network_interface(NetworkInterfaceId=unattached)
 
-    # The other account's group refers to it.
+    # A rule of its own VPC holds it; the other account's, which cannot, becomes stale.
+    rule = tcp(DATABASE, **from_group(game, made["servers"]))
+    game_ec2.authorize_security_group_ingress(GroupId=game.default_group, IpPermissions=[rule])
     violates(game_ec2.delete_security_group, GroupId=made["servers"])
-    data_ec2.delete_security_group(GroupId=made["databases"])
+    game_ec2.revoke_security_group_ingress(GroupId=game.default_group, IpPermissions=[rule])
+    assert data.stale_groups() == []
     game_ec2.delete_security_group(GroupId=made["servers"])
+    assert [stale["GroupId"] for stale in data.stale_groups()] == [made["databases"]]
+    data_ec2.delete_security_group(GroupId=made["databases"])
 
     part(game, made["connection"])
     for association in made["associations"]:
@@ -330,6 +371,8 @@ def main():
             the_subnets_table_decides(game, table, second_subnet, second, server, DATABASE)
         )
         a_change_of_rules_reaches_a_live_flow(data, databases, rule, client_, server)
+        a_change_of_groups_reaches_a_live_flow(data, databases, client_, server)
+        a_block_that_a_peered_vpc_gets_later_is_let_in(game, data, table, servers, server)
         egress_is_a_rule_as_well(game, servers, client_, server)
         the_longest_prefix_wins(game, old, table, connection, client_, far)
         connection = what_refers_to_a_parted_peer_is_stale(

@@ -38,9 +38,13 @@ const TABLE: [Row; 16] = {
     ]
 };
 
+/// Also with the network that a killed server finds when it comes back.
 #[test]
 fn who_reaches_whom_between_vpcs() {
-    holds_in(&World::of_vpcs());
+    let mut world = World::of_vpcs();
+    holds_in(&world);
+    world.crash();
+    holds_in(&world);
 }
 
 /// The same table, where the VPC in the middle is a fleet's own and GameLift has peered it.

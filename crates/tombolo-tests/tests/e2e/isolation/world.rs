@@ -148,6 +148,12 @@ impl World {
         home.chain(&self.others).chain(&self.bystanders)
     }
 
+    /// Kills the server, and starts it again.
+    pub(crate) fn crash(&mut self) {
+        self.server.kill();
+        self.server.start_again();
+    }
+
     /// Where the counters are.
     pub(crate) fn metrics(&self) -> SocketAddr {
         self.server.metrics()
