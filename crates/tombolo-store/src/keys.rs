@@ -43,7 +43,7 @@ pub enum Kind {
     Subnet,
     /// `interface/SCOPE/VPC/INTERFACE` → [`NetworkInterface`]. One a workload.
     NetworkInterface,
-    /// `route-table/SCOPE/VPC/TABLE` → [`RouteTable`]. One a VPC.
+    /// `route-table/SCOPE/VPC/TABLE` → [`RouteTable`]. A few a VPC.
     RouteTable,
     /// `security-group/SCOPE/VPC/GROUP` → [`SecurityGroup`]. A few a VPC.
     SecurityGroup,
