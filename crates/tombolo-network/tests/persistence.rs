@@ -14,7 +14,9 @@ use std::fs;
 
 use aya::maps::lpm_trie::Key;
 use aya::maps::{LpmTrie, Map, MapData};
-use common::machine::{Machine, link_of, within};
+use aya::programs::SchedClassifier;
+use aya::programs::tc::TcAttachType;
+use common::machine::{Machine, link_of, wait_for, within};
 use common::netlink::change_link;
 use common::{Build, two_vpcs};
 use netlink_packet_route::RouteNetlinkMessage;
@@ -99,6 +101,33 @@ fn an_earlier_builds_program_is_replaced_under_running_traffic() {
     machine.assert_delivers(&two, &one);
     assert_eq!(machine.counters().forwarded_peering.packets, 2);
     assert_eq!(machine.reapply().changes, 0);
+}
+
+/// Many at once get a filter first, since attaching by TCX takes its time; no packet notices.
+#[test]
+fn many_interfaces_work_at_once_and_move_to_tcx_under_running_traffic() {
+    let mut network = two_vpcs().peered(1, 1, 2);
+    for number in 3..=8 {
+        network = network.interface(number, 1, &format!("10.1.0.{}", number + 4));
+    }
+    let mut machine = Machine::running(network);
+    let [one, two] = [1, 2].map(|interface| machine.udp(interface));
+    let attached = |link: String| {
+        let query = || SchedClassifier::query_tcx(&link, TcAttachType::Ingress);
+        within(&machine.core(), query).unwrap().1.len()
+    };
+    let mut sent = 0;
+    wait_for("all attachments to be settled", || {
+        machine.assert_delivers(&one, &two);
+        sent += 1;
+        (1..=8).all(|number| attached(link_of(number)) == 1)
+    });
+    machine.assert_delivers(&two, &one);
+    assert_eq!(machine.counters().forwarded_peering.packets, sent + 1);
+    assert_eq!(machine.reapply().changes, 0);
+    assert!(machine.reapply().repairs.is_empty());
+    let last = machine.udp(8);
+    machine.assert_delivers(&last, &two);
 }
 
 #[test]

@@ -1,28 +1,23 @@
 //! Attaching the program to the ingress of links in the calling thread's network namespace.
 //!
 //! From Linux 6.6 on by TCX links, pinned as `links/NAME`: one holds on when the engine's process
-//! ends, and moves to another program without a gap. Before, by a filter of the `clsact` qdisc,
-//! which lives and dies with the link itself.
+//! ends, and moves to another program without a gap. Before, by a [`filter`].
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
-use std::mem;
 use std::path::{Path, PathBuf};
 
 use aya::programs::links::{FdLink, PinnedLink};
-use aya::programs::tc::{
-    self, NlOptions, SchedClassifier, SchedClassifierLink, TcAttachOptions, TcHandle,
-};
-use aya::programs::{LinkOrder, ProgramError, TcAttachType};
+use aya::programs::tc::{self, SchedClassifier, SchedClassifierLink, TcAttachOptions};
+use aya::programs::{LinkOrder, TcAttachType};
 use aya::util::KernelVersion;
+use nix::net::if_::if_nametoindex;
 
-use super::bpffs;
 use super::error::Doing;
+use super::netlink::Netlink;
+use super::{bpffs, filter};
 use crate::EngineError;
-
-/// Our filter's place: the first to see a packet.
-const PRIORITY: u16 = 1;
-const HANDLE: TcHandle = TcHandle::new(0, 1);
 
 /// How the program is attached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,10 +65,19 @@ pub(super) enum Attached {
     Anew,
 }
 
+/// How many links may be attached to at a time by TCX. The kernel waits for its readers at each,
+/// about ten milliseconds, with the lock held that every other change of a network device on the
+/// machine waits for; more threads do not change that. A filter takes a tenth of a millisecond and
+/// costs each packet some nanoseconds more. So when there are many to attach to, all get a filter at
+/// once, and [`Attachments::settle`] replaces one after the other while nothing else is to be done.
+pub(super) const BY_TCX_AT_ONCE: usize = 4;
+
 /// The attachments of one engine.
 pub(super) struct Attachments {
     kind: AttachmentKind,
     links: PathBuf,
+    /// The links that have a filter until a TCX link takes its place.
+    provisional: BTreeSet<String>,
 }
 
 impl Attachments {
@@ -82,6 +86,7 @@ impl Attachments {
         let attachments = Attachments {
             kind,
             links: bpffs.join("links"),
+            provisional: BTreeSet::new(),
         };
         attachments.make_directory()?;
         Ok(attachments)
@@ -93,36 +98,80 @@ impl Attachments {
     }
 
     /// Attaches `program` to the link, in place of an earlier build's; says what that took.
+    /// `quickly` is with a filter, to be settled later.
     pub(super) fn ensure(
-        &self,
+        &mut self,
         program: &mut SchedClassifier,
         link: &str,
+        quickly: bool,
     ) -> Result<Attached, EngineError> {
-        match self.kind {
-            AttachmentKind::Tcx => {
-                if is_attached(program, link)? {
-                    return Ok(Attached::Already);
-                }
-                let pin = self.links.join(link);
-                if update_pinned(program, &pin) {
-                    return Ok(Attached::InPlaceOfAnother);
-                }
-                // Nothing, or what is left of a link to a device that is gone.
-                bpffs::remove_if_there(&pin).doing(|| removing(&pin))?;
-                attach_pinned(program, link, &pin)?;
-                Ok(Attached::Anew)
-            }
+        if self.kind == AttachmentKind::Clsact {
             // The kernel tells a filter's program only in a dump; replacing it is no dearer, and
             // fails when there is none.
-            AttachmentKind::Clsact if replace_filter(program, link) => Ok(Attached::Already),
-            AttachmentKind::Clsact => add_filter(program, link).map(|()| Attached::Anew),
+            if filter::replace(program, link) {
+                return Ok(Attached::Already);
+            }
+            filter::add(program, link)?;
+            return Ok(Attached::Anew);
         }
+        if is_attached(program, link)? {
+            return Ok(Attached::Already);
+        }
+        let pin = self.links.join(link);
+        if update_pinned(program, &pin) {
+            return Ok(Attached::InPlaceOfAnother);
+        }
+        if filter::replace(program, link) {
+            // Ours, or that of an engine that ended before it settled.
+            self.provisional.insert(link.to_owned());
+            return Ok(Attached::Already);
+        }
+        if quickly {
+            filter::add(program, link)?;
+            self.provisional.insert(link.to_owned());
+        } else {
+            self.attach_pinned(program, link)?;
+        }
+        Ok(Attached::Anew)
+    }
+
+    /// Whether there is something to [`settle`](Self::settle).
+    pub(super) fn is_settled(&self) -> bool {
+        self.provisional.is_empty()
+    }
+
+    /// Attaches `program` by TCX to one of the links that have a filter, and takes the filter away.
+    /// At every moment one of the two decides about each packet: TCX is asked first, and its word
+    /// is final.
+    pub(super) fn settle(
+        &mut self,
+        program: &mut SchedClassifier,
+        netlink: &mut Netlink,
+    ) -> Result<(), EngineError> {
+        let Some(link) = self.provisional.pop_first() else {
+            return Ok(());
+        };
+        if !is_attached(program, &link)? {
+            self.attach_pinned(program, &link)?;
+        }
+        if_nametoindex(link.as_str())
+            .map_err(io::Error::from)
+            .and_then(|index| netlink.delete_clsact(index))
+            .doing(|| format!("removing the filter from {link}"))
     }
 
     /// Forgets the attachment of a link that is being deleted.
-    pub(super) fn forget(&self, link: &str) -> Result<(), EngineError> {
+    pub(super) fn forget(&mut self, link: &str) -> Result<(), EngineError> {
+        self.provisional.remove(link);
         let pin = self.links.join(link);
         bpffs::remove_if_there(&pin).doing(|| removing(&pin))
+    }
+
+    fn attach_pinned(&self, program: &mut SchedClassifier, link: &str) -> Result<(), EngineError> {
+        let pin = self.links.join(link);
+        // What is left of a link to a device that is gone.
+        bpffs::remove_if_there(&pin).doing(|| removing(&pin))?;
+        attach_pinned(program, link, &pin)
     }
 }
 
@@ -159,39 +208,6 @@ fn attach_pinned(program: &mut SchedClassifier, link: &str, pin: &Path) -> Resul
         .doing(attaching)?
         .pin(pin)
         .doing(|| format!("pinning the attachment as {}", pin.display()))?;
-    Ok(())
-}
-
-fn replace_filter(program: &mut SchedClassifier, link: &str) -> bool {
-    SchedClassifierLink::attached(link, TcAttachType::Ingress, PRIORITY, HANDLE, None).is_ok_and(
-        |filter| match program.attach_to_link(filter) {
-            Ok(id) => leave_attached(program.take_link(id)).is_ok(),
-            Err(_) => false,
-        },
-    )
-}
-
-fn add_filter(program: &mut SchedClassifier, link: &str) -> Result<(), EngineError> {
-    let attaching = || format!("attaching the BPF program to {link} by clsact");
-    // Fails when the qdisc is there, and then the filter can be added all the same.
-    let qdisc = tc::qdisc_add_clsact(link);
-    let place = NlOptions {
-        priority: PRIORITY,
-        handle: HANDLE,
-        classid: None,
-    };
-    let added =
-        program.attach_with_options(link, TcAttachType::Ingress, TcAttachOptions::Netlink(place));
-    match (qdisc, added) {
-        (_, Ok(id)) => leave_attached(program.take_link(id)).doing(attaching),
-        (Err(error), Err(_)) => Err(error).doing(attaching),
-        (Ok(()), Err(error)) => Err(error).doing(attaching),
-    }
-}
-
-/// aya removes a filter when its value goes; ours stays for as long as the link does.
-fn leave_attached(filter: Result<SchedClassifierLink, ProgramError>) -> Result<(), ProgramError> {
-    mem::forget(filter?);
     Ok(())
 }
 

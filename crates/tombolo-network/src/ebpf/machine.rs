@@ -13,7 +13,7 @@ use self::inspect::Found;
 use super::attachment::Attachments;
 use super::datapath::DataPath;
 use super::decide::{self, Decision};
-use super::error::Doing;
+use super::error::{Doing, with_sources};
 use super::flows::{FlowThreads, Owners};
 use super::held::Held;
 use super::netlink::{Link, Netlink};
@@ -166,6 +166,20 @@ impl Machine {
         self.placed.retain(|id, _| !applied.failed.contains_key(id));
         self.current = change.network;
         Ok(())
+    }
+
+    /// Whether there is nothing to [`settle`](Self::settle).
+    pub(super) fn is_settled(&self) -> bool {
+        self.attachments.is_settled()
+    }
+
+    /// Does one of the things that can wait until nothing else is to be done.
+    pub(super) fn settle(&mut self) {
+        let program = &mut self.data_path.program;
+        if let Err(error) = self.attachments.settle(program, &mut self.netlink) {
+            // The filter goes on, and the next look at all that is there tries again.
+            tracing::warn!("settling an attachment: {}", with_sources(&error));
+        }
     }
 
     /// See [`crate::NetworkEngine::counters`].

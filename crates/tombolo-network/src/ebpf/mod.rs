@@ -20,6 +20,7 @@ mod datapath;
 mod decide;
 mod entries;
 mod error;
+mod filter;
 mod flow_entries;
 mod flow_table;
 mod flows;

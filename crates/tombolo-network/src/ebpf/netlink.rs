@@ -20,6 +20,7 @@ use netlink_packet_route::link::{
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
 };
+use netlink_packet_route::tc::{TcAttribute, TcMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 
@@ -32,6 +33,9 @@ const OPERATIONAL_INTERVAL: Duration = Duration::from_micros(100);
 /// The group (`ip link set group`) of links about to be removed; no other link of the core
 /// namespace is in it.
 const DOOMED: u32 = 0x746d_6200;
+
+/// `TC_H_CLSACT` of linux/pkt_sched.h.
+const CLSACT_PARENT: u32 = 0xffff_fff1;
 
 /// A socket to the kernel's routing tables and links of one network namespace.
 pub(super) struct Netlink {
@@ -176,6 +180,15 @@ impl Netlink {
         let mut group = LinkMessage::default();
         group.attributes.push(LinkAttribute::Group(DOOMED));
         unless_gone(self.request(RouteNetlinkMessage::DelLink(group), 0))
+    }
+
+    /// Removes the `clsact` qdisc of a link, and its filters.
+    pub(super) fn delete_clsact(&mut self, index: u32) -> io::Result<()> {
+        let mut message = TcMessage::default();
+        message.header.index = index.cast_signed();
+        message.header.parent = CLSACT_PARENT.into();
+        message.attributes = vec![TcAttribute::Kind("clsact".to_owned())];
+        unless_gone(self.request(RouteNetlinkMessage::DelQueueDiscipline(message), 0))
     }
 
     /// Gives a link an address and its on-link prefix.

@@ -2,8 +2,9 @@
 //! to a thread's network namespace, and this one's is the core.
 
 use std::io;
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tombolo_domain::id::NetworkInterfaceId;
@@ -36,9 +37,7 @@ pub(super) fn spawn(config: EbpfConfig, flows: FlowPublisher) -> io::Result<mpsc
                 flows,
                 machine: None,
             };
-            for command in commands {
-                worker.obey(command);
-            }
+            worker.run(&commands);
         })?;
     Ok(sender)
 }
@@ -50,7 +49,35 @@ struct Worker {
     machine: Option<Machine>,
 }
 
+/// How long to wait for a command between two things that can wait: long enough that others get
+/// at the kernel's network devices in between.
+const PAUSE: Duration = Duration::from_millis(20);
+
 impl Worker {
+    /// Obeys until the sender is gone.
+    fn run(&mut self, commands: &mpsc::Receiver<Command>) {
+        loop {
+            let unsettled = self
+                .machine
+                .as_mut()
+                .filter(|machine| !machine.is_settled());
+            let command = match unsettled {
+                None => commands.recv().map_err(RecvTimeoutError::from),
+                Some(machine) => match commands.recv_timeout(PAUSE) {
+                    Err(RecvTimeoutError::Timeout) => {
+                        machine.settle();
+                        continue;
+                    }
+                    received => received,
+                },
+            };
+            match command {
+                Ok(command) => self.obey(command),
+                Err(_) => return,
+            }
+        }
+    }
+
     fn obey(&mut self, command: Command) {
         // A caller that no longer waits for the answer wanted the deed all the same.
         match command {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tombolo_domain::id::NetworkInterfaceId;
 
 use super::{Change, Machine};
-use crate::ebpf::attachment::Attached;
+use crate::ebpf::attachment::{Attached, BY_TCX_AT_ONCE};
 use crate::ebpf::error::{Doing, with_sources};
 use crate::ebpf::netlink::Link;
 use crate::ebpf::{interface, names, namespace};
@@ -85,13 +85,16 @@ impl Machine {
         kept: &Links,
         applied: &mut Applied,
     ) -> Links {
+        let missing: Vec<_> = change
+            .network
+            .interfaces
+            .iter()
+            .filter(|(id, _)| !kept.contains_key(*id))
+            .collect();
+        let quickly = missing.len() > BY_TCX_AT_ONCE;
         let mut made = BTreeMap::new();
-        for (id, interface) in &change.network.interfaces {
-            // What is in no part of the change is kept, if its last making did not fail.
-            if kept.contains_key(id) {
-                continue;
-            }
-            match self.make(id, interface) {
+        for (id, interface) in missing {
+            match self.make(id, interface, quickly) {
                 Ok(index) => {
                     made.insert(id.clone(), index);
                     applied.changes += 1;
@@ -105,7 +108,12 @@ impl Machine {
         made
     }
 
-    fn make(&mut self, id: &NetworkInterfaceId, interface: &Interface) -> Result<u32, EngineError> {
+    fn make(
+        &mut self,
+        id: &NetworkInterfaceId,
+        interface: &Interface,
+        quickly: bool,
+    ) -> Result<u32, EngineError> {
         let namespace = self.names.workload(id);
         if !namespace::exists(&namespace) {
             namespace::create(&namespace)
@@ -126,7 +134,7 @@ impl Machine {
         self.links.insert(name.clone(), link);
         // The program first, so that no packet ever meets the core namespace's own stack.
         self.attachments
-            .ensure(&mut self.data_path.program, &name)?;
+            .ensure(&mut self.data_path.program, &name, quickly)?;
         interface::set_up(&mut self.netlink, index, &namespace, interface).doing(making)?;
         Ok(index)
     }
@@ -134,10 +142,11 @@ impl Machine {
     /// Attaches the program where it is not, or not this build's. Where that fails the link goes:
     /// an earlier build's program would go by tables that nobody keeps any more.
     pub(super) fn attach_kept(&mut self, kept: &Links, applied: &mut Applied) {
+        let quickly = kept.len() > BY_TCX_AT_ONCE;
         for id in kept.keys() {
             let name = names::link(id);
             let program = &mut self.data_path.program;
-            match self.attachments.ensure(program, &name) {
+            match self.attachments.ensure(program, &name, quickly) {
                 Ok(Attached::Already) => {}
                 Ok(Attached::InPlaceOfAnother) => applied.changes += 1,
                 Ok(Attached::Anew) => {
