@@ -5,13 +5,32 @@ use std::process::Command;
 use crate::command::{self, cargo};
 use crate::{setup, workspace};
 
-/// Builds for release, then hands over to the benchmark, which prints the table and keeps it
+/// The part that needs no other program beside: a benchmark of the network crate's own.
+const SCALE: &str = "scale";
+
+/// Builds for release, then hands over to the benchmarks, which print their tables and keep them
 /// under `target/bench/`. Without `parts` it measures all.
 ///
 /// # Errors
 /// Something cannot be installed or built, or a measurement fails. A missed target is no error:
 /// it is in the table.
 pub(crate) fn run(parts: &[&str]) -> anyhow::Result<()> {
+    let beside: Vec<&str> = parts
+        .iter()
+        .copied()
+        .filter(|&part| part != SCALE)
+        .collect();
+    if parts.is_empty() || !beside.is_empty() {
+        side_by_side(&beside)?;
+    }
+    if parts.is_empty() || parts.contains(&SCALE) {
+        let scale = ["bench", "--package", "tombolo-network", "--bench", SCALE];
+        command::run(&mut cargo(scale))?;
+    }
+    Ok(())
+}
+
+fn side_by_side(parts: &[&str]) -> anyhow::Result<()> {
     setup::for_bench()?;
     let build = [
         "build",
