@@ -130,7 +130,8 @@ impl Authorization {
     }
 }
 
-fn floor_to(at: Timestamp, nanoseconds: i128) -> Timestamp {
+/// The last whole number of `nanoseconds` up to `at`.
+pub(super) fn floor_to(at: Timestamp, nanoseconds: i128) -> Timestamp {
     let floored = at.as_nanosecond().div_euclid(nanoseconds) * nanoseconds;
     Timestamp::from_nanosecond(floored).unwrap_or(at)
 }

@@ -6,6 +6,7 @@ use ipnet::Ipv4Net;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::authorization::floor_to;
 use super::{Consent, FailureReason, InvalidStep, State, Step, Transition};
 use crate::cidr;
 use crate::id::{AccountId, FleetId, IdSource, Region, VpcId, VpcPeeringConnectionId};
@@ -28,7 +29,7 @@ pub struct Connection {
     pub requester: End,
     /// The other end, whose owner consents.
     pub accepter: End,
-    /// When a request that nobody accepts ends; `None` for a fleet's, whose authorization has a
+    /// When a request that nobody accepts ends, to the whole second; `None` for a fleet's, whose authorization has a
     /// time of its own.
     #[serde(default)]
     pub expires: Option<Timestamp>,
@@ -167,7 +168,7 @@ impl Connection {
     ) -> Self {
         let region = requester.scope.region.clone();
         let (requester, accepter) = (End::of(requester), End::named(account, vpc));
-        let expires = now.saturating_add(REQUEST_LIFETIME);
+        let expires = floor_to(now, 1_000_000_000).saturating_add(REQUEST_LIFETIME);
         Connection {
             expires: Some(expires.unwrap_or(Timestamp::MAX)),
             ..Connection::asked(region, requester, accepter, now, ids)
