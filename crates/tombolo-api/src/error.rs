@@ -228,7 +228,6 @@ impl ErrorKind {
             LimitExceeded => wire("LimitExceededException", 400),
             TaggingFailed | TagLimitExceeded => wire("TaggingFailedException", 400),
             UnsupportedRegion => wire("UnsupportedRegionException", 400),
-            NoRoom => wire("LimitExceededException", 400),
             Busy => wire(BUSY, 503),
             Internal => wire("InternalServiceException", 500),
             Validation
@@ -269,6 +268,7 @@ impl ErrorKind {
             | InsufficientFreeAddresses
             | NetworkInterfaceInUse
             | InvalidId
+            | NoRoom
             | DryRunOperation => wire("InvalidRequestException", 400),
         }
     }

@@ -15,13 +15,7 @@ const ROUTES: &[&str] = &["routes"];
 /// What security groups' rules are looked up in.
 const RULES: &[&str] = &["rule_blocks", "rule_ports"];
 /// What a connection has entries in, with the routes and rules that a fleet's makes.
-const PEERING: &[&str] = &[
-    "routes",
-    "admissions",
-    "crossings",
-    "rule_blocks",
-    "rule_ports",
-];
+const PEERING: &[&str] = &["routes", "admissions", "rule_blocks", "rule_ports"];
 /// What an interface has entries in.
 const INTERFACE: &[&str] = &["interfaces", "endpoints"];
 

@@ -14,6 +14,7 @@ use tombolo_domain::fleet::{Fleet, FleetStatus};
 use tombolo_domain::id::{FleetId, IdSource};
 use tombolo_domain::peering::{Connection, Step};
 use tombolo_domain::quota::Quotas;
+use tombolo_domain::room::Room;
 use tombolo_domain::time::Clock;
 use tombolo_store::typed::{Committed, Transaction};
 use tombolo_store::{KeyRange, MemoryStore, Revision, Store, keys};
@@ -101,6 +102,15 @@ impl Server {
             store,
             clock,
             ids,
+        }
+    }
+
+    /// The same server in a network whose tables are as `room` has them.
+    pub(crate) fn within(self, room: Room) -> Self {
+        let room = tokio::sync::watch::Sender::new(room).subscribe();
+        Server {
+            operations: self.operations.within(room),
+            ..self
         }
     }
 

@@ -11,9 +11,9 @@ use tombolo_network::EngineError;
 const OF_PEERINGS: [&str; 5] = [
     "routes",
     "admissions",
-    "crossings",
     "rule_blocks",
     "rule_ports",
+    "peering_traffic",
 ];
 
 /// The connection that gives way, with the reason; `None` where failing one would not help. It is

@@ -7,5 +7,7 @@
 )]
 
 mod between;
+mod engine;
 mod fleets;
+mod room;
 mod world;

@@ -19,6 +19,7 @@ mod peerings;
 mod places;
 mod reach;
 mod resources;
+mod room;
 mod route_tables;
 mod routes;
 mod security_group_rule_changes;

@@ -1,0 +1,120 @@
+//! What the data path has no room for, and what was found changed behind its back.
+
+use std::sync::Arc;
+
+use tombolo_domain::fleet::FleetStatus;
+use tombolo_domain::peering::{FailureReason, State};
+use tombolo_domain::repair::KEPT;
+use tombolo_store::keys;
+
+use crate::engine::{Narrow, TABLE};
+use crate::world::World;
+
+/// A world with a small engine.
+fn narrow(room: usize) -> (World, Arc<Narrow>) {
+    let mut world = World::new();
+    let engine = Arc::new(Narrow::with_room_for(room));
+    world.context.engine = engine.clone();
+    (world, engine)
+}
+
+#[tokio::test]
+async fn a_connection_that_does_not_fit_fails_and_leaves_the_others_and_nothing_behind() {
+    let (world, _) = narrow(1);
+    let (fleet, fleet_vpc) = world.fleet("100.64.0.0/24", FleetStatus::Active).await;
+    let first = world.vpc(&world.backend, "10.0.0.0/16", None).await;
+    let second = world.vpc(&world.backend, "10.1.0.0/16", None).await;
+    let reconcilers = world.start();
+    let fits = world.request(&fleet, &fleet_vpc, &first).await;
+    world.reaches(&fits, "active").await;
+
+    let surplus = world.request(&fleet, &fleet_vpc, &second).await;
+    let surplus = world.reaches(&surplus, "failed").await;
+    let reason = FailureReason::NoRoom {
+        table: TABLE.to_owned(),
+        capacity: 1,
+    };
+    assert_eq!(surplus.state, State::Failed { reason });
+    assert_eq!(world.made_in(&second, &surplus.id).await, (0, 0));
+    assert_eq!(world.made_in(&fleet_vpc, &surplus.id).await, (0, 0));
+    let events = world.events(&fleet).await;
+    let failed = events
+        .iter()
+        .find(|(code, _)| *code == "FLEET_VPC_PEERING_FAILED");
+    let (_, message) = failed.unwrap();
+    assert!(message.contains("no room"), "{message}");
+
+    // The one that fitted goes on.
+    assert_eq!(world.made_in(&first, &fits.id).await, (1, 1));
+    world.reaches(&fits, "active").await;
+    let room = world.context.room.borrow().clone();
+    let full = room.is_in(&[TABLE]).unwrap_err();
+    assert_eq!((full.table.as_str(), full.capacity), (TABLE, 1));
+    reconcilers.stop().await;
+}
+
+#[tokio::test]
+async fn of_those_accepted_at_once_as_many_are_made_as_fit() {
+    let (world, _) = narrow(2);
+    let (fleet, fleet_vpc) = world.fleet("100.64.0.0/24", FleetStatus::Active).await;
+    let mut asked = Vec::new();
+    for block in ["10.0.0.0/16", "10.1.0.0/16", "10.2.0.0/16", "10.3.0.0/16"] {
+        let peer = world.vpc(&world.backend, block, None).await;
+        asked.push(world.request(&fleet, &fleet_vpc, &peer).await);
+    }
+    let reconcilers = world.start();
+    let ended = world
+        .eventually("all to be made or to fail", async |tx| {
+            let connections = tx.peek(&keys::all_connections()).await.unwrap();
+            let mut codes: Vec<_> = connections.iter().map(|one| one.state.code()).collect();
+            codes.sort_unstable();
+            let is_over = codes.iter().all(|code| ["active", "failed"].contains(code));
+            is_over.then_some(codes)
+        })
+        .await;
+    assert_eq!(ended, ["active", "active", "failed", "failed"]);
+    reconcilers.stop().await;
+}
+
+#[tokio::test]
+async fn repairs_are_written_down_and_the_oldest_forgotten() {
+    let (world, engine) = narrow(1);
+    engine.meddle(3);
+    let reconcilers = world.start();
+    let found = world
+        .eventually("three repairs", async |tx| {
+            let repairs = tx.peek(&keys::repairs()).await.unwrap();
+            (repairs.len() == 3).then_some(repairs)
+        })
+        .await;
+    assert!(found.iter().all(|repair| repair.kind == "interface"));
+    assert!(found[0].found.starts_with("the link number "));
+
+    // More of them than one round tells one by one, more often than records are kept.
+    let a_round = 150;
+    for round in 1..=KEPT / 100 + 1 {
+        engine.meddle(a_round);
+        world.clock.advance(std::time::Duration::from_secs(1));
+        world
+            .vpc(&world.backend, &format!("10.{round}.0.0/16"), None)
+            .await;
+        world
+            .eventually("a round's repairs", async |tx| {
+                let repairs = tx.peek(&keys::repairs()).await.unwrap();
+                let rounds = repairs.iter().filter(|one| one.kind == "unlisted");
+                (rounds.count() >= round.min(KEPT / 101)).then_some(())
+            })
+            .await;
+    }
+    let repairs = world
+        .eventually("no more records than are kept", async |tx| {
+            let repairs = tx.peek(&keys::repairs()).await.unwrap();
+            (repairs.len() == KEPT).then_some(repairs)
+        })
+        .await;
+    assert!(repairs.is_sorted_by(|newer, older| newer.at >= older.at));
+    assert!(!repairs.contains(&found[0]));
+    let unlisted = repairs.iter().find(|one| one.kind == "unlisted").unwrap();
+    assert_eq!(unlisted.found, "50 more things in the same moment");
+    reconcilers.stop().await;
+}
