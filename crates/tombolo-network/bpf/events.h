@@ -56,12 +56,15 @@ static __always_inline void submit_event(struct flow_event *event)
 }
 
 /* A record of one packet: one that begins a flow or belongs to none, or one that is rejected. */
-static __noinline void report_packet(const struct packet *packet, __u32 outcome, __u64 now)
+ON_ITS_OWN int report_packet(const struct packet *packet, __u32 outcome, __u64 now)
 {
-	struct flow_event *event = reserve_event();
+	struct flow_event *event;
 
+	if (!packet)
+		return 0;
+	event = reserve_event();
 	if (!event)
-		return;
+		return 0;
 	event->start = now;
 	event->end = now;
 	event->packets[0] = packet->segments;
@@ -83,24 +86,28 @@ static __noinline void report_packet(const struct packet *packet, __u32 outcome,
 	event->outcome = outcome;
 	event->padding = 0;
 	submit_event(event);
+	return 0;
 }
 
 /*
  * A record of what a flow carried since its last one, which only one of several CPUs makes.
  * `beginner` and `other` are the ends as the packet at hand has them.
  */
-static __noinline void report_flow(struct flow *flow, const struct flow_end *beginner,
-				   const struct flow_end *other, __u32 protocol, __u64 now)
+ON_ITS_OWN int report_flow(struct flow *flow, const struct flow_end *beginner,
+			   const struct flow_end *other, __u32 protocol, __u64 now)
 {
-	__u64 start = flow->reported;
 	struct flow_event *event;
+	__u64 start;
 
+	if (!flow || !beginner || !other)
+		return 0;
+	start = flow->reported;
 	if (__sync_val_compare_and_swap(&flow->reported, start, now) != start)
-		return;
+		return 0;
 	event = reserve_event();
 	/* The counts stay for the next record. */
 	if (!event)
-		return;
+		return 0;
 	event->start = start;
 	event->end = flow->last;
 	event->packets[0] = __sync_lock_test_and_set(&flow->packets[0], 0);
@@ -117,6 +124,7 @@ static __noinline void report_flow(struct flow *flow, const struct flow_end *beg
 	event->outcome = ACCEPTED;
 	event->padding = 0;
 	submit_event(event);
+	return 0;
 }
 
 #endif

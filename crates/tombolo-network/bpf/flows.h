@@ -129,9 +129,12 @@ static __always_inline int share_is_used(__u32 ifindex, __u32 share)
  * Puts the flow that the packet begins into the table: 0, or the reason to drop the packet. `there`
  * is the entry that its key has already, of a flow that is over.
  */
-static __noinline __u32 begin_flow(const struct packet *packet, struct flow *there,
-				   const struct settings *set, __u64 now)
+ON_ITS_OWN __u32 begin_flow(const struct packet *packet, struct flow *there,
+			    const struct settings *set, __u64 now)
 {
+	if (!packet || !set)
+		return DROP_FLOW_TABLE_FULL;
+
 	struct flow flow = {
 		.last = now,
 		.reported = now,

@@ -20,6 +20,18 @@
 /* `MAX_GROUPS` in src/network.rs: how many security groups an interface can carry. */
 #define MAX_GROUPS 5
 
+/*
+ * A function that the verifier goes through once, for any arguments, and not again for each path
+ * that leads to a call: the program stays far from the limit of what the verifier looks at. Its
+ * pointers may be NULL for all that it knows.
+ */
+#define ON_ITS_OWN __attribute__((noinline))
+
+/* The numbers of an interface's security groups; 0 after the last. */
+struct groups {
+	__u32 numbers[MAX_GROUPS];
+};
+
 /* --- Where packets go ----------------------------------------------------------------------- */
 
 /* The interface at the other end of a veth: what its packets must look like. */
@@ -31,8 +43,7 @@ struct interface {
 	__be32 netmask;
 	__u8 mac[ETH_ALEN];
 	__u8 padding[2];
-	/* The numbers of its security groups; 0 after the last. */
-	__u32 groups[MAX_GROUPS];
+	struct groups groups;
 };
 
 /* By the ifindex of the veth's end in the core namespace. */
@@ -55,7 +66,7 @@ struct endpoint {
 	__u8 mac[ETH_ALEN];
 	/* The largest IPv4 packet that it takes. */
 	__u16 mtu;
-	__u32 groups[MAX_GROUPS];
+	struct groups groups;
 };
 
 struct {

@@ -15,8 +15,8 @@ struct beginning {
 };
 
 struct question {
-	__u32 groups[MAX_GROUPS];
-	__u32 remote_groups[MAX_GROUPS];
+	struct groups groups;
+	struct groups remote_groups;
 	__be32 remote;
 	__be16 service;
 	__u8 protocol;
@@ -40,10 +40,12 @@ static __always_inline int has_port(const struct question *asked, __u32 group, _
 }
 
 /* Whether one of the groups has a rule for it. */
-static __noinline int some_group_lets(const struct question *asked)
+ON_ITS_OWN int some_group_lets(const struct question *asked)
 {
+	if (!asked)
+		return 0;
 	for (int i = 0; i < MAX_GROUPS; i++) {
-		__u32 group = asked->groups[i];
+		__u32 group = asked->groups.numbers[i];
 		struct rule_block_key block = {
 			.prefix_length = RULE_BLOCK_BITS,
 			.group = bpf_htonl(group),
@@ -63,7 +65,7 @@ static __noinline int some_group_lets(const struct question *asked)
 				return 1;
 		}
 		for (int j = 0; j < MAX_GROUPS; j++) {
-			__u32 remote_group = asked->remote_groups[j];
+			__u32 remote_group = asked->remote_groups.numbers[j];
 
 			if (!remote_group)
 				break;
@@ -75,27 +77,26 @@ static __noinline int some_group_lets(const struct question *asked)
 }
 
 /* 0 if the sender's groups let it out and the receiver's let it in, else the reason of the drop. */
-static __noinline __u32 refusal(const __u32 *sender_groups, const __u32 *receiver_groups,
-				const struct beginning *begins)
+ON_ITS_OWN __u32 refusal(const struct groups *sender, const struct groups *receiver,
+			 const struct beginning *begins)
 {
+	if (!sender || !receiver || !begins)
+		return DROP_SECURITY_GROUP_EGRESS;
+
 	struct question asked = {
+		.groups = *sender,
+		.remote_groups = *receiver,
 		.remote = begins->receiver,
 		.service = begins->service,
 		.protocol = begins->protocol,
 		.direction = EGRESS,
 	};
 
-	for (int i = 0; i < MAX_GROUPS; i++) {
-		asked.groups[i] = sender_groups[i];
-		asked.remote_groups[i] = receiver_groups[i];
-	}
 	if (!some_group_lets(&asked))
 		return DROP_SECURITY_GROUP_EGRESS;
 
-	for (int i = 0; i < MAX_GROUPS; i++) {
-		asked.groups[i] = receiver_groups[i];
-		asked.remote_groups[i] = sender_groups[i];
-	}
+	asked.groups = *receiver;
+	asked.remote_groups = *sender;
 	asked.remote = begins->sender;
 	asked.direction = INGRESS;
 	return some_group_lets(&asked) ? 0 : DROP_SECURITY_GROUP_INGRESS;

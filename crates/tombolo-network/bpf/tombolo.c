@@ -4,7 +4,7 @@
  *
  * It runs at the ingress of the veth's end in the core namespace, so it sees each packet that a
  * workload sends, first thing, and decides alone: no packet reaches the core namespace's own
- * network stack. crates/tombolo-network/src/verdict/ is the same decision in Rust, written from
+ * network stack. src/verdict.rs and src/verdict/model.rs are the same decision in Rust, written from
  * the rules rather than from these maps; whoever changes one changes the other.
  *
  * What a VPC's router does elsewhere and this one does not: the TTL stays as it is, since
@@ -81,8 +81,9 @@ static __always_inline int is_still_let(const struct flow *flow, __u32 source,
 		.protocol = packet->flow_protocol,
 	};
 
-	return !refusal(reply ? to->groups : from->groups, reply ? from->groups : to->groups,
-			&begins);
+	if (reply)
+		return !refusal(&to->groups, &from->groups, &begins);
+	return !refusal(&from->groups, &to->groups, &begins);
 }
 
 /*
@@ -118,7 +119,7 @@ static __always_inline __u32 judge(const struct packet *packet, const struct int
 		}
 	}
 	*over = there;
-	return refusal(from->groups, to->groups, &begins);
+	return refusal(&from->groups, &to->groups, &begins);
 }
 
 static __always_inline void count_forwarded(const struct packet *packet, __u32 route_kind)

@@ -36,9 +36,12 @@ static __always_inline __be16 fold(__u32 sum)
  * the destination. Also when the packet may be fragmented ("don't fragment" not set), which only
  * a real router could do: the sender is told to, since else it would never know.
  */
-static __noinline int answer_too_big(struct __sk_buff *skb, const struct interface *from,
-				     __u32 header_length, __u16 mtu)
+ON_ITS_OWN int answer_too_big(struct __sk_buff *skb, const struct interface *from,
+			      __u32 header_length, __u16 mtu)
 {
+	if (!from)
+		return TC_ACT_SHOT;
+
 	struct {
 		struct icmp_too_big icmp;
 		__u8 quoted[QUOTED];

@@ -145,7 +145,147 @@ fn range_prefixes(protocol: u8, range: PortRange) -> Vec<PortPrefix> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+    use std::net::Ipv4Addr;
+
     use super::*;
+
+    fn address() -> impl Strategy<Value = Ipv4Addr> {
+        (0..2_u8, 0..4_u8).prop_map(|(c, d)| Ipv4Addr::new(10, 0, c, d))
+    }
+
+    fn port() -> impl Strategy<Value = u16> {
+        prop_oneof![any::<u16>(), 0..8_u16, Just(u16::MAX)]
+    }
+
+    fn protocol() -> impl Strategy<Value = Protocol> {
+        let range = || {
+            (port(), port()).prop_map(|(a, b)| PortRange {
+                from: a.min(b),
+                to: a.max(b),
+            })
+        };
+        let messages = (prop::option::of(0..3_u8), prop::option::of(0..3_u8));
+        prop_oneof![
+            1 => Just(Protocol::All),
+            3 => range().prop_map(Protocol::Tcp),
+            3 => range().prop_map(Protocol::Udp),
+            2 => messages.prop_map(|(kind, code)| Protocol::Icmp(IcmpMessages { kind, code })),
+            1 => select(vec![TCP, UDP, ICMP, 47]).prop_map(Protocol::Number),
+        ]
+    }
+
+    fn rule() -> impl Strategy<Value = Rule> {
+        let length = select(vec![0, 8, 22, 23, 24, 30, 31, 32]);
+        let block = (address(), length)
+            .prop_map(|(address, length)| RulePeer::Cidr(Ipv4Net::new(address, length).unwrap()));
+        let group = (1..4_u32).prop_map(|number| RulePeer::Group(SecurityGroupNumber(number)));
+        let direction = select(vec![RuleDirection::Ingress, RuleDirection::Egress]);
+        (direction, protocol(), prop_oneof![3 => block, 1 => group]).prop_map(
+            |(direction, protocol, peer)| Rule {
+                direction,
+                protocol,
+                peer,
+            },
+        )
+    }
+
+    /// The two lookups of `bpf/rules.h`.
+    fn looked_up(
+        rules: &Rules,
+        direction: RuleDirection,
+        (address, groups): (Ipv4Addr, &[SecurityGroupNumber]),
+        (protocol, service): (u8, u16),
+    ) -> bool {
+        let longest = rules
+            .blocks
+            .iter()
+            .filter(|entry| entry.direction == direction && entry.block.contains(&address))
+            .max_by_key(|entry| entry.block.prefix_len());
+        let block = longest.map(|entry| RulePeer::Cidr(entry.block));
+        let groups = groups.iter().map(|&number| RulePeer::Group(number));
+        block.into_iter().chain(groups).any(|remote| {
+            rules.ports.iter().any(|entry| {
+                let PortPrefix {
+                    protocol: wanted,
+                    port,
+                    length,
+                } = entry.ports;
+                let shift = 16 - u32::from(length);
+                entry.direction == direction
+                    && entry.remote == remote
+                    && wanted.is_none_or(|wanted| wanted == protocol)
+                    && u32::from(port ^ service) >> shift == 0
+            })
+        })
+    }
+
+    /// The rules as they are written.
+    fn read(
+        rules: &[Rule],
+        direction: RuleDirection,
+        (address, groups): (Ipv4Addr, &[SecurityGroupNumber]),
+        (protocol, service): (u8, u16),
+    ) -> bool {
+        let [kind, code] = service.to_be_bytes();
+        rules.iter().any(|rule| {
+            let takes = match rule.protocol {
+                Protocol::All => true,
+                Protocol::Number(number) => number == protocol,
+                Protocol::Tcp(range) => {
+                    protocol == TCP && range.from <= service && service <= range.to
+                }
+                Protocol::Udp(range) => {
+                    protocol == UDP && range.from <= service && service <= range.to
+                }
+                Protocol::Icmp(IcmpMessages { kind: None, .. }) => protocol == ICMP,
+                Protocol::Icmp(IcmpMessages {
+                    kind: Some(wanted),
+                    code: of_kind,
+                }) => {
+                    protocol == ICMP
+                        && wanted == kind
+                        && of_kind.is_none_or(|wanted| wanted == code)
+                }
+            };
+            let peer = match rule.peer {
+                RulePeer::Cidr(block) => block.contains(&address),
+                RulePeer::Group(number) => groups.contains(&number),
+            };
+            rule.direction == direction && takes && peer
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(512))]
+
+        #[test]
+        fn what_is_looked_up_is_what_the_rules_say(
+            rules in vec(rule(), 0..12),
+            asked in vec((address(), 1..5_u32, select(vec![TCP, UDP, ICMP, 47]), port()), 32),
+        ) {
+            let group = SecurityGroup { rules: rules.clone() };
+            let network = Network {
+                security_groups: [(SecurityGroupNumber(1), group)].into(),
+                ..Network::default()
+            };
+            let compiled = Rules::compile(&network);
+            for (address, group, protocol, service) in asked {
+                for direction in [RuleDirection::Ingress, RuleDirection::Egress] {
+                    let groups = [SecurityGroupNumber(group)];
+                    let remote = (address, groups.as_slice());
+                    let packet = (protocol, service);
+                    prop_assert_eq!(
+                        looked_up(&compiled, direction, remote, packet),
+                        read(&rules, direction, remote, packet),
+                        "{:?} {:?} {:?}", direction, remote, packet
+                    );
+                }
+            }
+        }
+    }
 
     #[test]
     fn ranges_are_cut_into_the_fewest_prefixes() {
