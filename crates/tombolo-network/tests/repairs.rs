@@ -27,13 +27,7 @@ use tombolo_network::{Network, Repair, RepairKind};
 #[test]
 fn a_deleted_veth() {
     let repairs = drifted(|machine| within(&machine.core(), || delete_link(&link_of(2))));
-    assert_eq!(
-        kinds(&repairs),
-        [
-            // Its place in the tables is right, and no use any more.
-            RepairKind::Interface,
-        ]
-    );
+    assert_eq!(kinds(&repairs), [RepairKind::Interface]);
     assert_names(&repairs[0], &[&link_of(2), "eni-00000000000000002", "gone"]);
 }
 
@@ -78,7 +72,7 @@ fn a_workloads_namespace() {
 }
 
 #[test]
-fn a_namespace_and_a_link_too_many() {
+fn a_namespace_too_many() {
     let repairs = drifted(|machine| {
         within(&machine.core(), || {
             let path = machine.namespace("stranger");

@@ -97,8 +97,27 @@ impl Attachments {
         fs::create_dir_all(&self.links).doing(|| format!("making {}", self.links.display()))
     }
 
-    /// Attaches `program` to the link, in place of an earlier build's; says what that took.
-    /// `quickly` is with a filter, to be settled later.
+    /// Attaches `program` to a link that has just been made. `quickly` is with a filter, to be
+    /// settled later.
+    pub(super) fn attach(
+        &mut self,
+        program: &mut SchedClassifier,
+        link: &str,
+        quickly: bool,
+    ) -> Result<(), EngineError> {
+        match self.kind {
+            AttachmentKind::Clsact => filter::add(program, link),
+            AttachmentKind::Tcx if quickly => {
+                filter::add(program, link)?;
+                self.provisional.insert(link.to_owned());
+                Ok(())
+            }
+            AttachmentKind::Tcx => self.attach_pinned(program, link),
+        }
+    }
+
+    /// Sees to it that `program` is attached to the link, in place of an earlier build's; says what
+    /// that took. `quickly` as in [`Self::attach`].
     pub(super) fn ensure(
         &mut self,
         program: &mut SchedClassifier,
@@ -111,7 +130,7 @@ impl Attachments {
             if filter::replace(program, link) {
                 return Ok(Attached::Already);
             }
-            filter::add(program, link)?;
+            self.attach(program, link, quickly)?;
             return Ok(Attached::Anew);
         }
         if is_attached(program, link)? {
@@ -126,12 +145,7 @@ impl Attachments {
             self.provisional.insert(link.to_owned());
             return Ok(Attached::Already);
         }
-        if quickly {
-            filter::add(program, link)?;
-            self.provisional.insert(link.to_owned());
-        } else {
-            self.attach_pinned(program, link)?;
-        }
+        self.attach(program, link, quickly)?;
         Ok(Attached::Anew)
     }
 

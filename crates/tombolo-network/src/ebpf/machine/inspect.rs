@@ -1,6 +1,6 @@
 //! Looking at what is really there, and telling what somebody else changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use tombolo_domain::id::NetworkInterfaceId;
@@ -211,22 +211,14 @@ impl Machine {
     /// Tells which links and namespaces somebody else made among ours; they will be removed.
     fn inspect_strangers(&self, repairs: &mut Repairs) {
         let core = self.names.core();
-        let known: Vec<u32> = self.placed.values().copied().collect();
-        for link in self.links.values() {
-            let name = &link.name;
-            if !self.placed.keys().any(|id| names::link(id) == *name)
-                && !known.contains(&link.index)
-            {
-                repairs.add(RepairKind::Interface, || {
-                    format!("the link {name} was in the namespace {core}, and is not Tombolo's")
-                });
-            }
+        let ours: BTreeSet<String> = self.placed.keys().map(names::link).collect();
+        for name in self.links.keys().filter(|name| !ours.contains(*name)) {
+            repairs.add(RepairKind::Interface, || {
+                format!("the link {name} was in the namespace {core}, and is not Tombolo's")
+            });
         }
-        let ours: std::collections::BTreeSet<String> = self
-            .placed
-            .keys()
-            .map(|id| self.names.workload(id))
-            .collect();
+        let ours = self.placed.keys().map(|id| self.names.workload(id));
+        let ours: BTreeSet<String> = ours.collect();
         for name in self.namespaces.difference(&ours) {
             repairs.add(RepairKind::Namespace, || {
                 format!("the namespace {name} was there, of no interface")

@@ -134,7 +134,7 @@ impl Machine {
         self.links.insert(name.clone(), link);
         // The program first, so that no packet ever meets the core namespace's own stack.
         self.attachments
-            .ensure(&mut self.data_path.program, &name, quickly)?;
+            .attach(&mut self.data_path.program, &name, quickly)?;
         interface::set_up(&mut self.netlink, index, &namespace, interface).doing(making)?;
         Ok(index)
     }
