@@ -49,6 +49,9 @@ _tombolo() {
             tombolo,doctor)
                 cmd="tombolo__subcmd__doctor"
                 ;;
+            tombolo,flows)
+                cmd="tombolo__subcmd__flows"
+                ;;
             tombolo,instance-supervisor)
                 cmd="tombolo__subcmd__instance__subcmd__supervisor"
                 ;;
@@ -58,6 +61,9 @@ _tombolo() {
             tombolo,peering)
                 cmd="tombolo__subcmd__peering"
                 ;;
+            tombolo,repairs)
+                cmd="tombolo__subcmd__repairs"
+                ;;
             tombolo,run)
                 cmd="tombolo__subcmd__run"
                 ;;
@@ -66,6 +72,12 @@ _tombolo() {
                 ;;
             tombolo,teardown)
                 cmd="tombolo__subcmd__teardown"
+                ;;
+            tombolo,top)
+                cmd="tombolo__subcmd__top"
+                ;;
+            tombolo,trace)
+                cmd="tombolo__subcmd__trace"
                 ;;
             tombolo__subcmd__access__subcmd__key,create)
                 cmd="tombolo__subcmd__access__subcmd__key__subcmd__create"
@@ -104,7 +116,7 @@ _tombolo() {
 
     case "${cmd}" in
         tombolo)
-            opts="-h -V --log --help --version demo dev serve teardown doctor account access-key build run logs peering clock completions instance-supervisor demo-database demo-game-server demo-measure"
+            opts="-h -V --log --help --version demo dev serve teardown doctor account access-key build run logs peering trace top flows repairs clock completions instance-supervisor demo-database demo-game-server demo-measure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -571,6 +583,36 @@ _tombolo() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        tombolo__subcmd__flows)
+            opts="-h -V --interface --account --accepted --rejected --header --dir --json --log --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --interface)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --account)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         tombolo__subcmd__instance__subcmd__supervisor)
             opts="-h -V --log --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -685,8 +727,30 @@ _tombolo() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        tombolo__subcmd__repairs)
+            opts="-h -V --dir --json --log --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         tombolo__subcmd__run)
-            opts="-h -V --account --vpc --subnet --address --dir --log --help --version"
+            opts="-h -V --account --vpc --subnet --address --security-group --mtu --dir --log --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -705,6 +769,14 @@ _tombolo() {
                     return 0
                     ;;
                 --address)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --security-group)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --mtu)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -752,6 +824,70 @@ _tombolo() {
                 return 0
             fi
             case "${prev}" in
+                --dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tombolo__subcmd__top)
+            opts="-h -V --interval --once --dir --json --log --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --interval)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tombolo__subcmd__trace)
+            opts="-h -V --from --to --protocol --vpc --no-probe --dir --json --log --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --to)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --protocol)
+                    COMPREPLY=($(compgen -W "tcp udp icmp" -- "${cur}"))
+                    return 0
+                    ;;
+                --vpc)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -38,6 +38,10 @@ complete -c tombolo -n "__fish_tombolo_needs_command" -f -a "build" -d 'Import b
 complete -c tombolo -n "__fish_tombolo_needs_command" -f -a "run" -d 'Run a program inside a VPC, on a network interface of its own'
 complete -c tombolo -n "__fish_tombolo_needs_command" -f -a "logs" -d 'Show what a fleet\'s server processes wrote'
 complete -c tombolo -n "__fish_tombolo_needs_command" -f -a "peering" -d 'Show peering connections with everything that they went through'
+complete -c tombolo -n "__fish_tombolo_needs_command" -f -a "trace" -d 'Tell whether one workload can reach another, and if not, why'
+complete -c tombolo -n "__fish_tombolo_needs_command" -f -a "top" -d 'Show traffic by interface and by peering, drops by reason, and how full the tables are'
+complete -c tombolo -n "__fish_tombolo_needs_command" -f -a "flows" -d 'Follow accepted and rejected flows, in the format of VPC Flow Logs, version 2'
+complete -c tombolo -n "__fish_tombolo_needs_command" -f -a "repairs" -d 'Show what was found changed behind the server\'s back, and was put right'
 complete -c tombolo -n "__fish_tombolo_needs_command" -f -a "clock" -d 'Show the clock of a development server, and move it'
 complete -c tombolo -n "__fish_tombolo_needs_command" -f -a "completions" -d 'Print the completions of a shell'
 complete -c tombolo -n "__fish_tombolo_needs_command" -f -a "instance-supervisor" -d 'The first process of an instance'
@@ -133,6 +137,8 @@ complete -c tombolo -n "__fish_tombolo_using_subcommand run" -l account -d 'The 
 complete -c tombolo -n "__fish_tombolo_using_subcommand run" -l vpc -d 'The VPC' -r
 complete -c tombolo -n "__fish_tombolo_using_subcommand run" -l subnet -d 'The subnet [default: the VPC\'s first]' -r
 complete -c tombolo -n "__fish_tombolo_using_subcommand run" -l address -d 'The address [default: the first free one of the subnet]' -r
+complete -c tombolo -n "__fish_tombolo_using_subcommand run" -l security-group -d 'A security group; may be given several times [default: the VPC\'s default one]' -r
+complete -c tombolo -n "__fish_tombolo_using_subcommand run" -l mtu -d 'The MTU of its network interface, in bytes, 576 to 9001 [default: the server\'s]' -r
 complete -c tombolo -n "__fish_tombolo_using_subcommand run" -l dir -d 'The data directory of the server to ask' -r -F
 complete -c tombolo -n "__fish_tombolo_using_subcommand run" -l log -d 'What to log to stderr: a level, or a filter such as `warn,tombolo_api=debug`' -r
 complete -c tombolo -n "__fish_tombolo_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -159,6 +165,40 @@ complete -c tombolo -n "__fish_tombolo_using_subcommand peering; and __fish_seen
 complete -c tombolo -n "__fish_tombolo_using_subcommand peering; and __fish_seen_subcommand_from show" -l json -d 'Write JSON, for programs'
 complete -c tombolo -n "__fish_tombolo_using_subcommand peering; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
 complete -c tombolo -n "__fish_tombolo_using_subcommand peering; and __fish_seen_subcommand_from show" -s V -l version -d 'Print version'
+complete -c tombolo -n "__fish_tombolo_using_subcommand trace" -l from -d 'Who sends: an address, or a network interface' -r
+complete -c tombolo -n "__fish_tombolo_using_subcommand trace" -l to -d 'To which address and port; without a port, an ICMP echo request is traced' -r
+complete -c tombolo -n "__fish_tombolo_using_subcommand trace" -l protocol -d 'What is sent [default: tcp to a port, icmp without one]' -r -f -a "tcp\t'TCP'
+udp\t'UDP'
+icmp\t'An ICMP echo request'"
+complete -c tombolo -n "__fish_tombolo_using_subcommand trace" -l vpc -d 'The sender\'s VPC, where several VPCs have its address' -r
+complete -c tombolo -n "__fish_tombolo_using_subcommand trace" -l dir -d 'The data directory of the server to ask' -r -F
+complete -c tombolo -n "__fish_tombolo_using_subcommand trace" -l log -d 'What to log to stderr: a level, or a filter such as `warn,tombolo_api=debug`' -r
+complete -c tombolo -n "__fish_tombolo_using_subcommand trace" -l no-probe -d 'Send no packet: tell what is stored and what the data path would do'
+complete -c tombolo -n "__fish_tombolo_using_subcommand trace" -l json -d 'Write JSON, for programs'
+complete -c tombolo -n "__fish_tombolo_using_subcommand trace" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c tombolo -n "__fish_tombolo_using_subcommand trace" -s V -l version -d 'Print version'
+complete -c tombolo -n "__fish_tombolo_using_subcommand top" -l interval -d 'How many seconds of traffic each table is about: 0.1 to 3600' -r
+complete -c tombolo -n "__fish_tombolo_using_subcommand top" -l dir -d 'The data directory of the server to ask' -r -F
+complete -c tombolo -n "__fish_tombolo_using_subcommand top" -l log -d 'What to log to stderr: a level, or a filter such as `warn,tombolo_api=debug`' -r
+complete -c tombolo -n "__fish_tombolo_using_subcommand top" -l once -d 'Show one table, with every interface, and end'
+complete -c tombolo -n "__fish_tombolo_using_subcommand top" -l json -d 'Write JSON, for programs'
+complete -c tombolo -n "__fish_tombolo_using_subcommand top" -s h -l help -d 'Print help'
+complete -c tombolo -n "__fish_tombolo_using_subcommand top" -s V -l version -d 'Print version'
+complete -c tombolo -n "__fish_tombolo_using_subcommand flows" -l interface -d 'Only those that this network interface saw' -r
+complete -c tombolo -n "__fish_tombolo_using_subcommand flows" -l account -d 'Only those of this account\'s interfaces: its name, or its 12 digits' -r
+complete -c tombolo -n "__fish_tombolo_using_subcommand flows" -l dir -d 'The data directory of the server to ask' -r -F
+complete -c tombolo -n "__fish_tombolo_using_subcommand flows" -l log -d 'What to log to stderr: a level, or a filter such as `warn,tombolo_api=debug`' -r
+complete -c tombolo -n "__fish_tombolo_using_subcommand flows" -l accepted -d 'Only those that were let through'
+complete -c tombolo -n "__fish_tombolo_using_subcommand flows" -l rejected -d 'Only those that were dropped'
+complete -c tombolo -n "__fish_tombolo_using_subcommand flows" -l header -d 'Write the line that names the fields to stdout, before the records, and not to stderr'
+complete -c tombolo -n "__fish_tombolo_using_subcommand flows" -l json -d 'Write JSON, for programs'
+complete -c tombolo -n "__fish_tombolo_using_subcommand flows" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c tombolo -n "__fish_tombolo_using_subcommand flows" -s V -l version -d 'Print version'
+complete -c tombolo -n "__fish_tombolo_using_subcommand repairs" -l dir -d 'The data directory of the server to ask' -r -F
+complete -c tombolo -n "__fish_tombolo_using_subcommand repairs" -l log -d 'What to log to stderr: a level, or a filter such as `warn,tombolo_api=debug`' -r
+complete -c tombolo -n "__fish_tombolo_using_subcommand repairs" -l json -d 'Write JSON, for programs'
+complete -c tombolo -n "__fish_tombolo_using_subcommand repairs" -s h -l help -d 'Print help'
+complete -c tombolo -n "__fish_tombolo_using_subcommand repairs" -s V -l version -d 'Print version'
 complete -c tombolo -n "__fish_tombolo_using_subcommand clock; and not __fish_seen_subcommand_from advance show" -l log -d 'What to log to stderr: a level, or a filter such as `warn,tombolo_api=debug`' -r
 complete -c tombolo -n "__fish_tombolo_using_subcommand clock; and not __fish_seen_subcommand_from advance show" -s h -l help -d 'Print help'
 complete -c tombolo -n "__fish_tombolo_using_subcommand clock; and not __fish_seen_subcommand_from advance show" -s V -l version -d 'Print version'

@@ -235,6 +235,8 @@ _arguments "${_arguments_options[@]}" : \
 '--vpc=[The VPC]:VPC:_default' \
 '--subnet=[The subnet \[default\: the VPC'\''s first\]]:SUBNET:_default' \
 '--address=[The address \[default\: the first free one of the subnet\]]:IP:_default' \
+'*--security-group=[A security group; may be given several times \[default\: the VPC'\''s default one\]]:SG:_default' \
+'--mtu=[The MTU of its network interface, in bytes, 576 to 9001 \[default\: the server'\''s\]]:BYTES:_default' \
 '--dir=[The data directory of the server to ask]:DIR:_files' \
 '--log=[What to log to stderr\: a level, or a filter such as \`warn,tombolo_api=debug\`]:FILTER:_default' \
 '-h[Print help (see more with '\''--help'\'')]' \
@@ -301,6 +303,64 @@ _arguments "${_arguments_options[@]}" : \
         esac
     ;;
 esac
+;;
+(trace)
+_arguments "${_arguments_options[@]}" : \
+'--from=[Who sends\: an address, or a network interface]:ADDRESS|ENI:_default' \
+'--to=[To which address and port; without a port, an ICMP echo request is traced]:ADDRESS[:PORT]:_default' \
+'--protocol=[What is sent \[default\: tcp to a port, icmp without one\]]:PROTOCOL:((tcp\:"TCP"
+udp\:"UDP"
+icmp\:"An ICMP echo request"))' \
+'--vpc=[The sender'\''s VPC, where several VPCs have its address]:VPC:_default' \
+'--dir=[The data directory of the server to ask]:DIR:_files' \
+'--log=[What to log to stderr\: a level, or a filter such as \`warn,tombolo_api=debug\`]:FILTER:_default' \
+'--no-probe[Send no packet\: tell what is stored and what the data path would do]' \
+'--json[Write JSON, for programs]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'-V[Print version]' \
+'--version[Print version]' \
+&& ret=0
+;;
+(top)
+_arguments "${_arguments_options[@]}" : \
+'--interval=[How many seconds of traffic each table is about\: 0.1 to 3600]:SECONDS:_default' \
+'--dir=[The data directory of the server to ask]:DIR:_files' \
+'--log=[What to log to stderr\: a level, or a filter such as \`warn,tombolo_api=debug\`]:FILTER:_default' \
+'--once[Show one table, with every interface, and end]' \
+'--json[Write JSON, for programs]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'-V[Print version]' \
+'--version[Print version]' \
+&& ret=0
+;;
+(flows)
+_arguments "${_arguments_options[@]}" : \
+'--interface=[Only those that this network interface saw]:ENI:_default' \
+'--account=[Only those of this account'\''s interfaces\: its name, or its 12 digits]:NAME|ID:_default' \
+'--dir=[The data directory of the server to ask]:DIR:_files' \
+'--log=[What to log to stderr\: a level, or a filter such as \`warn,tombolo_api=debug\`]:FILTER:_default' \
+'(--rejected)--accepted[Only those that were let through]' \
+'--rejected[Only those that were dropped]' \
+'(--json)--header[Write the line that names the fields to stdout, before the records, and not to stderr]' \
+'--json[Write JSON, for programs]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'-V[Print version]' \
+'--version[Print version]' \
+&& ret=0
+;;
+(repairs)
+_arguments "${_arguments_options[@]}" : \
+'--dir=[The data directory of the server to ask]:DIR:_files' \
+'--log=[What to log to stderr\: a level, or a filter such as \`warn,tombolo_api=debug\`]:FILTER:_default' \
+'--json[Write JSON, for programs]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'-V[Print version]' \
+'--version[Print version]' \
+&& ret=0
 ;;
 (clock)
 _arguments "${_arguments_options[@]}" : \
@@ -415,6 +475,10 @@ _tombolo_commands() {
 'run:Run a program inside a VPC, on a network interface of its own' \
 'logs:Show what a fleet'\''s server processes wrote' \
 'peering:Show peering connections with everything that they went through' \
+'trace:Tell whether one workload can reach another, and if not, why' \
+'top:Show traffic by interface and by peering, drops by reason, and how full the tables are' \
+'flows:Follow accepted and rejected flows, in the format of VPC Flow Logs, version 2' \
+'repairs:Show what was found changed behind the server'\''s back, and was put right' \
 'clock:Show the clock of a development server, and move it' \
 'completions:Print the completions of a shell' \
 'instance-supervisor:The first process of an instance' \
@@ -531,6 +595,11 @@ _tombolo__subcmd__doctor_commands() {
     local commands; commands=()
     _describe -t commands 'tombolo doctor commands' commands "$@"
 }
+(( $+functions[_tombolo__subcmd__flows_commands] )) ||
+_tombolo__subcmd__flows_commands() {
+    local commands; commands=()
+    _describe -t commands 'tombolo flows commands' commands "$@"
+}
 (( $+functions[_tombolo__subcmd__instance-supervisor_commands] )) ||
 _tombolo__subcmd__instance-supervisor_commands() {
     local commands; commands=()
@@ -559,6 +628,11 @@ _tombolo__subcmd__peering__subcmd__show_commands() {
     local commands; commands=()
     _describe -t commands 'tombolo peering show commands' commands "$@"
 }
+(( $+functions[_tombolo__subcmd__repairs_commands] )) ||
+_tombolo__subcmd__repairs_commands() {
+    local commands; commands=()
+    _describe -t commands 'tombolo repairs commands' commands "$@"
+}
 (( $+functions[_tombolo__subcmd__run_commands] )) ||
 _tombolo__subcmd__run_commands() {
     local commands; commands=()
@@ -573,6 +647,16 @@ _tombolo__subcmd__serve_commands() {
 _tombolo__subcmd__teardown_commands() {
     local commands; commands=()
     _describe -t commands 'tombolo teardown commands' commands "$@"
+}
+(( $+functions[_tombolo__subcmd__top_commands] )) ||
+_tombolo__subcmd__top_commands() {
+    local commands; commands=()
+    _describe -t commands 'tombolo top commands' commands "$@"
+}
+(( $+functions[_tombolo__subcmd__trace_commands] )) ||
+_tombolo__subcmd__trace_commands() {
+    local commands; commands=()
+    _describe -t commands 'tombolo trace commands' commands "$@"
 }
 
 if [ "$funcstack[1]" = "_tombolo" ]; then
