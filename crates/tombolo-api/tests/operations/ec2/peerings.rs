@@ -53,7 +53,11 @@ async fn open(server: &Server) {
         .await
         .unwrap()
     {
-        group.admit(connection.requester.cidr.unwrap(), &connection.id, server.ids());
+        group.admit(
+            connection.requester.cidr.unwrap(),
+            &connection.id,
+            server.ids(),
+        );
         tx.put(&group).unwrap();
     }
     assert_eq!(tx.commit().await.unwrap(), Committed::Yes);
