@@ -9,6 +9,7 @@
 
 mod common;
 
+use std::io::{Read, Write};
 use std::net::UdpSocket;
 use std::os::fd::AsRawFd;
 
@@ -91,6 +92,25 @@ fn a_sender_that_lets_fragment_fragments_once_it_is_told() {
         matches!(two.recv(&mut received), Ok(4000))
     });
     assert_eq!(received[..4000], text);
+}
+
+/// The connection agreed on segments that are too big now, which the kernel sends many at a time.
+#[test]
+fn a_live_connection_adapts_to_a_smaller_mtu() {
+    let mut machine = Machine::running(with_mtus([9001, 9001]));
+    let (mut client, mut server) = machine.tcp(1, 2);
+    let block = vec![0x5a; 1 << 18];
+    let mut received = vec![0; block.len()];
+    for mtu in [9001, 1500] {
+        machine.apply(with_mtus([9001, mtu]));
+        std::thread::scope(|scope| {
+            scope.spawn(|| client.write_all(&block).unwrap());
+            server.read_exact(&mut received).unwrap();
+        });
+        assert_eq!(received, block);
+    }
+    let dropped = machine.counters().dropped;
+    assert_ne!(dropped[&DropReason::TooBig].packets, 0);
 }
 
 #[test]
