@@ -1,6 +1,7 @@
 //! What an operator sees of the network: `tombolo flows`, `top`, `repairs`, and the metrics.
 
 use std::net::{Ipv4Addr, UdpSocket};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -238,4 +239,74 @@ fn output(mut command: Command) -> String {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout).unwrap()
+}
+
+/// What somebody takes out of the data path is told by the trace, until it is there again.
+#[test]
+fn a_trace_tells_where_the_data_path_is_not_as_stored() {
+    let pair = Pair::start();
+    let to = format!("{SERVER}:{PORT}");
+    let trace = ["trace", "--from", "10.90.0.10", "--to", &to, "--json"];
+    let whole = pair.json(&trace);
+    assert_eq!(whole["data_path"]["agrees"], true, "{whole}");
+
+    let routes = pinned(&pair.server.directory(), "routes");
+    let routes = routes.to_str().unwrap();
+    let bpftool = |arguments: &[&str]| {
+        let mut bpftool = Command::new("bpftool");
+        bpftool
+            .arg("-j")
+            .arg("map")
+            .args(arguments)
+            .output()
+            .unwrap()
+    };
+    let told = wait::until("the trace to tell it", || {
+        // The server may just be looking, and put it back before the trace looks.
+        loop {
+            let next = bpftool(&["getnext", "pinned", routes]);
+            let next: Value = serde_json::from_slice(&next.stdout).unwrap_or_default();
+            let Some(key) = next["next_key"].as_array() else {
+                break;
+            };
+            let key: Vec<&str> = key.iter().filter_map(Value::as_str).collect();
+            bpftool(&[&["delete", "pinned", routes, "key"], &key[..]].concat());
+        }
+        let told = pair.json(&trace);
+        (told["data_path"]["agrees"] == false).then_some(told)
+    });
+    let difference = story::text(&told["data_path"]["difference"]);
+    assert!(difference.contains("no_route"), "{told}");
+    assert_eq!(told["reachable"], false, "{told}");
+    let answer = story::text(&told["answer"]);
+    assert!(
+        answer.starts_with("No: the data path disagrees"),
+        "{answer}"
+    );
+    assert!(answer.contains("`tombolo repairs`"), "{answer}");
+
+    wait::until("the repair", || {
+        let told = pair.json(&trace);
+        (told["data_path"]["agrees"] == true).then_some(())
+    });
+    let repairs = pair.json(&["repairs", "--json"]);
+    let entries = repairs.as_array().unwrap().iter();
+    let mut entries = entries.filter(|repair| repair["kind"] == "map-entry");
+    assert!(entries.next().is_some(), "{repairs}");
+}
+
+/// The file that a map of a server's data path is pinned as.
+fn pinned(directory: &Path, map: &str) -> PathBuf {
+    let mut folders = vec![directory.join("bpf")];
+    while let Some(folder) = folders.pop() {
+        for entry in folder.read_dir().unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.file_name().is_some_and(|name| name == map) {
+                return path;
+            }
+        }
+    }
+    panic!("no map {map} is pinned below {}", directory.display());
 }
