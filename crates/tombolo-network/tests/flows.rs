@@ -9,6 +9,7 @@
 
 mod common;
 
+use aya::maps::{HashMap, Map, MapData};
 use common::machine::{Machine, wait_for};
 use common::{Build, eni, pcx, two_vpcs};
 use tombolo_network::{
@@ -125,6 +126,39 @@ fn an_interface_takes_its_flows_with_it() {
     wait_for("the table to be empty", || {
         machine.counters().tables["flows"].used == 0
     });
+}
+
+/// What is over makes room: the flow and its part of the sender's share. Time is not waited for,
+/// but the flow made as old as its machine.
+#[test]
+fn a_flow_that_is_over_is_swept_out() {
+    let mut machine = Machine::running(two_vpcs().peered(1, 1, 2).interface(3, 1, "10.1.0.9"));
+    let mut followed = machine.engine().flows();
+    let [one, two] = [1, 2].map(|interface| machine.udp(interface));
+    machine.assert_delivers(&one, &two);
+    machine.assert_delivers(&one, &two);
+    for _ in 0..2 {
+        machine.next_record(&mut followed);
+    }
+
+    let pin = machine.flows().join("flows");
+    let map = Map::from_map_data(MapData::from_pin(pin).unwrap()).unwrap();
+    let mut flows: HashMap<_, [u8; 28], [u64; 9]> = map.try_into().unwrap();
+    let (key, mut flow) = flows.iter().next().unwrap().unwrap();
+    // The time of its last packet.
+    flow[0] = 1;
+    flows.insert(key, flow, 0).unwrap();
+    let mut without = machine.network.clone();
+    without.interfaces.remove(&eni(3));
+    machine.apply(without);
+
+    let tail = machine.next_record(&mut followed);
+    assert_eq!((tail.interface, tail.packets), (eni(1), 1));
+    wait_for("the flow to be removed", || flows.iter().next().is_none());
+    wait_for("its part of the share to be free", || {
+        machine.counters().tables["flows"].used == 0
+    });
+    machine.assert_delivers(&two, &one);
 }
 
 #[test]

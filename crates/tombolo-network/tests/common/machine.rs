@@ -133,13 +133,22 @@ impl Machine {
 
     /// The directory of the engine's build on its BPF file system.
     pub fn build(&self) -> PathBuf {
-        let mut builds = std::fs::read_dir(self.directory().join("bpf"))
+        self.pins("build-")
+    }
+
+    /// The directory of the maps that remember flows.
+    pub fn flows(&self) -> PathBuf {
+        self.pins("flows-")
+    }
+
+    fn pins(&self, prefix: &str) -> PathBuf {
+        let mut directories = std::fs::read_dir(self.directory().join("bpf"))
             .unwrap()
             .map(|entry| entry.unwrap())
-            .filter(|entry| entry.file_name().to_str().unwrap().starts_with("build-"));
-        let build = builds.next().unwrap().path();
-        assert!(builds.next().is_none());
-        build
+            .filter(|entry| entry.file_name().to_str().unwrap().starts_with(prefix));
+        let directory = directories.next().unwrap().path();
+        assert!(directories.next().is_none());
+        directory
     }
 
     /// The name of a namespace of this engine.
