@@ -122,12 +122,8 @@ impl DataPath {
             .check_room(old.map(|old| &old.rule_ports), &wanted.rule_ports)
     }
 
-    /// Takes back the ways and the rules that are not wanted any more, at once for live flows too;
-    /// returns how many entries that were.
-    ///
-    /// At no moment is anything let through that neither the old rules nor the new ones let: a
-    /// block that goes leaves its addresses to the wider ones around it, before its ports are
-    /// touched; and ports are right before [`Self::extend`] adds a block that uses them.
+    /// Takes back the ways that are not wanted any more and makes the rules what they should be,
+    /// at once for live flows too; returns how many entries that were.
     ///
     /// With `before` only what of it is not wanted any more goes, else whatever is there.
     pub(super) fn retain(
@@ -145,21 +141,42 @@ impl DataPath {
             + self
                 .peering_traffic
                 .retain(old.map(|old| &old.crossings), &wanted.crossings)?;
-        let rules = self
-            .rule_blocks
-            .retain(old.map(|old| &old.rule_blocks), &wanted.rule_blocks)?
-            + self.rule_ports.extend(&wanted.rule_ports)?
-            + self
-                .rule_ports
-                .retain(old.map(|old| &old.rule_ports), &wanted.rule_ports)?;
+        let rules = match before {
+            Some(before) => self.change_rules(before, wanted)?,
+            None => self.set_rules(wanted)?,
+        };
         if rules != 0 {
             self.next_generation()?;
         }
         Ok(ways + rules)
     }
 
+    /// Goes from known rules to others. At every moment a block has the ports of the old rules,
+    /// of the new, or of both: what both let is never refused, and what neither lets never passes.
+    /// For a block that comes finds its ports, and one that goes leaves its addresses to a wider
+    /// one, whose ports of before it had too.
+    fn change_rules(&mut self, before: &Wanted, wanted: &Wanted) -> Result<usize, EngineError> {
+        Ok(self.rule_ports.extend(&wanted.rule_ports)?
+            + self.rule_blocks.extend(&wanted.rule_blocks)?
+            + self
+                .rule_blocks
+                .retain(Some(&before.rule_blocks), &wanted.rule_blocks)?
+            + self
+                .rule_ports
+                .retain(Some(&before.rule_ports), &wanted.rule_ports)?)
+    }
+
+    /// Goes from whatever is there to these rules. There may be ports of a block that is not, which
+    /// a block that comes must not find: all that is too much goes before anything is added.
+    fn set_rules(&mut self, wanted: &Wanted) -> Result<usize, EngineError> {
+        Ok(self.rule_blocks.retain(None, &wanted.rule_blocks)?
+            + self.rule_ports.extend(&wanted.rule_ports)?
+            + self.rule_ports.retain(None, &wanted.rule_ports)?
+            + self.rule_blocks.extend(&wanted.rule_blocks)?)
+    }
+
     /// Takes out the interfaces of `before`, or of all that there are, that `wanted` does not have
-    /// placed; returns how many entries that were.
+    /// placed, and gives those that stay their new groups; returns how many entries that were.
     pub(super) fn retain_interfaces(
         &mut self,
         before: Option<&Wanted>,
@@ -177,27 +194,32 @@ impl DataPath {
                 .retain_keys(old.map(|old| &old.interfaces), &wanted.interfaces)?
             + self.interface_traffic.retain(old_links, &links)?
             + self.flow_use.retain(old_links, &links)?
-            + self.flow_ended.retain(old_links, &links)?)
+            + self.flow_ended.retain(old_links, &links)?
+            + self.place(wanted)?)
     }
 
-    /// Adds all that is wanted and not there; returns how many entries that were. Interfaces have
-    /// their places to count in before they send, and admissions come last.
+    /// Adds all that is wanted and not there; returns how many entries that were. Admissions come
+    /// last.
     pub(super) fn extend(&mut self, wanted: &Wanted) -> Result<usize, EngineError> {
+        Ok(self.place(wanted)?
+            + self.peering_traffic.extend(&wanted.crossings)?
+            + self.routes.extend(&wanted.routes)?
+            + self.admissions.extend(&wanted.admissions)?)
+    }
+
+    /// Puts the interfaces that are placed. They have where to count before they send.
+    fn place(&mut self, wanted: &Wanted) -> Result<usize, EngineError> {
         let links = wanted.links();
         let places = self.interface_traffic.extend(&links)?
             + self.flow_use.extend(&links)?
-            + self.flow_ended.extend(&links)?
-            + self.peering_traffic.extend(&wanted.crossings)?;
-        let rules = self.rule_blocks.extend(&wanted.rule_blocks)?;
+            + self.flow_ended.extend(&links)?;
         let carried = self.interfaces.extend(&wanted.interfaces)?
             + self.endpoints.extend(&wanted.endpoints)?;
-        let ways =
-            self.routes.extend(&wanted.routes)? + self.admissions.extend(&wanted.admissions)?;
         // They may carry other groups than before.
         if carried != 0 {
             self.next_generation()?;
         }
-        Ok(places + rules + carried + ways)
+        Ok(places + carried)
     }
 
     /// Has every live flow decided again with its next packet.

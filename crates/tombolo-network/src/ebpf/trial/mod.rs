@@ -46,6 +46,8 @@ struct Trial {
     data_path: DataPath,
     links: BTreeMap<NetworkInterfaceId, u32>,
     network: Network,
+    /// What the maps hold, once they hold anything.
+    wanted: Option<Wanted>,
     flows: HashMap<MapData, FlowKey, FlowEntry>,
     fragments: HashMap<MapData, [u8; 20], FragmentEntry>,
 }
@@ -94,18 +96,24 @@ impl Trial {
             data_path,
             links,
             network: Network::default(),
+            wanted: None,
         }
     }
 
     /// Fills the maps, in the order in which the engine does.
     fn apply(&mut self, network: &Network) {
         let mut wanted = Wanted::compile(network);
-        self.data_path.retain(None, &wanted).unwrap();
+        let before = self.wanted.take();
+        self.data_path.retain(before.as_ref(), &wanted).unwrap();
         let mut links = self.links.clone();
         links.retain(|id, _| network.interfaces.contains_key(id));
         wanted.place(network, &links);
-        self.data_path.retain_interfaces(None, &wanted).unwrap();
-        self.data_path.extend(&wanted).unwrap();
+        let data_path = &mut self.data_path;
+        data_path
+            .retain_interfaces(before.as_ref(), &wanted)
+            .unwrap();
+        data_path.extend(&wanted).unwrap();
+        self.wanted = Some(wanted);
         self.network = network.clone();
     }
 
