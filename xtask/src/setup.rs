@@ -36,6 +36,11 @@ const PACKAGES: &[Package] = &[
         name: "iproute2",
         is_there: || installed("ip"),
     },
+    // A test takes entries out of the data path's maps, behind the server's back.
+    Package {
+        name: "bpftool",
+        is_there: || exists("/usr/sbin/bpftool"),
+    },
     // Self-signed certificates for the TLS tests.
     Package {
         name: "openssl",
