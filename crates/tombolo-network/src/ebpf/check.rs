@@ -22,8 +22,9 @@ const CAPABILITIES: [(u32, &str); 3] = [
 ];
 
 /// The oldest kernel, major and minor, that the engine supports: the first with long-term support
-/// that has all of what the program needs, of which `bpf_ktime_get_coarse_ns` (5.11) is the latest;
-/// `bpf_redirect_peer` is from 5.10, the ring buffer from 5.8.
+/// that has all of what is used. Taking an entry out of a hash map (5.14) is the latest of it; the
+/// program needs atomic exchange and functions with pointers that are verified on their own
+/// (5.12), `bpf_ktime_get_coarse_ns` (5.11), `bpf_redirect_peer` (5.10) and ring buffers (5.8).
 pub const MINIMUM_KERNEL: (u8, u8) = (5, 15);
 
 /// Tries what an [`EbpfEngine`](super::EbpfEngine) needs, short of attaching its program, in
