@@ -1,4 +1,4 @@
-//! A BPF hash map by the operations of bpf(2) that aya has no function for.
+//! BPF maps by the operations of bpf(2) that aya has no function for.
 
 use std::io;
 use std::marker::PhantomData;
@@ -81,13 +81,7 @@ impl<K: Pod, V: Pod> KernelMap<K, V> {
 
     /// Reads the map in pieces.
     pub(super) fn batches(&self) -> Batches<'_, K, V> {
-        Batches {
-            map: self.data.fd().as_fd(),
-            place: None,
-            done: false,
-            keys: Vec::with_capacity(Batches::<K, V>::ENTRIES),
-            values: Vec::with_capacity(Batches::<K, V>::ENTRIES),
-        }
+        Batches::of(&self.data)
     }
 
     /// The value of a key.
@@ -138,18 +132,30 @@ impl<K: Pod, V: Pod> KernelMap<K, V> {
     }
 }
 
-/// A hash map's entries, thousands with a system call. What is put or removed meanwhile may be
-/// seen or not; what stays is seen once.
+/// The entries of a hash map or a trie, thousands with a system call. What is put or removed
+/// meanwhile may be seen or not; what stays is seen once.
 pub(super) struct Batches<'a, K, V> {
     map: BorrowedFd<'a>,
-    /// The kernel's place in the map, once there is one.
-    place: Option<u32>,
+    /// The kernel's place in the map, once there is one: a bucket's number, or a key.
+    place: Option<Vec<u8>>,
     done: bool,
     keys: Vec<K>,
     values: Vec<V>,
 }
 
-impl<K: Pod, V: Pod> Batches<'_, K, V> {
+impl<'a, K: Pod, V: Pod> Batches<'a, K, V> {
+    /// From the map's beginning. `K` and `V` must have the sizes of its keys and values, as aya and
+    /// [`KernelMap::open`] see to.
+    pub(super) fn of(map: &'a MapData) -> Self {
+        Batches {
+            map: map.fd().as_fd(),
+            place: None,
+            done: false,
+            keys: Vec::with_capacity(Self::ENTRIES),
+            values: Vec::with_capacity(Self::ENTRIES),
+        }
+    }
+
     /// How many entries at a time. The kernel gives whole buckets, so it must be more than any
     /// bucket has.
     const ENTRIES: usize = 4096;
@@ -161,11 +167,10 @@ impl<K: Pod, V: Pod> Batches<'_, K, V> {
         }
         self.keys.clear();
         self.values.clear();
-        let mut next_place = 0_u32;
-        let place = self.place.as_ref();
+        let mut next_place = vec![0; mem::size_of::<K>().max(mem::size_of::<u32>())];
         let mut attributes = BatchAttributes {
-            in_batch: place.map_or(0, |place| std::ptr::from_ref(place) as u64),
-            out_batch: &raw mut next_place as u64,
+            in_batch: self.place.as_ref().map_or(0, |place| place.as_ptr() as u64),
+            out_batch: next_place.as_mut_ptr() as u64,
             keys: self.keys.as_mut_ptr() as u64,
             values: self.values.as_mut_ptr() as u64,
             count: Self::ENTRIES as u32,
@@ -174,7 +179,7 @@ impl<K: Pod, V: Pod> Batches<'_, K, V> {
             flags: 0,
         };
         // SAFETY: the kernel writes at most `count` keys and values, for which both vectors have
-        // room, and a place; all of them outlive the call.
+        // room, and a place, which has no more bytes than a number or a key; all outlive the call.
         match unsafe { bpf(MAP_LOOKUP_BATCH, &mut attributes) } {
             Ok(()) => self.place = Some(next_place),
             Err(error) if error.kind() == io::ErrorKind::NotFound => self.done = true,

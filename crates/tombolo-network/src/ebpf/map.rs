@@ -11,6 +11,7 @@ use aya::maps::{HashMap, IterableMap, Map, MapData, MapError};
 
 use super::entries::PrefixKey;
 use super::error::Doing;
+use super::kernel_map::Batches;
 use crate::difference::only_in;
 use crate::{EngineError, RepairKind, Repairs, Use};
 
@@ -202,7 +203,7 @@ impl<K: Pod + Ord, V: Pod> Entries<K, V> for HashMap<MapData, K, V> {
     }
 
     fn read(&self) -> Result<BTreeMap<K, V>, MapError> {
-        self.iter().collect()
+        read_all(self.map(), |key, value| (*key, *value))
     }
 
     fn get(&self, key: &K) -> Result<V, MapError> {
@@ -228,9 +229,9 @@ impl<const BYTES: usize, V: Pod> Entries<PrefixKey<BYTES>, V> for LpmTrie<MapDat
     }
 
     fn read(&self) -> Result<BTreeMap<PrefixKey<BYTES>, V>, MapError> {
-        self.iter()
-            .map(|entry| entry.map(|(key, value)| ((key.data(), key.prefix_len()), value)))
-            .collect()
+        read_all(self.map(), |key: &Key<[u8; BYTES]>, value| {
+            ((key.data(), key.prefix_len()), *value)
+        })
     }
 
     fn get(&self, key: &PrefixKey<BYTES>) -> Result<V, MapError> {
@@ -244,6 +245,18 @@ impl<const BYTES: usize, V: Pod> Entries<PrefixKey<BYTES>, V> for LpmTrie<MapDat
     fn remove(&mut self, key: &PrefixKey<BYTES>) -> Result<(), MapError> {
         LpmTrie::remove(self, &Key::new(key.1, key.0))
     }
+}
+
+fn read_all<K: Pod, V: Pod, E: Ord, T>(
+    map: &MapData,
+    entry: impl Fn(&K, &V) -> (E, T),
+) -> Result<BTreeMap<E, T>, MapError> {
+    let mut all = BTreeMap::new();
+    let mut batches = Batches::of(map);
+    while let Some(batch) = batches.next().map_err(MapError::IoError)? {
+        all.extend(batch.map(|(key, value)| entry(key, value)));
+    }
+    Ok(all)
 }
 
 /// Opens the map that is pinned as `name` in `directory`, as the type that `open` makes of it.
