@@ -77,9 +77,11 @@ struct {
 	__type(value, struct endpoint);
 } endpoints SEC(".maps");
 
+/* A black hole is in the trie to be found: it takes what is its own from wider routes. */
 enum route_kind {
 	ROUTE_LOCAL,
 	ROUTE_PEERING,
+	ROUTE_BLACK_HOLE,
 };
 
 struct route_key {

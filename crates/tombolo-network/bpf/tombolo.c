@@ -196,7 +196,7 @@ static __always_inline int forward(struct __sk_buff *skb, const struct interface
 	};
 	struct route *route = bpf_map_lookup_elem(&routes, &towards);
 
-	if (!route)
+	if (!route || route->kind == ROUTE_BLACK_HOLE)
 		return reject(skb, &packet, DROP_NO_ROUTE);
 
 	if (route->kind != ROUTE_LOCAL) {

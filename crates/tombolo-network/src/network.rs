@@ -43,7 +43,9 @@ pub struct RouteTable {
     pub routes: Vec<Route>,
 }
 
-/// A route out of a VPC, through a peering that the same [`Network`] holds.
+/// A route out of a VPC, through a peering. When the same [`Network`] does not hold the peering, or
+/// it is none of the VPC's, the route is a black hole: it takes its packets from wider routes, and
+/// they are dropped as those that no route takes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Route {
     /// What the route is for.

@@ -33,6 +33,8 @@ pub(crate) enum NextHop {
     Local(VpcNumber),
     /// Into a peered VPC.
     Peering(VpcNumber),
+    /// Nowhere, and not by a wider route either.
+    BlackHole,
 }
 
 /// Sources of VPC `from` that VPC `to` lets in. When the two VPCs share several peerings, what
@@ -45,8 +47,8 @@ pub(crate) struct Admission {
 }
 
 impl Tables {
-    /// Compiles `network`. A route that names no peering of its VPC leads nowhere and is left out,
-    /// so its packets count as `NoRoute`.
+    /// Compiles `network`. A route that names no peering of its VPC is a black hole, whose packets
+    /// count as `NoRoute`.
     pub(crate) fn compile(network: &Network) -> Tables {
         let mut tables = Tables {
             rules: Rules::compile(network),
@@ -62,13 +64,15 @@ impl Tables {
             }
             for route in &table.routes {
                 let peering = network.peerings.get(&route.peering);
-                if let Some(peer) = peering.and_then(|peering| other_end(peering, table.vpc)) {
-                    // A VPC's own block stays local, and the first of equal routes wins.
-                    tables
-                        .routes
-                        .entry((number, route.destination.trunc()))
-                        .or_insert(NextHop::Peering(peer.vpc));
-                }
+                let peer = peering.and_then(|peering| other_end(peering, table.vpc));
+                // A VPC's own block stays local, and the first of equal routes wins.
+                tables
+                    .routes
+                    .entry((number, route.destination.trunc()))
+                    .or_insert(match peer {
+                        Some(peer) => NextHop::Peering(peer.vpc),
+                        None => NextHop::BlackHole,
+                    });
             }
         }
         for Peering {

@@ -83,6 +83,7 @@ pub(crate) fn way<'t>(
             Err(DropReason::NotAdmitted)
         }
         NextHop::Peering(peer) => owner(peer).map(Way::Peering),
+        NextHop::BlackHole => Err(DropReason::NoRoute),
     }
 }
 

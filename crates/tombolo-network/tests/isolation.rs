@@ -191,6 +191,18 @@ proptest! {
     }
 
     #[test]
+    fn the_end_of_a_peering_opens_no_other_way(network in network()) {
+        let before = forwarded(&network);
+        for removed in network.peerings.keys() {
+            let mut without = network.clone();
+            without.peerings.remove(removed);
+            for (way, verdict) in forwarded(&without) {
+                prop_assert_eq!(before.get(&way), Some(&verdict));
+            }
+        }
+    }
+
+    #[test]
     fn a_source_that_is_not_the_interfaces_own_is_always_dropped(
         network in network(),
         source in address(),

@@ -46,6 +46,9 @@ pub(super) fn decide(
     let Some(RouteEntry { kind, vpc }) = data_path.routes.look_up(&towards)? else {
         return Ok(Decision::Drop(DropReason::NoRoute));
     };
+    if kind == RouteEntry::BLACK_HOLE {
+        return Ok(Decision::Drop(DropReason::NoRoute));
+    }
     let vpc = VpcNumber(vpc);
     if kind != RouteEntry::LOCAL {
         let entering = admission_key(&Admission {

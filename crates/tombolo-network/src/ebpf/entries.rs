@@ -172,6 +172,8 @@ unsafe impl Pod for RouteEntry {}
 impl RouteEntry {
     /// The `kind` of a route within the VPC.
     pub(super) const LOCAL: u32 = 0;
+    /// The `kind` of a route that leads nowhere.
+    pub(super) const BLACK_HOLE: u32 = 2;
 
     /// The numbers are those of `enum route_kind`.
     pub(super) fn new(next_hop: NextHop) -> Self {
@@ -183,6 +185,10 @@ impl RouteEntry {
             NextHop::Peering(peer) => RouteEntry {
                 kind: 1,
                 vpc: peer.0,
+            },
+            NextHop::BlackHole => RouteEntry {
+                kind: Self::BLACK_HOLE,
+                vpc: 0,
             },
         }
     }

@@ -82,7 +82,7 @@ fn compile(records: &Records, mtu: u16) -> Network {
     let tables = RouteTables::new(records, &numbers);
     for table in &records.tables {
         if let Some(&vpc) = numbers.get(&table.vpc) {
-            let routes = routes(table, &network);
+            let routes = routes(table);
             let number = table.number_in(vpc);
             network
                 .route_tables
@@ -163,15 +163,14 @@ fn peerings(
         .collect()
 }
 
-/// A table's routes to peerings that carry packets. One to any other is a black hole: no route at
-/// all.
-fn routes(table: &vpc::RouteTable, network: &Network) -> Vec<Route> {
+/// A table's routes to peerings, also to those that carry no packets: these are black holes.
+fn routes(table: &vpc::RouteTable) -> Vec<Route> {
     let routes = table.routes.iter().filter_map(|route| match &route.target {
-        RouteTarget::Peering(peering) if network.peerings.contains_key(peering) => Some(Route {
+        RouteTarget::Peering(peering) => Some(Route {
             destination: route.destination,
             peering: peering.clone(),
         }),
-        RouteTarget::Peering(_) | RouteTarget::Local => None,
+        RouteTarget::Local => None,
     });
     routes.collect()
 }
