@@ -1,5 +1,5 @@
 //! Many VPCs, peerings and interfaces on one machine: how long an `apply` takes and what the
-//! kernel keeps for it. Needs root; `cargo xtask bench scale`.
+//! kernel keeps for it, and whether packets are slower for it. Needs root; `cargo xtask bench scale`.
 //!
 //! Arguments, each with its default: the number of VPCs (10000), of peerings (5000) and of
 //! interfaces (2000). Every VPC has a route table and a security group with rules of each kind;
@@ -16,13 +16,17 @@
 mod common;
 mod scale {
     pub(crate) mod memory;
+    pub(crate) mod packets;
     pub(crate) mod report;
 }
 
+use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
-use common::{Build, open_group};
+use common::machine::within;
+use common::{Build, eni, open_group};
 use scale::memory::Memory;
+use scale::packets;
 use scale::report::Report;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -142,6 +146,20 @@ impl Machine {
         (applied, took)
     }
 
+    /// Packets that get through a second from interface 1 to interface 2, whose VPCs are peered.
+    fn packets_per_second(&self) -> f64 {
+        let engine = self.engine.as_ref().expect("the engine runs");
+        let socket = |interface: u32| {
+            let namespace = engine.namespace(&eni(interface)).expect("it is in place");
+            within(&namespace, || {
+                UdpSocket::bind(format!("{}.4:7777", block(interface))).unwrap()
+            })
+        };
+        let (client, server) = (socket(1), socket(2));
+        client.connect(server.local_addr().unwrap()).unwrap();
+        packets::per_second(&client, &server)
+    }
+
     /// How long it takes, in milliseconds, to apply what changes something.
     fn change(&self, network: &Network) -> f64 {
         let (applied, took) = self.apply(network);
@@ -228,6 +246,24 @@ fn main() {
         milliseconds(began.elapsed()),
     );
 
+    let alone = Machine::new();
+    let pair = Scale {
+        vpcs: 2,
+        peerings: 1,
+        interfaces: 2,
+    };
+    alone.apply(&pair.network());
+    let mut ratios = Turns::default();
+    for _ in 0..TURNS {
+        ratios.add(machine.packets_per_second() / alone.packets_per_second());
+    }
+    report.add(
+        "packets of a peered pair beside an engine's only one",
+        "x (>= 0.95)",
+        ratios.middle(),
+    );
+    drop(alone);
+
     report.add("all interfaces away", "ms", machine.change(&vpcs));
 
     let per = |bytes: u64, count: u32| bytes as f64 / f64::from(count.max(1)) / 1024.0;
@@ -261,8 +297,8 @@ const TURNS: usize = 7;
 struct Turns(Vec<f64>);
 
 impl Turns {
-    fn add(&mut self, milliseconds: f64) {
-        self.0.push(milliseconds);
+    fn add(&mut self, figure: f64) {
+        self.0.push(figure);
     }
 
     fn middle(mut self) -> f64 {
