@@ -123,7 +123,9 @@ impl DataPath {
     }
 
     /// Takes back the ways that are not wanted any more and makes the rules what they should be,
-    /// at once for live flows too; returns how many entries that were.
+    /// at once for live flows too; returns how many entries that were. A route that is to lead
+    /// elsewhere stays for [`Self::extend`] to replace: were it gone in between, a wider one would
+    /// take its packets, perhaps to another VPC that has the same addresses.
     ///
     /// With `before` only what of it is not wanted any more goes, else whatever is there.
     pub(super) fn retain(
@@ -137,7 +139,7 @@ impl DataPath {
             .retain(old.map(|old| &old.admissions), &wanted.admissions)?
             + self
                 .routes
-                .retain(old.map(|old| &old.routes), &wanted.routes)?
+                .retain_keys(old.map(|old| &old.routes), &wanted.routes)?
             + self
                 .peering_traffic
                 .retain(old.map(|old| &old.crossings), &wanted.crossings)?;
@@ -198,8 +200,8 @@ impl DataPath {
             + self.place(wanted)?)
     }
 
-    /// Adds all that is wanted and not there; returns how many entries that were. Admissions come
-    /// last.
+    /// Adds all that is wanted and not there, and has routes lead where they should; returns how
+    /// many entries that were. Admissions come last.
     pub(super) fn extend(&mut self, wanted: &Wanted) -> Result<usize, EngineError> {
         Ok(self.place(wanted)?
             + self.peering_traffic.extend(&wanted.crossings)?

@@ -1,14 +1,18 @@
 //! Decisions one at a time: what random packets meet too seldom, or cannot.
 
+use tombolo_domain::id::VpcPeeringConnectionId;
+
 use super::bytes::{self, frame};
 use super::run::SHOT;
 use super::{Trial, eni, mac, trial};
 use crate::ebpf::FlowTable;
+use crate::ebpf::wanted::Wanted;
 use crate::verdict::Verdict;
 use crate::verdict::model::{Datagram, Payload, TcpFlags};
 use crate::{
-    DropReason, Interface, Network, Protocol, RouteTable, RouteTableNumber, Rule, RuleDirection,
-    RulePeer, SecurityGroup, SecurityGroupNumber, Subnet, Vpc, VpcNumber,
+    DropReason, Interface, Network, Peering, PeeringEnd, Protocol, Route, RouteTable,
+    RouteTableNumber, Rule, RuleDirection, RulePeer, SecurityGroup, SecurityGroupNumber, Subnet,
+    Vpc, VpcNumber,
 };
 
 const CLIENT: usize = 0;
@@ -283,6 +287,67 @@ fn a_rule_that_goes_ends_live_flows_and_comes_back_for_them() {
         check(trial, CLIENT, SERVER, udp(1, 9), "security_group_ingress");
         trial.apply(&open);
         check(trial, CLIENT, SERVER, udp(1, 9), "passes");
+    });
+}
+
+/// While a route changes, what it takes never goes by a wider one, which may lead to others.
+#[test]
+fn a_route_that_changes_leaves_nothing_to_a_wider_one() {
+    let vpc = |number, cidr: &str| {
+        let cidrs = vec![cidr.parse().unwrap()];
+        (VpcNumber(number), Vpc { cidrs })
+    };
+    let interface = |number: usize, vpc, address: &str| {
+        let mut interface = clients_and_server().interfaces[&eni(0)].clone();
+        interface.vpc = VpcNumber(vpc);
+        interface.address = address.parse().unwrap();
+        interface.mac = mac(number);
+        interface.security_groups = vec![SecurityGroupNumber(1), SecurityGroupNumber(2)];
+        (eni(number), interface)
+    };
+    let pcx =
+        |number: u8| -> VpcPeeringConnectionId { format!("pcx-{number:017x}").parse().unwrap() };
+    let end = |vpc, cidr: &str| PeeringEnd {
+        vpc: VpcNumber(vpc),
+        cidrs: vec![cidr.parse().unwrap()],
+    };
+    let peering = |to| Peering {
+        requester: end(1, "10.0.0.0/16"),
+        accepter: end(to, "10.1.0.0/16"),
+    };
+    let route = |cidr: &str, number| Route {
+        destination: cidr.parse().unwrap(),
+        peering: pcx(number),
+    };
+    let mut network = clients_and_server();
+    network
+        .vpcs
+        .extend([vpc(2, "10.1.0.0/16"), vpc(3, "10.1.0.0/16")]);
+    network.interfaces = [
+        interface(0, 1, "10.0.0.4"),
+        interface(1, 2, "10.1.0.5"),
+        interface(2, 3, "10.1.0.5"),
+    ]
+    .into();
+    network.peerings = [(pcx(2), peering(2)), (pcx(3), peering(3))].into();
+    let table = network.route_tables.get_mut(&RouteTableNumber(1)).unwrap();
+    table.routes = vec![route("10.1.0.0/16", 2), route("10.1.0.0/24", 3)];
+
+    trial(FlowTable::default(), |trial| {
+        trial.apply(&network);
+        let datagram = packet(&network, 0, 2, udp(1, 9));
+        let verdict = |trial: &Trial| trial.send(&eni(0), &datagram, 0).verdict;
+        assert_eq!(verdict(trial), Verdict::Peering(eni(2)));
+
+        network.peerings.remove(&pcx(3));
+        let before = trial.wanted.take();
+        let wanted = Wanted::compile(&network);
+        trial.data_path.retain(before.as_ref(), &wanted).unwrap();
+        let between = verdict(trial);
+        assert!(matches!(between, Verdict::Drop(_)), "{between:?}");
+        trial.wanted = before;
+        trial.apply(&network);
+        assert_eq!(verdict(trial), Verdict::Drop(DropReason::NoRoute));
     });
 }
 
