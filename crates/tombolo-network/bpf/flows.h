@@ -48,6 +48,19 @@ static __always_inline __s64 timeout_of(__u8 protocol, __u32 state)
 }
 
 /*
+ * Whether the flow is of the two interfaces that the packet is of. An address may be another's by
+ * now, who inherits no flows with it.
+ */
+static __always_inline int is_of_both(const struct flow *flow, const struct packet *packet,
+				      __u32 source)
+{
+	if (flow->began == source)
+		return flow->ifindex[0] == packet->ifindex[0] &&
+		       flow->ifindex[1] == packet->ifindex[1];
+	return flow->ifindex[0] == packet->ifindex[1] && flow->ifindex[1] == packet->ifindex[0];
+}
+
+/*
  * Whether the packet can belong to the flow. What can only be a first packet belongs to no flow
  * that the other end began, or a server could open connections back to its clients' ports for as
  * long as the table remembers them; nor to one that is closing, whose ports are used again.
@@ -58,7 +71,8 @@ static __always_inline int is_live(const struct flow *flow, const struct packet 
 	/* Signed, since another CPU may have read a later time before. */
 	__s64 idle = now - flow->last;
 
-	if (idle > timeout_of(packet->flow_protocol, flow->state))
+	if (idle > timeout_of(packet->flow_protocol, flow->state) ||
+	    !is_of_both(flow, packet, source))
 		return 0;
 	if (!opens(packet))
 		return 1;
@@ -142,7 +156,7 @@ ON_ITS_OWN __u32 begin_flow(const struct packet *packet, struct flow *there,
 		.generation = set->generation,
 	};
 	struct flow_key key = {};
-	__u32 owner = 0;
+	__u32 beginner = packet->ifindex[0], owner = 0;
 	long error;
 
 	flow.began = flow_key_of(packet, &key);
@@ -151,7 +165,7 @@ ON_ITS_OWN __u32 begin_flow(const struct packet *packet, struct flow *there,
 	if (there)
 		owner = there->ifindex[0];
 	/* One who takes the entry over from itself takes no more of the table. */
-	if (owner != packet->ifindex[0] && share_is_used(packet->ifindex[0], set->flow_share))
+	if (owner != beginner && share_is_used(beginner, set->flow_share))
 		return DROP_FLOW_TABLE_FULL;
 	if (there) {
 		__u32 same = there->began == flow.began;
@@ -165,12 +179,19 @@ ON_ITS_OWN __u32 begin_flow(const struct packet *packet, struct flow *there,
 		if (__sync_val_compare_and_swap(&there->last, last, now) != last)
 			return 0;
 		there->reported = now;
-		there->ifindex[0] = flow.ifindex[0];
+		/*
+		 * Of a flow that is not idle `last` may be `now` already, and then several get here:
+		 * who finds the owner still there settles the accounts, once.
+		 */
+		if (owner != beginner &&
+		    __sync_val_compare_and_swap(&there->ifindex[0], owner, beginner) == owner) {
+			change_use(owner, -1);
+			change_use(beginner, 1);
+		}
 		there->ifindex[1] = flow.ifindex[1];
 		there->generation = flow.generation;
 		there->state = flow.state;
 		there->began = flow.began;
-		change_use(owner, -1);
 	} else {
 		error = bpf_map_update_elem(&flows, &key, &flow, BPF_NOEXIST);
 		/* Another CPU was quicker with the same flow. */
@@ -178,8 +199,8 @@ ON_ITS_OWN __u32 begin_flow(const struct packet *packet, struct flow *there,
 			return 0;
 		if (error)
 			return DROP_FLOW_TABLE_FULL;
+		change_use(beginner, 1);
 	}
-	change_use(packet->ifindex[0], 1);
 	report_packet(packet, ACCEPTED, now);
 	return 0;
 }

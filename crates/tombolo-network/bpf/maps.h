@@ -281,7 +281,7 @@ struct {
  * How many flows an interface began, by its ifindex, and how many of those user space removed; the
  * difference is its share of the table. Two maps, since the program only adds to the first and user
  * space only to the second: no update is ever lost. User space makes both entries with that of
- * `interfaces`. (When the program reuses an entry it takes 1 from whom it belonged to.)
+ * `interfaces`. (When the program takes over another's entry it takes 1 from whose it was.)
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -34,7 +34,11 @@
 enum kind {
 	/* It belongs to its flow, or begins it if rules let it. */
 	BEGINS,
-	/* An ICMP answer: it belongs to the flow of its query, and begins none. */
+	/*
+	 * An answer to an ICMP query or to a SYN, or a reset: it belongs to the flow that it is of,
+	 * and begins none. Else who answers would soon have no part of the table left for its own,
+	 * when others open connections and reset them so that only the table notices.
+	 */
 	ANSWERS,
 	/* An ICMP error: it goes with the flow of the packet that it quotes. */
 	QUOTES,
@@ -167,6 +171,9 @@ static __always_inline __u32 read_transport(struct __sk_buff *skb, __u32 offset,
 			return DROP_MALFORMED;
 		header = (last[0] >> 4) * 4;
 		packet->tcp_flags = last[1];
+		if (last[1] & TCP_FLAG_RST ||
+		    (last[1] & (TCP_FLAG_SYN | TCP_FLAG_ACK)) == (TCP_FLAG_SYN | TCP_FLAG_ACK))
+			packet->kind = ANSWERS;
 	} else if (packet->protocol == IPPROTO_ICMP) {
 		__u8 type = start.icmp.type;
 

@@ -144,7 +144,8 @@ static __always_inline void count_forwarded(const struct packet *packet, __u32 r
 		add(crossed, packet->segments, packet->bytes);
 }
 
-static __always_inline int forward(struct __sk_buff *skb, const struct interface *from)
+static __always_inline int forward(struct __sk_buff *skb, const struct interface *from,
+				   const struct settings *set)
 {
 	struct ethhdr *ethernet = (void *)(long)skb->data;
 	struct iphdr *ip = (void *)(ethernet + 1);
@@ -223,12 +224,9 @@ static __always_inline int forward(struct __sk_buff *skb, const struct interface
 	packet.ifindex[1] = to->ifindex;
 
 	__u64 now = bpf_ktime_get_coarse_ns();
-	__u32 first = 0, source = 0;
-	struct settings *set = bpf_map_lookup_elem(&settings, &first);
+	__u32 source = 0;
 	struct flow *flow = NULL, *over = NULL;
 
-	if (!set)
-		return TC_ACT_SHOT;
 	fragment_key.to = route->vpc;
 	if (fragment & IP_FRAGMENT_OFFSET)
 		reason = recall_first(&fragment_key, fragment & IP_FRAGMENT_OFFSET, &packet, now);
@@ -280,7 +278,17 @@ static __always_inline int forward(struct __sk_buff *skb, const struct interface
 SEC("classifier")
 int tombolo(struct __sk_buff *skb)
 {
-	__u32 ifindex = skb->ifindex;
+	__u32 first = 0, ifindex = skb->ifindex;
+	struct settings *current = bpf_map_lookup_elem(&settings, &first);
+
+	if (!current)
+		return TC_ACT_SHOT;
+
+	/*
+	 * Copied before anything is looked up that it is the generation of: if groups or rules change
+	 * while the packet is decided about, its flow is of the generation before and decided again.
+	 */
+	struct settings set = *current;
 	struct interface *from = bpf_map_lookup_elem(&interfaces, &ifindex);
 
 	if (!from)
@@ -302,7 +310,7 @@ int tombolo(struct __sk_buff *skb)
 
 	if (ethernet->h_proto == bpf_htons(ETH_P_ARP))
 		return answer_arp(skb, from);
-	return forward(skb, from);
+	return forward(skb, from, &set);
 }
 
 char program_license[] SEC("license") = "Dual MIT/GPL";

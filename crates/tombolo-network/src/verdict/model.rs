@@ -102,6 +102,7 @@ type FlowKey = ([End; 2], u8);
 struct Flow {
     beginner: End,
     begun_by: NetworkInterfaceId,
+    begun_to: NetworkInterfaceId,
     last: u64,
     generation: u64,
     state: State,
@@ -255,7 +256,7 @@ impl Model {
             (payload, _) => payload.clone(),
         };
 
-        let live = self.judge(sender, receiver, &ports, protocol, &seen)?;
+        let live = self.judge([from, id], &ports, protocol, &seen)?;
         if datagram.length > receiver.mtu {
             let answers = matches!(ports.kind, Kind::Begins | Kind::Answers) && !later;
             return Ok(Outcome {
@@ -272,7 +273,7 @@ impl Model {
                 flow.last = now;
                 flow.state.see(&seen, flow.beginner != source);
             }
-            Kind::Begins => self.begin(key, source, from, &seen)?,
+            Kind::Begins => self.begin(key, source, [from, id], &seen)?,
             _ => {}
         }
         if datagram.more_fragments && !later {
@@ -301,12 +302,12 @@ impl Model {
     /// Whether it belongs to a live flow, or else may pass by rules.
     fn judge(
         &mut self,
-        sender: &Interface,
-        receiver: &Interface,
+        between: [&NetworkInterfaceId; 2],
         ports: &Ports,
         protocol: u8,
         payload: &Payload,
     ) -> Result<bool, DropReason> {
+        let [sender, receiver] = between.map(|id| &self.network.interfaces[id]);
         let source = end(sender, ports.flow[0]);
         let now = self.now;
         let generation = self.generation;
@@ -316,10 +317,14 @@ impl Model {
         };
         if let Some(flow) = there {
             let reply = flow.beginner != source;
+            let ends = match reply {
+                true => [&flow.begun_to, &flow.begun_by],
+                false => [&flow.begun_by, &flow.begun_to],
+            };
             let fresh = now - flow.last <= flow.state.timeout(ports.flow_protocol);
             let opens = opens(payload, ports.kind);
             let closing = protocol == TCP && flow.state.is_closing();
-            if fresh && (!opens || (!reply && !closing)) {
+            if fresh && ends == between && (!opens || (!reply && !closing)) {
                 let (asked, asker) = match reply {
                     true => (sender, receiver),
                     false => (receiver, sender),
@@ -347,7 +352,7 @@ impl Model {
         &mut self,
         key: FlowKey,
         beginner: End,
-        from: &NetworkInterfaceId,
+        [from, to]: [&NetworkInterfaceId; 2],
         payload: &Payload,
     ) -> Result<(), DropReason> {
         let there = self.flows.get(&key);
@@ -362,6 +367,7 @@ impl Model {
         let flow = Flow {
             beginner,
             begun_by: from.clone(),
+            begun_to: to.clone(),
             last: self.now,
             generation: self.generation,
             state,
@@ -432,6 +438,9 @@ fn ports(datagram: &Datagram) -> Ports {
 /// The ports of the flow, the sender's first.
 fn flow_ports(payload: &Payload) -> (Kind, [u16; 2]) {
     match *payload {
+        Payload::Tcp { ports, flags } if flags.rst || (flags.syn && flags.ack) => {
+            (Kind::Answers, ports)
+        }
         Payload::Tcp { ports, .. } | Payload::Udp { ports } => (Kind::Begins, ports),
         Payload::Icmp { kind, code: 0, id } => match kind {
             8 | 13 => (Kind::Begins, [id, u16::from(kind) << 8]),

@@ -290,6 +290,47 @@ fn a_rule_that_goes_ends_live_flows_and_comes_back_for_them() {
     });
 }
 
+/// What takes over an address takes over none of the flows of who had it.
+#[test]
+fn a_flow_is_not_inherited_with_an_address() {
+    with_clients_and_server(FlowTable::default(), |trial| {
+        check(trial, CLIENT, SERVER, udp(1000, 4000), "passes");
+        check(trial, SERVER, CLIENT, udp(4000, 1000), "passes");
+        for heir in [CLIENT, SERVER] {
+            let link = trial.links[&eni(heir + 4)];
+            trial.links.insert(eni(heir), link);
+            trial.apply(&clients_and_server());
+            let reply = udp(4000, 1000);
+            check(trial, SERVER, CLIENT, reply, "security_group_egress");
+            check(trial, CLIENT, SERVER, udp(1000, 4000), "passes");
+            check(trial, SERVER, CLIENT, udp(4000, 1000), "passes");
+        }
+    });
+}
+
+/// Or a client could use up what its server may begin: with connections that it resets, of which
+/// the server knows nothing and answers on.
+#[test]
+fn what_answers_or_resets_begins_no_flow() {
+    let table = FlowTable {
+        capacity: 8,
+        share: 1,
+    };
+    with_clients_and_server(table, |trial| {
+        let mut open = clients_and_server();
+        for interface in open.interfaces.values_mut() {
+            interface.security_groups = [1, 2].map(SecurityGroupNumber).to_vec();
+        }
+        trial.apply(&open);
+        check(trial, SERVER, CLIENT, tcp(80, 1000, "SA"), "passes");
+        check(trial, SERVER, CLIENT, tcp(80, 1001, "SA"), "passes");
+        check(trial, SERVER, CLIENT, tcp(80, 1002, "R"), "passes");
+        check(trial, SERVER, CLIENT, tcp(80, 1003, "RA"), "passes");
+        check(trial, SERVER, CLIENT, tcp(80, 1004, "A"), "passes");
+        check(trial, SERVER, CLIENT, tcp(80, 1005, "A"), "flow_table_full");
+    });
+}
+
 /// While a route changes, what it takes never goes by a wider one, which may lead to others.
 #[test]
 fn a_route_that_changes_leaves_nothing_to_a_wider_one() {
