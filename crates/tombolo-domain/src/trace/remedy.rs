@@ -6,8 +6,8 @@ use ipnet::Ipv4Net;
 
 use super::route::ends;
 use super::{Obstacle, Packet, Question, Records};
-use crate::id::{RouteTableId, SecurityGroupId, VpcId, VpcPeeringConnectionId};
-use crate::vpc::RuleDirection;
+use crate::id::{FleetId, RouteTableId, SecurityGroupId, VpcId, VpcPeeringConnectionId};
+use crate::vpc::{RuleDirection, Vpc};
 
 /// What to do about `obstacle`, as a sentence; `None` where nothing that is stored tells it.
 pub(super) fn of(
@@ -31,16 +31,15 @@ pub(super) fn of(
             .map(|group| permission(records, group, *direction, *packet, *remote)),
         Obstacle::NoRoute { table, to, .. } => {
             let here = &records.table(table)?.vpc;
-            Some(match way_through(records, here, *to) {
+            match way_through(records, here, *to) {
                 Some((peering, cidr)) => {
-                    owned(records, here).unwrap_or_else(|| route(table, &cidr, peering))
+                    Some(owned(records, here).unwrap_or_else(|| route(table, &cidr, peering)))
                 }
-                None => format!(
-                    "No VPC that {here} is peered with has {to}: ask for a peering with the one \
-                     that has it, with `aws ec2 create-vpc-peering-connection --vpc-id {here} \
-                     --peer-vpc-id VPC`, and route to it."
-                ),
-            })
+                None => {
+                    let how = new_peering(records, here, *to)?;
+                    Some(format!("No VPC that {here} is peered with has {to}: {how}"))
+                }
+            }
         }
         Obstacle::BlackHole {
             table,
@@ -56,10 +55,7 @@ pub(super) fn of(
             Some("initiating-request" | "pending-acceptance") => {
                 format!("It is being made: `tombolo peering show {peering}` tells how far it is.")
             }
-            _ => format!(
-                "Make a new peering, or take the route away: aws ec2 delete-route \
-                 --route-table-id {table} --destination-cidr-block {destination}"
-            ),
+            _ => replacement(records, table, destination),
         }),
         Obstacle::LeadsElsewhere {
             table,
@@ -131,6 +127,75 @@ fn owned(records: &Records, vpc: &VpcId) -> Option<String> {
         "{vpc} is the network of {fleet}, whose routes and rules come and go with its peerings: \
          make the peering with aws gamelift create-vpc-peering-connection"
     ))
+}
+
+/// What brings packets through a black hole again: another peering with whoever has the addresses,
+/// or that the wider routes decide.
+fn replacement(records: &Records, table: &RouteTableId, destination: &Ipv4Net) -> String {
+    let here = records.table(table).map(|table| &table.vpc);
+    let other = here.and_then(|here| way_through(records, here, destination.network()));
+    match other {
+        Some((peering, _)) => format!(
+            "Lead it through the peering that there is now: aws ec2 replace-route \
+             --route-table-id {table} --destination-cidr-block {destination} \
+             --vpc-peering-connection-id {peering}"
+        ),
+        None => format!(
+            "Make a new peering, or take the route away: aws ec2 delete-route \
+             --route-table-id {table} --destination-cidr-block {destination}"
+        ),
+    }
+}
+
+/// How `here` gets a peering with the VPC that has `to`. A fleet's is asked for by GameLift's call,
+/// whichever side is missing it.
+fn new_peering(records: &Records, here: &VpcId, to: Ipv4Addr) -> Option<String> {
+    let here = records.vpc(here)?;
+    let there = only_other(records, here, to);
+    Some(
+        match (&here.fleet, there.and_then(|vpc| vpc.fleet.as_ref())) {
+            (Some(_), Some(_)) => "it is another fleet's, and fleets are never peered.".to_owned(),
+            (Some(fleet), None) => peering_of(fleet, there),
+            (None, Some(fleet)) => peering_of(fleet, Some(here)),
+            (None, None) => {
+                let (owner, peer) = named(there);
+                format!(
+                    "peer it with the one that has it, and route to it: aws ec2 \
+                 create-vpc-peering-connection --vpc-id {} --peer-owner-id {owner} --peer-vpc-id \
+                 {peer}",
+                    here.id
+                )
+            }
+        },
+    )
+}
+
+fn peering_of(fleet: &FleetId, peer: Option<&Vpc>) -> String {
+    let (owner, peer) = named(peer);
+    format!(
+        "once {owner} has called create-vpc-peering-authorization, make the peering: aws gamelift \
+         create-vpc-peering-connection --fleet-id {fleet} --peer-vpc-aws-account-id {owner} \
+         --peer-vpc-id {peer}"
+    )
+}
+
+/// A VPC's owner and id as a command names them, with what to fill in where it is not known.
+fn named(vpc: Option<&Vpc>) -> (String, String) {
+    match vpc {
+        Some(vpc) => (vpc.scope.account.to_string(), vpc.id.to_string()),
+        None => ("ACCOUNT".to_owned(), "VPC".to_owned()),
+    }
+}
+
+/// The VPC of the same Region that has `to`, if there is one and no second: then it is not known
+/// which one is meant.
+fn only_other<'r>(records: &'r Records, here: &Vpc, to: Ipv4Addr) -> Option<&'r Vpc> {
+    let mut others = records.vpcs.iter().filter(|vpc| {
+        vpc.id != here.id
+            && vpc.scope.region == here.scope.region
+            && vpc.cidrs().any(|cidr| cidr.contains(&to))
+    });
+    others.next().filter(|_| others.next().is_none())
 }
 
 /// A connection of `here` that carries packets to a VPC with the address, and the block of it.

@@ -115,8 +115,14 @@ impl fmt::Display for Words<'_> {
             Protocol::Udp(range) => ports(f, "udp", range)?,
             Protocol::Icmp(IcmpMessages { kind: None, .. }) => f.write_str("all of icmp")?,
             Protocol::Icmp(IcmpMessages {
-                kind: Some(kind), ..
-            }) => write!(f, "icmp type {kind}")?,
+                kind: Some(kind),
+                code,
+            }) => {
+                write!(f, "icmp type {kind}")?;
+                if let Some(code) = code {
+                    write!(f, " code {code}")?;
+                }
+            }
             Protocol::Number(number) => write!(f, "protocol {number}")?,
         }
         f.write_str(match direction {

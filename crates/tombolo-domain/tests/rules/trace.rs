@@ -292,6 +292,55 @@ fn a_missing_route_is_told_with_the_peering_that_leads_there() {
     );
 }
 
+/// What has to be done when no peering leads there depends on whose networks the two are.
+#[test]
+fn a_missing_peering_is_told_with_the_call_that_makes_it() {
+    let remedy = |fleets: &[usize]| {
+        let mut records = world();
+        records.connections.clear();
+        for table in &mut records.route_tables {
+            table.routes.truncate(1);
+        }
+        for vpc in fleets {
+            records.vpcs[vpc - 1].fleet = Some(FleetId::generate(&Same));
+        }
+        let (place, _, remedy) = blocked(&records);
+        assert_eq!(place, Place::Route);
+        remedy
+    };
+    let fleet = FleetId::generate(&Same);
+    assert!(remedy(&[]).ends_with(
+        "aws ec2 create-vpc-peering-connection --vpc-id vpc-00000000000000001 --peer-owner-id \
+         000000000002 --peer-vpc-id vpc-00000000000000002"
+    ));
+    assert!(remedy(&[1]).ends_with(&format!(
+        "aws gamelift create-vpc-peering-connection --fleet-id {fleet} --peer-vpc-aws-account-id \
+         000000000002 --peer-vpc-id vpc-00000000000000002"
+    )));
+    assert!(remedy(&[2]).ends_with(&format!(
+        "aws gamelift create-vpc-peering-connection --fleet-id {fleet} --peer-vpc-aws-account-id \
+         000000000001 --peer-vpc-id vpc-00000000000000001"
+    )));
+    assert!(remedy(&[1, 2]).ends_with("fleets are never peered."));
+}
+
+#[test]
+fn a_black_hole_beside_a_new_peering_is_led_through_that() {
+    let mut records = world();
+    records.route_tables[0].routes.truncate(1);
+    route(&mut records, 1, "10.2.0.0/16", &id("pcx", 9));
+    let (place, _, remedy) = blocked(&records);
+    assert_eq!(place, Place::Peering);
+    let peering = &records.connections[0].id;
+    assert!(
+        remedy.ends_with(&format!(
+            "aws ec2 replace-route --route-table-id rtb-00000000000000001 \
+             --destination-cidr-block 10.2.0.0/16 --vpc-peering-connection-id {peering}"
+        )),
+        "{remedy}"
+    );
+}
+
 #[test]
 fn a_missing_route_back_is_told_as_such() {
     let mut records = world();
