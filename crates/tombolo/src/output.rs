@@ -13,7 +13,13 @@ pub(crate) fn line(text: impl AsRef<str>) -> Result<()> {
 
 /// Writes `value` as one line of JSON.
 pub(crate) fn json(value: &impl Serialize) -> Result<()> {
-    line(serde_json::to_string(value).context("writing JSON")?)
+    bytes(json_line(value)?.as_bytes())
+}
+
+/// `value` as one line of JSON.
+pub(crate) fn json_line(value: &impl Serialize) -> Result<String> {
+    let json = serde_json::to_string(value).context("writing JSON")?;
+    Ok(json + "\n")
 }
 
 /// Writes rows under headings, as [`columns`] aligns them.
@@ -47,9 +53,25 @@ pub(crate) fn columns<const COLUMNS: usize>(
 
 /// Writes bytes as they are.
 pub(crate) fn bytes(bytes: &[u8]) -> Result<()> {
+    offer(bytes).map(|_| ())
+}
+
+/// Whether anybody still reads what is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "what never ends by itself ends with its reader"]
+pub(crate) enum Reader {
+    /// Somebody may.
+    There,
+    /// Nobody ever will.
+    Gone,
+}
+
+/// Writes bytes as they are, for a command that goes on until its reader has seen enough.
+pub(crate) fn offer(bytes: &[u8]) -> Result<Reader> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => other.context("writing to stdout"),
+        Ok(()) => Ok(Reader::There),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Reader::Gone),
+        Err(error) => Err(error).context("writing to stdout"),
     }
 }

@@ -1,8 +1,9 @@
 //! What an operator sees of the network: `tombolo flows`, `top`, `repairs`, and the metrics.
 
+use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, UdpSocket};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 use tombolo_tests::program::Program;
@@ -125,6 +126,26 @@ fn a_server_that_stops_ends_what_is_followed() {
     flows.until_it_prints("version");
     pair.server.stop();
     assert!(flows.until_it_ends().success());
+}
+
+/// As `head` does, once it has what it wants.
+#[test]
+fn what_nobody_reads_any_more_ends() {
+    let pair = Pair::start();
+    for follow in [
+        &["flows", "--header"][..],
+        &["top", "--json", "--interval", "0.1"],
+        &["top", "--interval", "0.1"],
+    ] {
+        let mut command = pair.server.command(follow);
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let stdout = child.stdout.take().unwrap();
+        let first = BufReader::new(stdout).lines().next().unwrap().unwrap();
+        assert!(!first.is_empty());
+        // A datagram begins a flow, which is a line of `flows`.
+        let ended = pair.send_until(PORT, "the command to end", || child.try_wait().unwrap());
+        assert!(ended.success(), "{follow:?}: {ended}");
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! log records").
 
 use std::fmt::Display;
+use std::mem;
 
 use anyhow::Result;
 use jiff::Timestamp;
@@ -11,14 +12,14 @@ use tombolo_network::{FlowOutcome, FlowRecord};
 use crate::admin::client::AdminClient;
 use crate::admin::message::{FlowLine, FollowFlows, Outcome};
 use crate::cli::FlowsArguments;
-use crate::output;
+use crate::output::{self, Reader};
 use crate::server::real_now;
 
 /// The names of the fields.
 const HEADER: &str = "version account-id interface-id srcaddr dstaddr srcport dstport protocol \
                       packets bytes start end action log-status";
 
-/// Follows flows until the server stops, or somebody ends this command.
+/// Follows flows until the server stops, nobody reads them any more, or somebody ends this command.
 pub(super) async fn run(arguments: FlowsArguments) -> Result<()> {
     let ask = FollowFlows {
         interface: arguments.interface,
@@ -42,16 +43,16 @@ pub(super) async fn run(arguments: FlowsArguments) -> Result<()> {
             lost_in_all += lost;
             eprintln!("{lost} records were lost, {lost_in_all} since this command began");
         }
-        if arguments.format.json {
-            output::json(&line)?;
-            continue;
-        }
-        match line {
-            FlowLine::Record { account, record } => output::line(ok(account, &record))?,
+        let text = match &line {
+            _ if arguments.format.json => output::json_line(&line)?,
+            FlowLine::Record { account, record } => ok(*account, record) + "\n",
             FlowLine::Lost(_) => {
-                output::line(skipped(ask.interface.as_ref(), last, real_now()))?;
-                last = real_now();
+                let began = mem::replace(&mut last, real_now());
+                skipped(ask.interface.as_ref(), began, last) + "\n"
             }
+        };
+        if output::offer(text.as_bytes())? == Reader::Gone {
+            break;
         }
     }
     Ok(())

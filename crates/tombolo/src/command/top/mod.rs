@@ -11,7 +11,7 @@ use anyhow::Result;
 use crate::admin::client::AdminClient;
 use crate::admin::message::{ReadTraffic, TrafficReading};
 use crate::cli::TopArguments;
-use crate::output;
+use crate::output::{self, Reader};
 
 use reading::Top;
 
@@ -21,7 +21,7 @@ const HOME: &str = "\x1b[H\x1b[J";
 /// How many interfaces and peerings a live table shows, the busiest first: what fits a screen.
 const LIVE_ROWS: usize = 15;
 
-/// Shows tables until somebody ends it, or one.
+/// Shows tables until somebody ends it or nobody reads them any more, or one.
 pub(super) async fn run(arguments: TopArguments) -> Result<()> {
     let server = AdminClient::new(&arguments.server.dir);
     let is_live = !arguments.once && !arguments.format.json && io::stdout().is_terminal();
@@ -30,14 +30,15 @@ pub(super) async fn run(arguments: TopArguments) -> Result<()> {
         tokio::time::sleep(arguments.interval).await;
         let now = read(&server).await?;
         let top = Top::between(&before.1, &now.1, now.0.duration_since(before.0));
-        if arguments.format.json {
-            output::json(&top)?;
+        let table = if arguments.format.json {
+            output::json_line(&top)?
         } else if is_live {
-            output::bytes(format!("{HOME}{}", screen::of(&top, LIVE_ROWS)).as_bytes())?;
+            format!("{HOME}{}", screen::of(&top, LIVE_ROWS))
         } else {
-            output::bytes(screen::of(&top, usize::MAX).as_bytes())?;
-        }
-        if arguments.once {
+            screen::of(&top, usize::MAX)
+        };
+        let reader = output::offer(table.as_bytes())?;
+        if arguments.once || reader == Reader::Gone {
             return Ok(());
         }
         before = now;
