@@ -3,6 +3,9 @@
 
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::process::Output;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
 
 use serde_json::Value;
 use tombolo_tests::aws::Client;
@@ -82,6 +85,12 @@ fn what_stands_in_the_way_is_told_hop_by_hop_until_nothing_does() {
     assert_eq!(nobody.text("/probe/outcome"), "not_sent");
     nobody.blocks_at("destination", "describe-network-interfaces");
 
+    // An interface without a workload is nowhere in the data path, and that is as it should be.
+    let subnet = arrived.text("/source/subnet");
+    let idle = studio.ec2("CreateNetworkInterface", &[("SubnetId", &*subnet)]);
+    let idle = idle.unwrap().text("networkInterfaceId");
+    Told::by(&server, &idle, &to, &[]).blocks_at("source", "tombolo run");
+
     network::part(studio, &connection);
     Told::by(&server, GAME, &to, &[]).blocks_at("peering", "delete-route");
     drop((one, other));
@@ -119,6 +128,57 @@ fn people_read_the_same_and_end_with_the_command_to_give() {
     assert!(text.contains("ok  data path    decides the same"), "{text}");
 }
 
+/// The destination's counter is everybody's.
+#[test]
+fn a_datagram_that_was_dropped_has_not_arrived_because_another_one_has() {
+    let server = Serving::start_plain();
+    let vpc = story::vpc_with_subnet(server.backend(), "10.90.0.0/24");
+    let noisy = Workload::start(&server, "backend", &vpc, address("10.90.0.20"));
+    let silent = Workload::start(&server, "backend", &vpc, address(DATA));
+    let group = network::default_group(server.backend(), &vpc);
+    // Only one port of UDP is let in.
+    for (call, rule) in [
+        (
+            "RevokeSecurityGroupIngress",
+            [("Protocol", "-1"), ("Port", "-1")],
+        ),
+        (
+            "AuthorizeSecurityGroupIngress",
+            [("Protocol", "udp"), ("Port", "7777")],
+        ),
+    ] {
+        let [(_, protocol), (_, port)] = rule;
+        let parameters = [
+            ("GroupId", &*group),
+            ("IpPermissions.1.IpProtocol", protocol),
+            ("IpPermissions.1.FromPort", port),
+            ("IpPermissions.1.ToPort", port),
+            ("IpPermissions.1.Groups.1.GroupId", &*group),
+        ];
+        server.backend().ec2(call, &parameters).unwrap();
+    }
+    let _listening = silent.within(|| UdpSocket::bind(("0.0.0.0", 7777)).unwrap());
+    let noise = noisy.within(|| UdpSocket::bind(("0.0.0.0", 0)).unwrap());
+    let told = thread::scope(|scope| {
+        let (done, ended) = mpsc::channel::<()>();
+        scope.spawn(move || {
+            while ended.recv_timeout(Duration::from_millis(10)) == Err(RecvTimeoutError::Timeout) {
+                noise.send_to(b"noise", (DATA, 7777)).unwrap();
+            }
+        });
+        let told = Told::by(
+            &server,
+            "10.90.0.20",
+            &format!("{DATA}:53"),
+            &["--protocol", "udp"],
+        );
+        drop(done);
+        told
+    });
+    told.blocks_at("ingress", "authorize-security-group-ingress");
+    assert_eq!(told.text("/probe/outcome"), "silent");
+}
+
 #[test]
 fn an_address_of_several_vpcs_is_refused_with_the_candidates() {
     let server = Serving::start_plain();
@@ -147,6 +207,8 @@ fn a_simulated_network_says_that_no_packet_was_sent() {
         &["--to", "10.2.0.4:53", "--protocol", "icmp"],
         &["--to", "10.2.0.4:0"],
         &["--to", "database"],
+        // What never leaves a workload would be answered by the workload itself.
+        &["--to", "127.0.0.1:22"],
     ] {
         let mut trace = server.command(&["trace", "--from", "10.1.0.4"]);
         let ended = trace.args(usage).output().unwrap();

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use tombolo_domain::cidr;
 use tombolo_domain::id::{NetworkInterfaceId, VpcId};
 
 use super::{Format, ServerDirectory};
@@ -69,8 +70,14 @@ impl FromStr for Target {
             Some((address, port)) => (address, Some(port)),
             None => (text, None),
         };
+        let address: Ipv4Addr = address.parse().map_err(malformed)?;
+        if let Some(reserved) = cidr::reserved(address.into()) {
+            return Err(format!(
+                "no VPC has {reserved}, so no packet to it leaves a workload"
+            ));
+        }
         Ok(Target {
-            address: address.parse().map_err(malformed)?,
+            address,
             port: match port.map(str::parse).transpose() {
                 Ok(Some(0)) | Err(_) => return Err("a port is from 1 to 65535".to_owned()),
                 Ok(port) => port,

@@ -29,9 +29,8 @@ pub(super) async fn run(arguments: TraceArguments) -> Result<ExitCode> {
     let packet = match packet(arguments.to, arguments.protocol) {
         Ok(packet) => packet,
         Err(usage) => {
-            let error = Cli::command().error(ErrorKind::ValueValidation, usage);
             // There is nobody left to tell when stderr is gone.
-            let _ = error.print();
+            let _ = misused(usage).print();
             return Ok(ExitCode::from(UNKNOWN));
         }
     };
@@ -43,6 +42,17 @@ pub(super) async fn run(arguments: TraceArguments) -> Result<ExitCode> {
             report::failure(&error);
             Ok(ExitCode::from(UNKNOWN))
         }
+    }
+}
+
+/// Told as the parser tells its own errors, with the usage of this command.
+fn misused(why: &str) -> clap::Error {
+    let mut cli = Cli::command();
+    cli.build();
+    let trace = cli.find_subcommand_mut("trace");
+    match trace {
+        Some(trace) => trace.error(ErrorKind::ValueValidation, why),
+        None => cli.error(ErrorKind::ValueValidation, why),
     }
 }
 
@@ -133,11 +143,14 @@ async fn trace(arguments: &TraceArguments, packet: Packet) -> Result<bool> {
     Ok(answer.reachable)
 }
 
-/// Sends the probe. A datagram that nobody answers leaves a mark in the destination's counter.
+/// Sends the probe. A datagram that nobody answers leaves a mark in the destination's counter. So
+/// does everybody else's traffic: the mark is only believed where nothing says that the datagram
+/// was dropped.
 async fn send(server: &AdminClient, traced: &TracedPath, probe: Probe) -> Result<Probed> {
-    let Packet::Udp { .. } = probe.packet else {
+    let should_pass = traced.trace.blocked().is_none() && traced.difference.is_none();
+    if !should_pass || !matches!(probe.packet, Packet::Udp { .. }) {
         return probe.send().await;
-    };
+    }
     let before = received(server, traced).await?;
     match probe.send().await? {
         Probed::Silent if received(server, traced).await? > before => Ok(Probed::Arrived),

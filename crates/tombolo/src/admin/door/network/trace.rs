@@ -87,7 +87,9 @@ impl Door {
         let destination = trace.destination.as_ref();
         let destination = destination
             .and_then(|id| records.interfaces.iter().find(|found| found.id == *id))
-            .filter(|found| found.vpc != from.vpc && found.attachment.is_some());
+            .filter(|found| found.vpc != from.vpc && found.attachment.is_some())
+            // Nobody would get a reply.
+            .filter(|_| from.attachment.is_some());
         let decided = Directions {
             there: self.engine.decide(&from.id, &there).await?,
             back: match destination {
