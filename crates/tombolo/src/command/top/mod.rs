@@ -7,6 +7,7 @@ use std::io::{self, IsTerminal};
 use std::time::Instant;
 
 use anyhow::Result;
+use terminal_size::{Height, Width};
 
 use crate::admin::client::AdminClient;
 use crate::admin::message::{ReadTraffic, TrafficReading};
@@ -18,8 +19,8 @@ use reading::Top;
 /// Moves the cursor to the top and clears what is below it (ECMA-48).
 const HOME: &str = "\x1b[H\x1b[J";
 
-/// How many interfaces and peerings a live table shows, the busiest first: what fits a screen.
-const LIVE_ROWS: usize = 15;
+/// The rows and columns of a terminal that does not tell them: those of a VT100.
+const USUAL_SCREEN: (usize, usize) = (24, 80);
 
 /// Shows tables until somebody ends it or nobody reads them any more, or one.
 pub(super) async fn run(arguments: TopArguments) -> Result<()> {
@@ -33,7 +34,9 @@ pub(super) async fn run(arguments: TopArguments) -> Result<()> {
         let table = if arguments.format.json {
             output::json_line(&top)?
         } else if is_live {
-            format!("{HOME}{}", screen::of(&top, LIVE_ROWS))
+            // Looked at each time: the window may have been made another size.
+            let (height, width) = size();
+            format!("{HOME}{}", screen::fitting(&top, height, width))
         } else {
             screen::of(&top, usize::MAX)
         };
@@ -43,6 +46,14 @@ pub(super) async fn run(arguments: TopArguments) -> Result<()> {
         }
         before = now;
     }
+}
+
+/// The rows and columns of the terminal.
+fn size() -> (usize, usize) {
+    let size = terminal_size::terminal_size();
+    size.map_or(USUAL_SCREEN, |(Width(width), Height(height))| {
+        (height.into(), width.into())
+    })
 }
 
 async fn read(server: &AdminClient) -> Result<(Instant, TrafficReading)> {

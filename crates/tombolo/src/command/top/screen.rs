@@ -5,6 +5,9 @@ use tombolo_network::EngineKind;
 use super::reading::{InterfaceRow, PeeringRow, Rate, Top};
 use crate::output::columns;
 
+/// How many interfaces and peerings a screen shows at least, before the tables below them are cut.
+const FEWEST_ROWS: usize = 3;
+
 /// Everything, with at most `rows` interfaces and as many peerings.
 pub(super) fn of(top: &Top, rows: usize) -> String {
     let parts = [
@@ -16,6 +19,25 @@ pub(super) fn of(top: &Top, rows: usize) -> String {
     ];
     let parts = parts.into_iter().filter(|part| !part.is_empty());
     parts.collect::<Vec<_>>().join("\n")
+}
+
+/// As much as a screen has room for: the busiest interfaces and peerings, and what is left over is
+/// cut, since a screen that scrolls cannot be read.
+pub(super) fn fitting(top: &Top, height: usize, width: usize) -> String {
+    // The cursor stands on the last row.
+    let room = height.saturating_sub(1);
+    let mut rows = room;
+    let text = loop {
+        let text = of(top, rows);
+        if rows <= FEWEST_ROWS || text.lines().count() <= room {
+            break text;
+        }
+        rows -= 1;
+    };
+    let lines = text.lines().take(room);
+    lines
+        .map(|line| line.chars().take(width).collect::<String>() + "\n")
+        .collect()
 }
 
 fn summary(top: &Top) -> String {
@@ -132,5 +154,48 @@ fn number(value: f64) -> String {
         value if value >= 1e6 => format!("{:.1}M", value / 1e6),
         value if value >= 1e4 => format!("{:.1}k", value / 1e3),
         value => format!("{value:.0}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    use tombolo_network::Counters;
+
+    use super::*;
+    use crate::admin::message::{InterfaceDescription, TrafficReading};
+
+    fn with_interfaces(count: u32) -> Top {
+        let interface = |number| {
+            let interface = InterfaceDescription {
+                id: format!("eni-{number:017x}").parse().unwrap(),
+                account: "123456789012".parse().unwrap(),
+                region: "us-west-2".parse().unwrap(),
+                vpc: "vpc-0a1b2c3d4e5f60718".parse().unwrap(),
+                subnet: "subnet-0a1b2c3d4e5f60718".parse().unwrap(),
+                address: std::net::Ipv4Addr::from(0x0a00_0000 + number),
+            };
+            (interface.id.clone(), interface)
+        };
+        let reading = TrafficReading {
+            network: EngineKind::Ebpf,
+            counters: Counters::none(),
+            interfaces: (0..count).map(interface).collect(),
+            peerings: BTreeMap::new(),
+        };
+        Top::between(&reading, &reading, Duration::from_secs(1))
+    }
+
+    #[test]
+    fn a_live_table_never_scrolls_and_shows_what_there_is_room_for() {
+        for (height, width, shown) in [(60, 200, 40), (24, 80, 14), (8, 40, 3), (1, 10, 0)] {
+            let text = fitting(&with_interfaces(40), height, width);
+            let fits = text.lines().count() < height.max(1) || text.is_empty();
+            assert!(fits && text.lines().all(|line| line.chars().count() <= width));
+            let rows = text.lines().filter(|line| line.starts_with("eni-"));
+            assert!(rows.count() >= shown, "{height} by {width}:\n{text}");
+        }
     }
 }
