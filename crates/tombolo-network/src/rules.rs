@@ -89,6 +89,18 @@ impl Rules {
     }
 }
 
+impl SecurityGroup {
+    /// How many entries its rules take in the data path's tables. Blocks within each other multiply
+    /// it: each has what the wider ones have, too.
+    pub fn entries(&self) -> u64 {
+        let mut rules = Rules::default();
+        for direction in [RuleDirection::Ingress, RuleDirection::Egress] {
+            rules.add(SecurityGroupNumber(0), direction, self);
+        }
+        (rules.blocks.len() + rules.ports.len()) as u64
+    }
+}
+
 /// Whether what the rule lets through is let through for all of `remote`.
 fn covers(rule: &Rule, remote: RulePeer) -> bool {
     match (rule.peer, remote) {

@@ -7,7 +7,7 @@
 //! 2. What the store wants is read and given to the engine, whole.
 //! 3. What the engine has now put in force is written: `provisioning` becomes `active`,
 //!    `deleting` becomes `deleted`, each with its event. What it found changed behind its back and
-//!    put right is written, too. If all of it does not fit, what was asked for last gives way.
+//!    put right is written, too. If all of it does not fit, [something gives way](room).
 //!
 //! A connection is told `active` only after the engine lets packets through, and `deleted` only
 //! after it lets none through. A server killed between two rounds finds the connection in a state
@@ -28,11 +28,13 @@ use tokio::time::{Instant, sleep, timeout};
 use tombolo_domain::id::NetworkInterfaceId;
 use tombolo_domain::peering::Connection;
 use tombolo_domain::room::Room;
+use tombolo_domain::vpc::SecurityGroupNumber;
 use tombolo_network::{EngineError, Network, Use};
 use tombolo_store::StoreError;
 use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
+use room::GivesWay;
 use wanted::Wanted;
 
 use crate::Context;
@@ -87,6 +89,7 @@ pub(crate) async fn run(context: Context, mut wakes: Wakes, status: watch::Sende
         status,
         applied: None,
         counted: None,
+        withheld: BTreeSet::new(),
     };
     let mut pause = RESYNC;
     loop {
@@ -115,6 +118,8 @@ struct Reconciler {
     applied: Option<(Network, Instant)>,
     /// When it was last counted how full the tables are.
     counted: Option<Instant>,
+    /// The security groups whose rules had no room.
+    withheld: BTreeSet<SecurityGroupNumber>,
 }
 
 impl Reconciler {
@@ -133,21 +138,37 @@ impl Reconciler {
         .await?;
 
         let Wanted {
-            network,
+            mut network,
+            group_ids,
             provisioning,
             deleting,
         } = wanted::read(context).await?;
-        if let Err(error) = self.apply(network).await {
-            let Some((connection, reason)) = error
-                .engine()
-                .and_then(|error| room::gives_way(error, &provisioning))
-            else {
-                return Err(error);
-            };
-            // Its change wakes this reconciler, which then sees whether the rest fits.
-            peering::give_up(&self.context, connection, reason).await?;
-            return Ok(());
+        let mut withheld = BTreeSet::new();
+        while let Err(error) = self.apply(network.clone()).await {
+            let full = error.engine();
+            match full.and_then(|full| room::gives_way(full, &network, &provisioning)) {
+                None => return Err(error),
+                Some(GivesWay::Connection(connection, reason)) => {
+                    // Its change wakes this reconciler, which then sees whether the rest fits.
+                    peering::give_up(&self.context, connection, reason).await?;
+                    return Ok(());
+                }
+                Some(GivesWay::Rules(groups)) => {
+                    for number in groups {
+                        network.security_groups.insert(number, Default::default());
+                        withheld.insert(number);
+                    }
+                }
+            }
         }
+        for number in withheld.difference(&self.withheld) {
+            tracing::error!(
+                group = group_ids.get(number).map(tracing::field::display),
+                "the data path has no room for the rules of a security group, and its interfaces \
+                 are closed but for their other groups; delete rules that are no longer needed"
+            );
+        }
+        self.withheld = withheld;
 
         let context = &self.context;
         for_each(provisioning, async |connection| {

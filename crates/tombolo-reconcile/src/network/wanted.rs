@@ -17,6 +17,8 @@ use crate::Context;
 /// The wanted network, and the connections whose next step is its being in force.
 pub(super) struct Wanted {
     pub(super) network: Network,
+    /// What the network's security groups are called outside of it.
+    pub(super) group_ids: BTreeMap<SecurityGroupNumber, SecurityGroupId>,
     pub(super) provisioning: Vec<Connection>,
     pub(super) deleting: Vec<Connection>,
 }
@@ -32,7 +34,10 @@ pub(super) async fn read(context: &Context) -> Result<Wanted, StoreError> {
             .cloned()
             .collect()
     };
+    let numbers = numbers(&records);
+    let groups = GroupNumbers::new(&records, &numbers).0.into_iter();
     Ok(Wanted {
+        group_ids: groups.map(|(id, number)| (number, id.clone())).collect(),
         provisioning: in_state(|state| *state == State::Provisioning),
         deleting: in_state(|state| matches!(state, State::Deleting { .. })),
         network: compile(&records, context.mtu),
@@ -63,13 +68,14 @@ impl Records {
     }
 }
 
+fn numbers(records: &Records) -> BTreeMap<&VpcId, VpcNumber> {
+    let vpcs = records.vpcs.iter();
+    vpcs.map(|vpc| (&vpc.id, vpc.number)).collect()
+}
+
 /// `mtu` is that of interfaces that have none of their own.
 fn compile(records: &Records, mtu: u16) -> Network {
-    let numbers: BTreeMap<&VpcId, VpcNumber> = records
-        .vpcs
-        .iter()
-        .map(|vpc| (&vpc.id, vpc.number))
-        .collect();
+    let numbers = numbers(records);
     let vpcs = records.vpcs.iter().map(|vpc| {
         let cidrs = vpc.cidrs().collect();
         (vpc.number, Vpc { cidrs })
@@ -90,6 +96,7 @@ fn compile(records: &Records, mtu: u16) -> Network {
         }
     }
     let groups = GroupNumbers::new(records, &numbers);
+    let joined = joined(records);
     let subnets: BTreeMap<&SubnetId, &vpc::Subnet> = records
         .subnets
         .iter()
@@ -128,7 +135,7 @@ fn compile(records: &Records, mtu: u16) -> Network {
         .filter(|group| carried.contains(&group.id))
     {
         if let Some(&number) = groups.0.get(&group.id) {
-            let rules = rules(group, &groups, records);
+            let rules = rules(group, &groups, &joined);
             network
                 .security_groups
                 .insert(number, SecurityGroup { rules });
@@ -225,15 +232,27 @@ impl<'r> GroupNumbers<'r> {
     }
 }
 
+/// The VPCs that connections join, each pair both ways round.
+fn joined(records: &Records) -> BTreeSet<(&VpcId, &VpcId)> {
+    let connections = records.connections.iter();
+    let carrying = connections.filter(|connection| connection.state.carries_packets());
+    let pairs = carrying.map(|connection| (&connection.requester.vpc, &connection.accepter.vpc));
+    pairs
+        .flat_map(|(one, other)| [(one, other), (other, one)])
+        .collect()
+}
+
 /// A group's rules, without the stale ones.
-fn rules(group: &vpc::SecurityGroup, groups: &GroupNumbers<'_>, records: &Records) -> Vec<Rule> {
+fn rules(
+    group: &vpc::SecurityGroup,
+    groups: &GroupNumbers<'_>,
+    joined: &BTreeSet<(&VpcId, &VpcId)>,
+) -> Vec<Rule> {
     let peer = |peer: &Peer| match peer {
         Peer::Cidr(cidr) => Some(RulePeer::Cidr(*cidr)),
         Peer::Group(id) => groups.0.get(id).copied().map(RulePeer::Group),
         Peer::PeeredGroup(peered) => {
-            let connected = records.connections.iter().any(|connection| {
-                connection.state.carries_packets() && connection.joins(&group.vpc, &peered.vpc)
-            });
+            let connected = joined.contains(&(&group.vpc, &peered.vpc));
             let number = groups.0.get(&peered.group).filter(|_| connected);
             number.copied().map(RulePeer::Group)
         }

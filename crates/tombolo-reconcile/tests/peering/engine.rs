@@ -1,5 +1,6 @@
 //! An engine whose data path is small and that others meddle with, as a real one may be.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
@@ -7,7 +8,7 @@ use async_trait::async_trait;
 use tombolo_domain::id::NetworkInterfaceId;
 use tombolo_network::{
     Applied, Counters, EngineError, EngineKind, FlowRecords, Network, NetworkEngine, Packet,
-    Repair, RepairKind, Repairs, SimulatedEngine, Use, Verdict,
+    Repair, RepairKind, Repairs, SecurityGroup, SecurityGroupNumber, SimulatedEngine, Use, Verdict,
 };
 
 /// The table that fills up.
@@ -17,6 +18,10 @@ pub(crate) struct Narrow {
     simulated: SimulatedEngine,
     /// How many peerings it has room for.
     room: usize,
+    /// How many entries of rules it has room for.
+    rules: u64,
+    /// What it was last given that fitted.
+    applied: Mutex<Network>,
     /// What it will have found changed the next time that it looks.
     meddled: Mutex<Repairs>,
 }
@@ -26,8 +31,26 @@ impl Narrow {
         Narrow {
             simulated: SimulatedEngine::new(),
             room,
+            rules: u64::MAX,
+            applied: Mutex::default(),
             meddled: Mutex::default(),
         }
+    }
+
+    pub(crate) fn with_room_for_rules(rules: u64) -> Self {
+        Narrow {
+            rules,
+            ..Narrow::with_room_for(usize::MAX)
+        }
+    }
+
+    /// How many rules each security group has that is in force, by its number.
+    pub(crate) fn rules_in_force(&self) -> BTreeMap<SecurityGroupNumber, usize> {
+        let network = self.applied.lock().unwrap();
+        let groups = network.security_groups.iter();
+        groups
+            .map(|(number, group)| (*number, group.rules.len()))
+            .collect()
     }
 
     /// Has `count` links deleted by somebody.
@@ -57,7 +80,17 @@ impl NetworkEngine for Narrow {
                 capacity: self.room as u64,
             });
         }
+        let groups = wanted.security_groups.values();
+        let entries = groups.map(SecurityGroup::entries).sum();
+        if entries > self.rules {
+            return Err(EngineError::Full {
+                table: "rule_ports".to_owned(),
+                needed: entries,
+                capacity: self.rules,
+            });
+        }
         let applied = self.simulated.apply(wanted).await?;
+        *self.applied.lock().unwrap() = wanted.clone();
         Ok(Applied {
             repairs: std::mem::take(&mut *self.meddled.lock().unwrap()),
             ..applied

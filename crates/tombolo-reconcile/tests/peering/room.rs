@@ -1,14 +1,16 @@
 //! What the data path has no room for, and what was found changed behind its back.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tombolo_domain::fleet::FleetStatus;
-use tombolo_domain::peering::{FailureReason, State};
+use tombolo_domain::peering::{Connection, FailureReason, State, Step};
 use tombolo_domain::repair::KEPT;
+use tombolo_domain::vpc::{SecurityGroupNumber, Vpc};
 use tombolo_store::keys;
 
 use crate::engine::{Narrow, TABLE};
-use crate::world::World;
+use crate::world::{World, net};
 
 /// A world with a small engine.
 fn narrow(room: usize) -> (World, Arc<Narrow>) {
@@ -73,6 +75,63 @@ async fn of_those_accepted_at_once_as_many_are_made_as_fit() {
         })
         .await;
     assert_eq!(ended, ["active", "active", "failed", "failed"]);
+    reconcilers.stop().await;
+}
+
+/// Has the default group of `vpc` let in `blocks` blocks, each within the one before, or none.
+async fn nest(world: &World, vpc: &Vpc, connection: &Connection, blocks: u8) {
+    world
+        .write(async |tx| {
+            let groups = keys::security_groups_of(&vpc.scope, &vpc.id);
+            for mut group in tx.list(&groups).await.unwrap() {
+                group.remove_rules_of(&connection.id);
+                for length in 0..blocks {
+                    let block = net(&format!("0.0.0.0/{length}"));
+                    group.admit(block, &connection.id, &*world.context.ids);
+                }
+                tx.put(&group).unwrap();
+            }
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn rules_that_do_not_fit_close_their_own_vpc_and_hold_up_nobody_else() {
+    let mut world = World::new();
+    let engine = Arc::new(Narrow::with_room_for_rules(20));
+    world.context.engine = engine.clone();
+    let heavy = world.vpc(&world.backend, "10.0.0.0/16", None).await;
+    let light = world.vpc(&world.studio, "10.1.0.0/16", None).await;
+    let peer = world.vpc(&world.studio, "10.2.0.0/16", None).await;
+    let connection = world.ask(&light, &peer).await;
+    for vpc in [&heavy, &light] {
+        world.interface(vpc).await;
+    }
+    nest(&world, &heavy, &connection, 30).await;
+    let reconcilers = world.start();
+
+    world.reaches(&connection, "pending-acceptance").await;
+    world.take(&connection, Step::Accept).await;
+    world.reaches(&connection, "active").await;
+    let (of_heavy, of_light) = (
+        SecurityGroupNumber(heavy.number.0),
+        SecurityGroupNumber(light.number.0),
+    );
+    assert_eq!(
+        engine.rules_in_force(),
+        BTreeMap::from([(of_heavy, 0), (of_light, 2)])
+    );
+
+    // With room for them, they are back.
+    nest(&world, &heavy, &connection, 1).await;
+    world
+        .take(&connection, Step::Delete(world.studio.account))
+        .await;
+    world.reaches(&connection, "deleted").await;
+    assert_eq!(
+        engine.rules_in_force(),
+        BTreeMap::from([(of_heavy, 3), (of_light, 2)])
+    );
     reconcilers.stop().await;
 }
 
