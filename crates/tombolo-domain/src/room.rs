@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-/// How many entries of a table are kept free: what is stored fills tables a moment later, and one
-/// request can need several entries.
+/// How many entries of a table are kept free at least, and which part of a large one: what is
+/// stored fills tables a moment later, and one request can need several entries, or thousands where
+/// rules lie within each other.
 const RESERVE: u64 = 64;
+const RESERVED_PART: u64 = 16;
 
 /// The data path's tables by name, as they were when somebody last looked. Nothing is known of a
 /// table that is not there, and then it has room.
@@ -49,7 +51,8 @@ impl Room {
             let Some(&Table { used, capacity }) = self.0.get(name) else {
                 continue;
             };
-            if used.saturating_add(RESERVE) > capacity {
+            let reserve = RESERVE.max(capacity / RESERVED_PART);
+            if used.saturating_add(reserve) > capacity {
                 return Err(Full {
                     table: name.to_owned(),
                     used,
@@ -72,5 +75,14 @@ mod tests {
         let full = room(937).is_in(&["admissions", "routes"]).unwrap_err();
         assert_eq!((full.used, full.capacity), (937, 1_000));
         assert_eq!(Room::default().is_in(&["routes"]), Ok(()));
+
+        let large = |used| Room::new([("rule_ports".to_owned(), used, 1 << 20)]);
+        let reserve = 1 << 16;
+        assert_eq!(large((1 << 20) - reserve).is_in(&["rule_ports"]), Ok(()));
+        assert!(
+            large((1 << 20) - reserve + 1)
+                .is_in(&["rule_ports"])
+                .is_err()
+        );
     }
 }

@@ -35,6 +35,7 @@ fn tables(service: ServiceName, operation: &str) -> &'static [&'static str] {
             "CreateSecurityGroup"
             | "AuthorizeSecurityGroupIngress"
             | "AuthorizeSecurityGroupEgress"
+            | "ModifySecurityGroupRules"
             | "ModifyNetworkInterfaceAttribute",
         ) => RULES,
         (ServiceName::Ec2, "CreateVpcPeeringConnection" | "AcceptVpcPeeringConnection")

@@ -20,6 +20,11 @@ async fn a_full_table_refuses_what_would_add_to_it_and_nothing_else() {
     for (table, operation, input) in [
         ("rule_ports", "AuthorizeSecurityGroupIngress", rule.clone()),
         ("rule_blocks", "AuthorizeSecurityGroupEgress", rule),
+        (
+            "rule_ports",
+            "ModifySecurityGroupRules",
+            json!({"GroupId": "sg-0a1b2c3d4e5f60718", "SecurityGroupRules": []}),
+        ),
         ("admissions", "AcceptVpcPeeringConnection", accept),
         ("routes", "CreateVpc", json!({"CidrBlock": "10.0.0.0/16"})),
         (
