@@ -81,7 +81,7 @@ pub(super) async fn request(
             "VPC {peer_vpc} of account {peer_account} was deleted after it had been authorized."
         )));
     };
-    refuse_duplicate(tx, &scope, fleet, &peer_vpc).await?;
+    refuse_duplicate(tx, fleet, &peer).await?;
     if operation::peering::is_full(tx, call, &peer_scope, &peer_vpc).await? {
         let most = call.settings.quotas.active_peerings_per_vpc;
         return Err(ApiError::invalid_request(format!(
@@ -297,26 +297,35 @@ async fn refuse_other_region(
     )))
 }
 
+/// Looks at the connections of the peer VPC, where few come and go. Those of the fleet take a step
+/// every moment while it is being connected to many VPCs, and each would be a conflict.
 async fn refuse_duplicate(
     tx: &mut Transaction,
-    scope: &Scope,
     fleet: &FleetId,
-    peer_vpc: &VpcId,
+    peer: &Vpc,
 ) -> Result<(), ApiError> {
-    let others = tx.list(&keys::connections_of_fleet(scope, fleet)).await?;
-    let same = others.iter().find(|other| {
-        other.accepter.vpc == *peer_vpc
-            && (other.state.is_live() || matches!(other.state, State::Deleting { .. }))
-    });
-    match same {
-        None => Ok(()),
-        Some(other) => Err(ApiError::invalid_request(format!(
-            "VPC peering connection {} between fleet {fleet} and VPC {peer_vpc} already exists and \
-             is {}.",
-            other.id,
-            other.state.code()
-        ))),
+    let entries = tx
+        .list_keyed(&keys::peerings_of(&peer.scope, &peer.id))
+        .await?;
+    let asker = Asker::Fleet(fleet.clone());
+    for (id, at) in entries.into_iter().filter(|(_, at)| at.asker == asker) {
+        let id = id
+            .parse()
+            .map_err(|error| ApiError::internal("reading a VPC's peering connections", error))?;
+        let key = keys::connection(&peer.scope.region, at.account, &asker, &id);
+        let Some(other) = tx.get(&key).await? else {
+            continue;
+        };
+        if other.state.is_live() || matches!(other.state, State::Deleting { .. }) {
+            return Err(ApiError::invalid_request(format!(
+                "VPC peering connection {id} between fleet {fleet} and VPC {} already exists and is \
+                 {}.",
+                peer.id,
+                other.state.code()
+            )));
+        }
     }
+    Ok(())
 }
 
 /// What is missing, as far as the caller may know: an authorization that names another account
