@@ -128,6 +128,28 @@ fn a_server_that_stops_ends_what_is_followed() {
     assert!(flows.until_it_ends().success());
 }
 
+#[test]
+fn a_server_that_is_killed_is_told_to_who_follows() {
+    let mut pair = Pair::start();
+    let mut flows = pair.server.command(&["flows", "--header"]);
+    let mut flows = flows
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut header = String::new();
+    let mut stdout = BufReader::new(flows.stdout.take().unwrap());
+    stdout.read_line(&mut header).unwrap();
+    assert!(header.starts_with("version "), "{header}");
+    pair.server.kill();
+    let ended = flows.wait_with_output().unwrap();
+    assert_eq!(ended.status.code(), Some(1));
+    let told = String::from_utf8(ended.stderr).unwrap();
+    assert!(told.starts_with("error: the server went away"), "{told}");
+    assert!(told.contains("hint: "), "{told}");
+    pair.server.start_again();
+}
+
 /// As `head` does, once it has what it wants.
 #[test]
 fn what_nobody_reads_any_more_ends() {

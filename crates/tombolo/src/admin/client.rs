@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 
 use super::message::{Ask, Follow, Refusal};
 use crate::directory::admin_socket;
-use crate::report::hinted;
+use crate::report::{OrHint, hinted};
 
 /// The server of a data directory, as the commands reach it.
 #[derive(Debug, Clone)]
@@ -149,7 +149,11 @@ impl<L: DeserializeOwned> Lines<L> {
             let Some(frame) = self.body.frame().await else {
                 return Ok(None);
             };
-            if let Ok(part) = frame.context("reading from the server")?.into_data() {
+            let frame = frame.or_hint(
+                || "the server went away in the middle of it".to_owned(),
+                || "ask again when it runs; its log may say why it ended".to_owned(),
+            )?;
+            if let Ok(part) = frame.into_data() {
                 self.unread.extend_from_slice(&part);
             }
         }
