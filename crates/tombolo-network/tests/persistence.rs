@@ -11,6 +11,8 @@
 mod common;
 
 use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use aya::maps::lpm_trie::Key;
 use aya::maps::{LpmTrie, Map, MapData};
@@ -101,6 +103,39 @@ fn an_earlier_builds_program_is_replaced_under_running_traffic() {
     machine.assert_delivers(&two, &one);
     assert_eq!(machine.counters().forwarded_peering.packets, 2);
     assert_eq!(machine.reapply().changes, 0);
+}
+
+/// The earlier program goes by the rules of its own maps until it is replaced, and what it let
+/// through last is decided again.
+#[test]
+fn a_rule_that_goes_with_an_upgrade_stops_flows_that_the_earlier_build_let_through() {
+    for _ in 0..8 {
+        let mut machine = Machine::running(two_vpcs().peered(1, 1, 2));
+        let [one, two] = [1, 2].map(|interface| machine.udp(interface));
+        machine.assert_delivers(&one, &two);
+        machine.stop();
+        let earlier = machine.directory().join("bpf/build-0000000000000000");
+        fs::rename(machine.build(), &earlier).unwrap();
+        machine.start();
+
+        let to = two.local_addr().unwrap();
+        let applied = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while !applied.load(Ordering::Relaxed) {
+                    one.send_to(b"again and again", to).unwrap();
+                }
+            });
+            let mut closed = machine.network.clone();
+            for group in closed.security_groups.values_mut() {
+                group.rules.clear();
+            }
+            machine.apply(closed);
+            applied.store(true, Ordering::Relaxed);
+        });
+        let address = machine.network.address(2);
+        machine.assert_drops(&one, address, DropReason::SecurityGroupEgress);
+    }
 }
 
 /// Many at once get a filter first, since attaching by TCX takes its time; no packet notices.

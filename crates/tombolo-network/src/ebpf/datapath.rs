@@ -225,7 +225,7 @@ impl DataPath {
     }
 
     /// Has every live flow decided again with its next packet.
-    fn next_generation(&mut self) -> Result<(), EngineError> {
+    pub(super) fn next_generation(&mut self) -> Result<(), EngineError> {
         let share = self.settings()?.flow_share;
         self.begin_generation(share)
     }

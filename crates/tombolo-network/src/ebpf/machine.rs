@@ -158,6 +158,8 @@ impl Machine {
 
         if change.before.is_none() {
             self.attach_kept(&kept, applied);
+            // What an earlier build's program let through by its own maps is decided again.
+            self.data_path.next_generation()?;
             self.data_path.pins.remove_others()?;
         }
         self.adjust_kept(&change, &kept, applied);
