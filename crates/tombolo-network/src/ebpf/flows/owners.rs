@@ -41,10 +41,11 @@ impl Owners {
         among.find_map(|list| list.get(&link)).cloned()
     }
 
-    /// The indices of the links that are there, in order; `None` while nobody knows.
-    pub(super) fn links(&self) -> Option<Vec<u32>> {
+    /// Whether that link is gone; none is while nobody knows.
+    pub(super) fn is_gone(&self, link: u32) -> bool {
         let lists = self.lists.read().unwrap_or_else(PoisonError::into_inner);
-        Some(lists.here.as_ref()?.keys().copied().collect())
+        let here = lists.here.as_ref();
+        here.is_some_and(|here| !here.contains_key(&link))
     }
 
     /// A sweep begins: what went before the last one has no flows any more.

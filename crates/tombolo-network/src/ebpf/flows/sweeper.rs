@@ -58,15 +58,12 @@ impl Sweeper {
     fn sweep(&self) -> Result<usize, EngineError> {
         let sweeping = || "reading the BPF map flows".to_owned();
         self.owners.age();
-        let links = self.owners.links();
-        let is_here = |link: &u32| {
-            links
-                .as_ref()
-                .is_none_or(|links| links.binary_search(link).is_ok())
-        };
         let epoch = Epoch::read().doing(|| "reading the clock".to_owned())?;
+        // Asked anew for each flow, since a link may come while the table is swept: it is known
+        // before its first flow begins.
         let is_over = |key: &FlowKey, flow: &FlowEntry| {
-            flow.is_over(key.protocol, epoch.now) || !flow.links.iter().all(is_here)
+            flow.is_over(key.protocol, epoch.now)
+                || flow.links.iter().any(|link| self.owners.is_gone(*link))
         };
         let mut swept = 0;
         let mut over = Vec::new();
