@@ -11,12 +11,17 @@ use tombolo_store::typed::Transaction;
 
 use super::filter::{Field, Filtered};
 use super::id::{TaggedId, resource_type};
+use super::refuse::invalid;
 use super::select::Selection;
 use super::tag::{self, Tag};
 use super::{Nothing, own, peering};
 use crate::error::{ApiError, ErrorKind};
 use crate::operation::text::shorten;
 use crate::operation::{self, Call};
+
+/// The most resources of one request (Amazon EC2 API Reference, CreateTags). Some are looked for
+/// among all of their kind.
+const MAX_RESOURCES: usize = 1000;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -31,6 +36,7 @@ pub(crate) async fn create_tags(
     call: &Call<'_>,
     input: Create,
 ) -> Result<Nothing, ApiError> {
+    refuse_too_many(&input.resources)?;
     for resource in &input.resources {
         let mut tags = tags_of(tx, call, resource).await?;
         tag::add(&mut tags, input.tags.clone())?;
@@ -68,6 +74,7 @@ pub(crate) async fn delete_tags(
     call: &Call<'_>,
     input: Delete,
 ) -> Result<Nothing, ApiError> {
+    refuse_too_many(&input.resources)?;
     for resource in &input.resources {
         let mut tags = tags_of(tx, call, resource).await?;
         tags.tags.retain(|key, value| {
@@ -140,6 +147,16 @@ pub(crate) async fn describe_tags(
         tags: page.items,
         next_token: page.next_token,
     })
+}
+
+fn refuse_too_many(resources: &[String]) -> Result<(), ApiError> {
+    let count = resources.len();
+    if count <= MAX_RESOURCES {
+        return Ok(());
+    }
+    Err(invalid(format!(
+        "The request names {count} resources; name at most {MAX_RESOURCES} at a time."
+    )))
 }
 
 /// The tags of a resource of the caller's, which has to exist; the commit depends on both.

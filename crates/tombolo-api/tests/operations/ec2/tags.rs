@@ -219,3 +219,22 @@ async fn one_bad_resource_or_tag_leaves_all_untouched() {
         .refused("CreateTags", reserved, "InvalidParameterValue", message)
         .await;
 }
+
+#[tokio::test]
+async fn a_request_names_a_thousand_resources_at_most() {
+    let server = Server::new();
+    let backend = server.ec2(BACKEND);
+    let vpc = backend.vpc("10.0.0.0/16").await;
+    for operation in ["CreateTags", "DeleteTags"] {
+        let tags = [tag("team", "backend")];
+        let input = json!({"Resources": vec![&vpc; 1000], "Tags": tags});
+        backend.call(operation, input).await;
+        let input = json!({"Resources": vec![&vpc; 1001], "Tags": tags});
+        let refusal = backend.refusal(operation, input).await;
+        assert_eq!(refusal.code, "InvalidParameterValue");
+        assert_eq!(
+            refusal.message,
+            "The request names 1001 resources; name at most 1000 at a time."
+        );
+    }
+}
