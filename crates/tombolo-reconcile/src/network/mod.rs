@@ -154,10 +154,13 @@ impl Reconciler {
                     return Ok(());
                 }
                 Some(GivesWay::Rules(groups)) => {
-                    for number in groups {
-                        network.security_groups.insert(number, Default::default());
-                        withheld.insert(number);
+                    // An engine adds before it takes away, so room is made before it is used.
+                    if let Some((mut before, _)) = self.applied.clone() {
+                        room::withhold(&mut before, &groups);
+                        self.apply(before).await?;
                     }
+                    room::withhold(&mut network, &groups);
+                    withheld.extend(groups);
                 }
             }
         }

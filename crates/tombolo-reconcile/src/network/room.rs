@@ -61,6 +61,15 @@ pub(super) fn gives_way<'c>(
     Some(GivesWay::Connection(last, reason))
 }
 
+/// Takes the rules of `groups` out of a network.
+pub(super) fn withhold(network: &mut Network, groups: &[SecurityGroupNumber]) {
+    for number in groups {
+        if let Some(group) = network.security_groups.get_mut(number) {
+            group.rules.clear();
+        }
+    }
+}
+
 /// What the rules of one VPC's groups take.
 #[derive(Default)]
 struct Weight {
