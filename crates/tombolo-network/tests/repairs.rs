@@ -13,7 +13,7 @@ mod common;
 use std::fs;
 
 use aya::maps::lpm_trie::Key;
-use aya::maps::{LpmTrie, Map, MapData};
+use aya::maps::{Array, LpmTrie, Map, MapData};
 use aya::programs::SchedClassifier;
 use aya::programs::tc::TcAttachType;
 use common::machine::{Machine, link_of, wait_for, within};
@@ -120,6 +120,22 @@ fn a_map_entry_removed_one_added_and_one_changed() {
         .collect();
     found.sort();
     assert_eq!(found, ["changed", "gone", "somebody else's"]);
+}
+
+#[test]
+fn an_interfaces_share_of_the_flow_table() {
+    let repairs = drifted(|machine| {
+        let settings = MapData::from_pin(machine.flows().join("settings")).unwrap();
+        let mut settings: Array<_, [u32; 2]> =
+            Map::from_map_data(settings).unwrap().try_into().unwrap();
+        let [generation, _] = settings.get(&0, 0).unwrap();
+        settings.set(0, [generation, 0], 0).unwrap();
+    });
+    assert_eq!(
+        kinds(&repairs),
+        [RepairKind::MapEntry("settings".to_owned())]
+    );
+    assert_names(&repairs[0], &["share", "65536"]);
 }
 
 #[test]

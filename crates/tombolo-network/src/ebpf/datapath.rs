@@ -21,7 +21,8 @@ use super::object::{PROGRAM, Pins};
 use super::places::Places;
 use super::wanted::Wanted;
 use crate::{
-    Counters, DropReason, EngineError, InterfaceTraffic, Repairs, Traffic, Use, VpcNumber,
+    Counters, DropReason, EngineError, InterfaceTraffic, RepairKind, Repairs, Traffic, Use,
+    VpcNumber,
 };
 
 /// The slots of `counters` after the drops, which are numbered as [`DropReason`].
@@ -51,7 +52,7 @@ pub(super) struct DataPath {
     pub(super) flow_use: Places<HashMap<MapData, u32, u64>, u32>,
     /// How many of those were swept out of the table.
     pub(super) flow_ended: Places<HashMap<MapData, u32, u64>, u32>,
-    flow_capacity: u64,
+    flow_table: FlowTable,
     settings: Array<MapData, SettingsEntry>,
     counters: PerCpuArray<MapData, TrafficEntry>,
     /// Where the maps are pinned, for those who read them from another thread.
@@ -78,13 +79,13 @@ impl DataPath {
             peering_traffic: Places::open(build, "peering_traffic")?,
             flow_use: Places::open(flows, "flow_use")?,
             flow_ended: Places::open(flows, "flow_ended")?,
-            flow_capacity: table.capacity.into(),
+            flow_table: table,
             settings: open_pinned(flows, "settings", Array::try_from)?,
             counters: open_pinned(build, "counters", PerCpuArray::try_from)?,
             pins,
         };
         // An earlier engine may have been stopped between a change of rules and saying so.
-        data_path.begin_generation(table.share)?;
+        data_path.next_generation()?;
         Ok(data_path)
     }
 
@@ -100,6 +101,21 @@ impl DataPath {
         self.peering_traffic.read(repairs)?;
         self.flow_use.read(repairs)?;
         self.flow_ended.read(repairs)
+    }
+
+    /// Sets an interface's share of the flow table right where somebody changed it; returns how
+    /// much that took.
+    pub(super) fn mend_settings(&mut self, repairs: &mut Repairs) -> Result<usize, EngineError> {
+        let found = self.settings()?.flow_share;
+        let share = self.flow_table.share;
+        if found == share {
+            return Ok(0);
+        }
+        self.next_generation()?;
+        repairs.add(RepairKind::MapEntry("settings".to_owned()), || {
+            format!("an interface's share of the BPF map flows was {found}, not {share}")
+        });
+        Ok(1)
     }
 
     /// Asks whether the maps have room for what is wanted, with so many interfaces in all.
@@ -226,15 +242,10 @@ impl DataPath {
 
     /// Has every live flow decided again with its next packet.
     pub(super) fn next_generation(&mut self) -> Result<(), EngineError> {
-        let share = self.settings()?.flow_share;
-        self.begin_generation(share)
-    }
-
-    fn begin_generation(&mut self, flow_share: u32) -> Result<(), EngineError> {
         let generation = self.settings()?.generation.wrapping_add(1);
         let settings = SettingsEntry {
             generation,
-            flow_share,
+            flow_share: self.flow_table.share,
         };
         self.settings
             .set(0, settings, 0)
@@ -266,7 +277,7 @@ impl DataPath {
     fn tables(&self) -> Result<BTreeMap<String, Use>, EngineError> {
         let flows = Use {
             used: self.flows_in_use()?,
-            capacity: self.flow_capacity,
+            capacity: self.flow_table.capacity.into(),
         };
         let tables = [
             ("interfaces", self.interfaces.room()),

@@ -59,6 +59,7 @@ impl Machine {
         let mut mended = self.inspect_core(repairs)?;
         mended += self.inspect_file_system(repairs)?;
         self.data_path.read(repairs)?;
+        mended += self.data_path.mend_settings(repairs)?;
         self.links = self.list_links()?;
         mended += self.inspect_namespaces()?;
         let core = self.names.core();
