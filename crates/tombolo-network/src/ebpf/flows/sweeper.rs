@@ -94,8 +94,10 @@ impl Sweeper {
                 continue;
             };
             // A packet may have begun it anew since it was read; then it goes back, unless yet
-            // another packet was faster and its place is taken.
-            if !is_over(key, &flow) && self.flows.put(key, &flow, Put::IfAbsent).doing(removing)? {
+            // another packet was faster and its place is taken. Nor is there room for it when
+            // others filled the table: then it is over, and counts as such.
+            let goes_back = || self.flows.put(key, &flow, Put::IfAbsent).unwrap_or(false);
+            if !is_over(key, &flow) && goes_back() {
                 continue;
             }
             removed += 1;
