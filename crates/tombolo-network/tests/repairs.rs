@@ -72,6 +72,18 @@ fn a_workloads_namespace() {
 }
 
 #[test]
+fn a_workload_keeps_its_interface_when_its_namespaces_name_goes() {
+    let mut machine = Machine::running(two_vpcs().peered(1, 1, 2));
+    let (client, server) = (machine.udp(1), machine.udp(2));
+    forget_namespace(&machine, &format!("{:017x}", 2));
+    assert_eq!(machine.reapply().repairs.count(), 1);
+    machine.assert_delivers(&client, &server);
+    drop(server);
+    machine.assert_delivers(&client, &machine.udp(2));
+    assert!(machine.reapply().repairs.is_empty());
+}
+
+#[test]
 fn a_namespace_too_many() {
     let repairs = drifted(|machine| {
         within(&machine.core(), || {

@@ -4,6 +4,7 @@ mod inspect;
 mod interfaces;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::path::PathBuf;
 
 use nix::net::if_::if_nametoindex;
@@ -36,6 +37,8 @@ pub(super) struct Machine {
     links: BTreeMap<String, Link>,
     /// The workloads' namespaces.
     namespaces: BTreeSet<String>,
+    /// Descriptors of those, to name them again: whoever is in one keeps its interface.
+    held_namespaces: BTreeMap<String, File>,
     /// The interfaces in service, with their links' indices.
     placed: BTreeMap<NetworkInterfaceId, u32>,
     /// The same, for those who read about flows.
@@ -89,6 +92,7 @@ impl Machine {
             bpffs,
             links: BTreeMap::new(),
             namespaces: BTreeSet::new(),
+            held_namespaces: BTreeMap::new(),
             placed: BTreeMap::new(),
             owners,
             found: Some(found),

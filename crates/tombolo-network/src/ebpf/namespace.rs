@@ -3,6 +3,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -57,12 +58,22 @@ pub(super) fn create(name: &str) -> io::Result<()> {
 
 /// Gives the calling thread's namespace a name, in place of any leftover of that name.
 pub(super) fn name_current(name: &str) -> io::Result<()> {
+    name_path(Path::new(CURRENT), name)
+}
+
+/// Gives the namespace of an open file its name again.
+pub(super) fn name_again(namespace: &File, name: &str) -> io::Result<()> {
+    let path = format!("/proc/self/fd/{}", namespace.as_raw_fd());
+    name_path(Path::new(&path), name)
+}
+
+fn name_path(namespace: &Path, name: &str) -> io::Result<()> {
     make_directory()?;
     remove(name)?;
     let path = path(name);
     File::create_new(&path)?;
     let bound = mount(
-        Some(CURRENT),
+        Some(namespace),
         &path,
         None::<&str>,
         MsFlags::MS_BIND,

@@ -1,6 +1,7 @@
 //! Looking at what is really there, and telling what somebody else changed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::path::Path;
 
 use tombolo_domain::id::NetworkInterfaceId;
@@ -61,7 +62,7 @@ impl Machine {
         self.data_path.read(repairs)?;
         mended += self.data_path.mend_settings(repairs)?;
         self.links = self.list_links()?;
-        mended += self.inspect_namespaces()?;
+        mended += self.inspect_namespaces(repairs)?;
         let core = self.names.core();
         match self.found {
             Some(Found::New) => {}
@@ -139,7 +140,18 @@ impl Machine {
         Ok(links.map(|link| (link.name.clone(), link)).collect())
     }
 
-    fn inspect_namespaces(&mut self) -> Result<usize, EngineError> {
+    fn inspect_namespaces(&mut self, repairs: &mut Repairs) -> Result<usize, EngineError> {
+        let mut mended = 0;
+        for (name, held) in &self.held_namespaces {
+            if !namespace::exists(name) {
+                namespace::name_again(held, name)
+                    .doing(|| format!("naming the namespace {name} again"))?;
+                repairs.add(RepairKind::Namespace, || {
+                    format!("the name of the namespace {name} was gone")
+                });
+                mended += 1;
+            }
+        }
         let core = self.names.core();
         let prefix = self.names.prefix();
         let mut names =
@@ -150,8 +162,21 @@ impl Machine {
         for name in &leftover {
             namespace::remove(name).doing(|| format!("removing the leftover name {name}"))?;
         }
+        for name in &there {
+            self.hold(name);
+        }
         self.namespaces = there.into_iter().collect();
-        Ok(leftover.len())
+        Ok(mended + leftover.len())
+    }
+
+    /// Keeps a descriptor of a workload's namespace. Without one, for want of descriptors, a name
+    /// that is taken away leaves the workload without its interface.
+    pub(super) fn hold(&mut self, namespace: &str) {
+        if !self.held_namespaces.contains_key(namespace)
+            && let Ok(held) = File::open(namespace::path(namespace))
+        {
+            self.held_namespaces.insert(namespace.to_owned(), held);
+        }
     }
 
     /// Tells which of the wanted interfaces that `was_there` are not whole any more.

@@ -57,6 +57,7 @@ impl Machine {
         };
         self.delete(&links)?;
         for name in &namespaces {
+            self.held_namespaces.remove(name);
             namespace::remove(name).doing(|| format!("removing the namespace {name}"))?;
             self.namespaces.remove(name);
         }
@@ -119,6 +120,7 @@ impl Machine {
             namespace::create(&namespace)
                 .doing(|| format!("making the namespace {namespace} of {id}"))?;
         }
+        self.hold(&namespace);
         self.namespaces.insert(namespace.clone());
         let name = names::link(id);
         let making = || format!("making the veth pair of {id} from {name} to eth0 in {namespace}");
