@@ -1,4 +1,4 @@
-//! The keys and values of the BPF maps, laid out as the structs of `bpf/tombolo.c`.
+//! The keys and values of the BPF maps, laid out as the structs of `bpf/maps.h`.
 
 use std::net::Ipv4Addr;
 

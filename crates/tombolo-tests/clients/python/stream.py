@@ -69,8 +69,7 @@ def receive(port):
         f" the longest pause was {received.pause * 1000:.0f} ms",
         flush=True,
     )
-    while True:
-        time.sleep(60)
+    signal.pause()
 
 
 def take(datagrams, received):
