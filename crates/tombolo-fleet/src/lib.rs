@@ -51,8 +51,8 @@ pub use incarnation::{Incarnation, process_runs, start_ticks};
 pub use inhabitants::{EndError, end_inhabitants};
 pub use instance::{AttachError, ControlError, Events, Instance, StartError, StopError};
 pub use spec::{
-    GAME_DIRECTORY, HOME_DIRECTORY, InstanceSpec, MOST_PROCESSES, RestartPolicy, ServerProcess,
-    SpecError,
+    GAME_DIRECTORY, HOME_DIRECTORY, InstanceSpec, Limits, MOST_PROCESSES, RestartPolicy, Sandbox,
+    ServerProcess, SpecError, Work,
 };
 pub use tether::end_with_parent;
 pub use words::{UnclosedQuote, split_parameters};

@@ -43,10 +43,60 @@ pub struct InstanceSpec {
     /// Folders of the host whose place is empty in the instance: the server's own data.
     #[serde(default)]
     pub hidden: Vec<PathBuf>,
+    /// What the build's `install.sh` changed, a folder that is laid over the build. `None`: the
+    /// build has none, or this is its run.
+    #[serde(default)]
+    pub installed: Option<PathBuf>,
     /// What to run.
-    pub processes: Vec<ServerProcess>,
+    pub work: Work,
     /// When to start a process again.
     pub restart: RestartPolicy,
+    /// What server processes may do and use.
+    #[serde(default)]
+    pub sandbox: Sandbox,
+    /// Paths in the instance whose files are kept when a server process ends, as GameLift's
+    /// LogPaths.
+    #[serde(default)]
+    pub log_paths: Vec<String>,
+}
+
+/// What an instance is there for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Work {
+    /// To keep server processes running.
+    Serve(Vec<ServerProcess>),
+    /// To run the build's `install.sh` once, and keep what it changed in the build's folder.
+    Install {
+        /// Where that is kept: a folder that is there whole or not at all.
+        into: PathBuf,
+    },
+}
+
+/// What the processes of an instance may do and use.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Sandbox {
+    /// The user and group of the first server process; those of the next ones follow. `None`: this
+    /// process's own, for want of the right to become another.
+    pub first_user: Option<u32>,
+    /// The bounds of the whole instance.
+    pub limits: Limits,
+    /// A root file system to take the place of the host's `/usr`, `/bin`, `/lib` and the like.
+    pub root: Option<PathBuf>,
+}
+
+/// The bounds of an instance. `None` is none.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Limits {
+    /// Memory of all its processes together with what they write to file systems in memory, in
+    /// bytes.
+    pub memory_bytes: Option<u64>,
+    /// Processes and threads together.
+    pub processes: Option<u64>,
+    /// CPU time, in thousandths of one CPU.
+    pub cpu_millis: Option<u64>,
 }
 
 /// One entry of GameLift's
@@ -157,20 +207,28 @@ impl InstanceSpec {
             });
         }
         let wanted = self
-            .processes
+            .processes()
             .iter()
             .map(|p| u64::from(p.concurrent_executions))
             .sum();
         if wanted > MOST_PROCESSES {
             return Err(SpecError::TooManyProcesses { wanted });
         }
-        for process in &self.processes {
+        for process in self.processes() {
             split_parameters(&process.parameters).map_err(|source| SpecError::Parameters {
                 launch_path: process.launch_path.clone(),
                 source,
             })?;
         }
         Ok(())
+    }
+
+    /// The server processes, which an instance that installs has none of.
+    pub(crate) fn processes(&self) -> &[ServerProcess] {
+        match &self.work {
+            Work::Serve(processes) => processes,
+            Work::Install { .. } => &[],
+        }
     }
 
     /// Where the spec of the instance in `directory` is.

@@ -26,9 +26,10 @@ pub use counters::{Counters, InterfaceTraffic, Traffic, Use};
 pub use engine::{Applied, DropReason, EngineError, EngineKind, NetworkEngine};
 pub use flow::{FlowDirection, FlowEvent, FlowOutcome, FlowRecord, FlowRecords};
 pub use network::{
-    IcmpMessages, Interface, MAX_GROUPS, MAX_MTU, MIN_MTU, MacAddress, Network, Peering,
-    PeeringEnd, PortRange, Protocol, Route, RouteTable, RouteTableNumber, Rule, RuleDirection,
-    RulePeer, SecurityGroup, SecurityGroupNumber, Subnet, Vpc, VpcNumber,
+    IcmpMessages, Interface, MAX_GROUPS, MAX_MTU, MIN_MTU, MacAddress, MappedPort, Network,
+    Outside, Peering, PeeringEnd, PortRange, Protocol, Route, RouteTable, RouteTableNumber, Rule,
+    RuleDirection, RulePeer, SecurityGroup, SecurityGroupNumber, Subnet, TransportProtocol, Vpc,
+    VpcNumber,
 };
 pub use packet::{Packet, Transport};
 pub use repair::{Repair, RepairKind, Repairs};

@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 use tombolo_domain::id::{NetworkInterfaceId, VpcPeeringConnectionId};
 
+pub use tombolo_domain::fleet::{MappedPort, TransportProtocol};
 pub use tombolo_domain::vpc::{
     IcmpMessages, MacAddress, PortRange, Protocol, RouteTableNumber, RuleDirection,
     SecurityGroupNumber, VpcNumber,
@@ -72,6 +73,18 @@ pub struct Interface {
     pub security_groups: Vec<SecurityGroupNumber>,
     /// The largest packet that it takes, in bytes of IPv4: its MTU, from [`MIN_MTU`] to [`MAX_MTU`].
     pub mtu: u16,
+    /// What it has to do with addresses outside of every VPC; `None` is nothing.
+    pub outside: Option<Outside>,
+}
+
+/// What an interface has to do with the network that the machine itself is in.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Outside {
+    /// Its ports that can be reached at the machine's public address. Security groups say from
+    /// where; a port of the public address leads to one interface.
+    pub ports: Vec<MappedPort>,
+    /// Whether it may begin flows to the outside, from the public address.
+    pub internet: bool,
 }
 
 /// How many security groups an interface can carry (EC2's default quota).

@@ -196,6 +196,7 @@ mod tests {
             route_table: RouteTableNumber(table),
             security_groups: vec![SecurityGroupNumber(group)],
             mtu: 1500,
+            outside: None,
         });
         let up_to = 0..5_usize;
         (

@@ -66,6 +66,7 @@ fn network() -> impl Strategy<Value = Network> {
         route_table: RouteTableNumber(vpc),
         security_groups: vec![SecurityGroupNumber(1)],
         mtu: MAX_MTU,
+        outside: None,
     });
     (
         vec(vpc(), VPCS as usize),

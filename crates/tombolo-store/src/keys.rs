@@ -11,7 +11,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tombolo_domain::account::{AccessKey, Account, AccountName, User, UserName};
-use tombolo_domain::fleet::{Build, Fleet, FleetEvent, Instance};
+use tombolo_domain::fleet::{Build, Fleet, FleetEvent, Instance, ScalingPolicy, TransportProtocol};
 use tombolo_domain::id::{
     AccessKeyId, AccountId, BuildId, FleetId, InstanceId, NetworkInterfaceId, Region, RouteTableId,
     SecurityGroupId, SubnetId, VpcId, VpcPeeringConnectionId,
@@ -66,8 +66,15 @@ pub enum Kind {
     Peering,
     /// `fleet/SCOPE/FLEET` → [`Fleet`]. Hundreds.
     Fleet,
-    /// `instance/SCOPE/FLEET/INSTANCE` → [`Instance`]. One a fleet, for now.
+    /// `instance/SCOPE/FLEET/INSTANCE` → [`Instance`]. Up to 200 a fleet.
     Instance,
+    /// `instance-number` → the last number that was given to an instance. One.
+    InstanceNumber,
+    /// `public-port/PROTOCOL/PORT` → [`InstanceAt`]. One a port of the public address that leads to
+    /// an instance: it makes them unique.
+    PublicPort,
+    /// `scaling-policy/SCOPE/FLEET/NAME` → [`ScalingPolicy`]. A few a fleet.
+    ScalingPolicy,
     /// `fleet-event/SCOPE/FLEET/TIME-EVENT` → [`FleetEvent`]. Hundreds a fleet; the newest first,
     /// since TIME counts down.
     FleetEvent,
@@ -108,6 +115,9 @@ impl Kind {
             Kind::Peering => "peering",
             Kind::Fleet => "fleet",
             Kind::Instance => "instance",
+            Kind::InstanceNumber => "instance-number",
+            Kind::PublicPort => "public-port",
+            Kind::ScalingPolicy => "scaling-policy",
             Kind::FleetEvent => "fleet-event",
             Kind::Repair => "repair",
             Kind::Build => "build",
@@ -137,6 +147,17 @@ impl ConnectionAt {
             asker: connection.asker(),
         }
     }
+}
+
+/// Where the instance is kept that a public port leads to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
+pub struct InstanceAt {
+    /// The fleet's owner.
+    pub scope: Scope,
+    /// The fleet.
+    pub fleet: FleetId,
+    /// The instance.
+    pub instance: InstanceId,
 }
 
 /// The key of one `T`.
@@ -262,6 +283,15 @@ fn path(kind: Kind, parts: &[&dyn fmt::Display]) -> String {
     text
 }
 
+/// A text that a person chose, as part of a key.
+struct Hexadecimal<'t>(&'t str);
+
+impl fmt::Display for Hexadecimal<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.bytes().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
 macro_rules! key {
     ($kind:ident $(, $part:expr)*) => {
         Key { bytes: path(Kind::$kind, &[$(&$part),*]).into(), value: PhantomData }
@@ -323,6 +353,12 @@ keys! {
     fleet(scope: &Scope, fleet: &FleetId) -> Fleet = Fleet, scope.region, scope.account, fleet;
     /// An instance.
     instance(scope: &Scope, fleet: &FleetId, instance: &InstanceId) -> Instance = Instance, scope.region, scope.account, fleet, instance;
+    /// The last number that was given to an instance.
+    instance_number() -> u32 = InstanceNumber;
+    /// Where a port of the public address leads.
+    public_port(protocol: TransportProtocol, port: u16) -> InstanceAt = PublicPort, protocol, format_args!("{port:05}");
+    /// A scaling policy. Its name may hold anything, so it is in the key by its bytes.
+    scaling_policy(scope: &Scope, fleet: &FleetId, name: &str) -> ScalingPolicy = ScalingPolicy, scope.region, scope.account, fleet, Hexadecimal(name);
     /// A build.
     build(scope: &Scope, build: &BuildId) -> Build = Build, scope.region, scope.account, build;
     /// The last number that is reserved for VPCs, route tables and security groups.
@@ -436,6 +472,13 @@ prefixes! {
     all_instances() -> Instance = Instance;
     /// The instances of a fleet.
     instances_of(scope: &Scope, fleet: &FleetId) -> Instance = Instance, scope.region, scope.account, fleet;
+    /// The ports of the public address that lead somewhere, of one protocol; the rest of each key is
+    /// the port in five digits.
+    public_ports(protocol: TransportProtocol) -> InstanceAt = PublicPort, protocol;
+    /// The scaling policies of a fleet.
+    scaling_policies(scope: &Scope, fleet: &FleetId) -> ScalingPolicy = ScalingPolicy, scope.region, scope.account, fleet;
+    /// Every scaling policy.
+    all_scaling_policies() -> ScalingPolicy = ScalingPolicy;
     /// The events of a fleet, the newest first.
     fleet_events(scope: &Scope, fleet: &FleetId) -> FleetEvent = FleetEvent, scope.region, scope.account, fleet;
     /// The repairs, the newest first.
@@ -487,6 +530,7 @@ stored! {
     Fleet => |f| fleet(&f.scope, &f.id);
     Instance => |i| instance(&i.scope, &i.fleet, &i.id);
     FleetEvent => |e| fleet_event(e);
+    ScalingPolicy => |p| scaling_policy(&p.scope, &p.fleet, &p.name);
     RepairRecord => |r| repair(r);
     Build => |b| build(&b.scope, &b.id);
 }

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tombolo_domain::fleet::{Build, BuildStatus, Compute, FleetStatus, OperatingSystem};
+use tombolo_domain::fleet::{Build, BuildStatus, FleetStatus, OperatingSystem};
 use tombolo_domain::id::BuildId;
 use tombolo_domain::{Timestamp, arn};
 use tombolo_store::keys;
@@ -160,8 +160,7 @@ pub(crate) async fn delete_build(
     let scope = call.scope();
     let fleets = tx.list(&keys::fleets(&scope)).await?;
     let user = fleets.iter().find(|fleet| {
-        let runs_it =
-            matches!(&fleet.compute, Compute::Managed { build: of, .. } if *of == build.id);
+        let runs_it = fleet.managed().is_some_and(|of| of.build == build.id);
         runs_it && fleet.status != FleetStatus::Terminated
     });
     if let Some(fleet) = user {

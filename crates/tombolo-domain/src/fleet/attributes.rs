@@ -1,5 +1,7 @@
 //! What CreateFleet took and only gives back.
 
+use std::fmt;
+
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
@@ -26,8 +28,6 @@ pub struct ShownAttributes {
     pub certificate_type: Option<String>,
     /// The build's, so that it outlives the build.
     pub operating_system: Option<OperatingSystem>,
-    /// EC2InboundPermissions.
-    pub inbound_permissions: Vec<InboundPermission>,
     /// The custom locations of an ANYWHERE fleet.
     pub locations: Vec<String>,
     /// Cost of AnywhereConfiguration, in US dollars an hour, as it was written.
@@ -57,10 +57,19 @@ pub struct InboundPermission {
 }
 
 /// GameLift's IpProtocol.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 #[allow(missing_docs, reason = "the names say it")]
 pub enum TransportProtocol {
     Tcp,
     Udp,
+}
+
+impl fmt::Display for TransportProtocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            TransportProtocol::Tcp => "TCP",
+            TransportProtocol::Udp => "UDP",
+        })
+    }
 }

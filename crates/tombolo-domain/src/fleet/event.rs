@@ -90,6 +90,18 @@ event_codes! {
     FleetStateActive = "FLEET_STATE_ACTIVE",
     /// To ERROR.
     FleetStateError = "FLEET_STATE_ERROR",
+    /// The number of instances that the fleet is to have changed.
+    FleetScalingEvent = "FLEET_SCALING_EVENT",
+    /// The build's files are being laid out for the fleet.
+    FleetCreationExtractingBuild = "FLEET_CREATION_EXTRACTING_BUILD",
+    /// The build's `install.sh` is being run.
+    FleetCreationRunningInstaller = "FLEET_CREATION_RUNNING_INSTALLER",
+    /// It ended well.
+    FleetCreationCompletedInstaller = "FLEET_CREATION_COMPLETED_INSTALLER",
+    /// It failed.
+    FleetCreationFailedInstaller = "FLEET_CREATION_FAILED_INSTALLER",
+    /// The runtime configuration is held against what is there.
+    FleetCreationValidatingRuntimeConfig = "FLEET_CREATION_VALIDATING_RUNTIME_CONFIG",
     /// The instance could not be made.
     FleetInitializationFailed = "FLEET_INITIALIZATION_FAILED",
     /// The build's files are not there.
@@ -100,10 +112,18 @@ event_codes! {
     FleetValidationExecutableRuntimeFailure = "FLEET_VALIDATION_EXECUTABLE_RUNTIME_FAILURE",
     /// The fleet failed to become active.
     FleetActivationFailed = "FLEET_ACTIVATION_FAILED",
+    /// A launch path of a runtime configuration that was changed later is not in the build.
+    ServerProcessInvalidPath = "SERVER_PROCESS_INVALID_PATH",
     /// A server process ended by itself.
     ServerProcessCrashed = "SERVER_PROCESS_CRASHED",
     /// A server process did not end when asked and was killed.
     ServerProcessForceTerminated = "SERVER_PROCESS_FORCE_TERMINATED",
+    /// An instance had ended and was started again.
+    InstanceRecycled = "INSTANCE_RECYCLED",
+    /// An instance that did not come up was replaced by another.
+    InstanceReplacedUnhealthy = "INSTANCE_REPLACED_UNHEALTHY",
+    /// NewGameSessionProtectionPolicy was changed.
+    FleetNewGameSessionProtectionPolicyUpdated = "FLEET_NEW_GAME_SESSION_PROTECTION_POLICY_UPDATED",
     /// A peering connection is active.
     FleetVpcPeeringSucceeded = "FLEET_VPC_PEERING_SUCCEEDED",
     /// A peering connection failed.

@@ -2,7 +2,10 @@
 
 mod attributes;
 mod build;
+mod capacity;
 mod event;
+mod instance;
+mod managed;
 mod runtime;
 mod status;
 
@@ -10,13 +13,16 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::Scope;
-use crate::id::{BuildId, FleetId, InstanceId, NetworkInterfaceId, VpcId, VpcPeeringConnectionId};
+use crate::id::{FleetId, VpcId};
 
 pub use attributes::{
     InboundPermission, ResourceCreationLimit, ShownAttributes, TransportProtocol,
 };
 pub use build::{Build, BuildStatus, OperatingSystem};
+pub use capacity::{Capacity, MAX_INSTANCES, ScalingPolicy};
 pub use event::{EventCode, FleetEvent, MAX_MESSAGE};
+pub use instance::{Instance, InstanceStatus, MappedPort};
+pub use managed::ManagedCompute;
 pub use runtime::{GAME_ROOT, MAX_PROCESSES, RuntimeConfiguration, RuntimeError, ServerProcess};
 pub use status::{FleetStatus, InvalidFleetStep};
 
@@ -48,51 +54,22 @@ pub struct Fleet {
 #[serde(rename_all = "snake_case")]
 pub enum Compute {
     /// Instances that Tombolo runs, in a VPC of the fleet's own: ComputeType EC2.
-    Managed {
-        /// The build that they run.
-        build: BuildId,
-        /// The server processes of each instance.
-        runtime: RuntimeConfiguration,
-        /// The fleet's VPC.
-        vpc: VpcId,
-        /// The instance type, which is shown and has no meaning here.
-        instance_type: String,
-        /// The peering that CreateFleet asked for together with the fleet: both succeed, or both
-        /// fail.
-        peering: Option<VpcPeeringConnectionId>,
-    },
+    Managed(Box<ManagedCompute>),
     /// Machines that the account registers itself: ComputeType ANYWHERE. Such a fleet has no VPC
     /// and cannot be peered.
     Anywhere,
 }
 
-/// One instance of a fleet: namespaces on this machine, with a supervisor.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Instance {
-    /// The fleet's owner.
-    pub scope: Scope,
-    /// The fleet.
-    pub fleet: FleetId,
-    /// The id.
-    pub id: InstanceId,
-    /// Its interface in the fleet's VPC.
-    pub interface: NetworkInterfaceId,
-    /// Which run of its supervisor the number in `seen` counts in; none before the first.
-    pub supervisor: Option<String>,
-    /// The last event of that run that has become a fleet event: the next to ask for is the one
-    /// after.
-    pub seen: u64,
-    /// Whether all its server processes have been seen to run.
-    pub running: bool,
-    /// When it was made.
-    pub created: Timestamp,
-}
-
 impl Fleet {
     /// The fleet's VPC, if it is of a kind that has one.
     pub fn vpc(&self) -> Option<&VpcId> {
+        self.managed().map(|managed| &managed.vpc)
+    }
+
+    /// What its instances are, if Tombolo runs them.
+    pub fn managed(&self) -> Option<&ManagedCompute> {
         match &self.compute {
-            Compute::Managed { vpc, .. } => Some(vpc),
+            Compute::Managed(managed) => Some(managed),
             Compute::Anywhere => None,
         }
     }

@@ -76,7 +76,7 @@ impl Supervisor {
             .doing(|| "opening a descriptor for signals".into())?;
         let now = Instant::now();
         let mut processes = Vec::new();
-        for process in &spec.processes {
+        for process in spec.processes() {
             let arguments = split_parameters(&process.parameters)
                 .map_err(std::io::Error::other)
                 .doing(|| format!("splitting the parameters of {}", process.launch_path))?;

@@ -9,7 +9,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, Uid};
 use tempfile::TempDir;
 use tombolo_fleet::{
-    Event, Events, Incarnation, Instance, InstanceSpec, NumberedEvent, RestartPolicy, ServerProcess,
+    Event, Events, Incarnation, Instance, InstanceSpec, NumberedEvent, RestartPolicy, Sandbox,
+    ServerProcess, Work,
 };
 
 /// How long anything may take before a test fails.
@@ -84,7 +85,10 @@ impl Fixture {
             directory: self.path("instance"),
             logs: self.path("logs"),
             hidden: vec![self.path("hidden")],
-            processes: self.processes.clone(),
+            installed: None,
+            work: Work::Serve(self.processes.clone()),
+            sandbox: Sandbox::default(),
+            log_paths: Vec::new(),
             restart: RestartPolicy {
                 healthy_after_ms: 50,
                 ..RestartPolicy::default()

@@ -77,6 +77,7 @@ impl Build for Network {
             route_table: RouteTableNumber(vpc),
             security_groups: vec![SecurityGroupNumber(vpc)],
             mtu: MAX_MTU,
+            outside: None,
         };
         self.interfaces.insert(eni(number), interface);
         self

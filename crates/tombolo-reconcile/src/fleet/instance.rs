@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use tombolo_domain::Scope;
 use tombolo_domain::cidr::usable_addresses;
-use tombolo_domain::fleet::{Compute, Fleet, Instance, RuntimeConfiguration};
+use tombolo_domain::fleet::{Fleet, Instance, RuntimeConfiguration};
 use tombolo_domain::id::{FleetId, IdSource, InstanceId, NetworkInterfaceId, VpcId};
 use tombolo_domain::vpc::{Attachment, MacAddress, NetworkInterface};
 use tombolo_fleet::{
-    AttachError, ControlError, Events, InstanceSpec, RestartPolicy, ServerProcess, StartError,
-    StopError,
+    AttachError, ControlError, Events, InstanceSpec, RestartPolicy, Sandbox, ServerProcess,
+    StartError, StopError, Work,
 };
 use tombolo_store::{StoreError, keys};
 
@@ -89,10 +89,14 @@ pub(super) async fn create(
             scope: scope.clone(),
             fleet: fleet.clone(),
             id,
+            number: 0,
             interface: interface.id,
+            ports: Vec::new(),
             supervisor: None,
             seen: 0,
             running: false,
+            active_processes: 0,
+            ending: false,
             created: context.clock.now(),
         })
     })
@@ -133,10 +137,8 @@ fn spec(
     runtime: &RuntimeConfiguration,
     instance: &Instance,
 ) -> InstanceSpec {
-    let build = match &fleet.compute {
-        Compute::Managed { build, .. } => build.as_str(),
-        Compute::Anywhere => "",
-    };
+    // Only fleets with a build have instances.
+    let build = fleet.managed().map_or("", |managed| managed.build.as_str());
     let processes = runtime
         .server_processes
         .iter()
@@ -153,8 +155,11 @@ fn spec(
         directory: context.instance_directory(&instance.id),
         logs: logs_directory(&context.directory, &instance.fleet).join(instance.id.as_str()),
         hidden: vec![context.directory.clone()],
-        processes: processes.collect(),
+        installed: None,
+        work: Work::Serve(processes.collect()),
         restart: RestartPolicy::default(),
+        sandbox: Sandbox::default(),
+        log_paths: fleet.shown.log_paths.clone(),
     }
 }
 

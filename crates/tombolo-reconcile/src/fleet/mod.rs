@@ -66,7 +66,7 @@ async fn managed(context: &Context) -> Result<Vec<(Scope, FleetId)>, StoreError>
         .peek(&keys::all_fleets())
         .await?;
     let managed = fleets.into_iter().filter(|fleet| {
-        matches!(fleet.compute, Compute::Managed { .. }) && fleet.status != FleetStatus::Terminated
+        matches!(fleet.compute, Compute::Managed(_)) && fleet.status != FleetStatus::Terminated
     });
     Ok(managed.map(|fleet| (fleet.scope, fleet.id)).collect())
 }

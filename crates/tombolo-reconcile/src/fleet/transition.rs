@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tombolo_domain::fleet::{Compute, EventCode, Fleet, FleetEvent, FleetStatus};
+use tombolo_domain::fleet::{EventCode, Fleet, FleetEvent, FleetStatus};
 use tombolo_domain::id::{FleetId, VpcPeeringConnectionId};
 use tombolo_domain::peering::{Asker, Connection, FailureReason, State, Step};
 use tombolo_domain::{Scope, Timestamp};
@@ -102,9 +102,7 @@ impl Record {
         fleet: Fleet,
         failure: &Failure,
     ) -> Result<(), StoreError> {
-        if let Compute::Managed {
-            peering: Some(id), ..
-        } = &fleet.compute
+        if let Some(id) = fleet.managed().and_then(|managed| managed.peering.as_ref())
             && let Some(connection) = tx.get(&self.connection_key(id)).await?
         {
             let step = match connection.state {

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use tombolo_domain::Scope;
 use tombolo_domain::fleet::{
-    Compute, EventCode, Fleet, FleetStatus, Instance, RuntimeConfiguration,
+    EventCode, Fleet, FleetStatus, Instance, ManagedCompute, RuntimeConfiguration,
 };
 use tombolo_domain::id::{FleetId, VpcId, VpcPeeringConnectionId};
 use tombolo_domain::peering::State;
@@ -129,13 +129,13 @@ impl Worker {
         let Some(fleet) = tx.get(&self.record.key()).await? else {
             return Ok(Next::Gone);
         };
-        let Compute::Managed {
+        let Some(ManagedCompute {
             build,
             runtime,
             vpc,
             peering,
             ..
-        } = &fleet.compute
+        }) = fleet.managed()
         else {
             return Ok(Next::Gone);
         };

@@ -124,6 +124,7 @@ fn compile(records: &Records, mtu: u16) -> Network {
             route_table,
             security_groups: groups.of(&interface.groups),
             mtu: interface.mtu.unwrap_or(mtu),
+            outside: None,
         };
         carried.extend(interface.groups.iter());
         network.interfaces.insert(interface.id.clone(), wanted);

@@ -287,8 +287,8 @@ async fn a_connection_asked_for_with_its_fleet_waits_for_it_and_fails_with_it() 
     let peer = world.vpc(&world.backend, "10.0.0.0/16", None).await;
     let authorization = world.authorize(&peer).await;
     let connection = world.requested(&authorization, &fleet, &fleet_vpc, &peer);
-    if let Compute::Managed { peering, .. } = &mut fleet.compute {
-        *peering = Some(connection.id.clone());
+    if let Compute::Managed(managed) = &mut fleet.compute {
+        managed.peering = Some(connection.id.clone());
     }
     world.write(async |tx| tx.put(&fleet).unwrap()).await;
     world.put_connection(&connection).await;

@@ -9,7 +9,8 @@ use ipnet::Ipv4Net;
 use tempfile::TempDir;
 use tokio::time::timeout;
 use tombolo_domain::fleet::{
-    Compute, Fleet, FleetEvent, FleetStatus, RuntimeConfiguration, ServerProcess, ShownAttributes,
+    Capacity, Compute, Fleet, FleetEvent, FleetStatus, ManagedCompute, RuntimeConfiguration,
+    ServerProcess, ShownAttributes,
 };
 use tombolo_domain::id::{
     AccountId, BuildId, FleetId, IdSource, NetworkInterfaceId, RouteTableAssociationId,
@@ -238,13 +239,17 @@ impl World {
             id,
             name: "fleet".to_owned(),
             description: None,
-            compute: Compute::Managed {
+            compute: Compute::Managed(Box::new(ManagedCompute {
                 build: BuildId::generate(ids),
                 runtime: RuntimeConfiguration::new(vec![process]).unwrap(),
                 vpc: vpc.id.clone(),
                 instance_type: "c5.large".to_owned(),
                 peering: None,
-            },
+                capacity: Capacity::default(),
+                inbound_permissions: Vec::new(),
+                internet: false,
+                scaling_is_stopped: false,
+            })),
             status,
             created: self.context.clock.now(),
             terminated: None,

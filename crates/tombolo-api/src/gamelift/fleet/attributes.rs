@@ -67,11 +67,7 @@ impl From<Fleet> for FleetAttributes {
     fn from(fleet: Fleet) -> Self {
         let shown = fleet.shown;
         let (compute_type, build_id, instance_type) = match fleet.compute {
-            Compute::Managed {
-                build,
-                instance_type,
-                ..
-            } => ("EC2", Some(build), Some(instance_type)),
+            Compute::Managed(managed) => ("EC2", Some(managed.build), Some(managed.instance_type)),
             Compute::Anywhere => ("ANYWHERE", None, None),
         };
         let some = |list: Vec<String>| (!list.is_empty()).then_some(list);
@@ -195,11 +191,10 @@ pub(crate) async fn list_fleets(
     let build = input.build_id.as_deref();
     let build = build.map(|build| arn::build_id_or_arn(&scope, build));
     let asked = |fleet: &Fleet| {
-        let runs_it = match (&build, &fleet.compute) {
-            (None, _) => true,
-            (Some(wanted), Compute::Managed { build, .. }) => wanted.as_ref() == Some(build),
-            (Some(_), Compute::Anywhere) => false,
-        };
+        let runs_it = build.as_ref().is_none_or(|wanted| {
+            let build = fleet.managed().map(|managed| &managed.build);
+            wanted.is_some() && wanted.as_ref() == build
+        });
         // No fleet runs a script, since scripts are not served.
         runs_it && input.script_id.is_none() && fleet.status != FleetStatus::Terminated
     };

@@ -1,7 +1,9 @@
 //! CreateFleet.
 
 use serde::Serialize;
-use tombolo_domain::fleet::{BuildStatus, Compute, EventCode, Fleet, FleetStatus};
+use tombolo_domain::fleet::{
+    BuildStatus, Capacity, Compute, EventCode, Fleet, FleetStatus, ManagedCompute,
+};
 use tombolo_domain::id::{FleetId, SubnetId};
 use tombolo_domain::vpc::{Subnet, Vpc};
 use tombolo_store::typed::Transaction;
@@ -47,7 +49,7 @@ pub(crate) async fn create_fleet(
     tag::write_first(tx, &fleet.scope, fleet.id.as_str(), tags)?;
 
     let locations = match &fleet.compute {
-        Compute::Managed { .. } => vec![fleet.scope.region.to_string()],
+        Compute::Managed(_) => vec![fleet.scope.region.to_string()],
         Compute::Anywhere => fleet.shown.locations.clone(),
     };
     let status = fleet.status;
@@ -69,7 +71,8 @@ async fn managed(
     let peer = input.peer()?;
     let instance_type = input.instance_type()?;
     let runtime = input.runtime()?;
-    let mut shown = input.shown_of_managed()?;
+    let mut shown = input.shown_of_managed();
+    let inbound_permissions = input.inbound_permissions()?;
     input.refuse_remote_locations(&call.caller.region)?;
     let build = own_build(tx, call, input.build()?).await?;
     if build.status != BuildStatus::Ready {
@@ -96,13 +99,17 @@ async fn managed(
         "Fleet {id} was created; its VPC {} has CIDR block {}.",
         vpc.id, vpc.cidr
     );
-    let compute = Compute::Managed {
+    let compute = Compute::Managed(Box::new(ManagedCompute {
         build: build.id,
         runtime,
         vpc: vpc.id,
         instance_type,
         peering,
-    };
+        capacity: Capacity::default(),
+        inbound_permissions,
+        internet: false,
+        scaling_is_stopped: false,
+    }));
     let fleet = Fleet {
         scope: call.scope(),
         id,

@@ -199,12 +199,11 @@ impl CreateFleet {
     }
 
     /// What an EC2 fleet gives back as it was asked for.
-    pub(super) fn shown_of_managed(&self) -> Result<ShownAttributes, ApiError> {
+    pub(super) fn shown_of_managed(&self) -> ShownAttributes {
         let or = |asked: &Option<String>, default: &str| {
             Some(asked.clone().unwrap_or_else(|| default.to_owned()))
         };
-        let permissions = self.ec2_inbound_permissions.iter().flatten();
-        Ok(ShownAttributes {
+        ShownAttributes {
             fleet_type: or(&self.fleet_type, "ON_DEMAND"),
             new_game_session_protection_policy: or(
                 &self.new_game_session_protection_policy,
@@ -212,9 +211,14 @@ impl CreateFleet {
             ),
             server_launch_path: self.server_launch_path.clone(),
             server_launch_parameters: self.server_launch_parameters.clone(),
-            inbound_permissions: permissions.map(permission).collect::<Result<_, _>>()?,
             ..self.shown()
-        })
+        }
+    }
+
+    /// Which players reach which ports of an EC2 fleet's instances.
+    pub(super) fn inbound_permissions(&self) -> Result<Vec<InboundPermission>, ApiError> {
+        let permissions = self.ec2_inbound_permissions.iter().flatten();
+        permissions.map(permission).collect()
     }
 
     /// What an ANYWHERE fleet gives back as it was asked for.

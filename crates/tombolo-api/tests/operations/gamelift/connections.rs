@@ -3,7 +3,7 @@
 
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use tombolo_domain::fleet::{Compute, FleetStatus};
+use tombolo_domain::fleet::{Compute, FleetStatus, ManagedCompute};
 use tombolo_domain::peering::{FailureReason, Step};
 use tombolo_store::keys;
 
@@ -555,9 +555,10 @@ async fn a_fleet_is_created_with_its_peering_or_not_at_all() {
     let fleet = studio.fleet_with(input).await;
     let shown = studio.connections(&fleet).await;
     assert_eq!(shown[0]["Status"]["Code"], "initiating-request");
-    let Compute::Managed { peering, vpc, .. } = story.server.fleet(&fleet).await.compute else {
+    let Compute::Managed(managed) = story.server.fleet(&fleet).await.compute else {
         panic!("an EC2 fleet");
     };
+    let ManagedCompute { peering, vpc, .. } = *managed;
     let connection = story.server.connection(&fleet).await;
     assert_eq!(peering.as_ref(), Some(&connection.id));
     assert_eq!(connection.requester.vpc, vpc);

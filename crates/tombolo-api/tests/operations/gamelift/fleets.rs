@@ -1,7 +1,7 @@
 //! CreateFleet, DescribeFleetAttributes and ListFleets.
 
 use serde_json::{Value, json};
-use tombolo_domain::fleet::{Compute, FleetStatus};
+use tombolo_domain::fleet::FleetStatus;
 use tombolo_store::keys;
 
 use super::resources::fleet_input;
@@ -121,12 +121,10 @@ async fn what_was_asked_for_is_kept() {
         assert_eq!(shown[member], asked[member], "{member}");
     }
     let stored = server.fleet(&fleet).await;
-    let permission = &stored.shown.inbound_permissions[0];
+    let managed = stored.managed().expect("an EC2 fleet");
+    let permission = &managed.inbound_permissions[0];
     assert_eq!((permission.from_port, permission.to_port), (1935, 1935));
-    let Compute::Managed { runtime, .. } = stored.compute else {
-        panic!("an EC2 fleet");
-    };
-    let process = &runtime.server_processes[0];
+    let process = &managed.runtime.server_processes[0];
     assert_eq!(process.launch_path, "/local/game/server");
     assert_eq!(process.parameters.as_deref(), Some("-port 1935"));
     assert_eq!(process.concurrent_executions, 1);

@@ -37,6 +37,7 @@ fn clients_and_server() -> Network {
         route_table: RouteTableNumber(1),
         security_groups: vec![SecurityGroupNumber(group)],
         mtu: 1500,
+        outside: None,
     };
     let block = "10.0.0.0/16".parse().unwrap();
     let table = RouteTable {

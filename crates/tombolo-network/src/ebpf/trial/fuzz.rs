@@ -149,6 +149,7 @@ fn network() -> impl Strategy<Value = Network> {
                         route_table: RouteTableNumber(vpc),
                         security_groups,
                         mtu,
+                        outside: None,
                     };
                     (eni(number), interface)
                 })

@@ -74,7 +74,7 @@ async fn next(
 /// Whether the connection was asked for by CreateFleet, together with the fleet.
 fn came_with(fleet: &Fleet, connection: &Connection) -> bool {
     match &fleet.compute {
-        Compute::Managed { peering, .. } => peering.as_ref() == Some(&connection.id),
+        Compute::Managed(managed) => managed.peering.as_ref() == Some(&connection.id),
         Compute::Anywhere => false,
     }
 }

@@ -1,0 +1,89 @@
+//! The instances of a fleet.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::TransportProtocol;
+use crate::Scope;
+use crate::id::{FleetId, InstanceId, NetworkInterfaceId};
+
+/// One instance of a fleet: namespaces on this machine, with a supervisor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Instance {
+    /// The fleet's owner.
+    pub scope: Scope,
+    /// The fleet.
+    pub fleet: FleetId,
+    /// The id.
+    pub id: InstanceId,
+    /// A number that no other instance of this server has: the users that its server processes run
+    /// as are counted from it.
+    #[serde(default)]
+    pub number: u32,
+    /// Its interface in the fleet's VPC.
+    pub interface: NetworkInterfaceId,
+    /// How players reach it.
+    #[serde(default)]
+    pub ports: Vec<MappedPort>,
+    /// Which run of its supervisor the number in `seen` counts in; none before the first.
+    pub supervisor: Option<String>,
+    /// The last event of that run that has become a fleet event: the next to ask for is the one
+    /// after.
+    pub seen: u64,
+    /// Whether all its server processes have been seen to run.
+    pub running: bool,
+    /// How many of its server processes run, as its supervisor last said.
+    #[serde(default)]
+    pub active_processes: u32,
+    /// Whether it is being taken away.
+    #[serde(default)]
+    pub ending: bool,
+    /// When it was made.
+    pub created: Timestamp,
+}
+
+impl Instance {
+    /// Where it stands.
+    pub fn status(&self) -> InstanceStatus {
+        match (self.ending, self.running) {
+            (true, _) => InstanceStatus::Terminating,
+            (false, true) => InstanceStatus::Active,
+            (false, false) => InstanceStatus::Pending,
+        }
+    }
+}
+
+/// GameLift's InstanceStatus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum InstanceStatus {
+    /// It is being made, or its server processes have yet to run.
+    Pending,
+    /// All its server processes have run.
+    Active,
+    /// It is being taken away.
+    Terminating,
+}
+
+impl fmt::Display for InstanceStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            InstanceStatus::Pending => "PENDING",
+            InstanceStatus::Active => "ACTIVE",
+            InstanceStatus::Terminating => "TERMINATING",
+        })
+    }
+}
+
+/// A port of an instance that players reach at a port of the server's public address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct MappedPort {
+    /// TCP or UDP.
+    pub protocol: TransportProtocol,
+    /// The instance's port, which server processes listen on.
+    pub port: u16,
+    /// The port of the public address.
+    pub public_port: u16,
+}
