@@ -33,6 +33,7 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinSet, LocalSet};
 use tokio::time::timeout;
+use tombolo_domain::fleet::PublicAddress;
 use tombolo_domain::id::{FleetId, IdSource, InstanceId, NetworkInterfaceId};
 use tombolo_domain::room::Room;
 use tombolo_domain::time::Clock;
@@ -63,6 +64,8 @@ pub struct Context {
     /// The MTU of network interfaces that have none of their own, [`tombolo_network::MIN_MTU`] to
     /// [`tombolo_network::MAX_MTU`].
     pub mtu: u16,
+    /// Where players reach instances; `None` is nowhere.
+    pub public: Option<PublicAddress>,
 }
 
 impl Context {

@@ -24,6 +24,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::sync::watch;
 use tombolo_domain::cidr::AddressPlan;
+use tombolo_domain::fleet::PublicAddress;
 use tombolo_domain::id::{IdSource, Region};
 use tombolo_domain::quota::Quotas;
 use tombolo_domain::room::Room;
@@ -66,6 +67,8 @@ pub struct Settings {
     pub address_plan: AddressPlan,
     /// How much of everything there may be.
     pub quotas: Quotas,
+    /// Where players reach instances; `None` is nowhere.
+    pub public: Option<PublicAddress>,
 }
 
 impl Operations {

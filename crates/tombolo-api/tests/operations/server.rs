@@ -95,6 +95,7 @@ impl Server {
             regions: vec![HOME.parse().unwrap(), AWAY.parse().unwrap()],
             address_plan,
             quotas,
+            public: None,
         };
         let operations = Operations::new(seen(store.clone()), clock.clone(), ids.clone(), settings);
         Server {

@@ -6,6 +6,7 @@ mod capacity;
 mod event;
 mod instance;
 mod managed;
+mod public;
 mod runtime;
 mod status;
 
@@ -23,6 +24,7 @@ pub use capacity::{Capacity, MAX_INSTANCES, ScalingPolicy};
 pub use event::{EventCode, FleetEvent, MAX_MESSAGE};
 pub use instance::{Instance, InstanceStatus, MappedPort};
 pub use managed::ManagedCompute;
+pub use public::{NoPorts, PublicAddress, PublicPorts};
 pub use runtime::{GAME_ROOT, MAX_PROCESSES, RuntimeConfiguration, RuntimeError, ServerProcess};
 pub use status::{FleetStatus, InvalidFleetStep};
 

@@ -94,6 +94,7 @@ impl World {
                 binary: "/bin/false".into(),
                 directory: directory.path().to_owned(),
                 mtu: tombolo_network::MAX_MTU,
+                public: None,
             },
             clock,
             engine,

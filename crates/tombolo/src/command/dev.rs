@@ -83,6 +83,7 @@ pub(super) async fn run(arguments: DevArguments) -> Result<()> {
             regions: arguments.regions,
             address_plan: AddressPlan::default(),
             quotas: Quotas::default(),
+            public: None,
         },
         mode: Mode::Dev,
         metrics: None,

@@ -23,6 +23,7 @@ pub(super) async fn run(arguments: &ServeArguments) -> Result<()> {
             regions: config.regions,
             address_plan: config.fleet_addresses.plan(),
             quotas: config.quotas,
+            public: None,
         },
         mode: Mode::Serve,
         metrics: Some(config.metrics.listen),

@@ -23,6 +23,7 @@ pub(super) async fn run(arguments: &TeardownArguments) -> Result<()> {
             binary: server::this_executable()?,
             directory: directory.path().to_owned(),
             mtu: tombolo_network::MAX_MTU,
+            public: None,
             store,
         };
         tombolo_reconcile::teardown(&context)

@@ -145,6 +145,7 @@ impl Server {
             binary,
             directory: path.clone(),
             mtu: plan.mtu,
+            public: plan.settings.public,
         });
         let reconcilers = reconcilers.context("starting the reconcilers")?;
         let reconcilers_ended = reconcilers.ended().boxed();
