@@ -74,7 +74,7 @@ pub enum Work {
 }
 
 /// What the processes of an instance may do and use.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Sandbox {
     /// The user and group of the first server process; those of the next ones follow. `None`: this
@@ -84,6 +84,24 @@ pub struct Sandbox {
     pub limits: Limits,
     /// A root file system to take the place of the host's `/usr`, `/bin`, `/lib` and the like.
     pub root: Option<PathBuf>,
+    /// What one server process may keep in all its own folders together, in bytes: they are in
+    /// memory.
+    pub tmp_bytes: u64,
+    /// What `install.sh` may change in the build's folder, in bytes: it is in memory until it is
+    /// kept.
+    pub install_bytes: u64,
+}
+
+impl Default for Sandbox {
+    fn default() -> Self {
+        Sandbox {
+            first_user: None,
+            limits: Limits::default(),
+            root: None,
+            tmp_bytes: 256 << 20,
+            install_bytes: 1 << 30,
+        }
+    }
 }
 
 /// The bounds of an instance. `None` is none.

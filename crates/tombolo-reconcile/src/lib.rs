@@ -20,6 +20,7 @@ mod expiry;
 mod fleet;
 mod folder;
 mod network;
+mod sandbox;
 mod step;
 mod transact;
 mod wake;
@@ -41,6 +42,7 @@ use tombolo_network::{EngineError, NetworkEngine};
 use tombolo_store::{Store, StoreError};
 
 use network::NetworkStatus;
+pub use sandbox::SandboxSettings;
 use wake::Wake;
 
 /// What the reconcilers work with.
@@ -66,6 +68,8 @@ pub struct Context {
     pub mtu: u16,
     /// Where players reach instances; `None` is nowhere.
     pub public: Option<PublicAddress>,
+    /// What server processes may do and use.
+    pub sandbox: SandboxSettings,
 }
 
 impl Context {

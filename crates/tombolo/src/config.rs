@@ -1,6 +1,8 @@
 //! The configuration file of `tombolo serve`: TOML, every key named in
 //! `docs/tombolo.example.toml`.
 
+mod sandbox;
+
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -17,8 +19,10 @@ use tombolo_network::{MAX_MTU, MIN_MTU};
 use crate::cli::NetworkChoice;
 use crate::report::{OrHint, hinted};
 
+pub use sandbox::{Bound, Bytes, Sandbox};
+
 /// The configuration.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// The data directory.
@@ -48,6 +52,9 @@ pub struct Config {
     /// How much of everything there may be.
     #[serde(default)]
     pub quotas: Quotas,
+    /// What server processes may do and use.
+    #[serde(default)]
+    pub sandbox: Sandbox,
 }
 
 /// The certificate and key of the API, in PEM.
@@ -191,6 +198,6 @@ impl Config {
                  which is what the data path looks at"
             );
         }
-        Ok(())
+        self.sandbox.check()
     }
 }

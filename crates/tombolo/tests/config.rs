@@ -1,6 +1,6 @@
 //! The configuration of `tombolo serve`.
 
-use tombolo::config::{Config, FleetAddresses, Metrics};
+use tombolo::config::{Bound, Bytes, Config, FleetAddresses, Metrics};
 use tombolo::report;
 use tombolo_domain::quota::Quotas;
 
@@ -30,6 +30,14 @@ fn every_key_of_the_example_can_be_uncommented() {
         .collect();
     let mut config = Config::parse(&lines.join("\n")).unwrap();
     assert!(config.tls.take().is_some());
+    // What these are when they are not named depends on who runs the server.
+    let sandbox = std::mem::take(&mut config.sandbox);
+    assert_eq!(sandbox.memory, Some(Bound::Most(Bytes(2 << 30))));
+    assert_eq!(sandbox.processes, Some(Bound::Most(512)));
+    assert_eq!(sandbox.cpus, Some(Bound::None));
+    assert_eq!(sandbox.tmp, Some(Bytes(256 << 20)));
+    assert_eq!(sandbox.install, Some(Bytes(1 << 30)));
+    assert_eq!(sandbox.root, Some("/srv/rootfs".into()));
     assert_eq!(config, Config::parse(EXAMPLE).unwrap());
 }
 
@@ -53,6 +61,30 @@ fn what_is_wrong_is_named() {
         (
             "directory = \"d\"\nregions = [\"us-west-2\"]".to_owned(),
             "directory = \"d\": must be an absolute path",
+        ),
+        (
+            format!("{minimal}[sandbox]\nmemory = \"lots\""),
+            "\"lots\" is no size; write \"512 MiB\" or \"2 GiB\", or \"none\"",
+        ),
+        (
+            format!("{minimal}[sandbox]\nmemory = 2048"),
+            "sandbox.memory = 2048: is in bytes",
+        ),
+        (
+            format!("{minimal}[sandbox]\nprocesses = 0"),
+            "sandbox.processes = 0: is the most that may run",
+        ),
+        (
+            format!("{minimal}[sandbox]\ncpus = 0.0"),
+            "sandbox.cpus = 0: must be from 0.01",
+        ),
+        (
+            format!("{minimal}[sandbox]\ntmp = \"1 KiB\""),
+            "sandbox.tmp = 1024: is in bytes, at least 1048576",
+        ),
+        (
+            format!("{minimal}[sandbox]\nroot = \"rootfs\""),
+            "sandbox.root = \"rootfs\": must be an absolute path",
         ),
         (
             format!("{minimal}lisen = \"127.0.0.1:1\""),

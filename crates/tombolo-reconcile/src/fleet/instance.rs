@@ -8,8 +8,8 @@ use tombolo_domain::fleet::{Fleet, Instance, RuntimeConfiguration};
 use tombolo_domain::id::{FleetId, IdSource, InstanceId, NetworkInterfaceId, VpcId};
 use tombolo_domain::vpc::{Attachment, MacAddress, NetworkInterface};
 use tombolo_fleet::{
-    AttachError, ControlError, Events, InstanceSpec, RestartPolicy, Sandbox, ServerProcess,
-    StartError, StopError, Work,
+    AttachError, ControlError, Events, InstanceSpec, RestartPolicy, ServerProcess, StartError,
+    StopError, Work,
 };
 use tombolo_store::{StoreError, keys};
 
@@ -158,7 +158,7 @@ fn spec(
         installed: None,
         work: Work::Serve(processes.collect()),
         restart: RestartPolicy::default(),
-        sandbox: Sandbox::default(),
+        sandbox: context.sandbox.for_instance(instance.number),
         log_paths: fleet.shown.log_paths.clone(),
     }
 }

@@ -95,6 +95,7 @@ impl World {
                 directory: directory.path().to_owned(),
                 mtu: tombolo_network::MAX_MTU,
                 public: None,
+                sandbox: tombolo_reconcile::SandboxSettings::default(),
             },
             clock,
             engine,

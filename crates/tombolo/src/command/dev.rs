@@ -17,6 +17,7 @@ use tombolo_network::MAX_MTU;
 use crate::admin::door::Door;
 use crate::admin::message::{CreateAccessKey, CreateAccount, ListAccounts, Mode};
 use crate::cli::{DevArguments, NetworkChoice};
+use crate::config;
 use crate::directory::{DataDirectory, admin_socket, write_private};
 use crate::output;
 use crate::report::hinted;
@@ -79,6 +80,7 @@ pub(super) async fn run(arguments: DevArguments) -> Result<()> {
         tls: None,
         network: arguments.network,
         mtu: MAX_MTU,
+        sandbox: config::Sandbox::default().settings(),
         settings: Settings {
             regions: arguments.regions,
             address_plan: AddressPlan::default(),

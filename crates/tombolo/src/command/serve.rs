@@ -19,6 +19,7 @@ pub(super) async fn run(arguments: &ServeArguments) -> Result<()> {
         tls: config.tls,
         network: config.network,
         mtu: config.mtu,
+        sandbox: config.sandbox.settings(),
         settings: Settings {
             regions: config.regions,
             address_plan: config.fleet_addresses.plan(),

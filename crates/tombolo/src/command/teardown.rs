@@ -24,6 +24,7 @@ pub(super) async fn run(arguments: &TeardownArguments) -> Result<()> {
             directory: directory.path().to_owned(),
             mtu: tombolo_network::MAX_MTU,
             public: None,
+            sandbox: tombolo_reconcile::SandboxSettings::default(),
             store,
         };
         tombolo_reconcile::teardown(&context)

@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 use tombolo_api::http::{Api, Backend};
 use tombolo_api::operation::{Operations, Settings};
 use tombolo_network::{EngineKind, NetworkEngine};
-use tombolo_reconcile::Reconcilers;
+use tombolo_reconcile::{Reconcilers, SandboxSettings};
 use tombolo_store::{SqliteStore, Store};
 
 use crate::admin::door::{Door, SharedReconcilers};
@@ -63,6 +63,8 @@ pub(crate) struct Plan {
     pub(crate) network: NetworkChoice,
     /// The MTU of network interfaces.
     pub(crate) mtu: u16,
+    /// What server processes may do and use.
+    pub(crate) sandbox: SandboxSettings,
     /// The Regions and where fleets' addresses come from.
     pub(crate) settings: Settings,
     /// `dev` or `serve`.
@@ -146,6 +148,7 @@ impl Server {
             directory: path.clone(),
             mtu: plan.mtu,
             public: plan.settings.public,
+            sandbox: plan.sandbox,
         });
         let reconcilers = reconcilers.context("starting the reconcilers")?;
         let reconcilers_ended = reconcilers.ended().boxed();
