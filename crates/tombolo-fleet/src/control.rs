@@ -6,46 +6,57 @@
 //! ```text
 //! {"resume_after":41}          send every event with seq > 41 that is still kept, then follow
 //! {"acknowledge":57}           events up to 57 are safe with me and need not be kept
+//! {"configure":[PROCESS,…]}    run these server processes and no others
+//! "status"                     send what runs and what it uses
 //! {"stop":{"grace_ms":5000}}   SIGTERM to every process, SIGKILL after the grace, then exit
 //! ```
 //!
-//! The supervisor answers only the first, with one [`NumberedEvent`](crate::NumberedEvent) a line.
-//! Acknowledging and stopping have no reply of their own: the supervisor closes its side once the
-//! client has closed its own and everything before was done. A line that is not a request closes
-//! the connection.
+//! `PROCESS` is a [`ServerProcess`]. The supervisor leaves alone what runs and is wanted still,
+//! starts what is missing, and ends what is no longer wanted: SIGTERM, and SIGKILL after
+//! [`RestartPolicy::grace_ms`](crate::RestartPolicy::grace_ms). Told the same twice, it does
+//! nothing the second time.
+//!
+//! The supervisor answers `resume_after` with one [`NumberedEvent`](crate::NumberedEvent) a line
+//! and `status` with one line, an [`InstanceStatus`](crate::InstanceStatus). The others have no
+//! reply of their own: the supervisor closes its side once the client has closed its own and
+//! everything before was done. A line that is not a request closes the connection.
 
 use std::fs::File;
+use std::io;
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::spec::ServerProcess;
+
 /// The socket's name in the instance's directory.
 pub(crate) const SOCKET: &str = "control.sock";
 
-/// The longest request, in bytes; every real one is far shorter.
-pub(crate) const LONGEST_REQUEST: usize = 4096;
+/// The longest request, in bytes: [`MOST_PROCESSES`](crate::MOST_PROCESSES) entries of a launch
+/// path and parameters, 1024 characters each, every one of them escaped.
+pub(crate) const LONGEST_REQUEST: usize = 1 << 20;
 
 /// What a client asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Request {
     /// Send the events after this one.
     ResumeAfter(u64),
     /// Keep the events up to this one no longer.
     Acknowledge(u64),
+    /// Run these from now on.
+    Configure(Vec<ServerProcess>),
+    /// Tell what runs.
+    Status,
     /// End the instance.
     Stop { grace_ms: u64 },
 }
 
 impl Request {
     /// The request as a line of the protocol.
-    pub(crate) fn line(self) -> String {
-        match self {
-            Request::ResumeAfter(seq) => format!("{{\"resume_after\":{seq}}}\n"),
-            Request::Acknowledge(seq) => format!("{{\"acknowledge\":{seq}}}\n"),
-            Request::Stop { grace_ms } => format!("{{\"stop\":{{\"grace_ms\":{grace_ms}}}}}\n"),
-        }
+    pub(crate) fn line(&self) -> io::Result<String> {
+        Ok(serde_json::to_string(self)? + "\n")
     }
 }
 
@@ -66,15 +77,26 @@ mod tests {
 
     #[test]
     fn requests_are_what_the_protocol_says() {
-        for request in [
-            Request::ResumeAfter(41),
-            Request::Acknowledge(u64::MAX),
-            Request::Stop { grace_ms: 5000 },
+        let process = ServerProcess {
+            launch_path: "/local/game/server".into(),
+            parameters: "-port 4000".into(),
+            concurrent_executions: 2,
+        };
+        for (request, line) in [
+            (Request::ResumeAfter(41), r#"{"resume_after":41}"#),
+            (Request::Acknowledge(57), r#"{"acknowledge":57}"#),
+            (
+                Request::Configure(vec![process]),
+                r#"{"configure":[{"launch_path":"/local/game/server","parameters":"-port 4000","concurrent_executions":2}]}"#,
+            ),
+            (Request::Status, r#""status""#),
+            (
+                Request::Stop { grace_ms: 5000 },
+                r#"{"stop":{"grace_ms":5000}}"#,
+            ),
         ] {
-            assert_eq!(
-                serde_json::from_str::<Request>(&request.line()).unwrap(),
-                request
-            );
+            assert_eq!(request.line().unwrap(), format!("{line}\n"));
+            assert_eq!(serde_json::from_str::<Request>(line).unwrap(), request);
         }
     }
 }

@@ -17,6 +17,9 @@ pub struct NumberedEvent {
     /// acknowledged any; 0 unless the control plane stayed away for a thousand events.
     #[serde(default)]
     pub lost: u64,
+    /// How many server processes run after it, those not counted that were told to end.
+    #[serde(default)]
+    pub running: u32,
     /// What happened.
     pub event: Event,
 }
@@ -57,8 +60,29 @@ pub enum Event {
     /// The process had been healthy, and ended. An exit code of 0 counts too: a server process
     /// does not end by itself.
     Crashed(Ended),
-    /// Every server process is healthy. Sent again when all are again after one was not.
+    /// The process ended as a new runtime configuration, which no longer names it, told it to.
+    ProcessStopped {
+        /// The process's name.
+        process: String,
+    },
+    /// The process did not end within its grace after SIGTERM and was killed, by a new runtime
+    /// configuration or with the instance.
+    ForceTerminated {
+        /// The process's name.
+        process: String,
+    },
+    /// Every server process is healthy. Sent again when all are again after one was not, and when
+    /// they are others.
     Running,
+    /// The build's `install.sh` succeeded, and what it changed is kept.
+    Installed,
+    /// The build's `install.sh` failed, or took too long. Nothing of it is kept.
+    InstallFailed(Ended),
+    /// The build's `install.sh` succeeded, and what it changed could not be kept.
+    InstallNotKept {
+        /// Which file, and why.
+        error: String,
+    },
     /// All processes are gone and the supervisor is about to exit: the last event.
     Stopped,
 }
@@ -74,8 +98,14 @@ pub struct Ended {
     pub ran_ms: u64,
     /// The last lines it wrote in this run, oldest first: at most 20, and at most 4 KiB in all.
     pub last_lines: Vec<String>,
-    /// When it is started again, in milliseconds.
+    /// When it is started again, in milliseconds; 0 for an installer, which is not.
     pub restart_in_ms: u64,
+    /// Whether the kernel killed it because the instance had used up its memory.
+    #[serde(default)]
+    pub out_of_memory: bool,
+    /// Whether it was killed because it took too long, as an installer may.
+    #[serde(default)]
+    pub out_of_time: bool,
 }
 
 /// How a process ended.
@@ -129,18 +159,21 @@ mod tests {
             seq: 7,
             unix_ms: 1_795_000_000_000,
             lost: 0,
+            running: 2,
             event: Event::Crashed(Ended {
                 process: "server-1".into(),
                 exit: Exit::Signal(11),
                 ran_ms: 5000,
                 last_lines: vec!["oh".into()],
                 restart_in_ms: 80,
+                out_of_memory: false,
+                out_of_time: false,
             }),
         };
         let line = serde_json::to_string(&event).unwrap();
         assert_eq!(
             line,
-            r#"{"seq":7,"unix_ms":1795000000000,"lost":0,"event":{"crashed":{"process":"server-1","exit":{"signal":11},"ran_ms":5000,"last_lines":["oh"],"restart_in_ms":80}}}"#
+            r#"{"seq":7,"unix_ms":1795000000000,"lost":0,"running":2,"event":{"crashed":{"process":"server-1","exit":{"signal":11},"ran_ms":5000,"last_lines":["oh"],"restart_in_ms":80,"out_of_memory":false,"out_of_time":false}}}"#
         );
         assert_eq!(serde_json::from_str::<NumberedEvent>(&line).unwrap(), event);
     }

@@ -8,9 +8,10 @@
 //! ```text
 //!   control plane                     instance (PID, mount, IPC, UTS, network namespaces)
 //!   ┌───────────────┐  control.sock   ┌────────────┐  fork   ┌────────────────┐
-//!   │ Instance      │ ──────────────▶ │ supervisor │ ──────▶ │ server process │──▶ logs/NAME.log
-//!   │ start, attach │ ◀── events ──── │   (PID 1)  │         └────────────────┘
-//!   └───────────────┘                 └────────────┘
+//!   │ Instance      │ ──────────────▶ │ supervisor │ ──────▶ │ server process │
+//!   │ start, attach │ ◀── events ──── │   (PID 1)  │ ◀─pipe─ │                │
+//!   └───────────────┘                 └────────────┘         └────────────────┘
+//!                                           └──▶ logs/NAME.log
 //! ```
 //!
 //! The supervisor is not a child of the control plane and does not need it: the control plane may
@@ -42,6 +43,7 @@ mod inhabitants;
 mod instance;
 mod lock;
 mod spec;
+mod status;
 pub mod supervisor;
 mod tether;
 mod words;
@@ -49,10 +51,13 @@ mod words;
 pub use event::{Ended, Event, Exit, NumberedEvent};
 pub use incarnation::{Incarnation, process_runs, start_ticks};
 pub use inhabitants::{EndError, end_inhabitants};
-pub use instance::{AttachError, ControlError, Events, Instance, StartError, StopError};
+pub use instance::{
+    AttachError, ConfigureError, ControlError, Events, Instance, StartError, StopError,
+};
 pub use spec::{
     GAME_DIRECTORY, HOME_DIRECTORY, InstanceSpec, Limits, MOST_PROCESSES, RestartPolicy, Sandbox,
     ServerProcess, SpecError, Work,
 };
+pub use status::{InstanceStatus, ProcessState, ProcessStatus, Usage};
 pub use tether::end_with_parent;
 pub use words::{UnclosedQuote, split_parameters};

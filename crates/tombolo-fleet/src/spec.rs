@@ -18,9 +18,13 @@ pub const GAME_DIRECTORY: &str = "/local/game";
 /// the processes of one instance, gone with it.
 pub const HOME_DIRECTORY: &str = "/local/home";
 
-/// The most server processes of one instance. GameLift allows 50; this bound only keeps a wrong
-/// number from taking the machine's memory.
-pub const MOST_PROCESSES: u64 = 1000;
+/// The most server processes of one instance.
+pub const MOST_PROCESSES: u64 = tombolo_domain::fleet::MAX_PROCESSES as u64;
+
+/// How many places for server processes an instance has, and users for them, each of them with one
+/// place: more than processes, since those of a new configuration start while those of the old one
+/// end.
+pub(crate) const PLACES: u32 = 64;
 
 /// An instance: where it is, what it runs. The control plane writes it to `spec.json` in
 /// [`InstanceSpec::directory`], and the supervisor reads it once.
@@ -129,10 +133,12 @@ pub struct ServerProcess {
     pub concurrent_executions: u32,
 }
 
-/// When a server process that ended is started again, and what counts as running well.
+/// When a server process that ended is started again, what counts as running well, and how long one
+/// that is to end may take.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct RestartPolicy {
-    /// The longest wait before the first restart, in milliseconds.
+    /// The longest wait before the first restart, in milliseconds. The wait is at least half of it.
     pub first_delay_ms: u64,
     /// What the wait, doubling from one restart to the next, does not grow beyond, in milliseconds.
     pub longest_delay_ms: u64,
@@ -141,15 +147,19 @@ pub struct RestartPolicy {
     /// A process that ends before it ran this long, in milliseconds, exited at once; one that runs
     /// longer is healthy.
     pub healthy_after_ms: u64,
+    /// How long a process that a new runtime configuration no longer names may take to end after
+    /// SIGTERM, in milliseconds.
+    pub grace_ms: u64,
 }
 
 impl Default for RestartPolicy {
     fn default() -> Self {
         RestartPolicy {
-            first_delay_ms: 100,
+            first_delay_ms: 50,
             longest_delay_ms: 30_000,
             reset_after_ms: 60_000,
             healthy_after_ms: 1_000,
+            grace_ms: 30_000,
         }
     }
 }
@@ -161,6 +171,10 @@ impl RestartPolicy {
 
     pub(crate) fn healthy_after(&self) -> Duration {
         Duration::from_millis(self.healthy_after_ms)
+    }
+
+    pub(crate) fn grace(&self) -> Duration {
+        Duration::from_millis(self.grace_ms)
     }
 }
 
@@ -224,21 +238,7 @@ impl InstanceSpec {
                 directory: self.directory.clone(),
             });
         }
-        let wanted = self
-            .processes()
-            .iter()
-            .map(|p| u64::from(p.concurrent_executions))
-            .sum();
-        if wanted > MOST_PROCESSES {
-            return Err(SpecError::TooManyProcesses { wanted });
-        }
-        for process in self.processes() {
-            split_parameters(&process.parameters).map_err(|source| SpecError::Parameters {
-                launch_path: process.launch_path.clone(),
-                source,
-            })?;
-        }
-        Ok(())
+        check_processes(self.processes())
     }
 
     /// The server processes, which an instance that installs has none of.
@@ -266,6 +266,29 @@ impl InstanceSpec {
         let path = Self::path_in(&self.directory);
         write_private(&path, &serde_json::to_vec_pretty(self)?)?;
         Ok(path)
+    }
+}
+
+/// Refuses server processes that could never run.
+pub(crate) fn check_processes(processes: &[ServerProcess]) -> Result<(), SpecError> {
+    let executions = processes.iter().map(|p| u64::from(p.concurrent_executions));
+    let wanted = executions.sum();
+    if wanted > MOST_PROCESSES {
+        return Err(SpecError::TooManyProcesses { wanted });
+    }
+    for process in processes {
+        process.arguments()?;
+    }
+    Ok(())
+}
+
+impl ServerProcess {
+    /// Its parameters, taken apart.
+    pub(crate) fn arguments(&self) -> Result<Vec<String>, SpecError> {
+        split_parameters(&self.parameters).map_err(|source| SpecError::Parameters {
+            launch_path: self.launch_path.clone(),
+            source,
+        })
     }
 }
 

@@ -108,3 +108,22 @@ pub enum StopError {
         source: io::Error,
     },
 }
+
+/// Why the server processes of an instance are what they were.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigureError {
+    /// They could never run.
+    #[error("the runtime configuration is refused")]
+    Spec(#[from] SpecError),
+    /// It could not be kept for the next start.
+    #[error("writing the runtime configuration to the spec in {directory:?}")]
+    WriteSpec {
+        /// The instance's directory.
+        directory: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// The supervisor cannot be told. The next one reads it when it starts.
+    #[error(transparent)]
+    Control(#[from] ControlError),
+}

@@ -16,13 +16,14 @@ use tokio::time::{Instant, sleep, timeout};
 
 mod error;
 
-pub use error::{AttachError, ControlError, StartError, StopError};
+pub use error::{AttachError, ConfigureError, ControlError, StartError, StopError};
 
 use crate::control::{Request, SOCKET, socket_path};
 use crate::event::NumberedEvent;
 use crate::incarnation::{Incarnation, PidFd};
 use crate::lock::{is_locked, try_lock};
-use crate::spec::InstanceSpec;
+use crate::spec::{InstanceSpec, ServerProcess, Work, check_processes};
+use crate::status::InstanceStatus;
 use crate::supervisor::{ALREADY_RUNNING, SUBCOMMAND};
 
 /// How long the processes of an instance may take to be gone once they were all killed: the kernel
@@ -184,6 +185,45 @@ impl Instance {
         self.tell(Request::Acknowledge(seq)).await
     }
 
+    /// Makes the instance run `processes` from now on, and after its next start too. Those that run
+    /// already go on, missing ones are started, and those that are not wanted any more are ended;
+    /// all of that is told by events. Fine to call again with the same, which changes nothing: do
+    /// so after [`Instance::attach`], since who called it last may have been killed in the middle.
+    ///
+    /// When it returns, the supervisor has taken note.
+    pub async fn configure(&self, processes: Vec<ServerProcess>) -> Result<(), ConfigureError> {
+        check_processes(&processes)?;
+        let keep = || {
+            let mut spec = InstanceSpec::read(&InstanceSpec::path_in(&self.directory))?;
+            let work = Work::Serve(processes.clone());
+            if spec.work != work {
+                spec.work = work;
+                spec.write()?;
+            }
+            Ok(())
+        };
+        keep().map_err(|source| ConfigureError::WriteSpec {
+            directory: self.directory.clone(),
+            source,
+        })?;
+        Ok(self.tell(Request::Configure(processes)).await?)
+    }
+
+    /// What the instance runs and uses at the moment.
+    pub async fn status(&self) -> Result<InstanceStatus, ControlError> {
+        let stream = self.ask(Request::Status).await?;
+        let answer = async {
+            let mut line = String::new();
+            match BufReader::new(stream).read_line(&mut line).await? {
+                0 => Err(io::ErrorKind::UnexpectedEof.into()),
+                _ => Ok(serde_json::from_str(&line)?),
+            }
+        };
+        within(ANSWER, answer)
+            .await
+            .map_err(|source| self.control_error(source))
+    }
+
     /// Ends the instance: SIGTERM to every process, SIGKILL to what is left after `grace`. When it
     /// returns, processes, control socket, mounts and namespaces are gone; logs stay.
     pub async fn stop(&self, grace: Duration) -> Result<(), StopError> {
@@ -261,9 +301,10 @@ impl Instance {
     /// A connection on which `request` was sent.
     async fn ask(&self, request: Request) -> Result<UnixStream, ControlError> {
         let asked = async {
+            let line = request.line()?;
             let directory = File::open(&self.directory)?;
             let mut stream = UnixStream::connect(socket_path(&directory)).await?;
-            stream.write_all(request.line().as_bytes()).await?;
+            stream.write_all(line.as_bytes()).await?;
             Ok(stream)
         };
         within(ANSWER, asked)

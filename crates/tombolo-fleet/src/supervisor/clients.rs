@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 
 use nix::poll::{PollFd, PollFlags};
+use serde::Serialize;
 
 use super::journal::Journal;
 use super::step::{Doing, StepError};
@@ -15,18 +16,31 @@ use crate::control::{LONGEST_REQUEST, Request, socket_path};
 /// How many connections are served at once; the control plane needs two.
 const MOST: usize = 16;
 
+/// How much of a request is read at a time, in bytes.
+const CHUNK: usize = 4096;
+
+/// A client that asks on without reading what it is sent gets no more answers beyond this many
+/// bytes.
+const MOST_UNREAD: usize = 1 << 20;
+
 /// The control socket and who is connected to it. Nothing here ever blocks: a client that does not
 /// read is simply not written to.
 pub(super) struct Clients {
     listener: UnixListener,
     connected: Vec<Client>,
+    next: u64,
 }
 
+/// Whom a request came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct From(u64);
+
 struct Client {
+    id: From,
     stream: UnixStream,
     /// The beginning of a request whose line has not ended yet.
     input: Vec<u8>,
-    /// The rest of an event that the socket had no room for.
+    /// Lines, or the rest of one, that the socket had no room for.
     output: Vec<u8>,
     /// The last event that was put into `output`, once the client asked for events.
     sent: Option<u64>,
@@ -50,6 +64,7 @@ impl Clients {
         Ok(Clients {
             listener,
             connected: Vec::new(),
+            next: 0,
         })
     }
 
@@ -65,8 +80,8 @@ impl Clients {
         connected.chain((self.connected.len() < MOST).then_some(listener))
     }
 
-    /// Accepts whoever waits and returns what the clients ask of the supervisor.
-    pub(super) fn requests(&mut self) -> Vec<Request> {
+    /// Accepts whoever waits and returns what the clients ask of the supervisor, and who does.
+    pub(super) fn requests(&mut self) -> Vec<(Request, From)> {
         let mut requests = Vec::new();
         loop {
             self.connected
@@ -85,10 +100,23 @@ impl Clients {
         {
             // A client whose socket misbehaves is hung up on.
             if stream.set_nonblocking(true).is_ok() {
-                self.connected.push(Client::new(stream));
+                self.next += 1;
+                self.connected.push(Client::new(From(self.next), stream));
             }
         }
         self.connected.len() > before
+    }
+
+    /// Answers a request, if who asked is there still.
+    pub(super) fn answer(&mut self, to: From, answer: &impl Serialize) {
+        let client = self.connected.iter_mut().find(|client| client.id == to);
+        // Plain structs can always be written.
+        if let (Some(client), Ok(mut line)) = (client, serde_json::to_vec(answer))
+            && client.output.len() < MOST_UNREAD
+        {
+            line.push(b'\n');
+            client.output.append(&mut line);
+        }
     }
 
     /// Sends the clients what they have not had of the journal, as far as their sockets take it.
@@ -107,8 +135,9 @@ impl Clients {
 }
 
 impl Client {
-    fn new(stream: UnixStream) -> Self {
+    fn new(id: From, stream: UnixStream) -> Self {
         Client {
+            id,
             stream,
             input: Vec::new(),
             output: Vec::new(),
@@ -118,21 +147,27 @@ impl Client {
 
     /// Takes in what the client sent. An error ends the connection: it was closed, or what came is
     /// no request.
-    fn read(&mut self, requests: &mut Vec<Request>) -> io::Result<()> {
-        let mut buffer = [0; LONGEST_REQUEST];
+    fn read(&mut self, requests: &mut Vec<(Request, From)>) -> io::Result<()> {
+        let mut buffer = [0; CHUNK];
+        // How much at the end of `input` may have a line's end in it.
+        let mut unread;
         loop {
             match self.stream.read(&mut buffer) {
                 Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
-                Ok(length) => self.input.extend_from_slice(&buffer[..length]),
+                Ok(length) => {
+                    self.input.extend_from_slice(&buffer[..length]);
+                    unread = length;
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error),
             }
-            while let Some(end) = self.input.iter().position(|byte| *byte == b'\n') {
+            while let Some(end) = line_end(&self.input, unread) {
                 let line: Vec<_> = self.input.drain(..=end).collect();
+                unread = self.input.len();
                 match serde_json::from_slice(&line)? {
                     Request::ResumeAfter(seq) => self.sent = Some(seq),
-                    other => requests.push(other),
+                    other => requests.push((other, self.id)),
                 }
             }
             if self.input.len() > LONGEST_REQUEST {
@@ -154,10 +189,21 @@ impl Client {
             }
             match self.stream.write(&self.output) {
                 Ok(written) => drop(self.output.drain(..written)),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error),
             }
         }
+        if self.output.len() > MOST_UNREAD {
+            return Err(ErrorKind::OutOfMemory.into());
+        }
+        Ok(())
     }
+}
+
+/// Where the first line of `input` ends, if it does, within its last `unread` bytes.
+fn line_end(input: &[u8], unread: usize) -> Option<usize> {
+    let from = input.len().saturating_sub(unread);
+    let end = input[from..].iter().position(|byte| *byte == b'\n')?;
+    Some(from + end)
 }

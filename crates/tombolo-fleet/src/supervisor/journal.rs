@@ -17,8 +17,8 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    /// Appends an event that happened at `unix_ms`.
-    pub(super) fn push(&mut self, unix_ms: u64, event: Event) {
+    /// Appends an event that happened at `unix_ms` and left so many server processes `running`.
+    pub(super) fn push(&mut self, unix_ms: u64, running: u32, event: Event) {
         self.last += 1;
         if self.kept.len() == CAPACITY {
             self.kept.pop_front();
@@ -27,6 +27,7 @@ impl Journal {
             seq: self.last,
             unix_ms,
             lost: 0,
+            running,
             event,
         });
     }
@@ -63,7 +64,7 @@ mod tests {
 
     fn journal(events: u64) -> Journal {
         let mut journal = Journal::default();
-        (0..events).for_each(|at| journal.push(at, Event::Running));
+        (0..events).for_each(|at| journal.push(at, 1, Event::Running));
         journal
     }
 
@@ -96,7 +97,7 @@ mod tests {
         assert_eq!(read(&journal, 4), (vec![5], 0));
         journal.acknowledge(u64::MAX);
         assert_eq!(read(&journal, 0), (vec![], 0));
-        journal.push(6, Event::Stopped);
+        journal.push(6, 0, Event::Stopped);
         assert_eq!(read(&journal, 5), (vec![6], 0));
     }
 

@@ -15,13 +15,17 @@
 
 mod backoff;
 mod clients;
+mod clock;
 mod detach;
 mod journal;
 mod output;
 mod privileges;
 mod process;
+mod processes;
 mod run;
 mod step;
+mod stream;
+mod usage;
 mod view;
 
 use std::fs::{self, DirBuilder, File};

@@ -1,84 +1,128 @@
 //! The files that keep what server processes write.
+//!
+//! ```text
+//! server process ──Stream──▶ supervisor ──Log──▶ NAME.log ──▶ NAME.log.1 ──▶ NAME.log.2 ──▶ gone
+//! ```
+//!
+//! A process that wrote to its file itself could fill the disk, and nobody could put the file
+//! aside under it.
 
 use std::fs::File;
-use std::io::{self, Write};
-use std::os::fd::OwnedFd;
+use std::io::{self, ErrorKind, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::process::Stdio;
+use std::rc::Rc;
 
+use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat, renameat};
 use nix::sys::stat::Mode;
 
 use super::step::{Doing, StepError};
 
-/// A log that has grown beyond this becomes `NAME.log.1` when its process starts again.
-const ROTATE_AT: u64 = 64 << 20;
+/// A log that would grow beyond this many bytes is put aside.
+const LONGEST: u64 = 16 << 20;
+
+/// How many files of one log are kept: the one that is written, `.1` and `.2`.
+const KEPT: u32 = 3;
 
 /// How many of the last lines an event carries.
 const LAST_LINES: usize = 20;
 
 /// How many of the last bytes an event carries.
-const LAST_BYTES: u64 = 4096;
+const LAST_BYTES: usize = 4096;
 
 /// The log directory, by a descriptor that outlives its path.
-pub(super) struct Outputs(OwnedFd);
+#[derive(Clone)]
+pub(super) struct Outputs(Rc<OwnedFd>);
 
 impl Outputs {
     pub(super) fn open(directory: &Path) -> Result<Self, StepError> {
         File::open(directory)
-            .map(|directory| Outputs(directory.into()))
+            .map(|directory| Outputs(Rc::new(directory.into())))
             .doing(|| format!("opening the log directory {}", directory.display()))
     }
 
-    /// The log of `process` for its next run, which starts with the line `heading`.
-    pub(super) fn begin(&self, process: &str, heading: &str) -> io::Result<Output> {
-        let name = format!("{process}.log");
-        let mut file = self.append_to(&name)?;
-        if file.metadata()?.len() > ROTATE_AT {
-            renameat(
-                &self.0,
-                name.as_str(),
-                &self.0,
-                format!("{name}.1").as_str(),
-            )?;
-            file = self.append_to(&name)?;
+    /// The log of `process`, over all its runs.
+    pub(super) fn log(&self, process: &str) -> Log {
+        Log {
+            directory: self.clone(),
+            name: format!("{process}.log"),
+            file: None,
+            dropped: None,
+            tail: Vec::new(),
         }
-        writeln!(file, "{heading}")?;
-        let begins_at = file.metadata()?.len();
-        Ok(Output { file, begins_at })
-    }
-
-    fn append_to(&self, name: &str) -> io::Result<File> {
-        // NOFOLLOW: a server process that can write here must not aim the supervisor elsewhere.
-        let flags =
-            OFlag::O_RDWR | OFlag::O_APPEND | OFlag::O_CREAT | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
-        Ok(openat(&self.0, name, flags, Mode::from_bits_truncate(0o640))?.into())
     }
 }
 
-/// One run's part of a log. The process writes to the file itself, so that its output costs the
-/// supervisor nothing and is complete when the process has ended.
-pub(super) struct Output {
+impl AsFd for Outputs {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// A log, whose files together are never larger than [`KEPT`] times [`LONGEST`].
+///
+/// Nothing here fails: a game goes on without its log, and the log tells what is missing in it as
+/// soon as it can be written again.
+pub(super) struct Log {
+    directory: Outputs,
+    name: String,
+    file: Option<Open>,
+    /// What could not be written since the file was last written.
+    dropped: Option<Dropped>,
+    /// The last bytes of the current run.
+    tail: Vec<u8>,
+}
+
+/// The file that is written.
+struct Open {
     file: File,
-    begins_at: u64,
+    length: u64,
+    /// Whether what was written last ended its line.
+    is_at_line_start: bool,
 }
 
-impl Output {
-    /// A standard stream that appends to the log.
-    pub(super) fn stream(&self) -> io::Result<Stdio> {
-        Ok(self.file.try_clone()?.into())
+/// Lines that no file has.
+struct Dropped {
+    lines: u64,
+    why: io::Error,
+}
+
+impl Log {
+    /// Begins a run, with a line that says so.
+    pub(super) fn begin(&mut self, heading: &str) {
+        self.tail.clear();
+        self.note(heading);
+    }
+
+    /// Writes a line that is none of the process's own.
+    pub(super) fn note(&mut self, line: &str) {
+        let line = self.on_its_own(line);
+        self.write(line.as_bytes());
+    }
+
+    /// The line with its end, and that of the line before it if that has none.
+    fn on_its_own(&mut self, line: &str) -> String {
+        let is_in_line = self.open().is_ok_and(|open| !open.is_at_line_start);
+        let end = if is_in_line { "\n" } else { "" };
+        format!("{end}{line}\n")
+    }
+
+    /// Keeps what the process wrote.
+    pub(super) fn append(&mut self, bytes: &[u8]) {
+        let last = &bytes[bytes.len().saturating_sub(LAST_BYTES)..];
+        let keep = LAST_BYTES - last.len();
+        self.tail.drain(..self.tail.len().saturating_sub(keep));
+        self.tail.extend_from_slice(last);
+        self.write(bytes);
     }
 
     /// The last lines of this run, within the bounds that
     /// [`Ended::last_lines`](crate::Ended::last_lines) names. Control characters, which a terminal
     /// that shows the event would obey, are left out.
-    pub(super) fn last_lines(&self) -> io::Result<Vec<String>> {
-        let end = self.file.metadata()?.len();
-        let from = self.begins_at.max(end.saturating_sub(LAST_BYTES));
-        let mut bytes = vec![0; end.saturating_sub(from).min(LAST_BYTES) as usize];
-        let read = self.file.read_at(&mut bytes, from)?;
-        let text = String::from_utf8_lossy(&bytes[..read]);
+    pub(super) fn last_lines(&self) -> Vec<String> {
+        let text = String::from_utf8_lossy(&self.tail);
         let lines: Vec<_> = text
             .lines()
             .map(|line| {
@@ -87,7 +131,109 @@ impl Output {
                     .collect()
             })
             .collect();
-        Ok(lines[lines.len().saturating_sub(LAST_LINES)..].to_vec())
+        lines[lines.len().saturating_sub(LAST_LINES)..].to_vec()
+    }
+
+    /// Writes to the file, or counts what could not be.
+    fn write(&mut self, bytes: &[u8]) {
+        let told = self.tell_dropped();
+        let written = match told {
+            Ok(()) => self.put(bytes),
+            Err(error) => Err((0, error)),
+        };
+        if let Err((written, why)) = written {
+            let lost = &bytes[written..];
+            let lines = lost.iter().filter(|byte| **byte == b'\n').count() as u64;
+            match &mut self.dropped {
+                Some(dropped) => dropped.lines += lines,
+                None => self.dropped = Some(Dropped { lines, why }),
+            }
+        }
+    }
+
+    /// Says how much is missing at this place, if anything is.
+    fn tell_dropped(&mut self) -> io::Result<()> {
+        let Some(Dropped { lines, why }) = &self.dropped else {
+            return Ok(());
+        };
+        let line = format!("--- tombolo: {lines} lines were dropped here: {why}");
+        let line = self.on_its_own(&line);
+        self.put(line.as_bytes()).map_err(|(_, error)| error)?;
+        self.dropped = None;
+        Ok(())
+    }
+
+    /// Appends to the file, in the next one if this one has no room; or how much of it was written,
+    /// and what then went wrong.
+    fn put(&mut self, bytes: &[u8]) -> Result<(), (usize, io::Error)> {
+        let length = bytes.len() as u64;
+        let fits = |open: &Open| open.length == 0 || open.length + length <= LONGEST;
+        let open = self.open().map_err(|error| (0, error))?;
+        let has_room = fits(open);
+        if !has_room {
+            self.rotate().map_err(|error| (0, error))?;
+        }
+        let open = self.open().map_err(|error| (0, error))?;
+        let mut written = 0;
+        while written < bytes.len() {
+            match open.file.write(&bytes[written..]) {
+                Ok(0) => return Err((written, ErrorKind::WriteZero.into())),
+                Ok(length) => {
+                    open.length += length as u64;
+                    written += length;
+                    open.is_at_line_start = bytes[written - 1] == b'\n';
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err((written, error)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts the files aside, the oldest of them for good.
+    fn rotate(&mut self) -> io::Result<()> {
+        self.file = None;
+        let aside = |number: u32| match number {
+            0 => self.name.clone(),
+            number => format!("{}.{number}", self.name),
+        };
+        for number in (0..KEPT - 1).rev() {
+            let (from, to) = (aside(number), aside(number + 1));
+            match renameat(&self.directory, from.as_str(), &self.directory, to.as_str()) {
+                Ok(()) | Err(Errno::ENOENT) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// The file that is written, opened if it is not.
+    fn open(&mut self) -> io::Result<&mut Open> {
+        let opened = match self.file.take() {
+            Some(open) => open,
+            None => Open::at(&self.directory, &self.name)?,
+        };
+        Ok(self.file.insert(opened))
+    }
+}
+
+impl Open {
+    fn at(directory: &Outputs, name: &str) -> io::Result<Self> {
+        // NOFOLLOW: a server process that can write here must not aim the supervisor elsewhere.
+        let flags =
+            OFlag::O_RDWR | OFlag::O_APPEND | OFlag::O_CREAT | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
+        let mode = Mode::from_bits_truncate(0o640);
+        let file = File::from(openat(directory, name, flags, mode)?);
+        let length = file.metadata()?.len();
+        let mut last = [b'\n'];
+        if length > 0 {
+            file.read_exact_at(&mut last, length - 1)?;
+        }
+        Ok(Open {
+            file,
+            length,
+            is_at_line_start: last == [b'\n'],
+        })
     }
 }
 
@@ -96,9 +242,10 @@ mod tests {
     use super::*;
 
     fn run(outputs: &Outputs, text: &[u8]) -> Vec<String> {
-        let mut output = outputs.begin("server-1", "--- run").unwrap();
-        output.file.write_all(text).unwrap();
-        output.last_lines().unwrap()
+        let mut log = outputs.log("server-1");
+        log.begin("--- run");
+        log.append(text);
+        log.last_lines()
     }
 
     #[test]
@@ -119,23 +266,77 @@ mod tests {
         );
         let long = run(&outputs, &[b'x'; 100_000]);
         assert_eq!((long.len(), long[0].len()), (1, 4096));
-        let log = std::fs::read_to_string(directory.path().join("server-1.log")).unwrap_err();
-        assert_eq!(
-            log.kind(),
-            io::ErrorKind::InvalidData,
-            "one byte above is not UTF-8"
+        let log = std::fs::read(directory.path().join("server-1.log")).unwrap();
+        let log = String::from_utf8_lossy(&log);
+        assert!(
+            log.contains("no newline\n--- run\nline 0\n"),
+            "a heading has a line of its own"
         );
     }
 
     #[test]
-    fn a_log_that_grew_large_is_put_aside() {
+    fn last_lines_come_from_many_small_writes_too() {
         let directory = tempfile::tempdir().unwrap();
-        let outputs = Outputs::open(directory.path()).unwrap();
-        let output = outputs.begin("server-1", "--- run").unwrap();
-        // Sparse, so that the test writes no 64 MiB.
-        output.file.set_len(ROTATE_AT + 1).unwrap();
-        assert_eq!(run(&outputs, b"new\n"), ["new"]);
-        let aside = directory.path().join("server-1.log.1");
-        assert_eq!(std::fs::metadata(aside).unwrap().len(), ROTATE_AT + 1);
+        let mut log = Outputs::open(directory.path()).unwrap().log("server-1");
+        log.begin("--- run");
+        let mut all = String::new();
+        for number in 0..5000 {
+            let line = format!("{number}\n");
+            log.append(line.as_bytes());
+            all += &line;
+        }
+        let expected: Vec<_> = (4980..5000).map(|number| number.to_string()).collect();
+        assert_eq!(log.last_lines(), expected);
+        assert_eq!(log.tail, &all.as_bytes()[all.len() - LAST_BYTES..]);
+    }
+
+    #[test]
+    fn a_log_is_put_aside_while_it_is_written_and_loses_its_oldest_only() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut log = Outputs::open(directory.path()).unwrap().log("server-1");
+        log.begin("--- run");
+        let chunk = [b'x'; 1 << 20];
+        for number in 0..100_u32 {
+            log.append(format!("{number}\n").as_bytes());
+            log.append(&chunk);
+            log.append(b"\n");
+        }
+        let read = |name: &str| std::fs::read(directory.path().join(name)).unwrap();
+        let files = ["server-1.log.2", "server-1.log.1", "server-1.log"].map(read);
+        let sizes: Vec<_> = files.iter().map(Vec::len).collect();
+        assert!(
+            sizes.iter().all(|size| *size as u64 <= LONGEST),
+            "{sizes:?}"
+        );
+        assert!(sizes[0] as u64 > LONGEST - (2 << 20), "{sizes:?}");
+        let names: Vec<_> = std::fs::read_dir(directory.path()).unwrap().collect();
+        assert_eq!(names.len(), 3);
+        // In the order of their age they are one log, with nothing missing and nothing twice.
+        let all = String::from_utf8(files.concat()).unwrap();
+        let numbers: Vec<u32> = all.lines().filter_map(|line| line.parse().ok()).collect();
+        let first = numbers[0];
+        assert_eq!(numbers, (first..100).collect::<Vec<_>>());
+        assert!(numbers.len() > 30, "{numbers:?}");
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_counted_and_told_when_it_can() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = directory.path().join("logs");
+        std::fs::create_dir(&place).unwrap();
+        let outputs = Outputs::open(&place).unwrap();
+        // Where the file should be is something that cannot be written.
+        std::fs::create_dir(place.join("server-1.log")).unwrap();
+        let mut log = outputs.log("server-1");
+        log.begin("--- run");
+        log.append(b"one\ntwo\n");
+        assert_eq!(log.last_lines(), ["one", "two"]);
+        std::fs::remove_dir(place.join("server-1.log")).unwrap();
+        log.append(b"three\n");
+        let written = std::fs::read_to_string(place.join("server-1.log")).unwrap();
+        assert_eq!(
+            written,
+            "--- tombolo: 3 lines were dropped here: Is a directory (os error 21)\nthree\n"
+        );
     }
 }

@@ -4,29 +4,56 @@ use std::ffi::CString;
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{self, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags};
 use nix::sys::signal::{SigSet, Signal, killpg};
 use nix::unistd::{Pid, execve};
 
 use super::backoff::Backoff;
-use super::output::{Output, Outputs};
+use super::clock::{timestamp, unix_ms};
+use super::output::{Log, Outputs};
 use super::privileges;
+use super::stream::{More, Stream};
+use super::usage::Seen;
 use crate::event::{Ended, Event, Exit};
-use crate::spec::{GAME_DIRECTORY, HOME_DIRECTORY, RestartPolicy, ServerProcess};
+use crate::spec::{GAME_DIRECTORY, HOME_DIRECTORY, RestartPolicy};
+use crate::status::{ProcessState, ProcessStatus};
+
+/// How long after a SIGKILL the next one is sent to what is there still: a process may have been
+/// forked just then.
+pub(super) const KILL_AGAIN: Duration = Duration::from_millis(100);
 
 /// A program of the runtime configuration, one of its concurrent executions.
 pub(super) struct Process {
     name: String,
-    launch_path: String,
-    arguments: Vec<String>,
+    /// Its place among all processes of the instance, from 1.
+    place: u32,
+    /// The user and group that it runs as; `None` is the supervisor's own.
+    user: Option<u32>,
+    command: Command,
     state: State,
+    /// When `state` became what it is, in milliseconds since the Unix epoch.
+    since_unix_ms: u64,
+    /// Set once it is no longer wanted.
+    leaving: Option<Leaving>,
     backoff: Backoff,
+    log: Log,
+    starts: u64,
+    last_exit: Option<Exit>,
+}
+
+/// What a process executes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Command {
+    pub(super) launch_path: String,
+    pub(super) arguments: Vec<String>,
 }
 
 enum State {
@@ -40,29 +67,75 @@ enum State {
 struct Run {
     pid: Pid,
     since: Instant,
-    output: Output,
+    /// `None` once nobody can write to it any more.
+    stream: Option<Stream>,
+}
+
+/// The end of a process that has had its SIGTERM.
+struct Leaving {
+    kill_at: Instant,
+    /// Whether it was killed, and that told.
+    is_forced: bool,
 }
 
 impl Process {
-    /// The process that is number `ordinal`, from 1, of its instance; due at once.
+    /// The process in this `place` of its instance, due at once.
     pub(super) fn new(
-        process: &ServerProcess,
-        arguments: Vec<String>,
-        ordinal: usize,
+        command: Command,
+        place: u32,
+        first_user: Option<u32>,
+        outputs: &Outputs,
         now: Instant,
     ) -> Self {
+        let name = name(&command.launch_path, place);
         Process {
-            name: name(&process.launch_path, ordinal),
-            launch_path: process.launch_path.clone(),
-            arguments,
+            log: outputs.log(&name),
+            name,
+            place,
+            user: first_user.map(|first| first + (place - 1)),
+            command,
             state: State::Due(now),
+            since_unix_ms: unix_ms(),
+            leaving: None,
             backoff: Backoff::default(),
+            starts: 0,
+            last_exit: None,
         }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn place(&self) -> u32 {
+        self.place
+    }
+
+    /// Whether it is there to execute `command`, and to stay.
+    pub(super) fn serves(&self, command: &Command) -> bool {
+        self.leaving.is_none() && self.command == *command
     }
 
     /// Whether it runs as process `pid`.
     pub(super) fn is(&self, pid: Pid) -> bool {
-        matches!(&self.state, State::Running(run) if run.pid == pid)
+        self.pid() == Some(pid)
+    }
+
+    /// Its process id, if it runs.
+    pub(super) fn pid(&self) -> Option<Pid> {
+        match &self.state {
+            State::Running(run) => Some(run.pid),
+            _ => None,
+        }
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        self.pid().is_some()
+    }
+
+    /// Whether it was told to end.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.leaving.is_some()
     }
 
     /// Whether it has been running for long enough.
@@ -70,73 +143,99 @@ impl Process {
         matches!(&self.state, State::Running(run) if now >= run.since + policy.healthy_after())
     }
 
-    /// When it changes without anything happening to it: when it is due, or becomes healthy.
+    /// When it changes without anything happening to it: when it is due, becomes healthy, is to be
+    /// killed, or may write again.
     pub(super) fn next_change(&self, now: Instant, policy: &RestartPolicy) -> Option<Instant> {
-        match &self.state {
+        let by_state = match &self.state {
             State::Due(at) => Some(*at),
             State::Running(run) => {
                 Some(run.since + policy.healthy_after()).filter(|healthy| *healthy > now)
             }
             State::GivenUp => None,
+        };
+        let kill_at = self.leaving.as_ref().map(|leaving| leaving.kill_at);
+        let read_at = self.stream().and_then(Stream::waits_until);
+        [by_state, kill_at, read_at].into_iter().flatten().min()
+    }
+
+    fn stream(&self) -> Option<&Stream> {
+        match &self.state {
+            State::Running(run) => run.stream.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// What to wait for: that it writes, unless it has to wait itself.
+    pub(super) fn interest(&self) -> Option<PollFd<'_>> {
+        let stream = self.stream()?;
+        let may_be_read = stream.waits_until().is_none();
+        may_be_read.then(|| PollFd::new(stream.as_fd(), PollFlags::POLLIN))
+    }
+
+    /// Moves some of what it has written into its log.
+    pub(super) fn read_output(&mut self, now: Instant, buffer: &mut [u8]) {
+        if let State::Running(run) = &mut self.state
+            && let Some(stream) = &mut run.stream
+            && stream.read(now, buffer, &mut self.log) == More::Never
+        {
+            run.stream = None;
         }
     }
 
     /// Starts it if it is due; what came of it is the event.
-    pub(super) fn start_if_due(
-        &mut self,
-        now: Instant,
-        policy: &RestartPolicy,
-        outputs: &Outputs,
-        heading: impl FnOnce(&str) -> String,
-    ) -> Option<Event> {
+    pub(super) fn start_if_due(&mut self, now: Instant, policy: &RestartPolicy) -> Option<Event> {
         match self.state {
-            State::Due(at) if at <= now => {}
+            State::Due(at) if at <= now && self.leaving.is_none() => {}
             _ => return None,
         }
         let process = self.name.clone();
-        let Some(program) = find(&self.launch_path) else {
-            self.state = State::GivenUp;
+        let launch_path = self.command.launch_path.clone();
+        let Some(program) = find(&launch_path) else {
+            self.become_now(State::GivenUp);
             return Some(Event::LaunchPathNotFound {
                 process,
-                launch_path: self.launch_path.clone(),
+                launch_path,
             });
         };
-        Some(
-            match self.spawn(&program, outputs, &heading(&self.launch_path)) {
-                Ok((pid, output)) => {
-                    self.state = State::Running(Run {
-                        pid,
-                        since: now,
-                        output,
-                    });
-                    Event::ProcessStarted {
-                        process,
-                        pid: pid.as_raw(),
-                    }
+        self.log.begin(&format!(
+            "--- tombolo: {} starting {launch_path}",
+            timestamp()
+        ));
+        Some(match self.spawn(&program, now) {
+            Ok((pid, stream)) => {
+                self.starts += 1;
+                self.become_now(State::Running(Run {
+                    pid,
+                    since: now,
+                    stream: Some(stream),
+                }));
+                Event::ProcessStarted {
+                    process,
+                    pid: pid.as_raw(),
                 }
-                Err(error) => {
-                    let restart =
-                        is_passing(&error).then(|| self.postpone(now, policy, Duration::ZERO));
-                    if restart.is_none() {
-                        self.state = State::GivenUp;
-                    }
-                    Event::LaunchFailed {
-                        process,
-                        error: format!("{}: {error}", self.launch_path),
-                        restart_in_ms: restart.map(milliseconds),
-                    }
+            }
+            Err(error) => {
+                let restart =
+                    is_passing(&error).then(|| self.postpone(now, policy, Duration::ZERO));
+                if restart.is_none() {
+                    self.become_now(State::GivenUp);
                 }
-            },
-        )
+                Event::LaunchFailed {
+                    process,
+                    error: format!("{launch_path}: {error}"),
+                    restart_in_ms: restart.map(milliseconds),
+                }
+            }
+        })
     }
 
     /// Runs the program in a process group of its own, in the directory that it lies in, with
     /// nothing of the supervisor's environment: PATH, HOME and LANG, and no GAMELIFT variable.
-    fn spawn(&self, program: &Path, outputs: &Outputs, heading: &str) -> io::Result<(Pid, Output)> {
-        let output = outputs.begin(&self.name, heading)?;
+    fn spawn(&self, program: &Path, now: Instant) -> io::Result<(Pid, Stream)> {
+        let (stream, writer) = Stream::new(self.user, now)?;
         let file = CString::new(program.as_os_str().as_bytes())?;
-        let mut arguments = vec![CString::new(self.launch_path.as_str())?];
-        for argument in &self.arguments {
+        let mut arguments = vec![CString::new(self.command.launch_path.as_str())?];
+        for argument in &self.command.arguments {
             arguments.push(CString::new(argument.as_str())?);
         }
         let environment = [
@@ -144,12 +243,12 @@ impl Process {
             CString::new(format!("HOME={HOME_DIRECTORY}"))?,
             c"LANG=C.UTF-8".to_owned(),
         ];
-        let mut command = Command::new(program);
+        let mut command = process::Command::new(program);
         command
             .current_dir(program.parent().unwrap_or(Path::new(GAME_DIRECTORY)))
             .stdin(Stdio::null())
-            .stdout(output.stream()?)
-            .stderr(output.stream()?)
+            .stdout(writer.stream()?)
+            .stderr(writer.stream()?)
             .process_group(0);
         let execute = move || {
             // The supervisor takes its signals from a descriptor and blocks them for that; a
@@ -164,7 +263,7 @@ impl Process {
         // that there is no lock for it to meet.
         unsafe { command.pre_exec(execute) };
         let child = command.spawn()?;
-        Ok((Pid::from_raw(child.id().cast_signed()), output))
+        Ok((Pid::from_raw(child.id().cast_signed()), stream))
     }
 
     /// Takes note that the running process ended, and when it is started again.
@@ -172,33 +271,106 @@ impl Process {
         &mut self,
         now: Instant,
         policy: &RestartPolicy,
-        exit: Exit,
+        end: End,
+        buffer: &mut [u8],
     ) -> Option<Event> {
         let healthy = self.is_healthy(now, policy);
-        let State::Running(run) = &self.state else {
+        let State::Running(run) = &mut self.state else {
             return None;
         };
         let ran = now - run.since;
         // A helper that outlived its server would hold the port that the next one needs. The
         // group's number is not used again so soon: numbers are given out in a circle.
         let _ = killpg(run.pid, Signal::SIGKILL);
-        let last_lines = run
-            .output
-            .last_lines()
-            .unwrap_or_else(|error| vec![format!("(the log cannot be read: {error})")]);
+        if let Some(stream) = run.stream.take() {
+            stream.read_dry(buffer, &mut self.log);
+        }
+        self.last_exit = Some(end.exit);
         let restart = self.postpone(now, policy, ran);
+        if self.leaving.is_some() {
+            return Some(Event::ProcessStopped {
+                process: self.name.clone(),
+            });
+        }
         let ended = Ended {
             process: self.name.clone(),
-            exit,
+            exit: end.exit,
             ran_ms: milliseconds(ran),
-            last_lines,
+            last_lines: self.log.last_lines(),
             restart_in_ms: milliseconds(restart),
+            out_of_memory: end.is_out_of_memory,
+            out_of_time: false,
         };
         Some(if healthy {
             Event::Crashed(ended)
         } else {
             Event::ExitedAtOnce(ended)
         })
+    }
+
+    /// Tells it to end for good, within `grace`.
+    pub(super) fn leave(&mut self, now: Instant, grace: Duration) {
+        if let Some(pid) = self.pid() {
+            let _ = killpg(pid, Signal::SIGTERM);
+        }
+        self.leaving = Some(Leaving {
+            kill_at: after(now, grace),
+            is_forced: false,
+        });
+    }
+
+    /// Whether it was told to end and has.
+    pub(super) fn is_gone(&self) -> bool {
+        self.is_leaving() && !self.is_running()
+    }
+
+    /// Kills it if its grace is over; that it had to be is an event, once.
+    pub(super) fn kill_if_overdue(&mut self, now: Instant) -> Option<Event> {
+        let pid = self.pid()?;
+        let leaving = self.leaving.as_mut()?;
+        if leaving.kill_at > now {
+            return None;
+        }
+        let _ = killpg(pid, Signal::SIGKILL);
+        // Again later, should it have forked just then.
+        leaving.kill_at = now + KILL_AGAIN;
+        let was_forced = std::mem::replace(&mut leaving.is_forced, true);
+        (!was_forced).then(|| Event::ForceTerminated {
+            process: self.name.clone(),
+        })
+    }
+
+    /// What it is doing; what it uses is to be added.
+    pub(super) fn status(&self, now: Instant, policy: &RestartPolicy) -> ProcessStatus {
+        let state = match &self.state {
+            State::Running(_) if self.is_leaving() => ProcessState::Ending,
+            State::Running(_) if self.is_healthy(now, policy) => ProcessState::Healthy,
+            State::Running(_) => ProcessState::Starting,
+            State::Due(_) => ProcessState::Waiting,
+            State::GivenUp => ProcessState::GivenUp,
+        };
+        ProcessStatus {
+            name: self.name.clone(),
+            launch_path: self.command.launch_path.clone(),
+            pid: self.pid().map(Pid::as_raw),
+            state,
+            since_unix_ms: self.since_unix_ms,
+            restarts: self.starts.saturating_sub(1),
+            last_exit: self.last_exit,
+            cpu_usec: 0,
+            memory_bytes: 0,
+        }
+    }
+
+    /// Whether a process of the instance is this one or a helper of it.
+    pub(super) fn owns(&self, seen: &Seen) -> bool {
+        let Some(pid) = self.pid() else {
+            return false;
+        };
+        match self.user {
+            Some(user) => seen.user == user,
+            None => seen.group == pid.as_raw(),
+        }
     }
 
     /// Makes it due again after a wait, which is returned.
@@ -208,13 +380,25 @@ impl Process {
         let wait = self
             .backoff
             .next(policy, ran, RandomState::new().hash_one(()));
-        self.state = State::Due(now + wait);
+        self.become_now(State::Due(after(now, wait)));
         wait
+    }
+
+    fn become_now(&mut self, state: State) {
+        self.state = state;
+        self.since_unix_ms = unix_ms();
     }
 }
 
+/// How a process ended.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct End {
+    pub(super) exit: Exit,
+    pub(super) is_out_of_memory: bool,
+}
+
 /// `PROGRAM-N`, cut so that a log's name fits into a file name.
-fn name(launch_path: &str, ordinal: usize) -> String {
+fn name(launch_path: &str, place: u32) -> String {
     let program = Path::new(launch_path)
         .file_name()
         .unwrap_or_default()
@@ -224,7 +408,7 @@ fn name(launch_path: &str, ordinal: usize) -> String {
         .filter(|c| !c.is_control())
         .take(48)
         .collect();
-    format!("{program}-{ordinal}")
+    format!("{program}-{place}")
 }
 
 /// The program's file, when the launch path names a file below the game directory.
@@ -243,6 +427,12 @@ fn is_passing(error: &io::Error) -> bool {
     error
         .raw_os_error()
         .is_some_and(|code| passing.contains(&Errno::from_raw(code)))
+}
+
+/// The time `wait` after `now`; a year stands for what is beyond the clock's reach.
+pub(super) fn after(now: Instant, wait: Duration) -> Instant {
+    let year = Duration::from_secs(365 * 24 * 3600);
+    now.checked_add(wait).unwrap_or(now + year)
 }
 
 fn milliseconds(duration: Duration) -> u64 {

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::os::fd::AsFd;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -10,16 +10,19 @@ use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::{Pid, UnlinkatFlags, unlinkat};
 
-use super::clients::Clients;
+use super::clients::{Clients, From};
+use super::clock::unix_ms;
 use super::journal::Journal;
 use super::output::Outputs;
-use super::process::Process;
+use super::process::{End, KILL_AGAIN, after};
+use super::processes::Processes;
 use super::step::{Doing, StepError};
+use super::stream::CHUNK;
 use crate::control::{Request, SOCKET};
 use crate::event::{Event, Exit};
 use crate::incarnation::Incarnation;
-use crate::spec::{InstanceSpec, RestartPolicy};
-use crate::words::split_parameters;
+use crate::spec::{InstanceSpec, ServerProcess};
+use crate::status::InstanceStatus;
 
 /// The grace of a stop that nobody named one for: SIGTERM to the supervisor, as a machine that
 /// shuts down sends it.
@@ -32,9 +35,9 @@ const FAREWELL: Duration = Duration::from_secs(1);
 pub(super) struct Supervisor {
     /// The instance's directory on the host, which has no path in here.
     directory: File,
-    outputs: Outputs,
-    restart: RestartPolicy,
-    processes: Vec<Process>,
+    processes: Processes,
+    /// What output is read into.
+    buffer: Box<[u8]>,
     signals: SignalFd,
     clients: Clients,
     journal: Journal,
@@ -46,6 +49,8 @@ pub(super) struct Supervisor {
 /// A stop under way: every process had its SIGTERM.
 struct Stopping {
     kill_at: Instant,
+    /// Whether who ignored it was killed, and that told.
+    is_forced: bool,
 }
 
 /// One look at the children of this process.
@@ -74,22 +79,15 @@ impl Supervisor {
                 SignalFd::with_flags(&wanted, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
             })
             .doing(|| "opening a descriptor for signals".into())?;
-        let now = Instant::now();
-        let mut processes = Vec::new();
-        for process in spec.processes() {
-            let arguments = split_parameters(&process.parameters)
-                .map_err(std::io::Error::other)
-                .doing(|| format!("splitting the parameters of {}", process.launch_path))?;
-            for _ in 0..process.concurrent_executions {
-                let ordinal = processes.len() + 1;
-                processes.push(Process::new(process, arguments.clone(), ordinal, now));
-            }
-        }
+        let mut processes = Processes::new(spec, outputs);
+        processes
+            .configure(spec.processes(), Instant::now())
+            .map_err(std::io::Error::other)
+            .doing(|| "reading the runtime configuration".into())?;
         Ok(Supervisor {
             directory,
-            outputs,
-            restart: spec.restart.clone(),
             processes,
+            buffer: vec![0; CHUNK].into(),
             signals,
             clients,
             journal: Journal::default(),
@@ -103,23 +101,20 @@ impl Supervisor {
         loop {
             let now = Instant::now();
             self.take_signals(now);
-            for request in self.clients.requests() {
-                self.obey(request, now);
+            for (request, from) in self.clients.requests() {
+                self.obey(request, from, now);
             }
+            self.processes.read_output(now, &mut self.buffer);
             if self.reap(now) && self.stopping.is_some() {
                 return self.leave();
             }
-            match &mut self.stopping {
-                None => {
-                    self.start_due(now);
-                    self.tell_running(now);
-                }
-                Some(stopping) if stopping.kill_at <= now => {
-                    signal_all(Signal::SIGKILL);
-                    // Again later, should a process have been forked just then.
-                    stopping.kill_at = now + Duration::from_millis(100);
-                }
-                Some(_) => {}
+            if self.stopping.is_some() {
+                self.kill_overdue(now);
+            } else {
+                let killed = self.processes.kill_overdue(now);
+                killed.into_iter().for_each(|event| self.tell(event));
+                self.start_due(now);
+                self.tell_running(now);
             }
             self.clients.send(&self.journal);
             self.wait(self.next_change(now));
@@ -137,16 +132,33 @@ impl Supervisor {
         }
     }
 
-    fn obey(&mut self, request: Request, now: Instant) {
+    fn obey(&mut self, request: Request, from: From, now: Instant) {
         match request {
-            Request::Acknowledge(seq) => self.journal.acknowledge(seq),
-            Request::Stop { grace_ms } => {
-                // A grace beyond the clock's reach is no deadline at all; a year stands for it.
-                let grace = Duration::from_millis(grace_ms);
-                let kill_at = now.checked_add(grace);
-                self.stop(kill_at.unwrap_or(now + Duration::from_secs(365 * 24 * 3600)));
-            }
             Request::ResumeAfter(_) => {}
+            Request::Acknowledge(seq) => self.journal.acknowledge(seq),
+            Request::Configure(processes) => self.configure(&processes, now),
+            Request::Status => {
+                let status = self.status(now);
+                self.clients.answer(from, &status);
+            }
+            Request::Stop { grace_ms } => self.stop(after(now, Duration::from_millis(grace_ms))),
+        }
+    }
+
+    fn configure(&mut self, processes: &[ServerProcess], now: Instant) {
+        if self.stopping.is_some() {
+            return;
+        }
+        // The control plane has checked it, and would not send what cannot be read.
+        if self.processes.configure(processes, now).unwrap_or(false) {
+            self.told_running = false;
+        }
+    }
+
+    fn status(&self, now: Instant) -> InstanceStatus {
+        InstanceStatus {
+            processes: self.processes.status(now),
+            usage: None,
         }
     }
 
@@ -155,8 +167,28 @@ impl Supervisor {
         match &mut self.stopping {
             Some(stopping) => stopping.kill_at = stopping.kill_at.min(kill_at),
             None => {
-                self.stopping = Some(Stopping { kill_at });
+                let is_forced = false;
+                self.stopping = Some(Stopping { kill_at, is_forced });
                 signal_all(Signal::SIGTERM);
+            }
+        }
+    }
+
+    /// Kills everything once the grace of a stop is over.
+    fn kill_overdue(&mut self, now: Instant) {
+        let Some(stopping) = &mut self.stopping else {
+            return;
+        };
+        if stopping.kill_at > now {
+            return;
+        }
+        signal_all(Signal::SIGKILL);
+        // Again later, should a process have been forked just then.
+        stopping.kill_at = now + KILL_AGAIN;
+        if !std::mem::replace(&mut stopping.is_forced, true) {
+            let names: Vec<_> = self.processes.running_names().map(str::to_owned).collect();
+            for process in names {
+                self.tell(Event::ForceTerminated { process });
             }
         }
     }
@@ -169,54 +201,53 @@ impl Supervisor {
                 Reaped::NoneEnded => return false,
                 Reaped::NoneLeft => return true,
             };
-            let ended = self.processes.iter_mut().find(|process| process.is(pid));
-            let event = ended.and_then(|process| process.ended(now, &self.restart, exit));
+            let end = End {
+                exit,
+                is_out_of_memory: false,
+            };
+            let event = self.processes.ended(pid, end, now, &mut self.buffer);
             // While stopping, ending is what processes are meant to do.
             if let (Some(event), None) = (event, &self.stopping) {
-                self.told_running = false;
+                self.told_running &= matches!(event, Event::ProcessStopped { .. });
                 self.tell(event);
             }
         }
     }
 
     fn start_due(&mut self, now: Instant) {
-        let heading =
-            |launch_path: &str| format!("--- tombolo: {} starting {launch_path}", timestamp());
-        let mut events = Vec::new();
-        for process in &mut self.processes {
-            events.extend(process.start_if_due(now, &self.restart, &self.outputs, heading));
-        }
-        events.into_iter().for_each(|event| self.tell(event));
+        let journal = &mut self.journal;
+        self.processes.start_due(now, |processes, event| {
+            journal.push(unix_ms(), processes.running(), event);
+        });
     }
 
     fn tell_running(&mut self, now: Instant) {
-        let healthy = self
-            .processes
-            .iter()
-            .all(|process| process.is_healthy(now, &self.restart));
-        if healthy && !self.told_running {
+        if !self.told_running && self.processes.are_healthy(now) {
             self.told_running = true;
             self.tell(Event::Running);
         }
     }
 
     fn tell(&mut self, event: Event) {
-        self.journal.push(unix_ms(), event);
+        let running = self.processes.running();
+        self.journal.push(unix_ms(), running, event);
     }
 
     /// When the loop has something to do even if nothing happens.
     fn next_change(&self, now: Instant) -> Option<Instant> {
+        let processes = self.processes.next_change(now);
         match &self.stopping {
-            Some(stopping) => Some(stopping.kill_at),
-            None => self
-                .processes
-                .iter()
-                .filter_map(|p| p.next_change(now, &self.restart))
+            // A process that is due or leaving is of no concern any more, but its output is.
+            Some(stopping) => processes
+                .filter(|change| *change > now)
+                .into_iter()
+                .chain([stopping.kill_at])
                 .min(),
+            None => processes,
         }
     }
 
-    /// Waits for a signal, a client, or the time `until`.
+    /// Waits for a signal, a client, output, or the time `until`.
     fn wait(&self, until: Option<Instant>) {
         let timeout = match until.map(|until| until.saturating_duration_since(Instant::now())) {
             // Rounded up: waking early would only mean to wait again.
@@ -227,6 +258,7 @@ impl Supervisor {
         };
         let mut interests = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
         interests.extend(self.clients.interests());
+        interests.extend(self.processes.interests());
         // The kernel refuses a poll only for want of memory, which the next round may have.
         let _ = poll(&mut interests, timeout);
     }
@@ -264,24 +296,4 @@ fn reap_one() -> Reaped {
         Err(Errno::ECHILD) => Reaped::NoneLeft,
         Err(_) => Reaped::NoneEnded,
     }
-}
-
-/// The machine's clock, which is the only one that this process has: it lives on while the server,
-/// whose clock everything else goes by, is away.
-#[allow(
-    clippy::disallowed_methods,
-    reason = "the supervisor outlives the server and its Clock"
-)]
-fn unix_ms() -> u64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    since.as_millis().try_into().unwrap_or(u64::MAX)
-}
-
-fn timestamp() -> String {
-    let milliseconds = i64::try_from(unix_ms()).unwrap_or(i64::MAX);
-    jiff::Timestamp::from_millisecond(milliseconds)
-        .unwrap_or(jiff::Timestamp::MAX)
-        .to_string()
 }

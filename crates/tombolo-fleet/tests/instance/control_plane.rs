@@ -111,7 +111,7 @@ async fn what_is_no_request_is_hung_up_on_and_harms_nobody() {
     let fixture = Fixture::with_server("exec sleep 1000");
     let (instance, _events) = fixture.start_healthy().await;
     let socket = fixture.path("instance/control.sock");
-    let endless = "x".repeat(100_000);
+    let endless = "x".repeat(2 << 20);
     let nested = format!("{}\n", "[".repeat(4000));
     for nonsense in ["\n", "{}\n", "{\"stop\":1}\n", "\u{0}\n", &nested, &endless] {
         let mut stream = UnixStream::connect(&socket).await.unwrap();

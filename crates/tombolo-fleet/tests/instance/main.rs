@@ -7,11 +7,14 @@
     reason = "tests fail by panic"
 )]
 
+mod configure;
 mod control_plane;
 mod enter;
 mod fixture;
 mod inhabitants;
 mod launch;
+mod output;
 mod restart;
+mod status;
 mod stop;
 mod view;

@@ -31,7 +31,7 @@ async fn a_stop_kills_what_does_not_go_daemons_too() {
          (setsid sh -c 'trap \"\" TERM; echo daemon; while :; do sleep 1000; done' &)\n\
          while :; do sleep 1000; done",
     );
-    let (instance, _events) = fixture.start_healthy().await;
+    let (instance, mut events) = fixture.start_healthy().await;
     fixture.log_until("daemon").await;
     assert!(
         fixture.processes().contains(&"sh".to_owned()),
@@ -40,6 +40,13 @@ async fn a_stop_kills_what_does_not_go_daemons_too() {
     );
     instance.stop(Duration::from_millis(50)).await.unwrap();
     fixture.assert_nothing_is_left();
+    let process = "server-1".to_owned();
+    assert_eq!(
+        next(&mut events).await.event,
+        Event::ForceTerminated { process }
+    );
+    let stopped = next(&mut events).await;
+    assert_eq!((stopped.event, stopped.running), (Event::Stopped, 0));
     assert!(fixture.attach().await.is_none());
 }
 

@@ -46,7 +46,35 @@ pub(super) fn report(instance: &InstanceId, event: &Event, status: FleetStatus) 
             message(instance, ended, "ended", Some(ended.restart_in_ms)),
             false,
         ),
-        Event::ProcessStarted { .. } | Event::Running | Event::Stopped => return None,
+        Event::ForceTerminated { process } => (
+            EventCode::ServerProcessForceTerminated,
+            format!(
+                "Server process {process} of instance {instance} did not end within its grace \
+                 after SIGTERM and was killed."
+            ),
+            false,
+        ),
+        Event::Installed => (
+            EventCode::FleetCreationCompletedInstaller,
+            "The build's install.sh succeeded, and what it changed is kept.".to_owned(),
+            false,
+        ),
+        Event::InstallFailed(ended) => (
+            EventCode::FleetCreationFailedInstaller,
+            outcome("The build's install.sh failed", ended, None),
+            true,
+        ),
+        Event::InstallNotKept { error } => (
+            EventCode::FleetCreationFailedInstaller,
+            format!(
+                "The build's install.sh succeeded, and what it changed cannot be kept: {error}."
+            ),
+            true,
+        ),
+        Event::ProcessStarted { .. }
+        | Event::ProcessStopped { .. }
+        | Event::Running
+        | Event::Stopped => return None,
     };
     Some(Report {
         code,
@@ -55,18 +83,30 @@ pub(super) fn report(instance: &InstanceId, event: &Event, status: FleetStatus) 
     })
 }
 
-/// What happened, and the last lines of the output that fit: the last one tells most.
+/// What became of a server process.
 fn message(instance: &InstanceId, ended: &Ended, what: &str, restart_in_ms: Option<u64>) -> String {
+    let process = &ended.process;
+    let what = format!("Server process {process} of instance {instance} {what}");
+    outcome(&what, ended, restart_in_ms)
+}
+
+/// What happened, and the last lines of the output that fit: the last one tells most.
+fn outcome(what: &str, ended: &Ended, restart_in_ms: Option<u64>) -> String {
     let Ended {
-        process,
         exit,
         ran_ms,
         last_lines,
+        out_of_memory,
+        out_of_time,
         ..
     } = ended;
-    let mut text = format!(
-        "Server process {process} of instance {instance} {what} with {exit} after {ran_ms} ms."
-    );
+    let mut text = format!("{what} with {exit} after {ran_ms} ms.");
+    if *out_of_memory {
+        text += " The instance had used up the memory that it may use, and the kernel killed it.";
+    }
+    if *out_of_time {
+        text += " It took too long and was killed.";
+    }
     if let Some(wait) = restart_in_ms {
         text += &format!(" It is started again in {wait} ms.");
     }
@@ -107,6 +147,8 @@ mod tests {
             ran_ms: 12,
             last_lines,
             restart_in_ms: 100,
+            out_of_memory: false,
+            out_of_time: false,
         }
     }
 
@@ -145,6 +187,39 @@ mod tests {
         assert!(!report.is_fatal);
         assert!(
             report.message.contains("started again in 100 ms"),
+            "{}",
+            report.message
+        );
+    }
+
+    #[test]
+    fn an_installer_that_failed_fails_the_fleet_and_says_why() {
+        let failed = Ended {
+            out_of_time: true,
+            exit: Exit::Signal(9),
+            ..ended(vec!["downloading".to_owned()])
+        };
+        let event = Event::InstallFailed(failed);
+        let report = report(&instance(), &event, FleetStatus::Building).unwrap();
+        assert!(report.is_fatal);
+        assert_eq!(
+            report.message,
+            "The build's install.sh failed with signal 9 (SIGKILL) after 12 ms. It took too long \
+             and was killed. Its last output: downloading"
+        );
+    }
+
+    #[test]
+    fn memory_that_was_used_up_is_named_as_the_cause() {
+        let killed = Ended {
+            out_of_memory: true,
+            exit: Exit::Signal(9),
+            ..ended(vec![])
+        };
+        let event = Event::Crashed(killed);
+        let report = report(&instance(), &event, FleetStatus::Active).unwrap();
+        assert!(
+            report.message.contains("used up the memory"),
             "{}",
             report.message
         );

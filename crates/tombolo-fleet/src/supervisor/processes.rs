@@ -1,0 +1,175 @@
+//! The server processes of an instance: those that are wanted, and those that there are.
+
+use std::time::Instant;
+
+use nix::poll::PollFd;
+use nix::unistd::Pid;
+
+use super::output::Outputs;
+use super::process::{Command, End, Process};
+use super::usage;
+use crate::event::Event;
+use crate::spec::{InstanceSpec, PLACES, RestartPolicy, ServerProcess, SpecError};
+use crate::status::ProcessStatus;
+
+/// All server processes, in the order in which they start.
+pub(super) struct Processes {
+    /// One for each concurrent execution, in the order of the runtime configuration.
+    wanted: Vec<Command>,
+    /// In the same order; then those that are not wanted any more.
+    all: Vec<Process>,
+    first_user: Option<u32>,
+    outputs: Outputs,
+    policy: RestartPolicy,
+}
+
+impl Processes {
+    /// None yet; the first configuration brings them.
+    pub(super) fn new(spec: &InstanceSpec, outputs: Outputs) -> Self {
+        Processes {
+            wanted: Vec::new(),
+            all: Vec::new(),
+            first_user: spec.sandbox.first_user,
+            outputs,
+            policy: spec.restart.clone(),
+        }
+    }
+
+    /// Takes note of what is to run from now on, and returns whether that changes anything.
+    pub(super) fn configure(
+        &mut self,
+        processes: &[ServerProcess],
+        now: Instant,
+    ) -> Result<bool, SpecError> {
+        let mut wanted = Vec::new();
+        for process in processes {
+            let command = Command {
+                launch_path: process.launch_path.clone(),
+                arguments: process.arguments()?,
+            };
+            let executions = process.concurrent_executions as usize;
+            wanted.extend(std::iter::repeat_n(command, executions));
+        }
+        let is_new = wanted != self.wanted;
+        self.wanted = wanted;
+        self.arrange(now);
+        Ok(is_new)
+    }
+
+    /// Lets every wanted command have a process: one that is there, else a new one, if there is a
+    /// place for it. Processes that nobody wants are told to end.
+    fn arrange(&mut self, now: Instant) {
+        let mut there = std::mem::take(&mut self.all);
+        there.retain(|process| !process.is_gone());
+        let mut arranged: Vec<Option<Process>> = Vec::new();
+        for command in &self.wanted {
+            let at = there.iter().position(|process| process.serves(command));
+            arranged.push(at.map(|at| there.remove(at)));
+        }
+        for process in &mut there {
+            if !process.is_leaving() {
+                process.leave(now, self.policy.grace());
+            }
+        }
+        there.retain(|process| !process.is_gone());
+
+        let taken: Vec<_> = arranged.iter().flatten().chain(&there).collect();
+        let taken: Vec<_> = taken.into_iter().map(Process::place).collect();
+        let mut free = (1..=PLACES).filter(|place| !taken.contains(place));
+        for (command, process) in self.wanted.iter().zip(arranged) {
+            // Without a place it has to wait until a process that is leaving has left.
+            let new = || {
+                let place = free.next()?;
+                let (user, outputs) = (self.first_user, &self.outputs);
+                Some(Process::new(command.clone(), place, user, outputs, now))
+            };
+            self.all.extend(process.or_else(new));
+        }
+        self.all.extend(there);
+    }
+
+    /// Starts those that are due, in order.
+    pub(super) fn start_due(&mut self, now: Instant, mut tell: impl FnMut(&Self, Event)) {
+        for at in 0..self.all.len() {
+            if let Some(event) = self.all[at].start_if_due(now, &self.policy) {
+                tell(self, event);
+            }
+        }
+    }
+
+    /// Kills those whose grace is over.
+    pub(super) fn kill_overdue(&mut self, now: Instant) -> Vec<Event> {
+        let all = self.all.iter_mut();
+        all.filter_map(|process| process.kill_if_overdue(now))
+            .collect()
+    }
+
+    /// Takes note that process `pid` ended; whether that is an event.
+    pub(super) fn ended(
+        &mut self,
+        pid: Pid,
+        end: End,
+        now: Instant,
+        buffer: &mut [u8],
+    ) -> Option<Event> {
+        let process = self.all.iter_mut().find(|process| process.is(pid))?;
+        let event = process.ended(now, &self.policy, end, buffer);
+        if process.is_gone() {
+            self.arrange(now);
+        }
+        event
+    }
+
+    /// Moves some of what they have written into their logs: of each as much as of any other.
+    pub(super) fn read_output(&mut self, now: Instant, buffer: &mut [u8]) {
+        for process in &mut self.all {
+            process.read_output(now, buffer);
+        }
+    }
+
+    /// What to wait for.
+    pub(super) fn interests(&self) -> impl Iterator<Item = PollFd<'_>> {
+        self.all.iter().filter_map(Process::interest)
+    }
+
+    /// When one of them changes without anything happening to it.
+    pub(super) fn next_change(&self, now: Instant) -> Option<Instant> {
+        let all = self.all.iter();
+        all.filter_map(|process| process.next_change(now, &self.policy))
+            .min()
+    }
+
+    /// Whether everything that is wanted runs, and has for long enough.
+    pub(super) fn are_healthy(&self, now: Instant) -> bool {
+        let mut staying = self.all.iter().filter(|process| !process.is_leaving());
+        let count = staying.clone().count();
+        count == self.wanted.len() && staying.all(|process| process.is_healthy(now, &self.policy))
+    }
+
+    /// How many run and are to stay.
+    pub(super) fn running(&self) -> u32 {
+        let staying = self.all.iter().filter(|process| !process.is_leaving());
+        let running = staying.filter(|process| process.is_running());
+        running.count().try_into().unwrap_or(u32::MAX)
+    }
+
+    /// The names of those that run.
+    pub(super) fn running_names(&self) -> impl Iterator<Item = &str> {
+        let running = self.all.iter().filter(|process| process.is_running());
+        running.map(Process::name)
+    }
+
+    /// What each of them is doing, and uses.
+    pub(super) fn status(&self, now: Instant) -> Vec<ProcessStatus> {
+        let seen = usage::look();
+        let status = |process: &Process| {
+            let mut status = process.status(now, &self.policy);
+            for seen in seen.iter().filter(|seen| process.owns(seen)) {
+                status.cpu_usec += seen.cpu_usec;
+                status.memory_bytes += seen.memory_bytes;
+            }
+            status
+        };
+        self.all.iter().map(status).collect()
+    }
+}
