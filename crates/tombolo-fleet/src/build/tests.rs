@@ -1,5 +1,8 @@
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 
+use super::copy::import_within;
 use super::*;
 
 /// An empty directory to fill, and where to import it.
@@ -25,6 +28,7 @@ const LIMITS: Limits = Limits {
     entries: 10,
     bytes: 100,
     depth: 3,
+    ratio_free: 50,
 };
 
 #[test]

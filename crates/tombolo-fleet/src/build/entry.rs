@@ -1,0 +1,74 @@
+//! What an entry of an archive says of itself, before anything of it is believed.
+
+use std::path::PathBuf;
+
+use super::error::ImportError;
+
+/// The longest name of one file that Linux's file systems take, in bytes.
+const LONGEST_NAME: usize = 255;
+
+/// How much of a name that is refused is repeated, in characters.
+const SHOWN: usize = 128;
+
+/// What an entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    File,
+    Directory,
+    Link,
+}
+
+/// The path that `name` means, from the build's root; empty for the root itself. A backslash is a
+/// separator like a slash.
+pub(super) fn path(name: &str) -> Result<PathBuf, ImportError> {
+    let refuse = |reason| {
+        Err(ImportError::BadName {
+            name: name.chars().take(SHOWN).collect(),
+            reason,
+        })
+    };
+    if name.contains('\0') {
+        return refuse("has a NUL byte in it");
+    }
+    let is_separator = |c| matches!(c, '/' | '\\');
+    if name.starts_with(is_separator) {
+        return refuse("is an absolute path");
+    }
+    let mut start = name.chars();
+    if start.next().is_some_and(|c| c.is_ascii_alphabetic()) && start.next() == Some(':') {
+        return refuse("starts with a drive letter");
+    }
+    let mut path = PathBuf::new();
+    for part in name.split(is_separator) {
+        match part {
+            "" | "." => {}
+            ".." => return refuse("has .. in it"),
+            part if part.len() > LONGEST_NAME => {
+                return refuse("has a part of more than 255 bytes");
+            }
+            part => path.push(part),
+        }
+    }
+    Ok(path)
+}
+
+/// What an entry of the Unix mode `mode` is, whose name is `name`.
+///
+/// # Errors
+/// The English name of what cannot be in a build.
+pub(super) fn kind(name: &str, mode: Option<u32>) -> Result<Kind, &'static str> {
+    if name.ends_with(['/', '\\']) {
+        return Ok(Kind::Directory);
+    }
+    match mode.unwrap_or(0) & libc::S_IFMT {
+        // Archives that were not made on Unix have no type.
+        0 | libc::S_IFREG => Ok(Kind::File),
+        libc::S_IFDIR => Ok(Kind::Directory),
+        libc::S_IFLNK => Ok(Kind::Link),
+        libc::S_IFBLK => Err("block device"),
+        libc::S_IFCHR => Err("character device"),
+        libc::S_IFIFO => Err("named pipe"),
+        libc::S_IFSOCK => Err("socket"),
+        _ => Err("file of an unknown kind"),
+    }
+}

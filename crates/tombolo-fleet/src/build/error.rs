@@ -1,0 +1,140 @@
+//! Why a build was not taken in.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why a directory or archive was not imported; then nothing of it was kept.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// There is no such directory to import.
+    #[error("{root:?} is not a directory; name the directory that holds the build's files")]
+    NotADirectory {
+        /// What was named.
+        root: PathBuf,
+    },
+    /// The build is there already.
+    #[error("{into:?} exists already; a build's files never change, so import into a new build")]
+    Exists {
+        /// Where it should have gone.
+        into: PathBuf,
+    },
+    /// A link that would point elsewhere in the instance than here, or out of the build.
+    #[error(
+        "the link {link:?} points to {target:?}; only a relative target inside the build, with .. at its start only, can be imported: replace the link by the file"
+    )]
+    LinkLeaves {
+        /// The link, from the build's root.
+        link: PathBuf,
+        /// Its target.
+        target: PathBuf,
+    },
+    /// A device, socket or pipe.
+    #[error("{path:?} is a {kind}; only files, directories and links can be imported")]
+    NotAFile {
+        /// The path, from the build's root.
+        path: PathBuf,
+        /// What it is.
+        kind: &'static str,
+    },
+    /// More than [`MOST_ENTRIES`](super::MOST_ENTRIES).
+    #[error("the build has more than {limit} files, directories and links")]
+    TooMany {
+        /// The most there may be.
+        limit: u64,
+    },
+    /// More than [`LARGEST`](super::LARGEST).
+    #[error("the build is larger than {limit} bytes")]
+    TooLarge {
+        /// The most bytes there may be.
+        limit: u64,
+    },
+    /// Nested deeper than [`DEEPEST`](super::DEEPEST).
+    #[error("{path:?} is nested deeper than {limit} directories")]
+    TooDeep {
+        /// The path, from the build's root.
+        path: PathBuf,
+        /// The deepest there may be.
+        limit: usize,
+    },
+    /// Not a zip file, or a broken one.
+    #[error("the archive cannot be read: {reason}; upload a whole zip file")]
+    NotAnArchive {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A zip file without anything in it.
+    #[error("the archive has no files")]
+    Empty,
+    /// A name that leads out of the build, or that no file can have.
+    #[error(
+        "the archive names {name:?}, which {reason}; pack the files by their paths from the build's root"
+    )]
+    BadName {
+        /// The name as the archive has it, cut.
+        name: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// One path twice, or as a file and as a directory.
+    #[error("the archive has {path:?} twice")]
+    Twice {
+        /// The path, from the build's root.
+        path: PathBuf,
+    },
+    /// A password is needed.
+    #[error("{path:?} is encrypted; pack the build without a password")]
+    Encrypted {
+        /// The path, from the build's root.
+        path: PathBuf,
+    },
+    /// A way of compressing that is not known here.
+    #[error("{path:?} is compressed by {method}; pack the build with deflate, or uncompressed")]
+    Compression {
+        /// The path, from the build's root.
+        path: PathBuf,
+        /// The method's name.
+        method: String,
+    },
+    /// So much more comes out than goes in that it can only be meant to fill the disk.
+    #[error(
+        "{what} unpacks to more than {ratio} times its compressed size; leave out files that are empty space"
+    )]
+    Bomb {
+        /// The path from the build's root, quoted, or "the archive".
+        what: String,
+        /// The most there may be.
+        ratio: u64,
+    },
+    /// What comes out of an entry is not what the archive says.
+    #[error("{path:?} is damaged in the archive: {reason}; upload it again")]
+    Damaged {
+        /// The path, from the build's root.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The file system refused something.
+    #[error("{doing}")]
+    Io {
+        /// What was being done, with the path.
+        doing: String,
+        /// What the kernel said.
+        source: io::Error,
+    },
+}
+
+impl ImportError {
+    /// Whether trying again may help: the disk refused something, and what was to be imported may
+    /// be as good as any.
+    pub fn is_ours(&self) -> bool {
+        matches!(self, ImportError::Io { .. })
+    }
+}
+
+/// Says what was being done to `path` when it failed.
+pub(super) fn doing<T>(what: &str, path: &Path, result: io::Result<T>) -> Result<T, ImportError> {
+    result.map_err(|source| ImportError::Io {
+        doing: format!("{what} {}", path.display()),
+        source,
+    })
+}

@@ -1,0 +1,99 @@
+//! Bringing a build's files into the data directory: a copy of a directory, or what was in an
+//! archive that was uploaded.
+//!
+//! A build is imported once and never changes. It is written to a place beside its own, made
+//! durable, and renamed: a build's directory is there whole or not at all, whatever happens to the
+//! process or the machine in between.
+
+mod copy;
+mod entry;
+mod error;
+mod link;
+mod parts;
+mod place;
+mod unpack;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+pub use error::ImportError;
+
+/// The most files, directories and links that a build may have.
+pub const MOST_ENTRIES: u64 = 200_000;
+
+/// The largest build, in bytes: 20 GiB.
+pub const LARGEST: u64 = 20 << 30;
+
+/// How deep a build's directories may be nested.
+pub const DEEPEST: usize = 64;
+
+/// How many times its compressed size an archive, or one entry of it, may unpack to. Deflate comes
+/// to a thousand at most, with nothing but zeros; games do not come near.
+pub const LARGEST_RATIO: u64 = 200;
+
+/// What may come out whatever the ratio is, in bytes: small files of one repeated line are common.
+pub const RATIO_FREE: u64 = 64 << 20;
+
+/// Imports and removes the files of builds.
+pub struct BuildFiles;
+
+/// A build that was imported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ImportedBuild {
+    /// The bytes in its files together, as GameLift's `SizeOnDisk`.
+    pub size_bytes: u64,
+    /// How many regular files it has.
+    pub files: u64,
+}
+
+impl BuildFiles {
+    /// Copies the directory `root` to `into`, the build's own directory in the data directory.
+    ///
+    /// Taken are regular files, directories and relative links that stay inside. Everybody may read
+    /// them, and run what the owner may, since server processes are users of their own; owners,
+    /// times and setuid bits are not taken. Blocks for as long as copying takes.
+    pub fn import(root: &Path, into: &Path) -> Result<ImportedBuild, ImportError> {
+        copy::import_within(root, into, Limits::default())
+    }
+
+    /// Unpacks a zip file to `into`, the build's own directory in the data directory. `parts` are
+    /// the files that the archive consists of, one behind the other.
+    ///
+    /// What may be in it is what [`import`](BuildFiles::import) takes, and the same is kept of it.
+    /// A backslash counts as a slash, as archives made on Windows have it. Nothing of the archive
+    /// is believed: bounds hold for what comes out, not for what headers say. Blocks for as long as
+    /// unpacking takes.
+    pub fn unpack(parts: &[PathBuf], into: &Path) -> Result<ImportedBuild, ImportError> {
+        unpack::unpack_within(parts, into, Limits::default())
+    }
+
+    /// Removes the build in `directory`, and what an import of it left that was cut short; one that
+    /// is not there is no error.
+    pub fn remove(directory: &Path) -> io::Result<()> {
+        place::remove(directory)
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    entries: u64,
+    bytes: u64,
+    depth: usize,
+    ratio_free: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            entries: MOST_ENTRIES,
+            bytes: LARGEST,
+            depth: DEEPEST,
+            ratio_free: RATIO_FREE,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod unpack_tests;
