@@ -73,8 +73,13 @@ pub struct Context {
 }
 
 impl Context {
+    /// Where each instance has a folder of its own.
+    fn instances_directory(&self) -> PathBuf {
+        self.directory.join("instances")
+    }
+
     fn instance_directory(&self, instance: &InstanceId) -> PathBuf {
-        self.directory.join("instances").join(instance.as_str())
+        self.instances_directory().join(instance.as_str())
     }
 }
 
@@ -140,8 +145,8 @@ pub enum TeardownError {
     /// An instance is still there.
     #[error("ending instance {instance}")]
     Instance {
-        /// The instance.
-        instance: InstanceId,
+        /// The instance's folder.
+        instance: String,
         /// Why.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,

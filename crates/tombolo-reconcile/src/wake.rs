@@ -1,13 +1,16 @@
 //! Wake-ups: the store's changes, as "look again", to whom they may concern.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
+use tombolo_domain::id::FleetId;
 use tombolo_store::keys::Kind;
 use tombolo_store::{Revision, Store, WatchError};
 
-/// What the network reconciler reads.
-const NETWORK: [Kind; 8] = [
+/// What the network reconciler reads. Of instances it reads how players reach them, which the
+/// public ports tell of; that a supervisor reported something does not concern it.
+const NETWORK: [Kind; 9] = [
     Kind::Vpc,
     Kind::Subnet,
     Kind::NetworkInterface,
@@ -17,15 +20,25 @@ const NETWORK: [Kind; 8] = [
     // A connection's next step may wait for these.
     Kind::Authorization,
     Kind::Fleet,
+    Kind::PublicPort,
 ];
-/// What the workers of fleets read.
-const FLEETS: [Kind; 3] = [Kind::Fleet, Kind::Instance, Kind::Connection];
+/// What the worker of one fleet reads. The fleet's id is in the key of each.
+const OF_A_FLEET: [Kind; 4] = [
+    Kind::Fleet,
+    Kind::Instance,
+    Kind::Connection,
+    Kind::ScalingPolicy,
+];
 
 /// Wakes the reconcilers. Several wake-ups before somebody looks are one.
 #[derive(Clone)]
 pub(crate) struct Wake {
     network: Arc<watch::Sender<()>>,
+    /// Whoever looks for fleets that have no worker.
     fleets: Arc<watch::Sender<()>>,
+    /// The workers, by their fleets' ids: what happens to one of a hundred fleets is no matter of
+    /// the others.
+    each: Arc<Mutex<BTreeMap<String, watch::Sender<()>>>>,
 }
 
 /// Waits for wake-ups.
@@ -36,6 +49,7 @@ impl Wake {
         Wake {
             network: Arc::new(watch::Sender::new(())),
             fleets: Arc::new(watch::Sender::new(())),
+            each: Arc::default(),
         }
     }
 
@@ -44,31 +58,57 @@ impl Wake {
         subscribe(&self.network)
     }
 
-    /// Wake-ups of fleets' workers; the first wait returns at once.
+    /// Wake-ups of who starts fleets' workers; the first wait returns at once.
     pub(crate) fn fleets(&self) -> Wakes {
         subscribe(&self.fleets)
+    }
+
+    /// Wake-ups of one fleet's worker; the first wait returns at once.
+    pub(crate) fn fleet(&self, fleet: &FleetId) -> Wakes {
+        let mut each = self.each();
+        each.retain(|_, worker| worker.receiver_count() > 0);
+        subscribe(each.entry(fleet.to_string()).or_default())
     }
 
     /// Wakes everybody.
     pub(crate) fn all(&self) {
         self.network.send_replace(());
         self.fleets.send_replace(());
+        for worker in self.each().values() {
+            worker.send_replace(());
+        }
     }
 
     /// Wakes those whom a change of one of `keys` may concern.
-    fn of<'a>(&self, keys: impl Iterator<Item = &'a [u8]> + Clone) {
-        let kinds = keys.map(|key| key.split(|byte| *byte == b'/').next().unwrap_or_default());
-        let concerns = |wanted: &[Kind]| {
-            kinds
-                .clone()
-                .any(|found| wanted.iter().any(|kind| kind.name().as_bytes() == found))
-        };
-        if concerns(&NETWORK) {
+    fn of<'a>(&self, keys: impl Iterator<Item = &'a [u8]>) {
+        let mut network = false;
+        let mut fleets = false;
+        let each = self.each();
+        for key in keys {
+            let mut parts = key.split(|byte| *byte == b'/');
+            let kind = parts.next().unwrap_or_default();
+            let is = |wanted: &Kind| wanted.name().as_bytes() == kind;
+            network |= NETWORK.iter().any(is);
+            fleets |= is(&Kind::Fleet);
+            // KIND/REGION/ACCOUNT/FLEET; a person's own connection has a VPC there.
+            let fleet = parts.nth(2).and_then(|id| std::str::from_utf8(id).ok());
+            if OF_A_FLEET.iter().any(is)
+                && let Some(worker) = fleet.and_then(|fleet| each.get(fleet))
+            {
+                worker.send_replace(());
+            }
+        }
+        if network {
             self.network.send_replace(());
         }
-        if concerns(&FLEETS) {
+        if fleets {
             self.fleets.send_replace(());
         }
+    }
+
+    fn each(&self) -> MutexGuard<'_, BTreeMap<String, watch::Sender<()>>> {
+        // Each change is whole, so a panic elsewhere leaves no half-made state.
+        self.each.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Scope;
-use crate::id::FleetId;
+use crate::id::{FleetId, InstanceId};
 
 /// The most instances of a fleet: the quota that a new AWS account has for most instance types is
 /// lower, and no machine of ours runs more of them well.
@@ -43,4 +43,28 @@ pub struct ScalingPolicy {
     /// TargetValue: the percentage of server processes that are to be available, above 0 and below
     /// 100.
     pub target: f64,
+}
+
+/// What decides whether an instance stays when a fleet has too many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing<'i> {
+    /// The instance.
+    pub instance: &'i InstanceId,
+    /// How many of its server processes have players.
+    pub busy: u32,
+    /// Its number: later instances have larger ones.
+    pub number: u32,
+}
+
+/// The instances that go, so that `wanted` are left: those with the fewest busy server processes
+/// first, and of these the newest first.
+pub fn surplus(mut instances: Vec<Standing<'_>>, wanted: usize) -> Vec<Standing<'_>> {
+    let too_many = instances.len().saturating_sub(wanted);
+    instances.sort_by(|one, other| {
+        let busy = one.busy.cmp(&other.busy);
+        busy.then(other.number.cmp(&one.number))
+            .then(one.instance.cmp(other.instance))
+    });
+    instances.truncate(too_many);
+    instances
 }

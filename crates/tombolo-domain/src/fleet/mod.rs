@@ -20,7 +20,7 @@ pub use attributes::{
     InboundPermission, ResourceCreationLimit, ShownAttributes, TransportProtocol,
 };
 pub use build::{Build, BuildStatus, OperatingSystem};
-pub use capacity::{Capacity, MAX_INSTANCES, ScalingPolicy};
+pub use capacity::{Capacity, MAX_INSTANCES, ScalingPolicy, Standing, surplus};
 pub use event::{EventCode, FleetEvent, MAX_MESSAGE};
 pub use instance::{Instance, InstanceStatus, MappedPort};
 pub use managed::ManagedCompute;

@@ -1,54 +1,81 @@
-//! The fleet reconciler: one worker a fleet takes it from NEW to ACTIVE, keeps its instance
-//! running, turns what its supervisor reports into events, and takes it away.
+//! The fleet reconciler: one worker a fleet takes it from NEW to ACTIVE, keeps as many instances
+//! running as it is to have, turns what their supervisors report into events, and takes it away.
+//!
+//! | room | what is in it |
+//! | --- | --- |
+//! | [`worker`] | the walk through the fleet's states |
+//! | [`set`] | which instances there are: the missing are made, the surplus is ended |
+//! | [`lives`], [`life`] | a task an instance: from its interface to its end |
+//! | [`supervised`] | what an instance's supervisor is started with |
+//! | [`take`], [`report`] | what supervisors report, as events |
+//! | [`record`] | the fleet's record, its steps and its failure |
+//! | [`orphan`] | what runs here that the store does not know |
 
-mod instance;
+mod backoff;
+mod life;
+mod lives;
+mod orphan;
+mod record;
 mod report;
-mod transition;
+mod set;
+mod supervised;
+mod take;
 mod validation;
 mod worker;
 
 use std::collections::BTreeMap;
-use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::join_all;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 use tombolo_domain::Scope;
 use tombolo_domain::fleet::{Compute, FleetStatus};
-use tombolo_domain::id::{FleetId, InstanceId};
-use tombolo_fleet::Instance;
+use tombolo_domain::id::FleetId;
 use tombolo_store::typed::Transaction;
 use tombolo_store::{StoreError, keys};
 
+use crate::Context;
 use crate::network::NetworkStatus;
 use crate::wake::Wake;
-use crate::{Context, TeardownError};
+use life::Surroundings;
+use record::Record;
 use worker::Worker;
+
+pub(crate) use orphan::end_all;
 
 /// How long to wait at most before looking again.
 const RESYNC: Duration = Duration::from_secs(15);
 /// How long to wait after a failure.
 const RETRY: Duration = Duration::from_secs(1);
-/// How long server processes have to end by themselves when the whole server goes.
-const TEARDOWN_GRACE: Duration = Duration::from_secs(2);
+/// How many supervisors may be on their way up at once: each is a process that mounts and forks,
+/// and more at a time only take each other's CPU.
+const STARTS: usize = 8;
 
-/// Starts a worker for every fleet that needs one.
+/// Ends what no fleet has, and starts a worker for every fleet that needs one.
 pub(crate) async fn run(context: Context, wake: Wake, network: watch::Receiver<NetworkStatus>) {
     let mut wakes = wake.fleets();
     let mut tasks = JoinSet::new();
     let mut workers: BTreeMap<FleetId, AbortHandle> = BTreeMap::new();
+    let starts = Arc::new(Semaphore::new(STARTS));
+    tasks.spawn_local(end_unknown(context.clone()));
     loop {
         let _ = timeout(RESYNC, wakes.changed()).await;
         while tasks.try_join_next().is_some() {}
         workers.retain(|_, worker| !worker.is_finished());
         match managed(&context).await {
             Ok(fleets) => {
-                for (scope, fleet) in fleets {
-                    workers.entry(fleet.clone()).or_insert_with(|| {
-                        let worker = Worker::new(context.clone(), scope, fleet, network.clone());
-                        tasks.spawn_local(worker.run(wake.fleets()))
+                for (scope, id) in fleets {
+                    workers.entry(id.clone()).or_insert_with(|| {
+                        let wakes = wake.fleet(&id);
+                        let context = context.clone();
+                        let worker = Worker::new(Surroundings {
+                            record: Record { context, scope, id },
+                            network: network.clone(),
+                            starts: starts.clone(),
+                        });
+                        tasks.spawn_local(worker.run(wakes))
                     });
                 }
             }
@@ -57,6 +84,15 @@ pub(crate) async fn run(context: Context, wake: Wake, network: watch::Receiver<N
                 "the fleets could not be read"
             ),
         }
+    }
+}
+
+async fn end_unknown(context: Context) {
+    if let Err(error) = orphan::end_unknown(&context).await {
+        tracing::error!(
+            error = &error as &(dyn std::error::Error + 'static),
+            "the instances could not be read, to end those that no fleet has"
+        );
     }
 }
 
@@ -69,39 +105,4 @@ async fn managed(context: &Context) -> Result<Vec<(Scope, FleetId)>, StoreError>
         matches!(fleet.compute, Compute::Managed(_)) && fleet.status != FleetStatus::Terminated
     });
     Ok(managed.map(|fleet| (fleet.scope, fleet.id)).collect())
-}
-
-/// Ends every instance of the data directory, also one that the store does not know.
-pub(crate) async fn end_all(context: &Context) -> Result<(), TeardownError> {
-    let ends = instances_on_disk(context)
-        .into_iter()
-        .map(|instance| async move {
-            end(context, &instance)
-                .await
-                .map_err(|source| TeardownError::Instance { instance, source })
-        });
-    join_all(ends).await.into_iter().collect()
-}
-
-async fn end(
-    context: &Context,
-    instance: &InstanceId,
-) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    if let Some(live) = Instance::attach(&context.instance_directory(instance)).await? {
-        live.stop(TEARDOWN_GRACE).await?;
-    }
-    Ok(())
-}
-
-fn instances_on_disk(context: &Context) -> Vec<InstanceId> {
-    let entries = match std::fs::read_dir(context.directory.join("instances")) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),
-        Err(error) => {
-            tracing::error!(%error, "the folder of the instances could not be read");
-            return Vec::new();
-        }
-    };
-    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    names.filter_map(|name| name.parse().ok()).collect()
 }

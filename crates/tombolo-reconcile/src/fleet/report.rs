@@ -15,12 +15,23 @@ pub(super) struct Report {
 /// `None` for what only says that all is well.
 pub(super) fn report(instance: &InstanceId, event: &Event, status: FleetStatus) -> Option<Report> {
     let is_starting = status.is_starting();
+    // The others of a fleet that has failed fail by the same, of which the first has told.
+    let is_over = !status.has_instances();
     let (code, message, is_fatal) = match event {
+        Event::LaunchPathNotFound { .. } | Event::LaunchFailed { .. } | Event::ExitedAtOnce(_)
+            if is_over =>
+        {
+            return None;
+        }
         Event::LaunchPathNotFound {
             process,
             launch_path,
         } => (
-            EventCode::FleetValidationLaunchPathNotFound,
+            match is_starting {
+                true => EventCode::FleetValidationLaunchPathNotFound,
+                // The runtime configuration was changed since.
+                false => EventCode::ServerProcessInvalidPath,
+            },
             format!(
                 "Server process {process} of instance {instance}: the launch path {launch_path} \
                  was not found in the build."

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use tombolo_domain::fleet::{EventCode, RuntimeConfiguration};
 use tombolo_domain::id::BuildId;
 
-use super::transition::Failure;
+use super::record::Failure;
 use crate::{Context, builds_directory};
 
 /// The build's files are on this machine already: an import puts them where instances mount

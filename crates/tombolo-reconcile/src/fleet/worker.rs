@@ -1,40 +1,34 @@
-//! One fleet's worker.
+//! One fleet's worker: the walk through the fleet's states.
 
+use std::rc::Rc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
 use tokio::select;
 use tokio::sync::watch;
 use tokio::time::sleep;
-use tombolo_domain::Scope;
-use tombolo_domain::fleet::{
-    EventCode, Fleet, FleetStatus, Instance, ManagedCompute, RuntimeConfiguration,
-};
-use tombolo_domain::id::{FleetId, VpcId, VpcPeeringConnectionId};
+use tombolo_domain::fleet::{EventCode, Fleet, FleetStatus, Instance, ManagedCompute};
+use tombolo_domain::id::{VpcId, VpcPeeringConnectionId};
 use tombolo_domain::peering::State;
-use tombolo_fleet::{ControlError, NumberedEvent, StartError};
 use tombolo_store::typed::Transaction;
 use tombolo_store::{StoreError, keys};
 
-use super::instance::{self, AttachOrStartError, EndError, Live};
-use super::report::{Report, report};
-use super::transition::{Failure, Record};
+use super::life::{Surroundings, Wanted};
+use super::lives::Lives;
+use super::record::{Failure, Record};
+use super::set::{self, Busy};
+use super::supervised::Plan;
 use super::{RESYNC, RETRY, validation};
-use crate::Context;
 use crate::network::NetworkStatus;
 use crate::transact::transact;
 use crate::wake::Wakes;
-
-/// How long server processes have to end by themselves when their fleet is deleted.
-const GRACE: Duration = Duration::from_secs(5);
-/// How long a new instance's interface may fail to be made before its fleet fails.
-const PATIENCE: SignedDuration = SignedDuration::from_secs(30);
 
 /// Takes one fleet from state to state.
 pub(super) struct Worker {
     record: Record,
     network: watch::Receiver<NetworkStatus>,
-    live: Option<Live>,
+    lives: Lives,
+    /// What was last told of why there are too few instances.
+    told: Option<String>,
 }
 
 /// What comes after a look.
@@ -47,29 +41,13 @@ enum Next {
     Gone,
 }
 
-#[derive(Debug, thiserror::Error)]
-enum WorkerError {
-    #[error("using the store")]
-    Store(#[from] StoreError),
-    #[error("finding or starting an instance")]
-    Start(#[from] AttachOrStartError),
-    #[error("talking to an instance")]
-    Control(#[from] ControlError),
-    #[error("ending an instance")]
-    End(#[from] EndError),
-}
-
 impl Worker {
-    pub(super) fn new(
-        context: Context,
-        scope: Scope,
-        id: FleetId,
-        network: watch::Receiver<NetworkStatus>,
-    ) -> Self {
+    pub(super) fn new(surroundings: Surroundings) -> Self {
         Worker {
-            record: Record { context, scope, id },
-            network,
-            live: None,
+            record: surroundings.record.clone(),
+            network: surroundings.network.clone(),
+            lives: Lives::new(surroundings),
+            told: None,
         }
     }
 
@@ -85,60 +63,36 @@ impl Worker {
                         error = &error as &(dyn std::error::Error + 'static),
                         "a fleet could not be reconciled; trying again in {RETRY:?}"
                     );
-                    // Whatever was known of the instance is asked for anew.
-                    self.live = None;
                     sleep(RETRY).await;
                     continue;
                 }
             };
-            let event = select! {
-                // A closed channel says that the reconcilers are ending.
-                changed = wakes.changed() => match changed {
-                    Ok(()) => None,
-                    Err(_) => return,
-                },
-                changed = self.network.changed() => match changed {
-                    Ok(()) => None,
-                    Err(_) => return,
-                },
-                event = next_event(&mut self.live) => Some(event),
-                () = sleep(pause) => None,
-            };
-            match event {
-                None => {}
-                Some(Ok(Some(event))) => {
-                    if let Err(error) = self.take_event(event).await {
-                        tracing::error!(
-                            fleet = %self.record.id,
-                            error = &error as &(dyn std::error::Error + 'static),
-                            "an instance's event could not be dealt with; it will be read again"
-                        );
-                        self.live = None;
-                        sleep(RETRY).await;
-                    }
-                }
-                // The supervisor has ended, or does not answer: attach anew, or start another.
-                Some(Ok(None) | Err(_)) => self.live = None,
+            if !self.wait(&mut wakes, pause).await {
+                return;
             }
         }
     }
 
+    /// Waits for something to happen. `false`: the reconcilers are ending.
+    async fn wait(&mut self, wakes: &mut Wakes, pause: Duration) -> bool {
+        select! {
+            changed = wakes.changed() => changed.is_ok(),
+            changed = self.network.changed() => changed.is_ok(),
+            () = self.lives.ended() => true,
+            () = sleep(pause) => true,
+        }
+    }
+
     /// Makes the fleet's next step, if there is one.
-    async fn look(&mut self) -> Result<Next, WorkerError> {
+    async fn look(&mut self) -> Result<Next, StoreError> {
         let mut tx = Transaction::new(self.record.store().clone());
         let Some(fleet) = tx.get(&self.record.key()).await? else {
             return Ok(Next::Gone);
         };
-        let Some(ManagedCompute {
-            build,
-            runtime,
-            vpc,
-            peering,
-            ..
-        }) = fleet.managed()
-        else {
+        let Some(managed) = fleet.managed() else {
             return Ok(Next::Gone);
         };
+        let ManagedCompute { build, runtime, .. } = managed;
         match fleet.status {
             FleetStatus::New => self.settle(FleetStatus::New, Ok(())).await,
             FleetStatus::Downloading => {
@@ -149,67 +103,41 @@ impl Worker {
                 let outcome = validation::can_run(&self.record.context, build, runtime);
                 self.settle(FleetStatus::Validating, outcome).await
             }
-            FleetStatus::Building => self.build_instance(vpc).await,
-            FleetStatus::Activating => self.activate(&fleet, runtime, peering.as_ref()).await,
-            FleetStatus::Active => {
-                if let Some(instance) = self.instance().await? {
-                    self.keep_running(&fleet, runtime, instance).await?;
-                }
-                Ok(Next::Wait)
-            }
+            FleetStatus::Building => self.build(managed).await,
+            FleetStatus::Activating => self.activate(&fleet, managed).await,
+            FleetStatus::Active => self.keep(&fleet, managed).await,
             FleetStatus::Error => {
-                self.end_instance().await?;
+                let instances = self.instances().await?;
+                self.lives.want(&instances, &Wanted::End);
                 Ok(Next::Wait)
             }
             FleetStatus::Deleting => {
-                if self.end_instance().await? {
-                    self.remove(vpc).await
-                } else {
-                    Ok(Next::Wait)
+                let instances = self.instances().await?;
+                if instances.is_empty() {
+                    return self.remove(&managed.vpc).await;
                 }
+                self.lives.want(&instances, &Wanted::End);
+                Ok(Next::Wait)
             }
             FleetStatus::Terminated => Ok(Next::Gone),
         }
     }
 
-    /// Makes the instance's record and interface, and waits until the network has it.
-    async fn build_instance(&mut self, vpc: &VpcId) -> Result<Next, WorkerError> {
-        let Some(instance) = self.instance().await? else {
-            instance::create(
-                &self.record.context,
-                &self.record.scope,
-                &self.record.id,
-                vpc,
-            )
-            .await?;
-            return Ok(Next::Again);
+    /// Makes the instances' records and interfaces, and waits until the network has them.
+    async fn build(&mut self, managed: &ManagedCompute) -> Result<Next, StoreError> {
+        let instances = match self.balanced(managed).await? {
+            Ok(instances) => instances,
+            Err(failure) => return self.settle(FleetStatus::Building, Err(failure)).await,
         };
-        let failed = {
+        self.lives.want(&instances, &Wanted::Hold);
+        let are_ready = {
             let network = self.network.borrow_and_update();
-            if !network.knows(&instance.interface) {
-                return Ok(Next::Wait);
-            }
-            network.failed.get(&instance.interface).cloned()
+            set::staying(&instances).all(|instance| network.ready.contains(&instance.interface))
         };
-        let waited = self
-            .record
-            .context
-            .clock
-            .now()
-            .duration_since(instance.created);
-        let outcome = match failed {
-            None => Ok(()),
-            // The network reconciler tries again by itself.
-            Some(_) if waited < PATIENCE => return Ok(Next::Wait),
-            Some(reason) => Err(Failure {
-                code: EventCode::FleetInitializationFailed,
-                message: format!(
-                    "The network interface {} of instance {} could not be made: {reason}.",
-                    instance.interface, instance.id
-                ),
-            }),
-        };
-        self.settle(FleetStatus::Building, outcome).await
+        match are_ready {
+            true => self.settle(FleetStatus::Building, Ok(())).await,
+            false => Ok(Next::Wait),
+        }
     }
 
     /// First the peering that was asked for together with the fleet, so that server processes find
@@ -217,163 +145,68 @@ impl Worker {
     async fn activate(
         &mut self,
         fleet: &Fleet,
-        runtime: &RuntimeConfiguration,
-        peering: Option<&VpcPeeringConnectionId>,
-    ) -> Result<Next, WorkerError> {
-        if let Some(id) = peering {
-            match self
-                .record
-                .connection(id)
-                .await?
-                .map(|connection| connection.state)
-            {
+        managed: &ManagedCompute,
+    ) -> Result<Next, StoreError> {
+        if let Some(id) = &managed.peering {
+            let connection = self.record.connection(id).await?;
+            match connection.map(|connection| connection.state) {
                 Some(State::Active) => {}
                 Some(state) if state.is_pending() => return Ok(Next::Wait),
                 _ => {
-                    return self
-                        .settle(FleetStatus::Activating, Err(not_peered(id)))
-                        .await;
+                    let failure = not_peered(id);
+                    return self.settle(FleetStatus::Activating, Err(failure)).await;
                 }
             }
         }
-        let Some(instance) = self.instance().await? else {
-            return Ok(Next::Wait);
+        let instances = match self.balanced(managed).await? {
+            Ok(instances) => instances,
+            Err(failure) => return self.settle(FleetStatus::Activating, Err(failure)).await,
         };
-        if instance.running {
-            return self.settle(FleetStatus::Activating, Ok(())).await;
-        }
-        match self.keep_running(fleet, runtime, instance).await {
-            // Anything else may pass: an error, which is tried again.
-            Err(WorkerError::Start(AttachOrStartError::Start(
-                error @ (StartError::Spec(_) | StartError::Supervisor { .. }),
-            ))) => {
-                let failure = Failure {
-                    code: EventCode::FleetInitializationFailed,
-                    message: format!("The instance could not be started: {}.", chain(&error)),
-                };
-                self.settle(FleetStatus::Activating, Err(failure)).await
-            }
-            outcome => outcome.map(|()| Next::Wait),
+        self.lives.want(&instances, &running(fleet, managed));
+        match set::staying(&instances).all(|instance| instance.running) {
+            true => self.settle(FleetStatus::Activating, Ok(())).await,
+            false => Ok(Next::Wait),
         }
     }
 
-    /// Attaches to the instance's supervisor, or starts it.
-    async fn keep_running(
-        &mut self,
-        fleet: &Fleet,
-        runtime: &RuntimeConfiguration,
-        instance: Instance,
-    ) -> Result<(), WorkerError> {
-        if self.live.as_ref().is_some_and(Live::is_alive) {
-            return Ok(());
-        }
-        // On a restart of the machine, the interface has to be made first.
-        if !self.network.borrow().ready.contains(&instance.interface) {
-            return Ok(());
-        }
-        let (live, incarnation) =
-            instance::attach_or_start(&self.record.context, fleet, runtime, &instance).await?;
-        let again = instance
-            .supervisor
-            .as_ref()
-            .is_some_and(|known| *known != incarnation);
-        let same = instance.supervisor.as_ref() == Some(&incarnation);
-        let resume_after = if same { instance.seen } else { 0 };
-        transact(self.record.store(), async |tx| {
-            let key = keys::instance(&self.record.scope, &self.record.id, &instance.id);
-            let Some(mut current) = tx.get(&key).await? else {
-                return Ok(());
-            };
-            if current.supervisor.as_ref() != Some(&incarnation) {
-                current.supervisor = Some(incarnation.clone());
-                current.seen = 0;
-                tx.put(&current)?;
+    /// Keeps as many instances running as there are to be.
+    async fn keep(&mut self, fleet: &Fleet, managed: &ManagedCompute) -> Result<Next, StoreError> {
+        match self.balanced(managed).await? {
+            Ok(_) => self.told = None,
+            Err(failure) if self.told.as_ref() == Some(&failure.message) => {}
+            Err(failure) => {
+                self.told = Some(failure.message.clone());
+                self.record.trouble(failure).await?;
             }
-            if again {
-                let message = format!(
-                    "Instance {} had ended and was started again with all its server processes.",
-                    instance.id
-                );
-                tx.put(&self.record.event(EventCode::GenericEvent, message))?;
-            }
-            Ok(())
+        }
+        let instances = self.instances().await?;
+        self.lives.want(&instances, &running(fleet, managed));
+        Ok(Next::Wait)
+    }
+
+    /// The instances, once there are as many as there are to be.
+    async fn balanced(
+        &self,
+        managed: &ManagedCompute,
+    ) -> Result<Result<Vec<Instance>, Failure>, StoreError> {
+        let instances = self.instances().await?;
+        if set::is_balanced(managed, &instances) {
+            return Ok(Ok(instances));
+        }
+        Ok(match set::balance(&self.record, &Busy::new()).await? {
+            Ok(()) => Ok(self.instances().await?),
+            Err(failure) => Err(failure),
         })
-        .await?;
-        self.live = Some(Live::follow(live, instance.id, resume_after).await?);
-        Ok(())
     }
 
-    /// Writes what a supervisor reported, once, and lets the supervisor forget it.
-    async fn take_event(&mut self, event: NumberedEvent) -> Result<(), WorkerError> {
-        let Some(live) = &self.live else {
-            return Ok(());
-        };
-        tracing::debug!(fleet = %self.record.id, instance = %live.id, ?event, "an instance reports");
-        let at = self.record.context.clock.at(happened(&event));
-        let failed = transact(self.record.store(), async |tx| {
-            let key = keys::instance(&self.record.scope, &self.record.id, &live.id);
-            let Some(mut instance) = tx.get(&key).await? else {
-                return Ok(false);
-            };
-            if event.seq <= instance.seen {
-                return Ok(false);
-            }
-            instance.seen = event.seq;
-            instance.running |= event.event == tombolo_fleet::Event::Running;
-            tx.put(&instance)?;
-
-            if event.lost > 0 {
-                let message = format!(
-                    "{} events of instance {} were dropped, since the server was away too long.",
-                    event.lost, live.id
-                );
-                tx.put(&self.record.event_at(at, EventCode::GenericEvent, message))?;
-            }
-            let Some(fleet) = tx.get(&self.record.key()).await? else {
-                return Ok(false);
-            };
-            let Some(Report {
-                code,
-                message,
-                is_fatal,
-            }) = report(&live.id, &event.event, fleet.status)
-            else {
-                return Ok(false);
-            };
-            if is_fatal {
-                let failure = Failure { code, message };
-                self.record.write_failure(tx, fleet, &failure).await?;
-            } else {
-                tx.put(&self.record.event_at(at, code, message))?;
-            }
-            Ok(is_fatal)
-        })
-        .await?;
-        if failed {
-            self.record.log(FleetStatus::Error);
-        }
-        Ok(live.instance.acknowledge(event.seq).await?)
-    }
-
-    /// Ends the instance, if there is one, and removes its records once its interface is gone;
-    /// whether nothing is left.
-    async fn end_instance(&mut self) -> Result<bool, WorkerError> {
-        self.live = None;
-        let Some(instance) = self.instance().await? else {
-            return Ok(true);
-        };
-        let context = &self.record.context;
-        instance::end(context, &instance, GRACE).await?;
-        instance::detach(context, &instance).await?;
-        if self.network.borrow_and_update().knows(&instance.interface) {
-            return Ok(false);
-        }
-        instance::remove(context, &instance).await?;
-        Ok(true)
+    async fn instances(&self) -> Result<Vec<Instance>, StoreError> {
+        Transaction::new(self.record.store().clone())
+            .peek(&keys::instances_of(&self.record.scope, &self.record.id))
+            .await
     }
 
     /// Removes the fleet's VPC once no connection holds it, which is the end of the fleet.
-    async fn remove(&self, vpc: &VpcId) -> Result<Next, WorkerError> {
+    async fn remove(&self, vpc: &VpcId) -> Result<Next, StoreError> {
         let removed = transact(self.record.store(), async |tx| {
             let connections = tx
                 .list(&keys::connections_of_fleet(
@@ -387,12 +220,12 @@ impl Worker {
             {
                 return Ok(false);
             }
-            let Some(fleet) = tx.get(&self.record.key()).await? else {
+            let Some(mut fleet) = tx.get(&self.record.key()).await? else {
                 return Ok(true);
             };
             tx.remove_vpc(&self.record.scope, vpc).await?;
             self.record
-                .write_status(tx, fleet, FleetStatus::Terminated)?;
+                .write_status(tx, &mut fleet, FleetStatus::Terminated)?;
             Ok(true)
         })
         .await?;
@@ -408,35 +241,17 @@ impl Worker {
         &self,
         from: FleetStatus,
         outcome: Result<(), Failure>,
-    ) -> Result<Next, WorkerError> {
+    ) -> Result<Next, StoreError> {
         match outcome {
             Ok(()) => self.record.advance(from).await?,
             Err(failure) => self.record.fail(from, &failure).await?,
         }
         Ok(Next::Again)
     }
-
-    async fn instance(&self) -> Result<Option<Instance>, StoreError> {
-        let mut tx = Transaction::new(self.record.store().clone());
-        let mut instances = tx
-            .peek(&keys::instances_of(&self.record.scope, &self.record.id))
-            .await?;
-        Ok(instances.pop())
-    }
 }
 
-/// When an event happened, by the machine's clock.
-fn happened(event: &NumberedEvent) -> Timestamp {
-    let milliseconds = i64::try_from(event.unix_ms).unwrap_or(i64::MAX);
-    Timestamp::from_millisecond(milliseconds).unwrap_or(Timestamp::MAX)
-}
-
-/// The next event of the instance that is attached, if there is one.
-async fn next_event(live: &mut Option<Live>) -> Result<Option<NumberedEvent>, ControlError> {
-    match live {
-        Some(live) => live.events.next().await,
-        None => std::future::pending().await,
-    }
+fn running(fleet: &Fleet, managed: &ManagedCompute) -> Wanted {
+    Wanted::Run(Rc::new(Plan::of(fleet, managed)))
 }
 
 fn not_peered(connection: &VpcPeeringConnectionId) -> Failure {
@@ -447,15 +262,4 @@ fn not_peered(connection: &VpcPeeringConnectionId) -> Failure {
              not become active; the event of the connection says why."
         ),
     }
-}
-
-/// An error with its causes, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }

@@ -15,6 +15,7 @@ use crate::step;
 use crate::transact::transact;
 
 /// One fleet in the store.
+#[derive(Clone)]
 pub(super) struct Record {
     pub(super) context: Context,
     pub(super) scope: Scope,
@@ -62,10 +63,10 @@ impl Record {
         };
         let advanced = transact(self.store(), async |tx| {
             let fleet = tx.get(&self.key()).await?;
-            let Some(fleet) = fleet.filter(|fleet| fleet.status == from) else {
+            let Some(mut fleet) = fleet.filter(|fleet| fleet.status == from) else {
                 return Ok(false);
             };
-            self.write_status(tx, fleet, next)?;
+            self.write_status(tx, &mut fleet, next)?;
             Ok(true)
         });
         if advanced.await? {
@@ -82,11 +83,33 @@ impl Record {
     ) -> Result<(), StoreError> {
         let failed = transact(self.store(), async |tx| {
             let fleet = tx.get(&self.key()).await?;
-            let Some(fleet) = fleet.filter(|fleet| fleet.status == from) else {
+            let Some(mut fleet) = fleet.filter(|fleet| fleet.status == from) else {
                 return Ok(false);
             };
-            self.write_failure(tx, fleet, failure).await?;
+            self.write_failure(tx, &mut fleet, failure).await?;
             Ok(true)
+        });
+        if failed.await? {
+            self.log(FleetStatus::Error);
+        }
+        Ok(())
+    }
+
+    /// Writes what is the end of a fleet that is starting, and an event of one that is ACTIVE.
+    pub(super) async fn trouble(&self, failure: Failure) -> Result<(), StoreError> {
+        let failed = transact(self.store(), async |tx| {
+            let Some(mut fleet) = tx.get(&self.key()).await? else {
+                return Ok(false);
+            };
+            if fleet.status.is_starting() {
+                self.write_failure(tx, &mut fleet, &failure).await?;
+                return Ok(true);
+            }
+            if fleet.status == FleetStatus::Active {
+                let event = self.event(EventCode::GenericEvent, failure.message.clone());
+                tx.put(&event)?;
+            }
+            Ok(false)
         });
         if failed.await? {
             self.log(FleetStatus::Error);
@@ -99,7 +122,7 @@ impl Record {
     pub(super) async fn write_failure(
         &self,
         tx: &mut Transaction,
-        fleet: Fleet,
+        fleet: &mut Fleet,
         failure: &Failure,
     ) -> Result<(), StoreError> {
         if let Some(id) = fleet.managed().and_then(|managed| managed.peering.as_ref())
@@ -122,7 +145,7 @@ impl Record {
     pub(super) fn write_status(
         &self,
         tx: &mut Transaction,
-        mut fleet: Fleet,
+        fleet: &mut Fleet,
         to: FleetStatus,
     ) -> Result<(), StoreError> {
         let Ok(status) = fleet.status.to(to) else {
@@ -138,7 +161,7 @@ impl Record {
             fleet.terminated = Some(event.at);
         }
         tx.put(&event)?;
-        tx.put(&fleet)
+        tx.put(fleet)
     }
 
     /// Logs that the fleet has reached `status`, once that is committed.

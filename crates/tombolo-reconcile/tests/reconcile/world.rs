@@ -30,7 +30,7 @@ use tombolo_store::typed::{Committed, Transaction};
 use tombolo_store::{MemoryStore, Revision};
 
 /// How long a condition may take to come true before the test fails.
-const DEADLINE: Duration = Duration::from_secs(20);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 pub(crate) struct World {
     pub(crate) context: Context,
@@ -75,6 +75,24 @@ pub(crate) fn net(text: &str) -> Ipv4Net {
     text.parse().unwrap()
 }
 
+impl Drop for World {
+    /// Ends the instances that a test left running, also when it failed.
+    fn drop(&mut self) {
+        let context = self.context.clone();
+        let ending = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(tombolo_reconcile::teardown(&context))
+        });
+        let ended = ending.join().unwrap();
+        if !std::thread::panicking() {
+            ended.unwrap();
+        }
+    }
+}
+
 impl World {
     pub(crate) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
@@ -91,7 +109,7 @@ impl World {
                 ids: Arc::new(TestIds(AtomicU64::new(1 << 40))),
                 engine: engine.clone(),
                 room: tokio::sync::watch::Sender::default(),
-                binary: "/bin/false".into(),
+                binary: env!("CARGO_BIN_EXE_reconcile-test-support").into(),
                 directory: directory.path().to_owned(),
                 mtu: tombolo_network::MAX_MTU,
                 public: None,
@@ -226,7 +244,7 @@ impl World {
         interface
     }
 
-    /// A fleet of the studio's in `status`, with its hidden VPC.
+    /// A fleet of the studio's in `status`, with its hidden VPC, that is to have no instances.
     pub(crate) async fn fleet(&self, cidr: &str, status: FleetStatus) -> (Fleet, Vpc) {
         let ids = &*self.context.ids;
         let id = FleetId::generate(ids);
@@ -247,7 +265,10 @@ impl World {
                 vpc: vpc.id.clone(),
                 instance_type: "c5.large".to_owned(),
                 peering: None,
-                capacity: Capacity::default(),
+                capacity: Capacity {
+                    desired: 0,
+                    ..Capacity::default()
+                },
                 inbound_permissions: Vec::new(),
                 internet: false,
                 scaling_is_stopped: false,

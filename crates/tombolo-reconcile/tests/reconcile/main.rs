@@ -1,4 +1,5 @@
-//! What becomes of peering connections, through the store and the network engine alone.
+//! What becomes of peering connections, fleets and their instances, through the store, the network engine
+//! and real supervisors.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -9,5 +10,6 @@
 mod between;
 mod engine;
 mod fleets;
+mod instances;
 mod room;
 mod world;

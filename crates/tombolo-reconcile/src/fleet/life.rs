@@ -1,0 +1,420 @@
+//! One instance's life: its interface is there, its supervisor is found or started, what that
+//! reports is written down, it is started again when it dies, and at last all of it is given back.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::join;
+use tokio::select;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{Instant, sleep_until, timeout};
+use tombolo_domain::fleet::{EventCode, Instance};
+use tombolo_fleet::{ControlError, Events, StartError, StopError};
+use tombolo_store::typed::Transaction;
+use tombolo_store::{StoreError, keys};
+
+use super::backoff::Backoff;
+use super::record::{Failure, Record};
+use super::supervised::{self, AttachOrStartError, Plan};
+use super::take::take;
+use crate::folder::remove_folder;
+use crate::network::NetworkStatus;
+use crate::transact::transact;
+
+/// How long server processes have to end by themselves when their instance is taken away.
+const GRACE: Duration = Duration::from_secs(5);
+/// How long something may fail that may pass by itself, until it is told.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How many of an instance's events are written in one transaction.
+const AT_A_TIME: usize = 64;
+
+/// What all instances of a fleet share.
+pub(super) struct Surroundings {
+    pub(super) record: Record,
+    pub(super) network: watch::Receiver<NetworkStatus>,
+    /// How many supervisors may be on their way up at once, on the whole machine.
+    pub(super) starts: Arc<Semaphore>,
+}
+
+/// What is wanted of an instance.
+#[derive(Clone, PartialEq)]
+pub(super) enum Wanted {
+    /// To have its interface, and no process yet.
+    Hold,
+    /// To run.
+    Run(Rc<Plan>),
+    /// To be gone, with all that it had.
+    End,
+}
+
+/// The task of one instance.
+pub(super) struct Life {
+    surroundings: Rc<Surroundings>,
+    /// The record as it was when the task began: for what of it never changes.
+    instance: Instance,
+    network: watch::Receiver<NetworkStatus>,
+    wanted: watch::Receiver<Wanted>,
+    backoff: Backoff,
+    /// Since when it has not been possible to have it run.
+    stuck: Option<Instant>,
+    /// What was last told of what keeps it from running.
+    told: Option<String>,
+}
+
+enum Next {
+    Again,
+    Over,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum LifeError {
+    #[error("using the store")]
+    Store(#[from] StoreError),
+    #[error("finding or starting the instance")]
+    Start(#[from] AttachOrStartError),
+    #[error("talking to the instance")]
+    Control(#[from] ControlError),
+    #[error("ending the instance")]
+    Stop(#[from] StopError),
+}
+
+impl From<tombolo_fleet::AttachError> for LifeError {
+    fn from(error: tombolo_fleet::AttachError) -> Self {
+        LifeError::Start(error.into())
+    }
+}
+
+impl Life {
+    pub(super) fn new(
+        surroundings: Rc<Surroundings>,
+        instance: Instance,
+        wanted: watch::Receiver<Wanted>,
+    ) -> Self {
+        Life {
+            network: surroundings.network.clone(),
+            surroundings,
+            instance,
+            wanted,
+            backoff: Backoff::default(),
+            stuck: None,
+            told: None,
+        }
+    }
+
+    /// Lives until the instance is gone.
+    pub(super) async fn run(mut self) {
+        loop {
+            let error = match self.step().await {
+                Ok(Next::Again) => continue,
+                Ok(Next::Over) => return,
+                Err(error) => error,
+            };
+            let pause = self.backoff.next();
+            tracing::error!(
+                fleet = %self.record().id,
+                instance = %self.instance.id,
+                error = &error as &(dyn std::error::Error + 'static),
+                "an instance could not be taken further; trying again in {pause:?}"
+            );
+            if let Err(error) = self.tell(&error).await {
+                tracing::error!(
+                    error = &error as &(dyn std::error::Error + 'static),
+                    "that could not be written either"
+                );
+            }
+            self.pause(pause).await;
+        }
+    }
+
+    fn record(&self) -> &Record {
+        &self.surroundings.record
+    }
+
+    /// Waits, at most until something else is wanted; whether it is.
+    async fn pause(&mut self, pause: Duration) -> bool {
+        // A closed channel says that the reconcilers are ending, which drops this task too.
+        timeout(pause, self.wanted.changed()).await.is_ok()
+    }
+
+    async fn step(&mut self) -> Result<Next, LifeError> {
+        let wanted = self.wanted.borrow_and_update().clone();
+        match wanted {
+            Wanted::Hold => {
+                if self.has_interface().await? {
+                    let _ = self.wanted.changed().await;
+                }
+                Ok(Next::Again)
+            }
+            Wanted::Run(plan) => {
+                if self.has_interface().await? {
+                    self.supervise(&plan).await
+                } else {
+                    Ok(Next::Again)
+                }
+            }
+            Wanted::End => {
+                self.end().await?;
+                Ok(Next::Over)
+            }
+        }
+    }
+
+    /// Waits until the instance's interface is there. `false`: something else is wanted meanwhile.
+    async fn has_interface(&mut self) -> Result<bool, StoreError> {
+        let patience = Instant::now() + PATIENCE;
+        loop {
+            let failed = {
+                let network = self.network.borrow_and_update();
+                if network.ready.contains(&self.instance.interface) {
+                    return Ok(true);
+                }
+                network.failed.get(&self.instance.interface).cloned()
+            };
+            let is_late = Instant::now() >= patience;
+            if let Some(reason) = failed.filter(|_| is_late) {
+                // The network reconciler tries again by itself.
+                let message = format!(
+                    "The network interface {} of instance {} could not be made: {reason}.",
+                    self.instance.interface, self.instance.id
+                );
+                self.trouble(message).await?;
+            }
+            select! {
+                // Both close only when the reconcilers are ending, which drops this task.
+                _ = self.network.changed() => {}
+                _ = self.wanted.changed() => return Ok(false),
+                () = sleep_until(patience), if !is_late => {}
+            }
+        }
+    }
+
+    /// Finds or starts the supervisor, and writes what it reports until it dies or something else
+    /// is wanted.
+    async fn supervise(&mut self, plan: &Plan) -> Result<Next, LifeError> {
+        let Some(current) = self.current().await? else {
+            // The record is gone: so is everything.
+            return Ok(Next::Over);
+        };
+        let directory = self.record().context.instance_directory(&current.id);
+        let live = match tombolo_fleet::Instance::attach(&directory).await? {
+            Some(live) => live,
+            None => match self.start(plan, &current).await? {
+                Some(live) => live,
+                None => return Ok(Next::Again),
+            },
+        };
+        self.stuck = None;
+        self.told = None;
+        let since = Instant::now();
+        let next = self.follow(&live, &current).await;
+        self.backoff.lived(since.elapsed());
+        match next {
+            // What it was being told or asked when it died does not matter.
+            Err(LifeError::Control(_)) if !live.is_alive() => Ok(Next::Again),
+            next => next,
+        }
+    }
+
+    /// Starts the supervisor. `None`: something else is wanted meanwhile.
+    async fn start(
+        &mut self,
+        plan: &Plan,
+        current: &Instance,
+    ) -> Result<Option<tombolo_fleet::Instance>, LifeError> {
+        if current.supervisor.is_some() {
+            let pause = self.backoff.next();
+            tracing::warn!(
+                fleet = %self.record().id,
+                instance = %current.id,
+                "an instance has ended by itself and is started again in {pause:?}"
+            );
+            if self.pause(pause).await {
+                return Ok(None);
+            }
+        }
+        let starts = self.surroundings.starts.clone();
+        // Nobody closes the semaphore.
+        let _turn = starts.acquire().await;
+        if self.wanted.has_changed().unwrap_or(true) {
+            return Ok(None);
+        }
+        let started = supervised::start(&self.record().context, plan, current).await;
+        Ok(Some(started.map_err(AttachOrStartError::from)?))
+    }
+
+    async fn follow(
+        &mut self,
+        live: &tombolo_fleet::Instance,
+        current: &Instance,
+    ) -> Result<Next, LifeError> {
+        let incarnation = live.incarnation().to_string();
+        let is_known = current.supervisor.as_ref() == Some(&incarnation);
+        let mut events = live.events(if is_known { current.seen } else { 0 }).await?;
+        let mut wanted = self.wanted.clone();
+        loop {
+            select! {
+                more = self.take_some(live, &incarnation, &mut events) => {
+                    if !more? {
+                        return Ok(Next::Again);
+                    }
+                }
+                _ = wanted.changed() => return Ok(Next::Again),
+            }
+        }
+    }
+
+    /// Writes the events that are there, at least one, and lets the supervisor forget them. `false`
+    /// when there will be no more.
+    async fn take_some(
+        &self,
+        live: &tombolo_fleet::Instance,
+        incarnation: &str,
+        events: &mut Events,
+    ) -> Result<bool, LifeError> {
+        let Some(first) = events.next().await? else {
+            return Ok(false);
+        };
+        let mut batch = vec![first];
+        while batch.len() < AT_A_TIME
+            && let Some(Ok(Some(event))) = events.next().now_or_never()
+        {
+            batch.push(event);
+        }
+        tracing::debug!(instance = %self.instance.id, ?batch, "an instance reports");
+        take(self.record(), &self.instance.id, incarnation, &batch).await?;
+        if let Some(last) = batch.last() {
+            live.acknowledge(last.seq).await?;
+        }
+        Ok(true)
+    }
+
+    /// Ends the instance's processes, whatever they have started, and gives back its folder, its
+    /// interface and its records.
+    async fn end(&mut self) -> Result<(), LifeError> {
+        let directory = self.record().context.instance_directory(&self.instance.id);
+        if let Some(live) = tombolo_fleet::Instance::attach(&directory).await? {
+            // What happens until the end, and what was not yet told, is told.
+            let (stopped, ()) = join(live.stop(GRACE), self.listen_to_the_end(&live)).await;
+            stopped?;
+        }
+        remove_folder(directory).await;
+        self.detach().await?;
+        let interface = &self.instance.interface;
+        // Closed when the reconcilers are ending.
+        let _ = self
+            .network
+            .wait_for(|network| !network.knows(interface))
+            .await;
+        Ok(self.remove().await?)
+    }
+
+    async fn listen_to_the_end(&self, live: &tombolo_fleet::Instance) {
+        let listening = async {
+            let Some(current) = self.current().await? else {
+                return Ok(());
+            };
+            let incarnation = live.incarnation().to_string();
+            let is_known = current.supervisor.as_ref() == Some(&incarnation);
+            let mut events = live.events(if is_known { current.seen } else { 0 }).await?;
+            while self.take_some(live, &incarnation, &mut events).await? {}
+            Ok(())
+        };
+        // A supervisor that does not talk any more has nothing more to tell.
+        if let Err(error) = listening.await {
+            let error: LifeError = error;
+            tracing::debug!(
+                instance = %self.instance.id,
+                error = &error as &(dyn std::error::Error + 'static),
+                "an instance that is ending was not heard to the end"
+            );
+        }
+    }
+
+    /// Deletes the interface, so that the network lets go of it.
+    async fn detach(&self) -> Result<(), StoreError> {
+        let record = self.record();
+        transact(record.store(), async |tx| {
+            let fleet = tx.get(&record.key()).await?;
+            if let Some(vpc) = fleet.as_ref().and_then(|fleet| fleet.vpc()) {
+                let key = keys::interface(&record.scope, vpc, &self.instance.interface);
+                if let Some(interface) = tx.get(&key).await? {
+                    tx.remove(&interface);
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Removes the record, which is the last of the instance.
+    async fn remove(&self) -> Result<(), StoreError> {
+        let record = self.record();
+        transact(record.store(), async |tx| {
+            let key = keys::instance(&record.scope, &record.id, &self.instance.id);
+            if let Some(instance) = tx.get(&key).await? {
+                tx.delete(&key);
+                let message = format!("Instance {} was taken away.", instance.id);
+                tx.put(&record.event(EventCode::GenericEvent, message))?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// The instance's record as it is now.
+    async fn current(&self) -> Result<Option<Instance>, StoreError> {
+        let record = self.record();
+        let key = keys::instance(&record.scope, &record.id, &self.instance.id);
+        Transaction::new(record.store().clone()).get(&key).await
+    }
+
+    /// Tells people of an error that keeps the instance from running, once it is clear that it
+    /// does not pass by itself.
+    async fn tell(&mut self, error: &LifeError) -> Result<(), StoreError> {
+        let LifeError::Start(error) = error else {
+            return Ok(());
+        };
+        let since = *self.stuck.get_or_insert_with(Instant::now);
+        let is_final = matches!(
+            error,
+            AttachOrStartError::Start(StartError::Spec(_) | StartError::Supervisor { .. })
+        );
+        if !is_final && since.elapsed() < PATIENCE {
+            return Ok(());
+        }
+        let message = format!(
+            "Instance {} could not be started: {}.",
+            self.instance.id,
+            chain(error)
+        );
+        self.trouble(message).await
+    }
+
+    /// What keeps the instance from running is the end of a fleet that starts, and an event of one
+    /// that is ACTIVE, since there it is tried again and again.
+    async fn trouble(&mut self, message: String) -> Result<(), StoreError> {
+        if self.told.as_ref() == Some(&message) {
+            return Ok(());
+        }
+        let failure = Failure {
+            code: EventCode::FleetInitializationFailed,
+            message: message.clone(),
+        };
+        self.record().trouble(failure).await?;
+        self.told = Some(message);
+        Ok(())
+    }
+}
+
+/// An error with its causes, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,85 @@
+//! Instances on this machine that the store does not know: a server that was killed at the wrong
+//! moment leaves one, and so does a store that was put back from a copy.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use futures::future::join_all;
+use tombolo_fleet::Instance;
+use tombolo_store::typed::Transaction;
+use tombolo_store::{StoreError, keys};
+
+use crate::folder::remove_folder;
+use crate::{Context, TeardownError};
+
+/// How long server processes have to end by themselves.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Ends the instances of the data directory that the store does not know. One that cannot be ended
+/// is logged, and tried again the next time.
+pub(super) async fn end_unknown(context: &Context) -> Result<(), StoreError> {
+    // The folders first: a record is written before its folder is made, and removed after it.
+    let folders = on_disk(context);
+    if folders.is_empty() {
+        return Ok(());
+    }
+    let mut tx = Transaction::new(context.store.clone());
+    let known: BTreeSet<String> = tx
+        .peek(&keys::all_instances())
+        .await?
+        .into_iter()
+        .map(|instance| instance.id.to_string())
+        .collect();
+    let unknown = folders.into_iter().filter(|name| !known.contains(name));
+    join_all(unknown.map(|name| async move {
+        let directory = directory(context, &name);
+        tracing::warn!(instance = name, "an instance that no fleet has is ended");
+        match end(&directory).await {
+            Ok(()) => remove_folder(directory).await,
+            Err(error) => tracing::error!(
+                instance = name,
+                error = &*error as &(dyn std::error::Error + 'static),
+                "an instance that no fleet has could not be ended"
+            ),
+        }
+    }))
+    .await;
+    Ok(())
+}
+
+/// Ends every instance of the data directory, also one that the store does not know.
+pub(crate) async fn end_all(context: &Context) -> Result<(), TeardownError> {
+    let ends = on_disk(context).into_iter().map(|instance| async move {
+        end(&directory(context, &instance))
+            .await
+            .map_err(|source| TeardownError::Instance { instance, source })
+    });
+    join_all(ends).await.into_iter().collect()
+}
+
+async fn end(directory: &std::path::Path) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    if let Some(live) = Instance::attach(directory).await? {
+        live.stop(GRACE).await?;
+    }
+    Ok(())
+}
+
+fn directory(context: &Context, name: &str) -> PathBuf {
+    context.instances_directory().join(name)
+}
+
+/// The names of the instances' folders: nothing else makes folders there.
+fn on_disk(context: &Context) -> Vec<String> {
+    let entries = match std::fs::read_dir(context.instances_directory()) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),
+        Err(error) => {
+            tracing::error!(%error, "the folder of the instances could not be read");
+            return Vec::new();
+        }
+    };
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    names.collect()
+}

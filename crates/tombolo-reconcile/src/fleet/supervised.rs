@@ -1,0 +1,72 @@
+//! An instance's supervisor: what it is started with.
+
+use tombolo_domain::fleet::{Fleet, Instance, ManagedCompute, RuntimeConfiguration};
+use tombolo_domain::id::BuildId;
+use tombolo_fleet::{AttachError, InstanceSpec, RestartPolicy, ServerProcess, StartError, Work};
+
+use crate::{Context, builds_directory, logs_directory};
+
+/// What an instance runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Plan {
+    build: BuildId,
+    runtime: RuntimeConfiguration,
+    log_paths: Vec<String>,
+}
+
+impl Plan {
+    /// What the instances of `fleet` run.
+    pub(super) fn of(fleet: &Fleet, managed: &ManagedCompute) -> Self {
+        Plan {
+            build: managed.build.clone(),
+            runtime: managed.runtime.clone(),
+            log_paths: fleet.shown.log_paths.clone(),
+        }
+    }
+
+    fn processes(&self) -> Vec<ServerProcess> {
+        let processes = self.runtime.server_processes.iter();
+        processes
+            .map(|process| ServerProcess {
+                launch_path: process.launch_path.clone(),
+                parameters: process.parameters.clone().unwrap_or_default(),
+                concurrent_executions: process.concurrent_executions,
+            })
+            .collect()
+    }
+}
+
+/// Starts the supervisor of an instance that has none.
+pub(super) async fn start(
+    context: &Context,
+    plan: &Plan,
+    instance: &Instance,
+) -> Result<tombolo_fleet::Instance, StartError> {
+    tombolo_fleet::Instance::start(&context.binary, &spec(context, plan, instance)).await
+}
+
+/// Why an instance is not there.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum AttachOrStartError {
+    #[error(transparent)]
+    Attach(#[from] AttachError),
+    #[error(transparent)]
+    Start(#[from] StartError),
+}
+
+fn spec(context: &Context, plan: &Plan, instance: &Instance) -> InstanceSpec {
+    InstanceSpec {
+        instance: instance.id.clone(),
+        fleet: instance.fleet.clone(),
+        network_namespace: context.engine.namespace(&instance.interface),
+        build: builds_directory(&context.directory).join(plan.build.as_str()),
+        directory: context.instance_directory(&instance.id),
+        logs: logs_directory(&context.directory, &instance.fleet).join(instance.id.as_str()),
+        hidden: vec![context.directory.clone()],
+        installed: None,
+        work: Work::Serve(plan.processes()),
+        restart: RestartPolicy::default(),
+        sandbox: context.sandbox.for_instance(instance.number),
+        log_paths: plan.log_paths.clone(),
+    }
+}

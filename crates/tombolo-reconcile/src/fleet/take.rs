@@ -1,0 +1,136 @@
+//! What a supervisor reported, written into the store: once, whatever is killed when.
+
+use jiff::Timestamp;
+use tombolo_domain::fleet::{EventCode, Fleet, FleetStatus, Instance};
+use tombolo_domain::id::InstanceId;
+use tombolo_fleet::{Event, NumberedEvent};
+use tombolo_store::typed::Transaction;
+use tombolo_store::{StoreError, keys};
+
+use super::record::{Failure, Record};
+use super::report::{Report, report};
+use crate::transact::transact;
+
+/// Writes events of one run of an instance's supervisor, in order, together with the note that they
+/// are written. `incarnation` is which run; the first events of a new one say that the instance was
+/// started again.
+pub(super) async fn take(
+    record: &Record,
+    id: &InstanceId,
+    incarnation: &str,
+    events: &[NumberedEvent],
+) -> Result<(), StoreError> {
+    let failed = transact(record.store(), async |tx| {
+        let key = keys::instance(&record.scope, &record.id, id);
+        let Some(mut instance) = tx.get(&key).await? else {
+            return Ok(false);
+        };
+        let Some(mut fleet) = tx.get(&record.key()).await? else {
+            return Ok(false);
+        };
+        if let Some(first) = events.first() {
+            begin(record, tx, &mut instance, incarnation, first)?;
+        }
+        let mut failed = false;
+        for event in events {
+            if event.seq <= instance.seen {
+                continue;
+            }
+            if let Some(fatal) = write(record, tx, &mut instance, &fleet, event)? {
+                record.write_failure(tx, &mut fleet, &fatal).await?;
+                failed = true;
+            }
+        }
+        tx.put(&instance)?;
+        Ok(failed)
+    })
+    .await?;
+    if failed {
+        record.log(FleetStatus::Error);
+    }
+    Ok(())
+}
+
+/// Notes that events count anew, if they are of another run of the supervisor than the last ones.
+fn begin(
+    record: &Record,
+    tx: &mut Transaction,
+    instance: &mut Instance,
+    incarnation: &str,
+    first: &NumberedEvent,
+) -> Result<(), StoreError> {
+    if instance.supervisor.as_deref() == Some(incarnation) {
+        return Ok(());
+    }
+    let again = instance
+        .supervisor
+        .replace(incarnation.to_owned())
+        .is_some();
+    instance.seen = 0;
+    instance.running = false;
+    instance.active_processes = 0;
+    if again {
+        let message = format!(
+            "Instance {} had ended and was started again with all its server processes.",
+            instance.id
+        );
+        let at = record.context.clock.at(happened(first));
+        tx.put(&record.event_at(at, EventCode::InstanceRecycled, message))?;
+    }
+    Ok(())
+}
+
+/// Writes one event. The failure is that of the fleet, if it fails by it.
+fn write(
+    record: &Record,
+    tx: &mut Transaction,
+    instance: &mut Instance,
+    fleet: &Fleet,
+    event: &NumberedEvent,
+) -> Result<Option<Failure>, StoreError> {
+    let at = record.context.clock.at(happened(event));
+    instance.seen = event.seq;
+    count(instance, &event.event);
+    if event.event == Event::Running && !instance.running {
+        instance.running = true;
+        let message = format!("Instance {} runs all its server processes.", instance.id);
+        tx.put(&record.event_at(at, EventCode::GenericEvent, message))?;
+    }
+    if event.lost > 0 {
+        let message = format!(
+            "{} events of instance {} were dropped, since the server was away too long.",
+            event.lost, instance.id
+        );
+        tx.put(&record.event_at(at, EventCode::GenericEvent, message))?;
+    }
+    let Some(Report {
+        code,
+        message,
+        is_fatal,
+    }) = report(&instance.id, &event.event, fleet.status)
+    else {
+        return Ok(None);
+    };
+    if is_fatal {
+        return Ok(Some(Failure { code, message }));
+    }
+    tx.put(&record.event_at(at, code, message))?;
+    Ok(None)
+}
+
+/// Counts the server processes that run.
+fn count(instance: &mut Instance, event: &Event) {
+    let running = &mut instance.active_processes;
+    match event {
+        Event::ProcessStarted { .. } => *running += 1,
+        Event::ExitedAtOnce(_) | Event::Crashed(_) => *running = running.saturating_sub(1),
+        Event::Stopped => *running = 0,
+        _ => {}
+    }
+}
+
+/// When an event happened, by the machine's clock.
+fn happened(event: &NumberedEvent) -> Timestamp {
+    let milliseconds = i64::try_from(event.unix_ms).unwrap_or(i64::MAX);
+    Timestamp::from_millisecond(milliseconds).unwrap_or(Timestamp::MAX)
+}

@@ -1,0 +1,6 @@
+//! The instances of a fleet: real supervisors and server processes, in a network without packets.
+
+mod capacity;
+mod failure;
+mod hosting;
+mod survival;
