@@ -11,7 +11,7 @@ use tokio::select;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 use tombolo_domain::fleet::{EventCode, Instance};
-use tombolo_fleet::{ControlError, Events, StartError, StopError};
+use tombolo_fleet::{ConfigureError, ControlError, Events, StartError, StopError};
 use tombolo_store::typed::Transaction;
 use tombolo_store::{StoreError, keys};
 
@@ -76,6 +76,8 @@ enum LifeError {
     Start(#[from] AttachOrStartError),
     #[error("talking to the instance")]
     Control(#[from] ControlError),
+    #[error("telling the instance what to run")]
+    Configure(#[from] ConfigureError),
     #[error("ending the instance")]
     Stop(#[from] StopError),
 }
@@ -208,11 +210,13 @@ impl Life {
         self.stuck = None;
         self.told = None;
         let since = Instant::now();
-        let next = self.follow(&live, &current).await;
+        let next = self.follow(&live, plan, &current).await;
         self.backoff.lived(since.elapsed());
         match next {
             // What it was being told or asked when it died does not matter.
-            Err(LifeError::Control(_)) if !live.is_alive() => Ok(Next::Again),
+            Err(LifeError::Control(_) | LifeError::Configure(_)) if !live.is_alive() => {
+                Ok(Next::Again)
+            }
             next => next,
         }
     }
@@ -247,11 +251,14 @@ impl Life {
     async fn follow(
         &mut self,
         live: &tombolo_fleet::Instance,
+        plan: &Plan,
         current: &Instance,
     ) -> Result<Next, LifeError> {
         let incarnation = live.incarnation().to_string();
         let is_known = current.supervisor.as_ref() == Some(&incarnation);
         let mut events = live.events(if is_known { current.seen } else { 0 }).await?;
+        // One that was found may run what was wanted earlier, and nobody has told it since.
+        live.configure(plan.processes()).await?;
         let mut wanted = self.wanted.clone();
         loop {
             select! {

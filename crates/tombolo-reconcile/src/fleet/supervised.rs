@@ -24,7 +24,8 @@ impl Plan {
         }
     }
 
-    fn processes(&self) -> Vec<ServerProcess> {
+    /// The server processes of each.
+    pub(super) fn processes(&self) -> Vec<ServerProcess> {
         let processes = self.runtime.server_processes.iter();
         processes
             .map(|process| ServerProcess {

@@ -90,7 +90,7 @@ fn write(
 ) -> Result<Option<Failure>, StoreError> {
     let at = record.context.clock.at(happened(event));
     instance.seen = event.seq;
-    count(instance, &event.event);
+    instance.active_processes = event.running;
     if event.event == Event::Running && !instance.running {
         instance.running = true;
         let message = format!("Instance {} runs all its server processes.", instance.id);
@@ -116,17 +116,6 @@ fn write(
     }
     tx.put(&record.event_at(at, code, message))?;
     Ok(None)
-}
-
-/// Counts the server processes that run.
-fn count(instance: &mut Instance, event: &Event) {
-    let running = &mut instance.active_processes;
-    match event {
-        Event::ProcessStarted { .. } => *running += 1,
-        Event::ExitedAtOnce(_) | Event::Crashed(_) => *running = running.saturating_sub(1),
-        Event::Stopped => *running = 0,
-        _ => {}
-    }
 }
 
 /// When an event happened, by the machine's clock.
