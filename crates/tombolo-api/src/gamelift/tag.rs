@@ -10,7 +10,7 @@ use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
 use super::Nothing;
-use super::fleet::FORCED_BLOCK_TAG;
+use super::fleet::{FORCED_BLOCK_TAG, INTERNET_TAG};
 use super::named::not_found;
 use crate::error::{ApiError, ErrorKind};
 use crate::operation::text::shorten;
@@ -110,21 +110,28 @@ pub(super) fn write_first(
     tag::write(tx, &written)
 }
 
-/// Refuses [`FORCED_BLOCK_TAG`], which would say of an existing fleet what is not so.
+/// What says at a fleet's creation how it is for life.
+const CREATION_ONLY: [(&str, &str); 2] = [
+    (FORCED_BLOCK_TAG, "forces its CIDR block"),
+    (INTERNET_TAG, "lets its instances reach the internet"),
+];
+
+/// Refuses the tags that count at creation only, which would say of an existing fleet what is not
+/// so.
 pub(super) fn refuse_creation_only<'a>(
     resource: &str,
     mut keys: impl Iterator<Item = &'a str>,
 ) -> Result<(), ApiError> {
-    if keys.all(|key| key != FORCED_BLOCK_TAG) {
-        return Ok(());
+    let found = keys.find_map(|key| CREATION_ONLY.into_iter().find(|(only, _)| *only == key));
+    match found {
+        None => Ok(()),
+        Some((key, what)) => Err(failed(
+            resource,
+            format_args!(
+                "tag key \"{key}\" counts only when a fleet is created, and {what} for life"
+            ),
+        )),
     }
-    Err(failed(
-        resource,
-        format_args!(
-            "tag key \"{FORCED_BLOCK_TAG}\" counts only when a fleet is created, and forces its \
-             CIDR block for life"
-        ),
-    ))
 }
 
 /// The id of the caller's fleet or build that an ARN names.

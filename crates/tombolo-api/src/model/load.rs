@@ -205,6 +205,7 @@ impl Ids {
             },
             ("integer", _) => Kind::Integer(bounds.within(i32::MIN.into(), i32::MAX.into())),
             ("long", _) => Kind::Integer(bounds.within(i64::MIN, i64::MAX)),
+            ("double", _) => Kind::Double,
             ("boolean", _) => Kind::Boolean,
             ("timestamp", _) => Kind::Timestamp,
             (kind, _) => {

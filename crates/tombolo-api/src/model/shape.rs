@@ -36,6 +36,8 @@ pub enum Kind {
     /// A whole number. Both ends of the bounds are there: the model's `integer` has 32 bits, its
     /// `long` 64.
     Integer(Bounds),
+    /// Any number, as a double has it.
+    Double,
     /// True or false.
     Boolean,
     /// Seconds since the epoch.

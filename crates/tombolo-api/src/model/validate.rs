@@ -93,7 +93,8 @@ impl<'a> Violations<'a> {
                 Some(number) => self.bounds(shape, value, "value", *bounds, number),
                 None => self.add(shape, value, Rule::Type(expected(&shape.kind))),
             },
-            (Kind::Boolean, Value::Bool(_)) | (Kind::Timestamp, Value::Number(_)) => {}
+            (Kind::Boolean, Value::Bool(_))
+            | (Kind::Double | Kind::Timestamp, Value::Number(_)) => {}
             (kind, _) => self.add(shape, value, Rule::Type(expected(kind))),
         }
     }
@@ -280,6 +281,7 @@ fn expected(kind: &Kind) -> &'static str {
         Kind::List(_) => "a list",
         Kind::Text { .. } => "a string",
         Kind::Integer(_) => "a whole number",
+        Kind::Double => "a number",
         Kind::Boolean => "true or false",
         Kind::Timestamp => "a timestamp",
     }

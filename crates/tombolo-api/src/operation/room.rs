@@ -18,6 +18,8 @@ const RULES: &[&str] = &["rule_blocks", "rule_ports"];
 const PEERING: &[&str] = &["routes", "admissions", "rule_blocks", "rule_ports"];
 /// What an interface has entries in.
 const INTERFACE: &[&str] = &["interfaces", "endpoints"];
+/// What a fleet has entries in, with the rules that let its players in.
+const FLEET: &[&str] = &["interfaces", "endpoints", "rule_blocks", "rule_ports"];
 
 /// The tables that an operation adds entries to, at once or when what it makes is used.
 fn tables(service: ServiceName, operation: &str) -> &'static [&'static str] {
@@ -38,11 +40,12 @@ fn tables(service: ServiceName, operation: &str) -> &'static [&'static str] {
             | "ModifySecurityGroupRules"
             | "ModifyNetworkInterfaceAttribute",
         ) => RULES,
+        (ServiceName::GameLift, "UpdateFleetPortSettings") => RULES,
         (ServiceName::Ec2, "CreateVpcPeeringConnection" | "AcceptVpcPeeringConnection")
         | (ServiceName::GameLift, "CreateVpcPeeringConnection") => PEERING,
-        (ServiceName::Ec2, "CreateNetworkInterface") | (ServiceName::GameLift, "CreateFleet") => {
-            INTERFACE
-        }
+        (ServiceName::Ec2, "CreateNetworkInterface")
+        | (ServiceName::GameLift, "UpdateFleetCapacity") => INTERFACE,
+        (ServiceName::GameLift, "CreateFleet") => FLEET,
         _ => &[],
     }
 }

@@ -3,7 +3,7 @@
 use ciborium::Value as Cbor;
 use serde_json::{Map, Value};
 
-use super::reply::{EncodeError, integer, members, mistyped};
+use super::reply::{EncodeError, double, integer, members, mistyped};
 use super::{MAX_DEPTH, time};
 use crate::error::{ApiError, ErrorKind, excerpt};
 use crate::model::{Kind, Service, ShapeId};
@@ -103,6 +103,7 @@ fn item(service: &Service, id: ShapeId, value: &Value) -> Result<Cbor, EncodeErr
         }
         (Kind::Text { .. }, Value::String(text)) => text.as_str().into(),
         (Kind::Integer(_), Value::Number(number)) => integer(shape, number)?.into(),
+        (Kind::Double, Value::Number(number)) => double(shape, number)?.into(),
         (Kind::Boolean, Value::Bool(value)) => (*value).into(),
         (Kind::Timestamp, Value::Number(number)) => {
             let number = time::whole(number);

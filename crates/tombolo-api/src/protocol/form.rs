@@ -77,6 +77,7 @@ impl Form {
         };
         let value = match &shape.kind {
             Kind::Integer(_) => text.parse::<i64>().ok().map(Value::from),
+            Kind::Double => text.parse::<f64>().ok().map(Value::from),
             Kind::Boolean => text.parse::<bool>().ok().map(Value::from),
             Kind::Timestamp => time::from_iso(text),
             _ => None,

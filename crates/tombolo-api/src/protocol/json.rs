@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-use super::reply::{EncodeError, integer, members, mistyped};
+use super::reply::{EncodeError, double, integer, members, mistyped};
 use super::{MAX_DEPTH, time};
 use crate::error::{ApiError, ErrorKind, excerpt};
 use crate::model::{Kind, Service, ShapeId};
@@ -66,6 +66,7 @@ pub(super) fn encode(
         (Kind::Integer(_), Value::Number(number)) => {
             scalar(&integer(shape, number)?, body)?;
         }
+        (Kind::Double, Value::Number(number)) => scalar(&double(shape, number)?, body)?,
         (Kind::Boolean, Value::Bool(value)) => scalar(value, body)?,
         (Kind::Timestamp, Value::Number(number)) => scalar(&time::whole(number), body)?,
         _ => return Err(mistyped(shape, value)),

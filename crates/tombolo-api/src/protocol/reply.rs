@@ -224,6 +224,12 @@ pub(super) fn integer(shape: &Shape, number: &Number) -> Result<i64, EncodeError
     number.as_i64().ok_or_else(mistyped)
 }
 
+/// A double.
+pub(super) fn double(shape: &Shape, number: &Number) -> Result<f64, EncodeError> {
+    let mistyped = || mistyped(shape, &Value::Number(number.clone()));
+    number.as_f64().ok_or_else(mistyped)
+}
+
 pub(super) fn mistyped(shape: &Shape, value: &Value) -> EncodeError {
     let value = match value {
         Value::Object(_) => "a structure".to_owned(),

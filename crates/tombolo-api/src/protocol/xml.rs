@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::reply::{EncodeError, integer, members, mistyped};
+use super::reply::{EncodeError, double, integer, members, mistyped};
 use super::time;
 use crate::model::{Kind, Service, ShapeId};
 
@@ -76,6 +76,9 @@ impl Xml {
             (Kind::Text { .. }, Value::String(text)) => self.text(text),
             (Kind::Integer(_), Value::Number(number)) => {
                 self.text(&integer(shape, number)?.to_string());
+            }
+            (Kind::Double, Value::Number(number)) => {
+                self.text(&double(shape, number)?.to_string());
             }
             (Kind::Boolean, Value::Bool(value)) => self.text(if *value { "true" } else { "false" }),
             (Kind::Timestamp, Value::Number(number)) => {

@@ -68,6 +68,9 @@ fn value(service: &'static Service, id: ShapeId, texts: &[String]) -> BoxedStrat
         Kind::Integer(_) => prop_oneof![0..100i64, any::<i32>().prop_map(i64::from), any::<i64>()]
             .prop_map(Value::from)
             .boxed(),
+        Kind::Double => prop_oneof![any::<f64>(), -1.0..101.0]
+            .prop_map(Value::from)
+            .boxed(),
         Kind::Boolean => any::<bool>().prop_map(Value::from).boxed(),
         Kind::Timestamp => prop_oneof![
             any::<i64>().prop_map(Value::from),

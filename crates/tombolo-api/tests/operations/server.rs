@@ -10,7 +10,7 @@ use tombolo_api::model::ServiceName;
 use tombolo_api::operation::{Operations, Settings};
 use tombolo_domain::Timestamp;
 use tombolo_domain::cidr::AddressPlan;
-use tombolo_domain::fleet::{Fleet, FleetStatus};
+use tombolo_domain::fleet::{Fleet, FleetStatus, PublicAddress};
 use tombolo_domain::id::{FleetId, IdSource};
 use tombolo_domain::peering::{Connection, Step};
 use tombolo_domain::quota::Quotas;
@@ -82,9 +82,24 @@ impl Server {
         Self::build(AddressPlan::default(), Quotas::default(), seen)
     }
 
+    /// A server whose instances players reach at `public`.
+    pub(crate) fn with_public(public: PublicAddress) -> Self {
+        let (plan, quotas) = (AddressPlan::default(), Quotas::default());
+        Self::build_with(plan, quotas, Some(public), |store| store)
+    }
+
     fn build<S: Store + 'static>(
         address_plan: AddressPlan,
         quotas: Quotas,
+        seen: impl FnOnce(Arc<MemoryStore>) -> Arc<S>,
+    ) -> Self {
+        Self::build_with(address_plan, quotas, None, seen)
+    }
+
+    fn build_with<S: Store + 'static>(
+        address_plan: AddressPlan,
+        quotas: Quotas,
+        public: Option<PublicAddress>,
         seen: impl FnOnce(Arc<MemoryStore>) -> Arc<S>,
     ) -> Self {
         let store = Arc::new(MemoryStore::new());
@@ -95,7 +110,7 @@ impl Server {
             regions: vec![HOME.parse().unwrap(), AWAY.parse().unwrap()],
             address_plan,
             quotas,
-            public: None,
+            public,
         };
         let operations = Operations::new(seen(store.clone()), clock.clone(), ids.clone(), settings);
         Server {
@@ -185,6 +200,15 @@ impl Server {
         let mut tx = self.transaction();
         let mut record = self.fleet(fleet).await;
         record.status = status;
+        tx.put(&record).unwrap();
+        assert_eq!(tx.commit().await.unwrap(), Committed::Yes);
+    }
+
+    /// Does as the fleet reconciler does when nothing is left of a fleet.
+    pub(crate) async fn terminate(&self, fleet: &str) {
+        let mut tx = self.transaction();
+        let mut record = self.fleet(fleet).await;
+        (record.status, record.terminated) = (FleetStatus::Terminated, Some(self.now()));
         tx.put(&record).unwrap();
         assert_eq!(tx.commit().await.unwrap(), Committed::Yes);
     }

@@ -115,6 +115,64 @@ fn cbor_times_arrive_as_numbers_of_seconds() {
     );
 }
 
+/// JSON has one kind of number; CBOR tells whole ones from others, and clients send either.
+#[test]
+fn doubles_arrive_and_are_answered_as_such() {
+    let policy = |target: Value| json!({ "ScalingPolicies": [{ "TargetConfiguration": { "TargetValue": target } }] });
+    let server = Server::new();
+    server.answer(Ok(policy(json!(50))));
+    let input = json!({ "FleetId": FLEET });
+    let draft = Draft::json("DescribeScalingPolicies", input.to_string());
+    let reply = server.send(&draft.sign());
+    assert_eq!(reply.json(), policy(json!(50.0)));
+
+    server.answer(Ok(policy(json!(12.5))));
+    let mut body = Vec::new();
+    ciborium::into_writer(
+        &Cbor::Map(vec![("FleetId".into(), FLEET.into())]),
+        &mut body,
+    )
+    .unwrap();
+    let reply = server.send(&Draft::cbor("DescribeScalingPolicies", body).sign());
+    let body: Cbor = ciborium::from_reader(&*reply.body).unwrap();
+    let policies = member(&body, "ScalingPolicies").as_array().unwrap();
+    let target = member(&policies[0], "TargetConfiguration");
+    assert_eq!(member(target, "TargetValue"), &Cbor::Float(12.5));
+
+    for (number, expected) in [
+        (Cbor::Float(12.5), json!(12.5)),
+        (Cbor::Float(50.0), json!(50)),
+        (50.into(), json!(50)),
+    ] {
+        let server = Server::new();
+        let input = Cbor::Map(vec![
+            ("Name".into(), "free".into()),
+            ("FleetId".into(), FLEET.into()),
+            ("MetricName".into(), "PercentAvailableGameSessions".into()),
+            (
+                "TargetConfiguration".into(),
+                Cbor::Map(vec![("TargetValue".into(), number)]),
+            ),
+        ]);
+        let mut body = Vec::new();
+        ciborium::into_writer(&input, &mut body).unwrap();
+        let reply = server.send(&Draft::cbor("PutScalingPolicy", body).sign());
+        assert_eq!(reply.status, 200);
+        let target = &server.reached()[0].input["TargetConfiguration"];
+        assert_eq!(target["TargetValue"], expected);
+    }
+
+    let server = Server::new();
+    let input = json!({
+        "Name": "free", "FleetId": FLEET, "MetricName": "PercentAvailableGameSessions",
+        "TargetConfiguration": { "TargetValue": "50" },
+    });
+    let draft = Draft::json("PutScalingPolicy", input.to_string());
+    let (status, code, message) = server.refused(&draft.sign());
+    assert_eq!((status, code.as_str()), (400, "SerializationException"));
+    assert!(message.contains("a number"), "{message}");
+}
+
 #[test]
 fn cbor_answers_without_members_are_an_empty_map() {
     let server = Server::new();

@@ -1,8 +1,5 @@
 //! What CreateFleet took and only gives back.
 
-use std::fmt;
-
-use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use super::OperatingSystem;
@@ -32,6 +29,12 @@ pub struct ShownAttributes {
     pub locations: Vec<String>,
     /// Cost of AnywhereConfiguration, in US dollars an hour, as it was written.
     pub anywhere_cost: Option<String>,
+    /// MaxConcurrentGameSessionActivations of RuntimeConfiguration.
+    #[serde(default)]
+    pub concurrent_activations: Option<u64>,
+    /// Its GameSessionActivationTimeoutSeconds.
+    #[serde(default)]
+    pub activation_timeout_seconds: Option<u64>,
 }
 
 /// ResourceCreationLimitPolicy.
@@ -41,35 +44,4 @@ pub struct ResourceCreationLimit {
     pub new_game_sessions_per_creator: Option<u64>,
     /// The period, in minutes.
     pub policy_period_in_minutes: Option<u64>,
-}
-
-/// Which players reach which ports of a fleet's instances.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct InboundPermission {
-    /// The first port.
-    pub from_port: u16,
-    /// The last port, not below the first.
-    pub to_port: u16,
-    /// The players' addresses.
-    pub range: Ipv4Net,
-    /// TCP or UDP.
-    pub protocol: TransportProtocol,
-}
-
-/// GameLift's IpProtocol.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-#[allow(missing_docs, reason = "the names say it")]
-pub enum TransportProtocol {
-    Tcp,
-    Udp,
-}
-
-impl fmt::Display for TransportProtocol {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            TransportProtocol::Tcp => "TCP",
-            TransportProtocol::Udp => "UDP",
-        })
-    }
 }

@@ -4,7 +4,9 @@ mod attributes;
 mod build;
 mod capacity;
 mod event;
+pub mod inbound;
 mod instance;
+pub mod log_paths;
 mod managed;
 mod public;
 mod runtime;
@@ -16,12 +18,11 @@ use serde::{Deserialize, Serialize};
 use crate::Scope;
 use crate::id::{FleetId, VpcId};
 
-pub use attributes::{
-    InboundPermission, ResourceCreationLimit, ShownAttributes, TransportProtocol,
-};
+pub use attributes::{ResourceCreationLimit, ShownAttributes};
 pub use build::{Build, BuildStatus, OperatingSystem};
 pub use capacity::{Capacity, MAX_INSTANCES, ScalingPolicy, Standing, surplus};
 pub use event::{EventCode, FleetEvent, MAX_MESSAGE};
+pub use inbound::{InboundPermission, TransportProtocol};
 pub use instance::{Instance, InstanceStatus, MappedPort};
 pub use managed::ManagedCompute;
 pub use public::{NoPorts, PublicAddress, PublicPorts};
@@ -71,6 +72,13 @@ impl Fleet {
     /// What its instances are, if Tombolo runs them.
     pub fn managed(&self) -> Option<&ManagedCompute> {
         match &self.compute {
+            Compute::Managed(managed) => Some(managed),
+            Compute::Anywhere => None,
+        }
+    }
+    /// The same, to be changed.
+    pub fn managed_mut(&mut self) -> Option<&mut ManagedCompute> {
+        match &mut self.compute {
             Compute::Managed(managed) => Some(managed),
             Compute::Anywhere => None,
         }

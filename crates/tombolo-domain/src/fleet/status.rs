@@ -74,7 +74,18 @@ impl FleetStatus {
     /// Whether DeleteFleet is accepted: GameLift deletes a fleet that is ACTIVE or ERROR. One on
     /// its way can be deleted here too, so that a fleet that never comes up is no trap.
     pub fn can_delete(self) -> bool {
-        !matches!(self, FleetStatus::Deleting | FleetStatus::Terminated)
+        !self.has_ended()
+    }
+
+    /// Whether DeleteFleet was accepted: nothing of it can be changed any more.
+    pub fn has_ended(self) -> bool {
+        matches!(self, FleetStatus::Deleting | FleetStatus::Terminated)
+    }
+
+    /// Whether it has instances, or will have: the number of them, and who reaches them, can be
+    /// changed. GameLift has it so of an ACTIVE fleet only.
+    pub fn can_scale(self) -> bool {
+        self.is_starting() || self == FleetStatus::Active
     }
 
     /// Whether a peering connection can be made to it.

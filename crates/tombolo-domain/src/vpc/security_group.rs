@@ -4,6 +4,7 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use crate::Scope;
+use crate::fleet::{InboundPermission, TransportProtocol};
 use crate::id::{
     AccountId, IdSource, SecurityGroupId, SecurityGroupRuleId, VpcId, VpcPeeringConnectionId,
 };
@@ -97,6 +98,24 @@ impl SecurityGroup {
         self.remove_rules(|rule| rule.made_by.as_ref() == Some(connection))
     }
 
+    /// Lets players in as `permissions` have it, of the fleet whose VPC's default group this is, and
+    /// none that came by earlier ones. Rules that stay keep their ids.
+    pub fn let_players_in(&mut self, permissions: &[InboundPermission], ids: &dyn IdSource) {
+        let mut wanted: Vec<SecurityGroupRule> = permissions
+            .iter()
+            .map(|permission| SecurityGroupRule::of_inbound_permission(permission, ids))
+            .collect();
+        self.rules.retain(|rule| {
+            if !rule.is_of_inbound_permission() {
+                return true;
+            }
+            let before = wanted.len();
+            wanted.retain(|other| !other.says_same_as(rule));
+            wanted.len() < before
+        });
+        self.rules.append(&mut wanted);
+    }
+
     /// Takes away the rules that are `unwanted`.
     pub fn remove_rules(
         &mut self,
@@ -137,7 +156,34 @@ pub struct SecurityGroupRule {
     pub made_by: Option<VpcPeeringConnectionId>,
 }
 
+/// The description of the rules that a fleet's inbound permissions made. They are in groups that
+/// nobody but the fleet's operations can change, so no other rule has it.
+const INBOUND_PERMISSION: &str = "EC2InboundPermissions";
+
 impl SecurityGroupRule {
+    fn of_inbound_permission(permission: &InboundPermission, ids: &dyn IdSource) -> Self {
+        let ports = PortRange {
+            from: permission.from_port,
+            to: permission.to_port,
+        };
+        SecurityGroupRule {
+            id: SecurityGroupRuleId::generate(ids),
+            direction: RuleDirection::Ingress,
+            protocol: match permission.protocol {
+                TransportProtocol::Tcp => Protocol::Tcp(ports),
+                TransportProtocol::Udp => Protocol::Udp(ports),
+            },
+            peer: Peer::Cidr(permission.range.trunc()),
+            description: Some(INBOUND_PERMISSION.to_owned()),
+            made_by: None,
+        }
+    }
+
+    /// Whether a fleet's inbound permission made it.
+    pub fn is_of_inbound_permission(&self) -> bool {
+        self.made_by.is_none() && self.description.as_deref() == Some(INBOUND_PERMISSION)
+    }
+
     /// Whether both let the same packets pass. Ids, descriptions and who made them do not count.
     pub fn says_same_as(&self, other: &SecurityGroupRule) -> bool {
         self.direction == other.direction

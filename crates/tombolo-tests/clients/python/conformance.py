@@ -47,6 +47,8 @@ def example(shape):
             return EXAMPLES.get(shape.name, "a" * max(shape.metadata.get("min", 1), 1))
         case "integer" | "long":
             return shape.metadata.get("min", 1)
+        case "double":
+            return 1.5
         case "boolean":
             return True
         case "timestamp":

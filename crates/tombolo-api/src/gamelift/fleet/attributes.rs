@@ -1,16 +1,16 @@
 //! DescribeFleetAttributes and ListFleets, and the shape FleetAttributes.
 
-use std::collections::BTreeSet;
-
 use serde::{Deserialize, Serialize};
-use tombolo_domain::fleet::{Compute, Fleet, FleetStatus, OperatingSystem};
+use tombolo_domain::fleet::{Compute, Fleet, FleetStatus, OperatingSystem, ResourceCreationLimit};
 use tombolo_domain::id::{BuildId, FleetId};
 use tombolo_domain::{Timestamp, arn};
 use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
+use super::action::AUTO_SCALING;
+use super::selected::selected;
 use crate::error::ApiError;
-use crate::gamelift::page::{Page, Window};
+use crate::gamelift::page::Window;
 use crate::operation::Call;
 use crate::operation::time::{maybe_seconds, seconds};
 
@@ -36,6 +36,7 @@ pub(super) struct FleetAttributes {
     server_launch_path: Option<String>,
     server_launch_parameters: Option<String>,
     log_paths: Option<Vec<String>>,
+    stopped_actions: Option<Vec<&'static str>>,
     new_game_session_protection_policy: Option<String>,
     resource_creation_limit_policy: Option<ResourceCreationLimitPolicy>,
     metric_groups: Option<Vec<String>>,
@@ -51,6 +52,15 @@ pub(super) struct ResourceCreationLimitPolicy {
     pub(super) policy_period_in_minutes: Option<u64>,
 }
 
+impl From<&ResourceCreationLimitPolicy> for ResourceCreationLimit {
+    fn from(policy: &ResourceCreationLimitPolicy) -> Self {
+        ResourceCreationLimit {
+            new_game_sessions_per_creator: policy.new_game_sessions_per_creator,
+            policy_period_in_minutes: policy.policy_period_in_minutes,
+        }
+    }
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct CertificateConfiguration {
@@ -63,8 +73,15 @@ pub(super) struct AnywhereConfiguration {
     pub(super) cost: String,
 }
 
+/// StoppedActions: none if no action is stopped.
+pub(super) fn stopped_actions(fleet: &Fleet) -> Option<Vec<&'static str>> {
+    let managed = fleet.managed()?;
+    managed.scaling_is_stopped.then(|| vec![AUTO_SCALING])
+}
+
 impl From<Fleet> for FleetAttributes {
     fn from(fleet: Fleet) -> Self {
+        let stopped_actions = stopped_actions(&fleet);
         let shown = fleet.shown;
         let (compute_type, build_id, instance_type) = match fleet.compute {
             Compute::Managed(managed) => ("EC2", Some(managed.build), Some(managed.instance_type)),
@@ -88,6 +105,7 @@ impl From<Fleet> for FleetAttributes {
             server_launch_path: shown.server_launch_path,
             server_launch_parameters: shown.server_launch_parameters,
             log_paths: some(shown.log_paths),
+            stopped_actions,
             new_game_session_protection_policy: shown.new_game_session_protection_policy,
             resource_creation_limit_policy: shown.resource_creation_limit.map(|limit| {
                 ResourceCreationLimitPolicy {
@@ -121,48 +139,18 @@ pub(crate) struct Described {
     next_token: Option<String>,
 }
 
-/// The fleets named, in the order named and without those that are not the caller's; Limit and
-/// NextToken count only when none is named. A terminated fleet is shown until it is forgotten.
+/// The fleets named, or all. A terminated fleet is shown until it is forgotten.
 pub(crate) async fn describe_fleet_attributes(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Describe,
 ) -> Result<Described, ApiError> {
-    let scope = call.scope();
-    let page = match &input.fleet_ids {
-        Some(names) => Page {
-            records: named(tx, call, names).await?,
-            next_token: None,
-        },
-        None => {
-            let prefix = keys::fleets(&scope);
-            let window = Window::new(&prefix, input.limit, input.next_token.as_deref())?;
-            window.read(tx, &prefix, |_| true, |_| true).await?
-        }
-    };
+    let window = (input.limit, input.next_token.as_deref());
+    let page = selected(tx, call, input.fleet_ids.as_deref(), window, |_| true).await?;
     Ok(Described {
         fleet_attributes: page.records.into_iter().map(Into::into).collect(),
         next_token: page.next_token,
     })
-}
-
-async fn named(
-    tx: &mut Transaction,
-    call: &Call<'_>,
-    names: &[String],
-) -> Result<Vec<Fleet>, ApiError> {
-    let scope = call.scope();
-    let mut seen = BTreeSet::new();
-    let mut fleets = Vec::new();
-    for name in names {
-        let Some(id) = arn::fleet_id_or_arn(&scope, name) else {
-            continue;
-        };
-        if seen.insert(id.clone()) {
-            fleets.extend(tx.get(&keys::fleet(&scope, &id)).await?);
-        }
-    }
-    Ok(fleets)
 }
 
 #[derive(Debug, Deserialize)]

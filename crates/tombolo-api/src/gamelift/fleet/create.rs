@@ -11,6 +11,8 @@ use tombolo_store::typed::Transaction;
 use super::address;
 use super::attributes::FleetAttributes;
 use super::happened::{event, moment_later};
+use super::location::LocationState;
+use super::port;
 use super::request::{ComputeType, CreateFleet};
 use crate::error::{ApiError, ErrorKind};
 use crate::gamelift::named::own_build;
@@ -22,13 +24,6 @@ use crate::operation::{Call, vpc};
 pub(crate) struct Created {
     fleet_attributes: FleetAttributes,
     location_states: Vec<LocationState>,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct LocationState {
-    location: String,
-    status: FleetStatus,
 }
 
 /// Makes a fleet, and the peering asked for with it, or neither.
@@ -48,21 +43,13 @@ pub(crate) async fn create_fleet(
     let tags = input.tags.unwrap_or_default();
     tag::write_first(tx, &fleet.scope, fleet.id.as_str(), tags)?;
 
-    let locations = match &fleet.compute {
-        Compute::Managed(_) => vec![fleet.scope.region.to_string()],
-        Compute::Anywhere => fleet.shown.locations.clone(),
-    };
-    let status = fleet.status;
-    let location_states = locations
-        .into_iter()
-        .map(|location| LocationState { location, status });
     Ok(Created {
-        location_states: location_states.collect(),
+        location_states: LocationState::all_of(&fleet),
         fleet_attributes: fleet.into(),
     })
 }
 
-/// A fleet in a VPC of its own. Its instance follows when the reconciler has seen it.
+/// A fleet in a VPC of its own. Its instances follow when the reconciler has seen it.
 async fn managed(
     tx: &mut Transaction,
     call: &Call<'_>,
@@ -71,9 +58,10 @@ async fn managed(
     let peer = input.peer()?;
     let instance_type = input.instance_type()?;
     let runtime = input.runtime()?;
-    let mut shown = input.shown_of_managed();
+    let mut shown = input.shown_of_managed()?;
     let inbound_permissions = input.inbound_permissions()?;
-    input.refuse_remote_locations(&call.caller.region)?;
+    let internet = input.internet()?;
+    input.refuse_remote_locations(call)?;
     let build = own_build(tx, call, input.build()?).await?;
     if build.status != BuildStatus::Ready {
         return Err(ApiError::new(
@@ -89,6 +77,7 @@ async fn managed(
 
     let id = FleetId::generate(call.ids);
     let vpc = hidden_vpc(tx, call, input, &id).await?;
+    port::let_in(tx, call, &vpc.id, &inbound_permissions).await?;
     let peering = match peer {
         Some((owner, peer_vpc)) => {
             Some(connection::request(tx, call, &id, &vpc, owner, peer_vpc).await?)
@@ -107,7 +96,7 @@ async fn managed(
         peering,
         capacity: Capacity::default(),
         inbound_permissions,
-        internet: false,
+        internet,
         scaling_is_stopped: false,
     }));
     let fleet = Fleet {

@@ -42,6 +42,11 @@ pub(crate) async fn delete_fleet(
         connection::end(tx, call, live).await?;
     }
 
+    let policies = keys::scaling_policies(&fleet.scope, &fleet.id);
+    for policy in tx.list(&policies).await? {
+        tx.remove(&policy);
+    }
+
     fleet.status = deleting;
     let message = format!("Fleet {} changed state to {deleting}.", fleet.id);
     tx.put(&event(call, &fleet, deleting.event(), message))?;

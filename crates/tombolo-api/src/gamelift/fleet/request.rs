@@ -4,21 +4,31 @@ use serde::Deserialize;
 use serde_json::Value;
 use tombolo_domain::fleet::{
     InboundPermission, ResourceCreationLimit, RuntimeConfiguration, ServerProcess, ShownAttributes,
-    TransportProtocol,
+    log_paths,
 };
-use tombolo_domain::id::{AccountId, Region};
+use tombolo_domain::id::AccountId;
 
 use super::address::FORCED_BLOCK_TAG;
 use super::attributes::{
     AnywhereConfiguration, CertificateConfiguration, ResourceCreationLimitPolicy,
 };
-use crate::error::{ApiError, ErrorKind};
+use super::named::home;
+use super::port::{self, IpPermission};
+use super::runtime::{RuntimeShape, runtime};
+use crate::error::ApiError;
 use crate::gamelift::named::account;
 use crate::gamelift::tag::Tag;
+use crate::operation::Call;
 use crate::operation::text::shorten;
 
-/// The members of CreateFleetInput that mean something here. RuntimeConfiguration's limits on game
-/// session activations are not among them, since game sessions are not served.
+/// The tag of CreateFleet by which instances may open connections to addresses outside of every
+/// VPC. This is Tombolo's own; on AWS they always may.
+pub(crate) const INTERNET_TAG: &str = "tombolo:internet";
+
+/// The only value of [`INTERNET_TAG`].
+const INTERNET_ALLOWED: &str = "allowed";
+
+/// The members of CreateFleetInput that mean something here.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct CreateFleet {
@@ -36,7 +46,7 @@ pub(crate) struct CreateFleet {
     #[serde(rename = "EC2InboundPermissions")]
     ec2_inbound_permissions: Option<Vec<IpPermission>>,
     new_game_session_protection_policy: Option<String>,
-    runtime_configuration: Option<AskedRuntime>,
+    runtime_configuration: Option<RuntimeShape>,
     resource_creation_limit_policy: Option<ResourceCreationLimitPolicy>,
     metric_groups: Option<Vec<String>>,
     peer_vpc_aws_account_id: Option<String>,
@@ -57,29 +67,6 @@ pub(super) enum ComputeType {
     #[default]
     Ec2,
     Anywhere,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct IpPermission {
-    from_port: u16,
-    to_port: u16,
-    ip_range: String,
-    protocol: TransportProtocol,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct AskedRuntime {
-    server_processes: Option<Vec<AskedProcess>>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct AskedProcess {
-    launch_path: String,
-    parameters: Option<String>,
-    concurrent_executions: u32,
 }
 
 #[derive(Debug, Deserialize)]
@@ -142,9 +129,26 @@ impl CreateFleet {
 
     /// The value of the tag that forces the fleet's block of addresses, if it is there.
     pub(super) fn forced_block(&self) -> Option<&str> {
+        self.tag(FORCED_BLOCK_TAG)
+    }
+
+    /// Whether [`INTERNET_TAG`] lets instances reach the internet.
+    pub(super) fn internet(&self) -> Result<bool, ApiError> {
+        match self.tag(INTERNET_TAG) {
+            None => Ok(false),
+            Some(INTERNET_ALLOWED) => Ok(true),
+            Some(other) => Err(ApiError::invalid_request(format!(
+                "The tag {INTERNET_TAG} has the value '{}'; give {INTERNET_ALLOWED}, or leave it \
+                 out of a fleet whose instances are not to reach the internet.",
+                shorten(other)
+            ))),
+        }
+    }
+
+    fn tag(&self, key: &str) -> Option<&str> {
         let mut tags = self.tags.iter().flatten();
-        let forced = tags.find(|tag| tag.key == FORCED_BLOCK_TAG)?;
-        Some(&forced.value)
+        let tag = tags.find(|tag| tag.key == key)?;
+        Some(&tag.value)
     }
 
     /// EC2InstanceType, which an EC2 fleet must have.
@@ -169,20 +173,13 @@ impl CreateFleet {
         }
         let asked = self.runtime_configuration.as_ref();
         let processes = asked.and_then(|asked| asked.server_processes.as_ref());
-        let processes = match (processes, &self.server_launch_path) {
+        let processes: Vec<ServerProcess> = match (processes, &self.server_launch_path) {
             (Some(_), Some(_)) => {
                 return Err(ApiError::invalid_request(
                     "ServerLaunchPath is the older form of RuntimeConfiguration; give one of them.",
                 ));
             }
-            (Some(processes), None) => processes
-                .iter()
-                .map(|process| ServerProcess {
-                    launch_path: process.launch_path.clone(),
-                    parameters: process.parameters.clone(),
-                    concurrent_executions: process.concurrent_executions,
-                })
-                .collect(),
+            (Some(processes), None) => processes.iter().map(Into::into).collect(),
             (None, Some(path)) => vec![ServerProcess {
                 launch_path: path.clone(),
                 parameters: self.server_launch_parameters.clone(),
@@ -194,16 +191,19 @@ impl CreateFleet {
                 ));
             }
         };
-        RuntimeConfiguration::new(processes)
-            .map_err(|error| ApiError::invalid_request(format!("RuntimeConfiguration: {error}.")))
+        runtime(processes)
     }
 
     /// What an EC2 fleet gives back as it was asked for.
-    pub(super) fn shown_of_managed(&self) -> ShownAttributes {
+    pub(super) fn shown_of_managed(&self) -> Result<ShownAttributes, ApiError> {
         let or = |asked: &Option<String>, default: &str| {
             Some(asked.clone().unwrap_or_else(|| default.to_owned()))
         };
-        ShownAttributes {
+        let log_paths = self.log_paths.clone().unwrap_or_default();
+        log_paths::check(&log_paths)
+            .map_err(|error| ApiError::invalid_request(format!("LogPaths: {error}.")))?;
+        Ok(ShownAttributes {
+            log_paths,
             fleet_type: or(&self.fleet_type, "ON_DEMAND"),
             new_game_session_protection_policy: or(
                 &self.new_game_session_protection_policy,
@@ -212,13 +212,16 @@ impl CreateFleet {
             server_launch_path: self.server_launch_path.clone(),
             server_launch_parameters: self.server_launch_parameters.clone(),
             ..self.shown()
-        }
+        })
     }
 
     /// Which players reach which ports of an EC2 fleet's instances.
     pub(super) fn inbound_permissions(&self) -> Result<Vec<InboundPermission>, ApiError> {
-        let permissions = self.ec2_inbound_permissions.iter().flatten();
-        permissions.map(permission).collect()
+        const MEMBER: &str = "EC2InboundPermissions";
+        let asked = self.ec2_inbound_permissions.as_deref().unwrap_or_default();
+        let permissions = port::permissions(MEMBER, asked)?;
+        port::refuse_too_many(MEMBER, &permissions)?;
+        Ok(permissions)
     }
 
     /// What an ANYWHERE fleet gives back as it was asked for.
@@ -234,36 +237,23 @@ impl CreateFleet {
 
     fn shown(&self) -> ShownAttributes {
         let limit = self.resource_creation_limit_policy.as_ref();
-        let groups = self
-            .metric_groups
-            .clone()
-            .filter(|groups| !groups.is_empty());
+        let runtime = self.runtime_configuration.as_ref();
         ShownAttributes {
-            metric_groups: groups.unwrap_or_else(|| vec!["default".to_owned()]),
-            resource_creation_limit: limit.map(|limit| ResourceCreationLimit {
-                new_game_sessions_per_creator: limit.new_game_sessions_per_creator,
-                policy_period_in_minutes: limit.policy_period_in_minutes,
-            }),
-            log_paths: self.log_paths.clone().unwrap_or_default(),
+            metric_groups: metric_groups(self.metric_groups.clone()),
+            resource_creation_limit: limit.map(ResourceCreationLimit::from),
+            concurrent_activations: runtime
+                .and_then(|asked| asked.max_concurrent_game_session_activations),
+            activation_timeout_seconds: runtime
+                .and_then(|asked| asked.game_session_activation_timeout_seconds),
             certificate_type: Some("DISABLED".to_owned()),
             ..ShownAttributes::default()
         }
     }
 
     /// An EC2 fleet lives in its home Region only.
-    pub(super) fn refuse_remote_locations(&self, home: &Region) -> Result<(), ApiError> {
+    pub(super) fn refuse_remote_locations(&self, call: &Call<'_>) -> Result<(), ApiError> {
         let mut locations = self.locations.iter().flatten();
-        match locations.find(|asked| asked.location != home.as_str()) {
-            None => Ok(()),
-            Some(remote) => Err(ApiError::new(
-                ErrorKind::UnsupportedRegion,
-                format!(
-                    "Location {} is not served: a fleet has instances in its home Region {home} \
-                     only.",
-                    remote.location
-                ),
-            )),
-        }
+        locations.try_for_each(|asked| home(call, Some(&asked.location)).map(drop))
     }
 
     /// The custom locations that an ANYWHERE fleet must have.
@@ -309,7 +299,9 @@ impl CreateFleet {
                     self.peer_vpc_aws_account_id.is_some(),
                 ),
                 ("PeerVpcId", self.peer_vpc_id.is_some()),
+                ("LogPaths", self.log_paths.is_some()),
                 (FORCED_BLOCK_TAG, self.forced_block().is_some()),
+                (INTERNET_TAG, self.tag(INTERNET_TAG).is_some()),
             ],
         };
         let (this, other) = match compute {
@@ -326,30 +318,10 @@ impl CreateFleet {
     }
 }
 
-fn permission(asked: &IpPermission) -> Result<InboundPermission, ApiError> {
-    let IpPermission {
-        from_port,
-        to_port,
-        ip_range,
-        protocol,
-    } = asked;
-    if from_port > to_port {
-        return Err(ApiError::invalid_request(format!(
-            "EC2InboundPermissions: FromPort {from_port} is greater than ToPort {to_port}."
-        )));
-    }
-    let range = ip_range.parse().map_err(|_| {
-        ApiError::invalid_request(format!(
-            "EC2InboundPermissions: IpRange '{}' is not a valid CIDR block (such as 0.0.0.0/0).",
-            shorten(ip_range)
-        ))
-    })?;
-    Ok(InboundPermission {
-        from_port: *from_port,
-        to_port: *to_port,
-        range,
-        protocol: *protocol,
-    })
+/// MetricGroups, which a fleet always has.
+pub(super) fn metric_groups(asked: Option<Vec<String>>) -> Vec<String> {
+    let groups = asked.filter(|groups| !groups.is_empty());
+    groups.unwrap_or_else(|| vec!["default".to_owned()])
 }
 
 fn missing(member: &str) -> ApiError {

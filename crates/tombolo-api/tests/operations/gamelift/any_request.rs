@@ -1,5 +1,7 @@
 //! Any request that GameLift's model lets through.
 
+use serde_json::json;
+
 use crate::anything;
 use crate::server::{BACKEND, STUDIO, Server};
 
@@ -42,8 +44,15 @@ fn no_request_is_an_error_of_the_servers_own() {
         backend.authorize(STUDIO, &vpc).await;
         studio.connect(&fleet, BACKEND, &vpc).await;
         let connection = server.connection(&fleet).await.id.to_string();
+        let policy = json!({
+            "FleetId": fleet, "Name": "a", "PolicyType": "TargetBased",
+            "MetricName": "PercentAvailableGameSessions",
+            "TargetConfiguration": {"TargetValue": 50},
+        });
+        studio.call("PutScalingPolicy", policy).await;
+        let instance = studio.instance(&fleet, |_| {}).await;
         let arn = format!("arn:aws:gamelift:us-west-2:{STUDIO}:fleet/{fleet}");
-        vec![fleet, build, vpc, connection, arn]
+        vec![fleet, build, vpc, connection, instance, arn]
     });
     // The account itself holds each refusal against the codes that the model declares.
     anything::throw(&runtime, &server.gamelift(STUDIO), known, &TEXTS);

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tombolo_domain::fleet::FleetStatus;
 use tombolo_store::keys;
 
-use super::resources::fleet_input;
+use super::resources::{anywhere, fleet_input};
 use crate::account::assert_refused;
 use crate::document::{list, text, with};
 use crate::server::{AWAY, HOME, STRANGER, STUDIO, Server};
@@ -38,6 +38,7 @@ async fn a_fleet_starts_as_new_and_shows_its_attributes() {
             "ServerLaunchPath": null,
             "ServerLaunchParameters": null,
             "LogPaths": null,
+            "StoppedActions": null,
             "NewGameSessionProtectionPolicy": "NoProtection",
             "ResourceCreationLimitPolicy": null,
             "MetricGroups": ["default"],
@@ -161,15 +162,6 @@ async fn an_anywhere_fleet_is_active_at_once_and_has_no_vpc() {
     );
     let mut tx = server.transaction();
     assert_eq!(tx.peek(&keys::all_vpcs()).await.unwrap(), []);
-}
-
-fn anywhere() -> Value {
-    json!({
-        "Name": "desks",
-        "ComputeType": "ANYWHERE",
-        "Locations": [{"Location": "custom-office"}],
-        "AnywhereConfiguration": {"Cost": "10"},
-    })
 }
 
 #[tokio::test]

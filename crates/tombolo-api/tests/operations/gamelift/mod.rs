@@ -2,12 +2,19 @@
 
 mod addresses;
 mod any_request;
+mod attributes;
 mod authorizations;
 mod builds;
+mod capacity;
 mod connections;
 mod deletion;
 mod events;
 mod fleets;
+mod instances;
+mod isolation;
+mod ports;
 mod resources;
+mod runtime;
+mod scaling;
 mod tags;
 mod torn;

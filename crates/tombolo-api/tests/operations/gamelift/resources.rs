@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 use tombolo_api::operation::build::{self, BuildFiles, NewBuild};
-use tombolo_domain::fleet::OperatingSystem;
-use tombolo_domain::id::{BuildId, VpcId};
+use tombolo_api::operation::interface::{self, NewInterface};
+use tombolo_domain::fleet::{Instance, OperatingSystem};
+use tombolo_domain::id::{BuildId, InstanceId, VpcId};
 use tombolo_domain::vpc::Vpc;
 use tombolo_store::keys;
 use tombolo_store::typed::Committed;
@@ -54,6 +55,58 @@ impl Account<'_> {
         tx.get(&key).await.unwrap().unwrap()
     }
 
+    /// An instance of a fleet of this account, as the fleet reconciler makes it, with `change` made
+    /// to it; its id.
+    pub(crate) async fn instance(&self, fleet: &str, change: impl FnOnce(&mut Instance)) -> String {
+        let record = self.server.fleet(fleet).await;
+        let vpc = self.hidden_vpc(fleet).await;
+        let mut tx = self.server.transaction();
+        let subnets = tx.peek(&keys::subnets_of(&vpc.scope, &vpc.id)).await;
+        let subnet = &subnets.unwrap()[0];
+        let (ids, now) = (self.server.ids(), self.server.now());
+        let interface = interface::create(
+            &mut tx,
+            ids,
+            now,
+            NewInterface {
+                vpc: &vpc,
+                subnet,
+                address: None,
+                groups: Vec::new(),
+                mtu: None,
+                description: String::new(),
+                attachment: None,
+            },
+        );
+        let mut instance = Instance {
+            scope: record.scope,
+            fleet: record.id,
+            id: InstanceId::generate(ids),
+            number: 1,
+            interface: interface.await.unwrap().id,
+            ports: Vec::new(),
+            supervisor: None,
+            seen: 0,
+            running: false,
+            active_processes: 0,
+            ending: false,
+            created: now,
+        };
+        change(&mut instance);
+        tx.put(&instance).unwrap();
+        assert_eq!(tx.commit().await.unwrap(), Committed::Yes);
+        instance.id.to_string()
+    }
+
+    /// An event of a fleet for each code and message, the newest first.
+    pub(crate) async fn events(&self, fleet: &str) -> Vec<(String, String)> {
+        let output = self.call("DescribeFleetEvents", json!({"FleetId": fleet}));
+        let events = list(&output.await["Events"]).into_iter();
+        events
+            .map(|event| (text(&event["EventCode"]), text(&event["Message"])))
+            .collect()
+    }
+
     /// Lets `fleet_account` connect its fleets to a VPC of this account.
     pub(crate) async fn authorize(&self, fleet_account: &str, vpc: &str) -> Value {
         let input = json!({"GameLiftAwsAccountId": fleet_account, "PeerVpcId": vpc});
@@ -83,6 +136,16 @@ impl Account<'_> {
         tx.delete(&keys::vpc_scope(&vpc));
         assert_eq!(tx.commit().await.unwrap(), Committed::Yes);
     }
+}
+
+/// A fleet of compute type ANYWHERE.
+pub(crate) fn anywhere() -> Value {
+    json!({
+        "Name": "desks",
+        "ComputeType": "ANYWHERE",
+        "Locations": [{"Location": "custom-office"}],
+        "AnywhereConfiguration": {"Cost": "10"},
+    })
 }
 
 /// The least that an EC2 fleet needs.

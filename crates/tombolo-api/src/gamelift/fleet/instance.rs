@@ -1,0 +1,132 @@
+//! DescribeInstances.
+
+use std::net::Ipv4Addr;
+
+use serde::{Deserialize, Serialize};
+use tombolo_domain::Timestamp;
+use tombolo_domain::fleet::{Fleet, Instance, InstanceStatus, ManagedCompute, OperatingSystem};
+use tombolo_domain::id::{FleetId, InstanceId};
+use tombolo_store::keys;
+use tombolo_store::typed::Transaction;
+
+use super::named::{Named, compute, home};
+use crate::error::ApiError;
+use crate::gamelift::named::own_fleet;
+use crate::gamelift::page::{Page, Window};
+use crate::operation::Call;
+use crate::operation::text::shorten;
+use crate::operation::time::seconds;
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Describe {
+    fleet_id: String,
+    instance_id: Option<String>,
+    limit: Option<u64>,
+    next_token: Option<String>,
+    location: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Described {
+    instances: Vec<InstanceView>,
+    next_token: Option<String>,
+}
+
+/// The shape Instance.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct InstanceView {
+    fleet_id: FleetId,
+    fleet_arn: String,
+    instance_id: InstanceId,
+    ip_address: Option<Ipv4Addr>,
+    dns_name: Option<String>,
+    operating_system: Option<OperatingSystem>,
+    r#type: String,
+    status: InstanceStatus,
+    #[serde(serialize_with = "seconds")]
+    creation_time: Timestamp,
+    location: String,
+}
+
+/// The instances of a fleet, or one of them.
+pub(crate) async fn describe_instances(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    input: Describe,
+) -> Result<Described, ApiError> {
+    let fleet = own_fleet(tx, call, &input.fleet_id).await?;
+    let managed = compute(&fleet)?;
+    let location = home(call, input.location.as_deref())?;
+    let page = match &input.instance_id {
+        Some(id) => Page {
+            records: vec![one(tx, &fleet, id).await?],
+            next_token: None,
+        },
+        None => {
+            let prefix = keys::instances_of(&fleet.scope, &fleet.id);
+            let window = Window::new(&prefix, input.limit, input.next_token.as_deref())?;
+            window.read(tx, &prefix, |_| true, |_| true).await?
+        }
+    };
+    let mut instances = Vec::with_capacity(page.records.len());
+    for instance in page.records {
+        let address = address(tx, call, managed, &instance).await?;
+        let Named {
+            fleet_id,
+            fleet_arn,
+        } = Named::of(&fleet);
+        instances.push(InstanceView {
+            fleet_id,
+            fleet_arn,
+            status: instance.status(),
+            instance_id: instance.id,
+            ip_address: address,
+            // There are no names; an address is accepted wherever a name is.
+            dns_name: address.map(|address| address.to_string()),
+            operating_system: fleet.shown.operating_system,
+            r#type: managed.instance_type.clone(),
+            creation_time: instance.created,
+            location: location.clone(),
+        });
+    }
+    Ok(Described {
+        instances,
+        next_token: page.next_token,
+    })
+}
+
+async fn one(tx: &mut Transaction, fleet: &Fleet, id: &str) -> Result<Instance, ApiError> {
+    let found = match id.parse() {
+        Ok(id) => {
+            let key = keys::instance(&fleet.scope, &fleet.id, &id);
+            tx.get(&key).await?
+        }
+        Err(_) => None,
+    };
+    found.ok_or_else(|| {
+        ApiError::not_found(format!(
+            "Fleet {} has no instance {}.",
+            fleet.id,
+            shorten(id)
+        ))
+    })
+}
+
+/// The address by which players reach an instance; if they cannot, that of its interface, by which
+/// peered VPCs do. None before it has an interface.
+async fn address(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    managed: &ManagedCompute,
+    instance: &Instance,
+) -> Result<Option<Ipv4Addr>, ApiError> {
+    if let Some(public) = call.settings.public.filter(|_| !instance.ports.is_empty()) {
+        return Ok(Some(public.address));
+    }
+    let key = keys::interface(&instance.scope, &managed.vpc, &instance.interface);
+    let interface = tx.get(&key).await?;
+    Ok(interface.map(|interface| interface.address))
+}

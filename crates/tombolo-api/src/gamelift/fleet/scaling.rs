@@ -1,0 +1,222 @@
+//! PutScalingPolicy, DescribeScalingPolicies and DeleteScalingPolicy: how large a share of a
+//! fleet's server processes is to be available.
+
+use serde::{Deserialize, Serialize};
+use tombolo_domain::arn;
+use tombolo_domain::fleet::{FleetStatus, ScalingPolicy};
+use tombolo_domain::id::FleetId;
+use tombolo_store::keys;
+use tombolo_store::typed::Transaction;
+
+use super::named::{compute, home};
+use crate::error::ApiError;
+use crate::gamelift::Nothing;
+use crate::gamelift::named::own_fleet;
+use crate::gamelift::page::Window;
+use crate::operation::Call;
+use crate::operation::text::shorten;
+
+const TARGET_BASED: &str = "TargetBased";
+const METRIC: &str = "PercentAvailableGameSessions";
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Put {
+    name: String,
+    fleet_id: String,
+    scaling_adjustment: Option<i64>,
+    scaling_adjustment_type: Option<String>,
+    threshold: Option<f64>,
+    comparison_operator: Option<String>,
+    evaluation_periods: Option<u64>,
+    metric_name: String,
+    policy_type: Option<String>,
+    target_configuration: Option<TargetConfiguration>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct TargetConfiguration {
+    target_value: f64,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct PutDone {
+    name: String,
+}
+
+impl Put {
+    /// The target of a target-based policy, which alone is served.
+    fn target(&self) -> Result<f64, ApiError> {
+        if self.policy_type.as_deref() != Some(TARGET_BASED) {
+            return Err(ApiError::invalid_request(
+                "Rule-based scaling policies are not served by Tombolo; give PolicyType \
+                 TargetBased.",
+            ));
+        }
+        if self.metric_name != METRIC {
+            return Err(ApiError::invalid_request(format!(
+                "MetricName {} is not that of a target-based scaling policy; give {METRIC}.",
+                self.metric_name
+            )));
+        }
+        let of_rules = [
+            ("ScalingAdjustment", self.scaling_adjustment.is_some()),
+            (
+                "ScalingAdjustmentType",
+                self.scaling_adjustment_type.is_some(),
+            ),
+            ("Threshold", self.threshold.is_some()),
+            ("ComparisonOperator", self.comparison_operator.is_some()),
+            ("EvaluationPeriods", self.evaluation_periods.is_some()),
+        ];
+        if let Some((member, _)) = of_rules.into_iter().find(|(_, given)| *given) {
+            return Err(ApiError::invalid_request(format!(
+                "{member} belongs to rule-based scaling policies; leave it out of a target-based \
+                 one."
+            )));
+        }
+        let target = self.target_configuration.as_ref().ok_or_else(|| {
+            ApiError::invalid_request("A target-based scaling policy needs TargetConfiguration.")
+        })?;
+        let value = target.target_value;
+        if value > 0.0 && value < 100.0 {
+            return Ok(value);
+        }
+        Err(ApiError::invalid_request(format!(
+            "TargetValue {value} is not a percentage above 0 and below 100: that many of the \
+             server processes are to be available."
+        )))
+    }
+}
+
+/// Makes a policy, or changes the target of the one that has the name. A fleet has one: of two
+/// targets, only one can be kept.
+pub(crate) async fn put_scaling_policy(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    input: Put,
+) -> Result<PutDone, ApiError> {
+    let fleet = own_fleet(tx, call, &input.fleet_id).await?;
+    compute(&fleet)?;
+    let target = input.target()?;
+    if fleet.status.has_ended() || fleet.status == FleetStatus::Error {
+        return Err(ApiError::invalid_request(format!(
+            "Fleet {} is {}; such a fleet can have no scaling policy.",
+            fleet.id, fleet.status
+        )));
+    }
+    let policies = tx
+        .list(&keys::scaling_policies(&fleet.scope, &fleet.id))
+        .await?;
+    if let Some(other) = policies.iter().find(|other| other.name != input.name) {
+        return Err(ApiError::invalid_request(format!(
+            "Fleet {} has the target-based scaling policy '{}'; change or delete that one.",
+            fleet.id,
+            shorten(&other.name)
+        )));
+    }
+    // A fleet that is deleted meanwhile must not keep a policy.
+    tx.put(&fleet)?;
+    tx.put(&ScalingPolicy {
+        scope: fleet.scope,
+        fleet: fleet.id,
+        name: input.name.clone(),
+        target,
+    })?;
+    Ok(PutDone { name: input.name })
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Describe {
+    fleet_id: String,
+    status_filter: Option<String>,
+    limit: Option<u64>,
+    next_token: Option<String>,
+    location: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Described {
+    scaling_policies: Vec<PolicyView>,
+    next_token: Option<String>,
+}
+
+/// The shape ScalingPolicy.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct PolicyView {
+    fleet_id: FleetId,
+    fleet_arn: String,
+    name: String,
+    status: &'static str,
+    metric_name: &'static str,
+    policy_type: &'static str,
+    target_configuration: TargetConfiguration,
+    location: String,
+}
+
+/// A policy is in force from when it was put, so all are ACTIVE, also while the fleet's actions are
+/// stopped: "This operation does not affect the status of the scaling policies".
+const STATUS: &str = "ACTIVE";
+
+/// The policies of a fleet.
+pub(crate) async fn describe_scaling_policies(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    input: Describe,
+) -> Result<Described, ApiError> {
+    let fleet = own_fleet(tx, call, &input.fleet_id).await?;
+    compute(&fleet)?;
+    let location = home(call, input.location.as_deref())?;
+    let asked = input.status_filter.is_none_or(|status| status == STATUS);
+    let prefix = keys::scaling_policies(&fleet.scope, &fleet.id);
+    let window = Window::new(&prefix, input.limit, input.next_token.as_deref())?;
+    let page = window.read(tx, &prefix, |_| asked, |_| true).await?;
+    let policies = page.records.into_iter().map(|policy| PolicyView {
+        fleet_arn: arn::fleet(&policy.scope, &policy.fleet),
+        fleet_id: policy.fleet,
+        name: policy.name,
+        status: STATUS,
+        metric_name: METRIC,
+        policy_type: TARGET_BASED,
+        target_configuration: TargetConfiguration {
+            target_value: policy.target,
+        },
+        location: location.clone(),
+    });
+    Ok(Described {
+        scaling_policies: policies.collect(),
+        next_token: page.next_token,
+    })
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Delete {
+    name: String,
+    fleet_id: String,
+}
+
+/// Takes a policy away. The fleet keeps the capacity that it has.
+pub(crate) async fn delete_scaling_policy(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    input: Delete,
+) -> Result<Nothing, ApiError> {
+    let fleet = own_fleet(tx, call, &input.fleet_id).await?;
+    compute(&fleet)?;
+    let key = keys::scaling_policy(&fleet.scope, &fleet.id, &input.name);
+    if tx.get(&key).await?.is_none() {
+        return Err(ApiError::not_found(format!(
+            "Fleet {} has no scaling policy '{}'.",
+            fleet.id,
+            shorten(&input.name)
+        )));
+    }
+    tx.delete(&key);
+    Ok(Nothing {})
+}

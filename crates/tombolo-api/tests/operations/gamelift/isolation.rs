@@ -1,0 +1,164 @@
+//! A fleet of another account, of another Region or of nobody is unknown, in the same words; and
+//! what is only of fleets that have instances is refused to the others.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::resources::anywhere;
+use crate::document::{text, with};
+use crate::server::{AWAY, HOME, STRANGER, STUDIO, Server};
+
+/// Every operation that takes a fleet, with all else that it needs.
+fn on_a_fleet() -> Vec<(&'static str, Value)> {
+    let processes = json!([{"LaunchPath": "/local/game/server", "ConcurrentExecutions": 1}]);
+    let actions = json!({"Actions": ["AUTO_SCALING"]});
+    let policy = json!({
+        "Name": "free",
+        "PolicyType": "TargetBased",
+        "MetricName": "PercentAvailableGameSessions",
+        "TargetConfiguration": {"TargetValue": 50},
+    });
+    let vpc = json!({"PeerVpcAwsAccountId": STUDIO, "PeerVpcId": "vpc-00000000000000000"});
+    vec![
+        ("UpdateFleetAttributes", json!({"Name": "mine"})),
+        ("DescribeFleetEvents", json!({})),
+        ("DeleteFleet", json!({})),
+        ("UpdateFleetCapacity", json!({"DesiredInstances": 0})),
+        ("DescribeFleetLocationAttributes", json!({})),
+        ("DescribeFleetLocationCapacity", json!({"Location": HOME})),
+        (
+            "DescribeFleetLocationUtilization",
+            json!({"Location": HOME}),
+        ),
+        ("DescribeInstances", json!({})),
+        ("DescribeFleetPortSettings", json!({})),
+        ("UpdateFleetPortSettings", json!({})),
+        ("DescribeRuntimeConfiguration", json!({})),
+        (
+            "UpdateRuntimeConfiguration",
+            json!({"RuntimeConfiguration": {"ServerProcesses": processes}}),
+        ),
+        ("StopFleetActions", actions.clone()),
+        ("StartFleetActions", actions),
+        ("PutScalingPolicy", policy),
+        ("DescribeScalingPolicies", json!({})),
+        ("DeleteScalingPolicy", json!({"Name": "free"})),
+        ("CreateVpcPeeringConnection", vpc),
+        (
+            "DeleteVpcPeeringConnection",
+            json!({"VpcPeeringConnectionId": "pcx-00000000000000000"}),
+        ),
+    ]
+}
+
+/// Those of them that a fleet without instances has, too, or refuses in words of their own.
+const OF_EVERY_FLEET: [&str; 6] = [
+    "UpdateFleetAttributes",
+    "DescribeFleetEvents",
+    "DeleteFleet",
+    "DescribeFleetLocationAttributes",
+    "CreateVpcPeeringConnection",
+    "DeleteVpcPeeringConnection",
+];
+
+#[tokio::test]
+async fn every_operation_that_takes_a_fleet_is_in_the_table() {
+    let server = Server::new();
+    let model = server.gamelift(STUDIO).model();
+    let takes_fleet = |operation: &tombolo_api::model::Operation| {
+        let shape = operation.input.map(|input| model.shape(input));
+        matches!(
+            shape.map(|shape| &shape.kind),
+            Some(tombolo_api::model::Kind::Structure(structure))
+                if structure.members.iter().any(|member| member.name == "FleetId" && member.required)
+        )
+    };
+    let all: BTreeSet<_> = model
+        .operations()
+        .filter(|operation| takes_fleet(operation))
+        .map(|operation| operation.name)
+        .collect();
+    let tried: BTreeSet<_> = on_a_fleet().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(tried, all);
+}
+
+#[tokio::test]
+async fn only_the_owner_in_the_region_has_the_fleet() {
+    let server = Server::new();
+    let studio = server.gamelift(STUDIO);
+    let fleet = studio.fleet().await;
+    let policy = on_a_fleet().swap_remove(14).1;
+    let policy = with(policy, "FleetId", fleet.as_str());
+    studio.call("PutScalingPolicy", policy).await;
+    studio.instance(&fleet, |_| {}).await;
+    let arn = text(&studio.attributes(&fleet).await["FleetArn"]);
+    let unknown = "fleet-00000000-0000-4000-8000-000000000000";
+    for (account, region, name) in [
+        (STRANGER, HOME, fleet.as_str()),
+        (STRANGER, HOME, &arn),
+        (STUDIO, AWAY, &fleet),
+        (STUDIO, AWAY, &arn),
+        (STUDIO, HOME, unknown),
+        (STUDIO, HOME, "containerfleet-1"),
+    ] {
+        let caller = server.gamelift_in(account, region);
+        for (operation, input) in on_a_fleet() {
+            // The model of the peering operations takes ids only.
+            if operation.contains("VpcPeering") && name.starts_with("arn:") {
+                continue;
+            }
+            let mut input = with(input, "FleetId", name);
+            if input.get("Location").is_some() {
+                input["Location"] = json!(region);
+            }
+            let message =
+                format!("Fleet {name} was not found in account {account} and Region {region}.");
+            caller
+                .refused(operation, input, "NotFoundException", &message)
+                .await;
+        }
+        for (operation, member) in [
+            ("DescribeFleetAttributes", "FleetAttributes"),
+            ("DescribeFleetCapacity", "FleetCapacity"),
+            ("DescribeFleetUtilization", "FleetUtilization"),
+        ] {
+            let output = caller.call(operation, json!({"FleetIds": [name]})).await;
+            assert_eq!(output[member], json!([]), "{operation}");
+        }
+    }
+    for (account, region) in [(STRANGER, HOME), (STUDIO, AWAY)] {
+        let caller = server.gamelift_in(account, region);
+        for (operation, member) in [
+            ("DescribeFleetAttributes", "FleetAttributes"),
+            ("DescribeFleetCapacity", "FleetCapacity"),
+            ("DescribeFleetUtilization", "FleetUtilization"),
+            ("ListFleets", "FleetIds"),
+        ] {
+            let output = caller.call(operation, json!({})).await;
+            assert_eq!(output[member], json!([]), "{operation}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_fleet_without_instances_has_nothing_of_them() {
+    let server = Server::new();
+    let studio = server.gamelift(STUDIO);
+    let fleet = studio.fleet_with(anywhere()).await;
+    let message = format!(
+        "Fleet {fleet} has compute type ANYWHERE; this operation works with fleets of compute type \
+         EC2."
+    );
+    let invalid = "InvalidRequestException";
+    for (operation, input) in on_a_fleet() {
+        if !OF_EVERY_FLEET.contains(&operation) {
+            let input = with(input, "FleetId", fleet.as_str());
+            studio.refused(operation, input, invalid, &message).await;
+        }
+    }
+    for operation in ["DescribeFleetCapacity", "DescribeFleetUtilization"] {
+        let input = json!({"FleetIds": [fleet]});
+        studio.refused(operation, input, invalid, &message).await;
+    }
+}
