@@ -33,6 +33,9 @@ pub struct Counters {
     pub forwarded_local: Traffic,
     /// Handed through a peering.
     pub forwarded_peering: Traffic,
+    /// How many of an interface's ports have a live flow that began outside, by TCP and UDP port;
+    /// interfaces with none are left out.
+    pub busy_ports: BTreeMap<NetworkInterfaceId, u32>,
     /// Dropped, by reason; every reason is there, also at 0.
     pub dropped: BTreeMap<DropReason, Traffic>,
     /// By interface, since it was made.

@@ -8,8 +8,10 @@ pub mod inbound;
 mod instance;
 pub mod log_paths;
 mod managed;
+mod ports;
 mod public;
 mod runtime;
+mod scaling;
 mod status;
 
 use jiff::Timestamp;
@@ -25,8 +27,10 @@ pub use event::{EventCode, FleetEvent, MAX_MESSAGE};
 pub use inbound::{InboundPermission, TransportProtocol};
 pub use instance::{Instance, InstanceStatus, MappedPort};
 pub use managed::ManagedCompute;
+pub use ports::{NoFreePort, PortPool, ReachedAt, are_mapped};
 pub use public::{NoPorts, PublicAddress, PublicPorts};
 pub use runtime::{GAME_ROOT, MAX_PROCESSES, RuntimeConfiguration, RuntimeError, ServerProcess};
+pub use scaling::{Load, SCALE_IN_AFTER, Scaler, needed};
 pub use status::{FleetStatus, InvalidFleetStep};
 
 /// A fleet: instances in a hidden VPC of its own that run one build.

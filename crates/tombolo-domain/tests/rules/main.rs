@@ -11,4 +11,6 @@ mod address_plan;
 mod authorization;
 mod block;
 mod connection;
+mod ports;
+mod scaling;
 mod trace;

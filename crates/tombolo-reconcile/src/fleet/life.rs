@@ -16,6 +16,7 @@ use tombolo_store::typed::Transaction;
 use tombolo_store::{StoreError, keys};
 
 use super::backoff::Backoff;
+use super::ports;
 use super::record::{Failure, Record};
 use super::supervised::{self, AttachOrStartError, Plan};
 use super::take::take;
@@ -361,6 +362,7 @@ impl Life {
         transact(record.store(), async |tx| {
             let key = keys::instance(&record.scope, &record.id, &self.instance.id);
             if let Some(instance) = tx.get(&key).await? {
+                ports::give_back(tx, &instance);
                 tx.delete(&key);
                 let message = format!("Instance {} was taken away.", instance.id);
                 tx.put(&record.event(EventCode::GenericEvent, message))?;

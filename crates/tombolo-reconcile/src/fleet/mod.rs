@@ -5,6 +5,8 @@
 //! | --- | --- |
 //! | [`worker`] | the walk through the fleet's states |
 //! | [`set`] | which instances there are: the missing are made, the surplus is ended |
+//! | [`ports`] | which ports of the public address lead to them |
+//! | [`scaling`] | how many there are to be, as scaling policies have it |
 //! | [`lives`], [`life`] | a task an instance: from its interface to its end |
 //! | [`supervised`] | what an instance's supervisor is started with |
 //! | [`take`], [`report`] | what supervisors report, as events |
@@ -15,8 +17,10 @@ mod backoff;
 mod life;
 mod lives;
 mod orphan;
+mod ports;
 mod record;
 mod report;
+mod scaling;
 mod set;
 mod supervised;
 mod take;

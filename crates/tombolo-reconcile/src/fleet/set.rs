@@ -6,21 +6,29 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use tombolo_domain::cidr::usable_addresses;
-use tombolo_domain::fleet::{EventCode, Fleet, Instance, ManagedCompute, Standing, surplus};
+use tombolo_domain::fleet::{EventCode, Instance, ManagedCompute, Standing, surplus};
 use tombolo_domain::id::{IdSource, InstanceId, NetworkInterfaceId, SecurityGroupId};
 use tombolo_domain::vpc::{Attachment, MacAddress, NetworkInterface, Subnet};
 use tombolo_store::typed::Transaction;
 use tombolo_store::{StoreError, keys};
 
+use super::ports::{self, Ports};
 use super::record::{Failure, Record};
+use crate::Context;
 use crate::transact::transact;
 
 /// How many of an instance's server processes have players, by its interface.
 pub(super) type Busy = BTreeMap<NetworkInterfaceId, u32>;
 
-/// Whether a fleet has as many instances as it is to have.
-pub(super) fn is_balanced(managed: &ManagedCompute, instances: &[Instance]) -> bool {
+/// Whether a fleet has as many instances as it is to have, each reached at the ports that it is to
+/// be reached at.
+pub(super) fn is_balanced(
+    context: &Context,
+    managed: &ManagedCompute,
+    instances: &[Instance],
+) -> bool {
     staying(instances).count() == wanted(managed)
+        && staying(instances).all(|one| ports::are_right(context, managed, one))
 }
 
 /// The instances that are not being taken away.
@@ -57,10 +65,13 @@ pub(super) async fn balance(
                 tx.put(&instance)?;
             }
         }
-        match wanted.saturating_sub(staying(&instances).count()) {
-            0 => Ok(Ok(())),
-            missing => make(record, tx, &fleet, managed, missing).await,
-        }
+        let mut ports = Ports::of(record, tx, managed).await?;
+        let missing = wanted.saturating_sub(staying(&instances).count());
+        let made = make(record, tx, managed, missing, &mut ports).await?;
+        let moved = ports
+            .set_right(record, tx, managed, staying(&instances))
+            .await?;
+        Ok(made.and(moved))
     })
     .await
 }
@@ -82,14 +93,18 @@ fn chosen<'i>(
         .collect()
 }
 
-/// Writes `missing` instances, each with an interface of its own in the fleet's VPC.
+/// Writes `missing` instances, each with an interface of its own in the fleet's VPC, and with ports
+/// of the public address.
 async fn make(
     record: &Record,
     tx: &mut Transaction,
-    fleet: &Fleet,
     managed: &ManagedCompute,
     missing: usize,
+    ports: &mut Ports,
 ) -> Result<Result<(), Failure>, StoreError> {
+    if missing == 0 {
+        return Ok(Ok(()));
+    }
     let (scope, vpc) = (&record.scope, &managed.vpc);
     let Some(subnet) = tx
         .list(&keys::subnets_of(scope, vpc))
@@ -109,36 +124,46 @@ async fn make(
     let groups: Vec<SecurityGroupId> = groups.into_iter().map(|group| group.id).collect();
     let mut number = tx.get(&keys::instance_number()).await?.unwrap_or(0);
 
-    let mut free = usable_addresses(subnet.cidr).filter(|address| !taken.contains(address));
+    let free = usable_addresses(subnet.cidr).filter(|address| !taken.contains(address));
     let mut made = 0;
-    for address in free.by_ref().take(missing) {
-        number = number.wrapping_add(1);
+    let mut failure = None;
+    for address in free.take(missing) {
         let instance = InstanceId::generate(&*record.context.ids);
+        let mapped = match ports.map(&[], &instance) {
+            Ok(mapped) => mapped,
+            Err(no_port) => {
+                failure = Some(no_port);
+                break;
+            }
+        };
+        number = number.wrapping_add(1);
         let interface = interface(record, &subnet, &groups, &instance, address);
         tx.put(&interface)?;
-        tx.put(&Instance {
+        let instance = Instance {
             scope: scope.clone(),
-            fleet: fleet.id.clone(),
+            fleet: record.id.clone(),
             id: instance,
             number,
             interface: interface.id,
-            ports: Vec::new(),
+            ports: mapped,
             supervisor: None,
             seen: 0,
             running: false,
             active_processes: 0,
             ending: false,
             created: record.context.clock.now(),
-        })?;
+        };
+        ports::claim(tx, &instance)?;
+        tx.put(&instance)?;
         made += 1;
     }
     if made > 0 {
         tx.put_at(&keys::instance_number(), &number)?;
     }
-    Ok(if made == missing {
-        Ok(())
-    } else {
-        Err(no_address(&subnet, missing - made))
+    Ok(match failure {
+        Some(failure) => Err(failure),
+        None if made < missing => Err(no_address(&subnet, missing - made)),
+        None => Ok(()),
     })
 }
 

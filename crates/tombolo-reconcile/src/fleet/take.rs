@@ -7,6 +7,7 @@ use tombolo_fleet::{Event, NumberedEvent};
 use tombolo_store::typed::Transaction;
 use tombolo_store::{StoreError, keys};
 
+use super::ports;
 use super::record::{Failure, Record};
 use super::report::{Report, report};
 use crate::transact::transact;
@@ -93,7 +94,11 @@ fn write(
     instance.active_processes = event.running;
     if event.event == Event::Running && !instance.running {
         instance.running = true;
-        let message = format!("Instance {} runs all its server processes.", instance.id);
+        let message = format!(
+            "Instance {} runs all its server processes.{}",
+            instance.id,
+            ports::told(&record.context, instance)
+        );
         tx.put(&record.event_at(at, EventCode::GenericEvent, message))?;
     }
     if event.lost > 0 {

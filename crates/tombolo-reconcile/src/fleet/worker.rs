@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::select;
 use tokio::sync::watch;
-use tokio::time::sleep;
-use tombolo_domain::fleet::{EventCode, Fleet, FleetStatus, Instance, ManagedCompute};
+use tokio::time::{Instant, sleep};
+use tombolo_domain::fleet::{EventCode, Fleet, FleetStatus, Instance, ManagedCompute, Scaler};
 use tombolo_domain::id::{VpcId, VpcPeeringConnectionId};
 use tombolo_domain::peering::State;
 use tombolo_store::typed::Transaction;
@@ -17,10 +17,13 @@ use super::lives::Lives;
 use super::record::{Failure, Record};
 use super::set::{self, Busy};
 use super::supervised::Plan;
-use super::{RESYNC, RETRY, validation};
+use super::{RESYNC, RETRY, scaling, validation};
 use crate::network::NetworkStatus;
 use crate::transact::transact;
 use crate::wake::Wakes;
+
+/// How often it is looked at what scaling policies want.
+const SCALE_EVERY: Duration = Duration::from_secs(5);
 
 /// Takes one fleet from state to state.
 pub(super) struct Worker {
@@ -29,6 +32,9 @@ pub(super) struct Worker {
     lives: Lives,
     /// What was last told of why there are too few instances.
     told: Option<String>,
+    scaler: Scaler,
+    /// When it was last asked what scaling policies want.
+    scaled: Option<Instant>,
 }
 
 /// What comes after a look.
@@ -37,6 +43,8 @@ enum Next {
     Again,
     /// Nothing to do until something happens.
     Wait,
+    /// Nothing to do until something happens, or it is time to look at what policies want.
+    WaitToScale,
     /// Nothing to do for ever.
     Gone,
 }
@@ -48,6 +56,8 @@ impl Worker {
             network: surroundings.network.clone(),
             lives: Lives::new(surroundings),
             told: None,
+            scaler: Scaler::default(),
+            scaled: None,
         }
     }
 
@@ -56,6 +66,7 @@ impl Worker {
             let pause = match self.look().await {
                 Ok(Next::Again) => continue,
                 Ok(Next::Wait) => RESYNC,
+                Ok(Next::WaitToScale) => SCALE_EVERY,
                 Ok(Next::Gone) => return,
                 Err(error) => {
                     tracing::error!(
@@ -181,7 +192,44 @@ impl Worker {
         }
         let instances = self.instances().await?;
         self.lives.want(&instances, &running(fleet, managed));
-        Ok(Next::Wait)
+        self.scale(managed, &instances).await
+    }
+
+    /// Looks at what scaling policies want, unless that was done a moment ago.
+    async fn scale(
+        &mut self,
+        managed: &ManagedCompute,
+        instances: &[Instance],
+    ) -> Result<Next, StoreError> {
+        let policies = scaling::policies(&self.record, managed).await?;
+        if policies.is_empty() {
+            self.scaler = Scaler::default();
+            return Ok(Next::Wait);
+        }
+        if self.scaled.is_some_and(|at| at.elapsed() < SCALE_EVERY) {
+            return Ok(Next::WaitToScale);
+        }
+        self.scaled = Some(Instant::now());
+        if let Some(busy) = self.busy(instances).await {
+            let scaler = &mut self.scaler;
+            scaling::scale(&self.record, scaler, &policies, managed, instances, &busy).await?;
+        }
+        Ok(Next::WaitToScale)
+    }
+
+    /// How many server processes of each instance have players, if the engine knows.
+    async fn busy(&self, instances: &[Instance]) -> Option<Busy> {
+        match self.record.context.engine.counters().await {
+            Ok(counters) => Some(scaling::busy(&counters, instances)),
+            Err(error) => {
+                tracing::warn!(
+                    fleet = %self.record.id,
+                    error = &error as &(dyn std::error::Error + 'static),
+                    "which server processes have players is not known"
+                );
+                None
+            }
+        }
     }
 
     /// The instances, once there are as many as there are to be.
@@ -190,10 +238,15 @@ impl Worker {
         managed: &ManagedCompute,
     ) -> Result<Result<Vec<Instance>, Failure>, StoreError> {
         let instances = self.instances().await?;
-        if set::is_balanced(managed, &instances) {
+        if set::is_balanced(&self.record.context, managed, &instances) {
             return Ok(Ok(instances));
         }
-        Ok(match set::balance(&self.record, &Busy::new()).await? {
+        let are_too_many = set::staying(&instances).count() > managed.capacity.desired as usize;
+        let busy = match are_too_many {
+            true => self.busy(&instances).await.unwrap_or_default(),
+            false => Busy::new(),
+        };
+        Ok(match set::balance(&self.record, &busy).await? {
             Ok(()) => Ok(self.instances().await?),
             Err(failure) => Err(failure),
         })

@@ -2,12 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tombolo_domain::id::{SecurityGroupId, SubnetId, VpcId, VpcPeeringConnectionId};
+use tombolo_domain::fleet::{Fleet, Instance};
+use tombolo_domain::id::{
+    FleetId, NetworkInterfaceId, SecurityGroupId, SubnetId, VpcId, VpcPeeringConnectionId,
+};
 use tombolo_domain::peering::{Connection, End, State};
 use tombolo_domain::vpc::{self, NetworkInterface, Peer, RouteTarget, VpcNumber};
 use tombolo_network::{
-    Interface, Network, Peering, PeeringEnd, Route, RouteTable, RouteTableNumber, Rule, RulePeer,
-    SecurityGroup, SecurityGroupNumber, Subnet, Vpc,
+    Interface, Network, Outside, Peering, PeeringEnd, Route, RouteTable, RouteTableNumber, Rule,
+    RulePeer, SecurityGroup, SecurityGroupNumber, Subnet, Vpc,
 };
 use tombolo_store::typed::Transaction;
 use tombolo_store::{StoreError, keys};
@@ -52,6 +55,8 @@ struct Records {
     groups: Vec<vpc::SecurityGroup>,
     interfaces: Vec<NetworkInterface>,
     connections: Vec<Connection>,
+    fleets: Vec<Fleet>,
+    instances: Vec<Instance>,
 }
 
 impl Records {
@@ -64,6 +69,8 @@ impl Records {
             groups: tx.peek(&keys::all_security_groups()).await?,
             subnets: tx.peek(&keys::all_subnets()).await?,
             interfaces: tx.peek(&keys::all_interfaces()).await?,
+            fleets: tx.peek(&keys::all_fleets()).await?,
+            instances: tx.peek(&keys::all_instances()).await?,
         })
     }
 }
@@ -102,6 +109,7 @@ fn compile(records: &Records, mtu: u16) -> Network {
         .iter()
         .map(|subnet| (&subnet.id, subnet))
         .collect();
+    let outside = outside(records);
     let mut carried = BTreeSet::new();
     let attached = records
         .interfaces
@@ -124,7 +132,7 @@ fn compile(records: &Records, mtu: u16) -> Network {
             route_table,
             security_groups: groups.of(&interface.groups),
             mtu: interface.mtu.unwrap_or(mtu),
-            outside: None,
+            outside: outside.get(&interface.id).cloned(),
         };
         carried.extend(interface.groups.iter());
         network.interfaces.insert(interface.id.clone(), wanted);
@@ -143,6 +151,24 @@ fn compile(records: &Records, mtu: u16) -> Network {
         }
     }
     network
+}
+
+/// What the interfaces of fleets' instances have to do with addresses outside of every VPC.
+fn outside(records: &Records) -> BTreeMap<&NetworkInterfaceId, Outside> {
+    let managed = records.fleets.iter();
+    let allowed: BTreeSet<&FleetId> = managed
+        .filter(|fleet| fleet.managed().is_some_and(|managed| managed.internet))
+        .map(|fleet| &fleet.id)
+        .collect();
+    let all = records.instances.iter().map(|instance| {
+        let outside = Outside {
+            ports: instance.ports.clone(),
+            internet: allowed.contains(&instance.fleet),
+        };
+        (&instance.interface, outside)
+    });
+    all.filter(|(_, outside)| *outside != Outside::default())
+        .collect()
 }
 
 /// The peerings that carry packets. One whose VPC has just been deleted carries nothing.

@@ -7,8 +7,9 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use tombolo_domain::id::NetworkInterfaceId;
 use tombolo_network::{
-    Applied, Counters, EngineError, EngineKind, FlowRecords, Network, NetworkEngine, Packet,
-    Repair, RepairKind, Repairs, SecurityGroup, SecurityGroupNumber, SimulatedEngine, Use, Verdict,
+    Applied, Counters, EngineError, EngineKind, FlowRecords, Interface, Network, NetworkEngine,
+    Packet, Repair, RepairKind, Repairs, SecurityGroup, SecurityGroupNumber, SimulatedEngine, Use,
+    Verdict,
 };
 
 /// The table that fills up.
@@ -22,6 +23,8 @@ pub(crate) struct Narrow {
     rules: u64,
     /// What it was last given that fitted.
     applied: Mutex<Network>,
+    /// How many ports of each interface have players.
+    players: Mutex<BTreeMap<NetworkInterfaceId, u32>>,
     /// What it will have found changed the next time that it looks.
     meddled: Mutex<Repairs>,
 }
@@ -33,6 +36,7 @@ impl Narrow {
             room,
             rules: u64::MAX,
             applied: Mutex::default(),
+            players: Mutex::default(),
             meddled: Mutex::default(),
         }
     }
@@ -51,6 +55,17 @@ impl Narrow {
         groups
             .map(|(number, group)| (*number, group.rules.len()))
             .collect()
+    }
+
+    /// An interface that is in force.
+    pub(crate) fn interface(&self, id: &NetworkInterfaceId) -> Option<Interface> {
+        self.applied.lock().unwrap().interfaces.get(id).cloned()
+    }
+
+    /// Has players at so many of an interface's ports.
+    pub(crate) fn has_players(&self, interface: &NetworkInterfaceId, ports: u32) {
+        let mut players = self.players.lock().unwrap();
+        players.insert(interface.clone(), ports);
     }
 
     /// Has `count` links deleted by somebody.
@@ -107,6 +122,7 @@ impl NetworkEngine for Narrow {
             used: 0,
             capacity: self.room as u64,
         };
+        counters.busy_ports = self.players.lock().unwrap().clone();
         counters.tables.insert(TABLE.to_owned(), room);
         Ok(counters)
     }

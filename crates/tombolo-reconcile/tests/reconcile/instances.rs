@@ -3,4 +3,6 @@
 mod capacity;
 mod failure;
 mod hosting;
+mod players;
+mod runtime;
 mod survival;

@@ -1,0 +1,156 @@
+//! Which ports of the public address lead to an instance's.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use super::{MappedPort, PublicAddress, TransportProtocol};
+
+/// The ports of the public address that lead nowhere yet.
+#[derive(Debug, Clone)]
+pub struct PortPool {
+    public: PublicAddress,
+    taken: BTreeSet<(TransportProtocol, u16)>,
+    /// Below these every port is taken.
+    lowest: BTreeMap<TransportProtocol, u16>,
+}
+
+/// Every port of a protocol leads somewhere already.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "no {protocol} port of the public address {} is free for port {port} of the instance: its ports {} all \
+     lead to instances", .public.address, .public.ports
+)]
+pub struct NoFreePort {
+    /// The protocol.
+    pub protocol: TransportProtocol,
+    /// The instance's port that was to be reached.
+    pub port: u16,
+    /// The address, and its ports.
+    pub public: PublicAddress,
+}
+
+impl PortPool {
+    /// The ports of `public` but for `taken`.
+    pub fn new(public: PublicAddress, taken: BTreeSet<(TransportProtocol, u16)>) -> Self {
+        PortPool {
+            public,
+            taken,
+            lowest: BTreeMap::new(),
+        }
+    }
+
+    /// How an instance that has `current` is reached when exactly its ports `open` are: those that
+    /// it keeps lead to the same port as before. A new one has the port of the same number if that is
+    /// free, or else the lowest that is. Nothing is taken when there are too few.
+    pub fn map(
+        &mut self,
+        current: &[MappedPort],
+        open: &BTreeSet<(TransportProtocol, u16)>,
+    ) -> Result<Vec<MappedPort>, NoFreePort> {
+        let before = self.clone();
+        let (kept, given_back): (Vec<_>, Vec<_>) = current
+            .iter()
+            .partition(|mapped| is_right(mapped, open, &self.public));
+        for mapped in given_back {
+            self.give_back(mapped);
+        }
+        let has: BTreeSet<_> = kept.iter().map(|one| (one.protocol, one.port)).collect();
+        let mut mapped: Vec<MappedPort> = kept.into_iter().copied().collect();
+        for &(protocol, port) in open.difference(&has) {
+            let Some(public_port) = self.take(protocol, port) else {
+                let public = self.public;
+                *self = before;
+                return Err(NoFreePort {
+                    protocol,
+                    port,
+                    public,
+                });
+            };
+            mapped.push(MappedPort {
+                protocol,
+                port,
+                public_port,
+            });
+        }
+        mapped.sort();
+        Ok(mapped)
+    }
+
+    fn take(&mut self, protocol: TransportProtocol, preferred: u16) -> Option<u16> {
+        let ports = self.public.ports;
+        let is_free = |port: &u16| !self.taken.contains(&(protocol, *port));
+        let found = if ports.contains(preferred) && is_free(&preferred) {
+            preferred
+        } else {
+            let lowest = self.lowest.get(&protocol).copied();
+            let found = (lowest.unwrap_or(ports.first())..=ports.last()).find(is_free)?;
+            self.lowest.insert(protocol, found);
+            found
+        };
+        self.taken.insert((protocol, found));
+        Some(found)
+    }
+
+    fn give_back(&mut self, mapped: &MappedPort) {
+        self.taken.remove(&(mapped.protocol, mapped.public_port));
+        if let Some(lowest) = self.lowest.get_mut(&mapped.protocol) {
+            *lowest = (*lowest).min(mapped.public_port.max(self.public.ports.first()));
+        }
+    }
+}
+
+fn is_right(
+    mapped: &MappedPort,
+    open: &BTreeSet<(TransportProtocol, u16)>,
+    public: &PublicAddress,
+) -> bool {
+    open.contains(&(mapped.protocol, mapped.port)) && public.ports.contains(mapped.public_port)
+}
+
+/// Whether an instance that has `current` is reached at exactly its ports `open`.
+pub fn are_mapped(
+    current: &[MappedPort],
+    open: &BTreeSet<(TransportProtocol, u16)>,
+    public: &PublicAddress,
+) -> bool {
+    current.len() == open.len() && current.iter().all(|one| is_right(one, open, public))
+}
+
+/// Says where an instance is reached, as a person reads it: `UDP 8303 at port 20001, TCP 7000-7009
+/// at ports 20010-20019`.
+#[derive(Debug, Clone, Copy)]
+pub struct ReachedAt<'m>(pub &'m [MappedPort]);
+
+impl fmt::Display for ReachedAt<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut ports = self.0.to_vec();
+        ports.sort();
+        let runs = ports.chunk_by(|one, next| {
+            let follows = |a: u16, b: u16| a.checked_add(1) == Some(b);
+            one.protocol == next.protocol
+                && follows(one.port, next.port)
+                && follows(one.public_port, next.public_port)
+        });
+        for (at, run) in runs.enumerate() {
+            let [first, .., last] = run else {
+                if let [one] = run {
+                    let comma = if at > 0 { ", " } else { "" };
+                    let MappedPort {
+                        protocol,
+                        port,
+                        public_port,
+                    } = one;
+                    write!(f, "{comma}{protocol} {port} at port {public_port}")?;
+                }
+                continue;
+            };
+            let comma = if at > 0 { ", " } else { "" };
+            write!(
+                f,
+                "{comma}{} {}-{} at ports {}-{}",
+                first.protocol, first.port, last.port, first.public_port, last.public_port
+            )?;
+        }
+        Ok(())
+    }
+}
