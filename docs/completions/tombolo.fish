@@ -143,9 +143,15 @@ complete -c tombolo -n "__fish_tombolo_using_subcommand run" -l dir -d 'The data
 complete -c tombolo -n "__fish_tombolo_using_subcommand run" -l log -d 'What to log to stderr: a level, or a filter such as `warn,tombolo_api=debug`' -r
 complete -c tombolo -n "__fish_tombolo_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c tombolo -n "__fish_tombolo_using_subcommand run" -s V -l version -d 'Print version'
+complete -c tombolo -n "__fish_tombolo_using_subcommand logs" -l instance -d 'Only this instance\'s' -r
+complete -c tombolo -n "__fish_tombolo_using_subcommand logs" -l process -d 'Only this process\'s, such as `server-1`' -r
+complete -c tombolo -n "__fish_tombolo_using_subcommand logs" -s n -l lines -d 'How many of the last lines of each process to show [default: all; with --follow, 10]' -r
 complete -c tombolo -n "__fish_tombolo_using_subcommand logs" -l account -d 'Only if it is this account\'s' -r
 complete -c tombolo -n "__fish_tombolo_using_subcommand logs" -l dir -d 'The data directory of the server to ask' -r -F
 complete -c tombolo -n "__fish_tombolo_using_subcommand logs" -l log -d 'What to log to stderr: a level, or a filter such as `warn,tombolo_api=debug`' -r
+complete -c tombolo -n "__fish_tombolo_using_subcommand logs" -s f -l follow -d 'Go on with what is written from now on, also by instances that start later'
+complete -c tombolo -n "__fish_tombolo_using_subcommand logs" -l install -d 'What the build\'s install.sh wrote, too'
+complete -c tombolo -n "__fish_tombolo_using_subcommand logs" -l json -d 'Write JSON, for programs'
 complete -c tombolo -n "__fish_tombolo_using_subcommand logs" -s h -l help -d 'Print help'
 complete -c tombolo -n "__fish_tombolo_using_subcommand logs" -s V -l version -d 'Print version'
 complete -c tombolo -n "__fish_tombolo_using_subcommand peering; and not __fish_seen_subcommand_from list show" -l log -d 'What to log to stderr: a level, or a filter such as `warn,tombolo_api=debug`' -r

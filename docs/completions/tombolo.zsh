@@ -248,9 +248,17 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (logs)
 _arguments "${_arguments_options[@]}" : \
+'--instance=[Only this instance'\''s]:INSTANCE:_default' \
+'--process=[Only this process'\''s, such as \`server-1\`]:NAME:_default' \
+'-n+[How many of the last lines of each process to show \[default\: all; with --follow, 10\]]:N:_default' \
+'--lines=[How many of the last lines of each process to show \[default\: all; with --follow, 10\]]:N:_default' \
 '--account=[Only if it is this account'\''s]:NAME|ID:_default' \
 '--dir=[The data directory of the server to ask]:DIR:_files' \
 '--log=[What to log to stderr\: a level, or a filter such as \`warn,tombolo_api=debug\`]:FILTER:_default' \
+'-f[Go on with what is written from now on, also by instances that start later]' \
+'--follow[Go on with what is written from now on, also by instances that start later]' \
+'--install[What the build'\''s install.sh wrote, too]' \
+'--json[Write JSON, for programs]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '-V[Print version]' \

@@ -23,6 +23,7 @@ mod doctor;
 mod fleets;
 mod isolation;
 mod keys;
+mod logs;
 mod mtu;
 mod networks;
 mod operator;

@@ -1,6 +1,7 @@
 //! What can be asked by the admin socket, and what is answered. Each request is `POST`ed to its
 //! path; the reply is its answer with status 200, or a [`Refusal`] with any other.
 
+mod log;
 mod network;
 
 use std::net::Ipv4Addr;
@@ -10,14 +11,15 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tombolo_domain::account::{AccountName, UserName};
-use tombolo_domain::fleet::{FleetStatus, OperatingSystem};
+use tombolo_domain::fleet::OperatingSystem;
 use tombolo_domain::id::{
-    AccessKeyId, AccountId, BuildId, FleetId, InstanceId, NetworkInterfaceId, Region,
-    SecurityGroupId, SubnetId, VpcId, VpcPeeringConnectionId,
+    AccessKeyId, AccountId, BuildId, NetworkInterfaceId, Region, SecurityGroupId, SubnetId, VpcId,
+    VpcPeeringConnectionId,
 };
 use tombolo_domain::peering::{Authorization, Connection};
 use tombolo_network::EngineKind;
 
+pub use log::{FollowLogs, LogLines, LogPart, LogSource};
 pub use network::{
     FlowLine, FollowFlows, InterfaceDescription, ListRepairs, Outcome, PeeringDescription,
     ReadTraffic, Sender, TracePath, TracedPath, TrafficReading,
@@ -71,7 +73,6 @@ asks! {
     "/build/import": ImportBuild => ImportedBuild;
     "/program/attach": AttachProgram => AttachedProgram;
     "/program/detach": DetachProgram => ();
-    "/fleet/logs": FindLogs => FleetLogs;
     "/peering/list": ListPeerings => Peerings;
     "/clock": MoveClock => ClockReading;
 }
@@ -247,35 +248,6 @@ pub struct DetachProgram {
     pub vpc: VpcId,
     /// The process that it was made for.
     pub process: Process,
-}
-
-/// Finds what a fleet's server processes wrote.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct FindLogs {
-    /// The fleet.
-    pub fleet: FleetId,
-    /// Only if it is this account's, by name or id.
-    pub account: Option<String>,
-}
-
-/// What a fleet's server processes wrote.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct FleetLogs {
-    /// Where the fleet stands, which is why there may be nothing.
-    pub status: FleetStatus,
-    /// The files, by instance and process.
-    pub files: Vec<LogFile>,
-}
-
-/// What one server process wrote.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct LogFile {
-    /// The instance.
-    pub instance: InstanceId,
-    /// The server process.
-    pub process: String,
-    /// The file.
-    pub path: PathBuf,
 }
 
 /// Lists peering connections and authorizations.

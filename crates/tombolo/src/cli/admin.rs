@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use jiff::SignedDuration;
 use tombolo_domain::account;
-use tombolo_domain::id::{AccessKeyId, FleetId, Region, VpcPeeringConnectionId};
+use tombolo_domain::id::{AccessKeyId, FleetId, InstanceId, Region, VpcPeeringConnectionId};
 
 /// Which server to ask.
 #[derive(Debug, Args)]
@@ -151,17 +151,37 @@ pub struct ImportArguments {
 
 /// The arguments of `tombolo logs`.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  tombolo logs fleet-2222bbbb-33cc-44dd-55ee-6666ffff77aa")]
+#[command(after_help = "Examples:\n  \
+    tombolo logs fleet-2222bbbb-33cc-44dd-55ee-6666ffff77aa\n  \
+    tombolo logs fleet-2222bbbb-33cc-44dd-55ee-6666ffff77aa --follow --lines 100")]
 pub struct LogsArguments {
     /// The fleet
     #[arg(value_name = "FLEET")]
     pub fleet: FleetId,
+    /// Go on with what is written from now on, also by instances that start later
+    #[arg(long, short)]
+    pub follow: bool,
+    /// Only this instance's
+    #[arg(long, value_name = "INSTANCE")]
+    pub instance: Option<InstanceId>,
+    /// Only this process's, such as `server-1`
+    #[arg(long, value_name = "NAME")]
+    pub process: Option<String>,
+    /// How many of the last lines of each process to show [default: all; with --follow, 10]
+    #[arg(long, short = 'n', value_name = "N")]
+    pub lines: Option<u64>,
+    /// What the build's install.sh wrote, too
+    #[arg(long)]
+    pub install: bool,
     /// Only if it is this account's
     #[arg(long, value_name = "NAME|ID")]
     pub account: Option<String>,
     /// The server
     #[command(flatten)]
     pub server: ServerDirectory,
+    /// As JSON
+    #[command(flatten)]
+    pub format: Format,
 }
 
 /// `tombolo peering …`

@@ -1,46 +1,108 @@
 //! `tombolo logs`.
 
-use std::fs::File;
-use std::io::Read;
+use std::io::{self, IsTerminal};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
+use serde::Serialize;
 
 use crate::admin::client::AdminClient;
-use crate::admin::message::{FindLogs, FleetLogs, LogFile};
+use crate::admin::message::{FollowLogs, LogLines, LogPart, LogSource};
 use crate::cli::LogsArguments;
-use crate::output;
+use crate::output::{self, Reader};
+use crate::stop::Stop;
 
-/// How much is read at a time, in bytes.
-const CHUNK: usize = 64 << 10;
+/// How many lines of each process come first when the logs are followed.
+const BEFORE: u64 = 10;
 
+/// Shows logs, to their end or until the server stops, nobody reads them any more, or somebody ends
+/// this command.
 pub(super) async fn run(arguments: LogsArguments) -> Result<()> {
-    let ask = FindLogs {
+    let ask = FollowLogs {
+        lines: arguments.lines.or(arguments.follow.then_some(BEFORE)),
         fleet: arguments.fleet,
         account: arguments.account,
+        instance: arguments.instance,
+        process: arguments.process,
+        install: arguments.install,
+        follow: arguments.follow,
     };
-    let FleetLogs { status, files } = AdminClient::new(&arguments.server.dir).ask(&ask).await?;
-    if files.is_empty() {
-        let fleet = &ask.fleet;
-        eprintln!("No server process of {fleet} has written anything; the fleet is {status}.");
-        eprintln!(
-            "hint: `aws gamelift describe-fleet-events --fleet-id {fleet}` tells how it got there"
-        );
+    let mut stop = Stop::listen()?;
+    let mut parts = AdminClient::new(&arguments.server.dir).follow(&ask).await?;
+    let mut shown = Shown {
+        is_json: arguments.format.json,
+        // More may come while they are followed, unless it is one process's that is asked for.
+        is_named: ask.follow && (ask.instance.is_none() || ask.process.is_none()),
+        is_terminal: io::stdout().is_terminal(),
+    };
+    loop {
+        let part = tokio::select! {
+            part = parts.next() => part?,
+            () = stop.asked() => return Ok(()),
+        };
+        let Some(part) = part else { return Ok(()) };
+        let text = match &part {
+            LogPart::Fleet { status, logs } => {
+                shown.is_named |= *logs > 1;
+                if *logs == 0 {
+                    let fleet = &ask.fleet;
+                    eprintln!(
+                        "No server process of {fleet} has written anything; the fleet is {status}."
+                    );
+                    eprintln!(
+                        "hint: `aws gamelift describe-fleet-events --fleet-id {fleet}` tells how \
+                         it got there"
+                    );
+                }
+                continue;
+            }
+            LogPart::Lines(lines) => shown.lines(lines)?,
+            LogPart::Skipped(LogSource { instance, process }) => {
+                eprintln!("{instance} {process} wrote faster than it was read; lines are missing");
+                continue;
+            }
+        };
+        if output::offer(text.as_bytes())? == Reader::Gone {
+            return Ok(());
+        }
     }
-    files.iter().try_for_each(show)
 }
 
-/// Writes a header and the file, as long as it is when reading gets to its end.
-fn show(log: &LogFile) -> Result<()> {
-    output::line(format!("==> {} {} <==", log.instance, log.process))?;
-    let read = || -> Result<()> {
-        let mut file = File::open(&log.path)?;
-        let mut chunk = vec![0; CHUNK];
-        loop {
-            match file.read(&mut chunk)? {
-                0 => return Ok(()),
-                length => output::bytes(&chunk[..length])?,
+/// How lines are shown.
+struct Shown {
+    is_json: bool,
+    /// Whether each line says whose it is.
+    is_named: bool,
+    is_terminal: bool,
+}
+
+#[derive(Serialize)]
+struct JsonLine<'a> {
+    instance: &'a str,
+    process: &'a str,
+    line: &'a str,
+}
+
+impl Shown {
+    fn lines(&self, LogLines { source, lines }: &LogLines) -> Result<String> {
+        let LogSource { instance, process } = source;
+        let mut text = String::new();
+        for line in lines {
+            if self.is_json {
+                text += &output::json_line(&JsonLine {
+                    instance,
+                    process,
+                    line,
+                })?;
+                continue;
             }
+            if self.is_named {
+                text += &format!("{instance} {process} | ");
+            }
+            // What a game writes must not move somebody's terminal about.
+            let shown = |c: &char| !self.is_terminal || *c == '\t' || !c.is_control();
+            text.extend(line.chars().filter(shown));
+            text.push('\n');
         }
-    };
-    read().with_context(|| format!("showing {}", log.path.display()))
+        Ok(text)
+    }
 }

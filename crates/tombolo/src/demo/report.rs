@@ -1,9 +1,5 @@
 //! What the demo's game server writes to its output, one line of JSON each, and how it is read.
 
-use std::fs;
-use std::path::Path;
-
-use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 /// One line of the game server's output.
@@ -42,15 +38,7 @@ pub(crate) struct Measurement {
     pub(crate) throughput: f64,
 }
 
-/// The reports in an output file, in order. Other lines, such as the supervisor's, are passed over.
-pub(super) fn read(path: &Path) -> Result<Vec<Report>> {
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
-    };
-    Ok(text
-        .lines()
-        .filter_map(|line| serde_json::from_str(line).ok())
-        .collect())
+/// The report in a line of output. Other lines, such as the supervisor's, have none.
+pub(super) fn read(line: &str) -> Option<Report> {
+    serde_json::from_str(line).ok()
 }

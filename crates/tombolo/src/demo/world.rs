@@ -12,7 +12,7 @@ use super::report::{self, Report};
 use super::stage::Stage;
 use super::steps::step;
 use super::wait::{Patience, until};
-use crate::admin::message::{FindLogs, ImportBuild};
+use crate::admin::message::{FollowLogs, ImportBuild, LogLines, LogPart};
 use crate::aws::{AwsClient, element};
 
 /// The block of the database's VPC.
@@ -91,13 +91,21 @@ impl World {
 
     /// What the game server has reported so far.
     pub(super) async fn reports(&self, stage: &Stage) -> Result<Vec<Report>> {
-        let ask = FindLogs {
+        let ask = FollowLogs {
             fleet: self.fleet.parse()?,
             account: None,
+            instance: None,
+            process: None,
+            install: false,
+            lines: None,
+            follow: false,
         };
+        let mut parts = stage.admin().follow(&ask).await?;
         let mut reports = Vec::new();
-        for log in stage.admin().ask(&ask).await?.files {
-            reports.extend(report::read(&log.path)?);
+        while let Some(part) = parts.next().await? {
+            if let LogPart::Lines(LogLines { lines, .. }) = part {
+                reports.extend(lines.iter().filter_map(|line| report::read(line)));
+            }
         }
         Ok(reports)
     }

@@ -88,7 +88,7 @@ impl Door {
             .by(Door::import_build)
             .by(Door::attach_program)
             .by(Door::detach_program)
-            .by(Door::find_logs)
+            .by_lines(Door::follow_logs)
             .by(Door::list_peerings)
             .by(Door::trace_path)
             .by(Door::read_traffic)

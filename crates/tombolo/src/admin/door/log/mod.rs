@@ -1,0 +1,222 @@
+//! Showing what server processes wrote.
+
+mod tail;
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use futures::Stream;
+use futures::stream;
+use tokio::task::spawn_blocking;
+use tokio::time::sleep;
+use tombolo_domain::fleet::FleetStatus;
+use tombolo_domain::id::InstanceId;
+use tombolo_reconcile::logs_directory;
+use tombolo_store::keys;
+
+use self::tail::{Chunk, Tail};
+use super::{Door, find_account};
+use crate::admin::message::{FollowLogs, LogLines, LogPart, LogSource};
+use crate::report::hinted;
+
+/// How often logs that are followed are looked at when nothing new is in any of them.
+const LOOK: Duration = Duration::from_millis(200);
+
+impl Door {
+    /// What a fleet's server processes wrote; followed, until the server stops.
+    pub(crate) async fn follow_logs(
+        self: Arc<Self>,
+        ask: FollowLogs,
+    ) -> Result<impl Stream<Item = LogPart> + Send + use<>> {
+        let status = self.status_for_logs(&ask).await?;
+        let directory = logs_directory(&self.directory, &ask.fleet);
+        let stopping = self.stopping.clone();
+        let reading = Reading::new(directory, status, ask);
+        Ok(stream::unfold(reading, move |mut reading| {
+            let stopping = stopping.clone();
+            let next = async move {
+                loop {
+                    // Files are read where it may block.
+                    let step = spawn_blocking(move || {
+                        let step = reading.step();
+                        (reading, step)
+                    });
+                    let step = step.await.ok()?;
+                    reading = step.0;
+                    match step.1 {
+                        Step::Tell(part) => return Some((part, reading)),
+                        Step::Wait => sleep(LOOK).await,
+                        Step::End => return None,
+                    }
+                }
+            };
+            async move { stopping.run_until_cancelled(next).await? }
+        }))
+    }
+
+    /// The status of the fleet that logs are asked for.
+    async fn status_for_logs(&self, ask: &FollowLogs) -> Result<FleetStatus> {
+        let mut tx = self.read();
+        let account = match &ask.account {
+            Some(account) => Some(find_account(&mut tx, account).await?.id),
+            None => None,
+        };
+        let fleets = tx.peek(&keys::all_fleets()).await?;
+        let known = fleets.iter().find(|fleet| {
+            fleet.id == ask.fleet && account.is_none_or(|id| id == fleet.scope.account)
+        });
+        let fleet = known.ok_or_else(|| {
+            hinted(
+                format!("there is no fleet {}", ask.fleet),
+                "`aws gamelift list-fleets` shows an account's",
+            )
+        })?;
+        Ok(fleet.status)
+    }
+}
+
+/// Somebody who reads logs. Nothing is kept for one who does not read on but the place in each log.
+struct Reading {
+    directory: PathBuf,
+    ask: FollowLogs,
+    /// Told first, and then no more.
+    status: Option<FleetStatus>,
+    logs: BTreeMap<LogSource, Tail>,
+    /// Those that have to be looked at before this round is over, the next one last.
+    round: Vec<LogSource>,
+    /// Whether anything was new in this round.
+    is_news: bool,
+}
+
+enum Step {
+    Tell(LogPart),
+    /// Nothing is new.
+    Wait,
+    End,
+}
+
+impl Reading {
+    fn new(directory: PathBuf, status: FleetStatus, ask: FollowLogs) -> Self {
+        let mut reading = Reading {
+            directory,
+            status: Some(status),
+            logs: BTreeMap::new(),
+            round: Vec::new(),
+            is_news: false,
+            ask,
+        };
+        reading.look(reading.ask.lines);
+        reading.begin_round();
+        reading
+    }
+
+    fn step(&mut self) -> Step {
+        if let Some(status) = self.status.take() {
+            let logs = self.logs.len();
+            return Step::Tell(LogPart::Fleet { status, logs });
+        }
+        while let Some(source) = self.round.last().cloned() {
+            let chunk = match self.logs.get_mut(&source) {
+                Some(tail) => tail.next(self.ask.follow),
+                None => Chunk::End,
+            };
+            let part = match chunk {
+                Chunk::Lines(lines) => LogPart::Lines(LogLines {
+                    source: source.clone(),
+                    lines,
+                }),
+                Chunk::Skipped => LogPart::Skipped(source.clone()),
+                Chunk::End => {
+                    self.round.pop();
+                    continue;
+                }
+            };
+            self.is_news = true;
+            if self.ask.follow {
+                // One that writes without end must not keep the others out.
+                self.round.pop();
+            }
+            return Step::Tell(part);
+        }
+        if !self.ask.follow {
+            return Step::End;
+        }
+        if !self.is_news {
+            // Of logs that appear while they are followed, nobody has seen the beginning.
+            self.look(None);
+        }
+        let wait = !self.is_news;
+        self.begin_round();
+        if wait { Step::Wait } else { self.step() }
+    }
+
+    fn begin_round(&mut self) {
+        self.is_news = false;
+        self.round = self.logs.keys().rev().cloned().collect();
+    }
+
+    /// Finds the logs that were not there yet, to show so many of their last lines.
+    fn look(&mut self, lines: Option<u64>) {
+        let found = find(&self.directory, &self.ask).unwrap_or_else(|error| {
+            let directory = self.directory.display();
+            tracing::warn!("looking for logs in {directory}: {error}");
+            Vec::new()
+        });
+        for (source, path) in found {
+            if let Entry::Vacant(place) = self.logs.entry(source) {
+                place.insert(Tail::new(path, lines));
+            }
+        }
+    }
+}
+
+/// The logs that are asked for, each by its newest file.
+fn find(directory: &Path, ask: &FollowLogs) -> io::Result<Vec<(LogSource, PathBuf)>> {
+    let mut logs = Vec::new();
+    for folder in entries(directory)? {
+        let name = folder.file_name();
+        let Some(instance) = name.to_str().filter(|name| is_asked_for(name, ask)) else {
+            continue;
+        };
+        for file in entries(&folder.path())? {
+            let path = file.path();
+            if path.extension().is_some_and(|extension| extension == "log")
+                && let Some(process) = path.file_stem().and_then(|name| name.to_str())
+                && ask.process.as_ref().is_none_or(|wanted| wanted == process)
+            {
+                let source = LogSource {
+                    instance: instance.to_owned(),
+                    process: process.to_owned(),
+                };
+                logs.push((source, path));
+            }
+        }
+    }
+    Ok(logs)
+}
+
+/// Whether the logs in the folder of this name are asked for.
+fn is_asked_for(folder: &str, ask: &FollowLogs) -> bool {
+    if folder == LogSource::INSTALL {
+        return ask.install;
+    }
+    match &ask.instance {
+        Some(wanted) => wanted.as_str() == folder,
+        None => folder.parse::<InstanceId>().is_ok(),
+    }
+}
+
+/// What is in a directory; nothing if it is not there yet, or no more.
+fn entries(directory: &Path) -> io::Result<Vec<fs::DirEntry>> {
+    match fs::read_dir(directory) {
+        Ok(entries) => entries.collect(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
