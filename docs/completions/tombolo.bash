@@ -528,7 +528,7 @@ _tombolo() {
             return 0
             ;;
         tombolo__subcmd__dev)
-            opts="-h -V --listen --network --dir --region --json --log --help --version"
+            opts="-h -V --listen --network --dir --region --players --json --log --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -547,6 +547,10 @@ _tombolo() {
                     return 0
                     ;;
                 --region)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --players)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -61,6 +61,7 @@ ebpf\t'Real packets, or an error'
 simulated\t'No packets: the APIs and their states only'"
 complete -c tombolo -n "__fish_tombolo_using_subcommand dev" -l dir -d 'Keep the server\'s state in this directory [default: a fresh one, removed at the end]' -r -F
 complete -c tombolo -n "__fish_tombolo_using_subcommand dev" -l region -d 'A Region to serve; can be repeated, the first is the profiles\'' -r
+complete -c tombolo -n "__fish_tombolo_using_subcommand dev" -l players -d 'Let players in at this address, which must be routed to this machine and not be its own' -r
 complete -c tombolo -n "__fish_tombolo_using_subcommand dev" -l log -d 'What to log to stderr: a level, or a filter such as `warn,tombolo_api=debug`' -r
 complete -c tombolo -n "__fish_tombolo_using_subcommand dev" -l json -d 'Write JSON, for programs'
 complete -c tombolo -n "__fish_tombolo_using_subcommand dev" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -50,6 +50,7 @@ ebpf\:"Real packets, or an error"
 simulated\:"No packets\: the APIs and their states only"))' \
 '--dir=[Keep the server'\''s state in this directory \[default\: a fresh one, removed at the end\]]:DIR:_files' \
 '*--region=[A Region to serve; can be repeated, the first is the profiles'\'']:REGION:_default' \
+'--players=[Let players in at this address, which must be routed to this machine and not be its own]:ADDRESS:_default' \
 '--log=[What to log to stderr\: a level, or a filter such as \`warn,tombolo_api=debug\`]:FILTER:_default' \
 '--json[Write JSON, for programs]' \
 '-h[Print help (see more with '\''--help'\'')]' \

@@ -5,7 +5,7 @@
 
 #include "packet.h"
 
-/* A packet that is not cut into segments yet is counted as those that it will be. */
+/* As `read_ip` counts. */
 static __always_inline __u32 segments_of(const struct __sk_buff *skb)
 {
 	return skb->gso_segs ? skb->gso_segs : 1;

@@ -71,6 +71,10 @@ static __always_inline int is_live(const struct flow *flow, const struct packet 
 	/* Signed, since another CPU may have read a later time before. */
 	__s64 idle = now - flow->last;
 
+	/* Who outside knows the flow knows it by the port that it goes by. */
+	if (packet->outside == SENDER && flow->public_port != packet->public_port)
+		return 0;
+
 	if (idle > timeout_of(packet->flow_protocol, flow->state) ||
 	    !is_of_both(flow, packet, source))
 		return 0;
@@ -139,6 +143,14 @@ static __always_inline int share_is_used(__u32 ifindex, __u32 share)
 	return began && ended && (__s64)(*began - *ended) >= (__s64)share;
 }
 
+/* Whether it was this CPU that made an owner's entry another's. */
+static __always_inline int changes_hands(struct flow *flow, __u32 owner, __u32 payer)
+{
+	if (flow->charged)
+		return __sync_val_compare_and_swap(&flow->ifindex[1], owner, payer) == owner;
+	return __sync_val_compare_and_swap(&flow->ifindex[0], owner, payer) == owner;
+}
+
 /*
  * Puts the flow that the packet begins into the table: 0, or the reason to drop the packet. `there`
  * is the entry that its key has already, of a flow that is over.
@@ -156,16 +168,19 @@ ON_ITS_OWN __u32 begin_flow(const struct packet *packet, struct flow *there,
 		.generation = set->generation,
 	};
 	struct flow_key key = {};
-	__u32 beginner = packet->ifindex[0], owner = 0;
+	__u32 by_outside = packet->outside == SENDER;
+	__u32 payer = packet->ifindex[by_outside], owner = 0;
 	long error;
 
+	flow.public_port = packet->public_port;
+	flow.charged = by_outside;
 	flow.began = flow_key_of(packet, &key);
 	advance(&flow, packet, 0);
 
 	if (there)
-		owner = there->ifindex[0];
+		owner = there->charged ? there->ifindex[1] : there->ifindex[0];
 	/* One who takes the entry over from itself takes no more of the table. */
-	if (owner != beginner && share_is_used(beginner, set->flow_share))
+	if (owner != payer && share_is_used(payer, set->flow_share))
 		return DROP_FLOW_TABLE_FULL;
 	if (there) {
 		__u32 same = there->began == flow.began;
@@ -183,12 +198,14 @@ ON_ITS_OWN __u32 begin_flow(const struct packet *packet, struct flow *there,
 		 * Of a flow that is not idle `last` may be `now` already, and then several get here:
 		 * who finds the owner still there settles the accounts, once.
 		 */
-		if (owner != beginner &&
-		    __sync_val_compare_and_swap(&there->ifindex[0], owner, beginner) == owner) {
+		if (owner != payer && changes_hands(there, owner, payer)) {
 			change_use(owner, -1);
-			change_use(beginner, 1);
+			change_use(payer, 1);
 		}
+		there->ifindex[0] = flow.ifindex[0];
 		there->ifindex[1] = flow.ifindex[1];
+		there->charged = flow.charged;
+		there->public_port = flow.public_port;
 		there->generation = flow.generation;
 		there->state = flow.state;
 		there->began = flow.began;
@@ -199,7 +216,7 @@ ON_ITS_OWN __u32 begin_flow(const struct packet *packet, struct flow *there,
 			return 0;
 		if (error)
 			return DROP_FLOW_TABLE_FULL;
-		change_use(beginner, 1);
+		change_use(payer, 1);
 	}
 	report_packet(packet, ACCEPTED, now);
 	return 0;

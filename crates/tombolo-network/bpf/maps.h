@@ -42,8 +42,18 @@ struct interface {
 	__be32 subnet;
 	__be32 netmask;
 	__u8 mac[ETH_ALEN];
-	__u8 padding[2];
+	/* The largest IPv4 packet that it takes. */
+	__u16 mtu;
 	struct groups groups;
+	/* What it has to do with the outside, of `enum outside_right`. */
+	__u32 outside;
+};
+
+enum outside_right {
+	/* It answers flows that began outside. */
+	OUTSIDE_ANSWERS = 1,
+	/* It begins flows to the outside. */
+	OUTSIDE_BEGINS = 2,
 };
 
 /* By the ifindex of the veth's end in the core namespace. */
@@ -118,6 +128,80 @@ struct {
 	__type(key, struct admission_key);
 	__type(value, __u32);
 } admissions SEC(".maps");
+
+/* --- The way outside --------------------------------------------------------------------------- */
+
+/*
+ * The VPC number of what is outside of every VPC; none has it. Where a link is named of which the
+ * packet came or to which it goes, OUTSIDE_LINK is: so flows do not hang on the uplink's index.
+ */
+#define OUTSIDE_VPC 0
+#define OUTSIDE_LINK 0xffffffff
+
+/*
+ * How the core namespace is joined to the machine's own: the uplink, a veth pair. All 0 when it is
+ * not, and then nothing is outside.
+ */
+struct outside {
+	/* The public address. */
+	__be32 address;
+	/* The uplink's end in the core namespace. */
+	__u32 uplink;
+	/* Its other end, by its index in the machine's namespace. */
+	__u32 far_end;
+	/* The machine's interface that the outside is behind; 0 when the machine routes. */
+	__u32 interface;
+	/* The ports that flows from instances leave by, in host byte order. */
+	__u16 first_port;
+	__u16 last_port;
+	/* The largest IPv4 packet that goes out. */
+	__u16 mtu;
+	/* The MAC of the far end. */
+	__u8 mac[ETH_ALEN];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct outside);
+} outside SEC(".maps");
+
+/* A port of the public address. */
+struct public_port_key {
+	__be16 port;
+	__u8 protocol;
+	__u8 padding;
+};
+
+/* A port of an interface, by the ifindex of the veth's end in the core namespace. */
+struct inside_port {
+	__u32 ifindex;
+	__be16 port;
+	__u8 protocol;
+	__u8 padding;
+};
+
+/* Where the ports of the public address lead that anyone outside may begin flows to. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1 << 17);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct public_port_key);
+	__type(value, struct inside_port);
+} public_ports SEC(".maps");
+
+/*
+ * The same the other way. A flow that an instance begins from such a port leaves by the port that
+ * leads back to it: a server that is asked at the address that it was heard from answers.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1 << 17);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct inside_port);
+	__type(value, struct public_port_key);
+} mapped_ports SEC(".maps");
 
 /* --- What security groups let through -------------------------------------------------------- */
 
@@ -260,7 +344,11 @@ struct flow {
 	__u32 state;
 	/* Which of the key's ends began it. */
 	__u32 began;
-	__u32 padding;
+	/* Of a flow with the outside: the port of the public address that it goes by. */
+	__be16 public_port;
+	/* Which of `ifindex` has it in its share of the table: 1 when the outside began it. */
+	__u8 charged;
+	__u8 padding;
 };
 
 /*
@@ -278,7 +366,7 @@ struct {
 } flows SEC(".maps");
 
 /*
- * How many flows an interface began, by its ifindex, and how many of those user space removed; the
+ * How many flows an interface began, or the outside with it, by its ifindex, and how many of those user space removed; the
  * difference is its share of the table. Two maps, since the program only adds to the first and user
  * space only to the second: no update is ever lost. User space makes both entries with that of
  * `interfaces`. (When the program takes over another's entry it takes 1 from whose it was.)
@@ -298,6 +386,37 @@ struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } flow_ended SEC(".maps");
+
+/*
+ * The flows that instances began to the outside by ports of the public address that lead to nobody
+ * else: how an answer finds back. For ICMP queries `port` is the identifier, and `remote_port` what
+ * it is in `struct flow_end`.
+ */
+struct translation_key {
+	__be32 remote;
+	__be16 remote_port;
+	__be16 port;
+	__u8 protocol;
+	__u8 padding[3];
+};
+
+/* Who began it; `ifindex` is the veth's end in the core namespace. */
+struct translation {
+	struct flow_end inside;
+	__u32 ifindex;
+};
+
+/*
+ * The program makes an entry before its flow, and user space removes those that have no flow. It
+ * is as large as `flows`.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1 << 20);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct translation_key);
+	__type(value, struct translation);
+} translations SEC(".maps");
 
 /* The packet that a fragment is of (RFC 791, 3.2: what "Identification" tells apart). */
 struct fragment_key {
@@ -348,8 +467,15 @@ enum counter {
 	DROP_FLOW_TABLE_FULL,
 	DROP_TOO_BIG,
 	DROP_FRAGMENT,
+	DROP_NOT_A_PUBLIC_PORT,
+	DROP_NO_FLOW,
+	DROP_NO_INTERNET,
+	DROP_NOT_OUTSIDE,
+	DROP_INTERNET_PORTS_FULL,
 	FORWARDED_LOCAL,
 	FORWARDED_PEERING,
+	FORWARDED_FROM_OUTSIDE,
+	FORWARDED_TO_OUTSIDE,
 	/* Records that `flow_events` had no room for, counted as packets. */
 	EVENTS_LOST,
 	COUNTERS,

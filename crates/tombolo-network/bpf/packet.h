@@ -46,6 +46,13 @@ enum kind {
 	ALONE,
 };
 
+/* Which end of a packet's way is outside, and so has no groups that are to be asked. */
+enum outsider {
+	NOBODY,
+	SENDER,
+	RECEIVER,
+};
+
 struct packet {
 	/* The ends of the flow that it belongs to: its sender, then who gets it. */
 	struct flow_end source;
@@ -62,7 +69,18 @@ struct packet {
 	__u8 flow_protocol;
 	__u8 kind;
 	__u8 tcp_flags;
-	__u8 padding[2];
+	/* Of `enum outsider`. */
+	__u8 outside;
+	/* Of the IPv4 header, in bytes. */
+	__u8 header_length;
+	/* The port of the public address that a packet from or to the outside goes by. */
+	__be16 public_port;
+	/* Flags and offset. */
+	__u16 fragment;
+	__be16 id;
+	/* Which end of its flow's key the source is, and whether it belongs to the flow there. */
+	__u8 end;
+	__u8 belongs;
 };
 
 /* The first bytes after the IPv4 header, of whichever protocol. */
@@ -79,6 +97,42 @@ union transport {
 		__be16 sequence;
 	} icmp;
 };
+
+/* Reads the IPv4 header into a packet that is all zeros yet; 0 if there is none to believe. */
+static __always_inline int read_ip(const struct __sk_buff *skb, struct packet *packet)
+{
+	struct ethhdr *ethernet = (void *)(long)skb->data;
+	struct iphdr *ip = (void *)(ethernet + 1);
+
+	if ((void *)(ip + 1) > (void *)(long)skb->data_end)
+		return 0;
+
+	__u32 header_length = ip->ihl * 4;
+	__u32 total_length = bpf_ntohs(ip->tot_len);
+
+	if (ip->version != 4 || header_length < sizeof(*ip) || total_length < header_length ||
+	    total_length + sizeof(*ethernet) > skb->len)
+		return 0;
+	packet->source.address = ip->saddr;
+	packet->destination.address = ip->daddr;
+	packet->ifindex[0] = skb->ifindex;
+	/* A packet that is not cut into segments yet is counted as those that it will be. */
+	packet->segments = skb->gso_segs ? skb->gso_segs : 1;
+	packet->bytes = skb->len - ETH_HLEN;
+	packet->size = total_length;
+	packet->protocol = ip->protocol;
+	packet->flow_protocol = ip->protocol;
+	packet->kind = ALONE;
+	packet->header_length = header_length;
+	packet->fragment = bpf_ntohs(ip->frag_off);
+	packet->id = ip->id;
+	return 1;
+}
+
+static __always_inline int is_later_fragment(const struct packet *packet)
+{
+	return packet->fragment & IP_FRAGMENT_OFFSET;
+}
 
 /* The ports of the flow that a packet with this start belongs to, from its sender's side. */
 static __always_inline __u8 read_ports(__u8 protocol, const union transport *start, __be16 *source,
@@ -110,7 +164,8 @@ static __always_inline __u8 read_ports(__u8 protocol, const union transport *sta
 
 /*
  * An ICMP error about a packet that its receiver, the error's sender, got from the one that the
- * error goes to. No other error can be true: no workload routes for others.
+ * error goes to. No other error can be true: no workload routes for others. Outside are routers
+ * that do; the flow's end is then who the packet went to, not who complains.
  */
 static __always_inline void read_quoted(struct __sk_buff *skb, __u32 offset, __u32 available,
 					struct packet *packet)
@@ -127,13 +182,15 @@ static __always_inline void read_quoted(struct __sk_buff *skb, __u32 offset, __u
 	if (ip.version != 4 || header_length < sizeof(ip) ||
 	    available < ICMP_HEADER + header_length + sizeof(start))
 		return;
-	if (ip.saddr != packet->destination.address || ip.daddr != packet->source.address ||
+	if (ip.saddr != packet->destination.address ||
+	    (ip.daddr != packet->source.address && packet->outside != SENDER) ||
 	    (ip.frag_off & bpf_htons(IP_FRAGMENT_OFFSET)))
 		return;
 	if (bpf_skb_load_bytes(skb, offset + ICMP_HEADER + header_length, &start, sizeof(start)))
 		return;
 	if (read_ports(ip.protocol, &start, &source, &destination) == ALONE)
 		return;
+	packet->source.address = ip.daddr;
 	packet->source.port = destination;
 	packet->destination.port = source;
 	packet->flow_protocol = ip.protocol;
@@ -141,13 +198,14 @@ static __always_inline void read_quoted(struct __sk_buff *skb, __u32 offset, __u
 }
 
 /*
- * Reads what is after the IPv4 header, `available` bytes from `offset`: 0, or the reason to drop
- * the packet. A header that is not all there is refused, also in a first fragment: what is decided
- * on could come in a later one (RFC 1858).
+ * Reads what is after the IPv4 header: 0, or the reason to drop the packet. A header that is not
+ * all there is refused, also in a first fragment: what is decided on could come in a later one
+ * (RFC 1858).
  */
-static __always_inline __u32 read_transport(struct __sk_buff *skb, __u32 offset, __u32 available,
-					    struct packet *packet)
+static __always_inline __u32 read_transport(struct __sk_buff *skb, struct packet *packet)
 {
+	__u32 offset = ETH_HLEN + packet->header_length;
+	__u32 available = packet->size - packet->header_length;
 	__u32 header = 0;
 	union transport start = {};
 

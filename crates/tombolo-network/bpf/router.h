@@ -37,7 +37,7 @@ static __always_inline int same_mac(const __u8 *a, const __u8 *b)
 /* Makes the first `length` bytes readable in place; the caller's own bounds check tells whether. */
 static __always_inline void pull(struct __sk_buff *skb, __u32 length)
 {
-	if (skb->data + length > skb->data_end)
+	if ((void *)(long)skb->data + length > (void *)(long)skb->data_end)
 		bpf_skb_pull_data(skb, length);
 }
 

@@ -3,7 +3,7 @@
 #ifndef TOMBOLO_RULES_H
 #define TOMBOLO_RULES_H
 
-#include "maps.h"
+#include "packet.h"
 
 /* The first packet of a flow, as rules see it. */
 struct beginning {
@@ -11,7 +11,8 @@ struct beginning {
 	__be32 receiver;
 	__be16 service;
 	__u8 protocol;
-	__u8 padding;
+	/* Of `enum outsider`. */
+	__u8 outside;
 };
 
 struct question {
@@ -76,7 +77,10 @@ ON_ITS_OWN int some_group_lets(const struct question *asked)
 	return 0;
 }
 
-/* 0 if the sender's groups let it out and the receiver's let it in, else the reason of the drop. */
+/*
+ * 0 if the sender's groups let it out and the receiver's let it in, else the reason of the drop.
+ * The groups of an end that is outside are not looked at.
+ */
 ON_ITS_OWN __u32 refusal(const struct groups *sender, const struct groups *receiver,
 			 const struct beginning *begins)
 {
@@ -85,18 +89,22 @@ ON_ITS_OWN __u32 refusal(const struct groups *sender, const struct groups *recei
 
 	struct question asked = {
 		.groups = *sender,
-		.remote_groups = *receiver,
 		.remote = begins->receiver,
 		.service = begins->service,
 		.protocol = begins->protocol,
 		.direction = EGRESS,
 	};
 
-	if (!some_group_lets(&asked))
+	if (begins->outside == NOBODY)
+		asked.remote_groups = *receiver;
+	if (begins->outside != SENDER && !some_group_lets(&asked))
 		return DROP_SECURITY_GROUP_EGRESS;
+	if (begins->outside == RECEIVER)
+		return 0;
 
 	asked.groups = *receiver;
-	asked.remote_groups = *sender;
+	if (begins->outside == NOBODY)
+		asked.remote_groups = *sender;
 	asked.remote = begins->sender;
 	asked.direction = INGRESS;
 	return some_group_lets(&asked) ? 0 : DROP_SECURITY_GROUP_INGRESS;

@@ -31,15 +31,22 @@ static __always_inline __be16 fold(__u32 sum)
 	return ~sum;
 }
 
+/* Who tells whom what. */
+struct told {
+	__be32 router;
+	__be32 sender;
+	__u8 mac[ETH_ALEN];
+	__u16 mtu;
+};
+
 /*
  * Makes the packet the answer to itself: the router's ICMP "fragmentation needed" with the MTU of
  * the destination. Also when the packet may be fragmented ("don't fragment" not set), which only
  * a real router could do: the sender is told to, since else it would never know.
  */
-ON_ITS_OWN int answer_too_big(struct __sk_buff *skb, const struct interface *from,
-			      __u32 header_length, __u16 mtu)
+ON_ITS_OWN int answer_too_big(struct __sk_buff *skb, const struct told *told, __u32 header_length)
 {
-	if (!from)
+	if (!told)
 		return TC_ACT_SHOT;
 
 	struct {
@@ -49,7 +56,7 @@ ON_ITS_OWN int answer_too_big(struct __sk_buff *skb, const struct interface *fro
 		.icmp = {
 			.type = ICMP_UNREACHABLE,
 			.code = ICMP_FRAGMENTATION_NEEDED,
-			.mtu = bpf_htons(mtu),
+			.mtu = bpf_htons(told->mtu),
 		},
 	};
 	const __u32 added = sizeof(struct iphdr) + sizeof(struct icmp_too_big);
@@ -62,8 +69,8 @@ ON_ITS_OWN int answer_too_big(struct __sk_buff *skb, const struct interface *fro
 		.tot_len = bpf_htons(added + kept),
 		.ttl = 64,
 		.protocol = IPPROTO_ICMP,
-		.saddr = router_of(from),
-		.daddr = from->address,
+		.saddr = told->router,
+		.daddr = told->sender,
 	};
 
 	if (bpf_skb_change_tail(skb, ETH_HLEN + kept, 0) ||
@@ -82,7 +89,7 @@ ON_ITS_OWN int answer_too_big(struct __sk_buff *skb, const struct interface *fro
 
 	if ((void *)(ethernet + 1) > (void *)(long)skb->data_end)
 		return TC_ACT_SHOT;
-	__builtin_memcpy(ethernet->h_dest, from->mac, ETH_ALEN);
+	__builtin_memcpy(ethernet->h_dest, told->mac, ETH_ALEN);
 	set_router_mac(ethernet->h_source);
 	return bpf_redirect(skb->ifindex, 0);
 }

@@ -33,6 +33,10 @@ pub struct Counters {
     pub forwarded_local: Traffic,
     /// Handed through a peering.
     pub forwarded_peering: Traffic,
+    /// Handed to an instance, from outside.
+    pub from_outside: Traffic,
+    /// Handed on to the outside, from an instance.
+    pub to_outside: Traffic,
     /// How many of an interface's ports have a live flow that began outside, by TCP and UDP port;
     /// interfaces with none are left out.
     pub busy_ports: BTreeMap<NetworkInterfaceId, u32>,

@@ -83,6 +83,8 @@ pub struct Applied {
     pub failed: BTreeMap<NetworkInterfaceId, String>,
     /// What was found otherwise than an earlier `apply` had left it, and put right.
     pub repairs: Repairs,
+    /// Why there is no way outside, where there should be one.
+    pub outside: Option<String>,
 }
 
 /// Why the data path dropped a packet. The order and the numbers are those of the BPF program.
@@ -98,7 +100,8 @@ pub enum DropReason {
     EtherType = 2,
     /// The frame's source is not the interface's Ethernet address.
     SpoofedMac = 3,
-    /// The packet's (or the ARP request's) source is not the interface's IPv4 address.
+    /// The packet's (or the ARP request's) source is not the interface's IPv4 address; or it came
+    /// from outside, with a source that cannot be there or that the receiver's routes take.
     SpoofedAddress = 4,
     /// No local address, and no route takes the destination.
     NoRoute = 5,
@@ -119,11 +122,22 @@ pub enum DropReason {
     TooBig = 12,
     /// A later fragment of a packet whose first fragment did not pass.
     Fragment = 13,
+    /// From outside, to a port of the public address that leads nowhere.
+    NotAPublicPort = 14,
+    /// Between an instance and the outside, of no flow, and nothing that can begin one: an answer,
+    /// an ICMP error, a protocol without ports.
+    NoFlow = 15,
+    /// An instance that may not begin flows to the outside sent one there.
+    NoInternet = 16,
+    /// An instance sent to an address that the internet has not, or to the public address itself.
+    NotOutside = 17,
+    /// Each port that was tried for another flow to that remote end was in use.
+    InternetPortsFull = 18,
 }
 
 impl DropReason {
     /// Every reason, in the order of their numbers.
-    pub const ALL: [DropReason; 14] = [
+    pub const ALL: [DropReason; 19] = [
         DropReason::UnknownInterface,
         DropReason::Malformed,
         DropReason::EtherType,
@@ -138,6 +152,11 @@ impl DropReason {
         DropReason::FlowTableFull,
         DropReason::TooBig,
         DropReason::Fragment,
+        DropReason::NotAPublicPort,
+        DropReason::NoFlow,
+        DropReason::NoInternet,
+        DropReason::NotOutside,
+        DropReason::InternetPortsFull,
     ];
 }
 
@@ -159,6 +178,11 @@ impl fmt::Display for DropReason {
             DropReason::FlowTableFull => "flow_table_full",
             DropReason::TooBig => "too_big",
             DropReason::Fragment => "fragment",
+            DropReason::NotAPublicPort => "not_a_public_port",
+            DropReason::NoFlow => "no_flow",
+            DropReason::NoInternet => "no_internet",
+            DropReason::NotOutside => "not_outside",
+            DropReason::InternetPortsFull => "internet_ports_full",
         })
     }
 }

@@ -14,6 +14,7 @@ mod engine;
 mod flow;
 mod live;
 mod network;
+mod outside;
 mod packet;
 mod part;
 mod repair;
@@ -31,6 +32,7 @@ pub use network::{
     RuleDirection, RulePeer, SecurityGroup, SecurityGroupNumber, Subnet, TransportProtocol, Vpc,
     VpcNumber,
 };
+pub use outside::OutsideConfig;
 pub use packet::{Packet, Transport};
 pub use repair::{Repair, RepairKind, Repairs};
 pub use simulated::SimulatedEngine;

@@ -35,6 +35,8 @@ pub enum RepairKind {
     Interface,
     /// The program on an interface's link.
     Attachment,
+    /// What joins the networks to what is outside of them.
+    Uplink,
     /// An entry of the named table.
     MapEntry(String),
 }

@@ -12,7 +12,8 @@ use crate::flow::FlowPublisher;
 use crate::tables::Tables;
 use crate::verdict::{self, Verdict};
 use crate::{
-    Applied, Counters, EngineError, EngineKind, FlowRecords, Network, NetworkEngine, Packet,
+    Applied, Counters, EngineError, EngineKind, FlowRecords, Network, NetworkEngine, OutsideConfig,
+    Packet,
 };
 
 /// A [`NetworkEngine`] in memory. It can say what the data path would do with a packet, and has
@@ -20,6 +21,7 @@ use crate::{
 #[derive(Debug)]
 pub struct SimulatedEngine {
     state: Mutex<State>,
+    outside: Option<OutsideConfig>,
     /// Nothing is ever published: no packet flows.
     flows: FlowPublisher,
 }
@@ -35,7 +37,16 @@ impl SimulatedEngine {
     pub fn new() -> Self {
         SimulatedEngine {
             state: Mutex::default(),
+            outside: None,
             flows: FlowPublisher::new(),
+        }
+    }
+
+    /// The same, joined to what is outside of it.
+    pub fn joined(self, outside: OutsideConfig) -> Self {
+        SimulatedEngine {
+            outside: Some(outside),
+            ..self
         }
     }
 
@@ -43,7 +54,13 @@ impl SimulatedEngine {
     /// no flow: the same decision as the `ebpf` engine's program makes.
     pub fn verdict(&self, from: &NetworkInterfaceId, packet: &Packet) -> Verdict {
         let state = self.state();
-        verdict::decide(&state.network, &state.tables, from, packet)
+        verdict::decide(
+            &state.network,
+            &state.tables,
+            self.outside.as_ref(),
+            from,
+            packet,
+        )
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

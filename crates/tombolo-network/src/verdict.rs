@@ -11,11 +11,12 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 use tombolo_domain::id::NetworkInterfaceId;
 
+use crate::outside::is_outside;
 use crate::rules::{ICMP, TCP, UDP};
 use crate::tables::{NextHop, Tables};
 use crate::{
-    DropReason, Interface, Network, Packet, Protocol, RouteTableNumber, RuleDirection, RulePeer,
-    Transport, VpcNumber,
+    DropReason, Interface, Network, OutsideConfig, Packet, Protocol, RouteTableNumber,
+    RuleDirection, RulePeer, SecurityGroupNumber, Transport, VpcNumber,
 };
 
 /// What becomes of a packet.
@@ -25,24 +26,34 @@ pub enum Verdict {
     Local(NetworkInterfaceId),
     /// It goes through a peering to an interface of another VPC.
     Peering(NetworkInterfaceId),
+    /// It goes outside, with the public address for a source.
+    Outside,
     /// It goes nowhere.
     Drop(DropReason),
 }
 
 /// Decides about a well-formed packet that the workload of `from` sends with its own Ethernet
-/// address, and that begins a flow. `tables` are those of `network`.
+/// address, and that begins a flow. `tables` are those of `network`, and `outside` is how it is
+/// joined to what is outside of it.
 pub(crate) fn decide(
     network: &Network,
     tables: &Tables,
+    outside: Option<&OutsideConfig>,
     from: &NetworkInterfaceId,
     packet: &Packet,
 ) -> Verdict {
     let Some(sender) = network.interfaces.get(from) else {
         return Verdict::Drop(DropReason::UnknownInterface);
     };
-    let (id, verdict) = match way(tables, sender, packet.source, packet.destination) {
+    let (id, verdict) = match way(tables, outside, sender, packet.source, packet.destination) {
         Ok(Way::Local(id)) => (id, Verdict::Local(id.clone())),
         Ok(Way::Peering(id)) => (id, Verdict::Peering(id.clone())),
+        Ok(Way::Outside(outside)) => {
+            return match leaving(network, outside, sender, packet) {
+                Ok(()) => Verdict::Outside,
+                Err(reason) => Verdict::Drop(reason),
+            };
+        }
         Err(reason) => return Verdict::Drop(reason),
     };
     let refused = network.interfaces.get(id).map(|receiver| {
@@ -56,15 +67,61 @@ pub(crate) fn decide(
     }
 }
 
+/// Whether a packet may begin a flow to the outside.
+fn leaving(
+    network: &Network,
+    outside: &OutsideConfig,
+    sender: &Interface,
+    packet: &Packet,
+) -> Result<(), DropReason> {
+    may_begin_outside(outside, sender, packet.destination)?;
+    if !has_port(packet) {
+        return Err(DropReason::NoFlow);
+    }
+    let beginning = Beginning::of(packet);
+    lets_out(network, sender, packet.destination, &beginning)
+}
+
+/// Whether there is something to tell one flow from another by once its source is replaced: a port,
+/// or the identifier of an ICMP query.
+pub(crate) fn has_port(packet: &Packet) -> bool {
+    match packet.transport {
+        Transport::Tcp { .. } | Transport::Udp { .. } => true,
+        Transport::Icmp { kind, code } => code == 0 && (kind == 8 || kind == 13),
+        Transport::Other(_) => false,
+    }
+}
+
+/// Whether flows of the interface to that address may begin, whatever they are.
+pub(crate) fn may_begin_outside(
+    outside: &OutsideConfig,
+    sender: &Interface,
+    to: Ipv4Addr,
+) -> Result<(), DropReason> {
+    if !sender
+        .outside
+        .as_ref()
+        .is_some_and(|outside| outside.internet)
+    {
+        return Err(DropReason::NoInternet);
+    }
+    if !is_outside(to) || to == outside.address {
+        return Err(DropReason::NotOutside);
+    }
+    Ok(())
+}
+
 /// Where a packet goes, if it may.
 pub(crate) enum Way<'t> {
     Local(&'t NetworkInterfaceId),
     Peering(&'t NetworkInterfaceId),
+    Outside(&'t OutsideConfig),
 }
 
 /// Finds the destination by routes and admissions alone.
 pub(crate) fn way<'t>(
     tables: &'t Tables,
+    outside: Option<&'t OutsideConfig>,
     from: &Interface,
     source: Ipv4Addr,
     to: Ipv4Addr,
@@ -72,7 +129,10 @@ pub(crate) fn way<'t>(
     if source != from.address {
         return Err(DropReason::SpoofedAddress);
     }
-    let next_hop = longest_match(tables, from.route_table, to).ok_or(DropReason::NoRoute)?;
+    let Some(next_hop) = longest_match(tables, from.route_table, to) else {
+        let outside = outside.filter(|_| from.outside.is_some());
+        return outside.map(Way::Outside).ok_or(DropReason::NoRoute);
+    };
     let owner = |vpc| {
         let owner = tables.endpoints.get(&(vpc, to));
         owner.ok_or(DropReason::NoSuchDestination)
@@ -87,7 +147,11 @@ pub(crate) fn way<'t>(
     }
 }
 
-fn longest_match(tables: &Tables, table: RouteTableNumber, to: Ipv4Addr) -> Option<NextHop> {
+pub(crate) fn longest_match(
+    tables: &Tables,
+    table: RouteTableNumber,
+    to: Ipv4Addr,
+) -> Option<NextHop> {
     (0..=32).rev().find_map(|length| {
         let prefix = Ipv4Net::new(to, length).ok()?.trunc();
         tables.routes.get(&(table, prefix)).copied()
@@ -140,12 +204,37 @@ pub(crate) fn refusal(
     Ok(())
 }
 
+/// Whether the sender's groups let a flow out to an address that is outside of every VPC.
+pub(crate) fn lets_out(
+    network: &Network,
+    sender: &Interface,
+    to: Ipv4Addr,
+    beginning: &Beginning,
+) -> Result<(), DropReason> {
+    match lets_with(network, sender, RuleDirection::Egress, (to, &[]), beginning) {
+        true => Ok(()),
+        false => Err(DropReason::SecurityGroupEgress),
+    }
+}
+
 /// Whether a rule of one of the interface's groups lets the flow begin.
 fn lets(
     network: &Network,
     interface: &Interface,
     direction: RuleDirection,
     remote: &Interface,
+    beginning: &Beginning,
+) -> bool {
+    let remote = (remote.address, remote.security_groups.as_slice());
+    lets_with(network, interface, direction, remote, beginning)
+}
+
+/// The same, with the remote end's address and the groups that it carries.
+fn lets_with(
+    network: &Network,
+    interface: &Interface,
+    direction: RuleDirection,
+    (address, groups): (Ipv4Addr, &[SecurityGroupNumber]),
     beginning: &Beginning,
 ) -> bool {
     interface
@@ -157,8 +246,8 @@ fn lets(
             rule.direction == direction
                 && takes(rule.protocol, beginning)
                 && match rule.peer {
-                    RulePeer::Cidr(block) => block.contains(&remote.address),
-                    RulePeer::Group(number) => remote.security_groups.contains(&number),
+                    RulePeer::Cidr(block) => block.contains(&address),
+                    RulePeer::Group(number) => groups.contains(&number),
                 }
         })
 }

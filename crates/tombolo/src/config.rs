@@ -1,6 +1,7 @@
 //! The configuration file of `tombolo serve`: TOML, every key named in
 //! `docs/tombolo.example.toml`.
 
+mod players;
 mod sandbox;
 
 use std::fs;
@@ -19,6 +20,7 @@ use tombolo_network::{MAX_MTU, MIN_MTU};
 use crate::cli::NetworkChoice;
 use crate::report::{OrHint, hinted};
 
+pub use players::Players;
 pub use sandbox::{Bound, Bytes, Sandbox};
 
 /// The configuration.
@@ -49,6 +51,8 @@ pub struct Config {
     /// Where fleets' addresses come from.
     #[serde(default)]
     pub fleet_addresses: FleetAddresses,
+    /// Where players come in, if they can.
+    pub players: Option<Players>,
     /// How much of everything there may be.
     #[serde(default)]
     pub quotas: Quotas,
@@ -190,6 +194,16 @@ impl Config {
                  pool's /{}",
                 pool.prefix_len()
             );
+        }
+        if let Some(players) = &self.players {
+            players.check()?;
+            if pool.contains(&players.address) {
+                bail!(
+                    "players.address = \"{}\": is within fleet_addresses.pool = \"{pool}\", which \
+                     are instances' own addresses",
+                    players.address
+                );
+            }
         }
         let groups = self.quotas.security_groups_per_interface;
         if !(1..=MAX_GROUPS).contains(&groups) {

@@ -15,10 +15,11 @@ fn the_example_is_a_configuration_with_the_defaults() {
     assert_eq!(config.metrics, Metrics::default());
     assert_eq!(config.fleet_addresses, FleetAddresses::default());
     assert_eq!(config.quotas, Quotas::default());
+    assert_eq!(config.players, None);
 }
 
 /// What is commented out are keys with their defaults, so the example with all of them uncommented
-/// is a configuration too, and says the same but for TLS.
+/// is a configuration too, and says the same but for TLS and players.
 #[test]
 fn every_key_of_the_example_can_be_uncommented() {
     let lines: Vec<&str> = EXAMPLE
@@ -38,6 +39,16 @@ fn every_key_of_the_example_can_be_uncommented() {
     assert_eq!(sandbox.tmp, Some(Bytes(256 << 20)));
     assert_eq!(sandbox.install, Some(Bytes(1 << 30)));
     assert_eq!(sandbox.root, Some("/srv/rootfs".into()));
+    let players = config.players.take().unwrap();
+    assert_eq!(players.interface.as_deref(), Some("eth0"));
+    assert_eq!(
+        Config::parse(&format!(
+            "{EXAMPLE}\n[players]\naddress = \"203.0.113.10\"\ninterface = \"eth0\"\n"
+        ))
+        .unwrap()
+        .players,
+        Some(players)
+    );
     assert_eq!(config, Config::parse(EXAMPLE).unwrap());
 }
 
@@ -110,6 +121,32 @@ fn what_is_wrong_is_named() {
         (
             format!("{minimal}[fleet_addresses]\npool = \"224.0.0.0/8\""),
             "which is reserved",
+        ),
+        (
+            format!("{minimal}[players]\naddress = \"127.0.0.1\""),
+            "players.address = \"127.0.0.1\": is within 127.0.0.0/8",
+        ),
+        (
+            format!("{minimal}[players]\naddress = \"100.64.3.1\""),
+            "players.address = \"100.64.3.1\": is within fleet_addresses.pool",
+        ),
+        (
+            format!("{minimal}[players]\naddress = \"203.0.113.1\"\nports = \"9-8\""),
+            "\"9-8\" is no range of ports",
+        ),
+        (
+            format!("{minimal}[players]\naddress = \"203.0.113.1\"\nports = \"1-40000\""),
+            "must have no port in common",
+        ),
+        (
+            format!(
+                "{minimal}[players]\naddress = \"203.0.113.1\"\ninterface = \"a-name-too-long-for-it\""
+            ),
+            "must be the name of a network interface",
+        ),
+        (
+            format!("{minimal}[players]\ninterface = \"eth0\""),
+            "missing field `address`",
         ),
         (
             format!("{minimal}mtu = 9002"),

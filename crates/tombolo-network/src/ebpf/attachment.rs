@@ -189,6 +189,54 @@ impl Attachments {
     }
 }
 
+impl Attachments {
+    /// Sees to it that `program` is attached to a link of the calling thread's namespace, which
+    /// need not be the core: only by TCX, since a link that others have, too, has room for no more
+    /// than one filter of ours. The pin is `NAME-INDEX`, after the link's index.
+    pub(super) fn ensure_as(
+        &self,
+        name: &str,
+        program: &mut SchedClassifier,
+        link: &str,
+        index: u32,
+    ) -> Result<Attached, EngineError> {
+        let pin = self.links.join(format!("{name}-{index}"));
+        self.forget_other(name, &pin)?;
+        if is_attached(program, link)? && pin.exists() {
+            return Ok(Attached::Already);
+        }
+        if update_pinned(program, &pin) {
+            return Ok(Attached::InPlaceOfAnother);
+        }
+        bpffs::remove_if_there(&pin).doing(|| removing(&pin))?;
+        attach_pinned(program, link, &pin)?;
+        Ok(Attached::Anew)
+    }
+
+    /// Takes away what [`Self::ensure_as`] attached by that name.
+    pub(super) fn forget_as(&self, name: &str) -> Result<(), EngineError> {
+        self.forget_other(name, Path::new(""))
+    }
+
+    fn forget_other(&self, name: &str, kept: &Path) -> Result<(), EngineError> {
+        let listing = || format!("listing {}", self.links.display());
+        for entry in fs::read_dir(&self.links).doing(listing)? {
+            let pin = entry.doing(listing)?.path();
+            let is_of_name = pin.file_name().is_some_and(|file| {
+                let index = file.to_string_lossy();
+                index
+                    .strip_prefix(name)
+                    .and_then(|rest| rest.strip_prefix('-'))
+                    .is_some_and(|rest| rest.parse::<u32>().is_ok())
+            });
+            if is_of_name && pin != kept {
+                bpffs::remove_if_there(&pin).doing(|| removing(&pin))?;
+            }
+        }
+        Ok(())
+    }
+}
+
 fn is_attached(program: &SchedClassifier, link: &str) -> Result<bool, EngineError> {
     let asking = || format!("asking which programs are attached to {link}");
     let id = program.info().doing(asking)?.id();

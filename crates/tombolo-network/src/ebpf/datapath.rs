@@ -1,4 +1,4 @@
-//! The pinned BPF program and its maps, and the order in which they become what is wanted.
+//! The pinned BPF programs and their maps, and the order in which they become what is wanted.
 //!
 //! After an upgrade the engine fills the new build's maps, moves every attachment to the new
 //! program, and only then removes the old build: packets flow all the while.
@@ -12,14 +12,16 @@ use aya::programs::SchedClassifier;
 
 use super::FlowTable;
 use super::entries::{
-    EndpointEntry, EndpointKey, InterfaceEntry, InterfaceTrafficEntry, PrefixKey, RouteEntry,
-    SettingsEntry, TrafficEntry, VpcPair,
+    EndpointEntry, EndpointKey, InsidePort, InterfaceEntry, InterfaceTrafficEntry, OutsideEntry,
+    PrefixKey, PublicPort, RouteEntry, SettingsEntry, TrafficEntry, VpcPair,
 };
 use super::error::Doing;
+use super::flow_entries::{FlowEntry, FlowKey};
+use super::kernel_map::KernelMap;
 use super::map::{MirroredMap, is_not_found, open_pinned};
-use super::object::{PROGRAM, Pins};
+use super::object::{ENTER, PROGRAM, Pins, SEND, TAKE};
 use super::places::Places;
-use super::wanted::Wanted;
+use super::wanted::{Ports, Wanted};
 use crate::{
     Counters, DropReason, EngineError, InterfaceTraffic, RepairKind, Repairs, Traffic, Use,
     VpcNumber,
@@ -28,7 +30,9 @@ use crate::{
 /// The slots of `counters` after the drops, which are numbered as [`DropReason`].
 const FORWARDED_LOCAL: u32 = DropReason::ALL.len() as u32;
 const FORWARDED_PEERING: u32 = FORWARDED_LOCAL + 1;
-pub(super) const EVENTS_LOST: u32 = FORWARDED_PEERING + 1;
+const FROM_OUTSIDE: u32 = FORWARDED_PEERING + 1;
+const TO_OUTSIDE: u32 = FROM_OUTSIDE + 1;
+pub(super) const EVENTS_LOST: u32 = TO_OUTSIDE + 1;
 
 type Hash<K, V> = MirroredMap<HashMap<MapData, K, V>, K, V>;
 type Trie<const BYTES: usize, V> =
@@ -37,13 +41,20 @@ type Trie<const BYTES: usize, V> =
 /// What an entry holds of which nothing counts but that it is there.
 pub(super) const LET: u32 = 1;
 
-/// The pinned program and maps of this build.
+/// The pinned programs and maps of this build.
 pub(super) struct DataPath {
+    /// Of interfaces.
     pub(super) program: SchedClassifier,
+    /// Of the way outside: [`ENTER`], [`TAKE`] and [`SEND`].
+    pub(super) enter: SchedClassifier,
+    pub(super) take: SchedClassifier,
+    pub(super) send: SchedClassifier,
     pub(super) interfaces: Hash<u32, InterfaceEntry>,
     pub(super) endpoints: Hash<EndpointKey, EndpointEntry>,
     pub(super) routes: Trie<8, RouteEntry>,
     pub(super) admissions: Trie<12, u32>,
+    pub(super) public_ports: Hash<PublicPort, InsidePort>,
+    mapped_ports: Hash<InsidePort, PublicPort>,
     pub(super) rule_blocks: Trie<12, u32>,
     pub(super) rule_ports: Trie<16, u32>,
     pub(super) interface_traffic: Places<PerCpuHashMap<MapData, u32, InterfaceTrafficEntry>, u32>,
@@ -54,6 +65,8 @@ pub(super) struct DataPath {
     pub(super) flow_ended: Places<HashMap<MapData, u32, u64>, u32>,
     flow_table: FlowTable,
     settings: Array<MapData, SettingsEntry>,
+    outside: Array<MapData, OutsideEntry>,
+    pub(super) live: KernelMap<FlowKey, FlowEntry>,
     counters: PerCpuArray<MapData, TrafficEntry>,
     /// Where the maps are pinned, for those who read them from another thread.
     pub(super) pins: Pins,
@@ -65,14 +78,25 @@ impl DataPath {
         let pins = Pins::new(bpffs, table);
         pins.ensure(table)?;
         let (build, flows) = (&pins.build, &pins.flows);
-        let program = SchedClassifier::from_pin(build.join(PROGRAM))
-            .doing(|| format!("opening the pinned BPF program in {}", build.display()))?;
+        let program = |name: &str| {
+            SchedClassifier::from_pin(build.join(name)).doing(|| {
+                format!(
+                    "opening the pinned BPF program {name} in {}",
+                    build.display()
+                )
+            })
+        };
         let mut data_path = DataPath {
-            program,
+            program: program(PROGRAM)?,
+            enter: program(ENTER)?,
+            take: program(TAKE)?,
+            send: program(SEND)?,
             interfaces: MirroredMap::open(build, "interfaces")?,
             endpoints: MirroredMap::open(build, "endpoints")?,
             routes: MirroredMap::open(build, "routes")?,
             admissions: MirroredMap::open(build, "admissions")?,
+            public_ports: MirroredMap::open(build, "public_ports")?,
+            mapped_ports: MirroredMap::open(build, "mapped_ports")?,
             rule_blocks: MirroredMap::open(build, "rule_blocks")?,
             rule_ports: MirroredMap::open(build, "rule_ports")?,
             interface_traffic: Places::open(build, "interface_traffic")?,
@@ -81,6 +105,8 @@ impl DataPath {
             flow_ended: Places::open(flows, "flow_ended")?,
             flow_table: table,
             settings: open_pinned(flows, "settings", Array::try_from)?,
+            outside: open_pinned(build, "outside", Array::try_from)?,
+            live: KernelMap::open(flows, "flows")?,
             counters: open_pinned(build, "counters", PerCpuArray::try_from)?,
             pins,
         };
@@ -95,6 +121,8 @@ impl DataPath {
         self.endpoints.read(repairs)?;
         self.routes.read(repairs)?;
         self.admissions.read(repairs)?;
+        self.public_ports.read(repairs)?;
+        self.mapped_ports.read(repairs)?;
         self.rule_blocks.read(repairs)?;
         self.rule_ports.read(repairs)?;
         self.interface_traffic.read(repairs)?;
@@ -116,6 +144,49 @@ impl DataPath {
             format!("an interface's share of the BPF map flows was {found}, not {share}")
         });
         Ok(1)
+    }
+
+    /// The programs, as [`PROGRAMS`](super::object::PROGRAMS) names them.
+    pub(super) fn programs(
+        &mut self,
+    ) -> impl Iterator<Item = (&'static str, &mut SchedClassifier)> {
+        [
+            (ENTER, &mut self.enter),
+            (TAKE, &mut self.take),
+            (SEND, &mut self.send),
+            (PROGRAM, &mut self.program),
+        ]
+        .into_iter()
+    }
+
+    /// How the core namespace is joined to what is outside.
+    pub(super) fn outside(&self) -> Result<OutsideEntry, EngineError> {
+        self.outside
+            .get(&0, 0)
+            .doing(|| "reading the BPF map outside".to_owned())
+    }
+
+    /// Joins it otherwise; says whether that changed anything.
+    pub(super) fn set_outside(&mut self, entry: OutsideEntry) -> Result<bool, EngineError> {
+        if self.outside()? == entry {
+            return Ok(false);
+        }
+        self.outside
+            .set(0, entry, 0)
+            .doing(|| "writing the BPF map outside".to_owned())?;
+        Ok(true)
+    }
+
+    /// Closes the ports of the public address that are not to lead where they do; returns how many
+    /// entries that were.
+    pub(super) fn close_ports(&mut self, wanted: &Ports) -> Result<usize, EngineError> {
+        Ok(self.public_ports.retain(None, &wanted.public)?
+            + self.mapped_ports.retain(None, &wanted.mapped)?)
+    }
+
+    /// Opens those that do not lead anywhere yet.
+    pub(super) fn open_ports(&mut self, wanted: &Ports) -> Result<usize, EngineError> {
+        Ok(self.public_ports.extend(&wanted.public)? + self.mapped_ports.extend(&wanted.mapped)?)
     }
 
     /// Asks whether the maps have room for what is wanted, with so many interfaces in all.
@@ -267,6 +338,8 @@ impl DataPath {
         Ok(Counters {
             forwarded_local: self.counted(FORWARDED_LOCAL)?,
             forwarded_peering: self.counted(FORWARDED_PEERING)?,
+            from_outside: self.counted(FROM_OUTSIDE)?,
+            to_outside: self.counted(TO_OUTSIDE)?,
             dropped,
             flow_records_lost: self.counted(EVENTS_LOST)?.packets,
             tables: self.tables()?,
@@ -284,6 +357,7 @@ impl DataPath {
             ("endpoints", self.endpoints.room()),
             ("routes", self.routes.room()),
             ("admissions", self.admissions.room()),
+            ("public_ports", self.public_ports.room()),
             ("rule_blocks", self.rule_blocks.room()),
             ("rule_ports", self.rule_ports.room()),
             ("flows", flows),

@@ -7,11 +7,13 @@ use ipnet::Ipv4Net;
 
 use super::datapath::DataPath;
 use super::entries::{
-    EndpointKey, RouteEntry, admission_key, route_key, rule_block_key, rule_port_key,
+    EndpointKey, InterfaceEntry, RouteEntry, admission_key, route_key, rule_block_key,
+    rule_port_key,
 };
+use crate::outside::is_outside;
 use crate::rules::{PortPrefix, RuleBlock, RulePorts};
 use crate::tables::Admission;
-use crate::verdict::Beginning;
+use crate::verdict::{Beginning, has_port};
 use crate::{
     DropReason, EngineError, MAX_GROUPS, Packet, RouteTableNumber, RuleDirection, RulePeer,
     SecurityGroupNumber, VpcNumber,
@@ -22,6 +24,7 @@ use crate::{
 pub(super) enum Decision {
     Local(u32),
     Peering(u32),
+    Outside,
     Drop(DropReason),
 }
 
@@ -44,7 +47,7 @@ pub(super) fn decide(
     let table = RouteTableNumber(from.route_table);
     let towards = route_key(table, packet.destination.into());
     let Some(RouteEntry { kind, vpc }) = data_path.routes.look_up(&towards)? else {
-        return Ok(Decision::Drop(DropReason::NoRoute));
+        return leave(data_path, &from, packet);
     };
     if kind == RouteEntry::BLACK_HOLE {
         return Ok(Decision::Drop(DropReason::NoRoute));
@@ -87,6 +90,36 @@ pub(super) fn decide(
         RouteEntry::LOCAL => Decision::Local(to.link),
         _ => Decision::Peering(to.link),
     })
+}
+
+/// Decides about a packet that no route takes.
+fn leave(
+    data_path: &DataPath,
+    from: &InterfaceEntry,
+    packet: &Packet,
+) -> Result<Decision, EngineError> {
+    let out = data_path.outside()?;
+    let reason = if from.outside == 0 || out.address == [0; 4] {
+        DropReason::NoRoute
+    } else if from.outside & InterfaceEntry::OUTSIDE_BEGINS == 0 {
+        DropReason::NoInternet
+    } else if !is_outside(packet.destination) || packet.destination == Ipv4Addr::from(out.address) {
+        DropReason::NotOutside
+    } else if !has_port(packet) {
+        DropReason::NoFlow
+    } else {
+        let question = Question {
+            groups: from.groups,
+            direction: RuleDirection::Egress,
+            remote: packet.destination,
+            remote_groups: [0; MAX_GROUPS],
+        };
+        if question.some_group_lets(data_path, &Beginning::of(packet))? {
+            return Ok(Decision::Outside);
+        }
+        DropReason::SecurityGroupEgress
+    };
+    Ok(Decision::Drop(reason))
 }
 
 /// Whether the groups of one end let a flow begin with the other.

@@ -91,14 +91,20 @@ pub(super) struct InterfaceEntry {
     subnet: [u8; 4],
     netmask: [u8; 4],
     mac: [u8; 6],
-    padding: [u8; 2],
+    mtu: u16,
     pub(super) groups: [u32; MAX_GROUPS],
+    pub(super) outside: u32,
 }
 
 // SAFETY: `repr(C)`, no implicit padding, and every bit pattern is a value.
 unsafe impl Pod for InterfaceEntry {}
 
 impl InterfaceEntry {
+    /// `OUTSIDE_ANSWERS`: what no route takes goes outside.
+    const OUTSIDE_ANSWERS: u32 = 1;
+    /// `OUTSIDE_BEGINS`.
+    pub(super) const OUTSIDE_BEGINS: u32 = 2;
+
     pub(super) fn new(interface: &Interface) -> Self {
         InterfaceEntry {
             vpc: interface.vpc.0,
@@ -107,8 +113,13 @@ impl InterfaceEntry {
             subnet: interface.subnet.0.network().octets(),
             netmask: interface.subnet.0.netmask().octets(),
             mac: interface.mac.0,
-            padding: [0; 2],
+            mtu: interface.mtu,
             groups: group_numbers(&interface.security_groups),
+            outside: match &interface.outside {
+                None => 0,
+                Some(outside) if outside.internet => Self::OUTSIDE_ANSWERS | Self::OUTSIDE_BEGINS,
+                Some(_) => Self::OUTSIDE_ANSWERS,
+            },
         }
     }
 }
@@ -190,6 +201,70 @@ impl RouteEntry {
                 kind: Self::BLACK_HOLE,
                 vpc: 0,
             },
+        }
+    }
+}
+
+/// `struct outside`. All zeros: there is no way outside.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[repr(C)]
+pub(super) struct OutsideEntry {
+    pub(super) address: [u8; 4],
+    pub(super) uplink: u32,
+    pub(super) far_end: u32,
+    pub(super) interface: u32,
+    pub(super) ports: [u16; 2],
+    pub(super) mtu: u16,
+    pub(super) mac: [u8; 6],
+}
+
+// SAFETY: `repr(C)`, no implicit padding, and every bit pattern is a value.
+unsafe impl Pod for OutsideEntry {}
+
+/// `struct public_port_key`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(C)]
+pub(super) struct PublicPort {
+    port: [u8; 2],
+    protocol: u8,
+    padding: u8,
+}
+
+// SAFETY: `repr(C)`, no implicit padding, and every bit pattern is a value.
+unsafe impl Pod for PublicPort {}
+
+impl PublicPort {
+    /// The port in the order of the network's bytes.
+    pub(super) fn new(protocol: u8, port: [u8; 2]) -> Self {
+        PublicPort {
+            port,
+            protocol,
+            padding: 0,
+        }
+    }
+}
+
+/// `struct inside_port`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(C)]
+pub(super) struct InsidePort {
+    pub(super) link: u32,
+    pub(super) port: [u8; 2],
+    protocol: u8,
+    padding: u8,
+}
+
+// SAFETY: `repr(C)`, no implicit padding, and every bit pattern is a value.
+unsafe impl Pod for InsidePort {}
+
+impl InsidePort {
+    /// The port in the order of the network's bytes.
+    pub(super) fn new(link: u32, protocol: u8, port: [u8; 2]) -> Self {
+        InsidePort {
+            link,
+            port,
+            protocol,
+            padding: 0,
         }
     }
 }

@@ -39,7 +39,10 @@ pub(super) struct FlowEntry {
     pub(super) generation: u32,
     pub(super) state: u32,
     pub(super) began: u32,
-    pub(super) padding: u32,
+    /// Of a flow with the outside.
+    pub(super) public_port: [u8; 2],
+    pub(super) charged: u8,
+    pub(super) padding: u8,
 }
 
 // SAFETY: `repr(C)`, no implicit padding, and every bit pattern is a value.
@@ -67,11 +70,64 @@ impl FlowEntry {
         }
     }
 
+    /// The link that has it in its share of the table.
+    pub(super) fn payer(&self) -> u32 {
+        self.links[usize::from(self.charged & 1)]
+    }
+
     /// Whether the flow counts as absent at `now`, in nanoseconds of `CLOCK_MONOTONIC_COARSE`.
     pub(super) fn is_over(&self, protocol: u8, now: u64) -> bool {
         // The program may have seen a later time than `now`.
         let idle = now.wrapping_sub(self.last) as i64;
         idle > (self.timeout(protocol) * 1_000_000_000) as i64
+    }
+}
+
+/// `OUTSIDE_LINK`: in place of a link, the outside.
+pub(super) const OUTSIDE_LINK: u32 = u32::MAX;
+/// `OUTSIDE_VPC`.
+pub(super) const OUTSIDE_VPC: u32 = 0;
+
+/// `struct translation_key`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(C)]
+pub(super) struct TranslationKey {
+    pub(super) remote: [u8; 4],
+    pub(super) remote_port: [u8; 2],
+    pub(super) port: [u8; 2],
+    pub(super) protocol: u8,
+    padding: [u8; 3],
+}
+
+// SAFETY: `repr(C)`, no implicit padding, and every bit pattern is a value.
+unsafe impl Pod for TranslationKey {}
+
+/// `struct translation`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub(super) struct Translation {
+    pub(super) inside: FlowEnd,
+    pub(super) link: u32,
+}
+
+// SAFETY: `repr(C)`, no implicit padding, and every bit pattern is a value.
+unsafe impl Pod for Translation {}
+
+impl TranslationKey {
+    /// The key of the flow that `translation` is for. The end that is outside comes first, since
+    /// its VPC's number is the smallest.
+    pub(super) fn flow(&self, translation: &Translation) -> FlowKey {
+        let outside = FlowEnd {
+            vpc: OUTSIDE_VPC,
+            address: self.remote,
+            port: self.remote_port,
+            padding: [0; 2],
+        };
+        FlowKey {
+            ends: [outside, translation.inside],
+            protocol: self.protocol,
+            padding: [0; 3],
+        }
     }
 }
 

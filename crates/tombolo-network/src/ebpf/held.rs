@@ -8,39 +8,42 @@ use aya::maps::MapData;
 use aya::programs::SchedClassifier;
 
 use super::error::Doing;
-use super::object::{PROGRAM, Pins};
+use super::object::{PROGRAMS, Pins};
 use crate::EngineError;
 
 /// The maps of a build, and where they are pinned.
 pub(super) struct Held {
     maps: Vec<(PathBuf, MapData)>,
-    program: PathBuf,
+    build: PathBuf,
 }
 
 impl Held {
     /// Takes hold of all that is pinned.
     pub(super) fn open(pins: &Pins) -> Result<Self, EngineError> {
-        let program = pins.build.join(PROGRAM);
+        let programs = PROGRAMS.map(|name| pins.build.join(name));
         let mut maps = Vec::new();
         for directory in [&pins.build, &pins.flows] {
             let reading = || format!("listing {}", directory.display());
             for entry in fs::read_dir(directory).doing(reading)? {
                 let path = entry.doing(reading)?.path();
-                if path != program {
+                if !programs.contains(&path) {
                     let map = MapData::from_pin(&path)
                         .doing(|| format!("opening the pinned BPF map {}", path.display()))?;
                     maps.push((path, map));
                 }
             }
         }
-        Ok(Held { maps, program })
+        Ok(Held {
+            maps,
+            build: pins.build.clone(),
+        })
     }
 
-    /// Pins again what is not pinned any more, and returns where that is. The program comes last:
-    /// with it, a restart finds all of the build.
-    pub(super) fn pin_missing(
+    /// Pins again what is not pinned any more, and returns where that is. The programs come last, in
+    /// the order of [`PROGRAMS`]: with the last of them, a restart finds all of the build.
+    pub(super) fn pin_missing<'p>(
         &self,
-        program: &mut SchedClassifier,
+        programs: impl Iterator<Item = (&'static str, &'p mut SchedClassifier)>,
     ) -> Result<Vec<PathBuf>, EngineError> {
         let mut pinned = Vec::new();
         for (path, map) in &self.maps {
@@ -51,12 +54,15 @@ impl Held {
                 pinned.push(path.clone());
             }
         }
-        if !self.program.exists() {
-            make_parent(&self.program)?;
-            program
-                .pin(&self.program)
-                .doing(|| format!("pinning the BPF program {}", self.program.display()))?;
-            pinned.push(self.program.clone());
+        for (name, program) in programs {
+            let path = self.build.join(name);
+            if !path.exists() {
+                make_parent(&path)?;
+                program
+                    .pin(&path)
+                    .doing(|| format!("pinning the BPF program {}", path.display()))?;
+                pinned.push(path);
+            }
         }
         Ok(pinned)
     }

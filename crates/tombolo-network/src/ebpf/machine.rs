@@ -2,6 +2,7 @@
 
 mod inspect;
 mod interfaces;
+mod outside;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -18,9 +19,11 @@ use super::error::{Doing, with_sources};
 use super::flows::{FlowThreads, Owners};
 use super::held::Held;
 use super::netlink::{Link, Netlink};
-use super::wanted::Wanted;
-use super::{EbpfConfig, bpffs, names, namespace};
+use super::uplink::Uplink;
+use super::wanted::{Ports, Wanted};
+use super::{EbpfConfig, bpffs, busy, names, namespace};
 use crate::flow::FlowPublisher;
+use crate::outside::Mapping;
 use crate::part::Part;
 use crate::{Applied, Counters, DropReason, EngineError, Network, Packet, Verdict};
 
@@ -44,6 +47,8 @@ pub(super) struct Machine {
     /// The same, for those who read about flows.
     owners: Owners,
     flows: FlowThreads,
+    /// The way outside that there should be.
+    uplink: Option<Uplink>,
     /// What an earlier engine left, until the first `apply` has dealt with it.
     found: Option<Found>,
     /// What was applied last.
@@ -66,8 +71,13 @@ pub(super) struct Asked {
 
 impl Machine {
     /// Takes over what an earlier engine of the same data directory left, or starts anew, and
-    /// moves the calling thread into the core namespace.
-    pub(super) fn open(config: &EbpfConfig, flows: &FlowPublisher) -> Result<Self, EngineError> {
+    /// moves the calling thread into the core namespace. `home` is the machine's own.
+    pub(super) fn open(
+        config: &EbpfConfig,
+        home: &File,
+        flows: &FlowPublisher,
+    ) -> Result<Self, EngineError> {
+        let uplink = open_uplink(config, home)?;
         let names = names::Names::new(&config.name);
         let core = names.core();
         let bpffs = config.directory.join("bpf");
@@ -95,6 +105,7 @@ impl Machine {
             held_namespaces: BTreeMap::new(),
             placed: BTreeMap::new(),
             owners,
+            uplink,
             found: Some(found),
             current: Network::default(),
             trusted: None,
@@ -122,7 +133,8 @@ impl Machine {
             let part = Part::between(&self.current, &network);
             self.converge(Change::of_part(part, &self.current, network), &mut applied)?;
         }
-        self.trusted = applied.failed.is_empty().then_some(fingerprint);
+        let whole = applied.failed.is_empty() && applied.outside.is_none();
+        self.trusted = whole.then_some(fingerprint);
         for (id, reason) in &applied.failed {
             tracing::warn!(interface = %id, reason, "a network interface could not be made");
         }
@@ -142,13 +154,20 @@ impl Machine {
         self.data_path
             .check_room(before.as_ref(), &wanted, change.network.interfaces.len())?;
 
+        let mapping = Mapping::compile(&change.network);
+        let kept = self.kept(&change);
+        let ports = Ports::place(&mapping, &kept);
+        applied.changes += self.data_path.close_ports(&ports)?;
         applied.changes += self.data_path.retain(before.as_ref(), &wanted)?;
 
-        let kept = self.kept(&change);
         wanted.place(&change.wanted, &kept);
         applied.changes += self.data_path.retain_interfaces(before.as_ref(), &wanted)?;
         applied.changes += self.remove_unwanted(&change, &kept)?;
 
+        let was_joined = match change.before {
+            None => self.join_outside(applied)?,
+            Some(_) => true,
+        };
         let made = self.make_missing(&change, &kept, applied);
         let some_went = self.placed.keys().any(|id| !kept.contains_key(id));
         self.placed = kept.iter().chain(&made).map(owned).collect();
@@ -159,8 +178,11 @@ impl Machine {
         }
         wanted.place(&change.wanted, &made);
         applied.changes += self.data_path.extend(&wanted)?;
+        let ports = Ports::place(&mapping, &self.placed);
+        applied.changes += self.data_path.open_ports(&ports)?;
 
         if change.before.is_none() {
+            self.attach_outside(was_joined, applied)?;
             self.attach_kept(&kept, applied);
             // What an earlier build's program let through by its own maps is decided again.
             self.data_path.next_generation()?;
@@ -196,6 +218,11 @@ impl Machine {
                 counters.interfaces.insert(id.clone(), traffic);
             }
         }
+        let busy = busy::busy_ports(&self.data_path)?;
+        let placed = self.placed.iter();
+        counters.busy_ports = placed
+            .filter_map(|(id, link)| Some((id.clone(), *busy.get(link)?)))
+            .collect();
         // The first of several between the same two VPCs stands for all of them.
         let mut counted = BTreeSet::new();
         for (id, peering) in &self.current.peerings {
@@ -219,6 +246,7 @@ impl Machine {
             Decision::Drop(reason) => return Ok(Verdict::Drop(reason)),
             Decision::Local(link) => (link, Verdict::Local as fn(_) -> _),
             Decision::Peering(link) => (link, Verdict::Peering as fn(_) -> _),
+            Decision::Outside => return Ok(Verdict::Outside),
         };
         let links = self.list_links()?;
         let id = links
@@ -232,6 +260,7 @@ impl Machine {
     /// See [`crate::NetworkEngine::teardown`].
     pub(super) fn teardown(mut self) -> Result<(), EngineError> {
         let nothing = Network::default();
+        self.uplink = None;
         let mut applied = Applied::default();
         let looked = self.inspect(&nothing, &mut applied.repairs).map(drop);
         let emptied = self.converge(Change::everything(nothing), &mut applied);
@@ -291,6 +320,18 @@ impl Change {
             .as_ref()
             .is_none_or(|interfaces| interfaces.contains(id))
     }
+}
+
+/// The way outside that is configured, if it can be had here.
+fn open_uplink(config: &EbpfConfig, home: &File) -> Result<Option<Uplink>, EngineError> {
+    let Some(outside) = &config.outside else {
+        return Ok(None);
+    };
+    let opening = || format!("looking for a way outside as {}", outside.address);
+    let home = home.try_clone().doing(opening)?;
+    let uplink = Uplink::new(outside.clone(), &config.name, home);
+    uplink.check().doing(opening)?;
+    Ok(Some(uplink))
 }
 
 fn owned((id, link): (&NetworkInterfaceId, &u32)) -> (NetworkInterfaceId, u32) {

@@ -84,6 +84,11 @@ where
         Ok(())
     }
 
+    /// The value of `key`, as last read and since written.
+    pub(super) fn known(&self, key: &K) -> Option<&V> {
+        self.known.get(key)
+    }
+
     /// How many entries there are, and how many there can be.
     pub(super) fn room(&self) -> Use {
         Use {

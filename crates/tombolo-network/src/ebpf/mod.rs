@@ -15,6 +15,7 @@
 mod attachment;
 mod bare;
 mod bpffs;
+mod busy;
 mod check;
 mod datapath;
 mod decide;
@@ -37,6 +38,7 @@ mod object;
 mod places;
 #[cfg(test)]
 mod trial;
+mod uplink;
 mod wanted;
 mod worker;
 
@@ -59,8 +61,8 @@ use self::worker::Command;
 use crate::flow::FlowPublisher;
 use crate::live::live;
 use crate::{
-    Applied, Counters, EngineError, EngineKind, FlowRecords, Network, NetworkEngine, Packet,
-    Verdict,
+    Applied, Counters, EngineError, EngineKind, FlowRecords, Network, NetworkEngine, OutsideConfig,
+    Packet, Verdict,
 };
 
 /// Where an [`EbpfEngine`] keeps its things, and what they are called.
@@ -75,6 +77,8 @@ pub struct EbpfConfig {
     pub attachment: AttachmentKind,
     /// How many flows it remembers. Another capacity than before begins with an empty table.
     pub flow_table: FlowTable,
+    /// How the networks are joined to the one that the engine is started in; `None` is not at all.
+    pub outside: Option<OutsideConfig>,
 }
 
 impl EbpfConfig {
@@ -88,6 +92,7 @@ impl EbpfConfig {
             name,
             attachment: AttachmentKind::of_this_kernel(),
             flow_table: FlowTable::default(),
+            outside: None,
         })
     }
 }
@@ -107,6 +112,8 @@ pub struct EbpfEngine {
 impl EbpfEngine {
     /// Starts the engine on what an earlier one of the same directory left, or on nothing. What
     /// is there goes on as it is until the first `apply`. At most one engine a directory may run.
+    ///
+    /// The network namespace of the calling thread is what is outside.
     pub async fn start(config: EbpfConfig) -> Result<Self, EngineError> {
         let names = names::Names::new(&config.name);
         let flows = FlowPublisher::new();

@@ -110,6 +110,17 @@ pub(super) fn within<T: Send>(
     })
 }
 
+/// Runs `work` in the namespace of an open file, on a thread of its own.
+pub(super) fn within_open<T: Send>(
+    namespace: &File,
+    work: impl FnOnce() -> io::Result<T> + Send,
+) -> io::Result<T> {
+    on_own_thread(|| {
+        setns(namespace, CloneFlags::CLONE_NEWNET)?;
+        work()
+    })
+}
+
 /// Takes the name away; the namespace goes with the last process or socket in it.
 pub(super) fn remove(name: &str) -> io::Result<()> {
     let path = path(name);
@@ -156,14 +167,17 @@ fn make_directory() -> io::Result<()> {
 /// VPCs are IPv4 only; without this a workload's kernel would send router solicitations that the
 /// data path only drops and counts.
 fn disable_ipv6() -> io::Result<()> {
-    for of in ["all", "default"] {
-        match fs::write(format!("/proc/sys/net/ipv6/conf/{of}/disable_ipv6"), "1") {
-            // A kernel without IPv6.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            other => other?,
-        }
+    disable_ipv6_of("all")?;
+    disable_ipv6_of("default")
+}
+
+/// The same for one link of the calling thread's namespace.
+pub(super) fn disable_ipv6_of(link: &str) -> io::Result<()> {
+    match fs::write(format!("/proc/sys/net/ipv6/conf/{link}/disable_ipv6"), "1") {
+        // A kernel without IPv6.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
     }
-    Ok(())
 }
 
 /// Gives the calling thread a mount namespace whose changes no other sees.

@@ -15,7 +15,8 @@ use netlink_packet_core::{
 };
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
 use netlink_packet_route::link::{
-    InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage, State,
+    InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage,
+    State,
 };
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
@@ -59,6 +60,21 @@ pub(super) struct Link {
     pub(super) alias: String,
     /// The largest packet that it carries, in bytes.
     pub(super) mtu: u32,
+    /// Whether its frames are Ethernet's.
+    pub(super) is_ethernet: bool,
+    /// Of a veth: the index of its other end, in that end's namespace; else 0.
+    pub(super) other_end: u32,
+}
+
+/// Where a namespace sends what is for an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Towards {
+    /// To itself: it has the address.
+    Itself,
+    /// Out of the link with that index.
+    Link(u32),
+    /// Nowhere.
+    Nowhere,
 }
 
 impl Netlink {
@@ -109,6 +125,14 @@ impl Netlink {
         let mut message = of_link(index);
         message.header.flags = LinkFlags::Up;
         message.header.change_mask = LinkFlags::Up;
+        self.request(RouteNetlinkMessage::SetLink(message), 0)
+    }
+
+    /// Has a link not ask for its neighbours' Ethernet addresses: it has one, and takes all.
+    pub(super) fn set_no_arp(&mut self, index: u32) -> io::Result<()> {
+        let mut message = of_link(index);
+        message.header.flags = LinkFlags::Noarp;
+        message.header.change_mask = LinkFlags::Noarp;
         self.request(RouteNetlinkMessage::SetLink(message), 0)
     }
 
@@ -225,6 +249,54 @@ impl Netlink {
         )
     }
 
+    /// Adds the route to one address that is on the link.
+    pub(super) fn add_host_route(&mut self, index: u32, address: Ipv4Addr) -> io::Result<()> {
+        let mut message = to_address(address);
+        message.header.table = RouteHeader::RT_TABLE_MAIN;
+        message.header.protocol = RouteProtocol::Static;
+        message.header.scope = RouteScope::Link;
+        message.header.kind = RouteType::Unicast;
+        message.attributes.push(RouteAttribute::Oif(index));
+        self.request(
+            RouteNetlinkMessage::NewRoute(message),
+            NLM_F_CREATE | NLM_F_EXCL,
+        )
+    }
+
+    /// Where the namespace sends what is for an address.
+    pub(super) fn towards(&mut self, address: Ipv4Addr) -> io::Result<Towards> {
+        self.send(RouteNetlinkMessage::GetRoute(to_address(address)), 0)?;
+        loop {
+            for payload in self.receive()? {
+                match payload {
+                    NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewRoute(message)) => {
+                        let link =
+                            message
+                                .attributes
+                                .iter()
+                                .find_map(|attribute| match attribute {
+                                    RouteAttribute::Oif(link) => Some(*link),
+                                    _ => None,
+                                });
+                        return Ok(match (message.header.kind, link) {
+                            (RouteType::Local, _) => Towards::Itself,
+                            (_, Some(link)) => Towards::Link(link),
+                            (_, None) => Towards::Nowhere,
+                        });
+                    }
+                    NetlinkPayload::Error(error) => {
+                        let error = error.to_io();
+                        return match error.raw_os_error() {
+                            Some(libc::ENETUNREACH | libc::EHOSTUNREACH) => Ok(Towards::Nowhere),
+                            _ => Err(error),
+                        };
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
     /// All links of the namespace.
     pub(super) fn links(&mut self) -> io::Result<Vec<Link>> {
         self.send(
@@ -301,6 +373,14 @@ fn unless_gone(result: io::Result<()>) -> io::Result<()> {
     }
 }
 
+fn to_address(address: Ipv4Addr) -> RouteMessage {
+    let mut message = RouteMessage::default();
+    message.header.address_family = AddressFamily::Inet;
+    message.header.destination_prefix_length = 32;
+    message.attributes = vec![RouteAttribute::Destination(RouteAddress::Inet(address))];
+    message
+}
+
 fn of_link(index: u32) -> LinkMessage {
     let mut message = LinkMessage::default();
     message.header.index = index;
@@ -314,12 +394,15 @@ fn link(message: LinkMessage) -> Link {
         up: message.header.flags.contains(LinkFlags::Up),
         alias: String::new(),
         mtu: 0,
+        is_ethernet: message.header.link_layer_type == LinkLayerType::Ether,
+        other_end: 0,
     };
     for attribute in message.attributes {
         match attribute {
             LinkAttribute::IfName(name) => link.name = name,
             LinkAttribute::IfAlias(alias) => link.alias = alias,
             LinkAttribute::Mtu(mtu) => link.mtu = mtu,
+            LinkAttribute::Link(index) => link.other_end = index,
             _ => {}
         }
     }

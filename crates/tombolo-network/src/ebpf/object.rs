@@ -1,4 +1,4 @@
-//! The BPF object: its program and maps, loaded into the kernel and pinned.
+//! The BPF object: its programs and maps, loaded into the kernel and pinned.
 //!
 //! Each build of the object has a directory of its own on the BPF file system, with its own maps,
 //! so the layout of a map never has to be compatible with another build's. Apart from those are
@@ -25,14 +25,26 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!("../../bpf/tombolo.o");
 /// Where the kernel describes its own types.
 const KERNEL_TYPES: &str = "/sys/kernel/btf";
 
+/// The program of interfaces, which is pinned last.
 pub(super) const PROGRAM: &str = "tombolo";
+/// The program at the core namespace's end of the uplink.
+pub(super) const ENTER: &str = "tombolo_enter";
+/// The program at the machine's interface that the outside is behind.
+pub(super) const TAKE: &str = "tombolo_take";
+/// The program at the uplink's other end.
+pub(super) const SEND: &str = "tombolo_send";
+
+pub(super) const PROGRAMS: [&str; 4] = [ENTER, TAKE, SEND, PROGRAM];
 
 /// The maps of a build.
-const MAPS: [&str; 10] = [
+const MAPS: [&str; 13] = [
     "interfaces",
     "endpoints",
     "routes",
     "admissions",
+    "outside",
+    "public_ports",
+    "mapped_ports",
     "rule_blocks",
     "rule_ports",
     "fragments",
@@ -42,7 +54,14 @@ const MAPS: [&str; 10] = [
 ];
 
 /// The maps that outlive a build.
-const FLOW_MAPS: [&str; 5] = ["flows", "flow_use", "flow_ended", "flow_events", "settings"];
+const FLOW_MAPS: [&str; 6] = [
+    "flows",
+    "flow_use",
+    "flow_ended",
+    "flow_events",
+    "settings",
+    "translations",
+];
 
 /// The layout of the maps in [`FLOW_MAPS`]. Whoever changes one of their structs counts on, and
 /// an upgrade then begins with an empty table.
@@ -52,7 +71,7 @@ const FLOW_LAYOUT: u32 = 1;
 #[derive(Debug, Clone)]
 pub(super) struct Pins {
     bpffs: PathBuf,
-    /// The program and its maps.
+    /// The programs and their maps.
     pub(super) build: PathBuf,
     /// The maps that remember flows.
     pub(super) flows: PathBuf,
@@ -73,7 +92,7 @@ impl Pins {
 
     /// Loads and pins what is not there yet.
     pub(super) fn ensure(&self, table: FlowTable) -> Result<(), EngineError> {
-        // The program is pinned last: with it, all of the build is there.
+        // The interfaces' program is pinned last: with it, all of the build is there.
         let flows = FLOW_MAPS.iter().all(|name| self.flows.join(name).exists());
         if flows && self.build.join(PROGRAM).exists() {
             return Ok(());
@@ -85,6 +104,7 @@ impl Pins {
         }
         let mut object = load_with(|loader| {
             loader.map_max_entries("flows", table.capacity);
+            loader.map_max_entries("translations", table.capacity);
             for name in FLOW_MAPS {
                 // Taken from there, or else pinned there.
                 loader.map_pin_path(name, self.flows.join(name));
@@ -95,9 +115,12 @@ impl Pins {
             let map = object.map(name).ok_or_else(|| incomplete(name))?;
             map.pin(build.join(name)).doing(|| pinning(name))?;
         }
-        program(&mut object)?
-            .pin(build.join(PROGRAM))
-            .doing(|| pinning(PROGRAM))
+        for name in PROGRAMS {
+            program(&mut object, name)?
+                .pin(build.join(name))
+                .doing(|| pinning(name))?;
+        }
+        Ok(())
     }
 
     /// Removes the pins of other builds, once nothing is attached to them any more.
@@ -132,7 +155,9 @@ fn load_with(configure: impl FnOnce(&mut EbpfLoader<'_>) + Send) -> Result<Ebpf,
         let mut loader = EbpfLoader::new();
         configure(&mut loader);
         Ok(loader.load(OBJECT).doing(loading).and_then(|mut object| {
-            program(&mut object)?.load().doing(loading)?;
+            for name in PROGRAMS {
+                program(&mut object, name)?.load().doing(loading)?;
+            }
             Ok(object)
         }))
     })
@@ -155,14 +180,14 @@ fn hide_kernel_types() -> io::Result<()> {
     }
 }
 
-/// The program of a loaded object.
-fn program(object: &mut Ebpf) -> Result<&mut SchedClassifier, EngineError> {
-    let Some(program) = object.program_mut(PROGRAM) else {
-        return Err(incomplete(PROGRAM));
+/// A program of the object.
+fn program<'o>(object: &'o mut Ebpf, name: &str) -> Result<&'o mut SchedClassifier, EngineError> {
+    let Some(program) = object.program_mut(name) else {
+        return Err(incomplete(name));
     };
     program
         .try_into()
-        .doing(|| format!("taking {PROGRAM} for a tc program"))
+        .doing(|| format!("taking {name} for a tc program"))
 }
 
 fn incomplete(name: &str) -> EngineError {

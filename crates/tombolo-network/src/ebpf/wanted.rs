@@ -6,11 +6,13 @@ use tombolo_domain::id::NetworkInterfaceId;
 
 use super::datapath::LET;
 use super::entries::{
-    EndpointEntry, EndpointKey, InterfaceEntry, PrefixKey, RouteEntry, VpcPair, admission_key,
-    route_key, rule_block_key, rule_port_key,
+    EndpointEntry, EndpointKey, InsidePort, InterfaceEntry, PrefixKey, PublicPort, RouteEntry,
+    VpcPair, admission_key, route_key, rule_block_key, rule_port_key,
 };
-use crate::Network;
+use crate::outside::Mapping;
+use crate::rules::{TCP, UDP};
 use crate::tables::Tables;
+use crate::{Network, TransportProtocol};
 
 /// The contents of the maps for one [`Network`].
 pub(super) struct Wanted {
@@ -89,5 +91,33 @@ impl Wanted {
     /// The links of the interfaces that are placed.
     pub(super) fn links(&self) -> BTreeSet<u32> {
         self.interfaces.keys().copied().collect()
+    }
+}
+
+/// Where the ports of the public address should lead, both ways.
+#[derive(Default)]
+pub(super) struct Ports {
+    pub(super) public: BTreeMap<PublicPort, InsidePort>,
+    pub(super) mapped: BTreeMap<InsidePort, PublicPort>,
+}
+
+impl Ports {
+    /// Those that lead to interfaces whose links have these indices.
+    pub(super) fn place(mapping: &Mapping, links: &BTreeMap<NetworkInterfaceId, u32>) -> Self {
+        let mut ports = Ports::default();
+        for (protocol, public, id, port) in mapping.iter() {
+            let Some(&link) = links.get(id) else {
+                continue;
+            };
+            let protocol = match protocol {
+                TransportProtocol::Tcp => TCP,
+                TransportProtocol::Udp => UDP,
+            };
+            let public = PublicPort::new(protocol, public.to_be_bytes());
+            let inside = InsidePort::new(link, protocol, port.to_be_bytes());
+            ports.public.insert(public, inside);
+            ports.mapped.insert(inside, public);
+        }
+        ports
     }
 }

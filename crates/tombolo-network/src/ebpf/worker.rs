@@ -1,6 +1,7 @@
 //! The thread that everything of the engine happens on: netlink sockets and attachments belong
 //! to a thread's network namespace, and this one's is the core.
 
+use std::fs::File;
 use std::io;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
@@ -11,6 +12,7 @@ use tombolo_domain::id::NetworkInterfaceId;
 
 use super::EbpfConfig;
 use super::machine::{Asked, Machine};
+use super::namespace;
 use crate::flow::FlowPublisher;
 use crate::{Applied, Counters, EngineError, Packet, Verdict};
 
@@ -29,11 +31,13 @@ pub(super) enum Command {
 /// Starts the thread. It ends, and leaves all on the machine as it is, when the sender is gone.
 pub(super) fn spawn(config: EbpfConfig, flows: FlowPublisher) -> io::Result<mpsc::Sender<Command>> {
     let (sender, commands) = mpsc::channel();
+    let home = File::open(namespace::CURRENT)?;
     thread::Builder::new()
         .name("tombolo-network".to_owned())
         .spawn(move || {
             let mut worker = Worker {
                 config,
+                home,
                 flows,
                 machine: None,
             };
@@ -44,6 +48,8 @@ pub(super) fn spawn(config: EbpfConfig, flows: FlowPublisher) -> io::Result<mpsc
 
 struct Worker {
     config: EbpfConfig,
+    /// The namespace that the engine was started in.
+    home: File,
     flows: FlowPublisher,
     /// `None` after a teardown, until something is wanted again.
     machine: Option<Machine>,
@@ -108,7 +114,7 @@ impl Worker {
     fn machine(&mut self) -> Result<&mut Machine, EngineError> {
         let machine = match self.machine.take() {
             Some(machine) => machine,
-            None => Machine::open(&self.config, &self.flows)?,
+            None => Machine::open(&self.config, &self.home, &self.flows)?,
         };
         Ok(self.machine.insert(machine))
     }

@@ -230,9 +230,11 @@ impl Model {
         if datagram.cut_short && !later {
             return Err(DropReason::Malformed);
         }
-        let (id, verdict) = match way(&tables, sender, datagram.source, datagram.destination)? {
+        let (source, destination) = (datagram.source, datagram.destination);
+        let (id, verdict) = match way(&tables, None, sender, source, destination)? {
             Way::Local(id) => (id, Verdict::Local(id.clone())),
             Way::Peering(id) => (id, Verdict::Peering(id.clone())),
+            Way::Outside(_) => return Err(DropReason::NoRoute),
         };
         let receiver = &network.interfaces[id];
 

@@ -30,6 +30,8 @@ pub struct Machine {
     engine: Option<EbpfEngine>,
     pub network: Network,
     pub config: EbpfConfig,
+    /// The namespace that engines are started in; `None` is this process's.
+    home: Option<PathBuf>,
     directory: TempDir,
 }
 
@@ -48,6 +50,11 @@ impl Machine {
 
     /// Starts an engine whose configuration `change` changed.
     pub fn with(change: impl FnOnce(&mut EbpfConfig)) -> Self {
+        Self::at(None, change)
+    }
+
+    /// The same, in the network namespace `home`.
+    pub fn at(home: Option<PathBuf>, change: impl FnOnce(&mut EbpfConfig)) -> Self {
         if let Err(error) = ebpf::check() {
             panic!("tests with real packets: {error}");
         }
@@ -59,6 +66,7 @@ impl Machine {
             engine: None,
             network: Network::default(),
             config,
+            home,
             directory,
         };
         machine.start();
@@ -67,8 +75,19 @@ impl Machine {
 
     /// Starts an engine on what is there.
     pub fn start(&mut self) {
-        let engine = EbpfEngine::start(self.config.clone());
-        self.engine = Some(self.runtime.block_on(engine).unwrap());
+        self.engine = Some(self.try_start().unwrap());
+    }
+
+    /// Starts another engine, if it can be.
+    pub fn try_start(&self) -> Result<EbpfEngine, EngineError> {
+        let start = || {
+            let engine = EbpfEngine::start(self.config.clone());
+            self.runtime.block_on(engine)
+        };
+        match &self.home {
+            Some(home) => within(home, start),
+            None => start(),
+        }
     }
 
     /// The engine goes, as it would with its process.
@@ -169,8 +188,13 @@ impl Machine {
 
     /// A UDP socket of an interface's workload.
     pub fn udp(&self, interface: u32) -> UdpSocket {
+        self.udp_at(interface, PORT)
+    }
+
+    /// The same, at another port.
+    pub fn udp_at(&self, interface: u32, port: u16) -> UdpSocket {
         let address = self.network.address(interface);
-        let socket = self.workload(interface, || UdpSocket::bind((address, PORT)).unwrap());
+        let socket = self.workload(interface, || UdpSocket::bind((address, port)).unwrap());
         socket.set_read_timeout(Some(DEADLINE)).unwrap();
         socket
     }

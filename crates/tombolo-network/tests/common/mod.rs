@@ -9,15 +9,16 @@
 pub mod frame;
 pub mod machine;
 pub mod netlink;
+pub mod outside;
 
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 use tombolo_domain::id::{NetworkInterfaceId, VpcPeeringConnectionId};
 use tombolo_network::{
-    Interface, MAX_MTU, MacAddress, Network, Packet, Peering, PeeringEnd, Protocol, Route,
-    RouteTable, RouteTableNumber, Rule, RuleDirection, RulePeer, SecurityGroup,
-    SecurityGroupNumber, Subnet, Transport, Vpc, VpcNumber,
+    Interface, MAX_MTU, MacAddress, MappedPort, Network, Packet, Peering, PeeringEnd, Protocol,
+    Route, RouteTable, RouteTableNumber, Rule, RuleDirection, RulePeer, SecurityGroup,
+    SecurityGroupNumber, Subnet, Transport, TransportProtocol, Vpc, VpcNumber,
 };
 
 /// The interface with that number.
@@ -43,6 +44,10 @@ pub trait Build {
     fn route(self, vpc: u32, destination: &str, peering: u32) -> Self;
     /// Adds peering `number` and the routes to each other's whole VPC.
     fn peered(self, number: u32, requester: u32, accepter: u32) -> Self;
+    /// Maps a port of the public address to a port of an interface, for UDP and TCP both.
+    fn public(self, interface: u32, public_port: u16, port: u16) -> Self;
+    /// Lets an interface begin flows to the outside.
+    fn internet(self, interface: u32) -> Self;
     /// Takes a peering away and leaves the routes that name it.
     fn without_peering(self, number: u32) -> Self;
     /// The blocks of a VPC.
@@ -116,6 +121,25 @@ impl Build for Network {
                 self = self.route(from, &cidr.to_string(), number);
             }
         }
+        self
+    }
+
+    fn public(mut self, interface: u32, public_port: u16, port: u16) -> Self {
+        let outside = &mut self.interfaces.get_mut(&eni(interface)).unwrap().outside;
+        let ports = &mut outside.get_or_insert_default().ports;
+        ports.extend(
+            [TransportProtocol::Tcp, TransportProtocol::Udp].map(|protocol| MappedPort {
+                protocol,
+                port,
+                public_port,
+            }),
+        );
+        self
+    }
+
+    fn internet(mut self, interface: u32) -> Self {
+        let outside = &mut self.interfaces.get_mut(&eni(interface)).unwrap().outside;
+        outside.get_or_insert_default().internet = true;
         self
     }
 

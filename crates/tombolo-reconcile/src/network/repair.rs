@@ -61,6 +61,7 @@ fn kind(kind: &RepairKind) -> &'static str {
         RepairKind::Namespace => "namespace",
         RepairKind::Interface => "interface",
         RepairKind::Attachment => "attachment",
+        RepairKind::Uplink => "uplink",
         RepairKind::MapEntry(_) => "map-entry",
     }
 }

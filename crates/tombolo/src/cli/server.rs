@@ -1,6 +1,6 @@
 //! `tombolo dev`, `serve`, `teardown` and `doctor`.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -43,6 +43,12 @@ pub struct DevArguments {
     /// A Region to serve; can be repeated, the first is the profiles'
     #[arg(long = "region", value_name = "REGION", default_values = ["us-west-2", "eu-west-1"])]
     pub regions: Vec<Region>,
+    /// Let players in at this address, which must be routed to this machine and not be its own
+    ///
+    /// Programs of this machine reach it without more ado; UDP and TCP ports 20000 to 39999 lead to
+    /// instances. `[players]` in the configuration of `tombolo serve` says more.
+    #[arg(long, value_name = "ADDRESS")]
+    pub players: Option<Ipv4Addr>,
     /// As one line of JSON when ready, instead of text
     #[command(flatten)]
     pub format: Format,

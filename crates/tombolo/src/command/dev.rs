@@ -17,7 +17,7 @@ use tombolo_network::MAX_MTU;
 use crate::admin::door::Door;
 use crate::admin::message::{CreateAccessKey, CreateAccount, ListAccounts, Mode};
 use crate::cli::{DevArguments, NetworkChoice};
-use crate::config;
+use crate::config::{self, Players};
 use crate::directory::{DataDirectory, admin_socket, write_private};
 use crate::output;
 use crate::report::hinted;
@@ -63,6 +63,11 @@ pub(crate) struct Profile {
 
 pub(super) async fn run(arguments: DevArguments) -> Result<()> {
     only_this_machine(arguments.listen)?;
+    let players = arguments
+        .players
+        .map(Players::routed)
+        .transpose()
+        .with_context(|| "--players names an address that cannot be one")?;
     let mut stop = Stop::listen()?;
     let directory = match &arguments.dir {
         Some(path) => DataDirectory::take(path)?,
@@ -81,11 +86,12 @@ pub(super) async fn run(arguments: DevArguments) -> Result<()> {
         network: arguments.network,
         mtu: MAX_MTU,
         sandbox: config::Sandbox::default().settings(),
+        players: players.clone(),
         settings: Settings {
             regions: arguments.regions,
             address_plan: AddressPlan::default(),
             quotas: Quotas::default(),
-            public: None,
+            public: players.as_ref().map(Players::public),
         },
         mode: Mode::Dev,
         metrics: None,

@@ -5,7 +5,7 @@ use tombolo_api::operation::Settings;
 
 use crate::admin::message::Mode;
 use crate::cli::ServeArguments;
-use crate::config::Config;
+use crate::config::{Config, Players};
 use crate::directory::DataDirectory;
 use crate::server::{Plan, Server};
 use crate::stop::Stop;
@@ -20,11 +20,12 @@ pub(super) async fn run(arguments: &ServeArguments) -> Result<()> {
         network: config.network,
         mtu: config.mtu,
         sandbox: config.sandbox.settings(),
+        players: config.players.clone(),
         settings: Settings {
             regions: config.regions,
             address_plan: config.fleet_addresses.plan(),
             quotas: config.quotas,
-            public: None,
+            public: config.players.as_ref().map(Players::public),
         },
         mode: Mode::Serve,
         metrics: Some(config.metrics.listen),

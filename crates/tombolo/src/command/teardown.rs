@@ -13,7 +13,11 @@ pub(super) async fn run(arguments: &TeardownArguments) -> Result<()> {
     let directory = DataDirectory::take_existing(&arguments.dir)?;
     {
         let store = server::open_store(&directory).await?;
-        let engine = server::start_engine(engine_of(&directory)?, directory.path()).await?;
+        let engine = {
+            // Whatever way outside there is, nobody is to use it any more.
+            let outside = None;
+            server::start_engine(engine_of(&directory)?, directory.path(), outside).await?
+        };
         server::end_programs(&store, &engine).await?;
         let context = tombolo_reconcile::Context {
             clock: Arc::new(ServerClock::open(&store).await?),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use tombolo_network::ebpf::{self, EbpfConfig, EbpfEngine};
-use tombolo_network::{EngineError, EngineKind, NetworkEngine, SimulatedEngine};
+use tombolo_network::{EngineError, EngineKind, NetworkEngine, OutsideConfig, SimulatedEngine};
 
 use crate::cli::NetworkChoice;
 use crate::report::hinted;
@@ -50,19 +50,27 @@ pub(crate) fn choose(choice: NetworkChoice) -> Result<Chosen> {
     }
 }
 
-/// Starts the engine that `choice` comes to, on what an earlier one of the directory left.
+/// Starts the engine that `choice` comes to, on what an earlier one of the directory left, joined to
+/// what is outside as `outside` says.
 pub(crate) async fn start(
     choice: NetworkChoice,
     directory: &Path,
+    outside: Option<OutsideConfig>,
 ) -> Result<Arc<dyn NetworkEngine>> {
     let chosen = tokio::task::spawn_blocking(move || choose(choice)).await??;
     if let Some(why) = &chosen.fallback {
         tracing::warn!("no packets will flow, the network is simulated: {why}");
     }
     Ok(match chosen.kind {
-        EngineKind::Simulated => Arc::new(SimulatedEngine::new()),
+        EngineKind::Simulated => match outside {
+            Some(outside) => Arc::new(SimulatedEngine::new().joined(outside)),
+            None => Arc::new(SimulatedEngine::new()),
+        },
         EngineKind::Ebpf => {
-            let config = EbpfConfig::for_directory(directory.to_owned())?;
+            let config = EbpfConfig {
+                outside,
+                ..EbpfConfig::for_directory(directory.to_owned())?
+            };
             let engine = EbpfEngine::start(config)
                 .await
                 .context("starting the network engine")?;

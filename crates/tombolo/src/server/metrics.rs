@@ -89,6 +89,8 @@ impl Metrics {
         for (way, traffic) in [
             ("local", counters.forwarded_local),
             ("peering", counters.forwarded_peering),
+            ("from_outside", counters.from_outside),
+            ("to_outside", counters.to_outside),
         ] {
             metrics::counter!(
                 "tombolo_forwarded_packets_total", "engine" => engine.clone(), "way" => way

@@ -35,7 +35,7 @@ use tombolo_store::{SqliteStore, Store};
 use crate::admin::door::{Door, SharedReconcilers};
 use crate::admin::message;
 use crate::cli::NetworkChoice;
-use crate::config::Tls;
+use crate::config::{Players, Tls};
 use crate::directory::{DataDirectory, admin_socket};
 use crate::report::{OrHint, hinted};
 use crate::stop::Stop;
@@ -65,6 +65,8 @@ pub(crate) struct Plan {
     pub(crate) mtu: u16,
     /// What server processes may do and use.
     pub(crate) sandbox: SandboxSettings,
+    /// Where players come in.
+    pub(crate) players: Option<Players>,
     /// The Regions and where fleets' addresses come from.
     pub(crate) settings: Settings,
     /// `dev` or `serve`.
@@ -132,7 +134,12 @@ impl Server {
         let api_router = measured::count_replies(tombolo_api::http::router(Arc::new(api)));
         let binary = this_executable()?;
         let admin_listener = bind_admin_socket(&plan.directory)?;
-        let engine = engine::start(plan.network, &path).await?;
+        let engine = engine::start(
+            plan.network,
+            &path,
+            plan.players.as_ref().map(Players::outside),
+        )
+        .await?;
         let metrics = match metrics_listener {
             Some(listener) => Some((listener, Metrics::install(store.clone(), engine.clone())?)),
             None => None,

@@ -5,6 +5,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use tombolo_domain::id::NetworkInterfaceId;
 
+use crate::ebpf::flow_entries::OUTSIDE_LINK;
+
 /// The links of the core namespace and whose they are; a clone is the same list. An index is not
 /// given twice, so one that went can be remembered for the flows that it still had.
 #[derive(Debug, Clone, Default)]
@@ -43,6 +45,9 @@ impl Owners {
 
     /// Whether that link is gone; none is while nobody knows.
     pub(super) fn is_gone(&self, link: u32) -> bool {
+        if link == OUTSIDE_LINK {
+            return false;
+        }
         let lists = self.lists.read().unwrap_or_else(PoisonError::into_inner);
         let here = lists.here.as_ref();
         here.is_some_and(|here| !here.contains_key(&link))

@@ -1,7 +1,7 @@
 //! Removes the flows that are over from the flow table, so that their place, and their part of
 //! what their interface may begin, can be used again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::owners::Owners;
 use super::record::{self, Epoch};
 use crate::EngineError;
 use crate::ebpf::error::{Doing, with_sources};
-use crate::ebpf::flow_entries::{FlowEntry, FlowKey};
+use crate::ebpf::flow_entries::{FlowEntry, FlowKey, Translation, TranslationKey};
 use crate::ebpf::kernel_map::{KernelMap, Put};
 use crate::ebpf::object::Pins;
 use crate::flow::{FlowEvent, FlowPublisher};
@@ -20,8 +20,11 @@ const INTERVAL: Duration = Duration::from_secs(10);
 
 pub(super) struct Sweeper {
     flows: KernelMap<FlowKey, FlowEntry>,
-    /// How many flows that an interface began were removed, by its link. Nobody else writes it.
+    /// How many flows of an interface's share were removed, by its link. Nobody else writes it.
     ended: KernelMap<u32, u64>,
+    translations: KernelMap<TranslationKey, Translation>,
+    /// The translations that had no flow when last looked at.
+    idle: BTreeSet<TranslationKey>,
     owners: Owners,
     publisher: FlowPublisher,
 }
@@ -36,13 +39,15 @@ impl Sweeper {
         Ok(Sweeper {
             flows: KernelMap::open(&pins.flows, "flows")?,
             ended: KernelMap::open(&pins.flows, "flow_ended")?,
+            translations: KernelMap::open(&pins.flows, "translations")?,
+            idle: BTreeSet::new(),
             owners,
             publisher,
         })
     }
 
     /// Sweeps, again and again and whenever it is woken, until the sender of `wake` is gone.
-    pub(super) fn run(self, wake: &Receiver<()>) {
+    pub(super) fn run(mut self, wake: &Receiver<()>) {
         while wake.recv_timeout(INTERVAL) != Err(RecvTimeoutError::Disconnected) {
             match self.sweep() {
                 Ok(0) => {}
@@ -50,6 +55,9 @@ impl Sweeper {
                 Err(error) => {
                     tracing::error!("sweeping the flow table: {}", with_sources(&error));
                 }
+            }
+            if let Err(error) = self.sweep_translations() {
+                tracing::error!("sweeping the translations: {}", with_sources(&error));
             }
         }
     }
@@ -101,7 +109,7 @@ impl Sweeper {
                 continue;
             }
             removed += 1;
-            *ended.entry(flow.links[0]).or_default() += 1;
+            *ended.entry(flow.payer()).or_default() += 1;
             if let Some(event) = record::tail(key, &flow) {
                 for record in record::records(&event, epoch, &self.owners) {
                     self.publisher.publish(FlowEvent::Record(record));
@@ -112,6 +120,43 @@ impl Sweeper {
             self.add_ended(link, more)?;
         }
         Ok(removed)
+    }
+
+    /// Removes the translations that have no flow, so that their ports can be used again: those
+    /// that had none at the last sweep either, since the program makes one before its flow.
+    fn sweep_translations(&mut self) -> Result<(), EngineError> {
+        let sweeping = || "sweeping the BPF map translations".to_owned();
+        let mut idle = BTreeSet::new();
+        let mut batches = self.translations.batches();
+        while let Some(batch) = batches.next().doing(sweeping)? {
+            let entries: Vec<_> = batch.map(|(key, value)| (*key, *value)).collect();
+            for (key, translation) in entries {
+                if self.is_used(&key, &translation)? {
+                    continue;
+                }
+                if !self.idle.contains(&key) {
+                    idle.insert(key);
+                    continue;
+                }
+                let taken = self.translations.take(&key).doing(sweeping)?;
+                // Its flow may have begun again just now, by the same port.
+                if let Some(taken) = taken
+                    && self.is_used(&key, &taken)?
+                {
+                    self.translations
+                        .put(&key, &taken, Put::IfAbsent)
+                        .doing(sweeping)?;
+                }
+            }
+        }
+        self.idle = idle;
+        Ok(())
+    }
+
+    fn is_used(&self, key: &TranslationKey, of: &Translation) -> Result<bool, EngineError> {
+        let flow = self.flows.get(&key.flow(of));
+        let flow = flow.doing(|| "reading the BPF map flows".to_owned())?;
+        Ok(flow.is_some_and(|flow| flow.public_port == key.port))
     }
 
     fn add_ended(&self, link: u32, more: u64) -> Result<(), EngineError> {

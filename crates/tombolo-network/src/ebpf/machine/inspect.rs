@@ -9,6 +9,7 @@ use tombolo_domain::id::NetworkInterfaceId;
 use super::Machine;
 use crate::ebpf::error::Doing;
 use crate::ebpf::netlink::Link;
+use crate::ebpf::uplink::NEAR_NAME;
 use crate::ebpf::{bpffs, names, namespace};
 use crate::{EngineError, Interface, Network, RepairKind, Repairs};
 
@@ -120,7 +121,7 @@ impl Machine {
             mended += 1;
         }
         self.attachments.make_directory()?;
-        for pin in self.held.pin_missing(&mut self.data_path.program)? {
+        for pin in self.held.pin_missing(self.data_path.programs())? {
             repairs.add(RepairKind::FileSystem, || {
                 format!("the pin {} was gone", pin.display())
             });
@@ -237,7 +238,8 @@ impl Machine {
     /// Tells which links and namespaces somebody else made among ours; they will be removed.
     fn inspect_strangers(&self, repairs: &mut Repairs) {
         let core = self.names.core();
-        let ours: BTreeSet<String> = self.placed.keys().map(names::link).collect();
+        let mut ours: BTreeSet<String> = self.placed.keys().map(names::link).collect();
+        ours.extend(self.uplink.iter().map(|_| NEAR_NAME.to_owned()));
         for name in self.links.keys().filter(|name| !ours.contains(*name)) {
             repairs.add(RepairKind::Interface, || {
                 format!("the link {name} was in the namespace {core}, and is not Tombolo's")

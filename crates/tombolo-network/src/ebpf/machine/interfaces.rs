@@ -8,6 +8,7 @@ use super::{Change, Machine};
 use crate::ebpf::attachment::{Attached, BY_TCX_AT_ONCE};
 use crate::ebpf::error::{Doing, with_sources};
 use crate::ebpf::netlink::Link;
+use crate::ebpf::uplink::NEAR_NAME;
 use crate::ebpf::{interface, names, namespace};
 use crate::{Applied, EngineError, Interface, RepairKind};
 
@@ -49,7 +50,8 @@ impl Machine {
             None => {
                 let kept: BTreeSet<String> = kept.keys().map(names::link).collect();
                 let links = self.links.values();
-                let links = links.filter(|link| !kept.contains(&link.name)).cloned();
+                let links = links.filter(|link| !kept.contains(&link.name));
+                let links = links.filter(|link| link.name != NEAR_NAME).cloned();
                 let wanted = wanted.keys().map(|id| self.names.workload(id)).collect();
                 let namespaces = self.namespaces.difference(&wanted).cloned();
                 (links.collect(), namespaces.collect())
@@ -64,7 +66,7 @@ impl Machine {
         Ok(links.len() + namespaces.len())
     }
 
-    fn delete(&mut self, links: &[Link]) -> Result<(), EngineError> {
+    pub(super) fn delete(&mut self, links: &[Link]) -> Result<(), EngineError> {
         for link in links {
             self.attachments.forget(&link.name)?;
         }
@@ -132,6 +134,8 @@ impl Machine {
             up: true,
             alias: String::new(),
             mtu: interface::mtu(interface),
+            is_ethernet: true,
+            other_end: 0,
         };
         self.links.insert(name.clone(), link);
         // The program first, so that no packet ever meets the core namespace's own stack.

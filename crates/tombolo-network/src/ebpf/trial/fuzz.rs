@@ -505,6 +505,7 @@ fn kind(outcome: &Outcome) -> String {
     match &outcome.verdict {
         Verdict::Local(_) => "local".to_owned(),
         Verdict::Peering(_) => "peering".to_owned(),
+        Verdict::Outside => "outside".to_owned(),
         Verdict::Drop(reason) => reason.to_string(),
     }
 }

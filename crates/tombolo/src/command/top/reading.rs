@@ -20,6 +20,10 @@ pub(super) struct Top {
     pub(super) forwarded_local: Rate,
     /// Handed on through a peering.
     pub(super) forwarded_peering: Rate,
+    /// Handed to instances, from outside.
+    pub(super) from_outside: Rate,
+    /// Handed on to the outside.
+    pub(super) to_outside: Rate,
     /// The interfaces that are attached, the busiest first.
     pub(super) interfaces: Vec<InterfaceRow>,
     /// The peerings that let packets through, the busiest first.
@@ -103,6 +107,8 @@ impl Top {
             seconds: elapsed.as_secs_f64(),
             forwarded_local: rate(was.forwarded_local, is.forwarded_local),
             forwarded_peering: rate(was.forwarded_peering, is.forwarded_peering),
+            from_outside: rate(was.from_outside, is.from_outside),
+            to_outside: rate(was.to_outside, is.to_outside),
             interfaces: now.interfaces.iter().map(interface).collect(),
             peerings: now.peerings.iter().map(peering).collect(),
             dropped: dropped.collect(),

@@ -46,10 +46,13 @@ fn summary(top: &Top) -> String {
         EngineKind::Simulated => " (simulated: no packet flows)",
     };
     format!(
-        "{:.1} s: {} within VPCs, {} through peerings, {} flow records lost{flows}\n",
+        "{:.1} s: {} within VPCs, {} through peerings, {} from outside, {} to it, \
+         {} flow records lost{flows}\n",
         top.seconds,
         packets(top.forwarded_local),
         packets(top.forwarded_peering),
+        packets(top.from_outside),
+        packets(top.to_outside),
         top.flow_records_lost,
     )
 }

@@ -33,6 +33,8 @@ fn difference_there(trace: &Trace, verdict: &Verdict) -> Option<String> {
             "the packet should be dropped for another reason than the data path's: {}",
             reason
         )),
+        Verdict::Outside if expected.is_empty() && trace.destination.is_none() => None,
+        Verdict::Outside => Some("the data path takes the packet outside".to_owned()),
         Verdict::Local(to) | Verdict::Peering(to) => {
             if !expected.is_empty() {
                 Some(format!("the data path lets the packet through to {to}"))
@@ -55,6 +57,7 @@ fn difference_back(trace: &Trace, verdict: &Verdict) -> Option<String> {
     let has_way = !trace.obstacles().any(|obstacle| way(obstacle) == Way::Back);
     let finds_way = match verdict {
         Verdict::Local(_) | Verdict::Peering(_) => true,
+        Verdict::Outside => false,
         Verdict::Drop(reason) => is_by_rule(*reason),
     };
     match (has_way, finds_way, verdict) {
