@@ -19,9 +19,10 @@
 //! that was not yet acknowledged. Events live in the supervisor's memory. When the supervisor dies, the kernel kills every process of its
 //! PID namespace, so an instance never leaves an orphan.
 //!
-//! **Not here:** the full sandbox (users of their own, seccomp, Landlock, cgroups). Server
-//! processes have few capabilities and do not see the server's own data, but the host's other
-//! files, with the host's permissions, as the user that runs Tombolo.
+//! A server process is behind several walls, which [`supervisor`] puts it behind between fork and
+//! exec: files and folders of its own, a user of its own without any capability, limits of what its
+//! instance may use, Landlock and a filter of system calls. `docs/sandbox.md` says what it can do
+//! and what it cannot, and which test holds it.
 
 // The code without its tests is linted in a build of its own.
 #![cfg_attr(
@@ -34,7 +35,9 @@
     )
 )]
 
+mod abilities;
 pub mod build;
+mod cgroup;
 mod control;
 pub mod enter;
 mod event;
@@ -48,6 +51,7 @@ pub mod supervisor;
 mod tether;
 mod words;
 
+pub use abilities::SandboxAbilities;
 pub use event::{Ended, Event, Exit, NumberedEvent};
 pub use incarnation::{Incarnation, process_runs, start_ticks};
 pub use inhabitants::{EndError, end_inhabitants};

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tombolo_domain::id::{FleetId, InstanceId};
 
+use crate::supervisor::PROGRAMS;
 use crate::words::{UnclosedQuote, split_parameters};
 
 /// Where a build's files are in an instance, as on GameLift's Linux instances. Read-only.
@@ -44,7 +45,8 @@ pub struct InstanceSpec {
     pub directory: PathBuf,
     /// Where each server process has its `NAME.log`. Made when it is not there.
     pub logs: PathBuf,
-    /// Folders of the host whose place is empty in the instance: the server's own data.
+    /// Folders of the host that no server process may see: the server's own data. They must lie
+    /// outside of what is seen of the root file system.
     #[serde(default)]
     pub hidden: Vec<PathBuf>,
     /// What the build's `install.sh` changed, a folder that is laid over the build. `None`: the
@@ -205,6 +207,16 @@ pub enum SpecError {
         /// What was given.
         path: PathBuf,
     },
+    /// What is to be hidden lies in what server processes see.
+    #[error(
+        "{hidden:?} lies in {seen:?}, which server processes see; keep the server's data elsewhere, such as in /var/lib/tombolo"
+    )]
+    Seen {
+        /// The folder to be hidden.
+        hidden: PathBuf,
+        /// What is seen.
+        seen: PathBuf,
+    },
     /// The instance's directory is where the mount view is put together, which hides a build in it.
     #[error(
         "the build {build:?} lies in the instance's own directory {directory:?}; keep builds elsewhere"
@@ -238,7 +250,25 @@ impl InstanceSpec {
                 directory: self.directory.clone(),
             });
         }
+        self.check_hidden()?;
         check_processes(self.processes())
+    }
+
+    /// Refuses to show the server's own data, which lies in a folder of the root file system.
+    fn check_hidden(&self) -> Result<(), SpecError> {
+        // Where links lead, as far as there is something.
+        let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let root = self.sandbox.root.as_deref().unwrap_or(Path::new("/"));
+        for seen in PROGRAMS.map(|name| root.join(name)) {
+            let mut hidden = self.hidden.iter().chain([&self.directory]);
+            if let Some(hidden) = hidden.find(|hidden| real(hidden).starts_with(real(&seen))) {
+                return Err(SpecError::Seen {
+                    hidden: hidden.clone(),
+                    seen,
+                });
+            }
+        }
+        Ok(())
     }
 
     /// The server processes, which an instance that installs has none of.

@@ -2,9 +2,14 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use crate::server::Server;
 use crate::tools;
+
+/// The Python that server processes see: they see the machine's `/usr`, and no folder of these
+/// tests.
+pub const PYTHON: &str = "/usr/bin/python3";
 
 /// A game server that only runs.
 pub const IDLE: &str = "#!/bin/sh\nexec sleep infinity\n";
@@ -22,11 +27,20 @@ pub fn import(server: &impl Server, files: &[(&str, &str)]) -> String {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755))
             .expect("making it executable");
     }
+    import_folder(server, root.path())
+}
+
+/// Imports a folder as a build of the studio's, and gives its id.
+///
+/// # Panics
+/// `tombolo build import` fails.
+#[track_caller]
+pub fn import_folder(server: &impl Server, root: &Path) -> String {
     let arguments = ["build", "import", "--account", "studio", "--name", "arena"];
     let mut import = server.command(&arguments);
     import
         .args(["--build-version", "1.0.0", "--json", "--root"])
-        .arg(root.path());
+        .arg(root);
     let printed = tools::succeeds(&mut import);
     let start = printed
         .find("build-")

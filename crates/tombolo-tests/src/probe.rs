@@ -22,11 +22,8 @@ pub fn build(server: &impl Server) -> String {
 
 /// The files of that build.
 pub fn files() -> [(&'static str, String); 2] {
-    let python = tools::program("python");
-    let start = format!(
-        "#!/bin/sh\nexec {} /local/game/probe.py \"$@\"\n",
-        python.display()
-    );
+    let python = build::PYTHON;
+    let start = format!("#!/bin/sh\nexec {python} /local/game/probe.py \"$@\"\n");
     let source = tools::script("python/probe.py");
     let source = fs::read_to_string(source).expect("reading a script of this crate");
     [("probe", start), ("probe.py", source)]

@@ -18,6 +18,7 @@ mod error;
 
 pub use error::{AttachError, ConfigureError, ControlError, StartError, StopError};
 
+use crate::cgroup;
 use crate::control::{Request, SOCKET, socket_path};
 use crate::event::NumberedEvent;
 use crate::incarnation::{Incarnation, PidFd};
@@ -119,7 +120,11 @@ impl Instance {
             // A supervisor holds the lock before it says who it is, and after it has died for as
             // long as the kernel takes to let go.
             let is_settled = !is_locked(directory).map_err(failed)?;
-            if is_settled || Instant::now() >= deadline {
+            if is_settled {
+                remove_cgroups(directory).await.map_err(failed)?;
+                return Ok(None);
+            }
+            if Instant::now() >= deadline {
                 return Ok(None);
             }
             sleep(COMING_UP).await;
@@ -264,10 +269,12 @@ impl Instance {
                 });
             }
         }
-        self.remove_remains().map_err(|source| StopError::Remove {
+        let failed = |source| StopError::Remove {
             directory: self.directory.clone(),
             source,
-        })
+        };
+        self.remove_remains().map_err(failed)?;
+        remove_cgroups(&self.directory).await.map_err(failed)
     }
 
     /// Removes what a killed supervisor could not. Whoever holds the lock is another supervisor,
@@ -318,6 +325,29 @@ impl Instance {
             source,
         }
     }
+}
+
+/// Removes the control groups of an instance whose supervisor has died. Another supervisor that is
+/// on its way up, and holds the lock, does so itself.
+async fn remove_cgroups(directory: &Path) -> io::Result<()> {
+    let deadline = Instant::now() + DEATH;
+    while cgroup::are_noted(directory) {
+        let Some(lock) = try_lock(directory)? else {
+            break;
+        };
+        let removed = cgroup::remove(directory);
+        lock.unlock()?;
+        match removed {
+            // The kernel lets go of processes a moment after they were seen to end.
+            Err(error)
+                if error.raw_os_error() == Some(libc::EBUSY) && Instant::now() < deadline =>
+            {
+                sleep(COMING_UP).await;
+            }
+            removed => return removed,
+        }
+    }
+    Ok(())
 }
 
 /// The result of `work`, or a timeout.

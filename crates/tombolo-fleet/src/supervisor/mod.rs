@@ -19,14 +19,13 @@ mod clock;
 mod detach;
 mod journal;
 mod output;
-mod privileges;
 mod process;
 mod processes;
 mod run;
+mod sandbox;
 mod step;
 mod stream;
 mod usage;
-mod view;
 
 use std::fs::{self, DirBuilder, File};
 use std::io;
@@ -41,6 +40,8 @@ use crate::lock::try_lock;
 use crate::spec::{InstanceSpec, SpecError};
 use detach::{Side, Starter};
 use run::Supervisor;
+use sandbox::Sandbox;
+pub(crate) use sandbox::{PROGRAMS, landlock_version};
 use step::{Doing, StepError};
 
 /// The subcommand that [`main`] is behind: `tombolo instance-supervisor SPEC`.
@@ -183,7 +184,7 @@ fn prepare(spec: &InstanceSpec) -> Result<Supervisor, StepError> {
         Incarnation::of_this_process().doing(|| "reading this process's /proc/self".into())?;
     let clients = clients::Clients::listen(&directory)?;
     detach::leave_standard_streams(&spec.directory)?;
-    view::enter(spec)?;
+    let sandbox = Sandbox::enter(spec, incarnation.pid)?;
     // Last, so that nobody finds an instance which does not come up.
     incarnation.write(&path_of(&directory)).doing(|| {
         format!(
@@ -191,5 +192,5 @@ fn prepare(spec: &InstanceSpec) -> Result<Supervisor, StepError> {
             spec.directory.display()
         )
     })?;
-    Supervisor::new(spec, directory, clients, outputs)
+    Supervisor::new(spec, directory, clients, outputs, sandbox)
 }

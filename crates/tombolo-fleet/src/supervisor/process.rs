@@ -1,6 +1,7 @@
 //! One server process over all its runs.
 
 use std::ffi::CString;
+use std::fmt;
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
@@ -19,7 +20,7 @@ use nix::unistd::{Pid, execve};
 use super::backoff::Backoff;
 use super::clock::{timestamp, unix_ms};
 use super::output::{Log, Outputs};
-use super::privileges;
+use super::sandbox::{Folders, Sandbox};
 use super::stream::{More, Stream};
 use super::usage::Seen;
 use crate::event::{Ended, Event, Exit};
@@ -69,6 +70,8 @@ struct Run {
     since: Instant,
     /// `None` once nobody can write to it any more.
     stream: Option<Stream>,
+    /// What it has written to folders of its own.
+    _folders: Folders,
 }
 
 /// The end of a process that has had its SIGTERM.
@@ -83,7 +86,7 @@ impl Process {
     pub(super) fn new(
         command: Command,
         place: u32,
-        first_user: Option<u32>,
+        user: Option<u32>,
         outputs: &Outputs,
         now: Instant,
     ) -> Self {
@@ -92,7 +95,7 @@ impl Process {
             log: outputs.log(&name),
             name,
             place,
-            user: first_user.map(|first| first + (place - 1)),
+            user,
             command,
             state: State::Due(now),
             since_unix_ms: unix_ms(),
@@ -183,7 +186,12 @@ impl Process {
     }
 
     /// Starts it if it is due; what came of it is the event.
-    pub(super) fn start_if_due(&mut self, now: Instant, policy: &RestartPolicy) -> Option<Event> {
+    pub(super) fn start_if_due(
+        &mut self,
+        now: Instant,
+        policy: &RestartPolicy,
+        sandbox: &Sandbox,
+    ) -> Option<Event> {
         match self.state {
             State::Due(at) if at <= now && self.leaving.is_none() => {}
             _ => return None,
@@ -201,13 +209,14 @@ impl Process {
             "--- tombolo: {} starting {launch_path}",
             timestamp()
         ));
-        Some(match self.spawn(&program, now) {
-            Ok((pid, stream)) => {
+        Some(match self.spawn(&program, now, sandbox) {
+            Ok((pid, stream, folders)) => {
                 self.starts += 1;
                 self.become_now(State::Running(Run {
                     pid,
                     since: now,
                     stream: Some(stream),
+                    _folders: folders,
                 }));
                 Event::ProcessStarted {
                     process,
@@ -216,7 +225,7 @@ impl Process {
             }
             Err(error) => {
                 let restart =
-                    is_passing(&error).then(|| self.postpone(now, policy, Duration::ZERO));
+                    is_passing(&error.source).then(|| self.postpone(now, policy, Duration::ZERO));
                 if restart.is_none() {
                     self.become_now(State::GivenUp);
                 }
@@ -230,22 +239,32 @@ impl Process {
     }
 
     /// Runs the program in a process group of its own, in the directory that it lies in, with
-    /// nothing of the supervisor's environment: PATH, HOME and LANG, and no GAMELIFT variable.
-    fn spawn(&self, program: &Path, now: Instant) -> io::Result<(Pid, Stream)> {
+    /// nothing of the supervisor's environment: PATH, HOME and LANG, and no GAMELIFT variable; in
+    /// the sandbox.
+    fn spawn(
+        &self,
+        program: &Path,
+        now: Instant,
+        sandbox: &Sandbox,
+    ) -> Result<(Pid, Stream, Folders), SpawnError> {
+        let (confinement, refusal) = sandbox.confine(self.place)?;
+        let folders = confinement.folders();
+        let directory = program.parent().unwrap_or(Path::new(GAME_DIRECTORY));
+        let directory = directory.to_owned();
         let (stream, writer) = Stream::new(self.user, now)?;
-        let file = CString::new(program.as_os_str().as_bytes())?;
-        let mut arguments = vec![CString::new(self.command.launch_path.as_str())?];
+        let file = CString::new(program.as_os_str().as_bytes()).map_err(io::Error::from)?;
+        let mut arguments =
+            vec![CString::new(self.command.launch_path.as_str()).map_err(io::Error::from)?];
         for argument in &self.command.arguments {
-            arguments.push(CString::new(argument.as_str())?);
+            arguments.push(CString::new(argument.as_str()).map_err(io::Error::from)?);
         }
         let environment = [
             c"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned(),
-            CString::new(format!("HOME={HOME_DIRECTORY}"))?,
+            CString::new(format!("HOME={HOME_DIRECTORY}")).map_err(io::Error::from)?,
             c"LANG=C.UTF-8".to_owned(),
         ];
         let mut command = process::Command::new(program);
         command
-            .current_dir(program.parent().unwrap_or(Path::new(GAME_DIRECTORY)))
             .stdin(Stdio::null())
             .stdout(writer.stream()?)
             .stderr(writer.stream()?)
@@ -254,7 +273,7 @@ impl Process {
             // The supervisor takes its signals from a descriptor and blocks them for that; a
             // program that inherited the block would never see its SIGTERM.
             SigSet::empty().thread_set_mask()?;
-            privileges::drop_all_but_kept()?;
+            confinement.enter(&directory)?;
             // Executed here, since the standard library's execvp(3) would hand a program for
             // another processor to the shell and call that a success.
             match execve(&file, &arguments, &environment)? {}
@@ -262,8 +281,14 @@ impl Process {
         // SAFETY: it runs between fork and exec in a copy of a process that has one thread, so
         // that there is no lock for it to meet.
         unsafe { command.pre_exec(execute) };
-        let child = command.spawn()?;
-        Ok((Pid::from_raw(child.id().cast_signed()), stream))
+        let child = command.spawn();
+        // With it goes the last writer to `refusal`.
+        drop(command);
+        let child = child.map_err(|source| SpawnError {
+            told: refusal.told(),
+            source,
+        })?;
+        Ok((Pid::from_raw(child.id().cast_signed()), stream, folders))
     }
 
     /// Takes note that the running process ended, and when it is started again.
@@ -395,6 +420,28 @@ impl Process {
 pub(super) struct End {
     pub(super) exit: Exit,
     pub(super) is_out_of_memory: bool,
+}
+
+/// Why a program could not be run.
+struct SpawnError {
+    /// What the child said of it, if it came to that.
+    told: Option<String>,
+    source: io::Error,
+}
+
+impl From<io::Error> for SpawnError {
+    fn from(source: io::Error) -> Self {
+        SpawnError { told: None, source }
+    }
+}
+
+impl fmt::Display for SpawnError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.told {
+            Some(told) => f.write_str(told),
+            None => self.source.fmt(f),
+        }
+    }
 }
 
 /// `PROGRAM-N`, cut so that a log's name fits into a file name.

@@ -7,7 +7,9 @@ use nix::unistd::Pid;
 
 use super::output::Outputs;
 use super::process::{Command, End, Process};
+use super::sandbox::Sandbox;
 use super::usage;
+use crate::cgroup::Cgroup;
 use crate::event::Event;
 use crate::spec::{InstanceSpec, PLACES, RestartPolicy, ServerProcess, SpecError};
 use crate::status::ProcessStatus;
@@ -18,18 +20,18 @@ pub(super) struct Processes {
     wanted: Vec<Command>,
     /// In the same order; then those that are not wanted any more.
     all: Vec<Process>,
-    first_user: Option<u32>,
+    sandbox: Sandbox,
     outputs: Outputs,
     policy: RestartPolicy,
 }
 
 impl Processes {
     /// None yet; the first configuration brings them.
-    pub(super) fn new(spec: &InstanceSpec, outputs: Outputs) -> Self {
+    pub(super) fn new(spec: &InstanceSpec, outputs: Outputs, sandbox: Sandbox) -> Self {
         Processes {
             wanted: Vec::new(),
             all: Vec::new(),
-            first_user: spec.sandbox.first_user,
+            sandbox,
             outputs,
             policy: spec.restart.clone(),
         }
@@ -80,7 +82,7 @@ impl Processes {
             // Without a place it has to wait until a process that is leaving has left.
             let new = || {
                 let place = free.next()?;
-                let (user, outputs) = (self.first_user, &self.outputs);
+                let (user, outputs) = (self.sandbox.user(place), &self.outputs);
                 Some(Process::new(command.clone(), place, user, outputs, now))
             };
             self.all.extend(process.or_else(new));
@@ -91,7 +93,7 @@ impl Processes {
     /// Starts those that are due, in order.
     pub(super) fn start_due(&mut self, now: Instant, mut tell: impl FnMut(&Self, Event)) {
         for at in 0..self.all.len() {
-            if let Some(event) = self.all[at].start_if_due(now, &self.policy) {
+            if let Some(event) = self.all[at].start_if_due(now, &self.policy, &self.sandbox) {
                 tell(self, event);
             }
         }
@@ -125,6 +127,11 @@ impl Processes {
         for process in &mut self.all {
             process.read_output(now, buffer);
         }
+    }
+
+    /// What they use together; `None` where nothing is limited.
+    pub(super) fn cgroup(&self) -> Option<&Cgroup> {
+        self.sandbox.cgroup()
     }
 
     /// What to wait for.

@@ -16,8 +16,10 @@ use super::journal::Journal;
 use super::output::Outputs;
 use super::process::{End, KILL_AGAIN, after};
 use super::processes::Processes;
+use super::sandbox::Sandbox;
 use super::step::{Doing, StepError};
 use super::stream::CHUNK;
+use crate::cgroup::Cgroup;
 use crate::control::{Request, SOCKET};
 use crate::event::{Event, Exit};
 use crate::incarnation::Incarnation;
@@ -43,6 +45,8 @@ pub(super) struct Supervisor {
     journal: Journal,
     /// Whether the last thing told of the processes' health is that all of them run.
     told_running: bool,
+    /// How many processes had been killed for want of memory when that was looked at last.
+    oom_kills: u64,
     stopping: Option<Stopping>,
 }
 
@@ -69,6 +73,7 @@ impl Supervisor {
         directory: File,
         clients: Clients,
         outputs: Outputs,
+        sandbox: Sandbox,
     ) -> Result<Self, StepError> {
         let mut wanted = SigSet::empty();
         wanted.add(Signal::SIGCHLD);
@@ -79,7 +84,7 @@ impl Supervisor {
                 SignalFd::with_flags(&wanted, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
             })
             .doing(|| "opening a descriptor for signals".into())?;
-        let mut processes = Processes::new(spec, outputs);
+        let mut processes = Processes::new(spec, outputs, sandbox);
         processes
             .configure(spec.processes(), Instant::now())
             .map_err(std::io::Error::other)
@@ -92,6 +97,7 @@ impl Supervisor {
             clients,
             journal: Journal::default(),
             told_running: false,
+            oom_kills: 0,
             stopping: None,
         })
     }
@@ -158,7 +164,7 @@ impl Supervisor {
     fn status(&self, now: Instant) -> InstanceStatus {
         InstanceStatus {
             processes: self.processes.status(now),
-            usage: None,
+            usage: self.processes.cgroup().map(Cgroup::usage),
         }
     }
 
@@ -203,7 +209,8 @@ impl Supervisor {
             };
             let end = End {
                 exit,
-                is_out_of_memory: false,
+                is_out_of_memory: exit == Exit::Signal(Signal::SIGKILL as i32)
+                    && self.memory_ran_out(),
             };
             let event = self.processes.ended(pid, end, now, &mut self.buffer);
             // While stopping, ending is what processes are meant to do.
@@ -212,6 +219,14 @@ impl Supervisor {
                 self.tell(event);
             }
         }
+    }
+
+    /// Whether the kernel has killed a process of the instance for want of memory since this was
+    /// asked last.
+    fn memory_ran_out(&mut self) -> bool {
+        let kills = self.processes.cgroup().map_or(0, Cgroup::oom_kills);
+        let before = std::mem::replace(&mut self.oom_kills, kills);
+        kills > before
     }
 
     fn start_due(&mut self, now: Instant) {
@@ -272,6 +287,9 @@ impl Supervisor {
             self.wait(Some(deadline));
             self.clients.requests();
             self.clients.send(&self.journal);
+        }
+        if let Some(cgroup) = self.processes.cgroup() {
+            cgroup.remove(&self.directory);
         }
         for name in [SOCKET, Incarnation::FILE] {
             // What cannot be removed is stale, which everybody who finds it can tell.

@@ -17,6 +17,19 @@ pub(super) struct StepError {
 }
 
 impl StepError {
+    pub(super) fn new(doing: String, source: io::Error, hint: Option<&'static str>) -> Self {
+        StepError {
+            doing,
+            source,
+            hint,
+        }
+    }
+
+    /// What the kernel said.
+    pub(super) fn into_source(self) -> io::Error {
+        self.source
+    }
+
     /// The whole story as text, for a reader in another process.
     pub(super) fn report(&self) -> String {
         let StepError {

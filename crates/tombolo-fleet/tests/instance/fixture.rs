@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
+use nix::sys::stat::Mode;
 use nix::unistd::{Pid, Uid};
 use tempfile::TempDir;
+use tokio::io::AsyncWriteExt;
 use tombolo_fleet::{
     Event, Events, Incarnation, Instance, InstanceSpec, NumberedEvent, RestartPolicy, Sandbox,
     ServerProcess, Work,
@@ -15,6 +17,9 @@ use tombolo_fleet::{
 
 /// How long anything may take before a test fails.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+
+/// The user of an instance's first server process, above those of the fleets on this machine.
+pub(crate) const FIRST_USER: u32 = 2_140_000_000;
 
 /// The program that becomes the supervisor.
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_fleet-test-support");
@@ -64,6 +69,30 @@ impl Fixture {
         fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
     }
 
+    /// Adds a pipe `control` to the build, by which a server process hears of its test.
+    pub(crate) fn pipe(&self) {
+        let path = self.path("build/control");
+        nix::unistd::mkfifo(&path, Mode::S_IRWXU).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+    }
+
+    /// The pipe, once a server process waits for a line.
+    pub(crate) async fn waiting(&self) -> tokio::fs::File {
+        let mut pipe = tokio::fs::File::options();
+        let opened = pipe.write(true).open(self.path("build/control"));
+        let opened = tokio::time::timeout(DEADLINE, opened).await;
+        opened.expect("the server reads").unwrap()
+    }
+
+    /// Writes a line to the pipe, once a server process waits for it.
+    pub(crate) async fn order(&self, order: &str) {
+        let mut pipe = self.waiting().await;
+        pipe.write_all(format!("{order}\n").as_bytes())
+            .await
+            .unwrap();
+        pipe.flush().await.unwrap();
+    }
+
     /// Adds an entry to the runtime configuration.
     pub(crate) fn run(&mut self, launch_path: &str, parameters: &str, concurrent_executions: u32) {
         self.processes.push(ServerProcess {
@@ -87,7 +116,10 @@ impl Fixture {
             hidden: vec![self.path("hidden")],
             installed: None,
             work: Work::Serve(self.processes.clone()),
-            sandbox: Sandbox::default(),
+            sandbox: Sandbox {
+                first_user: Some(FIRST_USER),
+                ..Sandbox::default()
+            },
             log_paths: Vec::new(),
             restart: RestartPolicy {
                 healthy_after_ms: 50,
@@ -125,9 +157,28 @@ impl Fixture {
 
     /// What the server has written, once it has written the line `last`, which is left out.
     pub(crate) async fn log_until(&self, last: &str) -> Vec<String> {
-        let ends = || self.log("server-1").last().is_some_and(|line| line == last);
-        eventually(&format!("the server writes {last:?}"), ends).await;
-        let mut lines = self.log("server-1");
+        let first = match self.processes.first() {
+            Some(process) => process.launch_path.rsplit('/').next().unwrap(),
+            None => panic!("no server process"),
+        };
+        self.log_of_until(&format!("{first}-1"), last).await
+    }
+
+    /// What `process` has written, once it has written the line `last`, which is left out.
+    pub(crate) async fn log_of_until(&self, process: &str, last: &str) -> Vec<String> {
+        let path = self.path("logs").join(format!("{process}.log"));
+        let is_written = || path.exists() && self.log(process).last().is_some_and(|it| it == last);
+        let deadline = Instant::now() + DEADLINE;
+        let mut look_again = tokio::time::interval(Duration::from_millis(5));
+        while !is_written() {
+            let log = fs::read_to_string(&path).unwrap_or_default();
+            assert!(
+                Instant::now() < deadline,
+                "no {last:?} in {DEADLINE:?}:\n{log}"
+            );
+            look_again.tick().await;
+        }
+        let mut lines = self.log(process);
         lines.pop();
         lines
     }

@@ -10,6 +10,7 @@
 mod configure;
 mod control_plane;
 mod enter;
+mod escape;
 mod fixture;
 mod inhabitants;
 mod launch;

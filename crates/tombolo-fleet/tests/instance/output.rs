@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use tokio::io::AsyncWriteExt;
 use tombolo_fleet::{Ended, Event, Events, Exit};
 
 use crate::fixture::{DEADLINE, Fixture, eventually, until};
@@ -126,18 +127,19 @@ impl Drop for SmallDisk {
 #[tokio::test]
 async fn a_game_goes_on_when_the_disk_is_full_and_the_log_says_what_is_missing() {
     let fixture = Fixture::with_server(
-        "seq 1 30000; touch $1/full; while [ -e $1/full ]; do sleep 0.01; done; \
-         echo after; echo done; exec sleep 1000",
+        "seq 1 30000; read order < control; echo after; echo done; exec sleep 1000",
     );
+    fixture.pipe();
     let disk = SmallDisk::at(fixture.path("logs"));
     let (instance, _events) = fixture.start_healthy().await;
-    eventually("it has written", || fixture.path("full").exists()).await;
+    let mut pipe = fixture.waiting().await;
     assert_eq!(fixture.log("server-1")[0], "1");
     let status = instance.status().await.unwrap();
     assert_eq!(status.processes[0].restarts, 0, "{status:?}");
 
     disk.grow();
-    fs::remove_file(fixture.path("full")).unwrap();
+    pipe.write_all(b"go\n").await.unwrap();
+    pipe.flush().await.unwrap();
     fixture.log_until("done").await;
     let log = fs::read_to_string(fixture.path("logs/server-1.log")).unwrap();
     let kept = fixture.log("server-1").len() as u64;

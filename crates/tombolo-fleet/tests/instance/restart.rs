@@ -1,34 +1,20 @@
 //! Server processes that end, and come back.
 
-use std::path::Path;
+use std::fs;
 
 use tombolo_fleet::{Event, Exit};
 
-use crate::fixture::{DEADLINE, Fixture, eventually, next, until};
+use crate::fixture::{Fixture, eventually, next, until};
 
 /// A server that does what the lines written to the pipe `control` tell it.
-const OBEDIENT: &str = "echo up; while read order < $1/control; do $order; done";
+const OBEDIENT: &str = "echo up; while read order < control; do $order; done";
 
 impl Fixture {
     fn obedient() -> Self {
         let fixture = Self::with_server(OBEDIENT);
-        let mode = nix::sys::stat::Mode::S_IRWXU;
-        nix::unistd::mkfifo(&fixture.path("control"), mode).unwrap();
+        fixture.pipe();
         fixture
     }
-
-    async fn order(&self, order: &str) {
-        write_to_pipe(&self.path("control"), order).await;
-    }
-}
-
-/// Waits, as opening a pipe does, until the server reads it.
-async fn write_to_pipe(pipe: &Path, order: &str) {
-    let written = tokio::fs::write(pipe, format!("{order}\n"));
-    tokio::time::timeout(DEADLINE, written)
-        .await
-        .expect("the server reads")
-        .unwrap();
 }
 
 #[tokio::test]
@@ -86,8 +72,8 @@ async fn a_process_that_keeps_failing_waits_longer_each_time() {
 
 #[tokio::test]
 async fn what_a_dead_server_left_in_its_group_does_not_outlive_it() {
-    let fixture = Fixture::with_server("sleep 1000 &\nread order < $1/control");
-    nix::unistd::mkfifo(&fixture.path("control"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let fixture = Fixture::with_server("sleep 1000 &\nread order < control");
+    fixture.pipe();
     let (instance, mut events) = fixture.start_healthy().await;
     fixture.order("end").await;
     until(&mut events, |event| *event == Event::Running).await;
@@ -107,7 +93,7 @@ async fn each_start_is_a_line_in_the_log() {
     fixture.order("exit 0").await;
     until(&mut events, |event| *event == Event::Running).await;
     eventually("it is up again", || fixture.log("server-1").len() == 2).await;
-    let log = std::fs::read_to_string(fixture.path("logs/server-1.log")).unwrap();
+    let log = fs::read_to_string(fixture.path("logs/server-1.log")).unwrap();
     let lines: Vec<_> = log.lines().collect();
     assert_eq!(lines.len(), 4, "{log}");
     for start in [0, 2] {

@@ -7,14 +7,20 @@ use crate::fixture::{DEADLINE, Fixture, until};
 #[tokio::test]
 async fn a_process_is_told_with_what_it_and_its_helpers_use() {
     let mut fixture = Fixture::with_server(
-        "[ -e $1/once ] || { touch $1/once; exit 5; }\n\
+        "read order < control; $order\n\
          while :; do :; done &\n\
          exec sleep 1000",
     );
+    fixture.pipe();
     fixture.run("/local/game/missing", "", 1);
     let instance = fixture.start().await;
     let mut events = instance.events(0).await.unwrap();
-    until(&mut events, |event| matches!(event, Event::ExitedAtOnce(_))).await;
+    fixture.order("exit 5").await;
+    until(&mut events, |event| {
+        matches!(event, Event::ExitedAtOnce(_) | Event::Crashed(_))
+    })
+    .await;
+    fixture.order("true").await;
     until(&mut events, |event| {
         matches!(event, Event::ProcessStarted { .. })
     })

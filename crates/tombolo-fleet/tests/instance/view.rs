@@ -27,27 +27,8 @@ async fn the_build_is_at_local_game_and_cannot_be_changed() {
 }
 
 #[tokio::test]
-async fn a_hidden_folder_and_the_names_of_networks_are_empty_and_stay_so() {
-    let fixture = Fixture::with_server(
-        "ls -A $1/hidden /run/netns 2>&1; umount $1/hidden 2>&1 | grep -c . ; \
-         nsenter --net=/proc/1/ns/net true 2>&1 | grep -c . ; \
-         (ls /proc/1/root; cat /proc/1/fd/*) 2>&1 | grep -vc denied; \
-         ls /sys/class/net; echo done; exec sleep 1000",
-    );
-    fs::create_dir(fixture.path("hidden")).unwrap();
-    fs::write(fixture.path("hidden/secret"), "secret").unwrap();
-    let (instance, _events) = fixture.start_healthy().await;
-    let seen = fixture.log_until("done").await;
-    instance.kill().await.unwrap();
-    assert_eq!(seen[..2], ["/run/netns:", ""]);
-    assert!(seen[2].ends_with("/hidden:"), "{seen:?}");
-    // Refused: taking the cover away, entering a namespace, and looking through the supervisor.
-    assert_eq!(seen[3..], ["1", "1", "0", "lo"]);
-}
-
-#[tokio::test]
 async fn a_server_process_cannot_end_its_instance() {
-    let seen = seen_by("kill -TERM 1; echo alive").await;
+    let seen = seen_by("kill -TERM 1 2>/dev/null; echo alive").await;
     assert_eq!(seen, ["alive"]);
 }
 
@@ -66,8 +47,8 @@ async fn the_environment_is_small_and_the_home_is_writable() {
 #[tokio::test]
 async fn processes_shared_memory_and_the_host_name_are_the_instances_own() {
     let seen = seen_by("ls -d /proc/[0-9]* | wc -l; ls -A /dev/shm | wc -l; uname -n").await;
-    // The supervisor, the shell, and the `ls` whose list this is (with `wc`, if it is up).
-    assert!(["3", "4"].contains(&seen[0].trim()), "{seen:?}");
+    // The shell, and the `ls` whose list this is (with `wc`, if it is up); not the supervisor.
+    assert!(["2", "3"].contains(&seen[0].trim()), "{seen:?}");
     assert_eq!(seen[1..], ["0", "i-0a1b2c3d4e5f60718"]);
 }
 
@@ -191,7 +172,8 @@ async fn without_root_a_user_namespace_does() {
     }
     fs::set_permissions(&wrapper, PermissionsExt::from_mode(0o755)).unwrap();
     // What the control plane writes as nobody belongs to nobody.
-    let spec = fixture.spec();
+    let mut spec = fixture.spec();
+    spec.sandbox.first_user = None;
     let spec_path = fixture.path("instance/spec.json");
     fs::write(&spec_path, serde_json::to_vec(&spec).unwrap()).unwrap();
     chown(&spec_path, Some(NOBODY), Some(NOBODY)).unwrap();

@@ -2,12 +2,26 @@
 //! another account's VPC, by boto3.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
 
 use tombolo_tests::dev::Dev;
 use tombolo_tests::probe::until_it_says_next;
 use tombolo_tests::program::Program;
 use tombolo_tests::server::Server;
 use tombolo_tests::{build, story, tools};
+
+/// boto3 and what it needs.
+const PACKAGES: [&str; 7] = [
+    "boto3",
+    "botocore",
+    "dateutil",
+    "jmespath",
+    "s3transfer",
+    "six.py",
+    "urllib3",
+];
 
 #[test]
 fn a_game_server_reads_an_item_from_the_peer_vpcs_database() {
@@ -31,9 +45,7 @@ fn a_game_server_reads_an_item_from_the_peer_vpcs_database() {
     );
     put.until_it_prints("put");
 
-    let start = format!("#!/bin/sh\nexec {python} /local/game/dynamodb.py \"$@\"\n");
-    let source = fs::read_to_string(&script).unwrap();
-    let build = build::import(&server, &[("server", &start), ("dynamodb.py", &source)]);
+    let build = game_server(&server, script.as_ref());
     let fleet = story::active_fleet(&studio, &build, "server", &format!("get {endpoint}"));
     until_it_says_next(&directory, &fleet, "unreachable");
 
@@ -43,4 +55,27 @@ fn a_game_server_reads_an_item_from_the_peer_vpcs_database() {
 
     story::disconnect(&studio, &connection);
     until_it_says_next(&directory, &fleet, "unreachable");
+}
+
+/// A build that brings the packages which its game server needs, since it sees no others.
+fn game_server(server: &Dev, script: &Path) -> String {
+    let root = tempfile::tempdir().unwrap();
+    let start = format!(
+        "#!/bin/sh\nexport PYTHONPATH=/local/game/packages\nexec {} /local/game/dynamodb.py \"$@\"\n",
+        build::PYTHON
+    );
+    let program = root.path().join("server");
+    fs::write(&program, start).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::copy(script, root.path().join("dynamodb.py")).unwrap();
+    const FIND: &str = "import boto3, os; print(os.path.dirname(boto3.__path__[0]))";
+    let found = tools::succeeds(Command::new(tools::program("python")).args(["-c", FIND]));
+    let packages = root.path().join("packages");
+    fs::create_dir(&packages).unwrap();
+    for package in PACKAGES {
+        let mut copy = Command::new("cp");
+        copy.arg("-r").arg(Path::new(found.trim()).join(package));
+        tools::succeeds(copy.arg(&packages));
+    }
+    build::import_folder(server, root.path())
 }

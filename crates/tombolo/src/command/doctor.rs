@@ -9,6 +9,7 @@ use nix::sys::statvfs::statvfs;
 use nix::sys::utsname::uname;
 use nix::unistd::geteuid;
 use serde::Serialize;
+use tombolo_fleet::SandboxAbilities;
 use tombolo_network::{EngineKind, ebpf};
 
 use crate::cli::{DoctorArguments, NetworkChoice};
@@ -24,6 +25,9 @@ const AS_ROOT: &str = "sudo tombolo dev";
 /// something, the finding itself says what.
 const KERNEL_OPTIONS: &str = "grep -E '^CONFIG_(BPF_SYSCALL|NET_CLS_ACT|NET_CLS_BPF|NET_NS|VETH)=' \
      /boot/config-$(uname -r)   (each must be y or m; a container needs --privileged)";
+
+/// A kernel as distributions build it.
+const NEWER_KERNEL: &str = "sudo apt-get install linux-image-amd64 && sudo reboot";
 
 /// What was found out about one thing.
 #[derive(Serialize)]
@@ -50,6 +54,7 @@ struct Diagnosis {
 
 /// Shows what the machine can do. The exit code is 0 when packets can flow and fleets can run.
 pub(super) fn run(arguments: &DoctorArguments) -> Result<ExitCode> {
+    let sandbox = SandboxAbilities::of_this_machine();
     let diagnosis = Diagnosis {
         network: server::choose(NetworkChoice::Auto)?.kind,
         findings: vec![
@@ -57,6 +62,10 @@ pub(super) fn run(arguments: &DoctorArguments) -> Result<ExitCode> {
             root(),
             data_path(),
             namespaces()?,
+            system_calls(&sandbox),
+            landlock(&sandbox),
+            overlay(&sandbox),
+            limits(&sandbox),
             disk(&arguments.dir)?,
         ],
     };
@@ -103,7 +112,7 @@ fn kernel() -> Result<Finding> {
         what: "kernel",
         ok,
         seen: format!("Linux {release}, {major}.{minor} or later is needed"),
-        mend: (!ok).then(|| "sudo apt-get install linux-image-amd64 && sudo reboot".to_owned()),
+        mend: (!ok).then(|| NEWER_KERNEL.to_owned()),
     })
 }
 
@@ -154,7 +163,7 @@ fn namespaces() -> Result<Finding> {
             what: "namespaces",
             ok: false,
             seen: format!("the kernel has no {} namespaces", missing.join(", ")),
-            mend: Some("sudo apt-get install linux-image-amd64 && sudo reboot".to_owned()),
+            mend: Some(NEWER_KERNEL.to_owned()),
         });
     }
     if geteuid().is_root() {
@@ -185,6 +194,76 @@ fn namespaces() -> Result<Finding> {
         },
         mend: forbidding.map(|setting| format!("sudo sysctl -w {setting}")),
     })
+}
+
+fn system_calls(sandbox: &SandboxAbilities) -> Finding {
+    let ok = sandbox.seccomp;
+    Finding {
+        what: "seccomp",
+        ok,
+        seen: match ok {
+            true => "system calls of server processes are filtered",
+            false => "the kernel cannot filter system calls, so fleets cannot run",
+        }
+        .to_owned(),
+        mend: (!ok).then(|| NEWER_KERNEL.to_owned()),
+    }
+}
+
+/// A second wall: without it fleets run all the same.
+fn landlock(sandbox: &SandboxAbilities) -> Finding {
+    Finding {
+        what: "landlock",
+        ok: true,
+        seen: match sandbox.landlock {
+            Some(version) => format!("version {version} restricts server processes"),
+            None => "not there; server processes are without this second wall".to_owned(),
+        },
+        mend: None,
+    }
+}
+
+fn overlay(sandbox: &SandboxAbilities) -> Finding {
+    let ok = sandbox.overlay;
+    Finding {
+        what: "overlay",
+        ok,
+        seen: match ok {
+            true => "builds can have an install.sh, and log folders that they do not bring",
+            false => "the kernel has no overlay file system for install.sh and log folders",
+        }
+        .to_owned(),
+        mend: (!ok).then(|| NEWER_KERNEL.to_owned()),
+    }
+}
+
+fn limits(sandbox: &SandboxAbilities) -> Finding {
+    let all = [
+        ("memory", sandbox.memory),
+        ("processes", sandbox.processes),
+        ("CPU time", sandbox.cpu),
+    ];
+    let told = |(what, version): (&str, Option<u8>)| match version {
+        Some(version) => format!("{what} by cgroup v{version}"),
+        None => format!("{what} by nothing"),
+    };
+    let is_missing = all.iter().any(|(_, version)| version.is_none());
+    let is_root = geteuid().is_root();
+    let ok = is_root && !is_missing;
+    Finding {
+        what: "limits",
+        ok,
+        seen: match is_root {
+            true => all.map(told).join(", "),
+            false => "limiting what instances use takes root".to_owned(),
+        },
+        mend: (!ok).then(|| match is_root {
+            true => "sudo mount -t cgroup2 none /sys/fs/cgroup   (a container needs --privileged; \
+                     in [sandbox] of the configuration \"none\" asks for no limit)"
+                .to_owned(),
+            false => AS_ROOT.to_owned(),
+        }),
+    }
 }
 
 fn disk(directory: &Path) -> Result<Finding> {

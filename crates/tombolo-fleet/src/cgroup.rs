@@ -1,0 +1,207 @@
+//! Control groups (`cgroups(7)`): what the processes of an instance may use together.
+//!
+//! An instance has a group `tombolo-INSTANCE-PID` in each hierarchy that limits something, which its
+//! server processes are in. Its supervisor is not: it must outlive a bomb, and tell of it. Where the
+//! groups are is in `cgroups.json` in the instance's directory before they are made, so that whoever
+//! finds the supervisor dead can remove them.
+
+mod hierarchy;
+mod plan;
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use nix::unistd::{UnlinkatFlags, unlinkat};
+use serde::{Deserialize, Serialize};
+
+use crate::spec::{InstanceSpec, Limits, write_private};
+use crate::status::Usage;
+pub(crate) use hierarchy::{Controller, Hierarchies, Version};
+use plan::{Plan, doing};
+
+/// Where it is noted which groups an instance has.
+const FILE: &str = "cgroups.json";
+
+/// The period in which CPU time is counted out, in microseconds.
+const PERIOD: u64 = 100_000;
+
+/// What to do when a limit cannot be had.
+const HINT: &str = "`tombolo doctor` says which limits this machine can keep; in [sandbox] of the \
+                    configuration \"none\" asks for no limit";
+
+/// A limit that cannot be had.
+#[derive(Debug, thiserror::Error)]
+#[error("{doing}")]
+pub(crate) struct CgroupError {
+    /// What was being done, with the names involved.
+    pub(crate) doing: String,
+    /// What the kernel said.
+    pub(crate) source: io::Error,
+    /// What to do about it.
+    pub(crate) hint: &'static str,
+}
+
+/// The control group of an instance, by descriptors that are good in any mount namespace.
+#[derive(Debug)]
+pub(crate) struct Cgroup {
+    /// `cgroup.procs` of each of its groups.
+    doors: Vec<File>,
+    memory: Option<Counted>,
+    processes: Option<Counted>,
+    cpu: Option<(Version, File)>,
+    limits: Limits,
+    /// Each group's name in the folder that it was made in.
+    places: Vec<(File, OsString)>,
+}
+
+/// What a group uses of something.
+#[derive(Debug)]
+struct Counted {
+    current: File,
+    /// What counts the processes that were killed for want of memory.
+    events: Option<File>,
+}
+
+impl Cgroup {
+    /// Makes the groups of the instance and writes its limits into them. `None` when nothing is to
+    /// be limited.
+    pub(crate) fn make(spec: &InstanceSpec, pid: i32) -> Result<Option<Self>, CgroupError> {
+        // What a supervisor that was killed left.
+        remove(&spec.directory).map_err(|source| CgroupError {
+            doing: format!(
+                "removing the control groups of {}",
+                spec.directory.display()
+            ),
+            source,
+            hint: "look for processes in them, in the file cgroup.procs",
+        })?;
+        let limits = &spec.sandbox.limits;
+        if *limits == Limits::default() {
+            return Ok(None);
+        }
+        let hierarchies = Hierarchies::of_this_process().map_err(|source| CgroupError {
+            doing: "looking for control groups in /proc/self".into(),
+            source,
+            hint: HINT,
+        })?;
+        let name = format!("tombolo-{}-{pid}", spec.instance);
+        let mut plan = Plan::default();
+        for (controller, is_asked_for) in [
+            (Controller::Memory, limits.memory_bytes.is_some()),
+            (Controller::Pids, limits.processes.is_some()),
+            (Controller::Cpu, limits.cpu_millis.is_some()),
+            (Controller::Cpuacct, false),
+        ] {
+            plan.add(&hierarchies, controller, is_asked_for, &name)?;
+        }
+        let note = spec.directory.join(FILE);
+        let noted = serde_json::to_vec(&plan.groups()).map_err(io::Error::from);
+        let noted = noted.and_then(|groups| write_private(&note, &groups));
+        doing("noting the control groups in", &note, noted)?;
+        plan.carry_out(limits).map(Some).inspect_err(|_| {
+            // Tried again by whoever starts or removes the instance next.
+            let _ = remove(&spec.directory);
+        })
+    }
+
+    /// Moves this process into the group, where all that it starts will be too.
+    pub(crate) fn enter(&self) -> io::Result<()> {
+        self.doors
+            .iter()
+            .try_for_each(|mut door| door.write_all(b"0"))
+    }
+
+    /// Removes the groups, which are empty, and the note of them in the instance's `directory`.
+    /// What cannot be removed is found by the note.
+    pub(crate) fn remove(&self, directory: &File) {
+        let removed = self.places.iter().try_for_each(|(parent, name)| {
+            unlinkat(parent, name.as_os_str(), UnlinkatFlags::RemoveDir)
+        });
+        if removed.is_ok() {
+            let _ = unlinkat(directory, FILE, UnlinkatFlags::NoRemoveDir);
+        }
+    }
+
+    /// What its processes use now.
+    pub(crate) fn usage(&self) -> Usage {
+        let number = |file: &File| read_at_start(file).ok()?.trim().parse().ok();
+        let counted = |counted: &Option<Counted>| number(&counted.as_ref()?.current);
+        Usage {
+            cpu_usec: self.cpu.as_ref().and_then(|(version, file)| match version {
+                Version::V1 => number(file).map(|nanoseconds| nanoseconds / 1000),
+                Version::V2 => field(&read_at_start(file).ok()?, "usage_usec"),
+            }),
+            memory_bytes: counted(&self.memory),
+            memory_limit: self.limits.memory_bytes,
+            processes: counted(&self.processes),
+            processes_limit: self.limits.processes,
+        }
+    }
+
+    /// How many of its processes the kernel has killed because they used all the memory.
+    pub(crate) fn oom_kills(&self) -> u64 {
+        let events = self
+            .memory
+            .as_ref()
+            .and_then(|memory| memory.events.as_ref());
+        let text = events.and_then(|file| read_at_start(file).ok());
+        text.and_then(|text| field(&text, "oom_kill")).unwrap_or(0)
+    }
+}
+
+fn open(path: &Path) -> Result<File, CgroupError> {
+    doing("opening", path, File::open(path))
+}
+
+/// What a file of a control group says now.
+fn read_at_start(file: &File) -> io::Result<String> {
+    use std::os::unix::fs::FileExt;
+    let mut buffer = [0; 4096];
+    let length = file.read_at(&mut buffer, 0)?;
+    Ok(String::from_utf8_lossy(&buffer[..length]).into_owned())
+}
+
+/// The number behind `name` in lines of a name and a number.
+fn field(text: &str, name: &str) -> Option<u64> {
+    text.lines()
+        .filter_map(|line| line.split_once(' '))
+        .find_map(|(key, value)| (key == name).then(|| value.trim().parse().ok())?)
+}
+
+/// The groups that an instance has, by their folders.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Groups(Vec<PathBuf>);
+
+/// Whether an instance's `directory` has a note of control groups.
+pub(crate) fn are_noted(directory: &Path) -> bool {
+    directory.join(FILE).exists()
+}
+
+/// Removes the control groups that are noted in an instance's `directory`, once no process is in
+/// them; without a note there are none.
+pub(crate) fn remove(directory: &Path) -> io::Result<()> {
+    let note = directory.join(FILE);
+    let groups: Groups = match fs::read(&note) {
+        Ok(text) => serde_json::from_slice(&text)?,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    groups.remove()?;
+    match fs::remove_file(&note) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+impl Groups {
+    fn remove(&self) -> io::Result<()> {
+        self.0
+            .iter()
+            .try_for_each(|group| match fs::remove_dir(group) {
+                Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+                _ => Ok(()),
+            })
+    }
+}

@@ -1,0 +1,260 @@
+//! Making the groups of an instance.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+
+use super::{Cgroup, CgroupError, Counted, Groups, HINT, PERIOD, Version, open};
+use super::{Controller, Hierarchies};
+use crate::spec::Limits;
+
+/// Where a container's own processes go, so that its top group may have groups with limits.
+const CONTAINER: &str = "tombolo-container";
+
+/// How often to look for processes of the container that were started meanwhile.
+const ROUNDS: usize = 100;
+
+/// Which groups are to be made for what.
+#[derive(Default)]
+pub(super) struct Plan {
+    places: Vec<Place>,
+}
+
+/// A controller, and the group in which it limits or counts.
+struct Place {
+    controller: Controller,
+    version: Version,
+    parent: PathBuf,
+    group: PathBuf,
+}
+
+impl Plan {
+    /// Plans a group `name` for `controller`. One that is not asked for is taken along where it
+    /// costs nothing, to count.
+    pub(super) fn add(
+        &mut self,
+        hierarchies: &Hierarchies,
+        controller: Controller,
+        is_asked_for: bool,
+        name: &str,
+    ) -> Result<(), CgroupError> {
+        let Some(parent) = hierarchies.parent(controller) else {
+            if !is_asked_for {
+                return Ok(());
+            }
+            return Err(CgroupError {
+                doing: format!(
+                    "limiting an instance: no control group hierarchy has the controller `{}`",
+                    controller.name()
+                ),
+                source: ErrorKind::NotFound.into(),
+                hint: HINT,
+            });
+        };
+        let counts_for_free = match parent.version {
+            Version::V1 => controller == Controller::Cpuacct,
+            Version::V2 => true,
+        };
+        if is_asked_for || counts_for_free {
+            self.places.push(Place {
+                controller,
+                version: parent.version,
+                group: parent.folder.join(name),
+                parent: parent.folder,
+            });
+        }
+        Ok(())
+    }
+
+    /// The groups, each once: one may be for several controllers.
+    pub(super) fn groups(&self) -> Groups {
+        let mut folders: Vec<PathBuf> = Vec::new();
+        for place in &self.places {
+            if !folders.contains(&place.group) {
+                folders.push(place.group.clone());
+            }
+        }
+        Groups(folders)
+    }
+
+    /// Makes the groups and writes the limits.
+    pub(super) fn carry_out(&self, limits: &Limits) -> Result<Cgroup, CgroupError> {
+        let (mut doors, mut places) = (Vec::new(), Vec::new());
+        for place in &self.places {
+            if place.version == Version::V2 {
+                enable(&place.parent, place.controller)?;
+            }
+        }
+        for group in self.groups().0 {
+            let made = fs::create_dir(&group);
+            doing("making the control group", &group, adopt(made))?;
+            doors.push(open_to_write(&group.join("cgroup.procs"))?);
+            if let (Some(parent), Some(name)) = (group.parent(), group.file_name()) {
+                places.push((open(parent)?, name.to_owned()));
+            }
+        }
+        let mut cgroup = Cgroup {
+            doors,
+            memory: None,
+            processes: None,
+            cpu: None,
+            limits: limits.clone(),
+            places,
+        };
+        for place in &self.places {
+            place.limit(limits)?;
+            place.count(&mut cgroup)?;
+        }
+        Ok(cgroup)
+    }
+}
+
+/// A group of the same name, which another supervisor with this process id left, will do.
+fn adopt(made: io::Result<()>) -> io::Result<()> {
+    match made {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        made => made,
+    }
+}
+
+impl Place {
+    fn limit(&self, limits: &Limits) -> Result<(), CgroupError> {
+        let Limits {
+            memory_bytes,
+            processes,
+            cpu_millis,
+        } = *limits;
+        match (self.controller, self.version) {
+            (Controller::Memory, Version::V1) => {
+                let Some(bytes) = memory_bytes else {
+                    return Ok(());
+                };
+                self.write("memory.limit_in_bytes", bytes)?;
+                // Memory and swap together, where swap is counted; else none of it is swapped.
+                match self.has("memory.memsw.limit_in_bytes") {
+                    true => self.write("memory.memsw.limit_in_bytes", bytes),
+                    false => self.write("memory.swappiness", 0),
+                }
+            }
+            (Controller::Memory, Version::V2) => {
+                let Some(bytes) = memory_bytes else {
+                    return Ok(());
+                };
+                self.write("memory.max", bytes)?;
+                match self.has("memory.swap.max") {
+                    true => self.write("memory.swap.max", 0),
+                    false => Ok(()),
+                }
+            }
+            (Controller::Pids, _) => processes.map_or(Ok(()), |most| self.write("pids.max", most)),
+            (Controller::Cpu, version) => {
+                let Some(millis) = cpu_millis else {
+                    return Ok(());
+                };
+                let quota = millis.saturating_mul(PERIOD) / 1000;
+                match version {
+                    Version::V1 => {
+                        self.write("cpu.cfs_period_us", PERIOD)?;
+                        self.write("cpu.cfs_quota_us", quota)
+                    }
+                    Version::V2 => self.write("cpu.max", format!("{quota} {PERIOD}")),
+                }
+            }
+            (Controller::Cpuacct, _) => Ok(()),
+        }
+    }
+
+    /// Opens what tells how much is used.
+    fn count(&self, cgroup: &mut Cgroup) -> Result<(), CgroupError> {
+        let file = |name: &str| open(&self.group.join(name));
+        match (self.controller, self.version) {
+            (Controller::Memory, version) => {
+                let (current, events) = match version {
+                    Version::V1 => ("memory.usage_in_bytes", "memory.oom_control"),
+                    Version::V2 => ("memory.current", "memory.events"),
+                };
+                cgroup.memory = Some(Counted {
+                    current: file(current)?,
+                    events: Some(file(events)?),
+                });
+            }
+            (Controller::Pids, _) => {
+                cgroup.processes = Some(Counted {
+                    current: file("pids.current")?,
+                    events: None,
+                });
+            }
+            (Controller::Cpuacct, _) => cgroup.cpu = Some((Version::V1, file("cpuacct.usage")?)),
+            (Controller::Cpu, Version::V2) => cgroup.cpu = Some((Version::V2, file("cpu.stat")?)),
+            (Controller::Cpu, Version::V1) => {}
+        }
+        Ok(())
+    }
+
+    fn has(&self, file: &str) -> bool {
+        self.group.join(file).exists()
+    }
+
+    fn write(&self, file: &str, value: impl ToString) -> Result<(), CgroupError> {
+        let (path, value) = (self.group.join(file), value.to_string());
+        doing(
+            &format!("writing {value} to"),
+            &path,
+            fs::write(&path, &value),
+        )
+    }
+}
+
+/// Gives the groups in `parent` the controller.
+fn enable(parent: &Path, controller: Controller) -> Result<(), CgroupError> {
+    let control = parent.join("cgroup.subtree_control");
+    let enabled = doing("reading", &control, fs::read_to_string(&control))?;
+    let name = controller.name();
+    if enabled.split_whitespace().any(|there| there == name) {
+        return Ok(());
+    }
+    let mut written = fs::write(&control, format!("+{name}"));
+    // Only the machine's top group may have processes beside groups with controllers; it is known
+    // by the file that it lacks. Another one on top is a container's, which is this server's.
+    let is_busy = |error: &io::Error| error.raw_os_error() == Some(Errno::EBUSY as i32);
+    if written.as_ref().is_err_and(is_busy) && parent.join("cgroup.type").exists() {
+        doing("moving the processes out of", parent, vacate(parent))?;
+        written = fs::write(&control, format!("+{name}"));
+    }
+    doing(&format!("writing +{name} to"), &control, written)
+}
+
+/// Moves the processes of the container's top group into a group below it.
+fn vacate(top: &Path) -> io::Result<()> {
+    let below = top.join(CONTAINER);
+    adopt(fs::create_dir(&below))?;
+    for _ in 0..ROUNDS {
+        let processes = fs::read_to_string(top.join("cgroup.procs"))?;
+        if processes.is_empty() {
+            return Ok(());
+        }
+        for process in processes.lines() {
+            match fs::write(below.join("cgroup.procs"), process) {
+                // It has ended meanwhile.
+                Err(error) if error.raw_os_error() == Some(Errno::ESRCH as i32) => {}
+                moved => moved?,
+            }
+        }
+    }
+    Err(ErrorKind::ResourceBusy.into())
+}
+
+fn open_to_write(path: &Path) -> Result<fs::File, CgroupError> {
+    let file = fs::OpenOptions::new().write(true).open(path);
+    doing("opening", path, file)
+}
+
+pub(super) fn doing<T>(what: &str, path: &Path, result: io::Result<T>) -> Result<T, CgroupError> {
+    result.map_err(|source| CgroupError {
+        doing: format!("{what} {}", path.display()),
+        source,
+        hint: HINT,
+    })
+}

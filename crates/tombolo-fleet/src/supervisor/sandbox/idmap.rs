@@ -1,0 +1,126 @@
+//! Mounts that show somebody else's files as one's own (`mount_setattr(2)`).
+
+use std::ffi::CString;
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::wait::waitpid;
+use nix::unistd::{ForkResult, fork};
+use rustix::fs::CWD;
+use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
+
+use super::super::step::{Doing, Hint, StepError};
+use super::view::Reach;
+
+/// Shows the folder `source`, whose files are root's, at `target` with all of them `user`'s. Nothing
+/// of it changes on the disk. `proc` is a `/proc` of this PID namespace.
+pub(super) fn bind_as(
+    source: &Path,
+    target: &Path,
+    user: u32,
+    proc: &Path,
+) -> Result<(), StepError> {
+    let tree = open_tree(
+        CWD,
+        source,
+        OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC,
+    )
+    .doing(|| format!("binding the build {}", source.display()))?;
+    let namespace = namespace_of(user, proc).doing(|| format!("mapping root to user {user}"))?;
+    // SAFETY: mount_attr is integers, for which zeroes are a value.
+    let mut wanted: libc::mount_attr = unsafe { std::mem::zeroed() };
+    wanted.attr_set = libc::MOUNT_ATTR_IDMAP;
+    wanted.userns_fd = namespace.as_raw_fd() as u64;
+    set_attributes_of(&tree, &wanted)
+        .doing(|| format!("showing the files of {} as user {user}'s", source.display()))
+        .hint(|_| {
+            "the file system of the data directory must know idmapped mounts, as ext4, XFS and \
+             Btrfs do (mount_setattr(2))"
+        })?;
+    move_mount(
+        tree,
+        "",
+        CWD,
+        target,
+        MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH,
+    )
+    .doing(|| format!("mounting the build on {}", target.display()))
+}
+
+/// A user namespace in which root's files are `user`'s: one that a child makes, which this process
+/// gives its map and whose descriptor outlives the child.
+fn namespace_of(user: u32, proc: &Path) -> io::Result<File> {
+    let (mut made, says_made) = io::pipe()?;
+    let (waits, end) = io::pipe()?;
+    // SAFETY: the supervisor has one thread, so no lock is held by another.
+    match unsafe { fork() }? {
+        ForkResult::Child => {
+            drop((made, end));
+            if unshare(CloneFlags::CLONE_NEWUSER).is_ok() {
+                let _ = (&says_made).write_all(b"y");
+                // Until the parent has what it wants, and closes its end.
+                let _ = (&waits).read(&mut [0]);
+            }
+            // SAFETY: it ends this process and runs no destructor of what its parent owns.
+            unsafe { libc::_exit(0) }
+        }
+        ForkResult::Parent { child } => {
+            drop((says_made, waits));
+            let opened = made.read_exact(&mut [0]).and_then(|()| {
+                let child = proc.join(child.to_string());
+                let map = format!("0 {user} 1");
+                fs::write(child.join("uid_map"), &map)?;
+                fs::write(child.join("gid_map"), &map)?;
+                File::open(child.join("ns/user"))
+            });
+            drop(end);
+            // Reaped, so that the supervisor meets no child that it does not know.
+            let _ = waitpid(child, None);
+            opened
+        }
+    }
+}
+
+/// `mount_setattr(2)` on the mount at `path`.
+pub(super) fn set_attributes(
+    path: &Path,
+    reach: Reach,
+    wanted: &libc::mount_attr,
+) -> io::Result<()> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    let flags = match reach {
+        Reach::Mount => 0,
+        Reach::Tree => libc::AT_RECURSIVE,
+    };
+    call(libc::AT_FDCWD, &path, flags, wanted)
+}
+
+fn set_attributes_of(tree: &OwnedFd, wanted: &libc::mount_attr) -> io::Result<()> {
+    call(tree.as_raw_fd(), c"", libc::AT_EMPTY_PATH, wanted)
+}
+
+fn call(
+    directory: libc::c_int,
+    path: &std::ffi::CStr,
+    flags: libc::c_int,
+    wanted: &libc::mount_attr,
+) -> io::Result<()> {
+    // SAFETY: the kernel reads the path and as many bytes of `wanted` as it is told, and both
+    // outlive the call.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            directory,
+            path.as_ptr(),
+            flags,
+            std::ptr::from_ref(wanted),
+            size_of::<libc::mount_attr>(),
+        )
+    };
+    Errno::result(result).map(drop).map_err(Into::into)
+}

@@ -1,0 +1,187 @@
+//! The sandbox of server processes.
+//!
+//! The supervisor prepares it once for the instance ([`Sandbox`]) and once for each run of a
+//! process ([`Confinement`]). The rest happens in the child, between fork and exec, from the outer
+//! walls to the inner ones: each takes away a right that the ones before it needed.
+//!
+//! | wall | room |
+//! | --- | --- |
+//! | limits of memory, processes and CPU | [`crate::cgroup`] |
+//! | the files that are seen | [`view`], [`game`], [`etc`] |
+//! | folders of its own | [`folders`] |
+//! | user, capabilities, resources, keys | [`privileges`] |
+//! | files that may be written, processes that may be signalled | [`landlock`] |
+//! | system calls | [`filter`] |
+
+mod etc;
+mod filter;
+mod folders;
+mod game;
+mod idmap;
+mod landlock;
+mod privileges;
+mod syscalls;
+mod view;
+
+use std::io::{self, PipeReader, PipeWriter, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use nix::unistd::{Uid, chdir};
+
+use super::step::{Doing, Hint, StepError};
+use crate::cgroup::{Cgroup, CgroupError};
+use crate::spec::{GAME_DIRECTORY, InstanceSpec, PLACES, Work};
+use filter::Filter;
+
+pub(super) use folders::Folders;
+#[allow(unused_imports, reason = "where what install.sh changed is kept from")]
+pub(super) use game::INSTALL_UPPER;
+pub(crate) use landlock::version as landlock_version;
+pub(crate) use view::PROGRAMS;
+
+/// The name of the user of the process at `place`, from 1.
+fn user_name(place: u32) -> String {
+    format!("server-{place}")
+}
+
+/// What all server processes of an instance have in common.
+pub(super) struct Sandbox {
+    first_user: Option<u32>,
+    tmp_bytes: u64,
+    /// What each of them has of its own below `/local/game`, `/tmp` and the home.
+    log_folders: Arc<[PathBuf]>,
+    /// Where else than in their own folders they may write.
+    writable: Option<&'static Path>,
+    filter: Arc<Filter>,
+    cgroup: Option<Arc<Cgroup>>,
+}
+
+impl Sandbox {
+    /// Limits the instance, and enters its view. `pid` is the supervisor's process id on the host.
+    pub(super) fn enter(spec: &InstanceSpec, pid: i32) -> Result<Self, StepError> {
+        let first_user = spec.sandbox.first_user;
+        check_user(first_user)?;
+        let filter = Filter::compile().doing(|| "compiling the filter of system calls".into())?;
+        let cgroup = Cgroup::make(spec, pid).map_err(limit_error)?;
+        let log_folders = view::enter(spec)?;
+        Ok(Sandbox {
+            first_user,
+            tmp_bytes: spec.sandbox.tmp_bytes,
+            log_folders: log_folders.into(),
+            writable: match spec.work {
+                Work::Serve(_) => None,
+                Work::Install { .. } => Some(Path::new(GAME_DIRECTORY)),
+            },
+            filter: Arc::new(filter),
+            cgroup: cgroup.map(Arc::new),
+        })
+    }
+
+    /// The instance's control group; `None` where nothing is limited.
+    pub(super) fn cgroup(&self) -> Option<&Cgroup> {
+        self.cgroup.as_deref()
+    }
+
+    /// The user of the process at `place`, from 1; `None` is the supervisor's own.
+    pub(super) fn user(&self, place: u32) -> Option<u32> {
+        self.first_user.map(|first| first + (place - 1) % PLACES)
+    }
+
+    /// What the next run of the process at `place`, from 1, is put into.
+    pub(super) fn confine(&self, place: u32) -> io::Result<(Confinement, Refusal)> {
+        let user = self.user(place);
+        let (refusal, tells) = io::pipe()?;
+        let confinement = Confinement {
+            user,
+            folders: Folders::make(self.tmp_bytes, &self.log_folders, user)?,
+            log_folders: self.log_folders.clone(),
+            writable: self.writable,
+            filter: self.filter.clone(),
+            cgroup: self.cgroup.clone(),
+            tells,
+        };
+        Ok((confinement, Refusal(refusal)))
+    }
+}
+
+/// Root gives its processes users of their own, and nobody else can.
+fn check_user(first_user: Option<u32>) -> Result<(), StepError> {
+    let (doing, hint) = match (first_user, Uid::effective().is_root()) {
+        (Some(_), true) | (None, false) => return Ok(()),
+        (None, true) => (
+            "starting server processes as root".to_owned(),
+            "sandbox.first_user in the instance's spec must name their first user",
+        ),
+        (Some(user), false) => (
+            format!("starting server processes as user {user}"),
+            "this takes root; without it sandbox.first_user in the instance's spec must be null",
+        ),
+    };
+    let refused = io::ErrorKind::PermissionDenied;
+    Err(StepError::new(doing, refused.into(), Some(hint)))
+}
+
+fn limit_error(error: CgroupError) -> StepError {
+    StepError::new(error.doing, error.source, Some(error.hint))
+}
+
+/// What one run of a server process is put into.
+pub(super) struct Confinement {
+    user: Option<u32>,
+    folders: Folders,
+    log_folders: Arc<[PathBuf]>,
+    writable: Option<&'static Path>,
+    filter: Arc<Filter>,
+    cgroup: Option<Arc<Cgroup>>,
+    tells: PipeWriter,
+}
+
+impl Confinement {
+    /// The process's own folders.
+    pub(super) fn folders(&self) -> Folders {
+        self.folders.clone()
+    }
+
+    /// Puts this process, which is between fork and exec and has one thread, behind every wall, in
+    /// `directory`. What cannot be done is told to the [`Refusal`].
+    pub(super) fn enter(&self, directory: &Path) -> io::Result<()> {
+        self.walls(directory).map_err(|error| {
+            // The parent reads it when it hears that nothing was executed.
+            let _ = (&self.tells).write_all(error.report().as_bytes());
+            error.into_source()
+        })
+    }
+
+    fn walls(&self, directory: &Path) -> Result<(), StepError> {
+        if let Some(cgroup) = &self.cgroup {
+            cgroup
+                .enter()
+                .doing(|| "entering the control group".into())?;
+        }
+        self.folders.mount(&self.log_folders)?;
+        // By its path in the view that is seen now.
+        chdir(directory).doing(|| format!("entering {}", directory.display()))?;
+        privileges::drop_all(self.user).doing(|| "giving up privileges".into())?;
+        let own = folders::ALWAYS.iter().map(Path::new);
+        let own = own.chain(self.log_folders.iter().map(PathBuf::as_path));
+        landlock::restrict(own.chain(self.writable))
+            .doing(|| "restricting the process by Landlock".into())?;
+        self.filter
+            .apply()
+            .doing(|| "filtering system calls".into())
+            .hint(|_| "this takes a kernel with CONFIG_SECCOMP_FILTER")
+    }
+}
+
+/// The supervisor's end of the pipe in which a child says which wall it could not be put behind.
+pub(super) struct Refusal(PipeReader);
+
+impl Refusal {
+    /// What the child said. The child is gone, and whatever held the [`Confinement`] too.
+    pub(super) fn told(mut self) -> Option<String> {
+        let mut told = String::new();
+        self.0.read_to_string(&mut told).ok()?;
+        (!told.is_empty()).then_some(told)
+    }
+}
