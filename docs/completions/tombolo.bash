@@ -49,6 +49,9 @@ _tombolo() {
             tombolo,doctor)
                 cmd="tombolo__subcmd__doctor"
                 ;;
+            tombolo,fleet)
+                cmd="tombolo__subcmd__fleet"
+                ;;
             tombolo,flows)
                 cmd="tombolo__subcmd__flows"
                 ;;
@@ -116,7 +119,7 @@ _tombolo() {
 
     case "${cmd}" in
         tombolo)
-            opts="-h -V --log --help --version demo dev serve teardown doctor account access-key build run logs peering trace top flows repairs clock completions instance-supervisor demo-database demo-game-server demo-measure"
+            opts="-h -V --log --help --version demo dev serve teardown doctor account access-key build run logs fleet peering trace top flows repairs clock completions instance-supervisor demo-database demo-game-server demo-measure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -572,6 +575,36 @@ _tombolo() {
                 return 0
             fi
             case "${prev}" in
+                --dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tombolo__subcmd__fleet)
+            opts="-h -V --account --interval --once --dir --json --log --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --account)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --interval)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

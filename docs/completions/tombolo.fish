@@ -37,6 +37,7 @@ complete -c tombolo -n "__fish_tombolo_needs_command" -f -a "access-key" -d 'Mak
 complete -c tombolo -n "__fish_tombolo_needs_command" -f -a "build" -d 'Import builds'
 complete -c tombolo -n "__fish_tombolo_needs_command" -f -a "run" -d 'Run a program inside a VPC, on a network interface of its own'
 complete -c tombolo -n "__fish_tombolo_needs_command" -f -a "logs" -d 'Show what a fleet\'s server processes wrote'
+complete -c tombolo -n "__fish_tombolo_needs_command" -f -a "fleet" -d 'Show what a fleet does: instances, server processes, traffic, peerings, events'
 complete -c tombolo -n "__fish_tombolo_needs_command" -f -a "peering" -d 'Show peering connections with everything that they went through'
 complete -c tombolo -n "__fish_tombolo_needs_command" -f -a "trace" -d 'Tell whether one workload can reach another, and if not, why'
 complete -c tombolo -n "__fish_tombolo_needs_command" -f -a "top" -d 'Show traffic by interface and by peering, drops by reason, and how full the tables are'
@@ -155,6 +156,14 @@ complete -c tombolo -n "__fish_tombolo_using_subcommand logs" -l install -d 'Wha
 complete -c tombolo -n "__fish_tombolo_using_subcommand logs" -l json -d 'Write JSON, for programs'
 complete -c tombolo -n "__fish_tombolo_using_subcommand logs" -s h -l help -d 'Print help'
 complete -c tombolo -n "__fish_tombolo_using_subcommand logs" -s V -l version -d 'Print version'
+complete -c tombolo -n "__fish_tombolo_using_subcommand fleet" -l account -d 'Only if it is this account\'s' -r
+complete -c tombolo -n "__fish_tombolo_using_subcommand fleet" -l interval -d 'How many seconds of traffic and CPU time each screen is about: 0.1 to 3600' -r
+complete -c tombolo -n "__fish_tombolo_using_subcommand fleet" -l dir -d 'The data directory of the server to ask' -r -F
+complete -c tombolo -n "__fish_tombolo_using_subcommand fleet" -l log -d 'What to log to stderr: a level, or a filter such as `warn,tombolo_api=debug`' -r
+complete -c tombolo -n "__fish_tombolo_using_subcommand fleet" -l once -d 'Show everything once, and end'
+complete -c tombolo -n "__fish_tombolo_using_subcommand fleet" -l json -d 'Write JSON, for programs'
+complete -c tombolo -n "__fish_tombolo_using_subcommand fleet" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c tombolo -n "__fish_tombolo_using_subcommand fleet" -s V -l version -d 'Print version'
 complete -c tombolo -n "__fish_tombolo_using_subcommand peering; and not __fish_seen_subcommand_from list show" -l log -d 'What to log to stderr: a level, or a filter such as `warn,tombolo_api=debug`' -r
 complete -c tombolo -n "__fish_tombolo_using_subcommand peering; and not __fish_seen_subcommand_from list show" -s h -l help -d 'Print help'
 complete -c tombolo -n "__fish_tombolo_using_subcommand peering; and not __fish_seen_subcommand_from list show" -s V -l version -d 'Print version'

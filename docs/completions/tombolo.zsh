@@ -267,6 +267,21 @@ _arguments "${_arguments_options[@]}" : \
 ':fleet -- The fleet:_default' \
 && ret=0
 ;;
+(fleet)
+_arguments "${_arguments_options[@]}" : \
+'--account=[Only if it is this account'\''s]:NAME|ID:_default' \
+'--interval=[How many seconds of traffic and CPU time each screen is about\: 0.1 to 3600]:SECONDS:_default' \
+'--dir=[The data directory of the server to ask]:DIR:_files' \
+'--log=[What to log to stderr\: a level, or a filter such as \`warn,tombolo_api=debug\`]:FILTER:_default' \
+'--once[Show everything once, and end]' \
+'--json[Write JSON, for programs]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'-V[Print version]' \
+'--version[Print version]' \
+':fleet -- The fleet:_default' \
+&& ret=0
+;;
 (peering)
 _arguments "${_arguments_options[@]}" : \
 '--log=[What to log to stderr\: a level, or a filter such as \`warn,tombolo_api=debug\`]:FILTER:_default' \
@@ -483,6 +498,7 @@ _tombolo_commands() {
 'build:Import builds' \
 'run:Run a program inside a VPC, on a network interface of its own' \
 'logs:Show what a fleet'\''s server processes wrote' \
+'fleet:Show what a fleet does\: instances, server processes, traffic, peerings, events' \
 'peering:Show peering connections with everything that they went through' \
 'trace:Tell whether one workload can reach another, and if not, why' \
 'top:Show traffic by interface and by peering, drops by reason, and how full the tables are' \
@@ -603,6 +619,11 @@ _tombolo__subcmd__dev_commands() {
 _tombolo__subcmd__doctor_commands() {
     local commands; commands=()
     _describe -t commands 'tombolo doctor commands' commands "$@"
+}
+(( $+functions[_tombolo__subcmd__fleet_commands] )) ||
+_tombolo__subcmd__fleet_commands() {
+    local commands; commands=()
+    _describe -t commands 'tombolo fleet commands' commands "$@"
 }
 (( $+functions[_tombolo__subcmd__flows_commands] )) ||
 _tombolo__subcmd__flows_commands() {

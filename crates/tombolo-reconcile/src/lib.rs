@@ -75,12 +75,21 @@ pub struct Context {
 impl Context {
     /// Where each instance has a folder of its own.
     fn instances_directory(&self) -> PathBuf {
-        self.directory.join("instances")
+        instances_directory(&self.directory)
     }
 
     fn instance_directory(&self, instance: &InstanceId) -> PathBuf {
-        self.instances_directory().join(instance.as_str())
+        instance_directory(&self.directory, instance)
     }
+}
+
+/// Where an instance's supervisor has its folder.
+pub fn instance_directory(directory: &Path, instance: &InstanceId) -> PathBuf {
+    instances_directory(directory).join(instance.as_str())
+}
+
+fn instances_directory(directory: &Path) -> PathBuf {
+    directory.join("instances")
 }
 
 /// Where the output of a fleet's server processes is kept: `DIR/logs/FLEET/INSTANCE/NAME.log`.

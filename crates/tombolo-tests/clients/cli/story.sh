@@ -56,6 +56,15 @@ fleet=$(studio gamelift create-fleet --name arena --build-id "$build" \
     --query FleetAttributes.FleetId)
 until_prints ACTIVE fleet_status
 
+instances() {
+    studio gamelift describe-instances --fleet-id "$fleet" \
+        --query 'length(Instances[?Status==`ACTIVE`])'
+}
+studio gamelift update-fleet-capacity --fleet-id "$fleet" --max-size 2 --desired-instances 2 >/dev/null
+until_prints 2 instances
+until_prints '2	2	2' studio gamelift describe-fleet-capacity --fleet-ids "$fleet" \
+    --query 'FleetCapacity[0].InstanceCounts.[DESIRED,MAXIMUM,ACTIVE]'
+
 if refusal=$(connect 2>&1); then
     fail "connected without an authorization"
 fi

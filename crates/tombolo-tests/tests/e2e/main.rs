@@ -17,6 +17,7 @@ mod clock;
 mod commands;
 mod conformance;
 mod crash;
+mod dashboard;
 mod database;
 mod demo;
 mod doctor;

@@ -6,7 +6,8 @@ use aws_sdk_gamelift::config::{BehaviorVersion, Config, Credentials, Region};
 use aws_sdk_gamelift::error::SdkError;
 use aws_sdk_gamelift::operation::create_vpc_peering_connection::CreateVpcPeeringConnectionError;
 use aws_sdk_gamelift::types::{
-    Ec2InstanceType, EventCode, FleetStatus, FleetType, RuntimeConfiguration, ServerProcess,
+    Ec2InstanceType, EventCode, FleetAction, FleetStatus, FleetType, InstanceStatus, IpPermission,
+    IpProtocol, MetricName, PolicyType, RuntimeConfiguration, ServerProcess, TargetConfiguration,
     VpcPeeringConnection,
 };
 use tokio::runtime::Handle;
@@ -30,6 +31,7 @@ async fn the_story_by_the_rust_sdk() {
     assert!(refused.to_string().contains(&vpc), "{refused}");
 
     authorize(&consent, &fleets, &studio, &backend, &vpc).await;
+    scaled(&fleets, &fleet).await;
     let connected = connecting(&fleets, &fleet, &backend.account, &vpc).await;
     connected.expect("CreateVpcPeeringConnection");
     let connection = connection_that_is(&fleets, &fleet, "active").await;
@@ -117,6 +119,61 @@ async fn an_active_fleet(fleets: &GameLift, build: &str) -> String {
     })
     .await;
     fleet
+}
+
+/// A second instance, a port, and a policy, whose target is the one number of the API that need not
+/// be whole.
+async fn scaled(fleets: &GameLift, fleet: &str) {
+    let capacity = fleets.update_fleet_capacity().fleet_id(fleet);
+    let capacity = capacity.desired_instances(2).max_size(2).send().await;
+    let location = capacity.expect("UpdateFleetCapacity");
+    assert!(location.location().is_some());
+    until("two instances", async || {
+        let found = fleets.describe_instances().fleet_id(fleet).send().await;
+        let found = found.expect("DescribeInstances");
+        let mut instances = found.instances().iter();
+        let all = instances
+            .all(|one| one.status() == Some(&InstanceStatus::Active) && one.ip_address().is_some());
+        (all && found.instances().len() == 2).then_some(())
+    })
+    .await;
+    let counted = fleets.describe_fleet_capacity().fleet_ids(fleet);
+    let counted = counted.send().await.expect("DescribeFleetCapacity");
+    let counts = counted.fleet_capacity()[0]
+        .instance_counts()
+        .expect("counts");
+    assert_eq!((counts.desired(), counts.active()), (Some(2), Some(2)));
+
+    let permission = IpPermission::builder()
+        .from_port(8303)
+        .to_port(8304)
+        .ip_range("0.0.0.0/0")
+        .protocol(IpProtocol::Udp)
+        .build();
+    let update = fleets.update_fleet_port_settings().fleet_id(fleet);
+    let update = update.inbound_permission_authorizations(permission.clone());
+    update.send().await.expect("UpdateFleetPortSettings");
+    let settings = fleets.describe_fleet_port_settings().fleet_id(fleet);
+    let settings = settings.send().await.expect("DescribeFleetPortSettings");
+    assert_eq!(settings.inbound_permissions(), [permission]);
+
+    let target = TargetConfiguration::builder().target_value(12.5).build();
+    let put = fleets.put_scaling_policy().fleet_id(fleet).name("free");
+    let put = put
+        .policy_type(PolicyType::TargetBased)
+        .metric_name(MetricName::PercentAvailableGameSessions)
+        .target_configuration(target);
+    let stop = fleets.stop_fleet_actions().fleet_id(fleet);
+    let stop = stop.actions(FleetAction::AutoScaling);
+    stop.send().await.expect("StopFleetActions");
+    put.send().await.expect("PutScalingPolicy");
+    let policies = fleets.describe_scaling_policies().fleet_id(fleet);
+    let policies = policies.send().await.expect("DescribeScalingPolicies");
+    let shown = policies.scaling_policies()[0].target_configuration();
+    assert_eq!(
+        shown.map(TargetConfiguration::target_value),
+        Some(Some(12.5))
+    );
 }
 
 async fn connecting(

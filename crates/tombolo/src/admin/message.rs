@@ -1,6 +1,7 @@
 //! What can be asked by the admin socket, and what is answered. Each request is `POST`ed to its
 //! path; the reply is its answer with status 200, or a [`Refusal`] with any other.
 
+mod fleet;
 mod log;
 mod network;
 
@@ -19,6 +20,9 @@ use tombolo_domain::id::{
 use tombolo_domain::peering::{Authorization, Connection};
 use tombolo_network::EngineKind;
 
+pub use fleet::{
+    EventReading, FleetReading, InstanceReading, ManagedReading, PeeringReading, ReadFleet,
+};
 pub use log::{FollowLogs, LogLines, LogPart, LogSource};
 pub use network::{
     FlowLine, FollowFlows, InterfaceDescription, ListRepairs, Outcome, PeeringDescription,

@@ -3,6 +3,7 @@
 
 mod admin;
 mod demo;
+mod fleet;
 mod network;
 mod program;
 mod server;
@@ -14,6 +15,7 @@ pub use admin::{
     ImportArguments, LogsArguments, PeeringCommand, ServerDirectory,
 };
 pub use demo::{DatabaseArguments, DemoArguments, GameServerArguments, MeasureArguments};
+pub use fleet::FleetArguments;
 pub use network::{
     FlowsArguments, ProtocolName, RepairsArguments, Target, TopArguments, TraceArguments,
 };
@@ -112,6 +114,10 @@ pub enum Command {
     Run(RunArguments),
     /// Show what a fleet's server processes wrote
     Logs(LogsArguments),
+    /// Show what a fleet does: instances, server processes, traffic, peerings, events
+    ///
+    /// On a terminal, live and as much as fits, with what needs attention first.
+    Fleet(FleetArguments),
     /// Show peering connections with everything that they went through
     #[command(
         subcommand,

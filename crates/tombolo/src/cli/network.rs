@@ -115,7 +115,8 @@ pub struct TopArguments {
     pub format: Format,
 }
 
-fn interval(text: &str) -> Result<Duration, String> {
+/// How many seconds a table is about.
+pub(super) fn interval(text: &str) -> Result<Duration, String> {
     match text.parse::<f64>() {
         Ok(seconds) if (0.1..=3600.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
         _ => Err("a number of seconds from 0.1 to 3600".to_owned()),

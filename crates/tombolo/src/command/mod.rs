@@ -7,7 +7,9 @@ mod clock;
 mod completions;
 pub(crate) mod dev;
 mod doctor;
+mod fleet;
 mod flows;
+mod live;
 mod logs;
 mod peering;
 mod repairs;
@@ -43,6 +45,7 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::AccessKey(command) => runtime()?.block_on(access_key::run(command)),
         Command::Build(command) => runtime()?.block_on(build::run(command)),
         Command::Logs(arguments) => runtime()?.block_on(logs::run(arguments)),
+        Command::Fleet(arguments) => runtime()?.block_on(fleet::run(arguments)),
         Command::Peering(command) => runtime()?.block_on(peering::run(command)),
         Command::Top(arguments) => runtime()?.block_on(top::run(arguments)),
         Command::Flows(arguments) => runtime()?.block_on(flows::run(arguments)),

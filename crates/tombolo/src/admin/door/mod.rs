@@ -6,6 +6,7 @@
 mod account;
 mod build;
 mod clock;
+mod fleet;
 mod log;
 mod network;
 mod peering;
@@ -89,6 +90,7 @@ impl Door {
             .by(Door::attach_program)
             .by(Door::detach_program)
             .by_lines(Door::follow_logs)
+            .by(Door::read_fleet)
             .by(Door::list_peerings)
             .by(Door::trace_path)
             .by(Door::read_traffic)

@@ -8,6 +8,7 @@ use tombolo_domain::id::{NetworkInterfaceId, VpcPeeringConnectionId};
 use tombolo_network::{DropReason, EngineKind, InterfaceTraffic, Traffic, Use};
 
 use crate::admin::message::{InterfaceDescription, PeeringDescription, TrafficReading};
+use crate::command::live::Rate;
 
 /// The traffic of an interval.
 #[derive(Debug, Serialize)]
@@ -34,15 +35,6 @@ pub(super) struct Top {
     pub(super) tables: BTreeMap<String, Use>,
     /// Flow records that were lost since the data path was made.
     pub(super) flow_records_lost: u64,
-}
-
-/// Traffic in an interval, and in all.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub(super) struct Rate {
-    pub(super) packets_per_second: f64,
-    pub(super) bytes_per_second: f64,
-    pub(super) packets: u64,
-    pub(super) bytes: u64,
 }
 
 /// One interface.
@@ -133,42 +125,5 @@ impl InterfaceRow {
 impl PeeringRow {
     fn busy(&self) -> f64 {
         self.carried.packets_per_second
-    }
-}
-
-impl Rate {
-    /// A counter that went back was made anew meanwhile, and counts from 0.
-    fn between(was: Traffic, is: Traffic, elapsed: Duration) -> Self {
-        let seconds = elapsed.as_secs_f64();
-        let per_second = |was: u64, is: u64| is.checked_sub(was).unwrap_or(is) as f64 / seconds;
-        Rate {
-            packets_per_second: per_second(was.packets, is.packets),
-            bytes_per_second: per_second(was.bytes, is.bytes),
-            packets: is.packets,
-            bytes: is.bytes,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_rate_is_what_came_in_a_second_and_starts_over_with_its_counter() {
-        let traffic = |packets, bytes| Traffic { packets, bytes };
-        let elapsed = Duration::from_secs(2);
-        let rate = Rate::between(traffic(10, 1000), traffic(30, 4000), elapsed);
-        assert_eq!(
-            (rate.packets_per_second, rate.bytes_per_second),
-            (10.0, 1500.0)
-        );
-        assert_eq!((rate.packets, rate.bytes), (30, 4000));
-
-        let anew = Rate::between(traffic(10, 1000), traffic(6, 600), elapsed);
-        assert_eq!(
-            (anew.packets_per_second, anew.bytes_per_second),
-            (3.0, 300.0)
-        );
     }
 }

@@ -2,11 +2,9 @@
 
 use tombolo_network::EngineKind;
 
-use super::reading::{InterfaceRow, PeeringRow, Rate, Top};
+use super::reading::{InterfaceRow, PeeringRow, Top};
+use crate::command::live::{Rate, number, with_rest};
 use crate::output::columns;
-
-/// How many interfaces and peerings a screen shows at least, before the tables below them are cut.
-const FEWEST_ROWS: usize = 3;
 
 /// Everything, with at most `rows` interfaces and as many peerings.
 pub(super) fn of(top: &Top, rows: usize) -> String {
@@ -19,25 +17,6 @@ pub(super) fn of(top: &Top, rows: usize) -> String {
     ];
     let parts = parts.into_iter().filter(|part| !part.is_empty());
     parts.collect::<Vec<_>>().join("\n")
-}
-
-/// As much as a screen has room for: the busiest interfaces and peerings, and what is left over is
-/// cut, since a screen that scrolls cannot be read.
-pub(super) fn fitting(top: &Top, height: usize, width: usize) -> String {
-    // The cursor stands on the last row.
-    let room = height.saturating_sub(1);
-    let mut rows = room;
-    let text = loop {
-        let text = of(top, rows);
-        if rows <= FEWEST_ROWS || text.lines().count() <= room {
-            break text;
-        }
-        rows -= 1;
-    };
-    let lines = text.lines().take(room);
-    lines
-        .map(|line| line.chars().take(width).collect::<String>() + "\n")
-        .collect()
 }
 
 fn summary(top: &Top) -> String {
@@ -139,25 +118,8 @@ fn tables(top: &Top) -> String {
     columns(["TABLE", "USED", "ROOM FOR", "FULL"], rows)
 }
 
-fn with_rest(table: String, all: usize, shown: usize) -> String {
-    match all.checked_sub(shown) {
-        Some(rest) if rest > 0 => format!("{table}... and {rest} more; --once shows all\n"),
-        _ => table,
-    }
-}
-
 fn packets(rate: Rate) -> String {
     format!("{} packets/s", number(rate.packets_per_second))
-}
-
-/// With a unit's prefix where it would be long: `12.3k`.
-fn number(value: f64) -> String {
-    match value {
-        value if value >= 1e9 => format!("{:.1}G", value / 1e9),
-        value if value >= 1e6 => format!("{:.1}M", value / 1e6),
-        value if value >= 1e4 => format!("{:.1}k", value / 1e3),
-        value => format!("{value:.0}"),
-    }
 }
 
 #[cfg(test)]
@@ -169,6 +131,7 @@ mod tests {
 
     use super::*;
     use crate::admin::message::{InterfaceDescription, TrafficReading};
+    use crate::command::live::fitting;
 
     fn with_interfaces(count: u32) -> Top {
         let interface = |number| {
@@ -194,7 +157,8 @@ mod tests {
     #[test]
     fn a_live_table_never_scrolls_and_shows_what_there_is_room_for() {
         for (height, width, shown) in [(60, 200, 40), (24, 80, 14), (8, 40, 3), (1, 10, 0)] {
-            let text = fitting(&with_interfaces(40), height, width);
+            let top = with_interfaces(40);
+            let text = fitting(|rows| of(&top, rows), height, width);
             let fits = text.lines().count() < height.max(1) || text.is_empty();
             assert!(fits && text.lines().all(|line| line.chars().count() <= width));
             let rows = text.lines().filter(|line| line.starts_with("eni-"));

@@ -18,12 +18,11 @@ use tokio::time::sleep;
 use tombolo_domain::fleet::FleetStatus;
 use tombolo_domain::id::InstanceId;
 use tombolo_reconcile::logs_directory;
-use tombolo_store::keys;
 
 use self::tail::{Chunk, Tail};
-use super::{Door, find_account};
+use super::Door;
+use super::fleet::find_fleet;
 use crate::admin::message::{FollowLogs, LogLines, LogPart, LogSource};
-use crate::report::hinted;
 
 /// How often logs that are followed are looked at when nothing new is in any of them.
 const LOOK: Duration = Duration::from_millis(200);
@@ -63,20 +62,7 @@ impl Door {
     /// The status of the fleet that logs are asked for.
     async fn status_for_logs(&self, ask: &FollowLogs) -> Result<FleetStatus> {
         let mut tx = self.read();
-        let account = match &ask.account {
-            Some(account) => Some(find_account(&mut tx, account).await?.id),
-            None => None,
-        };
-        let fleets = tx.peek(&keys::all_fleets()).await?;
-        let known = fleets.iter().find(|fleet| {
-            fleet.id == ask.fleet && account.is_none_or(|id| id == fleet.scope.account)
-        });
-        let fleet = known.ok_or_else(|| {
-            hinted(
-                format!("there is no fleet {}", ask.fleet),
-                "`aws gamelift list-fleets` shows an account's",
-            )
-        })?;
+        let fleet = find_fleet(&mut tx, &ask.fleet, ask.account.as_deref()).await?;
         Ok(fleet.status)
     }
 }

@@ -1,0 +1,186 @@
+//! What a fleet does: as it is stored, as the data path counts, and as its supervisors tell.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use futures::{StreamExt, stream};
+use tokio::time::timeout;
+use tombolo_domain::fleet::{Fleet, FleetEvent, Instance};
+use tombolo_domain::id::FleetId;
+use tombolo_domain::peering::{Connection, State};
+use tombolo_network::Counters;
+use tombolo_reconcile::instance_directory;
+use tombolo_store::keys;
+use tombolo_store::typed::Transaction;
+
+use super::{Door, find_account};
+use crate::admin::message::{
+    EventReading, FleetReading, InstanceReading, ManagedReading, PeeringReading, ReadFleet,
+};
+use crate::report::hinted;
+use crate::server::real_now;
+
+/// How many of the last events are told.
+const EVENTS: usize = 20;
+
+/// How many supervisors are asked at a time.
+const AT_A_TIME: usize = 16;
+
+/// How long one supervisor may take: whoever looks wants to see those that do answer.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+impl Door {
+    /// What a fleet does at the moment.
+    pub(crate) async fn read_fleet(self: Arc<Self>, ask: ReadFleet) -> Result<FleetReading> {
+        let mut tx = self.read();
+        let fleet = find_fleet(&mut tx, &ask.fleet, ask.account.as_deref()).await?;
+        let counters = self.engine.counters().await?;
+        let instances = tx
+            .peek(&keys::instances_of(&fleet.scope, &fleet.id))
+            .await?;
+        let mut readings = Vec::with_capacity(instances.len());
+        for instance in instances {
+            readings.push(reading(&mut tx, &fleet, instance, &counters).await?);
+        }
+        let directory = &self.directory;
+        let instances = stream::iter(readings)
+            .map(|reading| inside(directory, reading))
+            .buffered(AT_A_TIME)
+            .collect();
+
+        let connections = keys::connections_of_fleet(&fleet.scope, &fleet.id);
+        let connections = tx.peek(&connections).await?.into_iter();
+        let now = real_now();
+        let peerings = connections.filter(|one| !is_over(one));
+        let events = keys::fleet_events(&fleet.scope, &fleet.id);
+        let events = tx.page(&events, None, EVENTS).await?.records;
+        Ok(FleetReading {
+            managed: managed(&mut tx, &fleet).await?,
+            instances: instances.await,
+            peerings: peerings.map(|one| peering(one, &counters)).collect(),
+            events: events.into_iter().map(|(_, event)| event.into()).collect(),
+            network: self.network,
+            public_address: self.settings.public.map(|public| public.address),
+            now,
+            id: fleet.id,
+            scope: fleet.scope,
+            name: fleet.name,
+            status: fleet.status,
+        })
+    }
+}
+
+/// A fleet of this server, of whichever account unless one is named.
+pub(super) async fn find_fleet(
+    tx: &mut Transaction,
+    id: &FleetId,
+    account: Option<&str>,
+) -> Result<Fleet> {
+    let account = match account {
+        Some(account) => Some(find_account(tx, account).await?.id),
+        None => None,
+    };
+    let mut fleets = tx.peek(&keys::all_fleets()).await?.into_iter();
+    let known = fleets.find(|fleet| {
+        fleet.id == *id && account.is_none_or(|account| account == fleet.scope.account)
+    });
+    known.ok_or_else(|| {
+        hinted(
+            format!("there is no fleet {id}"),
+            "`aws gamelift list-fleets` shows an account's",
+        )
+    })
+}
+
+async fn managed(tx: &mut Transaction, fleet: &Fleet) -> Result<Option<ManagedReading>> {
+    let Some(managed) = fleet.managed() else {
+        return Ok(None);
+    };
+    let scaling = keys::scaling_policies(&fleet.scope, &fleet.id);
+    Ok(Some(ManagedReading {
+        build: managed.build.clone(),
+        vpc: managed.vpc.clone(),
+        capacity: managed.capacity,
+        scaling: tx.peek(&scaling).await?,
+        scaling_is_stopped: managed.scaling_is_stopped,
+    }))
+}
+
+/// What is known of an instance without asking its supervisor.
+async fn reading(
+    tx: &mut Transaction,
+    fleet: &Fleet,
+    instance: Instance,
+    counters: &Counters,
+) -> Result<InstanceReading> {
+    let interface = match fleet.vpc() {
+        Some(vpc) => {
+            let key = keys::interface(&fleet.scope, vpc, &instance.interface);
+            tx.get(&key).await?
+        }
+        None => None,
+    };
+    let traffic = counters.interfaces.get(&instance.interface);
+    Ok(InstanceReading {
+        status: instance.status(),
+        id: instance.id,
+        created: instance.created,
+        traffic: traffic.copied().unwrap_or_default(),
+        interface: instance.interface,
+        address: interface.map(|interface| interface.address),
+        ports: instance.ports,
+        inside: None,
+        silent: None,
+    })
+}
+
+/// Adds what the instance's supervisor tells.
+async fn inside(directory: &Path, mut reading: InstanceReading) -> InstanceReading {
+    let directory = instance_directory(directory, &reading.id);
+    let asked = timeout(PATIENCE, async {
+        match tombolo_fleet::Instance::attach(&directory).await? {
+            Some(live) => anyhow::Ok(Some(live.status().await?)),
+            None => Ok(None),
+        }
+    });
+    match asked.await {
+        Ok(Ok(Some(status))) => reading.inside = Some(status),
+        Ok(Ok(None)) => reading.silent = Some("its supervisor does not run".to_owned()),
+        Ok(Err(error)) => reading.silent = Some(format!("{error:#}")),
+        Err(_) => {
+            let seconds = PATIENCE.as_secs();
+            reading.silent = Some(format!("its supervisor did not answer within {seconds} s"));
+        }
+    }
+    reading
+}
+
+fn is_over(connection: &Connection) -> bool {
+    matches!(
+        connection.state,
+        State::Deleted { .. } | State::Rejected { .. } | State::Expired
+    )
+}
+
+fn peering(connection: Connection, counters: &Counters) -> PeeringReading {
+    let traffic = counters.peerings.get(&connection.id);
+    PeeringReading {
+        state: connection.state.code().to_owned(),
+        traffic: traffic.copied().unwrap_or_default(),
+        id: connection.id,
+        peer_vpc: connection.accepter.vpc,
+        peer_account: connection.accepter.account,
+    }
+}
+
+impl From<FleetEvent> for EventReading {
+    fn from(event: FleetEvent) -> Self {
+        EventReading {
+            at: event.at,
+            code: event.code,
+            message: event.message,
+        }
+    }
+}
