@@ -5,14 +5,15 @@
 //! its time invisible, by the clock alone.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::Duration;
 
 use jiff::SignedDuration;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 use tombolo_domain::Timestamp;
-use tombolo_domain::fleet::{Fleet, FleetStatus};
-use tombolo_domain::id::NetworkInterfaceId;
+use tombolo_domain::fleet::{Fleet, FleetStatus, TransportProtocol};
+use tombolo_domain::id::{InstanceId, NetworkInterfaceId};
 use tombolo_domain::vpc::{Attachment, NetworkInterface};
 use tombolo_fleet::{end_inhabitants, process_runs};
 use tombolo_store::typed::Transaction;
@@ -20,7 +21,7 @@ use tombolo_store::{StoreError, keys};
 
 use crate::folder::remove_folder;
 use crate::transact::transact;
-use crate::{Context, builds_directory, logs_directory};
+use crate::{Context, builds_directory, installed_directory, logs_directory};
 
 /// How often to look for programs that have ended.
 const PROGRAMS: Duration = Duration::from_secs(1);
@@ -104,6 +105,8 @@ async fn records(context: &Context, now: Timestamp) -> Result<(), StoreError> {
     authorizations(context, now).await?;
     connections(context, now).await?;
     fleets(context, now).await?;
+    folders_of_fleets(context).await?;
+    public_ports(context).await?;
     builds(context).await
 }
 
@@ -176,6 +179,71 @@ async fn fleets(context: &Context, now: Timestamp) -> Result<(), StoreError> {
         remove_folder(logs_directory(&context.directory, &fleet.id)).await;
     }
     Ok(())
+}
+
+/// What was installed for fleets that are gone, and the logs of those that are forgotten. A fleet is
+/// there before its folders are.
+async fn folders_of_fleets(context: &Context) -> Result<(), StoreError> {
+    let installed = names_in(&installed_directory(&context.directory));
+    let logs = names_in(&context.directory.join("logs"));
+    if installed.is_empty() && logs.is_empty() {
+        return Ok(());
+    }
+    let mut tx = Transaction::new(context.store.clone());
+    let fleets = tx.peek(&keys::all_fleets()).await?;
+    let known: BTreeSet<&str> = fleets.iter().map(|fleet| fleet.id.as_str()).collect();
+    let live = fleets.iter().filter(|fleet| !fleet.status.has_ended());
+    let live: BTreeSet<&str> = live.map(|fleet| fleet.id.as_str()).collect();
+    for name in installed
+        .iter()
+        .filter(|name| !live.contains(name.as_str()))
+    {
+        remove_folder(installed_directory(&context.directory).join(name)).await;
+    }
+    for name in logs.iter().filter(|name| !known.contains(name.as_str())) {
+        remove_folder(context.directory.join("logs").join(name)).await;
+    }
+    Ok(())
+}
+
+/// Ports of the public address that lead to instances which are gone. They go with their instance,
+/// so there are none, unless somebody has put a record back.
+async fn public_ports(context: &Context) -> Result<(), StoreError> {
+    for protocol in [TransportProtocol::Tcp, TransportProtocol::Udp] {
+        let mut tx = Transaction::new(context.store.clone());
+        let found = tx
+            .page(&keys::public_ports(protocol), None, usize::MAX)
+            .await?;
+        let instances = tx.peek(&keys::all_instances()).await?;
+        let known: BTreeSet<&InstanceId> = instances.iter().map(|one| &one.id).collect();
+        for (port, at) in found.records {
+            let Ok(port) = port.parse() else { continue };
+            if known.contains(&at.instance) {
+                continue;
+            }
+            transact(&context.store, async |tx| {
+                let key = keys::public_port(protocol, port);
+                let instance = keys::instance(&at.scope, &at.fleet, &at.instance);
+                let is_same = tx.get(&key).await?.is_some_and(|current| current == at);
+                if is_same && tx.get(&instance).await?.is_none() {
+                    tracing::warn!(%protocol, port, instance = %at.instance, "a public port of an instance that is gone is given back");
+                    tx.delete(&key);
+                }
+                Ok(())
+            })
+            .await?;
+        }
+    }
+    Ok(())
+}
+
+/// The names in a folder; none in one that is not there.
+fn names_in(folder: &Path) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return Vec::new();
+    };
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    names.collect()
 }
 
 /// The files of builds that were deleted, and what an import that was killed left. A folder is

@@ -61,7 +61,7 @@ pub struct Context {
     /// The program that becomes an instance's supervisor when it is run as
     /// `PROGRAM instance-supervisor SPEC`.
     pub binary: PathBuf,
-    /// The data directory; `builds`, `instances` and `logs` are in it.
+    /// The data directory; `builds`, `installed`, `instances` and `logs` are in it.
     pub directory: PathBuf,
     /// The MTU of network interfaces that have none of their own, [`tombolo_network::MIN_MTU`] to
     /// [`tombolo_network::MAX_MTU`].
@@ -95,6 +95,12 @@ fn instances_directory(directory: &Path) -> PathBuf {
 /// Where the output of a fleet's server processes is kept: `DIR/logs/FLEET/INSTANCE/NAME.log`.
 pub fn logs_directory(directory: &Path, fleet: &FleetId) -> PathBuf {
     directory.join("logs").join(fleet.as_str())
+}
+
+/// Where it is kept what builds' `install.sh` changed, each in a folder that has the fleet's id as
+/// its name.
+pub fn installed_directory(directory: &Path) -> PathBuf {
+    directory.join("installed")
 }
 
 /// Where builds' files are kept, each in a folder that has the build's id as its name.

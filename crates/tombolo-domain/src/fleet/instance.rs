@@ -67,13 +67,20 @@ pub enum InstanceStatus {
     Terminating,
 }
 
-impl fmt::Display for InstanceStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl InstanceStatus {
+    /// As GameLift's API writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
             InstanceStatus::Pending => "PENDING",
             InstanceStatus::Active => "ACTIVE",
             InstanceStatus::Terminating => "TERMINATING",
-        })
+        }
+    }
+}
+
+impl fmt::Display for InstanceStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 

@@ -16,6 +16,7 @@ use tombolo_store::typed::Transaction;
 use tombolo_store::{StoreError, keys};
 
 use super::backoff::Backoff;
+use super::chain;
 use super::ports;
 use super::record::{Failure, Record};
 use super::supervised::{self, AttachOrStartError, Plan};
@@ -201,7 +202,10 @@ impl Life {
             return Ok(Next::Over);
         };
         let directory = self.record().context.instance_directory(&current.id);
-        let live = match tombolo_fleet::Instance::attach(&directory).await? {
+        let found = tombolo_fleet::Instance::attach(&directory).await?;
+        // It may run what was wanted earlier, and nobody has told it since.
+        let untold = found.is_some().then_some(plan);
+        let live = match found {
             Some(live) => live,
             None => match self.start(plan, &current).await? {
                 Some(live) => live,
@@ -211,7 +215,7 @@ impl Life {
         self.stuck = None;
         self.told = None;
         let since = Instant::now();
-        let next = self.follow(&live, plan, &current).await;
+        let next = self.follow(&live, untold, &current).await;
         self.backoff.lived(since.elapsed());
         match next {
             // What it was being told or asked when it died does not matter.
@@ -252,14 +256,15 @@ impl Life {
     async fn follow(
         &mut self,
         live: &tombolo_fleet::Instance,
-        plan: &Plan,
+        untold: Option<&Plan>,
         current: &Instance,
     ) -> Result<Next, LifeError> {
         let incarnation = live.incarnation().to_string();
         let is_known = current.supervisor.as_ref() == Some(&incarnation);
         let mut events = live.events(if is_known { current.seen } else { 0 }).await?;
-        // One that was found may run what was wanted earlier, and nobody has told it since.
-        live.configure(plan.processes()).await?;
+        if let Some(plan) = untold {
+            live.configure(plan.processes()).await?;
+        }
         let mut wanted = self.wanted.clone();
         loop {
             select! {
@@ -415,15 +420,4 @@ impl Life {
         self.told = Some(message);
         Ok(())
     }
-}
-
-/// An error with its causes, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }

@@ -7,6 +7,7 @@
 //! | [`set`] | which instances there are: the missing are made, the surplus is ended |
 //! | [`ports`] | which ports of the public address lead to them |
 //! | [`scaling`] | how many there are to be, as scaling policies have it |
+//! | [`installer`] | the build's `install.sh`, once for the fleet |
 //! | [`lives`], [`life`] | a task an instance: from its interface to its end |
 //! | [`supervised`] | what an instance's supervisor is started with |
 //! | [`take`], [`report`] | what supervisors report, as events |
@@ -14,6 +15,7 @@
 //! | [`orphan`] | what runs here that the store does not know |
 
 mod backoff;
+mod installer;
 mod life;
 mod lives;
 mod orphan;
@@ -109,4 +111,15 @@ async fn managed(context: &Context) -> Result<Vec<(Scope, FleetId)>, StoreError>
         matches!(fleet.compute, Compute::Managed(_)) && fleet.status != FleetStatus::Terminated
     });
     Ok(managed.map(|fleet| (fleet.scope, fleet.id)).collect())
+}
+
+/// An error with its causes, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
 }

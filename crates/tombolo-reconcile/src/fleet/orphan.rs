@@ -7,10 +7,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use futures::future::join_all;
+use tombolo_domain::fleet::FleetStatus;
 use tombolo_fleet::Instance;
 use tombolo_store::typed::Transaction;
 use tombolo_store::{StoreError, keys};
 
+use super::installer;
 use crate::folder::remove_folder;
 use crate::{Context, TeardownError};
 
@@ -26,12 +28,12 @@ pub(super) async fn end_unknown(context: &Context) -> Result<(), StoreError> {
         return Ok(());
     }
     let mut tx = Transaction::new(context.store.clone());
-    let known: BTreeSet<String> = tx
-        .peek(&keys::all_instances())
-        .await?
-        .into_iter()
-        .map(|instance| instance.id.to_string())
-        .collect();
+    let instances = tx.peek(&keys::all_instances()).await?.into_iter();
+    let mut known: BTreeSet<String> = instances.map(|one| one.id.to_string()).collect();
+    // An installer has no record; it is its fleet's while that is BUILDING.
+    let fleets = tx.peek(&keys::all_fleets()).await?.into_iter();
+    let building = fleets.filter(|fleet| fleet.status == FleetStatus::Building);
+    known.extend(building.map(|fleet| installer::folder(&fleet.id)));
     let unknown = folders.into_iter().filter(|name| !known.contains(name));
     join_all(unknown.map(|name| async move {
         let directory = directory(context, &name);

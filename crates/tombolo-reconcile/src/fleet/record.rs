@@ -164,6 +164,18 @@ impl Record {
         tx.put(fleet)
     }
 
+    /// Writes an event, unless the fleet has had one with this code.
+    pub(super) async fn tell_once(&self, code: EventCode, message: &str) -> Result<(), StoreError> {
+        transact(self.store(), async |tx| {
+            let told = tx.list(&keys::fleet_events(&self.scope, &self.id)).await?;
+            if told.iter().all(|event| event.code != code) {
+                tx.put(&self.event(code, message.to_owned()))?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
     /// Logs that the fleet has reached `status`, once that is committed.
     pub(super) fn log(&self, status: FleetStatus) {
         tracing::info!(fleet = %self.id, %status, "fleet changed state");

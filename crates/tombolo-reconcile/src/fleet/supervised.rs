@@ -1,9 +1,12 @@
 //! An instance's supervisor: what it is started with.
 
+use std::path::PathBuf;
+
 use tombolo_domain::fleet::{Fleet, Instance, ManagedCompute, RuntimeConfiguration};
 use tombolo_domain::id::BuildId;
 use tombolo_fleet::{AttachError, InstanceSpec, RestartPolicy, ServerProcess, StartError, Work};
 
+use super::installer::installed;
 use crate::{Context, builds_directory, logs_directory};
 
 /// What an instance runs.
@@ -12,12 +15,15 @@ pub(super) struct Plan {
     build: BuildId,
     runtime: RuntimeConfiguration,
     log_paths: Vec<String>,
+    /// What the build's `install.sh` changed, if it has one.
+    installed: Option<PathBuf>,
 }
 
 impl Plan {
     /// What the instances of `fleet` run.
-    pub(super) fn of(fleet: &Fleet, managed: &ManagedCompute) -> Self {
+    pub(super) fn of(context: &Context, fleet: &Fleet, managed: &ManagedCompute) -> Self {
         Plan {
+            installed: installed(context, &managed.build, &fleet.id),
             build: managed.build.clone(),
             runtime: managed.runtime.clone(),
             log_paths: fleet.shown.log_paths.clone(),
@@ -64,7 +70,7 @@ fn spec(context: &Context, plan: &Plan, instance: &Instance) -> InstanceSpec {
         directory: context.instance_directory(&instance.id),
         logs: logs_directory(&context.directory, &instance.fleet).join(instance.id.as_str()),
         hidden: vec![context.directory.clone()],
-        installed: None,
+        installed: plan.installed.clone(),
         work: Work::Serve(plan.processes()),
         restart: RestartPolicy::default(),
         sandbox: context.sandbox.for_instance(instance.number),

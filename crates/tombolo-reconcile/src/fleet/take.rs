@@ -21,47 +21,65 @@ pub(super) async fn take(
     incarnation: &str,
     events: &[NumberedEvent],
 ) -> Result<(), StoreError> {
-    let failed = transact(record.store(), async |tx| {
+    let Written {
+        failed,
+        crashes,
+        recycled,
+    } = transact(record.store(), async |tx| {
+        let mut written = Written::default();
         let key = keys::instance(&record.scope, &record.id, id);
         let Some(mut instance) = tx.get(&key).await? else {
-            return Ok(false);
+            return Ok(written);
         };
         let Some(mut fleet) = tx.get(&record.key()).await? else {
-            return Ok(false);
+            return Ok(written);
         };
         if let Some(first) = events.first() {
-            begin(record, tx, &mut instance, incarnation, first)?;
+            written.recycled = begin(record, tx, &mut instance, incarnation, first)?;
         }
-        let mut failed = false;
         for event in events {
             if event.seq <= instance.seen {
                 continue;
             }
             if let Some(fatal) = write(record, tx, &mut instance, &fleet, event)? {
                 record.write_failure(tx, &mut fleet, &fatal).await?;
-                failed = true;
+                written.failed = true;
+            } else if matches!(event.event, Event::Crashed(_) | Event::ExitedAtOnce(_)) {
+                written.crashes += 1;
             }
         }
         tx.put(&instance)?;
-        Ok(failed)
+        Ok(written)
     })
     .await?;
+    metrics::counter!("tombolo_server_process_crashes_total").increment(crashes);
+    metrics::counter!("tombolo_instances_recycled_total").increment(recycled.into());
     if failed {
         record.log(FleetStatus::Error);
     }
     Ok(())
 }
 
-/// Notes that events count anew, if they are of another run of the supervisor than the last ones.
+/// What was written.
+#[derive(Default)]
+struct Written {
+    /// Whether the fleet has failed by it.
+    failed: bool,
+    crashes: u64,
+    recycled: bool,
+}
+
+/// Notes that events count anew, if they are of another run of the supervisor than the last ones;
+/// whether the instance was started again.
 fn begin(
     record: &Record,
     tx: &mut Transaction,
     instance: &mut Instance,
     incarnation: &str,
     first: &NumberedEvent,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     if instance.supervisor.as_deref() == Some(incarnation) {
-        return Ok(());
+        return Ok(false);
     }
     let again = instance
         .supervisor
@@ -78,7 +96,7 @@ fn begin(
         let at = record.context.clock.at(happened(first));
         tx.put(&record.event_at(at, EventCode::InstanceRecycled, message))?;
     }
-    Ok(())
+    Ok(again)
 }
 
 /// Writes one event. The failure is that of the fleet, if it fails by it.

@@ -12,6 +12,7 @@ use tombolo_domain::peering::State;
 use tombolo_store::typed::Transaction;
 use tombolo_store::{StoreError, keys};
 
+use super::installer::{InstallError, Installer, installed};
 use super::life::{Surroundings, Wanted};
 use super::lives::Lives;
 use super::record::{Failure, Record};
@@ -30,6 +31,9 @@ pub(super) struct Worker {
     record: Record,
     network: watch::Receiver<NetworkStatus>,
     lives: Lives,
+    installer: Installer,
+    /// Whether what was made for a fleet that has failed, but for its instances, was given back.
+    given_back: bool,
     /// What was last told of why there are too few instances.
     told: Option<String>,
     scaler: Scaler,
@@ -49,11 +53,21 @@ enum Next {
     Gone,
 }
 
+#[derive(Debug, thiserror::Error)]
+enum WorkerError {
+    #[error("using the store")]
+    Store(#[from] StoreError),
+    #[error("ending the installer")]
+    Install(#[from] InstallError),
+}
+
 impl Worker {
     pub(super) fn new(surroundings: Surroundings) -> Self {
         Worker {
             record: surroundings.record.clone(),
             network: surroundings.network.clone(),
+            installer: Installer::new(surroundings.record.clone(), surroundings.starts.clone()),
+            given_back: false,
             lives: Lives::new(surroundings),
             told: None,
             scaler: Scaler::default(),
@@ -69,11 +83,7 @@ impl Worker {
                 Ok(Next::WaitToScale) => SCALE_EVERY,
                 Ok(Next::Gone) => return,
                 Err(error) => {
-                    tracing::error!(
-                        fleet = %self.record.id,
-                        error = &error as &(dyn std::error::Error + 'static),
-                        "a fleet could not be reconciled; trying again in {RETRY:?}"
-                    );
+                    log(&self.record, &error);
                     sleep(RETRY).await;
                     continue;
                 }
@@ -90,12 +100,21 @@ impl Worker {
             changed = wakes.changed() => changed.is_ok(),
             changed = self.network.changed() => changed.is_ok(),
             () = self.lives.ended() => true,
+            outcome = self.installer.ended() => {
+                if let Err(failure) = outcome
+                    && let Err(error) = self.record.fail(FleetStatus::Building, &failure).await
+                {
+                    // It is run again, since nothing of it was kept.
+                    log(&self.record, &error);
+                }
+                true
+            }
             () = sleep(pause) => true,
         }
     }
 
     /// Makes the fleet's next step, if there is one.
-    async fn look(&mut self) -> Result<Next, StoreError> {
+    async fn look(&mut self) -> Result<Next, WorkerError> {
         let mut tx = Transaction::new(self.record.store().clone());
         let Some(fleet) = tx.get(&self.record.key()).await? else {
             return Ok(Next::Gone);
@@ -118,24 +137,40 @@ impl Worker {
             FleetStatus::Activating => self.activate(&fleet, managed).await,
             FleetStatus::Active => self.keep(&fleet, managed).await,
             FleetStatus::Error => {
-                let instances = self.instances().await?;
-                self.lives.want(&instances, &Wanted::End);
+                self.give_back().await?;
                 Ok(Next::Wait)
             }
-            FleetStatus::Deleting => {
-                let instances = self.instances().await?;
-                if instances.is_empty() {
-                    return self.remove(&managed.vpc).await;
-                }
-                self.lives.want(&instances, &Wanted::End);
-                Ok(Next::Wait)
-            }
+            FleetStatus::Deleting => match self.give_back().await? {
+                true => self.remove(&managed.vpc).await,
+                false => Ok(Next::Wait),
+            },
             FleetStatus::Terminated => Ok(Next::Gone),
         }
     }
 
-    /// Makes the instances' records and interfaces, and waits until the network has them.
-    async fn build(&mut self, managed: &ManagedCompute) -> Result<Next, StoreError> {
+    /// Gives back all that the fleet has on this machine; whether nothing is left.
+    async fn give_back(&mut self) -> Result<bool, WorkerError> {
+        let instances = self.instances().await?;
+        self.lives.want(&instances, &Wanted::End);
+        if !instances.is_empty() {
+            return Ok(false);
+        }
+        if !self.given_back {
+            self.installer.give_back().await?;
+            self.given_back = true;
+        }
+        Ok(true)
+    }
+
+    /// Installs the build, makes the instances' records and interfaces, and waits until the network has them.
+    async fn build(&mut self, managed: &ManagedCompute) -> Result<Next, WorkerError> {
+        let Record { context, id, .. } = &self.record;
+        if let Some(into) = installed(context, &managed.build, id)
+            && !self.installer.is_done(&into).await?
+        {
+            self.installer.begin(&managed.build, into).await?;
+            return Ok(Next::Wait);
+        }
         let instances = match self.balanced(managed).await? {
             Ok(instances) => instances,
             Err(failure) => return self.settle(FleetStatus::Building, Err(failure)).await,
@@ -157,7 +192,7 @@ impl Worker {
         &mut self,
         fleet: &Fleet,
         managed: &ManagedCompute,
-    ) -> Result<Next, StoreError> {
+    ) -> Result<Next, WorkerError> {
         if let Some(id) = &managed.peering {
             let connection = self.record.connection(id).await?;
             match connection.map(|connection| connection.state) {
@@ -173,7 +208,7 @@ impl Worker {
             Ok(instances) => instances,
             Err(failure) => return self.settle(FleetStatus::Activating, Err(failure)).await,
         };
-        self.lives.want(&instances, &running(fleet, managed));
+        self.lives.want(&instances, &self.running(fleet, managed));
         match set::staying(&instances).all(|instance| instance.running) {
             true => self.settle(FleetStatus::Activating, Ok(())).await,
             false => Ok(Next::Wait),
@@ -181,7 +216,7 @@ impl Worker {
     }
 
     /// Keeps as many instances running as there are to be.
-    async fn keep(&mut self, fleet: &Fleet, managed: &ManagedCompute) -> Result<Next, StoreError> {
+    async fn keep(&mut self, fleet: &Fleet, managed: &ManagedCompute) -> Result<Next, WorkerError> {
         match self.balanced(managed).await? {
             Ok(_) => self.told = None,
             Err(failure) if self.told.as_ref() == Some(&failure.message) => {}
@@ -191,7 +226,7 @@ impl Worker {
             }
         }
         let instances = self.instances().await?;
-        self.lives.want(&instances, &running(fleet, managed));
+        self.lives.want(&instances, &self.running(fleet, managed));
         self.scale(managed, &instances).await
     }
 
@@ -200,7 +235,7 @@ impl Worker {
         &mut self,
         managed: &ManagedCompute,
         instances: &[Instance],
-    ) -> Result<Next, StoreError> {
+    ) -> Result<Next, WorkerError> {
         let policies = scaling::policies(&self.record, managed).await?;
         if policies.is_empty() {
             self.scaler = Scaler::default();
@@ -252,6 +287,10 @@ impl Worker {
         })
     }
 
+    fn running(&self, fleet: &Fleet, managed: &ManagedCompute) -> Wanted {
+        Wanted::Run(Rc::new(Plan::of(&self.record.context, fleet, managed)))
+    }
+
     async fn instances(&self) -> Result<Vec<Instance>, StoreError> {
         Transaction::new(self.record.store().clone())
             .peek(&keys::instances_of(&self.record.scope, &self.record.id))
@@ -259,7 +298,7 @@ impl Worker {
     }
 
     /// Removes the fleet's VPC once no connection holds it, which is the end of the fleet.
-    async fn remove(&self, vpc: &VpcId) -> Result<Next, StoreError> {
+    async fn remove(&self, vpc: &VpcId) -> Result<Next, WorkerError> {
         let removed = transact(self.record.store(), async |tx| {
             let connections = tx
                 .list(&keys::connections_of_fleet(
@@ -294,7 +333,7 @@ impl Worker {
         &self,
         from: FleetStatus,
         outcome: Result<(), Failure>,
-    ) -> Result<Next, StoreError> {
+    ) -> Result<Next, WorkerError> {
         match outcome {
             Ok(()) => self.record.advance(from).await?,
             Err(failure) => self.record.fail(from, &failure).await?,
@@ -303,8 +342,12 @@ impl Worker {
     }
 }
 
-fn running(fleet: &Fleet, managed: &ManagedCompute) -> Wanted {
-    Wanted::Run(Rc::new(Plan::of(fleet, managed)))
+fn log(record: &Record, error: &(dyn std::error::Error + 'static)) {
+    tracing::error!(
+        fleet = %record.id,
+        error,
+        "a fleet could not be reconciled; trying again in {RETRY:?}"
+    );
 }
 
 fn not_peered(connection: &VpcPeeringConnectionId) -> Failure {

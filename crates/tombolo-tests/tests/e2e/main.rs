@@ -22,6 +22,7 @@ mod database;
 mod demo;
 mod doctor;
 mod fleets;
+mod instances;
 mod isolation;
 mod keys;
 mod logs;

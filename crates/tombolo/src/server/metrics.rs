@@ -81,6 +81,13 @@ impl Metrics {
         for (status, count) in count(statuses, fleets.iter().map(|one| one.status.as_str())) {
             gauge!("tombolo_fleets", "status" => status).set(count);
         }
+        let instances = tx.peek(&keys::all_instances()).await?;
+        let found = instances.iter().map(|one| one.status().as_str());
+        for (status, count) in count(["PENDING", "ACTIVE", "TERMINATING"], found) {
+            gauge!("tombolo_instances", "status" => status).set(count);
+        }
+        let running = instances.iter().map(|one| u64::from(one.active_processes));
+        gauge!("tombolo_server_processes").set(running.sum::<u64>() as f64);
         gauge!("tombolo_store_revision").set(self.store.revision().0 as f64);
 
         let counters = self.engine.counters().await?;
@@ -166,6 +173,19 @@ fn describe() {
         "Peering connections by state."
     );
     describe_gauge!("tombolo_fleets", "Fleets by status.");
+    describe_gauge!("tombolo_instances", "Instances of fleets by status.");
+    describe_gauge!(
+        "tombolo_server_processes",
+        "Server processes that run, by what their supervisors last said."
+    );
+    describe_counter!(
+        "tombolo_server_process_crashes_total",
+        "Server processes that ended by themselves, and are started again."
+    );
+    describe_counter!(
+        "tombolo_instances_recycled_total",
+        "Instances that had ended and were started again."
+    );
     describe_gauge!("tombolo_store_revision", "The store's revision.");
     describe_counter!(
         "tombolo_forwarded_packets_total",

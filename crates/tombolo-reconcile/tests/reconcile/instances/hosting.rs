@@ -144,14 +144,32 @@ impl World {
 
     /// The process id of an instance's supervisor, if it has said that it runs.
     pub(super) fn supervisor(&self, instance: &InstanceId) -> Option<Pid> {
-        let path = self
-            .instances_directory()
-            .join(instance.as_str())
-            .join("supervisor.json");
-        let text = fs::read_to_string(path).ok()?;
+        self.supervisor_in(instance.as_str())
+    }
+
+    fn supervisor_in(&self, folder: &str) -> Option<Pid> {
+        let path = self.instances_directory().join(folder);
+        let text = fs::read_to_string(path.join("supervisor.json")).ok()?;
         let (_, rest) = text.split_once("\"pid\":")?;
         let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
         Some(Pid::from_raw(digits.parse().ok()?))
+    }
+
+    /// The process that the supervisor of the instance in `folder` has started, if it has only one.
+    pub(super) fn child_of(&self, folder: &str) -> Option<Pid> {
+        match self.children(self.supervisor_in(folder)?).as_slice() {
+            [child] => Some(*child),
+            _ => None,
+        }
+    }
+
+    /// The processes that `parent` has started.
+    pub(super) fn children(&self, parent: Pid) -> Vec<Pid> {
+        let path = format!("/proc/{parent}/task/{parent}/children");
+        // A process that is no more has none.
+        let children = fs::read_to_string(path).unwrap_or_default();
+        let ids = children.split_whitespace();
+        ids.map(|id| Pid::from_raw(id.parse().unwrap())).collect()
     }
 
     /// The processes that run in this world's instances: a supervisor and its server processes each.
@@ -177,10 +195,7 @@ impl World {
 
     /// The only server process of an instance.
     pub(super) fn server_process(&self, instance: &InstanceId) -> Pid {
-        let supervisor = self.supervisor(instance).expect("it runs");
-        let path = format!("/proc/{supervisor}/task/{supervisor}/children");
-        let children = fs::read_to_string(path).unwrap();
-        Pid::from_raw(children.trim().parse().expect("one child"))
+        self.child_of(instance.as_str()).expect("one child")
     }
 
     /// Kills the supervisor of an instance, as the kernel does when there is no memory.
