@@ -91,4 +91,25 @@ impl Mapping {
             .iter()
             .map(|((protocol, public), (id, port))| (*protocol, *public, id, *port))
     }
+
+    /// Where a port of the public address leads.
+    #[cfg(test)]
+    pub(crate) fn inside(
+        &self,
+        protocol: TransportProtocol,
+        public_port: u16,
+    ) -> Option<&(NetworkInterfaceId, u16)> {
+        self.to.get(&(protocol, public_port))
+    }
+
+    /// The port of the public address that leads to an interface's port.
+    #[cfg(test)]
+    pub(crate) fn public(
+        &self,
+        id: &NetworkInterfaceId,
+        protocol: TransportProtocol,
+        port: u16,
+    ) -> Option<u16> {
+        self.from.get(&(id.clone(), protocol, port)).copied()
+    }
 }

@@ -217,6 +217,27 @@ pub(crate) fn lets_out(
     }
 }
 
+/// Whether the receiver's groups let a flow in from an address that is outside of every VPC.
+#[cfg(test)]
+pub(crate) fn lets_in(
+    network: &Network,
+    receiver: &Interface,
+    from: Ipv4Addr,
+    beginning: &Beginning,
+) -> Result<(), DropReason> {
+    let outside = (from, [].as_slice());
+    match lets_with(
+        network,
+        receiver,
+        RuleDirection::Ingress,
+        outside,
+        beginning,
+    ) {
+        true => Ok(()),
+        false => Err(DropReason::SecurityGroupIngress),
+    }
+}
+
 /// Whether a rule of one of the interface's groups lets the flow begin.
 fn lets(
     network: &Network,

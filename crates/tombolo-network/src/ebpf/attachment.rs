@@ -7,6 +7,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use aya::programs::links::{FdLink, PinnedLink};
 use aya::programs::tc::{self, SchedClassifier, SchedClassifierLink, TcAttachOptions};
@@ -71,6 +73,10 @@ pub(super) enum Attached {
 /// costs each packet some nanoseconds more. So when there are many to attach to, all get a filter at
 /// once, and [`Attachments::settle`] replaces one after the other while nothing else is to be done.
 pub(super) const BY_TCX_AT_ONCE: usize = 4;
+
+/// How long the kernel may take to detach a program whose link is closed.
+const DETACHED_WITHIN: Duration = Duration::from_secs(2);
+const DETACHED_INTERVAL: Duration = Duration::from_millis(1);
 
 /// The attachments of one engine.
 pub(super) struct Attachments {
@@ -202,13 +208,18 @@ impl Attachments {
     ) -> Result<Attached, EngineError> {
         let pin = self.links.join(format!("{name}-{index}"));
         self.forget_other(name, &pin)?;
-        if is_attached(program, link)? && pin.exists() {
+        if pin.exists() && is_attached(program, link)? {
             return Ok(Attached::Already);
         }
         if update_pinned(program, &pin) {
             return Ok(Attached::InPlaceOfAnother);
         }
         bpffs::remove_if_there(&pin).doing(|| removing(&pin))?;
+        // An attachment that lost its pin is there until the kernel gets around to it.
+        let started = Instant::now();
+        while is_attached(program, link)? && started.elapsed() < DETACHED_WITHIN {
+            thread::sleep(DETACHED_INTERVAL);
+        }
         attach_pinned(program, link, &pin)?;
         Ok(Attached::Anew)
     }

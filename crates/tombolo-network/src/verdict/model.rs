@@ -1,15 +1,20 @@
 //! The whole data path, flows and fragments and time included, as plainly as it can be written: a
 //! model to hold the program in the kernel against.
 
+mod outside;
+
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use tombolo_domain::id::NetworkInterfaceId;
 
-use super::{Beginning, Verdict, Way, refusal, way};
+use super::{Beginning, Verdict, Way, lets_in, lets_out, refusal, way};
+use crate::outside::Mapping;
 use crate::rules::{ICMP, TCP, UDP};
 use crate::tables::Tables;
 use crate::{DropReason, Interface, Network, VpcNumber};
+
+pub(crate) use outside::Joint;
 
 /// A well-formed IPv4 packet, or a fragment of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +80,15 @@ pub(crate) struct Outcome {
     pub(crate) verdict: Verdict,
     /// The MTU that the sender is told of in answer.
     pub(crate) told: Option<u16>,
+    /// What stands in it for its source or destination, if one was replaced.
+    pub(crate) translation: Option<Replaced>,
+}
+
+/// The end that took another's place in a datagram.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Replaced {
+    pub(crate) address: Ipv4Addr,
+    pub(crate) port: u16,
 }
 
 impl From<Verdict> for Outcome {
@@ -82,27 +96,38 @@ impl From<Verdict> for Outcome {
         Outcome {
             verdict,
             told: None,
+            translation: None,
         }
     }
 }
 
 /// One side of a flow; ICMP queries have the identifier for a port on the side that asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct End {
-    vpc: VpcNumber,
-    address: Ipv4Addr,
-    port: u16,
+pub(crate) struct End {
+    pub(crate) vpc: VpcNumber,
+    pub(crate) address: Ipv4Addr,
+    pub(crate) port: u16,
 }
 
 /// The ends of a flow, the smaller first, and its protocol.
-type FlowKey = ([End; 2], u8);
+pub(crate) type FlowKey = ([End; 2], u8);
+
+/// Who is at an end of a flow: an interface, or whoever is outside.
+type Party = Option<NetworkInterfaceId>;
+
+/// What is outside is in no VPC.
+const OUTSIDE: VpcNumber = VpcNumber(0);
 
 /// Whose it is, and how it stands.
 #[derive(Debug, Clone)]
 struct Flow {
     beginner: End,
-    begun_by: NetworkInterfaceId,
-    begun_to: NetworkInterfaceId,
+    begun_by: Party,
+    begun_to: Party,
+    /// Who has it in its share of the table: of one with the outside, the interface.
+    payer: Party,
+    /// The port of the public address that one with the outside goes by.
+    public_port: Option<u16>,
     last: u64,
     generation: u64,
     state: State,
@@ -175,11 +200,18 @@ struct Ports {
 
 type FragmentKey = ([VpcNumber; 2], [Ipv4Addr; 2], u16, u8);
 
+/// The remote address and port, the public port and the protocol.
+type TranslationKey = (Ipv4Addr, u16, u16, u8);
+
 /// The data path of one machine.
 #[derive(Debug, Default)]
 pub(crate) struct Model {
     network: Network,
     tables: Tables,
+    mapping: Mapping,
+    outside: Option<Joint>,
+    /// Which interface's port answers go to.
+    translations: BTreeMap<TranslationKey, (NetworkInterfaceId, u16)>,
     flows: BTreeMap<FlowKey, Flow>,
     fragments: BTreeMap<FragmentKey, (Ports, u64)>,
     generation: u64,
@@ -199,7 +231,16 @@ impl Model {
         }
     }
 
+    /// The same, joined to what is outside.
+    pub(crate) fn joined(self, outside: Joint) -> Self {
+        Model {
+            outside: Some(outside),
+            ..self
+        }
+    }
+
     pub(crate) fn apply(&mut self, network: &Network) {
+        self.mapping = Mapping::compile(network);
         self.network = network.clone();
         self.tables = Tables::compile(network);
         self.generation += 1;
@@ -209,9 +250,15 @@ impl Model {
         self.now += milliseconds;
     }
 
-    /// The workload of `from` sends a datagram.
-    pub(crate) fn send(&mut self, from: &NetworkInterfaceId, datagram: &Datagram) -> Outcome {
-        match self.forward(from, datagram) {
+    /// The workload of `from` sends a datagram. By which ports flows go that begin to the outside
+    /// chance decides: `chosen` says what it came to, and is held against what it may come to.
+    pub(crate) fn send(
+        &mut self,
+        from: &NetworkInterfaceId,
+        datagram: &Datagram,
+        chosen: &BTreeMap<FlowKey, u16>,
+    ) -> Outcome {
+        match self.forward(from, datagram, chosen) {
             Ok(outcome) => outcome,
             Err(reason) => Verdict::Drop(reason).into(),
         }
@@ -221,9 +268,12 @@ impl Model {
         &mut self,
         from: &NetworkInterfaceId,
         datagram: &Datagram,
+        chosen: &BTreeMap<FlowKey, u16>,
     ) -> Result<Outcome, DropReason> {
         let network = self.network.clone();
         let tables = self.tables.clone();
+        let outside = self.outside.clone();
+        let config = outside.as_ref().map(|outside| &outside.config);
         let sender = network.interfaces.get(from);
         let sender = sender.ok_or(DropReason::UnknownInterface)?;
         let later = datagram.fragment_offset != 0;
@@ -231,62 +281,65 @@ impl Model {
             return Err(DropReason::Malformed);
         }
         let (source, destination) = (datagram.source, datagram.destination);
-        let (id, verdict) = match way(&tables, None, sender, source, destination)? {
+        let (id, verdict) = match way(&tables, config, sender, source, destination)? {
             Way::Local(id) => (id, Verdict::Local(id.clone())),
             Way::Peering(id) => (id, Verdict::Peering(id.clone())),
-            Way::Outside(_) => return Err(DropReason::NoRoute),
+            Way::Outside(_) => return self.leave(from, sender, datagram, chosen),
         };
         let receiver = &network.interfaces[id];
 
         let protocol = protocol(&datagram.payload);
-        let fragment = (
-            [sender.vpc, receiver.vpc],
-            [datagram.source, datagram.destination],
-            datagram.id,
-            protocol,
-        );
+        let fragment = fragment([sender.vpc, receiver.vpc], datagram);
         let ports = if later {
             self.recall(&fragment, datagram.fragment_offset)?
         } else {
-            ports(datagram)
+            ports(datagram, false)
         };
-        let seen = match (&datagram.payload, later) {
-            (Payload::Tcp { ports, .. }, true) => Payload::Tcp {
-                ports: *ports,
-                flags: LATER,
-            },
-            (payload, _) => payload.clone(),
-        };
+        let seen = seen(datagram);
+        let between = [Some(from.clone()), Some(id.clone())];
+        let ends = [end(sender, ports.flow[0]), end(receiver, ports.flow[1])];
 
-        let live = self.judge([from, id], &ports, protocol, &seen)?;
-        if datagram.length > receiver.mtu {
-            let answers = matches!(ports.kind, Kind::Begins | Kind::Answers) && !later;
-            return Ok(Outcome {
-                verdict: Verdict::Drop(DropReason::TooBig),
-                told: answers.then_some(receiver.mtu),
-            });
+        let live = self.find(&between, ends, &ports, protocol, &seen, None);
+        if live.is_none() {
+            let beginning = Beginning {
+                protocol,
+                service: ports.service,
+            };
+            refusal(&network, sender, receiver, &beginning)?;
         }
-        let source = end(sender, ports.flow[0]);
-        let key = key(sender, receiver, &ports);
+        if datagram.length > receiver.mtu {
+            return Ok(too_big(&ports, later, receiver.mtu));
+        }
         match ports.kind {
-            Kind::Begins | Kind::Answers if live => {
-                let now = self.now;
-                let flow = self.flows.get_mut(&key).unwrap();
-                flow.last = now;
-                flow.state.see(&seen, flow.beginner != source);
+            Kind::Begins | Kind::Answers if live.is_some() => {
+                self.go_on(ends, &ports, &seen);
             }
-            Kind::Begins => self.begin(key, source, [from, id], &seen)?,
+            Kind::Begins => self.begin(&between, ends, &ports, None, &seen)?,
             _ => {}
         }
-        if datagram.more_fragments && !later {
-            let kind = match ports.kind {
-                Kind::Quotes => Kind::Alone,
-                kind => kind,
-            };
-            let first = Ports { kind, ..ports };
-            self.fragments.insert(fragment, (first, self.now));
-        }
+        self.remember(fragment, ports, datagram);
         Ok(verdict.into())
+    }
+
+    /// A datagram of a live flow.
+    fn go_on(&mut self, ends: [End; 2], ports: &Ports, seen: &Payload) {
+        let now = self.now;
+        let flow = self.flows.get_mut(&key(ends, ports.flow_protocol)).unwrap();
+        flow.last = now;
+        flow.state.see(seen, flow.beginner != ends[0]);
+    }
+
+    /// What the first fragment says, as it came.
+    fn remember(&mut self, key: FragmentKey, ports: Ports, datagram: &Datagram) {
+        if !datagram.more_fragments || datagram.fragment_offset != 0 {
+            return;
+        }
+        let kind = match ports.kind {
+            Kind::Quotes => Kind::Alone,
+            kind => kind,
+        };
+        let first = Ports { kind, ..ports };
+        self.fragments.insert(key, (first, self.now));
     }
 
     fn recall(&self, key: &FragmentKey, offset: u16) -> Result<Ports, DropReason> {
@@ -301,65 +354,88 @@ impl Model {
         })
     }
 
-    /// Whether it belongs to a live flow, or else may pass by rules.
-    fn judge(
+    /// The live flow that it belongs to, if groups still let it. From outside it must have come by
+    /// the flow's own `public_port`.
+    fn find(
         &mut self,
-        between: [&NetworkInterfaceId; 2],
+        between: &[Party; 2],
+        ends: [End; 2],
         ports: &Ports,
         protocol: u8,
         payload: &Payload,
-    ) -> Result<bool, DropReason> {
-        let [sender, receiver] = between.map(|id| &self.network.interfaces[id]);
-        let source = end(sender, ports.flow[0]);
-        let now = self.now;
-        let generation = self.generation;
-        let there = match ports.kind {
-            Kind::Alone => None,
-            _ => self.flows.get_mut(&key(sender, receiver, ports)),
-        };
-        if let Some(flow) = there {
-            let reply = flow.beginner != source;
-            let ends = match reply {
-                true => [&flow.begun_to, &flow.begun_by],
-                false => [&flow.begun_by, &flow.begun_to],
-            };
-            let fresh = now - flow.last <= flow.state.timeout(ports.flow_protocol);
-            let opens = opens(payload, ports.kind);
-            let closing = protocol == TCP && flow.state.is_closing();
-            if fresh && ends == between && (!opens || (!reply && !closing)) {
-                let (asked, asker) = match reply {
-                    true => (sender, receiver),
-                    false => (receiver, sender),
-                };
-                let again = Beginning {
-                    protocol: ports.flow_protocol,
-                    service: if reply { ports.flow[0] } else { ports.flow[1] },
-                };
-                if flow.generation == generation
-                    || refusal(&self.network, asker, asked, &again).is_ok()
-                {
-                    flow.generation = generation;
-                    return Ok(true);
-                }
-            }
+        public_port: Option<u16>,
+    ) -> Option<Flow> {
+        if ports.kind == Kind::Alone {
+            return None;
         }
-        let beginning = Beginning {
-            protocol,
-            service: ports.service,
+        let key = key(ends, ports.flow_protocol);
+        let flow = self.flows.get(&key)?;
+        let reply = flow.beginner != ends[0];
+        let parties = match reply {
+            true => [&flow.begun_to, &flow.begun_by],
+            false => [&flow.begun_by, &flow.begun_to],
         };
-        refusal(&self.network, sender, receiver, &beginning).map(|()| false)
+        let fresh = self.now - flow.last <= flow.state.timeout(ports.flow_protocol);
+        let opens = opens(payload, ports.kind);
+        let closing = protocol == TCP && flow.state.is_closing();
+        let belongs = fresh
+            && parties == [&between[0], &between[1]]
+            && (public_port.is_none() || public_port == flow.public_port)
+            && (!opens || (!reply && !closing));
+        if !belongs {
+            return None;
+        }
+        if flow.generation != self.generation {
+            let again = Beginning {
+                protocol: ports.flow_protocol,
+                service: if reply { ports.flow[0] } else { ports.flow[1] },
+            };
+            let [asker, asked] = match reply {
+                true => [(&between[1], ends[1]), (&between[0], ends[0])],
+                false => [(&between[0], ends[0]), (&between[1], ends[1])],
+            };
+            self.would_let(asker, asked, &again).ok()?;
+        }
+        let generation = self.generation;
+        let flow = self.flows.get_mut(&key)?;
+        flow.generation = generation;
+        Some(flow.clone())
+    }
+
+    /// Whether groups would let a flow begin, between whomever.
+    fn would_let(
+        &self,
+        (from, source): (&Party, End),
+        (to, destination): (&Party, End),
+        beginning: &Beginning,
+    ) -> Result<(), DropReason> {
+        let interface = |id: &NetworkInterfaceId| &self.network.interfaces[id];
+        match (from, to) {
+            (Some(from), Some(to)) => {
+                refusal(&self.network, interface(from), interface(to), beginning)
+            }
+            (Some(from), None) => {
+                let to = destination.address;
+                lets_out(&self.network, interface(from), to, beginning)
+            }
+            (None, Some(to)) => lets_in(&self.network, interface(to), source.address, beginning),
+            (None, None) => unreachable!("no flow goes past every interface"),
+        }
     }
 
     fn begin(
         &mut self,
-        key: FlowKey,
-        beginner: End,
-        [from, to]: [&NetworkInterfaceId; 2],
+        [from, to]: &[Party; 2],
+        ends: [End; 2],
+        ports: &Ports,
+        public_port: Option<u16>,
         payload: &Payload,
     ) -> Result<(), DropReason> {
+        let key = key(ends, ports.flow_protocol);
+        let payer = from.clone().or_else(|| to.clone());
         let there = self.flows.get(&key);
-        let takes_more = there.is_none_or(|flow| flow.begun_by != *from);
-        let begun = self.flows.values().filter(|flow| flow.begun_by == *from);
+        let takes_more = there.is_none_or(|flow| flow.payer != payer);
+        let begun = self.flows.values().filter(|flow| flow.payer == payer);
         let full = there.is_none() && self.flows.len() >= self.capacity;
         if full || (takes_more && begun.count() >= self.share) {
             return Err(DropReason::FlowTableFull);
@@ -367,9 +443,11 @@ impl Model {
         let mut state = State::default();
         state.see(payload, false);
         let flow = Flow {
-            beginner,
+            beginner: ends[0],
             begun_by: from.clone(),
             begun_to: to.clone(),
+            payer,
+            public_port,
             last: self.now,
             generation: self.generation,
             state,
@@ -377,6 +455,35 @@ impl Model {
         self.flows.insert(key, flow);
         Ok(())
     }
+}
+
+fn too_big(ports: &Ports, later: bool, mtu: u16) -> Outcome {
+    let answers = matches!(ports.kind, Kind::Begins | Kind::Answers) && !later;
+    Outcome {
+        told: answers.then_some(mtu),
+        ..Verdict::Drop(DropReason::TooBig).into()
+    }
+}
+
+/// What of the payload counts for flows.
+fn seen(datagram: &Datagram) -> Payload {
+    match (&datagram.payload, datagram.fragment_offset) {
+        (payload, 0) => payload.clone(),
+        (Payload::Tcp { ports, .. }, _) => Payload::Tcp {
+            ports: *ports,
+            flags: LATER,
+        },
+        (payload, _) => payload.clone(),
+    }
+}
+
+fn fragment(between: [VpcNumber; 2], datagram: &Datagram) -> FragmentKey {
+    (
+        between,
+        [datagram.source, datagram.destination],
+        datagram.id,
+        protocol(&datagram.payload),
+    )
 }
 
 /// A later fragment is no SYN, FIN or RST: the first was, if any.
@@ -395,10 +502,9 @@ fn end(interface: &Interface, port: u16) -> End {
     }
 }
 
-fn key(sender: &Interface, receiver: &Interface, ports: &Ports) -> FlowKey {
-    let mut ends = [end(sender, ports.flow[0]), end(receiver, ports.flow[1])];
+fn key(mut ends: [End; 2], protocol: u8) -> FlowKey {
     ends.sort();
-    (ends, ports.flow_protocol)
+    (ends, protocol)
 }
 
 fn protocol(payload: &Payload) -> u8 {
@@ -410,7 +516,8 @@ fn protocol(payload: &Payload) -> u8 {
     }
 }
 
-fn ports(datagram: &Datagram) -> Ports {
+/// Outside are routers that complain about what they did not get themselves.
+fn ports(datagram: &Datagram, from_outside: bool) -> Ports {
     let (kind, flow) = flow_ports(&datagram.payload);
     let mut ports = Ports {
         kind,
@@ -426,7 +533,7 @@ fn ports(datagram: &Datagram) -> Ports {
     if let Payload::IcmpError { about, .. } = &datagram.payload {
         let (kind, [source, destination]) = flow_ports(&about.payload);
         let believed = about.source == datagram.destination
-            && about.destination == datagram.source
+            && (from_outside || about.destination == datagram.source)
             && about.fragment_offset == 0;
         if believed && kind != Kind::Alone {
             ports.kind = Kind::Quotes;

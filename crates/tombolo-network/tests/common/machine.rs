@@ -281,12 +281,21 @@ pub fn within<T: Send>(namespace: &Path, work: impl FnOnce() -> T + Send) -> T {
 }
 
 /// Waits until `condition` holds.
-pub fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
+pub fn wait_for(what: &str, condition: impl FnMut() -> bool) {
+    wait_within(DEADLINE, what, condition);
+}
+
+/// The same, for what happens at two sweeps of the flow table.
+pub fn wait_for_long(what: &str, condition: impl FnMut() -> bool) {
+    wait_within(Duration::from_secs(40), what, condition);
+}
+
+fn wait_within(deadline: Duration, what: &str, mut condition: impl FnMut() -> bool) {
     let started = Instant::now();
     while !condition() {
         assert!(
-            started.elapsed() < DEADLINE,
-            "waited {DEADLINE:?} for {what}"
+            started.elapsed() < deadline,
+            "waited {deadline:?} for {what}"
         );
         thread::yield_now();
     }

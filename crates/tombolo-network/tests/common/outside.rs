@@ -1,13 +1,14 @@
 //! A machine with a player at the other end of its only cable: two network namespaces of the test's
 //! own, so that nothing of the real machine is touched.
 
-use std::net::{Ipv4Addr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::process::Command;
 
 use tombolo_network::ebpf::{BarePair, EbpfConfig};
 use tombolo_network::{Network, OutsideConfig};
 
+use super::Build;
 use super::machine::{DEADLINE, Machine, within};
 
 /// The machine's own address, at `eth0`.
@@ -109,4 +110,35 @@ pub fn ip(arguments: &str) -> String {
         .unwrap();
     assert!(output.status.success(), "ip {arguments}: {output:?}");
     String::from_utf8(output.stdout).unwrap()
+}
+
+/// A game at port 4000 of interface 1, which the public port 20000 leads to.
+pub fn game() -> Network {
+    Network::default()
+        .vpc(1, "10.1.0.0/16")
+        .interface(1, 1, "10.1.0.4")
+        .public(1, 20000, 4000)
+}
+
+/// Sends a datagram, and asserts who got it from whom.
+pub fn assert_arrives(
+    from: &UdpSocket,
+    to: impl Into<SocketAddr>,
+    at: &UdpSocket,
+    source: SocketAddr,
+) {
+    let text = b"to the island";
+    from.send_to(text, to.into()).unwrap();
+    let mut buffer = [0; 64];
+    let (length, sender) = at.recv_from(&mut buffer).unwrap();
+    assert_eq!(&buffer[..length], text);
+    assert_eq!(sender, source);
+}
+
+/// A player and a game talk, each seeing of the other what it must.
+pub fn assert_plays(site: &Site, player: &UdpSocket, game: &UdpSocket, public_port: u16) {
+    let (public, real) = ((site.address, public_port), player.local_addr().unwrap());
+    assert_arrives(player, public, game, real);
+    assert_arrives(game, real, player, public.into());
+    assert_arrives(player, public, game, real);
 }

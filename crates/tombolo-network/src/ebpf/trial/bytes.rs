@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use crate::MacAddress;
 use crate::ebpf::interface::ROUTER_MAC;
-use crate::verdict::model::{About, Datagram, Payload, TcpFlags};
+use crate::verdict::model::{About, Datagram, Payload, Replaced, TcpFlags};
 
 const ETHERNET: usize = 14;
 
@@ -21,12 +21,73 @@ pub(super) fn frame(datagram: &Datagram, sender: MacAddress, options: usize) -> 
         [datagram.length, datagram.id, fragment],
         options,
     );
+    let header = packet.len();
     if datagram.fragment_offset == 0 {
         packet.extend(payload(&datagram.payload));
     }
     packet.resize(datagram.length.into(), 0x5a);
+    if datagram.fragment_offset == 0 && !datagram.cut_short {
+        let (_, segment) = packet.split_at_mut(header);
+        sum_up(datagram, segment);
+    }
     frame.extend(packet);
     frame
+}
+
+/// Fills in the checksum of a segment, as if it were all of its datagram.
+fn sum_up(datagram: &Datagram, segment: &mut [u8]) {
+    let (at, pseudo_header) = match &datagram.payload {
+        Payload::Tcp { .. } => (16, true),
+        Payload::Udp { .. } => (6, true),
+        Payload::Icmp { .. } | Payload::IcmpError { .. } => (2, false),
+        Payload::Other(_) => return,
+    };
+    let mut summed = Vec::new();
+    if pseudo_header {
+        summed.extend(datagram.source.octets());
+        summed.extend(datagram.destination.octets());
+        summed.extend([0, protocol(&datagram.payload)]);
+        summed.extend((segment.len() as u16).to_be_bytes());
+    }
+    summed.extend_from_slice(segment);
+    let sum = match (checksum(&summed), &datagram.payload) {
+        // RFC 768: 0 would say that there is none.
+        (0, Payload::Udp { .. }) => u16::MAX,
+        (sum, _) => sum,
+    };
+    segment[at..at + 2].copy_from_slice(&sum.to_be_bytes());
+}
+
+/// The datagram as it goes on, with another source.
+pub(super) fn with_source(datagram: &Datagram, new: Replaced) -> Datagram {
+    let mut changed = datagram.clone();
+    changed.source = new.address;
+    replace(&mut changed.payload, 0, new);
+    changed
+}
+
+/// The same, with another destination.
+pub(super) fn with_destination(datagram: &Datagram, new: Replaced) -> Datagram {
+    let mut changed = datagram.clone();
+    changed.destination = new.address;
+    replace(&mut changed.payload, 1, new);
+    changed
+}
+
+/// Replaces the port of one end, 0 the source's; what an error quotes went the other way.
+fn replace(payload: &mut Payload, end: usize, new: Replaced) {
+    match payload {
+        Payload::Tcp { ports, .. } | Payload::Udp { ports } => ports[end] = new.port,
+        Payload::Icmp { id, .. } => *id = new.port,
+        Payload::IcmpError { about, .. } => {
+            match end {
+                0 => about.destination = new.address,
+                _ => about.source = new.address,
+            }
+            replace(&mut about.payload, 1 - end, new);
+        }
+        Payload::Other(_) => {}
+    }
 }
 
 /// A frame as it must arrive at an interface.
@@ -96,7 +157,7 @@ fn protocol(payload: &Payload) -> u8 {
     }
 }
 
-/// The header of what a packet carries. Checksums are not looked at on the way, nor made here.
+/// The header of what a packet carries, without its checksum.
 fn payload(payload: &Payload) -> Vec<u8> {
     match payload {
         Payload::Tcp { ports, flags } => {
@@ -132,7 +193,12 @@ fn quoted(about: &About) -> Vec<u8> {
         [100, 7, about.fragment_offset],
         0,
     );
-    packet.extend(payload(&about.payload));
+    let mut header = payload(&about.payload);
+    if matches!(*about.payload, Payload::Icmp { .. }) {
+        let sum = checksum(&header);
+        header[2..4].copy_from_slice(&sum.to_be_bytes());
+    }
+    packet.extend(header);
     packet.resize(28, 0);
     packet
 }

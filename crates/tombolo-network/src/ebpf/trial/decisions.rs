@@ -15,9 +15,9 @@ use crate::{
     Vpc, VpcNumber,
 };
 
-const CLIENT: usize = 0;
-const SERVER: usize = 1;
-const OTHER_CLIENT: usize = 2;
+pub(super) const CLIENT: usize = 0;
+pub(super) const SERVER: usize = 1;
+pub(super) const OTHER_CLIENT: usize = 2;
 
 /// Two clients that may send to anyone, and a server that anyone may send to: what comes back
 /// from it belongs to a flow.
@@ -62,7 +62,7 @@ fn clients_and_server() -> Network {
     }
 }
 
-fn with_clients_and_server(table: FlowTable, work: impl FnOnce(&mut Trial) + Send) {
+pub(super) fn with_clients_and_server(table: FlowTable, work: impl FnOnce(&mut Trial) + Send) {
     trial(table, |trial| {
         trial.apply(&clients_and_server());
         work(trial);
@@ -70,7 +70,7 @@ fn with_clients_and_server(table: FlowTable, work: impl FnOnce(&mut Trial) + Sen
 }
 
 /// A whole packet between two of the network.
-fn packet(network: &Network, from: usize, to: usize, payload: Payload) -> Datagram {
+pub(super) fn packet(network: &Network, from: usize, to: usize, payload: Payload) -> Datagram {
     Datagram {
         source: network.interfaces[&eni(from)].address,
         destination: network.interfaces[&eni(to)].address,
@@ -94,12 +94,12 @@ fn check(trial: &Trial, from: usize, to: usize, payload: Payload, expected: &str
     assert_eq!(observed, expected, "{datagram:?}");
 }
 
-fn udp(from: u16, to: u16) -> Payload {
+pub(super) fn udp(from: u16, to: u16) -> Payload {
     Payload::Udp { ports: [from, to] }
 }
 
 /// A segment with the flags named by their first letters.
-fn tcp(from: u16, to: u16, flags: &str) -> Payload {
+pub(super) fn tcp(from: u16, to: u16, flags: &str) -> Payload {
     let has = |flag| flags.contains(flag);
     Payload::Tcp {
         ports: [from, to],

@@ -12,16 +12,17 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proptest::test_runner::{Config, TestRunner};
+use tombolo_domain::fleet::PublicPorts;
 use tombolo_domain::id::{NetworkInterfaceId, VpcPeeringConnectionId};
 
-use super::{LINKS, Trial, eni, mac, trial};
+use super::{FAR_MAC, LINKS, Trial, bytes, eni, mac, trial};
 use crate::ebpf::FlowTable;
 use crate::verdict::Verdict;
-use crate::verdict::model::{About, Datagram, Model, Outcome, Payload, TcpFlags};
+use crate::verdict::model::{About, Datagram, Joint, Model, Outcome, Payload, TcpFlags};
 use crate::{
-    IcmpMessages, Interface, Network, Peering, PeeringEnd, PortRange, Protocol, Route, RouteTable,
-    RouteTableNumber, Rule, RuleDirection, RulePeer, SecurityGroup, SecurityGroupNumber, Subnet,
-    Vpc, VpcNumber,
+    IcmpMessages, Interface, MacAddress, MappedPort, Network, Outside, OutsideConfig, Peering,
+    PeeringEnd, PortRange, Protocol, Route, RouteTable, RouteTableNumber, Rule, RuleDirection,
+    RulePeer, SecurityGroup, SecurityGroupNumber, Subnet, TransportProtocol, Vpc, VpcNumber,
 };
 
 /// How many networks CI tries.
@@ -33,11 +34,58 @@ const TABLE: FlowTable = FlowTable {
     share: 2,
 };
 
+/// The public address.
+const PUBLIC: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 7);
+
+const INTERNET_PORTS: [u16; 2] = [2047, 2048];
+
+/// Two ports only to go out by, so that they run out; one of them is what an echo request has in
+/// place of a port.
+fn joint() -> Joint {
+    Joint {
+        config: OutsideConfig {
+            address: PUBLIC,
+            interface: None,
+            internet_ports: PublicPorts::new(INTERNET_PORTS[0], INTERNET_PORTS[1]).unwrap(),
+        },
+        mtu: 1000,
+    }
+}
+
 const VPCS: u32 = 3;
 const GROUPS: u32 = 5;
 
 fn address() -> impl Strategy<Value = Ipv4Addr> {
     (0..2_u8, 0..2_u8, 4..7_u8).prop_map(|(b, c, d)| Ipv4Addr::new(10, b, c, d))
+}
+
+/// Somebody outside, or an address that nobody can have there.
+fn remote() -> impl Strategy<Value = Ipv4Addr> {
+    let outside = Just(Ipv4Addr::new(198, 51, 100, 1));
+    let strange = [
+        "198.51.100.2",
+        "127.0.0.1",
+        "224.0.0.1",
+        "192.168.0.1",
+        "10.0.0.4",
+    ];
+    let strange = select(strange.map(|text| text.parse().unwrap()).to_vec());
+    prop_oneof![8 => outside, 2 => strange, 1 => Just(PUBLIC)]
+}
+
+/// What an interface has to do with it.
+fn outside() -> impl Strategy<Value = Option<Outside>> {
+    let transport = select(vec![TransportProtocol::Tcp, TransportProtocol::Udp]);
+    let mapped = (transport, port(), select(vec![80, 20000, 20001])).prop_map(
+        |(protocol, port, public_port)| MappedPort {
+            protocol,
+            port,
+            public_port,
+        },
+    );
+    let outside = (vec(mapped, 0..6), prop::bool::weighted(0.7))
+        .prop_map(|(ports, internet)| Outside { ports, internet });
+    option::weighted(0.7, outside)
 }
 
 fn block() -> impl Strategy<Value = Ipv4Net> {
@@ -107,6 +155,7 @@ fn network() -> impl Strategy<Value = Network> {
             1 => vec((1..=GROUPS).prop_map(SecurityGroupNumber), 0..=5),
         ],
         select(vec![576, 1000, 9001]),
+        outside(),
     );
     // A client and a server, too: between them only what belongs to a flow comes back.
     let group = prop_oneof![
@@ -140,7 +189,7 @@ fn network() -> impl Strategy<Value = Network> {
             security_groups: (1..).map(SecurityGroupNumber).zip(groups).collect(),
             interfaces: (0..)
                 .zip(interfaces)
-                .map(|(number, (vpc, address, security_groups, mtu))| {
+                .map(|(number, (vpc, address, security_groups, mtu, outside))| {
                     let interface = Interface {
                         vpc: VpcNumber(vpc),
                         address,
@@ -149,7 +198,7 @@ fn network() -> impl Strategy<Value = Network> {
                         route_table: RouteTableNumber(vpc),
                         security_groups,
                         mtu,
-                        outside: None,
+                        outside,
                     };
                     (eni(number), interface)
                 })
@@ -179,6 +228,7 @@ fn changed(before: &Network, other: Network) -> Network {
         if let Some(other) = other.interfaces.get(id) {
             interface.security_groups = other.security_groups.clone();
             interface.mtu = other.mtu;
+            interface.outside = other.outside.clone();
         }
     }
     Network {
@@ -194,6 +244,8 @@ enum Step {
     Send(Index, Index, Packet),
     /// To an address that may be nobody's, from one that may be another's.
     Stray(Index, Option<Ipv4Addr>, Ipv4Addr, Packet),
+    /// From somebody outside to a port of the public address, or by chance to another's.
+    Arrive(Ipv4Addr, Option<Ipv4Addr>, u16, Packet),
     Repeat(Index, TcpFlags),
     Reply(Index, TcpFlags),
     Complain(Index, u8, Option<Ipv4Addr>),
@@ -259,6 +311,10 @@ fn packet() -> impl Strategy<Value = Packet> {
         )
 }
 
+fn public_port() -> impl Strategy<Value = u16> {
+    select(vec![80, 20000, 20001, 20001, 2047, 2048, 7])
+}
+
 fn step() -> impl Strategy<Value = Step> {
     // None of them is a whole number of seconds, nor a few of them together: what is decided does
     // not hang on how long the test itself takes.
@@ -277,6 +333,10 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(from, to, packet)| Step::Send(from, to, packet)),
         1 => (any_index(), option::weighted(0.3, address()), address(), packet())
             .prop_map(|(from, as_if, to, packet)| Step::Stray(from, as_if, to, packet)),
+        4 => (any_index(), remote(), packet())
+            .prop_map(|(from, to, packet)| Step::Stray(from, None, to, packet)),
+        4 => (remote(), option::weighted(0.05, address()), public_port(), packet())
+            .prop_map(|(from, to, port, packet)| Step::Arrive(from, to, port, packet)),
         5 => (any_index(), flags()).prop_map(|(sent, flags)| Step::Repeat(sent, flags)),
         9 => (any_index(), flags()).prop_map(|(sent, flags)| Step::Reply(sent, flags)),
         3 => (any_index(), select(vec![3, 11, 12]), option::weighted(0.1, address()))
@@ -365,16 +425,41 @@ fn answer(payload: &Payload) -> Payload {
     }
 }
 
+/// The payload with another port for its destination.
+fn to_port(payload: &Payload, port: u16) -> Payload {
+    match *payload {
+        Payload::Tcp {
+            ports: [from, _],
+            flags,
+        } => Payload::Tcp {
+            ports: [from, port],
+            flags,
+        },
+        Payload::Udp { ports: [from, _] } => Payload::Udp {
+            ports: [from, port],
+        },
+        Payload::Icmp { kind, code, .. } => Payload::Icmp {
+            kind,
+            code,
+            id: port,
+        },
+        ref other => other.clone(),
+    }
+}
+
+/// Who sends: an interface's workload, or somebody outside.
+type Sender = Option<NetworkInterfaceId>;
+
+/// What was sent by whom, and as what it arrived, if it did.
+type History = Vec<(Sender, Sent, Datagram)>;
+
 /// The next datagram and who sends it, if the step is one that sends.
-fn next(
-    step: &Step,
-    network: &Network,
-    sent: &[(NetworkInterfaceId, Sent)],
-) -> Option<(NetworkInterfaceId, Sent)> {
+fn next(step: &Step, network: &Network, sent: &History) -> Option<(Sender, Sent)> {
     let interfaces: Vec<_> = network.interfaces.iter().collect();
     // Of the last few, so that conversations come about.
     let recent = &sent[sent.len().saturating_sub(3)..];
     let before = |index: &Index| (!recent.is_empty()).then(|| index.get(recent).clone());
+    // The interface that has the address, or whoever is outside.
     let owner = |address: Ipv4Addr| {
         let mut owners = interfaces.iter();
         let owner = owners.find(|(_, interface)| interface.address == address);
@@ -384,20 +469,27 @@ fn next(
         Step::Send(from, to, packet) => {
             let (id, from) = *from.get(&interfaces);
             let (_, to) = *to.get(&interfaces);
-            Some((id.clone(), packet.between(from.address, to.address)))
+            Some((Some(id.clone()), packet.between(from.address, to.address)))
         }
         Step::Stray(from, as_if, to, packet) => {
             let (id, from) = *from.get(&interfaces);
             let source = as_if.unwrap_or(from.address);
-            Some((id.clone(), packet.between(source, *to)))
+            Some((Some(id.clone()), packet.between(source, *to)))
+        }
+        Step::Arrive(from, to, port, packet) => {
+            let packet = Packet {
+                payload: to_port(&packet.payload, *port),
+                ..packet.clone()
+            };
+            Some((None, packet.between(*from, to.unwrap_or(PUBLIC))))
         }
         Step::Repeat(index, flags) => {
-            let (from, mut sent) = before(index)?;
+            let (from, mut sent, _) = before(index)?;
             sent.datagram.payload = with_flags(&sent.datagram.payload, *flags);
             Some((from, sent))
         }
         Step::Reply(index, flags) => {
-            let (_, Sent { datagram, .. }) = before(index)?;
+            let (_, _, datagram) = before(index)?;
             let packet = Packet {
                 payload: with_flags(&answer(&datagram.payload), *flags),
                 id: 9,
@@ -407,12 +499,12 @@ fn next(
                 cut_short: false,
                 options: 0,
             };
-            let from = owner(datagram.destination)?;
+            let from = owner(datagram.destination);
             Some((from, packet.between(datagram.destination, datagram.source)))
         }
         Step::Complain(index, kind, about) => {
-            let (_, Sent { datagram, .. }) = before(index)?;
-            let from = owner(datagram.destination)?;
+            let (_, _, datagram) = before(index)?;
+            let from = owner(datagram.destination);
             // An error about an error is none that a stack would send.
             if matches!(datagram.payload, Payload::IcmpError { .. }) {
                 return None;
@@ -451,7 +543,8 @@ fn compare(
     steps: &[Step],
     seen: &mut BTreeSet<String>,
 ) -> Result<(), TestCaseError> {
-    let mut model = Model::new(TABLE.capacity as usize, TABLE.share as usize);
+    let model = Model::new(TABLE.capacity as usize, TABLE.share as usize);
+    let mut model = model.joined(joint());
     let mut networks = [first, second].into_iter().cycle();
     trial.forget();
     let mut sent = Vec::new();
@@ -477,22 +570,84 @@ fn compare(
         let Some((from, next)) = next(step, &network, &sent) else {
             continue;
         };
-        let expected = model.send(&from, &next.datagram);
-        let observed = trial.send(&from, &next.datagram, next.options);
-        prop_assert_eq!(&observed, &expected, "{} sends {:?}", from, next);
-        seen.insert(kind(&observed));
-        sent.push((from, next));
+        let Sent { datagram, options } = &next;
+        let (observed, frame) = trial.observe_frame(from.as_ref(), datagram, *options);
+        let expected = match &from {
+            Some(from) => model.send(from, datagram, &trial.chosen()),
+            None => model.arrive(datagram),
+        };
+        let without = Outcome {
+            translation: None,
+            ..expected.clone()
+        };
+        prop_assert_eq!(&observed, &without, "{:?} sends {:?}", from, next);
+        seen.insert(kind(from.is_none(), &observed));
+        if from.is_none()
+            && matches!(observed.verdict, Verdict::Local(_))
+            && goes_to(&datagram.payload).is_some_and(|port| INTERNET_PORTS.contains(&port))
+        {
+            seen.insert("an answer from outside".to_owned());
+        }
+        let arrived = arrived(datagram, &expected);
+        if let Some(mac) = receiver(&network, &expected.verdict) {
+            let sent = trial.frame(from.as_ref(), &arrived, *options);
+            prop_assert_eq!(
+                frame,
+                bytes::readdressed(&sent, mac),
+                "{:?} sends {:?}",
+                from,
+                next
+            );
+        }
+        sent.push((from, next, arrived));
     }
     Ok(())
 }
 
+/// The port or identifier that a datagram from outside names.
+fn goes_to(payload: &Payload) -> Option<u16> {
+    match *payload {
+        Payload::Tcp { ports, .. } | Payload::Udp { ports } => Some(ports[1]),
+        Payload::Icmp { id, .. } => Some(id),
+        Payload::IcmpError { .. } | Payload::Other(_) => None,
+    }
+}
+
+/// A datagram as it goes on.
+fn arrived(datagram: &Datagram, outcome: &Outcome) -> Datagram {
+    match (&outcome.verdict, outcome.translation) {
+        (Verdict::Outside, Some(new)) => bytes::with_source(datagram, new),
+        (_, Some(new)) => bytes::with_destination(datagram, new),
+        (_, None) => datagram.clone(),
+    }
+}
+
+/// The Ethernet address of who gets it, if it passes.
+fn receiver(network: &Network, verdict: &Verdict) -> Option<MacAddress> {
+    match verdict {
+        Verdict::Local(to) | Verdict::Peering(to) => Some(network.interfaces[to].mac),
+        Verdict::Outside => Some(FAR_MAC),
+        Verdict::Drop(_) => None,
+    }
+}
+
 /// What random packets come to in every run.
-const OUTCOMES: [&str; 11] = [
+const OUTCOMES: [&str; 21] = [
+    "an answer from outside",
+    "from outside: local",
+    "from outside: no_flow",
+    "from outside: not_a_public_port",
+    "from outside: security_group_ingress",
+    "from outside: spoofed_address",
+    "no_flow",
+    "no_internet",
     "local",
     "malformed",
     "no_route",
     "no_such_destination",
     "not_admitted",
+    "not_outside",
+    "outside",
     "peering",
     "security_group_egress",
     "security_group_ingress",
@@ -501,7 +656,15 @@ const OUTCOMES: [&str; 11] = [
     "fragment",
 ];
 
-fn kind(outcome: &Outcome) -> String {
+fn kind(from_outside: bool, outcome: &Outcome) -> String {
+    let from = match from_outside {
+        true => "from outside: ",
+        false => "",
+    };
+    from.to_owned() + &verdict(outcome)
+}
+
+fn verdict(outcome: &Outcome) -> String {
     match &outcome.verdict {
         Verdict::Local(_) => "local".to_owned(),
         Verdict::Peering(_) => "peering".to_owned(),
@@ -515,6 +678,7 @@ fn the_program_does_as_its_model() {
     let cases = std::env::var("TOMBOLO_FUZZ_CASES");
     let cases = cases.map_or(CASES, |cases| cases.parse().expect("a number of cases"));
     trial(TABLE, |trial| {
+        trial.join(&joint());
         let mut runner = TestRunner::new(Config {
             cases,
             failure_persistence: None,

@@ -4,6 +4,7 @@
 mod bytes;
 mod decisions;
 mod fuzz;
+mod outside;
 mod run;
 
 use std::collections::BTreeMap;
@@ -20,13 +21,15 @@ use tombolo_domain::id::NetworkInterfaceId;
 use self::bytes::Told;
 use self::run::Ran;
 use super::datapath::DataPath;
-use super::flow_entries::{FlowEntry, FlowKey};
+use super::entries::OutsideEntry;
+use super::flow_entries::{FlowEnd, FlowEntry, FlowKey, OUTSIDE_VPC, Translation, TranslationKey};
 use super::netlink::{Netlink, VethEnd};
-use super::wanted::Wanted;
+use super::wanted::{Ports, Wanted};
 use super::{FlowTable, bpffs, interface, namespace};
+use crate::outside::Mapping;
 use crate::verdict::Verdict;
-use crate::verdict::model::{Datagram, Outcome};
-use crate::{DropReason, MAX_MTU, MacAddress, Network};
+use crate::verdict::model::{self, Datagram, End, Joint, Outcome};
+use crate::{DropReason, MAX_MTU, MacAddress, Network, VpcNumber};
 
 /// The interface with that number.
 fn eni(number: usize) -> NetworkInterfaceId {
@@ -41,15 +44,21 @@ fn mac(number: usize) -> MacAddress {
 /// How many interfaces a trial can have, numbered from 0.
 const LINKS: usize = 8;
 
+/// The Ethernet address at the other end of the uplink.
+const FAR_MAC: MacAddress = MacAddress([0x02, 0x54, 0x4d, 0x42, 0x00, 0x02]);
+
 /// The data path of a network that is not connected to anything.
 struct Trial {
     data_path: DataPath,
     links: BTreeMap<NetworkInterfaceId, u32>,
+    /// The core namespace's end of the uplink.
+    uplink: u32,
     network: Network,
     /// What the maps hold, once they hold anything.
     wanted: Option<Wanted>,
     flows: HashMap<MapData, FlowKey, FlowEntry>,
     fragments: HashMap<MapData, [u8; 20], FragmentEntry>,
+    translations: HashMap<MapData, TranslationKey, Translation>,
 }
 
 /// `struct fragment`, of which only the time matters here.
@@ -82,7 +91,9 @@ fn trial(table: FlowTable, work: impl FnOnce(&mut Trial) + Send) {
 impl Trial {
     fn open(bpffs: &std::path::Path, table: FlowTable) -> Trial {
         let data_path = DataPath::open(bpffs, table).unwrap();
-        let links = (0..LINKS).map(eni).zip(make_links().unwrap()).collect();
+        let made = make_links().unwrap();
+        let uplink = made[LINKS];
+        let links = (0..LINKS).map(eni).zip(made).collect();
         let map = |name: &str| {
             [&data_path.pins.build, &data_path.pins.flows]
                 .into_iter()
@@ -93,6 +104,8 @@ impl Trial {
         Trial {
             flows: map("flows").try_into().unwrap(),
             fragments: map("fragments").try_into().unwrap(),
+            translations: map("translations").try_into().unwrap(),
+            uplink,
             data_path,
             links,
             network: Network::default(),
@@ -113,8 +126,42 @@ impl Trial {
             .retain_interfaces(before.as_ref(), &wanted)
             .unwrap();
         data_path.extend(&wanted).unwrap();
+        let ports = Ports::place(&Mapping::compile(network), &links);
+        data_path.close_ports(&ports).unwrap();
+        data_path.open_ports(&ports).unwrap();
         self.wanted = Some(wanted);
         self.network = network.clone();
+    }
+
+    /// Joins the networks to what is outside.
+    fn join(&mut self, joint: &Joint) {
+        let ports = joint.config.internet_ports;
+        let entry = OutsideEntry {
+            address: joint.config.address.octets(),
+            uplink: self.uplink,
+            ports: [ports.first(), ports.last()],
+            mtu: joint.mtu,
+            mac: FAR_MAC.0,
+            ..OutsideEntry::default()
+        };
+        self.data_path.set_outside(entry).unwrap();
+    }
+
+    /// The ports that flows with the outside go by.
+    fn chosen(&self) -> BTreeMap<model::FlowKey, u16> {
+        let end = |end: &FlowEnd| End {
+            vpc: VpcNumber(end.vpc),
+            address: end.address.into(),
+            port: u16::from_be_bytes(end.port),
+        };
+        let entries = self.flows.iter().map(Result::unwrap);
+        let with_outside = entries.filter(|(key, _)| key.ends[0].vpc == OUTSIDE_VPC);
+        with_outside
+            .map(|(key, flow)| {
+                let ends = [end(&key.ends[0]), end(&key.ends[1])];
+                ((ends, key.protocol), u16::from_be_bytes(flow.public_port))
+            })
+            .collect()
     }
 
     /// Forgets every flow and fragment.
@@ -124,6 +171,9 @@ impl Trial {
         }
         for key in keys(&self.fragments) {
             self.fragments.remove(&key).unwrap();
+        }
+        for key in keys(&self.translations) {
+            self.translations.remove(&key).unwrap();
         }
         for link in self.links.values() {
             for uses in [&mut self.data_path.flow_use, &mut self.data_path.flow_ended] {
@@ -169,39 +219,80 @@ impl Trial {
     }
 
     fn observe(&self, from: &NetworkInterfaceId, frame: &[u8], segment: u32) -> Outcome {
+        let (outcome, out) = self.observe_run(frame, Some(from), || {
+            self.run_in_segments(from, frame, segment)
+        });
+        if let Verdict::Local(to) | Verdict::Peering(to) = &outcome.verdict {
+            let mac = self.network.interfaces[to].mac;
+            assert_eq!(out, bytes::readdressed(frame, mac), "changed on the way");
+        }
+        outcome
+    }
+
+    /// What becomes of a datagram, and the frame that comes out; without a sender it comes from
+    /// outside.
+    fn observe_frame(
+        &self,
+        from: Option<&NetworkInterfaceId>,
+        datagram: &Datagram,
+        options: usize,
+    ) -> (Outcome, Vec<u8>) {
+        let frame = self.frame(from, datagram, options);
+        self.observe_run(&frame, from, || match from {
+            Some(from) => self.run(from, &frame),
+            None => {
+                let program = self.data_path.enter.fd().unwrap();
+                run::test_run(program.as_fd(), &frame, self.uplink, 0).unwrap()
+            }
+        })
+    }
+
+    fn frame(
+        &self,
+        from: Option<&NetworkInterfaceId>,
+        datagram: &Datagram,
+        options: usize,
+    ) -> Vec<u8> {
+        let mac = from.map_or(FAR_MAC, |from| self.network.interfaces[from].mac);
+        bytes::frame(datagram, mac, options)
+    }
+
+    fn observe_run(
+        &self,
+        frame: &[u8],
+        from: Option<&NetworkInterfaceId>,
+        run: impl FnOnce() -> Ran,
+    ) -> (Outcome, Vec<u8>) {
         let before = self.data_path.counters().unwrap();
-        let ran = self.run_in_segments(from, frame, segment);
+        let ran = run();
         let after = self.data_path.counters().unwrap();
 
         let reasons: Vec<DropReason> = DropReason::ALL
             .into_iter()
             .filter(|reason| after.dropped[reason] != before.dropped[reason])
             .collect();
-        let local = after.forwarded_local != before.forwarded_local;
-        let peering = after.forwarded_peering != before.forwarded_peering;
-        match (reasons.as_slice(), local, peering) {
-            ([reason], false, false) => Outcome {
-                verdict: Verdict::Drop(*reason),
+        let ways = [
+            after.forwarded_local != before.forwarded_local,
+            after.forwarded_peering != before.forwarded_peering,
+            after.from_outside != before.from_outside,
+            after.to_outside != before.to_outside,
+        ];
+        if let ([reason], [false, false, false, false]) = (reasons.as_slice(), ways) {
+            let outcome = Outcome {
                 told: self.told(from, frame, &ran),
-            },
-            ([], _, _) if local != peering => {
-                assert_eq!(ran.verdict, run::REDIRECT);
-                let to = self.receiver(&ran.frame);
-                let mac = self.network.interfaces[&to].mac;
-                assert_eq!(
-                    ran.frame,
-                    bytes::readdressed(frame, mac),
-                    "changed on the way"
-                );
-                let verdict = if local {
-                    Verdict::Local
-                } else {
-                    Verdict::Peering
-                };
-                verdict(to).into()
-            }
-            counted => panic!("counted {counted:?}"),
+                ..Verdict::Drop(*reason).into()
+            };
+            return (outcome, ran.frame);
         }
+        assert_eq!((reasons.len(), ran.verdict), (0, run::REDIRECT), "{ways:?}");
+        let to = || self.receiver(&ran.frame);
+        let verdict = match ways {
+            [true, false, false, false] | [false, false, true, false] => Verdict::Local(to()),
+            [false, true, false, false] => Verdict::Peering(to()),
+            [false, false, false, true] => Verdict::Outside,
+            counted => panic!("counted {counted:?}"),
+        };
+        (verdict.into(), ran.frame)
     }
 
     /// The interface that a frame is addressed to.
@@ -212,15 +303,23 @@ impl Trial {
     }
 
     /// What the sender of a dropped packet is told, if it is.
-    fn told(&self, from: &NetworkInterfaceId, frame: &[u8], ran: &Ran) -> Option<u16> {
+    fn told(&self, from: Option<&NetworkInterfaceId>, frame: &[u8], ran: &Ran) -> Option<u16> {
         if ran.verdict == run::SHOT {
             return None;
         }
         assert_eq!(ran.verdict, run::REDIRECT);
-        let sender = &self.network.interfaces[from];
         let Told { mtu, router, mac } = bytes::told(&ran.frame, frame);
-        assert_eq!(router, sender.subnet.router());
-        assert_eq!(mac, sender.mac.0);
+        match from {
+            Some(from) => {
+                let sender = &self.network.interfaces[from];
+                assert_eq!(router, sender.subnet.router());
+                assert_eq!(mac, sender.mac.0);
+            }
+            None => {
+                let public = self.data_path.outside().unwrap().address;
+                assert_eq!((router.octets(), mac), (public, FAR_MAC.0));
+            }
+        }
         Some(mtu)
     }
 }
@@ -233,7 +332,7 @@ fn keys<K: Pod, V: Pod>(map: &HashMap<MapData, K, V>) -> Vec<K> {
 fn make_links() -> io::Result<Vec<u32>> {
     let mut netlink = Netlink::open()?;
     let here = File::open(namespace::CURRENT)?;
-    let names: Vec<String> = (0..LINKS).map(|number| format!("v{number}")).collect();
+    let names: Vec<String> = (0..LINKS + 2).map(|number| format!("v{number}")).collect();
     for pair in names.chunks(2) {
         let [near, far] = [&pair[0], &pair[1]].map(|name| VethEnd {
             name,
