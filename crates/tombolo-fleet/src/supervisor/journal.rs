@@ -44,6 +44,11 @@ impl Journal {
         }
     }
 
+    /// How many events are kept for somebody to acknowledge them.
+    pub(super) fn unacknowledged(&self) -> usize {
+        self.kept.len()
+    }
+
     /// The first kept event after `seq`, with how many in between were lost: dropped without
     /// having been acknowledged.
     pub(super) fn after(&self, seq: u64) -> Option<NumberedEvent> {

@@ -10,14 +10,22 @@
 //!    from then on does nothing but `poll(2)`: one thread, no runtime, since a machine may have a
 //!    hundred of it.
 //!
+//! In that loop ([`run`]) it reaps and starts processes ([`processes`], [`process`]), moves their
+//! output into logs ([`stream`], [`output`]) and answers the control plane ([`clients`], [`journal`]).
+//! An instance whose work is to install a build runs one script instead ([`install`], [`keep`]).
+//!
 //! The supervisor holds the lock (`flock(2)` on `lock` in the instance's directory) for as long as
 //! it lives, which is what keeps an instance from being started twice.
 
 mod backoff;
+mod child;
 mod clients;
 mod clock;
+mod collect;
 mod detach;
+mod install;
 mod journal;
+mod keep;
 mod output;
 mod process;
 mod processes;
@@ -37,8 +45,9 @@ use std::time::Duration;
 use crate::control::path_of;
 use crate::incarnation::Incarnation;
 use crate::lock::try_lock;
-use crate::spec::{InstanceSpec, SpecError};
+use crate::spec::{InstanceSpec, SpecError, Work};
 use detach::{Side, Starter};
+use keep::Place;
 use run::Supervisor;
 use sandbox::Sandbox;
 pub(crate) use sandbox::{PROGRAMS, landlock_version};
@@ -184,6 +193,10 @@ fn prepare(spec: &InstanceSpec) -> Result<Supervisor, StepError> {
         Incarnation::of_this_process().doing(|| "reading this process's /proc/self".into())?;
     let clients = clients::Clients::listen(&directory)?;
     detach::leave_standard_streams(&spec.directory)?;
+    let place = match &spec.work {
+        Work::Serve(_) => None,
+        Work::Install { into } => Some(Place::open(into, &directory)?),
+    };
     let sandbox = Sandbox::enter(spec, incarnation.pid)?;
     // Last, so that nobody finds an instance which does not come up.
     incarnation.write(&path_of(&directory)).doing(|| {
@@ -192,5 +205,5 @@ fn prepare(spec: &InstanceSpec) -> Result<Supervisor, StepError> {
             spec.directory.display()
         )
     })?;
-    Supervisor::new(spec, directory, clients, outputs, sandbox)
+    Supervisor::new(spec, directory, clients, outputs, sandbox, place)
 }

@@ -1,7 +1,7 @@
 //! One server process over all its runs.
 
 use std::ffi::CString;
-use std::fmt;
+use std::fmt::{self, Display};
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
@@ -19,10 +19,11 @@ use nix::unistd::{Pid, execve};
 
 use super::backoff::Backoff;
 use super::clock::{timestamp, unix_ms};
+use super::collect::{self, Collected};
 use super::output::{Log, Outputs};
 use super::sandbox::{Folders, Sandbox};
 use super::stream::{More, Stream};
-use super::usage::Seen;
+use super::usage::{self, Seen};
 use crate::event::{Ended, Event, Exit};
 use crate::spec::{GAME_DIRECTORY, HOME_DIRECTORY, RestartPolicy};
 use crate::status::{ProcessState, ProcessStatus};
@@ -48,6 +49,17 @@ pub(super) struct Process {
     log: Log,
     starts: u64,
     last_exit: Option<Exit>,
+    /// What the run that ended last has left, until somebody has looked into it.
+    leftovers: Option<Leftovers>,
+    /// The child that keeps files of an earlier run.
+    collecting: Option<Pid>,
+}
+
+/// What a run has left in folders of its own.
+pub(super) struct Leftovers {
+    pub(super) folders: Folders,
+    /// When it ended, as a name that sorts.
+    pub(super) run: String,
 }
 
 /// What a process executes.
@@ -71,7 +83,7 @@ struct Run {
     /// `None` once nobody can write to it any more.
     stream: Option<Stream>,
     /// What it has written to folders of its own.
-    _folders: Folders,
+    folders: Folders,
 }
 
 /// The end of a process that has had its SIGTERM.
@@ -103,6 +115,8 @@ impl Process {
             backoff: Backoff::default(),
             starts: 0,
             last_exit: None,
+            leftovers: None,
+            collecting: None,
         }
     }
 
@@ -216,7 +230,7 @@ impl Process {
                     pid,
                     since: now,
                     stream: Some(stream),
-                    _folders: folders,
+                    folders,
                 }));
                 Event::ProcessStarted {
                     process,
@@ -307,9 +321,16 @@ impl Process {
         // A helper that outlived its server would hold the port that the next one needs. The
         // group's number is not used again so soon: numbers are given out in a circle.
         let _ = killpg(run.pid, Signal::SIGKILL);
+        if let Some(user) = self.user {
+            usage::end_all_of(user);
+        }
         if let Some(stream) = run.stream.take() {
             stream.read_dry(buffer, &mut self.log);
         }
+        self.leftovers = Some(Leftovers {
+            folders: run.folders.clone(),
+            run: timestamp().replace(':', "-"),
+        });
         self.last_exit = Some(end.exit);
         let restart = self.postpone(now, policy, ran);
         if self.leaving.is_some() {
@@ -344,9 +365,47 @@ impl Process {
         });
     }
 
-    /// Whether it was told to end and has.
+    /// Whether it was told to end and has, and nothing of it is to be kept any more.
     pub(super) fn is_gone(&self) -> bool {
-        self.is_leaving() && !self.is_running()
+        let is_dealt_with = self.leftovers.is_none() && self.collecting.is_none();
+        self.is_leaving() && !self.is_running() && is_dealt_with
+    }
+
+    /// What its last run has left, for once.
+    pub(super) fn take_leftovers(&mut self) -> Option<Leftovers> {
+        self.leftovers.take()
+    }
+
+    /// Whether child `pid` keeps files of it.
+    pub(super) fn is_collected_by(&self, pid: Pid) -> bool {
+        self.collecting == Some(pid)
+    }
+
+    /// Whether a child keeps files of it.
+    pub(super) fn is_being_collected(&self) -> bool {
+        self.collecting.is_some()
+    }
+
+    /// Child `pid` keeps files of it.
+    pub(super) fn collecting(&mut self, pid: Pid) {
+        self.collecting = Some(pid);
+    }
+
+    /// Says in its log what became of its files.
+    pub(super) fn collected(&mut self, collected: Result<Collected, &dyn Display>) {
+        self.collecting = None;
+        let folder = collect::folder(&self.name);
+        let what = match collected {
+            Ok(Collected::Nothing) => return,
+            Ok(Collected::All) => format!("files of its log paths are kept in {folder}"),
+            Ok(Collected::Part) => format!(
+                "some files of its log paths are kept in {folder}; the others are too many, too \
+                 long, or no plain files"
+            ),
+            Err(error) => format!("files of its log paths cannot be kept in {folder}: {error}"),
+        };
+        self.log
+            .note(&format!("--- tombolo: {} {what}", timestamp()));
     }
 
     /// Kills it if its grace is over; that it had to be is an event, once.
@@ -435,7 +494,7 @@ impl From<io::Error> for SpawnError {
     }
 }
 
-impl fmt::Display for SpawnError {
+impl Display for SpawnError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.told {
             Some(told) => f.write_str(told),

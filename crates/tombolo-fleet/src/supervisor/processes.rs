@@ -1,18 +1,26 @@
 //! The server processes of an instance: those that are wanted, and those that there are.
 
-use std::time::Instant;
+use std::fmt::Display;
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
 
 use nix::poll::PollFd;
 use nix::unistd::Pid;
 
+use super::child::in_child;
+use super::collect::{self, Collected, Collection};
 use super::output::Outputs;
 use super::process::{Command, End, Process};
 use super::sandbox::Sandbox;
 use super::usage;
 use crate::cgroup::Cgroup;
-use crate::event::Event;
+use crate::event::{Event, Exit};
 use crate::spec::{InstanceSpec, PLACES, RestartPolicy, ServerProcess, SpecError};
 use crate::status::ProcessStatus;
+
+/// How long an instance that ends may take to keep files of its processes: less than a control plane
+/// waits for it.
+const LAST_COLLECTION: Duration = Duration::from_secs(5);
 
 /// All server processes, in the order in which they start.
 pub(super) struct Processes {
@@ -22,6 +30,7 @@ pub(super) struct Processes {
     all: Vec<Process>,
     sandbox: Sandbox,
     outputs: Outputs,
+    log_paths: Vec<String>,
     policy: RestartPolicy,
 }
 
@@ -33,6 +42,7 @@ impl Processes {
             all: Vec::new(),
             sandbox,
             outputs,
+            log_paths: spec.log_paths.clone(),
             policy: spec.restart.clone(),
         }
     }
@@ -114,12 +124,90 @@ impl Processes {
         now: Instant,
         buffer: &mut [u8],
     ) -> Option<Event> {
-        let process = self.all.iter_mut().find(|process| process.is(pid))?;
-        let event = process.ended(now, &self.policy, end, buffer);
-        if process.is_gone() {
+        for process in &mut self.all {
+            if process.is(pid) {
+                return process.ended(now, &self.policy, end, buffer);
+            }
+            if process.is_collected_by(pid) {
+                let collected = match end.exit {
+                    Exit::Code(code) => Collected::from_code(code),
+                    Exit::Signal(_) => None,
+                };
+                let collected = collected.ok_or(&"see supervisor.log" as &dyn Display);
+                process.collected(collected);
+            }
+        }
+        None
+    }
+
+    /// Has the files kept of those that have ended, and lets others have their places.
+    pub(super) fn settle(&mut self, now: Instant) {
+        let (log_paths, outputs) = (&self.log_paths, &self.outputs);
+        for process in &mut self.all {
+            let Some(leftovers) = process.take_leftovers() else {
+                continue;
+            };
+            if log_paths.is_empty() {
+                continue;
+            }
+            if process.is_being_collected() {
+                // Who ends so often leaves little that is new.
+                continue;
+            }
+            let name = process.name().to_owned();
+            let root = leftovers.folders.root();
+            let collect = || {
+                let collection = Collection {
+                    root,
+                    log_paths,
+                    outputs,
+                    process: &name,
+                    run: &leftovers.run,
+                    deadline: Instant::now() + collect::LONGEST,
+                };
+                match collection.collect() {
+                    Ok(collected) => collected.code(),
+                    Err(error) => {
+                        eprintln!("keeping files of {name}: {error}");
+                        1
+                    }
+                }
+            };
+            match in_child(&[root, outputs.as_fd()], collect) {
+                Ok(pid) => process.collecting(pid),
+                Err(errno) => process.collected(Err(&errno)),
+            }
+        }
+        if self.all.iter().any(Process::is_gone) {
             self.arrange(now);
         }
-        event
+    }
+
+    /// Keeps the files of those that have ended, in this process: for an instance that is at its
+    /// own end.
+    pub(super) fn collect_here(&mut self) {
+        let deadline = Instant::now() + LAST_COLLECTION;
+        for process in &mut self.all {
+            let Some(leftovers) = process.take_leftovers() else {
+                continue;
+            };
+            if self.log_paths.is_empty() {
+                continue;
+            }
+            let collection = Collection {
+                root: leftovers.folders.root(),
+                log_paths: &self.log_paths,
+                outputs: &self.outputs,
+                process: process.name(),
+                run: &leftovers.run,
+                deadline,
+            };
+            let collected = collection.collect();
+            match &collected {
+                Ok(collected) => process.collected(Ok(*collected)),
+                Err(error) => process.collected(Err(error)),
+            }
+        }
     }
 
     /// Moves some of what they have written into their logs: of each as much as of any other.

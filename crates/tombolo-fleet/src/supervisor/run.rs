@@ -12,7 +12,9 @@ use nix::unistd::{Pid, UnlinkatFlags, unlinkat};
 
 use super::clients::{Clients, From};
 use super::clock::unix_ms;
+use super::install::{self, Install};
 use super::journal::Journal;
+use super::keep::Place;
 use super::output::Outputs;
 use super::process::{End, KILL_AGAIN, after};
 use super::processes::Processes;
@@ -45,6 +47,8 @@ pub(super) struct Supervisor {
     journal: Journal,
     /// Whether the last thing told of the processes' health is that all of them run.
     told_running: bool,
+    /// What it is there for, if that is not to keep server processes running.
+    install: Option<Install>,
     /// How many processes had been killed for want of memory when that was looked at last.
     oom_kills: u64,
     stopping: Option<Stopping>,
@@ -74,6 +78,7 @@ impl Supervisor {
         clients: Clients,
         outputs: Outputs,
         sandbox: Sandbox,
+        place: Option<Place>,
     ) -> Result<Self, StepError> {
         let mut wanted = SigSet::empty();
         wanted.add(Signal::SIGCHLD);
@@ -84,9 +89,15 @@ impl Supervisor {
                 SignalFd::with_flags(&wanted, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
             })
             .doing(|| "opening a descriptor for signals".into())?;
+        let now = Instant::now();
+        let install = place.map(|place| Install::new(place, spec.sandbox.install_bytes, now));
+        let wanted = match &install {
+            Some(install) => install.processes(),
+            None => spec.processes().to_owned(),
+        };
         let mut processes = Processes::new(spec, outputs, sandbox);
         processes
-            .configure(spec.processes(), Instant::now())
+            .configure(&wanted, now)
             .map_err(std::io::Error::other)
             .doing(|| "reading the runtime configuration".into())?;
         Ok(Supervisor {
@@ -97,6 +108,7 @@ impl Supervisor {
             clients,
             journal: Journal::default(),
             told_running: false,
+            install,
             oom_kills: 0,
             stopping: None,
         })
@@ -117,10 +129,12 @@ impl Supervisor {
             if self.stopping.is_some() {
                 self.kill_overdue(now);
             } else {
+                self.processes.settle(now);
                 let killed = self.processes.kill_overdue(now);
                 killed.into_iter().for_each(|event| self.tell(event));
                 self.start_due(now);
                 self.tell_running(now);
+                self.end_install(now);
             }
             self.clients.send(&self.journal);
             self.wait(self.next_change(now));
@@ -152,7 +166,7 @@ impl Supervisor {
     }
 
     fn configure(&mut self, processes: &[ServerProcess], now: Instant) {
-        if self.stopping.is_some() {
+        if self.stopping.is_some() || self.install.is_some() {
             return;
         }
         // The control plane has checked it, and would not send what cannot be read.
@@ -216,7 +230,13 @@ impl Supervisor {
             // While stopping, ending is what processes are meant to do.
             if let (Some(event), None) = (event, &self.stopping) {
                 self.told_running &= matches!(event, Event::ProcessStopped { .. });
-                self.tell(event);
+                let event = match &mut self.install {
+                    Some(install) => install.hear(event),
+                    None => Some(event),
+                };
+                if let Some(event) = event {
+                    self.tell(event);
+                }
             }
         }
     }
@@ -230,14 +250,34 @@ impl Supervisor {
     }
 
     fn start_due(&mut self, now: Instant) {
-        let journal = &mut self.journal;
+        let (journal, install) = (&mut self.journal, &mut self.install);
         self.processes.start_due(now, |processes, event| {
-            journal.push(unix_ms(), processes.running(), event);
+            let event = match install {
+                Some(install) => install.hear(event),
+                None => Some(event),
+            };
+            if let Some(event) = event {
+                journal.push(unix_ms(), processes.running(), event);
+            }
         });
     }
 
+    /// Ends an instance that was there to install: the script, when its time is over; and
+    /// everything, with what the script has started, when the script has ended.
+    fn end_install(&mut self, now: Instant) {
+        let Some(install) = &mut self.install else {
+            return;
+        };
+        if install.is_over() {
+            let (kill_at, is_forced) = (now, true);
+            self.stopping = Some(Stopping { kill_at, is_forced });
+        } else if install.is_overdue(now) {
+            signal_all(Signal::SIGKILL);
+        }
+    }
+
     fn tell_running(&mut self, now: Instant) {
-        if !self.told_running && self.processes.are_healthy(now) {
+        if self.install.is_none() && !self.told_running && self.processes.are_healthy(now) {
             self.told_running = true;
             self.tell(Event::Running);
         }
@@ -258,7 +298,10 @@ impl Supervisor {
                 .into_iter()
                 .chain([stopping.kill_at])
                 .min(),
-            None => processes,
+            None => {
+                let install = self.install.as_ref().and_then(Install::deadline);
+                processes.into_iter().chain(install).min()
+            }
         }
     }
 
@@ -278,22 +321,47 @@ impl Supervisor {
         let _ = poll(&mut interests, timeout);
     }
 
-    /// The last event, and nothing left behind.
+    /// The last events, and nothing left behind.
     fn leave(mut self) {
-        self.tell(Event::Stopped);
-        let deadline = Instant::now() + FAREWELL;
-        self.clients.send(&self.journal);
-        while !self.clients.are_told(&self.journal) && Instant::now() < deadline {
-            self.wait(Some(deadline));
-            self.clients.requests();
-            self.clients.send(&self.journal);
+        self.processes.collect_here();
+        if let Some(event) = self.install.as_ref().and_then(Install::keep) {
+            self.tell(event);
         }
+        self.tell(Event::Stopped);
+        self.say_farewell();
         if let Some(cgroup) = self.processes.cgroup() {
             cgroup.remove(&self.directory);
         }
         for name in [SOCKET, Incarnation::FILE] {
             // What cannot be removed is stale, which everybody who finds it can tell.
             let _ = unlinkat(&self.directory, name, UnlinkatFlags::NoRemoveDir);
+        }
+    }
+
+    /// Waits a moment for clients to read the last events. How an installation ended is waited for
+    /// until somebody has it safe: else a control plane that was away would have to install again.
+    fn say_farewell(&mut self) {
+        let patience = match &self.install {
+            Some(_) => install::FAREWELL,
+            None => FAREWELL,
+        };
+        let deadline = Instant::now() + patience;
+        self.clients.send(&self.journal);
+        let is_over = |this: &Self| match &this.install {
+            // The last one only says that there is nobody any more.
+            Some(_) => this.journal.unacknowledged() <= 1,
+            None => this.clients.are_told(&this.journal),
+        };
+        while !is_over(self) && Instant::now() < deadline {
+            self.wait(Some(deadline));
+            for (request, _) in self.clients.requests() {
+                match request {
+                    Request::Acknowledge(seq) => self.journal.acknowledge(seq),
+                    Request::Stop { .. } => return,
+                    _ => {}
+                }
+            }
+            self.clients.send(&self.journal);
         }
     }
 }

@@ -3,11 +3,18 @@
 use std::fs;
 use std::io;
 
-use nix::unistd::{SysconfVar, sysconf};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, SysconfVar, sysconf};
+
+/// How many times a user's processes are killed: those that are forking just then take another one,
+/// and those that were killed are there until they are reaped.
+const ROUNDS: u32 = 2;
 
 /// A process of the instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Seen {
+    /// Its process id.
+    pub(super) pid: i32,
     /// The user that it runs as, by its real id.
     pub(super) user: u32,
     /// Its process group.
@@ -32,6 +39,20 @@ pub(super) fn look() -> Vec<Seen> {
         .collect()
 }
 
+/// Kills every process of `user`, who is one server process's alone: what a dead server has started
+/// outside of its own process group.
+pub(super) fn end_all_of(user: u32) {
+    for _ in 0..ROUNDS {
+        let mut is_any = false;
+        for seen in look().iter().filter(|seen| seen.user == user) {
+            is_any |= kill(Pid::from_raw(seen.pid), Signal::SIGKILL).is_ok();
+        }
+        if !is_any {
+            return;
+        }
+    }
+}
+
 /// What the numbers of `/proc` count.
 #[derive(Debug, Clone, Copy)]
 struct Units {
@@ -52,10 +73,10 @@ impl Units {
 fn read(pid: i32, units: Units) -> io::Result<Option<Seen>> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    Ok(parse(&stat, &status, units))
+    Ok(parse(pid, &stat, &status, units))
 }
 
-fn parse(stat: &str, status: &str, units: Units) -> Option<Seen> {
+fn parse(pid: i32, stat: &str, status: &str, units: Units) -> Option<Seen> {
     // The second field is the program's name in parentheses, which may hold anything, so that the
     // fields are counted from its end: the next one is field 3.
     let (_, fields) = stat.rsplit_once(')')?;
@@ -66,6 +87,7 @@ fn parse(stat: &str, status: &str, units: Units) -> Option<Seen> {
     let ticks = count(14)? + count(15)? + count(16)? + count(17)?;
     let user = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
     Some(Seen {
+        pid,
         user: user.split_whitespace().next()?.parse().ok()?,
         group: number(5)?.try_into().ok()?,
         cpu_usec: ticks.saturating_mul(1_000_000) / units.ticks_a_second,
@@ -87,13 +109,14 @@ mod tests {
             page_bytes: 4096,
         };
         let expected = Seen {
+            pid: 17,
             user: 1_879_048_200,
             group: 42,
             cpu_usec: 2_150_000,
             memory_bytes: 300 * 4096,
         };
-        assert_eq!(parse(stat, status, units), Some(expected));
-        assert_eq!(parse("17 (cut", status, units), None);
-        assert_eq!(parse("17 (cut) R 1", status, units), None);
+        assert_eq!(parse(17, stat, status, units), Some(expected));
+        assert_eq!(parse(17, "17 (cut", status, units), None);
+        assert_eq!(parse(17, "17 (cut) R 1", status, units), None);
     }
 }

@@ -183,9 +183,15 @@ impl Fixture {
         lines
     }
 
-    /// The names of the instance's processes, as the host sees them: those that have this place's
-    /// build among their mounts.
+    /// The names of the instance's processes, as the host sees them.
     pub(crate) fn processes(&self) -> Vec<String> {
+        let processes = self.process_ids().into_iter();
+        processes.map(|(_, name)| name).collect()
+    }
+
+    /// The instance's processes, with their ids and names as the host sees them: those that have
+    /// this place's build among their mounts.
+    pub(crate) fn process_ids(&self) -> Vec<(i32, String)> {
         let place = self
             .path("")
             .components()
@@ -196,14 +202,16 @@ impl Fixture {
         let build = format!("{}/build ", place.display());
         fs::read_dir("/proc")
             .unwrap()
-            .map(|entry| entry.unwrap().path())
-            .filter(|process| {
-                // A process that is no more, or no process, has no mounts.
-                let mounts = fs::read_to_string(process.join("mountinfo")).unwrap_or_default();
-                mounts.contains(&build)
+            .filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok())
+            .filter(|pid: &i32| {
+                // A process that is no more has no mounts.
+                let mounts = fs::read_to_string(format!("/proc/{pid}/mountinfo"));
+                mounts.unwrap_or_default().contains(&build)
             })
-            .filter_map(|process| fs::read_to_string(process.join("comm")).ok())
-            .map(|name| name.trim_end().to_owned())
+            .filter_map(|pid| {
+                let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+                Some((pid, name.trim_end().to_owned()))
+            })
             .collect()
     }
 

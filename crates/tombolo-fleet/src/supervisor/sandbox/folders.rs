@@ -91,7 +91,6 @@ impl Folders {
 
     /// A folder whose tree has the absolute paths of the process's own folders, as long as this
     /// value lives: also when the process has ended.
-    #[allow(dead_code, reason = "what LogPaths are collected from")]
     pub(in crate::supervisor) fn root(&self) -> BorrowedFd<'_> {
         self.file_system.as_fd()
     }

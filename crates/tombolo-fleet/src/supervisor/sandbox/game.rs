@@ -14,7 +14,6 @@ use crate::spec::{GAME_DIRECTORY, HOME_DIRECTORY, InstanceSpec, Work};
 
 /// What `install.sh` changed, in the supervisor's view: the upper layer of an overlay (see the
 /// kernel's `overlayfs.rst`), in which a deleted file is a character device 0:0.
-#[allow(dead_code, reason = "what install.sh changed is kept from here")]
 pub(crate) const INSTALL_UPPER: &str = "/.install/upper";
 
 /// Mounts the build of `spec` into the view that is put together at `root`. Returns the LogPaths

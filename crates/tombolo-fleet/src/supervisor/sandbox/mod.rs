@@ -35,7 +35,6 @@ use crate::spec::{GAME_DIRECTORY, InstanceSpec, PLACES, Work};
 use filter::Filter;
 
 pub(super) use folders::Folders;
-#[allow(unused_imports, reason = "where what install.sh changed is kept from")]
 pub(super) use game::INSTALL_UPPER;
 pub(crate) use landlock::version as landlock_version;
 pub(crate) use view::PROGRAMS;
