@@ -61,8 +61,13 @@ pub enum ErrorKind {
     // The caller cannot be believed.
     /// No signature at all.
     MissingAuthenticationToken,
-    /// The access key id is not known, or a session token came with it.
+    /// The access key id is not known.
     UnrecognizedClient,
+    /// The session token is not the access key's: a temporary credential needs its own, and an
+    /// access key has none.
+    InvalidToken,
+    /// The temporary credential's time is over.
+    ExpiredToken,
     /// The signature is not the one that the secret key makes.
     SignatureMismatch,
     /// The signature lacks a part, or a part cannot be read.
@@ -207,6 +212,24 @@ impl ErrorKind {
         }
     }
 
+    /// The table's column for Amazon S3, which has no model here: what can be wrong with a request
+    /// before it is one of S3's operations. Source: S3's "Error responses".
+    pub fn s3(self) -> Wire {
+        use ErrorKind::*;
+        match self {
+            MissingAuthenticationToken | AccessDenied => wire("AccessDenied", 403),
+            UnrecognizedClient => wire("InvalidAccessKeyId", 403),
+            InvalidToken => wire("InvalidToken", 400),
+            ExpiredToken => wire("ExpiredToken", 400),
+            SignatureMismatch => wire("SignatureDoesNotMatch", 403),
+            IncompleteSignature => wire("AuthorizationHeaderMalformed", 400),
+            RequestExpired => wire("RequestTimeTooSkewed", 403),
+            Busy => wire(BUSY, 503),
+            Internal => wire("InternalError", 500),
+            _ => wire("InvalidRequest", 400),
+        }
+    }
+
     fn gamelift(self) -> Wire {
         use ErrorKind::*;
         match self {
@@ -216,7 +239,8 @@ impl ErrorKind {
             UnsupportedMediaType => wire("UnsupportedMediaTypeException", 415),
             RequestTooLarge => wire("RequestEntityTooLargeException", 413),
             MissingAuthenticationToken => wire("MissingAuthenticationTokenException", 400),
-            UnrecognizedClient => wire("UnrecognizedClientException", 400),
+            UnrecognizedClient | InvalidToken => wire("UnrecognizedClientException", 400),
+            ExpiredToken => wire("ExpiredTokenException", 400),
             SignatureMismatch | RequestExpired => wire("InvalidSignatureException", 400),
             IncompleteSignature => wire("IncompleteSignatureException", 400),
             AccessDenied => wire("AccessDeniedException", 400),
@@ -283,7 +307,8 @@ impl ErrorKind {
             RequestTooLarge => wire("RequestEntityTooLarge", 413),
             MissingParameter => wire("MissingParameter", 400),
             MissingAuthenticationToken => wire("MissingAuthenticationToken", 403),
-            UnrecognizedClient => wire("AuthFailure", 401),
+            UnrecognizedClient | InvalidToken => wire("AuthFailure", 401),
+            ExpiredToken => wire("RequestExpired", 400),
             SignatureMismatch => wire("SignatureDoesNotMatch", 403),
             IncompleteSignature => wire("IncompleteSignature", 400),
             RequestExpired => wire("RequestExpired", 400),
@@ -353,7 +378,8 @@ impl ErrorKind {
             UnsupportedMediaType => wire("UnsupportedMediaType", 415),
             RequestTooLarge => wire("RequestEntityTooLarge", 413),
             MissingAuthenticationToken => wire("MissingAuthenticationToken", 403),
-            UnrecognizedClient => wire("InvalidClientTokenId", 403),
+            UnrecognizedClient | InvalidToken => wire("InvalidClientTokenId", 403),
+            ExpiredToken => wire("ExpiredToken", 403),
             SignatureMismatch | RequestExpired => wire("SignatureDoesNotMatch", 403),
             IncompleteSignature => wire("IncompleteSignature", 400),
             AccessDenied | Unauthorized => wire("AccessDenied", 403),

@@ -6,7 +6,8 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::id::{AccessKeyId, AccountId, IdSource, MalformedId};
+use crate::Scope;
+use crate::id::{AccessKeyId, AccountId, BuildId, IdSource, MalformedId};
 
 /// An owner of resources.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,6 +71,47 @@ impl fmt::Debug for AccessKey {
             .finish_non_exhaustive()
     }
 }
+
+/// A credential that GameLift hands out to upload one build: it works for a short time, together
+/// with its session token, and for that build's object only.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TemporaryCredential {
+    /// The public half: `ASIA…`.
+    pub id: AccessKeyId,
+    /// The secret half, in the clear like an access key's.
+    pub secret: SecretKey,
+    /// The SHA-256 of the session token. Comparing needs no more.
+    pub token: TokenHash,
+    /// The account and Region that it acts in.
+    pub scope: Scope,
+    /// The build that may be uploaded.
+    pub build: BuildId,
+    /// When it stops working.
+    pub expires: Timestamp,
+}
+
+impl TemporaryCredential {
+    /// Whether it has stopped working.
+    pub fn has_expired(&self, now: Timestamp) -> bool {
+        now >= self.expires
+    }
+}
+
+impl fmt::Debug for TemporaryCredential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TemporaryCredential")
+            .field("id", &self.id)
+            .field("scope", &self.scope)
+            .field("build", &self.build)
+            .field("expires", &self.expires)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The SHA-256 of a session token, in lowercase hexadecimal.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TokenHash(pub String);
 
 /// The secret half of an access key: 40 characters. It has no `Display`, and its `Debug` tells
 /// nothing.

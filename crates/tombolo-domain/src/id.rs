@@ -218,6 +218,10 @@ uuid_id! {
     BuildId, "build-", "a build id (build- and a UUID)";
     /// An event of a fleet.
     EventId, "", "an event id (a UUID)";
+    /// A file that holds an object of S3's, or a part of one.
+    BlobId, "", "a blob id (a UUID)";
+    /// A multipart upload.
+    UploadId, "", "an upload id (a UUID)";
 }
 
 /// An account: 12 decimal digits, leading zeros kept.
@@ -285,17 +289,32 @@ impl FromStr for Region {
 
 text_id!(Region);
 
-/// The public half of an access key: `AKIA` and 16 letters and digits.
+/// The public half of an access key: `AKIA`, or `ASIA` for a temporary credential's, and 16 letters
+/// and digits.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AccessKeyId(Box<str>);
 
 const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 impl AccessKeyId {
-    /// A new access key id from 80 random bits.
+    /// A user's new access key id from 80 random bits.
     pub fn generate(ids: &dyn IdSource) -> Self {
+        Self::of_kind("AKIA", ids)
+    }
+
+    /// A temporary credential's new access key id from 80 random bits.
+    pub fn generate_temporary(ids: &dyn IdSource) -> Self {
+        Self::of_kind("ASIA", ids)
+    }
+
+    /// Whether it is a temporary credential's, which comes with a session token.
+    pub fn is_temporary(&self) -> bool {
+        self.0.starts_with("ASIA")
+    }
+
+    fn of_kind(prefix: &str, ids: &dyn IdSource) -> Self {
         let mut bits = ids.bits();
-        let mut text = String::from("AKIA");
+        let mut text = String::from(prefix);
         for _ in 0..16 {
             text.push(char::from(BASE32[(bits & 31) as usize]));
             bits >>= 5;
@@ -308,13 +327,14 @@ impl FromStr for AccessKeyId {
     type Err = MalformedId;
     fn from_str(text: &str) -> Result<Self, MalformedId> {
         let allowed = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit();
-        match text.strip_prefix("AKIA") {
+        let rest = text.strip_prefix("AKIA").or(text.strip_prefix("ASIA"));
+        match rest {
             Some(rest) if rest.len() == 16 && rest.bytes().all(allowed) => {
                 Ok(AccessKeyId(text.into()))
             }
             _ => Err(MalformedId::new(
                 text,
-                "an access key id (AKIA and 16 letters and digits)",
+                "an access key id (AKIA or ASIA and 16 letters and digits)",
             )),
         }
     }

@@ -11,6 +11,7 @@ pub mod arn;
 pub mod cidr;
 pub mod fleet;
 pub mod id;
+pub mod object;
 pub mod peering;
 pub mod quota;
 pub mod repair;

@@ -29,6 +29,11 @@ const PROGRAMS: Duration = Duration::from_secs(1);
 const RECORDS: SignedDuration = SignedDuration::from_secs(60);
 /// How long what a program has left running may take to end after SIGTERM.
 const GRACE: Duration = Duration::from_secs(5);
+/// How long a temporary credential is still known to have expired.
+const CREDENTIAL_RETENTION: SignedDuration = SignedDuration::from_hours(24);
+/// How long a multipart upload may take: of a build, and of anything else.
+const BUILD_UPLOAD: SignedDuration = SignedDuration::from_hours(24);
+const UPLOAD: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// How long a terminated fleet, its events and its logs are kept.
 const FLEET_RETENTION: SignedDuration = SignedDuration::from_hours(30 * 24);
 
@@ -107,7 +112,44 @@ async fn records(context: &Context, now: Timestamp) -> Result<(), StoreError> {
     fleets(context, now).await?;
     folders_of_fleets(context).await?;
     public_ports(context).await?;
+    credentials(context, now).await?;
+    uploads(context, now).await?;
     builds(context).await
+}
+
+async fn credentials(context: &Context, now: Timestamp) -> Result<(), StoreError> {
+    let mut tx = Transaction::new(context.store.clone());
+    let found = tx.peek(&keys::all_temporary_credentials()).await?;
+    let is_old = |expires| now.duration_since(expires) >= CREDENTIAL_RETENTION;
+    for ended in found.into_iter().filter(|one| is_old(one.expires)) {
+        transact(&context.store, async |tx| {
+            tx.remove(&ended);
+            Ok(())
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+/// Multipart uploads that nobody completed or aborted.
+async fn uploads(context: &Context, now: Timestamp) -> Result<(), StoreError> {
+    let mut tx = Transaction::new(context.store.clone());
+    for upload in tx.peek(&keys::all_uploads()).await? {
+        let patience = match upload.bucket.is_reserved() {
+            true => BUILD_UPLOAD,
+            false => UPLOAD,
+        };
+        if now.duration_since(upload.begun) >= patience {
+            let key = keys::upload(&upload.scope, &upload.bucket, &upload.id);
+            transact(&context.store, async |tx| match tx.get(&key).await? {
+                Some(upload) => tx.remove_upload(&upload).await,
+                // It was completed meanwhile.
+                None => Ok(()),
+            })
+            .await?;
+        }
+    }
+    Ok(())
 }
 
 async fn authorizations(context: &Context, now: Timestamp) -> Result<(), StoreError> {

@@ -9,6 +9,7 @@
 //! | --- | --- | --- |
 //! | [`network`] | VPCs, attached interfaces, peering connections | the network engine |
 //! | [`fleet`] | fleets and their instances | supervisors of server processes |
+//! | [`build`] | builds' files, and no files of objects that are gone | archives, `builds/`, `objects/` |
 //! | [`expiry`] | nothing that has ended long ago | records, builds' files, interfaces of programs |
 //!
 //! **Architecture invariant:** nothing here knows a wire format or who called. A reconciler may
@@ -16,6 +17,7 @@
 
 #![forbid(unsafe_code)]
 
+mod build;
 mod expiry;
 mod fleet;
 mod folder;
@@ -61,7 +63,7 @@ pub struct Context {
     /// The program that becomes an instance's supervisor when it is run as
     /// `PROGRAM instance-supervisor SPEC`.
     pub binary: PathBuf,
-    /// The data directory; `builds`, `installed`, `instances` and `logs` are in it.
+    /// The data directory; `builds`, `objects`, `installed`, `instances` and `logs` are in it.
     pub directory: PathBuf,
     /// The MTU of network interfaces that have none of their own, [`tombolo_network::MIN_MTU`] to
     /// [`tombolo_network::MAX_MTU`].
@@ -106,6 +108,11 @@ pub fn installed_directory(directory: &Path) -> PathBuf {
 /// Where builds' files are kept, each in a folder that has the build's id as its name.
 pub fn builds_directory(directory: &Path) -> PathBuf {
     directory.join("builds")
+}
+
+/// Where the files of objects are kept, each under its blob's id: archives of builds among them.
+pub fn objects_directory(directory: &Path) -> PathBuf {
+    directory.join("objects")
 }
 
 /// The running reconcilers, on a thread of their own: what they do never stands in the way of a
@@ -190,6 +197,7 @@ impl Reconcilers {
                 tasks.spawn_local(wake::follow(context.store.clone(), wake.clone()));
                 tasks.spawn_local(network::run(context.clone(), wake.network(), status));
                 tasks.spawn_local(fleet::run(context.clone(), wake.clone(), network));
+                tasks.spawn_local(build::run(context.clone(), wake.builds()));
                 tasks.spawn_local(expiry::run(context));
                 tokio::select! {
                     // Closed, not answered: the sender is dropped to say it.

@@ -30,6 +30,9 @@ const OF_A_FLEET: [Kind; 4] = [
     Kind::ScalingPolicy,
 ];
 
+/// What the build reconciler reads.
+const BUILDS: [Kind; 3] = [Kind::Build, Kind::Object, Kind::UnusedBlob];
+
 /// Wakes the reconcilers. Several wake-ups before somebody looks are one.
 #[derive(Clone)]
 pub(crate) struct Wake {
@@ -39,6 +42,7 @@ pub(crate) struct Wake {
     /// The workers, by their fleets' ids: what happens to one of a hundred fleets is no matter of
     /// the others.
     each: Arc<Mutex<BTreeMap<String, watch::Sender<()>>>>,
+    builds: Arc<watch::Sender<()>>,
 }
 
 /// Waits for wake-ups.
@@ -50,6 +54,7 @@ impl Wake {
             network: Arc::new(watch::Sender::new(())),
             fleets: Arc::new(watch::Sender::new(())),
             each: Arc::default(),
+            builds: Arc::new(watch::Sender::new(())),
         }
     }
 
@@ -70,6 +75,11 @@ impl Wake {
         subscribe(each.entry(fleet.to_string()).or_default())
     }
 
+    /// Wake-ups of the build reconciler; the first wait returns at once.
+    pub(crate) fn builds(&self) -> Wakes {
+        subscribe(&self.builds)
+    }
+
     /// Wakes everybody.
     pub(crate) fn all(&self) {
         self.network.send_replace(());
@@ -77,12 +87,14 @@ impl Wake {
         for worker in self.each().values() {
             worker.send_replace(());
         }
+        self.builds.send_replace(());
     }
 
     /// Wakes those whom a change of one of `keys` may concern.
     fn of<'a>(&self, keys: impl Iterator<Item = &'a [u8]>) {
         let mut network = false;
         let mut fleets = false;
+        let mut builds = false;
         let each = self.each();
         for key in keys {
             let mut parts = key.split(|byte| *byte == b'/');
@@ -90,6 +102,7 @@ impl Wake {
             let is = |wanted: &Kind| wanted.name().as_bytes() == kind;
             network |= NETWORK.iter().any(is);
             fleets |= is(&Kind::Fleet);
+            builds |= BUILDS.iter().any(is);
             // KIND/REGION/ACCOUNT/FLEET; a person's own connection has a VPC there.
             let fleet = parts.nth(2).and_then(|id| std::str::from_utf8(id).ok());
             if OF_A_FLEET.iter().any(is)
@@ -103,6 +116,9 @@ impl Wake {
         }
         if fleets {
             self.fleets.send_replace(());
+        }
+        if builds {
+            self.builds.send_replace(());
         }
     }
 

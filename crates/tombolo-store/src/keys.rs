@@ -10,12 +10,15 @@ use std::marker::PhantomData;
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tombolo_domain::account::{AccessKey, Account, AccountName, User, UserName};
+use tombolo_domain::account::{
+    AccessKey, Account, AccountName, TemporaryCredential, User, UserName,
+};
 use tombolo_domain::fleet::{Build, Fleet, FleetEvent, Instance, ScalingPolicy, TransportProtocol};
 use tombolo_domain::id::{
-    AccessKeyId, AccountId, BuildId, FleetId, InstanceId, NetworkInterfaceId, Region, RouteTableId,
-    SecurityGroupId, SubnetId, VpcId, VpcPeeringConnectionId,
+    AccessKeyId, AccountId, BlobId, BuildId, FleetId, InstanceId, NetworkInterfaceId, Region,
+    RouteTableId, SecurityGroupId, SubnetId, UploadId, VpcId, VpcPeeringConnectionId,
 };
+use tombolo_domain::object::{Bucket, BucketName, MultipartUpload, Object, UploadedPart};
 use tombolo_domain::peering::{Asker, Authorization, Connection};
 use tombolo_domain::repair::RepairRecord;
 use tombolo_domain::tag::Tags;
@@ -83,6 +86,19 @@ pub enum Kind {
     Repair,
     /// `build/SCOPE/BUILD` → [`Build`]. Tens.
     Build,
+    /// `temporary-credential/KEY` → [`TemporaryCredential`]. A few a build that is being uploaded;
+    /// gone soon after they expired.
+    TemporaryCredential,
+    /// `bucket/SCOPE/NAME` → [`Bucket`]. A few an account.
+    Bucket,
+    /// `object/SCOPE/BUCKET/KEY` → [`Object`]. KEY in hexadecimal, which keeps S3's order.
+    Object,
+    /// `upload/SCOPE/BUCKET/UPLOAD` → [`MultipartUpload`]. One a multipart upload under way.
+    MultipartUpload,
+    /// `part/SCOPE/UPLOAD/NUMBER` → [`UploadedPart`]. Up to 10,000 a multipart upload under way.
+    UploadedPart,
+    /// `unused-blob/BLOB` → nothing. One a file that no record names any more, until it is removed.
+    UnusedBlob,
     /// `vpc-number` → the last number that is reserved for VPCs, route tables and security groups;
     /// those up to it were given or never will be. One.
     VpcNumber,
@@ -121,6 +137,12 @@ impl Kind {
             Kind::FleetEvent => "fleet-event",
             Kind::Repair => "repair",
             Kind::Build => "build",
+            Kind::TemporaryCredential => "temporary-credential",
+            Kind::Bucket => "bucket",
+            Kind::Object => "object",
+            Kind::MultipartUpload => "upload",
+            Kind::UploadedPart => "part",
+            Kind::UnusedBlob => "unused-blob",
             Kind::VpcNumber => "vpc-number",
             Kind::FleetBlockChoice => "fleet-block-choice",
             Kind::ClockOffset => "clock-offset",
@@ -180,7 +202,7 @@ impl<T> Prefix<T> {
 
     /// The keys, as a range.
     pub fn range(&self) -> KeyRange {
-        // A prefix ends in '/'; the byte after it bounds what starts with it.
+        // A prefix ends in '/' or a digit; the byte after it bounds what starts with it.
         let mut end = self.text.clone().into_bytes();
         if let Some(last) = end.last_mut() {
             *last += 1;
@@ -361,6 +383,18 @@ keys! {
     scaling_policy(scope: &Scope, fleet: &FleetId, name: &str) -> ScalingPolicy = ScalingPolicy, scope.region, scope.account, fleet, Hexadecimal(name);
     /// A build.
     build(scope: &Scope, build: &BuildId) -> Build = Build, scope.region, scope.account, build;
+    /// A temporary credential.
+    temporary_credential(key: &AccessKeyId) -> TemporaryCredential = TemporaryCredential, key;
+    /// A bucket.
+    bucket(scope: &Scope, bucket: &BucketName) -> Bucket = Bucket, scope.region, scope.account, bucket;
+    /// An object.
+    object(scope: &Scope, bucket: &BucketName, key: &str) -> Object = Object, scope.region, scope.account, bucket, Hexadecimal(key);
+    /// A multipart upload.
+    upload(scope: &Scope, bucket: &BucketName, upload: &UploadId) -> MultipartUpload = MultipartUpload, scope.region, scope.account, bucket, upload;
+    /// A part of a multipart upload.
+    part(scope: &Scope, upload: &UploadId, number: u16) -> UploadedPart = UploadedPart, scope.region, scope.account, upload, format_args!("{number:05}");
+    /// A blob that no record names any more.
+    unused_blob(blob: &BlobId) -> () = UnusedBlob, blob;
     /// The last number that is reserved for VPCs, route tables and security groups.
     vpc_number() -> u32 = VpcNumber;
     /// How many fleets' blocks were chosen.
@@ -487,6 +521,49 @@ prefixes! {
     all_builds() -> Build = Build;
     /// The builds of an account in a Region.
     builds(scope: &Scope) -> Build = Build, scope.region, scope.account;
+    /// Every temporary credential.
+    all_temporary_credentials() -> TemporaryCredential = TemporaryCredential;
+    /// The buckets of an account in a Region.
+    buckets(scope: &Scope) -> Bucket = Bucket, scope.region, scope.account;
+    /// Every object.
+    all_objects() -> Object = Object;
+    /// The objects of a bucket; the rest of each key is the object's in hexadecimal.
+    objects_of(scope: &Scope, bucket: &BucketName) -> Object = Object, scope.region, scope.account, bucket;
+    /// Every multipart upload.
+    all_uploads() -> MultipartUpload = MultipartUpload;
+    /// The multipart uploads of an account in a Region.
+    uploads(scope: &Scope) -> MultipartUpload = MultipartUpload, scope.region, scope.account;
+    /// The multipart uploads to a bucket.
+    uploads_to(scope: &Scope, bucket: &BucketName) -> MultipartUpload = MultipartUpload, scope.region, scope.account, bucket;
+    /// Every part.
+    all_parts() -> UploadedPart = UploadedPart;
+    /// The parts of a multipart upload, by their numbers.
+    parts_of(scope: &Scope, upload: &UploadId) -> UploadedPart = UploadedPart, scope.region, scope.account, upload;
+    /// The blobs that no record names any more; the rest of each key is the blob.
+    unused_blobs() -> () = UnusedBlob;
+}
+
+/// The objects of a bucket whose keys start with `start`; the rest of each key is what follows in
+/// hexadecimal.
+pub fn objects_that_start(scope: &Scope, bucket: &BucketName, start: &str) -> Prefix<Object> {
+    let mut objects = objects_of(scope, bucket);
+    objects.text.push_str(&Hexadecimal(start).to_string());
+    objects
+}
+
+/// What sorts behind every key that starts with `start`, as [`Transaction::page`]'s `after` for the
+/// objects of a bucket.
+///
+/// [`Transaction::page`]: crate::typed::Transaction::page
+pub fn behind_all_that_start(start: &str) -> String {
+    format!("{}~", Hexadecimal(start))
+}
+
+/// The key of an object as [`Transaction::page`]'s `after` for the objects of a bucket.
+///
+/// [`Transaction::page`]: crate::typed::Transaction::page
+pub fn behind(key: &str) -> String {
+    Hexadecimal(key).to_string()
 }
 
 macro_rules! stored {
@@ -533,6 +610,11 @@ stored! {
     ScalingPolicy => |p| scaling_policy(&p.scope, &p.fleet, &p.name);
     RepairRecord => |r| repair(r);
     Build => |b| build(&b.scope, &b.id);
+    TemporaryCredential => |c| temporary_credential(&c.id);
+    Bucket => |b| bucket(&b.scope, &b.name);
+    Object => |o| object(&o.scope, &o.bucket, &o.key);
+    MultipartUpload => |u| upload(&u.scope, &u.bucket, &u.id);
+    UploadedPart => |p| part(&p.scope, &p.upload, p.number);
 }
 
 stored_in_vpc! {

@@ -28,6 +28,8 @@ fn build(number: u8) -> Build {
         version: None,
         status: BuildStatus::Ready,
         size_on_disk: None,
+        source: None,
+        failure: None,
         operating_system: OperatingSystem::default(),
         server_sdk_version: None,
         created: Timestamp::UNIX_EPOCH,

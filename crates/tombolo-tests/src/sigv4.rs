@@ -35,13 +35,22 @@ pub struct Signer {
 impl Signer {
     /// Signs every header there is, and adds the signature as headers.
     pub fn sign(&self, request: Request) -> Request {
+        let hash = hex::encode(Sha256::digest(&request.body));
+        self.sign_with(request, &hash)
+    }
+
+    /// The same without the body, as S3 allows it.
+    pub fn sign_unsigned(&self, request: Request) -> Request {
+        self.sign_with(request, "UNSIGNED-PAYLOAD")
+    }
+
+    fn sign_with(&self, request: Request, hash: &str) -> Request {
         let (date, time) = self.time();
         let request = request.header("x-amz-date", &time);
         let names = header_names(&request);
         let scope = self.scope(&date);
         let (path, query) = split(&request.target);
-        let hash = hex::encode(Sha256::digest(&request.body));
-        let canonical = canonical(&request, path, &canonical_query(query), &names, &hash);
+        let canonical = canonical(&request, path, &canonical_query(query), &names, hash);
         let signature = self.signature(&date, &time, &scope, &canonical);
         let authorization = format!(
             "AWS4-HMAC-SHA256 Credential={}/{scope}, SignedHeaders={}, Signature={signature}",

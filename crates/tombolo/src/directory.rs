@@ -5,7 +5,7 @@
 //! DIR/admin.sock    the admin socket of the server
 //! DIR/aws-config    `tombolo dev`'s profiles
 //! DIR/store.db      the database
-//! DIR/builds/       DIR/instances/    DIR/logs/    DIR/bpf/
+//! DIR/builds/       DIR/objects/      DIR/instances/    DIR/logs/    DIR/bpf/
 //! ```
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};

@@ -12,7 +12,10 @@ pub(crate) use authorization::{
     create_vpc_peering_authorization, delete_vpc_peering_authorization,
     describe_vpc_peering_authorizations,
 };
-pub(crate) use build::{create_build, delete_build, describe_build, list_builds};
+pub(crate) use build::{
+    create_build, delete_build, describe_build, list_builds, request_upload_credentials,
+    update_build,
+};
 pub(crate) use connection::{
     create_vpc_peering_connection, delete_vpc_peering_connection, describe_vpc_peering_connections,
 };

@@ -4,7 +4,9 @@ use std::error::Error;
 use std::fmt;
 
 use async_trait::async_trait;
-use tombolo_domain::id::{AccessKeyId, AccountId, Region};
+use tombolo_domain::Scope;
+use tombolo_domain::account::TokenHash;
+use tombolo_domain::id::{AccessKeyId, AccountId, BuildId, Region};
 
 /// The user that an access key belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,22 +37,52 @@ impl Caller {
     }
 }
 
-/// An access key's secret half and its owner.
+/// The secret half of an access key or temporary credential, and whose it is.
 #[derive(Clone)]
 pub struct Credential {
     /// The secret access key.
     pub secret: String,
     /// The account it acts for.
     pub account: AccountId,
-    /// The user it acts as.
-    pub user: User,
+    /// What it lets do.
+    pub holder: Holder,
+}
+
+/// Who has a credential, and so what it lets do.
+#[derive(Clone)]
+pub enum Holder {
+    /// A user, who may do everything in the account.
+    User(User),
+    /// Somebody who was given a temporary credential to upload one build.
+    Upload(UploadSession),
+}
+
+/// What a temporary credential is good for.
+#[derive(Clone)]
+pub struct UploadSession {
+    /// The hash of the session token that belongs to it.
+    pub token: TokenHash,
+    /// Whether its time is over, by the server's clock.
+    pub has_expired: bool,
+    /// The only Region.
+    pub region: Region,
+    /// The only build.
+    pub build: BuildId,
+}
+
+/// Who calls S3, from the verified signature and nothing else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectCaller {
+    /// The account of the credential, and the Region of its scope.
+    pub scope: Scope,
+    /// The build that may be uploaded, and nothing else done; none if a user calls.
+    pub upload: Option<BuildId>,
 }
 
 impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Credential")
             .field("account", &self.account)
-            .field("user", &self.user)
             .finish_non_exhaustive()
     }
 }

@@ -10,7 +10,7 @@ mod request_id;
 mod router;
 
 pub use api::{Api, Backend, MAX_BODY};
-pub use caller::{Caller, Credential, Credentials, User};
+pub use caller::{Caller, Credential, Credentials, Holder, ObjectCaller, UploadSession, User};
 pub use dispatch::Dispatch;
 pub use request_id::RequestId;
 pub use router::router;

@@ -1,6 +1,6 @@
 //! Writing down a build: GameLift's CreateBuild and `tombolo build import` do the same thing here.
 
-use tombolo_domain::fleet::{Build, BuildStatus, OperatingSystem};
+use tombolo_domain::fleet::{Build, BuildSource, BuildStatus, OperatingSystem};
 use tombolo_domain::id::BuildId;
 use tombolo_domain::{Scope, Timestamp};
 use tombolo_store::typed::Transaction;
@@ -25,10 +25,12 @@ pub struct NewBuild {
 }
 
 /// Whether a new build's files are here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BuildFiles {
-    /// Not yet: the build is `INITIALIZED`.
+    /// They are to be uploaded: the build is `INITIALIZED`.
     Awaited,
+    /// They are in an object of the account's, and are to be unpacked: the build is `INITIALIZED`.
+    In(BuildSource),
     /// They are where instances find them: the build is `READY`.
     Here {
         /// Their size, in bytes.
@@ -46,9 +48,10 @@ pub fn create(
     now: Timestamp,
     new: NewBuild,
 ) -> Result<Build, ApiError> {
-    let (status, size_on_disk) = match new.files {
-        BuildFiles::Awaited => (BuildStatus::Initialized, None),
-        BuildFiles::Here { size } => (BuildStatus::Ready, Some(size)),
+    let (status, size_on_disk, source) = match new.files {
+        BuildFiles::Awaited => (BuildStatus::Initialized, None, None),
+        BuildFiles::In(source) => (BuildStatus::Initialized, None, Some(source)),
+        BuildFiles::Here { size } => (BuildStatus::Ready, Some(size), None),
     };
     let build = Build {
         scope: scope.clone(),
@@ -57,6 +60,8 @@ pub fn create(
         version: new.version,
         status,
         size_on_disk,
+        source,
+        failure: None,
         operating_system: new.operating_system,
         server_sdk_version: new.server_sdk_version,
         created: now,

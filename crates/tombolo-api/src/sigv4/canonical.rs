@@ -18,12 +18,30 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
 
 const PATH: &AsciiSet = &RESERVED.remove(b'/');
 
+/// How a service's paths are signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Paths {
+    /// Without empty and dot segments, and encoded once more than they arrived.
+    Normalized,
+    /// As S3 has it: every segment is part of a key, and is encoded once.
+    Keys,
+}
+
 /// The canonical request: method, path, query, signed headers, their names, the body's hash.
-pub(super) fn request(request: &SignedRequest<'_>, claim: &Claim<'_>, payload: &str) -> Vec<u8> {
+pub(super) fn request(
+    request: &SignedRequest<'_>,
+    claim: &Claim<'_>,
+    paths: Paths,
+    payload: &str,
+) -> Vec<u8> {
     let mut text = Vec::with_capacity(512);
     text.extend_from_slice(request.method.as_bytes());
     text.push(b'\n');
-    text.extend_from_slice(path(request.path).as_bytes());
+    let path = match paths {
+        Paths::Normalized => path(request.path),
+        Paths::Keys => key_path(request.path),
+    };
+    text.extend_from_slice(path.as_bytes());
     text.push(b'\n');
     text.extend_from_slice(query(request.query).as_bytes());
     text.push(b'\n');
@@ -73,6 +91,13 @@ fn path(path: &str) -> Cow<'_, str> {
         normal.push('/');
     }
     percent_encode(normal.as_bytes(), PATH).to_string().into()
+}
+
+/// The path, encoded in the one way that signatures have: what is written `%7E` or `=` becomes `~`
+/// and `%3D`.
+fn key_path(path: &str) -> Cow<'_, str> {
+    let decoded: Cow<'_, [u8]> = percent_decode(path.as_bytes()).into();
+    percent_encode(&decoded, PATH).to_string().into()
 }
 
 /// The query's parameters without the signature itself, each encoded anew, in order.

@@ -27,8 +27,8 @@ pub(super) struct Claim<'a> {
     pub(super) signed_at: Timestamp,
     /// How long it is valid, in seconds: presigned requests only.
     pub(super) expires: Option<u32>,
-    /// Whether the credential is a temporary one.
-    pub(super) session_token: bool,
+    /// The session token, which comes with a temporary credential.
+    pub(super) session_token: Option<Cow<'a, [u8]>>,
 }
 
 /// A credential's parts.
@@ -117,7 +117,7 @@ impl<'a> Claim<'a> {
                     date: date.into(),
                     signed_at: signed_at(date)?,
                     expires: None,
-                    session_token: has_session_token(request),
+                    session_token: session_token(request)?,
                 })
             }
             (credential, signed_headers, signature, _) => {
@@ -156,6 +156,11 @@ impl<'a> Claim<'a> {
         if algorithm != ALGORITHM {
             return Err(unsupported_algorithm(&algorithm));
         }
+        let session_token = match (query.security_token, session_token(request)?) {
+            (Some(_), Some(_)) => return Err(two_tokens()),
+            (token, None) => token.map(|token| Cow::Owned(token.into_owned().into_bytes())),
+            (None, token) => token,
+        };
         let date = need(query.date, "X-Amz-Date")?;
         let expires = need(query.expires, "X-Amz-Expires")?;
         Ok(Claim {
@@ -165,7 +170,7 @@ impl<'a> Claim<'a> {
             signed_at: signed_at(&date)?,
             date,
             expires: Some(lifetime(&expires)?),
-            session_token: query.security_token || has_session_token(request),
+            session_token,
         })
     }
 
@@ -201,6 +206,26 @@ impl<'a> Claim<'a> {
     }
 }
 
+/// Whether a request's credential says to be for `service`, by the header or the query. Nothing of
+/// it is verified: this finds who has to verify it.
+pub fn names_service(head: &::http::request::Parts, service: &str) -> bool {
+    let of_service = |credential: &str| credential.split('/').nth(3) == Some(service);
+    let header = head.headers.get(AUTHORIZATION);
+    let header = header.and_then(|value| value.to_str().ok());
+    let in_header = header
+        .and_then(|value| value.strip_prefix(ALGORITHM))
+        .and_then(|rest| rest.split_once("Credential="))
+        .and_then(|(_, rest)| rest.split([',', ' ']).next());
+    if let Some(credential) = in_header {
+        return of_service(credential);
+    }
+    let query = head.uri.query().unwrap_or_default();
+    super::canonical::parameters(query).any(|(name, value)| {
+        let is_credential = *name == *b"X-Amz-Credential";
+        is_credential && of_service(&String::from_utf8_lossy(&value))
+    })
+}
+
 /// The signature's part of a query.
 #[derive(Default)]
 struct Query<'a> {
@@ -210,7 +235,7 @@ struct Query<'a> {
     expires: Option<Cow<'a, str>>,
     signed_headers: Option<Cow<'a, str>>,
     signature: Option<Cow<'a, str>>,
-    security_token: bool,
+    security_token: Option<Cow<'a, str>>,
     doubled: bool,
 }
 
@@ -227,11 +252,7 @@ impl<'a> Query<'a> {
                 b"X-Amz-Expires" => &mut found.expires,
                 b"X-Amz-SignedHeaders" => &mut found.signed_headers,
                 b"X-Amz-Signature" => &mut found.signature,
-                b"X-Amz-Security-Token" => {
-                    found.security_token = true;
-                    any = true;
-                    continue;
-                }
+                b"X-Amz-Security-Token" => &mut found.security_token,
                 _ => continue,
             };
             any = true;
@@ -262,8 +283,18 @@ fn lifetime(expires: &str) -> Result<u32, ApiError> {
     })
 }
 
-fn has_session_token(request: &SignedRequest<'_>) -> bool {
-    request.headers.contains_key("x-amz-security-token")
+/// The token in the header, which there is at most once.
+fn session_token<'a>(request: &SignedRequest<'a>) -> Result<Option<Cow<'a, [u8]>>, ApiError> {
+    let mut tokens = request.headers.get_all("x-amz-security-token").iter();
+    let token = tokens.next().map(|token| Cow::Borrowed(token.as_bytes()));
+    match tokens.next() {
+        Some(_) => Err(two_tokens()),
+        None => Ok(token),
+    }
+}
+
+fn two_tokens() -> ApiError {
+    incomplete("Only one X-Amz-Security-Token is allowed.")
 }
 
 fn unsupported_algorithm(algorithm: &str) -> ApiError {

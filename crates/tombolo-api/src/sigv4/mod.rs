@@ -6,24 +6,29 @@
 //! signature does not cover, and a cache of signing keys. AWS's signing test suite holds it to
 //! AWS's canonical form.
 //!
-//! Follows <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html>, for services
-//! other than S3: the path is normalized, and encoded once more than it arrived.
+//! Follows <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html>. For S3 only the
+//! head of a request is verified here, from which its caller comes; its body is held against the
+//! hashes that the head signs by whoever reads it.
 //!
-//! **Invariant:** a [`Caller`] is made here only, after the signature matched.
+//! **Invariant:** a [`Caller`] and an [`ObjectCaller`] are made here only, after the signature
+//! matched.
 
 mod canonical;
 mod claim;
 mod key;
 mod time;
+mod token;
 #[cfg(test)]
 mod vectors;
 mod verify;
 
 pub(crate) use canonical::parameters;
+pub use claim::names_service;
+pub(crate) use token::SessionToken;
 pub use verify::{SignedRequest, Verifier};
 
 #[cfg(doc)]
-use crate::http::Caller;
+use crate::http::{Caller, ObjectCaller};
 
 /// The only algorithm.
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";

@@ -3,16 +3,20 @@
 use std::sync::Arc;
 
 use ::http::HeaderMap;
+use ::http::header::AUTHORIZATION;
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
-use tombolo_domain::id::Region;
+use tombolo_domain::Scope;
+use tombolo_domain::id::{AccessKeyId, Region};
 
-use super::claim::{Claim, Scope};
+use super::canonical::Paths;
+use super::claim::{self, Claim};
 use super::key::SigningKeys;
+use super::token::is_token;
 use super::{canonical, time};
 use crate::error::{ApiError, ErrorKind, excerpt};
-use crate::http::{Caller, Credentials};
+use crate::http::{Caller, Credential, Credentials, Holder, ObjectCaller, UploadSession};
 use crate::model::ServiceName;
 
 /// How far a signature's time may be from the server's, either way.
@@ -46,6 +50,55 @@ impl<'a> SignedRequest<'a> {
     }
 }
 
+/// What differs from service to service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Rules {
+    /// The name in the credential's scope.
+    service: &'static str,
+    paths: Paths,
+    /// What is said of an access key that is not known, or a token that is not its own.
+    unrecognized: &'static str,
+    invalid_token: &'static str,
+    /// What is said of a temporary credential whose time is over.
+    expired: &'static str,
+}
+
+impl Rules {
+    const S3: Rules = Rules {
+        service: "s3",
+        paths: Paths::Keys,
+        unrecognized: "The AWS Access Key Id you provided does not exist in our records.",
+        invalid_token: "The provided token is malformed or otherwise invalid.",
+        expired: "The provided token has expired.",
+    };
+
+    fn of(service: ServiceName) -> Self {
+        const INVALID: &str = "The security token included in the request is invalid.";
+        const EC2: &str = "AWS was not able to validate the provided access credentials";
+        let unrecognized = match service {
+            ServiceName::Ec2 => EC2,
+            _ => INVALID,
+        };
+        Rules {
+            service: service.as_str(),
+            paths: Paths::Normalized,
+            unrecognized,
+            invalid_token: unrecognized,
+            expired: "The security token included in the request is expired",
+        }
+    }
+}
+
+/// A credential whose signature was right.
+struct Signed {
+    credential: Credential,
+    access_key_id: AccessKeyId,
+    region: Region,
+}
+
+/// What S3's clients write in place of the hash of a body that is not signed.
+const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
+
 /// Verifies signatures for one server.
 pub struct Verifier {
     regions: Vec<Region>,
@@ -67,7 +120,8 @@ impl Verifier {
     /// whatever a rehearsal's clock shows.
     ///
     /// # Errors
-    /// One of the authentication kinds of [`ErrorKind`] with AWS's text, or
+    /// One of the authentication kinds of [`ErrorKind`] with AWS's text;
+    /// [`ErrorKind::AccessDenied`] for a temporary credential, which is good for S3 only; or
     /// [`ErrorKind::Internal`] when the access key could not be looked up.
     pub async fn verify(
         &self,
@@ -75,34 +129,95 @@ impl Verifier {
         service: ServiceName,
         now: Timestamp,
     ) -> Result<Caller, ApiError> {
-        let claim = Claim::read(request)?;
-        if claim.session_token {
-            return Err(ApiError::new(
-                ErrorKind::UnrecognizedClient,
-                "Session tokens are not supported: sign with an access key of a user (AKIA…) and \
-                 send no X-Amz-Security-Token.",
-            ));
+        let payload = check_payload(request);
+        let signed = self
+            .signed(request, Rules::of(service), payload, now)
+            .await?;
+        let Signed {
+            credential,
+            access_key_id,
+            region,
+        } = signed;
+        match credential.holder {
+            Holder::User(user) => Ok(Caller {
+                account: credential.account,
+                user,
+                access_key_id,
+                region,
+            }),
+            Holder::Upload(UploadSession { build, .. }) => Err(ApiError::new(
+                ErrorKind::AccessDenied,
+                format!(
+                    "Temporary credential {access_key_id} may upload build {build} to Amazon S3 and \
+                     do nothing else: sign with an access key of a user (AKIA…)."
+                ),
+            )),
         }
+    }
+
+    /// Who signed the head of `request` for S3. The body must still be held against what
+    /// `x-amz-content-sha256` says of it, which is signed.
+    ///
+    /// # Errors
+    /// As [`verify`](Verifier::verify); with [`ErrorKind::AccessDenied`] for a temporary credential
+    /// of another Region.
+    pub async fn verify_head_for_s3(
+        &self,
+        request: &SignedRequest<'_>,
+        now: Timestamp,
+    ) -> Result<ObjectCaller, ApiError> {
+        let payload = claimed_payload(request);
+        let Signed {
+            credential, region, ..
+        } = self.signed(request, Rules::S3, payload, now).await?;
+        let upload = match credential.holder {
+            Holder::User(_) => None,
+            Holder::Upload(session) if session.region == region => Some(session.build),
+            Holder::Upload(session) => {
+                return Err(ApiError::new(
+                    ErrorKind::AccessDenied,
+                    format!(
+                        "This temporary credential is for Region {}, not {region}.",
+                        session.region
+                    ),
+                ));
+            }
+        };
+        let account = credential.account;
+        Ok(ObjectCaller {
+            scope: Scope { account, region },
+            upload,
+        })
+    }
+
+    async fn signed(
+        &self,
+        request: &SignedRequest<'_>,
+        rules: Rules,
+        payload: Result<String, ApiError>,
+        now: Timestamp,
+    ) -> Result<Signed, ApiError> {
+        let claim = Claim::read(request)?;
         let scope = claim.scope()?;
         check_coverage(request, &claim)?;
         check_time(&claim, now)?;
-        let region = self.check_scope(&claim, &scope, service)?;
-        let payload = check_payload(request)?;
-
-        let unrecognized = || {
-            let message = match service {
-                ServiceName::Ec2 => "AWS was not able to validate the provided access credentials",
-                _ => "The security token included in the request is invalid.",
-            };
-            ApiError::new(ErrorKind::UnrecognizedClient, message)
+        let region = self.check_scope(&claim, &scope, rules.service)?;
+        let payload = payload?;
+        let payload = match claim.expires {
+            // Who makes a link for S3 does not know what will be put there.
+            Some(_) if rules == Rules::S3 => UNSIGNED.to_owned(),
+            _ => payload,
         };
-        let access_key_id = scope.access_key_id.parse().map_err(|_| unrecognized())?;
+
+        let unrecognized = || ApiError::new(ErrorKind::UnrecognizedClient, rules.unrecognized);
+        let access_key_id: AccessKeyId = scope.access_key_id.parse().map_err(|_| unrecognized())?;
         let credential = self.credentials.credential(&access_key_id).await;
         let credential = credential
             .map_err(|source| ApiError::internal("looking up an access key", source))?
             .ok_or_else(unrecognized)?;
+        check_token(&claim, &credential, rules)?;
 
-        let canonical = canonical::request(request, &claim, &payload);
+        let canonical = canonical::request(request, &claim, rules.paths, &payload);
         let string_to_sign = canonical::string_to_sign(&claim, &scope, &canonical);
         let key = self.keys.get(&credential.secret, &scope);
         let expected = key.sign(string_to_sign.as_bytes());
@@ -113,9 +228,14 @@ impl Verifier {
                  Consult the service documentation for details.",
             ));
         }
-        Ok(Caller {
-            account: credential.account,
-            user: credential.user,
+        if let Holder::Upload(UploadSession {
+            has_expired: true, ..
+        }) = credential.holder
+        {
+            return Err(ApiError::new(ErrorKind::ExpiredToken, rules.expired));
+        }
+        Ok(Signed {
+            credential,
             access_key_id,
             region: region.clone(),
         })
@@ -124,8 +244,8 @@ impl Verifier {
     fn check_scope(
         &self,
         claim: &Claim<'_>,
-        scope: &Scope<'_>,
-        service: ServiceName,
+        scope: &claim::Scope<'_>,
+        service: &str,
     ) -> Result<&Region, ApiError> {
         let day = claim.date.get(..8).unwrap_or_default();
         if scope.date != day {
@@ -136,7 +256,7 @@ impl Verifier {
                 claim.date
             )));
         }
-        if scope.service != service.as_str() {
+        if scope.service != service {
             return Err(mismatch(format!(
                 "Credential should be scoped to correct service: '{service}', not '{}'.",
                 excerpt(scope.service)
@@ -153,6 +273,22 @@ impl Verifier {
                     served.join(", ")
                 ))
             })
+    }
+}
+
+/// A temporary credential comes with its session token, an access key with none.
+fn check_token(claim: &Claim<'_>, credential: &Credential, rules: Rules) -> Result<(), ApiError> {
+    let invalid = || ApiError::new(ErrorKind::InvalidToken, rules.invalid_token);
+    match (&credential.holder, &claim.session_token) {
+        (Holder::User(_), None) => Ok(()),
+        (Holder::User(_), Some(_)) => Err(invalid()),
+        // Without a token it is no credential at all.
+        (Holder::Upload(_), None) => Err(ApiError::new(
+            ErrorKind::UnrecognizedClient,
+            rules.unrecognized,
+        )),
+        (Holder::Upload(session), Some(token)) if is_token(token, &session.token) => Ok(()),
+        (Holder::Upload(_), Some(_)) => Err(invalid()),
     }
 }
 
@@ -226,6 +362,21 @@ fn check_payload(request: &SignedRequest<'_>) -> Result<String, ApiError> {
         }
     }
     Ok(hash)
+}
+
+/// What a request to S3 says of its body's hash, which it must.
+fn claimed_payload(request: &SignedRequest<'_>) -> Result<String, ApiError> {
+    let mut claimed = request.values("x-amz-content-sha256");
+    match (claimed.next(), claimed.next()) {
+        (Some(hash), None) => Ok(String::from_utf8_lossy(hash).into_owned()),
+        // A link has none, and needs none.
+        (None, _) if request.headers.get(AUTHORIZATION).is_none() => Ok(UNSIGNED.to_owned()),
+        _ => Err(ApiError::new(
+            ErrorKind::InvalidRequest,
+            "A request that is signed by its Authorization header needs one header \
+             x-amz-content-sha256.",
+        )),
+    }
 }
 
 fn mismatch(message: impl Into<String>) -> ApiError {

@@ -8,14 +8,15 @@ use bytes::Bytes;
 use jiff::SignedDuration;
 use tombolo_api::model::ServiceName;
 use tombolo_api::operation::{Operations, Settings};
-use tombolo_domain::Timestamp;
 use tombolo_domain::cidr::AddressPlan;
-use tombolo_domain::fleet::{Fleet, FleetStatus, PublicAddress};
-use tombolo_domain::id::{FleetId, IdSource};
+use tombolo_domain::fleet::{BuildStatus, Fleet, FleetStatus, PublicAddress};
+use tombolo_domain::id::{BlobId, FleetId, IdSource};
+use tombolo_domain::object::{Blob, Object, ObjectHeaders};
 use tombolo_domain::peering::{Connection, Step};
 use tombolo_domain::quota::Quotas;
 use tombolo_domain::room::Room;
 use tombolo_domain::time::Clock;
+use tombolo_domain::{Scope, Timestamp};
 use tombolo_store::typed::{Committed, Transaction};
 use tombolo_store::{KeyRange, MemoryStore, Revision, Store, keys};
 
@@ -209,6 +210,42 @@ impl Server {
         let mut tx = self.transaction();
         let mut record = self.fleet(fleet).await;
         (record.status, record.terminated) = (FleetStatus::Terminated, Some(self.now()));
+        tx.put(&record).unwrap();
+        assert_eq!(tx.commit().await.unwrap(), Committed::Yes);
+    }
+
+    /// Does as an upload does: puts an object of one blob.
+    pub(crate) async fn put_object(&self, account: &str, bucket: &str, key: &str) {
+        let mut tx = self.transaction();
+        let object = Object {
+            scope: Scope {
+                account: account.parse().unwrap(),
+                region: HOME.parse().unwrap(),
+            },
+            bucket: bucket.parse().unwrap(),
+            key: key.to_owned(),
+            blobs: vec![Blob {
+                id: BlobId::generate(&*self.ids),
+                size: 1,
+            }],
+            size: 1,
+            etag: String::new(),
+            modified: self.now(),
+            headers: ObjectHeaders::default(),
+            upload: None,
+        };
+        tx.put(&object).unwrap();
+        assert_eq!(tx.commit().await.unwrap(), Committed::Yes);
+    }
+
+    /// Does as the build reconciler does: tells that a build failed.
+    pub(crate) async fn fail_build(&self, build: &str, reason: &str) {
+        let mut tx = self.transaction();
+        let all = tx.list(&keys::all_builds()).await.unwrap();
+        let mut all = all.into_iter();
+        let mut record = all.find(|record| record.id.as_str() == build).unwrap();
+        record.status = BuildStatus::Failed;
+        record.failure = Some(reason.to_owned());
         tx.put(&record).unwrap();
         assert_eq!(tx.commit().await.unwrap(), Committed::Yes);
     }

@@ -1,7 +1,7 @@
 //! Every way a signature can be wrong, with AWS's code and text, in each protocol.
 
 use crate::server::Server;
-use crate::signer::{Draft, NOW, Signed};
+use crate::signer::{Draft, EXPIRED_KEY, NOW, Signed, TEMPORARY_KEY, TOKEN};
 
 /// One call a protocol, each of which is answered when it is signed well.
 fn calls() -> [Draft; 4] {
@@ -138,17 +138,85 @@ fn an_access_key_that_is_no_access_key() {
     }
 }
 
+fn temporary(mut draft: Draft, access_key: &str, token: Option<&str>) -> Draft {
+    draft.access_key = access_key.into();
+    match token {
+        Some(token) => draft.header("x-amz-security-token", token),
+        None => draft,
+    }
+}
+
 #[test]
-fn session_tokens_are_refused() {
+fn an_access_key_has_no_session_token() {
     check(
-        |draft| draft.header("x-amz-security-token", "AQoDYXdzEPT").sign(),
+        |draft| draft.header("x-amz-security-token", TOKEN).sign(),
         UNRECOGNIZED,
-        "Session tokens are not supported",
+        "",
+    );
+}
+
+#[test]
+fn a_temporary_credential_needs_its_own_session_token() {
+    for token in [None, Some(""), Some("AQoDYXdzEPT"), Some(&TOKEN[1..])] {
+        let sign = |draft| temporary(draft, TEMPORARY_KEY, token).sign();
+        check(sign, UNRECOGNIZED, "");
+    }
+}
+
+#[test]
+fn a_session_token_is_signed_and_there_once() {
+    check(
+        |draft| draft.sign().plus("x-amz-security-token", TOKEN),
+        MISMATCH,
+        "There were headers present in the request which were not signed: x-amz-security-token",
     );
     check(
-        |draft| draft.sign().plus("x-amz-security-token", "AQoDYXdzEPT"),
-        UNRECOGNIZED,
-        "Session tokens are not supported",
+        |draft| {
+            temporary(draft, TEMPORARY_KEY, Some(TOKEN))
+                .header("x-amz-security-token", TOKEN)
+                .sign()
+        },
+        INCOMPLETE,
+        "Only one X-Amz-Security-Token is allowed.",
+    );
+}
+
+#[test]
+fn a_temporary_credential_for_an_upload_calls_nothing_else() {
+    check(
+        |draft| temporary(draft, TEMPORARY_KEY, Some(TOKEN)).sign(),
+        [
+            (400, "AccessDeniedException"),
+            (400, "AccessDeniedException"),
+            (403, "UnauthorizedOperation"),
+            (403, "AccessDenied"),
+        ],
+        "may upload build build-2222bbbb-33cc-44dd-95ee-6666ffff77aa to Amazon S3 and do nothing \
+         else",
+    );
+}
+
+#[test]
+fn a_temporary_credential_expires() {
+    check(
+        |draft| temporary(draft, EXPIRED_KEY, Some(TOKEN)).sign(),
+        [
+            (400, "ExpiredTokenException"),
+            (400, "ExpiredTokenException"),
+            (400, "RequestExpired"),
+            (403, "ExpiredToken"),
+        ],
+        "The security token included in the request is expired",
+    );
+    // Who cannot sign does not learn it.
+    check(
+        |draft| {
+            let mut draft = temporary(draft, EXPIRED_KEY, Some(TOKEN));
+            draft.secret = "wrong".into();
+            draft.sign()
+        },
+        MISMATCH,
+        WRONG_SIGNATURE,
     );
 }
 
@@ -539,10 +607,10 @@ fn secrets_are_not_printed() {
     let credential = tombolo_api::http::Credential {
         secret: "hush".into(),
         account: "111122223333".parse().unwrap(),
-        user: tombolo_api::http::User {
+        holder: tombolo_api::http::Holder::User(tombolo_api::http::User {
             name: "alice".into(),
             id: "AIDACKCEVSQ6C2EXAMPLE".into(),
-        },
+        }),
     };
     assert!(!format!("{credential:?}").contains("hush"));
 }

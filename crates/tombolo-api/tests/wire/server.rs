@@ -10,13 +10,17 @@ use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use tombolo_api::error::ApiError;
-use tombolo_api::http::{Api, Backend, Caller, Credential, Credentials, Dispatch, User};
+use tombolo_api::http::{
+    Api, Backend, Caller, Credential, Credentials, Dispatch, Holder, UploadSession, User,
+};
 use tombolo_api::model::ServiceName;
+use tombolo_domain::account::TokenHash;
 use tombolo_domain::id::{AccessKeyId, IdSource};
 
 use crate::log;
-use crate::signer::{ACCESS_KEY, SECRET, Signed};
+use crate::signer::{ACCESS_KEY, EXPIRED_KEY, SECRET, Signed, TEMPORARY_KEY, TOKEN};
 
 /// A call that reached the operations.
 #[derive(Debug, Clone)]
@@ -60,14 +64,28 @@ impl Credentials for Recorder {
         &self,
         id: &AccessKeyId,
     ) -> Result<Option<Credential>, Box<dyn Error + Send + Sync>> {
+        if [TEMPORARY_KEY, EXPIRED_KEY].contains(&id.as_str()) {
+            return Ok(Some(Credential {
+                secret: SECRET.into(),
+                account: "111122223333".parse().unwrap(),
+                holder: Holder::Upload(UploadSession {
+                    token: TokenHash(format!("{:x}", Sha256::digest(TOKEN))),
+                    has_expired: id.as_str() == EXPIRED_KEY,
+                    region: "us-west-2".parse().unwrap(),
+                    build: "build-2222bbbb-33cc-44dd-95ee-6666ffff77aa"
+                        .parse()
+                        .unwrap(),
+                }),
+            }));
+        }
         let secret = self.secret.lock().unwrap().clone();
         Ok((id.as_str() == ACCESS_KEY).then(|| Credential {
             secret: secret.unwrap_or_else(|| SECRET.into()),
             account: "111122223333".parse().unwrap(),
-            user: User {
+            holder: Holder::User(User {
                 name: "alice".into(),
                 id: "AIDACKCEVSQ6C2EXAMPLE".into(),
-            },
+            }),
         }))
     }
 }

@@ -11,6 +11,12 @@ use sha2::{Digest, Sha256};
 pub(crate) const ACCESS_KEY: &str = "AKIAIOSFODNN7EXAMPLE";
 /// Its secret.
 pub(crate) const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+/// A temporary credential's access key, which has the same secret.
+pub(crate) const TEMPORARY_KEY: &str = "ASIAIOSFODNN7EXAMPLE";
+/// One whose time is over.
+pub(crate) const EXPIRED_KEY: &str = "ASIAEXPIREDN7EXAMPLE";
+/// The session token of both.
+pub(crate) const TOKEN: &str = "IQoJb3JpZ2luX2VjEXAMPLETOKEN/+==";
 /// The time at the tests' server.
 pub(crate) const NOW: &str = "20261122T143000Z";
 

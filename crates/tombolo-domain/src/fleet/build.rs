@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Scope;
 use crate::id::BuildId;
+use crate::object::{self, BucketName};
 
 /// The files that a fleet's instances run, and what is known of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,12 +24,37 @@ pub struct Build {
     pub status: BuildStatus,
     /// The size of its files, in bytes, once they are there.
     pub size_on_disk: Option<u64>,
+    /// Where its files come from, if not by an upload of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<BuildSource>,
+    /// Why its files could not be had, or could not so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
     /// What it was built for; shown, and without meaning here.
     pub operating_system: OperatingSystem,
     /// The version of the server SDK that it was built with.
     pub server_sdk_version: Option<String>,
     /// When it was made.
     pub created: Timestamp,
+}
+
+/// An archive in a bucket of the account's own, which CreateBuild's StorageLocation names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuildSource {
+    /// The bucket.
+    pub bucket: BucketName,
+    /// The object's key.
+    pub key: String,
+}
+
+impl Build {
+    /// The object that its files come in.
+    pub fn object(&self) -> BuildSource {
+        self.source.clone().unwrap_or_else(|| BuildSource {
+            bucket: BucketName::of_builds(),
+            key: object::build_key(&self.scope, &self.id),
+        })
+    }
 }
 
 /// Where a build stands.

@@ -10,6 +10,7 @@
 mod address_plan;
 mod authorization;
 mod block;
+mod bucket;
 mod connection;
 mod ports;
 mod scaling;

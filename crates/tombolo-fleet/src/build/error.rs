@@ -113,6 +113,9 @@ pub enum ImportError {
         /// What is wrong with it.
         reason: String,
     },
+    /// It was told to end.
+    #[error("it was stopped")]
+    Stopped,
     /// The file system refused something.
     #[error("{doing}")]
     Io {
@@ -127,7 +130,7 @@ impl ImportError {
     /// Whether trying again may help: the disk refused something, and what was to be imported may
     /// be as good as any.
     pub fn is_ours(&self) -> bool {
-        matches!(self, ImportError::Io { .. })
+        matches!(self, ImportError::Io { .. } | ImportError::Stopped)
     }
 }
 

@@ -15,6 +15,7 @@ mod unpack;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 pub use error::ImportError;
 
@@ -62,9 +63,13 @@ impl BuildFiles {
     /// What may be in it is what [`import`](BuildFiles::import) takes, and the same is kept of it.
     /// A backslash counts as a slash, as archives made on Windows have it. Nothing of the archive
     /// is believed: bounds hold for what comes out, not for what headers say. Blocks for as long as
-    /// unpacking takes.
-    pub fn unpack(parts: &[PathBuf], into: &Path) -> Result<ImportedBuild, ImportError> {
-        unpack::unpack_within(parts, into, Limits::default())
+    /// unpacking takes, or until `stopping` is set.
+    pub fn unpack(
+        parts: &[PathBuf],
+        into: &Path,
+        stopping: &AtomicBool,
+    ) -> Result<ImportedBuild, ImportError> {
+        unpack::unpack_within(parts, into, Limits::default(), stopping)
     }
 
     /// Removes the build in `directory`, and what an import of it left that was cut short; one that

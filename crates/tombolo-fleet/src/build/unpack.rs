@@ -7,6 +7,7 @@ use std::io::{self, BufReader, Read, Write};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use zip::read::{ArchiveOffset, Config, ZipFile};
 use zip::result::ZipError;
@@ -34,12 +35,14 @@ pub(super) fn unpack_within(
     parts: &[PathBuf],
     into: &Path,
     limits: Limits,
+    stopping: &AtomicBool,
 ) -> Result<ImportedBuild, ImportError> {
     let parts = doing("opening the archive of", into, Parts::open(parts))?;
     publish(into, |temporary| {
         let mut unpack = Unpack {
             root: temporary,
             limits,
+            stopping,
             archive: parts.length(),
             made: BTreeMap::new(),
             bytes: 0,
@@ -58,6 +61,7 @@ pub(super) fn unpack_within(
 struct Unpack<'a> {
     root: &'a Path,
     limits: Limits,
+    stopping: &'a AtomicBool,
     /// The archive's length, in bytes.
     archive: u64,
     /// What was made so far. Only what is known to be a directory of ours is gone through, so that
@@ -92,6 +96,7 @@ impl Unpack<'_> {
             .files_with_reader(open(), ZipReadOptions::new())
             .map_err(unreadable)?;
         while let Some(entry) = entries.next() {
+            self.go_on()?;
             self.entry(entry)?;
         }
         match self.made.values().any(|kind| *kind != Kind::Directory) {
@@ -163,6 +168,7 @@ impl Unpack<'_> {
         let mut out = 0;
         let mut buffer = vec![0; CHUNK];
         loop {
+            self.go_on()?;
             let read = match entry.read(&mut buffer) {
                 Ok(0) => break,
                 Ok(read) => read,
@@ -268,6 +274,13 @@ impl Unpack<'_> {
         let to = self.root.join(path);
         let set = fs::set_permissions(&to, permissions(mode));
         doing("setting the permissions of", &to, set)
+    }
+
+    fn go_on(&self) -> Result<(), ImportError> {
+        match self.stopping.load(Ordering::Relaxed) {
+            true => Err(ImportError::Stopped),
+            false => Ok(()),
+        }
     }
 
     fn too_many(&self) -> ImportError {

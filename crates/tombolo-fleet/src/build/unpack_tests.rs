@@ -2,6 +2,7 @@ use std::fs;
 use std::io::{Cursor, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 use proptest::prelude::*;
 use zip::write::SimpleFileOptions;
@@ -67,7 +68,12 @@ impl Place {
     fn unpack(&self, archive: &[u8], limits: Limits) -> Result<ImportedBuild, ImportError> {
         let path = self.directory.path().join("archive");
         fs::write(&path, archive).unwrap();
-        let unpacked = unpack_within(std::slice::from_ref(&path), &self.into, limits);
+        let unpacked = unpack_within(
+            std::slice::from_ref(&path),
+            &self.into,
+            limits,
+            &AtomicBool::new(false),
+        );
         fs::remove_file(path).unwrap();
         unpacked
     }
@@ -144,7 +150,7 @@ fn an_archive_of_several_parts_is_one() {
             path
         })
         .collect();
-    let unpacked = unpack_within(&parts, &place.into, LIMITS).unwrap();
+    let unpacked = unpack_within(&parts, &place.into, LIMITS, &AtomicBool::new(false)).unwrap();
     assert_eq!(unpacked.size_bytes, 3003);
     assert_eq!(
         fs::read_to_string(place.into.join("b")).unwrap().len(),

@@ -36,3 +36,4 @@ mod rust_sdk;
 mod serve;
 mod snapshot;
 mod trace;
+mod uploads;

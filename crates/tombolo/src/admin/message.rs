@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tombolo_domain::account::{AccountName, UserName};
-use tombolo_domain::fleet::OperatingSystem;
+use tombolo_domain::fleet::{Build, OperatingSystem};
 use tombolo_domain::id::{
     AccessKeyId, AccountId, BuildId, NetworkInterfaceId, Region, SecurityGroupId, SubnetId, VpcId,
     VpcPeeringConnectionId,
@@ -75,6 +75,7 @@ asks! {
     "/access-key/list": ListAccessKeys => Vec<AccessKeyDescription>;
     "/access-key/delete": DeleteAccessKey => ();
     "/build/import": ImportBuild => ImportedBuild;
+    "/build/list": ListBuilds => Vec<Build>;
     "/program/attach": AttachProgram => AttachedProgram;
     "/program/detach": DetachProgram => ();
     "/peering/list": ListPeerings => Peerings;
@@ -194,6 +195,15 @@ pub struct ImportBuild {
     pub operating_system: OperatingSystem,
     /// The directory, absolute.
     pub root: PathBuf,
+}
+
+/// Lists an account's builds, in all Regions.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ListBuilds {
+    /// The account, by name or id.
+    pub account: String,
+    /// Only this one.
+    pub build: Option<BuildId>,
 }
 
 /// A build that was imported.

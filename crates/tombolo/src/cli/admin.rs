@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use jiff::SignedDuration;
 use tombolo_domain::account;
-use tombolo_domain::id::{AccessKeyId, FleetId, InstanceId, Region, VpcPeeringConnectionId};
+use tombolo_domain::id::{
+    AccessKeyId, BuildId, FleetId, InstanceId, Region, VpcPeeringConnectionId,
+};
 
 /// Which server to ask.
 #[derive(Debug, Args)]
@@ -118,6 +120,36 @@ pub enum BuildCommand {
     #[command(after_help = "Example:\n  \
         tombolo build import --account studio --name arena --build-version 1.4 --root ./linux-server")]
     Import(ImportArguments),
+    /// List the builds of an account, in all Regions
+    #[command(after_help = "Example:\n  tombolo build list --account studio")]
+    List {
+        /// The account
+        #[command(flatten)]
+        account: AccountName,
+        /// The server
+        #[command(flatten)]
+        server: ServerDirectory,
+        /// As JSON
+        #[command(flatten)]
+        format: Format,
+    },
+    /// Show one build: its status, its size, and why its files could not be had
+    #[command(after_help = "Example:\n  \
+        tombolo build show --account studio build-2222bbbb-33cc-44dd-95ee-6666ffff77aa")]
+    Show {
+        /// The build
+        #[arg(value_name = "BUILD")]
+        id: BuildId,
+        /// The account
+        #[command(flatten)]
+        account: AccountName,
+        /// The server
+        #[command(flatten)]
+        server: ServerDirectory,
+        /// As JSON
+        #[command(flatten)]
+        format: Format,
+    },
 }
 
 /// The arguments of `tombolo build import`.

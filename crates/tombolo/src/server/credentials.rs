@@ -1,18 +1,21 @@
-//! Access keys, as the store has them at every request.
+//! Access keys and temporary credentials, as the store has them at every request.
 
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use tombolo_api::http::{Credential, Credentials, User};
+use tombolo_api::http::{Credential, Credentials, Holder, UploadSession, User};
+use tombolo_domain::account::TemporaryCredential;
 use tombolo_domain::id::AccessKeyId;
+use tombolo_domain::time::Clock;
 use tombolo_store::typed::Transaction;
 use tombolo_store::{Revision, Store, StoreError, keys};
 
-/// The access keys of a store.
+/// The access keys and temporary credentials of a store.
 pub(super) struct StoredCredentials {
     store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
     known: Mutex<Known>,
 }
 
@@ -25,15 +28,21 @@ struct Known {
 }
 
 impl StoredCredentials {
-    pub(super) fn new(store: Arc<dyn Store>) -> Self {
+    /// The credentials of `store`; temporary ones expire by `clock`.
+    pub(super) fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
         StoredCredentials {
             store,
+            clock,
             known: Mutex::default(),
         }
     }
 
     async fn read(&self, id: &AccessKeyId) -> Result<Option<Credential>, StoreError> {
         let mut tx = Transaction::new(self.store.clone());
+        if id.is_temporary() {
+            let found = tx.get(&keys::temporary_credential(id)).await?;
+            return Ok(found.map(|found| self.temporary(found)));
+        }
         let Some(key) = tx.get(&keys::access_key(id)).await? else {
             return Ok(None);
         };
@@ -43,11 +52,25 @@ impl StoredCredentials {
         Ok(Some(Credential {
             secret: key.secret.reveal().to_owned(),
             account: key.account,
-            user: User {
+            holder: Holder::User(User {
                 name: user.name.as_str().to_owned(),
                 id: user.id,
-            },
+            }),
         }))
+    }
+
+    fn temporary(&self, found: TemporaryCredential) -> Credential {
+        let has_expired = found.has_expired(self.clock.now());
+        Credential {
+            secret: found.secret.reveal().to_owned(),
+            account: found.scope.account,
+            holder: Holder::Upload(UploadSession {
+                token: found.token,
+                has_expired,
+                region: found.scope.region,
+                build: found.build,
+            }),
+        }
     }
 
     fn known(&self, id: &AccessKeyId, revision: Revision) -> Option<Credential> {
@@ -81,7 +104,8 @@ impl Credentials for StoredCredentials {
             return Ok(Some(credential));
         }
         let credential = self.read(id).await?;
-        if let Some(credential) = &credential {
+        // What a temporary one is good for changes with the time, not only with the store.
+        if let Some(credential) = credential.as_ref().filter(|_| !id.is_temporary()) {
             self.remember(id, credential, revision);
         }
         Ok(credential)

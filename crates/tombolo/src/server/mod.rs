@@ -11,6 +11,7 @@ mod ids;
 mod listen;
 mod measured;
 mod metrics;
+mod objects;
 mod programs;
 mod tls;
 
@@ -29,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 use tombolo_api::http::{Api, Backend};
 use tombolo_api::operation::{Operations, Settings};
 use tombolo_network::{EngineKind, NetworkEngine};
+use tombolo_objects::Objects;
 use tombolo_reconcile::{Reconcilers, SandboxSettings};
 use tombolo_store::{SqliteStore, Store};
 
@@ -124,14 +126,26 @@ impl Server {
         );
         let room = watch::Sender::default();
         let operations = operations.within(room.subscribe());
+        let credentials = credentials::StoredCredentials::new(store.clone(), clock.clone());
+        let credentials = Arc::new(credentials);
         let api = Api::new(Backend {
             regions: plan.settings.regions.clone(),
-            credentials: Arc::new(credentials::StoredCredentials::new(store.clone())),
+            credentials: credentials.clone(),
             dispatch: Arc::new(measured::Measured::new(operations)),
             ids: ids.clone(),
             now: real_now,
         })?;
-        let api_router = measured::count_replies(tombolo_api::http::router(Arc::new(api)));
+        let s3 = Objects::new(tombolo_objects::Backend {
+            regions: plan.settings.regions.clone(),
+            credentials,
+            store: store.clone(),
+            blobs: objects::open(&plan.directory, &store, ids.clone()).await?,
+            clock: clock.clone(),
+            ids: ids.clone(),
+            now: real_now,
+        });
+        let api_router = objects::beside(s3, tombolo_api::http::router(Arc::new(api)));
+        let api_router = measured::count_replies(api_router);
         let binary = this_executable()?;
         let admin_listener = bind_admin_socket(&plan.directory)?;
         let engine = engine::start(

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use tombolo_domain::fleet::{
-    BuildStatus, Capacity, Compute, EventCode, Fleet, FleetStatus, ManagedCompute,
+    Build, BuildStatus, Capacity, Compute, EventCode, Fleet, FleetStatus, ManagedCompute,
 };
 use tombolo_domain::id::{FleetId, SubnetId};
 use tombolo_domain::vpc::{Subnet, Vpc};
@@ -63,16 +63,7 @@ async fn managed(
     let internet = input.internet()?;
     input.refuse_remote_locations(call)?;
     let build = own_build(tx, call, input.build()?).await?;
-    if build.status != BuildStatus::Ready {
-        return Err(ApiError::new(
-            ErrorKind::NotReady,
-            format!(
-                "Build {} is {}; a fleet runs the files of a READY build, such as `tombolo build \
-                 import` makes.",
-                build.id, build.status
-            ),
-        ));
-    }
+    refuse_unless_ready(&build)?;
     shown.operating_system = Some(build.operating_system);
 
     let id = FleetId::generate(call.ids);
@@ -155,4 +146,19 @@ fn anywhere(tx: &mut Transaction, call: &Call<'_>, input: &CreateFleet) -> Resul
     let active = event(call, &fleet, EventCode::FleetStateActive, active);
     tx.put(&moment_later(active))?;
     Ok(fleet)
+}
+
+fn refuse_unless_ready(build: &Build) -> Result<(), ApiError> {
+    let what_now = match (&build.failure, build.status) {
+        (_, BuildStatus::Ready) => return Ok(()),
+        (Some(reason), BuildStatus::Failed) => format!("{reason}. Create a new build"),
+        (Some(reason), _) => format!("its archive is not unpacked so far: {reason}"),
+        (None, _) => "a fleet runs the files of a READY build; upload them, or make a build by \
+                      `tombolo build import`"
+            .to_owned(),
+    };
+    Err(ApiError::new(
+        ErrorKind::NotReady,
+        format!("Build {} is {}: {what_now}.", build.id, build.status),
+    ))
 }

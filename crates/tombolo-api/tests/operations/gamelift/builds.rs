@@ -1,4 +1,4 @@
-//! CreateBuild, DescribeBuild, ListBuilds and DeleteBuild.
+//! CreateBuild, DescribeBuild, ListBuilds, UpdateBuild, DeleteBuild and RequestUploadCredentials.
 
 use serde_json::{Value, json};
 use tombolo_domain::fleet::FleetStatus;
@@ -53,18 +53,167 @@ async fn an_imported_build_is_ready() {
 }
 
 #[tokio::test]
-async fn builds_from_s3_are_refused_by_name() {
+async fn a_build_comes_with_credentials_for_its_upload() {
     let server = Server::new();
-    let refusal = server
-        .gamelift(STUDIO)
-        .refusal("CreateBuild", json!({"StorageLocation": {"Bucket": "b"}}))
+    let studio = server.gamelift(STUDIO);
+    let created = studio.call("CreateBuild", json!({})).await;
+    let id = text(&created["Build"]["BuildId"]);
+    let again = studio
+        .call("RequestUploadCredentials", json!({"BuildId": id}))
+        .await;
+    for output in [&created, &again] {
+        assert_eq!(
+            output["StorageLocation"],
+            json!({"Bucket": "tombolo-builds", "Key": format!("{STUDIO}/{id}")})
+        );
+        let credentials = &output["UploadCredentials"];
+        let key = text(&credentials["AccessKeyId"]);
+        assert!(key.starts_with("ASIA") && key.len() == 20, "{key}");
+        assert_eq!(text(&credentials["SecretAccessKey"]).len(), 40);
+        assert_eq!(text(&credentials["SessionToken"]).len(), 128);
+    }
+    assert_ne!(created["UploadCredentials"], again["UploadCredentials"]);
+
+    // Only a hash of the token is kept.
+    let token = text(&again["UploadCredentials"]["SessionToken"]);
+    let (_, entries) = server.dump().await;
+    let holds = |value: &[u8]| String::from_utf8_lossy(value).contains(&token);
+    assert!(!entries.values().any(|value| holds(value)));
+    assert_eq!(server.keys("temporary-credential/").await.len(), 2);
+}
+
+#[tokio::test]
+async fn there_are_credentials_only_for_a_build_that_awaits_its_upload() {
+    let server = Server::new();
+    let studio = server.gamelift(STUDIO);
+    let ready = studio.ready_build().await;
+    let refusal = studio
+        .refusal("RequestUploadCredentials", json!({"BuildId": ready}))
         .await;
     assert_refused(
         &refusal,
         "InvalidRequestException",
-        "StorageLocation: builds from Amazon S3 are not served yet; use `tombolo build import` to \
-         make a build from a directory.",
+        &format!("Build {ready} is READY, and a build's files never change; create a new build."),
     );
+}
+
+#[tokio::test]
+async fn a_build_is_made_of_an_object_of_its_own_account() {
+    let server = Server::new();
+    let studio = server.gamelift(STUDIO);
+    server.put_object(STUDIO, "games", "arena.zip").await;
+    server.put_object(STRANGER, "theirs", "arena.zip").await;
+    let location = json!({"Bucket": "games", "Key": "arena.zip"});
+    let with_role =
+        json!({"Bucket": "games", "Key": "arena.zip", "RoleArn": "arn:aws:iam::1:role/x"});
+    for given in [location.clone(), with_role] {
+        let created = studio
+            .call("CreateBuild", json!({"StorageLocation": given}))
+            .await;
+        assert_eq!(created["StorageLocation"], location);
+        assert_eq!(created["UploadCredentials"], Value::Null);
+        assert_eq!(created["Build"]["Status"], "INITIALIZED");
+        let id = text(&created["Build"]["BuildId"]);
+        let refusal = studio
+            .refusal("RequestUploadCredentials", json!({"BuildId": id}))
+            .await;
+        assert_refused(
+            &refusal,
+            "InvalidRequestException",
+            &format!(
+                "Build {id} takes its files from s3://games/arena.zip; nothing is uploaded for it."
+            ),
+        );
+    }
+    for (bucket, key) in [
+        ("games", "other.zip"),
+        ("theirs", "arena.zip"),
+        ("tombolo-builds", "arena.zip"),
+        ("No Bucket", "arena.zip"),
+    ] {
+        let location = json!({"Bucket": bucket, "Key": key});
+        let refusal = studio
+            .refusal("CreateBuild", json!({"StorageLocation": location}))
+            .await;
+        assert_refused(
+            &refusal,
+            "InvalidRequestException",
+            &format!(
+                "StorageLocation: there is no object s3://{bucket}/{key} in account {STUDIO} and \
+                 Region {HOME}; put the zip file there first."
+            ),
+        );
+    }
+    for (location, member) in [
+        (json!({"Key": "arena.zip"}), "StorageLocation.Bucket"),
+        (json!({"Bucket": "games"}), "StorageLocation.Key"),
+        (
+            json!({"Bucket": "games", "Key": "arena.zip", "ObjectVersion": "1"}),
+            "StorageLocation.ObjectVersion",
+        ),
+    ] {
+        let refusal = studio
+            .refusal("CreateBuild", json!({"StorageLocation": location}))
+            .await;
+        assert_eq!(refusal.code, "InvalidRequestException");
+        assert!(refusal.message.starts_with(member), "{}", refusal.message);
+    }
+}
+
+#[tokio::test]
+async fn a_build_gets_another_name_or_version() {
+    let server = Server::new();
+    let studio = server.gamelift(STUDIO);
+    let id = studio.ready_build().await;
+    let updated = studio
+        .call("UpdateBuild", json!({"BuildId": id, "Version": "2.0"}))
+        .await;
+    assert_eq!(updated["Build"]["Name"], "islands");
+    assert_eq!(updated["Build"]["Version"], "2.0");
+    studio
+        .call("UpdateBuild", json!({"BuildId": id, "Name": "isles"}))
+        .await;
+    let described = studio.call("DescribeBuild", json!({"BuildId": id})).await;
+    assert_eq!(described["Build"]["Name"], "isles");
+    assert_eq!(described["Build"]["Version"], "2.0");
+    assert_eq!(described["Build"]["Status"], "READY");
+}
+
+#[tokio::test]
+async fn a_fleet_of_a_failed_build_is_told_why_it_failed() {
+    let server = Server::new();
+    let studio = server.gamelift(STUDIO);
+    let id = studio.ready_build().await;
+    server.fail_build(&id, "the archive has no files").await;
+    let refusal = studio.refusal("CreateFleet", fleet_input(&id)).await;
+    assert_refused(
+        &refusal,
+        "NotReadyException",
+        &format!("Build {id} is FAILED: the archive has no files. Create a new build."),
+    );
+}
+
+#[tokio::test]
+async fn what_was_uploaded_for_a_build_goes_with_it() {
+    let server = Server::new();
+    let studio = server.gamelift(STUDIO);
+    let created = studio.call("CreateBuild", json!({})).await;
+    let id = text(&created["Build"]["BuildId"]);
+    let key = text(&created["StorageLocation"]["Key"]);
+    server.put_object(STUDIO, "tombolo-builds", &key).await;
+    studio.call("DeleteBuild", json!({"BuildId": id})).await;
+    assert_eq!(server.keys("object/").await, Vec::<String>::new());
+    assert_eq!(server.keys("unused-blob/").await.len(), 1);
+
+    // An object of the account's own stays.
+    server.put_object(STUDIO, "games", "arena.zip").await;
+    let location = json!({"Bucket": "games", "Key": "arena.zip"});
+    let created = studio
+        .call("CreateBuild", json!({"StorageLocation": location}))
+        .await;
+    let id = &created["Build"]["BuildId"];
+    studio.call("DeleteBuild", json!({"BuildId": id})).await;
+    assert_eq!(server.keys("object/").await.len(), 1);
 }
 
 #[tokio::test]
@@ -80,7 +229,12 @@ async fn a_build_is_unknown_to_every_other_account_and_region() {
         (STUDIO, AWAY, &id),
         (STUDIO, AWAY, &arn),
     ] {
-        for operation in ["DescribeBuild", "DeleteBuild"] {
+        for operation in [
+            "DescribeBuild",
+            "UpdateBuild",
+            "RequestUploadCredentials",
+            "DeleteBuild",
+        ] {
             let caller = server.gamelift_in(account, region);
             let refusal = caller.refusal(operation, json!({"BuildId": name})).await;
             assert_refused(

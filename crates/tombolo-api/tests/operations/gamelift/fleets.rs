@@ -387,8 +387,8 @@ async fn a_fleet_needs_a_ready_build_of_its_own_account_and_region() {
         &studio.refusal("CreateFleet", fleet_input(&awaiting)).await,
         "NotReadyException",
         &format!(
-            "Build {awaiting} is INITIALIZED; a fleet runs the files of a READY build, such as \
-             `tombolo build import` makes."
+            "Build {awaiting} is INITIALIZED: a fleet runs the files of a READY build; upload \
+             them, or make a build by `tombolo build import`."
         ),
     );
 

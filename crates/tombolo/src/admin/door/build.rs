@@ -1,16 +1,19 @@
-//! Importing builds.
+//! Importing builds, and showing them.
 
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use tombolo_api::operation::build::{BuildFiles as Files, NewBuild, create};
 use tombolo_domain::arn;
+use tombolo_domain::fleet::Build;
 use tombolo_domain::id::BuildId;
 use tombolo_domain::time::Clock;
 use tombolo_fleet::build::BuildFiles;
+use tombolo_store::keys;
 
 use super::{Door, find_account};
-use crate::admin::message::{ImportBuild, ImportedBuild};
+use crate::admin::message::{ImportBuild, ImportedBuild, ListBuilds};
+use crate::report::hinted;
 
 impl Door {
     /// Copies a directory into the server's own and makes a READY build of it. The files come
@@ -52,5 +55,24 @@ impl Door {
                 Err(error)
             }
         }
+    }
+
+    /// The builds of an account in all Regions, the newest last.
+    pub(crate) async fn list_builds(self: Arc<Self>, ask: ListBuilds) -> Result<Vec<Build>> {
+        let mut tx = self.read();
+        let account = find_account(&mut tx, &ask.account).await?.id;
+        let mut builds = tx.peek(&keys::all_builds()).await?;
+        builds.retain(|build| build.scope.account == account);
+        if let Some(id) = ask.build {
+            builds.retain(|build| build.id == id);
+            if builds.is_empty() {
+                return Err(hinted(
+                    format!("account {account} has no build {id}"),
+                    "`tombolo build list` shows those that there are",
+                ));
+            }
+        }
+        builds.sort_by_key(|build| build.created);
+        Ok(builds)
     }
 }

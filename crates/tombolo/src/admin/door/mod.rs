@@ -87,6 +87,7 @@ impl Door {
             .by(Door::list_access_keys)
             .by(Door::delete_access_key)
             .by(Door::import_build)
+            .by(Door::list_builds)
             .by(Door::attach_program)
             .by(Door::detach_program)
             .by_lines(Door::follow_logs)

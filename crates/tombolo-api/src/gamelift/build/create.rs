@@ -1,0 +1,122 @@
+//! CreateBuild.
+
+use serde::{Deserialize, Serialize};
+use tombolo_domain::fleet::{BuildSource, OperatingSystem};
+use tombolo_domain::id::BuildId;
+use tombolo_domain::object::BucketName;
+use tombolo_store::keys;
+use tombolo_store::typed::Transaction;
+
+use super::Shown;
+use super::upload::{Location, UploadCredentials, issue};
+use crate::error::ApiError;
+use crate::gamelift::tag::{self, Tag};
+use crate::operation::Call;
+use crate::operation::build::{self, BuildFiles, NewBuild};
+use crate::operation::text::shorten;
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Create {
+    name: Option<String>,
+    version: Option<String>,
+    storage_location: Option<Named>,
+    operating_system: Option<OperatingSystem>,
+    tags: Option<Vec<Tag>>,
+    server_sdk_version: Option<String>,
+}
+
+/// S3Location, as a request has it. A RoleArn is for AWS, where GameLift is somebody else than the
+/// bucket's owner.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Named {
+    bucket: Option<String>,
+    key: Option<String>,
+    object_version: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Created {
+    build: Shown,
+    upload_credentials: Option<UploadCredentials>,
+    storage_location: Location,
+}
+
+/// Makes a build whose files are still to come: by an upload, for which it gives credentials, or
+/// from an object that is there.
+pub(crate) async fn create_build(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    input: Create,
+) -> Result<Created, ApiError> {
+    let scope = call.scope();
+    let files = match &input.storage_location {
+        Some(location) => BuildFiles::In(own_object(tx, call, location).await?),
+        None => BuildFiles::Awaited,
+    };
+    let new = NewBuild {
+        id: BuildId::generate(call.ids),
+        name: input.name,
+        version: input.version,
+        operating_system: input.operating_system.unwrap_or_default(),
+        server_sdk_version: input.server_sdk_version,
+        files,
+    };
+    let build = build::create(tx, &scope, call.now, new)?;
+    let tags = input.tags.unwrap_or_default();
+    tag::refuse_creation_only(build.id.as_str(), tags.iter().map(|tag| &*tag.key))?;
+    tag::write_first(tx, &scope, build.id.as_str(), tags)?;
+    let upload_credentials = match build.source {
+        Some(_) => None,
+        None => Some(issue(tx, call, &build)?),
+    };
+    Ok(Created {
+        upload_credentials,
+        storage_location: Location::of(&build),
+        build: build.into(),
+    })
+}
+
+/// The object of the caller's own that a location names.
+async fn own_object(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    location: &Named,
+) -> Result<BuildSource, ApiError> {
+    let needs = |member| {
+        ApiError::invalid_request(format!(
+            "StorageLocation.{member}: a location needs a Bucket and a Key."
+        ))
+    };
+    let bucket = location.bucket.as_deref().ok_or_else(|| needs("Bucket"))?;
+    let key = location.key.as_deref().ok_or_else(|| needs("Key"))?;
+    if location.object_version.is_some() {
+        return Err(ApiError::invalid_request(
+            "StorageLocation.ObjectVersion: objects have no versions here; leave it out, and the \
+             object that is there is taken.",
+        ));
+    }
+    let found = match bucket.parse::<BucketName>() {
+        Ok(name) if !name.is_reserved() => {
+            let key = keys::object(&call.scope(), &name, key);
+            tx.get(&key).await?
+        }
+        _ => None,
+    };
+    match found {
+        Some(object) => Ok(BuildSource {
+            bucket: object.bucket,
+            key: object.key,
+        }),
+        None => Err(ApiError::invalid_request(format!(
+            "StorageLocation: there is no object s3://{}/{} in account {} and Region {}; put the \
+             zip file there first.",
+            shorten(bucket),
+            shorten(key),
+            call.caller.account,
+            call.caller.region
+        ))),
+    }
+}

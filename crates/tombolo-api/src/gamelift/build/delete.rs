@@ -1,0 +1,38 @@
+//! DeleteBuild.
+
+use tombolo_domain::fleet::FleetStatus;
+use tombolo_store::keys;
+use tombolo_store::typed::Transaction;
+
+use super::Named;
+use crate::error::ApiError;
+use crate::gamelift::Nothing;
+use crate::gamelift::named::own_build;
+use crate::operation::Call;
+
+/// Forgets a build that no fleet runs, and what was uploaded for it; its files go later. AWS deletes
+/// a build from under its fleets. Here they start their instances from its files again and again,
+/// so it may not go.
+pub(crate) async fn delete_build(
+    tx: &mut Transaction,
+    call: &Call<'_>,
+    input: Named,
+) -> Result<Nothing, ApiError> {
+    let build = own_build(tx, call, &input.build_id).await?;
+    let scope = call.scope();
+    let fleets = tx.list(&keys::fleets(&scope)).await?;
+    let user = fleets.iter().find(|fleet| {
+        let runs_it = fleet.managed().is_some_and(|of| of.build == build.id);
+        runs_it && fleet.status != FleetStatus::Terminated
+    });
+    if let Some(fleet) = user {
+        return Err(ApiError::invalid_request(format!(
+            "Build {} is used by fleet {}, which is {}; delete the fleet first.",
+            build.id, fleet.id, fleet.status
+        )));
+    }
+    tx.remove_upload_of_build(&build).await?;
+    tx.delete(&keys::tags(&scope, build.id.as_str()));
+    tx.delete(&keys::build(&scope, &build.id));
+    Ok(Nothing {})
+}

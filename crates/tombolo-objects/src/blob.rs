@@ -1,0 +1,258 @@
+//! Blobs: the files that objects' bytes are in, `DIR/objects/BLOB`.
+
+use std::collections::BTreeSet;
+use std::error::Error;
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt};
+use s3s::dto::StreamingBlob;
+use s3s::{S3ErrorCode, S3Result};
+use tokio::fs::{File, OpenOptions};
+use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt, BufWriter};
+use tokio::time::timeout;
+use tombolo_domain::id::{BlobId, IdSource};
+use tombolo_domain::object::Blob;
+use tombolo_store::typed::Transaction;
+use tombolo_store::{Store, StoreError, keys};
+
+use crate::checks::Checks;
+use crate::error::{disk, refuse};
+
+/// How long a client may take to send anything more of a body.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How much is written or read at a time, in bytes.
+const CHUNK: usize = 256 << 10;
+
+/// The files in a directory of their own.
+#[derive(Clone)]
+pub struct Blobs {
+    directory: Arc<Path>,
+    ids: Arc<dyn IdSource>,
+}
+
+/// What a previous run left could not be told from what is needed, or not removed.
+#[derive(Debug, thiserror::Error)]
+pub enum SweepError {
+    /// The store could not say what is needed.
+    #[error("reading which objects there are")]
+    Store(#[from] StoreError),
+    /// The disk refused something.
+    #[error("looking for what is left in {directory}")]
+    Disk {
+        /// The blobs' directory.
+        directory: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+}
+
+impl Blobs {
+    /// The blobs of a directory, made for its owner alone if it is not there.
+    pub fn open(directory: &Path, ids: Arc<dyn IdSource>) -> io::Result<Self> {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(directory)?;
+        Ok(Blobs {
+            directory: directory.into(),
+            ids,
+        })
+    }
+
+    /// Removes the files that no record names: what was being received when a previous run was
+    /// killed. Only while nothing is being received. How many there were.
+    pub async fn sweep(&self, store: &Arc<dyn Store>) -> Result<usize, SweepError> {
+        let mut tx = Transaction::new(store.clone());
+        let mut needed: BTreeSet<BlobId> = BTreeSet::new();
+        for object in tx.peek(&keys::all_objects()).await? {
+            needed.extend(object.blobs.into_iter().map(|blob| blob.id));
+        }
+        for part in tx.peek(&keys::all_parts()).await? {
+            needed.insert(part.blob.id);
+        }
+        self.remove_all_but(&needed)
+            .map_err(|source| SweepError::Disk {
+                directory: self.directory.to_path_buf(),
+                source,
+            })
+    }
+
+    fn remove_all_but(&self, needed: &BTreeSet<BlobId>) -> io::Result<usize> {
+        let mut removed = 0;
+        for entry in fs::read_dir(&self.directory)? {
+            let name = entry?.file_name();
+            let id = name.to_str().and_then(|name| name.parse().ok());
+            if id.is_some_and(|id| !needed.contains(&id)) {
+                fs::remove_file(self.directory.join(name))?;
+                removed += 1;
+            }
+        }
+        Ok(removed)
+    }
+
+    /// Writes what `body` sends into a new blob, flushed to the disk, with at most `most` bytes.
+    pub(crate) async fn receive(
+        &self,
+        mut body: StreamingBlob,
+        most: u64,
+        checks: Checks,
+    ) -> S3Result<Received> {
+        let id = BlobId::generate(&*self.ids);
+        let path = self.path(&id);
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)
+            .await
+            .map_err(|error| disk("making a file for an object", error))?;
+        // From here on the file goes with this value.
+        let mut received = Received {
+            blob: Blob { id, size: 0 },
+            md5: String::new(),
+            path,
+            is_kept: false,
+        };
+        let mut sums = checks.begin();
+        let mut file = BufWriter::with_capacity(CHUNK, file);
+        while let Some(bytes) = next(&mut body).await? {
+            received.blob.size += bytes.len() as u64;
+            if received.blob.size > most {
+                return Err(refuse(
+                    S3ErrorCode::EntityTooLarge,
+                    format!(
+                        "Your proposed upload exceeds the maximum allowed size of {most} bytes."
+                    ),
+                ));
+            }
+            sums.update(&bytes);
+            let written = file.write_all(&bytes).await;
+            written.map_err(|error| disk("writing an object", error))?;
+        }
+        received.md5 = checks.end(sums)?;
+        self.flush(file)
+            .await
+            .map_err(|error| disk("flushing an object to the disk", error))?;
+        Ok(received)
+    }
+
+    async fn flush(&self, mut file: BufWriter<File>) -> io::Result<()> {
+        file.flush().await?;
+        file.get_ref().sync_all().await?;
+        File::open(&self.directory).await?.sync_all().await
+    }
+
+    /// The bytes `from` to `to` (not included) of blobs that stand one behind the other. All are
+    /// opened first: what is deleted from now on is still read to its end.
+    pub(crate) async fn read(
+        &self,
+        blobs: &[Blob],
+        from: u64,
+        to: u64,
+    ) -> io::Result<impl Stream<Item = io::Result<Bytes>> + Send + Sync + use<>> {
+        let mut pieces = Vec::new();
+        let mut start = 0;
+        for Blob { id, size } in blobs {
+            let (first, last) = (from.max(start), to.min(start + size));
+            if first < last {
+                let mut file = File::open(self.path(id)).await?;
+                file.seek(io::SeekFrom::Start(first - start)).await?;
+                pieces.push(file.take(last - first));
+            }
+            start += size;
+        }
+        let pieces = futures::stream::iter(pieces);
+        Ok(pieces.flat_map(|piece| {
+            futures::stream::try_unfold(piece, |mut piece| async move {
+                if piece.limit() == 0 {
+                    return Ok(None);
+                }
+                let mut bytes = Vec::with_capacity(CHUNK);
+                if piece.read_buf(&mut bytes).await? == 0 {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+                Ok(Some((Bytes::from(bytes), piece)))
+            })
+        }))
+    }
+
+    fn path(&self, id: &BlobId) -> PathBuf {
+        self.directory.join(id.as_str())
+    }
+}
+
+/// The next bytes of a body, or its end.
+async fn next(body: &mut StreamingBlob) -> S3Result<Option<Bytes>> {
+    match timeout(PATIENCE, body.next()).await {
+        Ok(None) => Ok(None),
+        Ok(Some(Ok(bytes))) => Ok(Some(bytes)),
+        Ok(Some(Err(error))) => Err(broken(&*error)),
+        Err(_) => Err(refuse(
+            S3ErrorCode::RequestTimeout,
+            format!(
+                "Nothing more of the body came for {} seconds; nothing of it was kept.",
+                PATIENCE.as_secs()
+            ),
+        )),
+    }
+}
+
+/// What is told of a body that ended badly. `s3s` says there that a hash is wrong, too.
+fn broken(error: &(dyn Error + 'static)) -> s3s::S3Error {
+    let causes = std::iter::successors(Some(error), |&error| error.source());
+    let causes: Vec<_> = causes.map(ToString::to_string).collect();
+    let reason = causes.join(": ");
+    if reason.contains("ignature") {
+        refuse(
+            S3ErrorCode::SignatureDoesNotMatch,
+            "The body is not the one that was signed; nothing of it was kept.",
+        )
+    } else {
+        refuse(
+            S3ErrorCode::IncompleteBody,
+            format!("The body could not be read to its end: {reason}; nothing of it was kept."),
+        )
+    }
+}
+
+/// A blob that was received. Its file goes when this is dropped, unless it was kept.
+#[derive(Debug)]
+pub(crate) struct Received {
+    /// The blob.
+    pub(crate) blob: Blob,
+    /// The MD5 of its bytes, in hexadecimal.
+    pub(crate) md5: String,
+    path: PathBuf,
+    is_kept: bool,
+}
+
+impl Received {
+    /// Keeps the file from now on: a record is about to name it. If that record never comes, the
+    /// next start removes it.
+    pub(crate) fn keep(&mut self) {
+        self.is_kept = true;
+    }
+
+    /// Lets the file go after all: it is certain that no record names it.
+    pub(crate) fn discard(mut self) {
+        self.is_kept = false;
+    }
+}
+
+impl Drop for Received {
+    fn drop(&mut self) {
+        if self.is_kept {
+            return;
+        }
+        if let Err(error) = fs::remove_file(&self.path) {
+            tracing::warn!(%error, path = %self.path.display(), "a file was left behind");
+        }
+    }
+}

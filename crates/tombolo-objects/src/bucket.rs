@@ -1,0 +1,162 @@
+//! Buckets.
+
+use s3s::dto::{
+    BucketLocationConstraint, Buckets, CreateBucketInput, CreateBucketOutput, DeleteBucketInput,
+    GetBucketLocationInput, GetBucketLocationOutput, HeadBucketInput, HeadBucketOutput,
+    ListBucketsInput, ListBucketsOutput,
+};
+use s3s::{S3ErrorCode, S3Request, S3Result};
+use tombolo_domain::object::{Bucket, BucketName, MOST_BUCKETS};
+use tombolo_store::keys;
+
+use crate::error::refuse;
+use crate::list::timestamp;
+use crate::shelf::{Shelf, caller, own_bucket, stored, transact};
+
+impl Shelf {
+    /// Makes a bucket. One that the account has already stays as it is, and is told.
+    pub(crate) async fn create_bucket(
+        &self,
+        request: S3Request<CreateBucketInput>,
+    ) -> S3Result<CreateBucketOutput> {
+        let caller = caller(&request)?;
+        let input = request.input;
+        let name = match input.bucket.parse::<BucketName>() {
+            Ok(name) if !name.is_reserved() => name,
+            _ => {
+                return Err(refuse(
+                    S3ErrorCode::InvalidBucketName,
+                    format!(
+                        "The specified bucket is not valid: {}. It has 3 to 63 lowercase letters, \
+                         digits, hyphens and dots, and does not start with tombolo-.",
+                        input.bucket
+                    ),
+                ));
+            }
+        };
+        let asked = input
+            .create_bucket_configuration
+            .and_then(|configuration| configuration.location_constraint);
+        if let Some(asked) = asked.filter(|asked| asked.as_str() != caller.scope.region.as_str()) {
+            return Err(refuse(
+                S3ErrorCode::IllegalLocationConstraintException,
+                format!(
+                    "The {} location constraint is incompatible for the Region {} that the request \
+                     was signed for.",
+                    asked.as_str(),
+                    caller.scope.region
+                ),
+            ));
+        }
+        let location = format!("/{name}");
+        transact!(self, tx, {
+            let buckets = tx
+                .list(&keys::buckets(&caller.scope))
+                .await
+                .map_err(stored)?;
+            if buckets.iter().any(|bucket| bucket.name == name) {
+                return Err(refuse(
+                    S3ErrorCode::BucketAlreadyOwnedByYou,
+                    format!("Your account has the bucket {name} already."),
+                ));
+            }
+            if buckets.len() >= MOST_BUCKETS {
+                return Err(refuse(
+                    S3ErrorCode::TooManyBuckets,
+                    format!(
+                        "Your account has {MOST_BUCKETS} buckets in {}, the most there may be.",
+                        caller.scope.region
+                    ),
+                ));
+            }
+            let bucket = Bucket {
+                scope: caller.scope.clone(),
+                name: name.clone(),
+                created: self.clock.now(),
+            };
+            tx.put(&bucket).map_err(stored)
+        })?;
+        Ok(CreateBucketOutput {
+            location: Some(location),
+        })
+    }
+
+    /// Whether the account has a bucket, and where.
+    pub(crate) async fn head_bucket(
+        &self,
+        request: S3Request<HeadBucketInput>,
+    ) -> S3Result<HeadBucketOutput> {
+        let caller = caller(&request)?;
+        own_bucket(&mut self.begin(), &caller, &request.input.bucket).await?;
+        Ok(HeadBucketOutput {
+            bucket_region: Some(caller.scope.region.to_string()),
+            ..HeadBucketOutput::default()
+        })
+    }
+
+    /// The Region of a bucket; S3 has none for its first one.
+    pub(crate) async fn get_bucket_location(
+        &self,
+        request: S3Request<GetBucketLocationInput>,
+    ) -> S3Result<GetBucketLocationOutput> {
+        let caller = caller(&request)?;
+        own_bucket(&mut self.begin(), &caller, &request.input.bucket).await?;
+        let region = caller.scope.region.to_string();
+        let location = (region != "us-east-1").then(|| BucketLocationConstraint::from(region));
+        Ok(GetBucketLocationOutput {
+            location_constraint: location,
+        })
+    }
+
+    /// The account's buckets in the Region, by name. There are so few that they are one page.
+    pub(crate) async fn list_buckets(
+        &self,
+        request: S3Request<ListBucketsInput>,
+    ) -> S3Result<ListBucketsOutput> {
+        let caller = caller(&request)?;
+        let start = request.input.prefix.unwrap_or_default();
+        let found = self.begin().peek(&keys::buckets(&caller.scope)).await;
+        let buckets: Buckets = found
+            .map_err(stored)?
+            .into_iter()
+            .filter(|bucket| bucket.name.as_str().starts_with(&start))
+            .map(|bucket| s3s::dto::Bucket {
+                bucket_region: Some(caller.scope.region.to_string()),
+                creation_date: Some(timestamp(bucket.created)),
+                name: Some(bucket.name.to_string()),
+            })
+            .collect();
+        Ok(ListBucketsOutput {
+            buckets: Some(buckets),
+            prefix: Some(start).filter(|start| !start.is_empty()),
+            ..ListBucketsOutput::default()
+        })
+    }
+
+    /// Deletes a bucket that is empty.
+    pub(crate) async fn delete_bucket(
+        &self,
+        request: S3Request<DeleteBucketInput>,
+    ) -> S3Result<()> {
+        let caller = caller(&request)?;
+        let name = &request.input.bucket;
+        transact!(self, tx, {
+            let bucket = own_bucket(tx, &caller, name).await?;
+            let objects = keys::objects_of(&caller.scope, &bucket.name);
+            let some = tx.page(&objects, None, 1).await.map_err(stored)?;
+            // Listed only when there are none, so that the commit depends on that.
+            if !some.records.is_empty() || !tx.list(&objects).await.map_err(stored)?.is_empty() {
+                return Err(refuse(
+                    S3ErrorCode::BucketNotEmpty,
+                    format!("The bucket you tried to delete is not empty: {name}"),
+                ));
+            }
+            let uploads = keys::uploads_to(&caller.scope, &bucket.name);
+            for upload in tx.list(&uploads).await.map_err(stored)? {
+                tx.remove_upload(&upload).await.map_err(stored)?;
+            }
+            tx.remove(&bucket);
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,33 @@
+//! Amazon S3's wire, for builds on their way in: buckets, objects and multipart uploads.
+//!
+//! ```text
+//! request ─ head verified (tombolo-api's sigv4) ─ who may do what ─ s3s: body verified, operation
+//!                                                                     │
+//!                          bytes ─> DIR/objects/BLOB, flushed <───────┤
+//!                          record that names the blobs, committed <───┘
+//! ```
+//!
+//! `s3s` reads S3's requests and writes its replies, and holds the body against the hashes that the
+//! head signs. Who calls comes from [`tombolo_api::sigv4`] alone, so that there is one place that
+//! says which account and Region a signature stands for.
+//!
+//! **Invariant:** a blob is somebody's only once a record names it. It is flushed to the disk before
+//! that, and never changes afterwards. So nothing half-made can be read, whenever the process ends;
+//! what it left is removed by [`Blobs::sweep`] at the next start.
+
+#![forbid(unsafe_code)]
+
+mod blob;
+mod bucket;
+mod checks;
+mod error;
+mod gate;
+mod list;
+mod multipart;
+mod object;
+mod s3;
+mod service;
+mod shelf;
+
+pub use blob::{Blobs, SweepError};
+pub use service::{Backend, Objects};

@@ -1,0 +1,243 @@
+//! Listing the objects of a bucket.
+
+use std::time::SystemTime;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+use s3s::dto::{
+    CommonPrefix, ETag, EncodingType, ListObjectsV2Input, ListObjectsV2Output, ObjectStorageClass,
+    Timestamp,
+};
+use s3s::{S3ErrorCode, S3Request, S3Result};
+use tombolo_domain::object::Object;
+use tombolo_store::keys;
+
+use crate::error::refuse;
+use crate::shelf::{Shelf, caller, own_bucket, stored};
+
+/// The most keys and common prefixes of one page, as in S3.
+const MOST: usize = 1000;
+
+/// What S3 leaves as it is in keys that it encodes for XML.
+const KEY: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'/')
+    .remove(b'*');
+
+impl Shelf {
+    /// The objects of a bucket in the order of their keys' bytes, with what has the delimiter behind
+    /// the prefix put together.
+    pub(crate) async fn list_objects(
+        &self,
+        request: S3Request<ListObjectsV2Input>,
+    ) -> S3Result<ListObjectsV2Output> {
+        let caller = caller(&request)?;
+        let input = request.input;
+        let mut tx = self.begin();
+        let bucket = own_bucket(&mut tx, &caller, &input.bucket).await?.name;
+        let most = match input.max_keys {
+            None => MOST,
+            Some(asked) => usize::try_from(asked)
+                .map_err(|_| {
+                    refuse(
+                        S3ErrorCode::InvalidArgument,
+                        format!("max-keys must not be negative: {asked}"),
+                    )
+                })?
+                .min(MOST),
+        };
+        let start = input.prefix.clone().unwrap_or_default();
+        let delimiter = input.delimiter.clone().unwrap_or_default();
+        let after = match &input.continuation_token {
+            Some(token) => Some(read_token(token)?),
+            None => input.start_after.clone().map(After::Key),
+        };
+
+        // Of what is read behind a common prefix, nothing may be shown.
+        let at_once = if delimiter.is_empty() { MOST } else { 64 };
+        let mut found = Page::default();
+        let prefix = keys::objects_that_start(&caller.scope, &bucket, &start);
+        let mut after = after.and_then(|after| after.within(&start));
+        // One read gives everything of a page without a delimiter, and one common prefix otherwise.
+        while !found.is_full(most) {
+            let behind = after.as_ref().map(|after| after.behind(&start));
+            let room = (most - found.len()).min(at_once);
+            let page = tx.page(&prefix, behind.as_deref(), room);
+            let page = page.await.map_err(stored)?;
+            let Some(last) = found.take(page.records, &start, &delimiter) else {
+                after = None;
+                break;
+            };
+            after = Some(last).filter(|_| page.more || found.was_cut);
+            if after.is_none() {
+                break;
+            }
+        }
+        // What a page ends at is behind everything that it shows; whether more follows is seen here.
+        let mut next = None;
+        if let Some(last) = after {
+            let more = tx.page(&prefix, Some(&last.behind(&start)), 1).await;
+            if !more.map_err(stored)?.records.is_empty() {
+                next = Some(last.token());
+            }
+        }
+
+        let is_url = input
+            .encoding_type
+            .as_ref()
+            .is_some_and(|encoding| encoding.as_str() == EncodingType::URL);
+        let encode = |text: String| match is_url {
+            true => percent_encode(text.as_bytes(), KEY).to_string(),
+            false => text,
+        };
+        let count = found.len();
+        let contents = found
+            .objects
+            .into_iter()
+            .map(|object| shown(object, encode));
+        let prefixes = found.prefixes.into_iter().map(|prefix| CommonPrefix {
+            prefix: Some(encode(prefix)),
+        });
+        Ok(ListObjectsV2Output {
+            name: Some(bucket.to_string()),
+            prefix: Some(encode(start)),
+            max_keys: i32::try_from(most).ok(),
+            key_count: i32::try_from(count).ok(),
+            continuation_token: input.continuation_token,
+            is_truncated: Some(next.is_some()),
+            next_continuation_token: next,
+            contents: Some(contents.collect()),
+            common_prefixes: Some(prefixes.collect()),
+            delimiter: input.delimiter.map(encode),
+            encoding_type: input.encoding_type,
+            start_after: input.start_after.map(encode),
+            ..ListObjectsV2Output::default()
+        })
+    }
+}
+
+fn shown(object: Object, encode: impl Fn(String) -> String) -> s3s::dto::Object {
+    s3s::dto::Object {
+        e_tag: Some(ETag::Strong(object.etag)),
+        key: Some(encode(object.key)),
+        last_modified: Some(timestamp(object.modified)),
+        size: i64::try_from(object.size).ok(),
+        storage_class: Some(ObjectStorageClass::from_static(
+            ObjectStorageClass::STANDARD,
+        )),
+        ..s3s::dto::Object::default()
+    }
+}
+
+/// A time, as `s3s` writes it.
+pub(crate) fn timestamp(at: jiff::Timestamp) -> Timestamp {
+    SystemTime::from(at).into()
+}
+
+/// What a page shows so far.
+#[derive(Default)]
+struct Page {
+    objects: Vec<Object>,
+    prefixes: Vec<String>,
+    /// Whether the last read went on behind what it showed of it.
+    was_cut: bool,
+}
+
+/// Behind what a listing goes on.
+enum After {
+    Key(String),
+    /// Everything that starts so was shown as one common prefix.
+    Prefix(String),
+}
+
+impl Page {
+    fn len(&self) -> usize {
+        self.objects.len() + self.prefixes.len()
+    }
+
+    fn is_full(&self, most: usize) -> bool {
+        self.len() >= most
+    }
+
+    /// Takes objects up to the first that is in a common prefix, and that. Gives what to go on
+    /// behind; none if there was nothing.
+    fn take(
+        &mut self,
+        records: Vec<(String, Object)>,
+        start: &str,
+        delimiter: &str,
+    ) -> Option<After> {
+        let mut last = None;
+        self.was_cut = false;
+        for (_, object) in records {
+            let rest = object.key.get(start.len()..).unwrap_or_default();
+            let cut = (!delimiter.is_empty())
+                .then(|| rest.find(delimiter))
+                .flatten();
+            if let Some(at) = cut {
+                let prefix = object.key[..start.len() + at + delimiter.len()].to_owned();
+                self.prefixes.push(prefix.clone());
+                self.was_cut = true;
+                return Some(After::Prefix(prefix));
+            }
+            last = Some(After::Key(object.key.clone()));
+            self.objects.push(object);
+        }
+        last
+    }
+}
+
+impl After {
+    /// As [`Transaction::page`](tombolo_store::typed::Transaction::page) takes it, for the keys that
+    /// start with `start`.
+    fn behind(&self, start: &str) -> String {
+        match self {
+            After::Key(key) => keys::behind(&key[start.len()..]),
+            After::Prefix(prefix) => keys::behind_all_that_start(&prefix[start.len()..]),
+        }
+    }
+
+    /// The same for a listing of the keys that start with `start`: one of another listing's is
+    /// before all of them, which is to begin at the first, or behind.
+    fn within(self, start: &str) -> Option<Self> {
+        let text = match &self {
+            After::Key(text) | After::Prefix(text) => text,
+        };
+        if text.starts_with(start) {
+            Some(self)
+        } else if text.as_str() < start {
+            None
+        } else {
+            Some(After::Prefix(start.to_owned()))
+        }
+    }
+
+    fn token(&self) -> String {
+        let text = match self {
+            After::Key(key) => format!("k{key}"),
+            After::Prefix(prefix) => format!("p{prefix}"),
+        };
+        URL_SAFE_NO_PAD.encode(text)
+    }
+}
+
+fn read_token(token: &str) -> S3Result<After> {
+    let bad = || {
+        refuse(
+            S3ErrorCode::InvalidArgument,
+            "The continuation token provided is incorrect",
+        )
+    };
+    let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| bad())?;
+    let text = String::from_utf8(bytes).map_err(|_| bad())?;
+    if let Some(key) = text.strip_prefix('k') {
+        Ok(After::Key(key.to_owned()))
+    } else if let Some(prefix) = text.strip_prefix('p') {
+        Ok(After::Prefix(prefix.to_owned()))
+    } else {
+        Err(bad())
+    }
+}

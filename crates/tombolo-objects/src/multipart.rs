@@ -1,0 +1,363 @@
+//! Objects that come in parts. Completing an upload copies nothing: the object's record names the
+//! parts' blobs.
+
+use s3s::crypto::{Checksum as _, Md5};
+use s3s::dto::{
+    AbortMultipartUploadInput, Checksum, CompleteMultipartUploadInput,
+    CompleteMultipartUploadOutput, CompletedPart, CreateMultipartUploadInput,
+    CreateMultipartUploadOutput, ETag, ListPartsInput, ListPartsOutput, Part, UploadPartInput,
+    UploadPartOutput,
+};
+use s3s::{S3ErrorCode, S3Request, S3Result};
+use tombolo_api::http::ObjectCaller;
+use tombolo_domain::id::UploadId;
+use tombolo_domain::object::{
+    BucketName, LARGEST_OBJECT, LARGEST_PUT, MOST_PARTS, MOST_UPLOADS, MultipartUpload, Object,
+    SMALLEST_PART, UploadedPart,
+};
+use tombolo_store::keys;
+use tombolo_store::typed::Transaction;
+
+use crate::checks::Checks;
+use crate::error::{no_such_upload, refuse};
+use crate::list::timestamp;
+use crate::object::{
+    Condition, check_length, empty, headers, only_if_absent, refuse_present, settle,
+};
+use crate::shelf::{Shelf, caller, own_bucket, stored, transact, writable_bucket};
+
+/// The most parts of one ListParts, as in S3.
+const MOST_LISTED: usize = 1000;
+
+impl Shelf {
+    /// Begins an upload in parts.
+    pub(crate) async fn create_multipart_upload(
+        &self,
+        request: S3Request<CreateMultipartUploadInput>,
+    ) -> S3Result<CreateMultipartUploadOutput> {
+        let caller = caller(&request)?;
+        let input = request.input;
+        let headers = headers(input.content_type, input.metadata)?;
+        let id = UploadId::generate(&*self.ids);
+        transact!(self, tx, {
+            let bucket = writable_bucket(tx, &caller, &input.bucket).await?;
+            let uploads = tx.list(&keys::uploads(&caller.scope)).await;
+            if uploads.map_err(stored)?.len() >= MOST_UPLOADS {
+                return Err(refuse(
+                    S3ErrorCode::SlowDown,
+                    format!(
+                        "Your account has {MOST_UPLOADS} multipart uploads in {}, the most there \
+                         may be; complete or abort some.",
+                        caller.scope.region
+                    ),
+                ));
+            }
+            let upload = MultipartUpload {
+                scope: caller.scope.clone(),
+                bucket,
+                key: input.key.clone(),
+                id: id.clone(),
+                begun: self.clock.now(),
+                headers: headers.clone(),
+            };
+            tx.put(&upload).map_err(stored)
+        })?;
+        Ok(CreateMultipartUploadOutput {
+            bucket: Some(input.bucket),
+            key: Some(input.key),
+            upload_id: Some(id.to_string()),
+            ..CreateMultipartUploadOutput::default()
+        })
+    }
+
+    /// Puts a part: on the disk first, then in the records. One of the same number gives way.
+    pub(crate) async fn upload_part(
+        &self,
+        request: S3Request<UploadPartInput>,
+    ) -> S3Result<UploadPartOutput> {
+        let caller = caller(&request)?;
+        let input = request.input;
+        let number = part_number(input.part_number)?;
+        let at = At {
+            bucket: &input.bucket,
+            key: &input.key,
+            upload: &input.upload_id,
+        };
+        // Before the body is read, so that one that nobody will keep is not even received.
+        upload(&mut self.begin(), &caller, at).await?;
+        let promised = Checksum {
+            checksum_crc32: input.checksum_crc32,
+            checksum_crc32c: input.checksum_crc32c,
+            checksum_crc64nvme: input.checksum_crc64nvme,
+            checksum_sha1: input.checksum_sha1,
+            checksum_sha256: input.checksum_sha256,
+            ..Checksum::default()
+        };
+        let trailers = request.trailing_headers;
+        let checks = Checks::of(&request.headers, input.content_md5, promised, trailers);
+        check_length(&request.headers, LARGEST_PUT)?;
+        let body = input.body.unwrap_or_else(empty);
+        let mut received = self.blobs.receive(body, LARGEST_PUT, checks).await?;
+
+        let (blob, etag) = (received.blob.clone(), received.md5.clone());
+        received.keep();
+        let put = transact!(self, tx, {
+            let upload = upload(tx, &caller, at).await?;
+            let key = keys::part(&caller.scope, &upload.id, number);
+            if let Some(old) = tx.get(&key).await.map_err(stored)? {
+                tx.drop_blobs([&old.blob]).map_err(stored)?;
+            }
+            let part = UploadedPart {
+                scope: caller.scope.clone(),
+                upload: upload.id,
+                number,
+                blob: blob.clone(),
+                etag: etag.clone(),
+                modified: self.clock.now(),
+            };
+            tx.put(&part).map_err(stored)
+        });
+        settle(put, received)?;
+        Ok(UploadPartOutput {
+            e_tag: Some(ETag::Strong(etag)),
+            ..UploadPartOutput::default()
+        })
+    }
+
+    /// Makes the object of the parts that are named. Parts that are not named go.
+    pub(crate) async fn complete_multipart_upload(
+        &self,
+        request: S3Request<CompleteMultipartUploadInput>,
+    ) -> S3Result<CompleteMultipartUploadOutput> {
+        let caller = caller(&request)?;
+        let input = request.input;
+        let condition = only_if_absent(input.if_match.is_some(), input.if_none_match.as_ref())?;
+        let named = input.multipart_upload.and_then(|upload| upload.parts);
+        let named = named_parts(named.unwrap_or_default())?;
+        let at = At {
+            bucket: &input.bucket,
+            key: &input.key,
+            upload: &input.upload_id,
+        };
+        let etag = transact!(self, tx, {
+            if let Some(done) = completed(tx, &caller, at).await? {
+                return Ok(done.etag);
+            }
+            let upload = upload(tx, &caller, at).await?;
+            if condition == Condition::Absent {
+                refuse_present(tx, &caller, &upload.bucket, &upload.key).await?;
+            }
+            let parts = tx.list(&keys::parts_of(&caller.scope, &upload.id)).await;
+            let parts = parts.map_err(stored)?;
+            let object = self.object_of(&upload, &parts, &named)?;
+            for part in &parts {
+                if !object.blobs.contains(&part.blob) {
+                    tx.drop_blobs([&part.blob]).map_err(stored)?;
+                }
+                tx.remove(part);
+            }
+            tx.remove(&upload);
+            tx.replace_object(&object).await.map_err(stored)?;
+            Ok(object.etag)
+        })?;
+        Ok(CompleteMultipartUploadOutput {
+            location: Some(format!("/{}/{}", input.bucket, input.key)),
+            bucket: Some(input.bucket),
+            key: Some(input.key),
+            e_tag: Some(ETag::Strong(etag)),
+            ..CompleteMultipartUploadOutput::default()
+        })
+    }
+
+    fn object_of(
+        &self,
+        upload: &MultipartUpload,
+        parts: &[UploadedPart],
+        named: &[(u16, String)],
+    ) -> S3Result<Object> {
+        let mut blobs = Vec::with_capacity(named.len());
+        let mut size = 0;
+        let mut hash = Md5::new();
+        for (at, (number, etag)) in named.iter().enumerate() {
+            let part = parts.iter().find(|part| part.number == *number);
+            let part = part.filter(|part| part.etag == *etag).ok_or_else(|| {
+                refuse(
+                    S3ErrorCode::InvalidPart,
+                    format!(
+                        "Part {number} with ETag \"{etag}\" was not uploaded; upload it first."
+                    ),
+                )
+            })?;
+            if part.blob.size < SMALLEST_PART && at + 1 < named.len() {
+                return Err(refuse(
+                    S3ErrorCode::EntityTooSmall,
+                    format!(
+                        "Part {number} has {} bytes; every part but the last needs {SMALLEST_PART}.",
+                        part.blob.size
+                    ),
+                ));
+            }
+            size += part.blob.size;
+            hash.update(&hex::decode(&part.etag).unwrap_or_default());
+            blobs.push(part.blob.clone());
+        }
+        if size > LARGEST_OBJECT {
+            return Err(refuse(
+                S3ErrorCode::EntityTooLarge,
+                format!("The parts have {size} bytes; the most of an object is {LARGEST_OBJECT}."),
+            ));
+        }
+        Ok(Object {
+            scope: upload.scope.clone(),
+            bucket: upload.bucket.clone(),
+            key: upload.key.clone(),
+            size,
+            blobs,
+            etag: format!("{}-{}", hex::encode(hash.finalize()), named.len()),
+            modified: self.clock.now(),
+            headers: upload.headers.clone(),
+            upload: Some(upload.id.clone()),
+        })
+    }
+
+    /// Forgets an upload and its parts.
+    pub(crate) async fn abort_multipart_upload(
+        &self,
+        request: S3Request<AbortMultipartUploadInput>,
+    ) -> S3Result<()> {
+        let caller = caller(&request)?;
+        let input = request.input;
+        let at = At {
+            bucket: &input.bucket,
+            key: &input.key,
+            upload: &input.upload_id,
+        };
+        transact!(self, tx, {
+            let upload = upload(tx, &caller, at).await?;
+            tx.remove_upload(&upload).await.map_err(stored)
+        })
+    }
+
+    /// The parts that an upload has so far.
+    pub(crate) async fn list_parts(
+        &self,
+        request: S3Request<ListPartsInput>,
+    ) -> S3Result<ListPartsOutput> {
+        let caller = caller(&request)?;
+        let input = request.input;
+        let mut tx = self.begin();
+        let at = At {
+            bucket: &input.bucket,
+            key: &input.key,
+            upload: &input.upload_id,
+        };
+        let upload = upload(&mut tx, &caller, at).await?;
+        let most = input
+            .max_parts
+            .and_then(|asked| usize::try_from(asked).ok());
+        let most = most.unwrap_or(MOST_LISTED).min(MOST_LISTED);
+        let after = input.part_number_marker.unwrap_or(0).max(0);
+        let prefix = keys::parts_of(&caller.scope, &upload.id);
+        let page = tx.page(&prefix, Some(&format!("{after:05}")), most).await;
+        let page = page.map_err(stored)?;
+        let last = page.records.last().map(|(_, part)| i32::from(part.number));
+        let parts = page.records.into_iter().map(|(_, part)| Part {
+            e_tag: Some(ETag::Strong(part.etag)),
+            last_modified: Some(timestamp(part.modified)),
+            part_number: Some(i32::from(part.number)),
+            size: i64::try_from(part.blob.size).ok(),
+            ..Part::default()
+        });
+        Ok(ListPartsOutput {
+            parts: Some(parts.collect()),
+            is_truncated: Some(page.more),
+            next_part_number_marker: last.filter(|_| page.more),
+            max_parts: i32::try_from(most).ok(),
+            part_number_marker: input.part_number_marker,
+            bucket: Some(input.bucket),
+            key: Some(input.key),
+            upload_id: Some(input.upload_id),
+            ..ListPartsOutput::default()
+        })
+    }
+}
+
+/// Which upload a request means.
+#[derive(Debug, Clone, Copy)]
+struct At<'a> {
+    bucket: &'a str,
+    key: &'a str,
+    upload: &'a str,
+}
+
+/// The upload that a request means, if the caller may go on with it.
+async fn upload(
+    tx: &mut Transaction,
+    caller: &ObjectCaller,
+    at: At<'_>,
+) -> S3Result<MultipartUpload> {
+    let bucket = writable_bucket(tx, caller, at.bucket).await?;
+    let found = match at.upload.parse::<UploadId>() {
+        Ok(id) => tx.get(&keys::upload(&caller.scope, &bucket, &id)).await,
+        Err(_) => Ok(None),
+    };
+    let found = found.map_err(stored)?;
+    found
+        .filter(|upload| upload.key == at.key)
+        .ok_or_else(|| no_such_upload(at.upload))
+}
+
+/// The object that an upload has become already: a client whose answer was lost asks again.
+async fn completed(
+    tx: &mut Transaction,
+    caller: &ObjectCaller,
+    at: At<'_>,
+) -> S3Result<Option<Object>> {
+    let bucket = match caller.upload {
+        Some(_) => BucketName::of_builds(),
+        None => own_bucket(tx, caller, at.bucket).await?.name,
+    };
+    let found = tx.get(&keys::object(&caller.scope, &bucket, at.key)).await;
+    let of_upload = |object: &Object| {
+        let upload = object.upload.as_ref();
+        upload.is_some_and(|upload| upload.as_str() == at.upload)
+    };
+    Ok(found.map_err(stored)?.filter(of_upload))
+}
+
+fn part_number(number: i32) -> S3Result<u16> {
+    let valid = u16::try_from(number).ok();
+    let valid = valid.filter(|number| (1..=MOST_PARTS).contains(number));
+    valid.ok_or_else(|| {
+        refuse(
+            S3ErrorCode::InvalidArgument,
+            format!("Part number must be an integer between 1 and {MOST_PARTS}, not {number}."),
+        )
+    })
+}
+
+/// The parts that an object is to be made of, by number and ETag, which must ascend.
+fn named_parts(parts: Vec<CompletedPart>) -> S3Result<Vec<(u16, String)>> {
+    let malformed = || {
+        refuse(
+            S3ErrorCode::MalformedXML,
+            "Name at least one part, each with its PartNumber and ETag.",
+        )
+    };
+    if parts.is_empty() {
+        return Err(malformed());
+    }
+    let mut named: Vec<(u16, String)> = Vec::with_capacity(parts.len());
+    for part in parts {
+        let number = part_number(part.part_number.ok_or_else(malformed)?)?;
+        if named.last().is_some_and(|(last, _)| *last >= number) {
+            return Err(refuse(
+                S3ErrorCode::InvalidPartOrder,
+                "The list of parts was not in ascending order.",
+            ));
+        }
+        let etag = part.e_tag.ok_or_else(malformed)?;
+        named.push((number, etag.value().to_owned()));
+    }
+    Ok(named)
+}

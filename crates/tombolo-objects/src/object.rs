@@ -1,0 +1,336 @@
+//! Objects that are put, read and deleted whole.
+
+use http::HeaderMap;
+use s3s::dto::{
+    Checksum, DeleteObjectInput, DeleteObjectsInput, DeleteObjectsOutput, DeletedObject, ETag,
+    ETagCondition, GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput,
+    PutObjectInput, PutObjectOutput, Range, StreamingBlob,
+};
+use s3s::{S3ErrorCode, S3Request, S3Result};
+use tombolo_api::http::ObjectCaller;
+use tombolo_domain::object::{BucketName, LARGEST_PUT, Object, ObjectHeaders};
+use tombolo_store::keys;
+use tombolo_store::typed::Transaction;
+
+use crate::blob::Received;
+use crate::checks::Checks;
+use crate::error::{disk, no_such_key, refuse};
+use crate::list::timestamp;
+use crate::shelf::{Shelf, caller, own_bucket, stored, transact, writable_bucket};
+
+/// The most bytes of an object's metadata, names and values together, as in S3.
+const MOST_METADATA: usize = 2048;
+
+/// The most objects that one DeleteObjects names, as in S3.
+const MOST_DELETED: usize = 1000;
+
+impl Shelf {
+    /// Puts an object: on the disk first, then in the records.
+    pub(crate) async fn put_object(
+        &self,
+        request: S3Request<PutObjectInput>,
+    ) -> S3Result<PutObjectOutput> {
+        let caller = caller(&request)?;
+        let input = request.input;
+        let condition = only_if_absent(input.if_match.is_some(), input.if_none_match.as_ref())?;
+        let headers = headers(input.content_type, input.metadata)?;
+        // Before the body is read, so that one that nobody will keep is not even received.
+        writable_bucket(&mut self.begin(), &caller, &input.bucket).await?;
+        let promised = Checksum {
+            checksum_crc32: input.checksum_crc32,
+            checksum_crc32c: input.checksum_crc32c,
+            checksum_crc64nvme: input.checksum_crc64nvme,
+            checksum_sha1: input.checksum_sha1,
+            checksum_sha256: input.checksum_sha256,
+            ..Checksum::default()
+        };
+        let trailers = request.trailing_headers;
+        let checks = Checks::of(&request.headers, input.content_md5, promised, trailers);
+        check_length(&request.headers, LARGEST_PUT)?;
+        let body = input.body.unwrap_or_else(empty);
+        let mut received = self.blobs.receive(body, LARGEST_PUT, checks).await?;
+
+        let (blob, etag) = (received.blob.clone(), received.md5.clone());
+        received.keep();
+        let put = transact!(self, tx, {
+            let bucket = writable_bucket(tx, &caller, &input.bucket).await?;
+            if condition == Condition::Absent {
+                refuse_present(tx, &caller, &bucket, &input.key).await?;
+            }
+            let object = Object {
+                scope: caller.scope.clone(),
+                bucket,
+                key: input.key.clone(),
+                size: blob.size,
+                blobs: vec![blob.clone()],
+                etag: etag.clone(),
+                modified: self.clock.now(),
+                headers: headers.clone(),
+                upload: None,
+            };
+            tx.replace_object(&object).await.map_err(stored)
+        });
+        settle(put, received)?;
+        Ok(PutObjectOutput {
+            e_tag: Some(ETag::Strong(etag)),
+            ..PutObjectOutput::default()
+        })
+    }
+
+    /// An object, or a range of it.
+    pub(crate) async fn get_object(
+        &self,
+        request: S3Request<GetObjectInput>,
+    ) -> S3Result<GetObjectOutput> {
+        let caller = caller(&request)?;
+        let input = request.input;
+        let object = self.own_object(&caller, &input.bucket, &input.key).await?;
+        let seen = Seen {
+            if_match: input.if_match,
+            if_none_match: input.if_none_match,
+        };
+        seen.check(&object)?;
+        let (from, to) = match &input.range {
+            None => (0, object.size),
+            Some(range) => asked(range, object.size)?,
+        };
+        let body = self.blobs.read(&object.blobs, from, to).await;
+        let body = body.map_err(|error| disk("opening an object", error))?;
+        let range = format!("bytes {from}-{}/{}", to.saturating_sub(1), object.size);
+        Ok(GetObjectOutput {
+            accept_ranges: Some("bytes".to_owned()),
+            body: Some(StreamingBlob::wrap(body)),
+            content_length: i64::try_from(to - from).ok(),
+            content_range: input.range.is_some().then_some(range),
+            content_type: object.headers.content_type,
+            e_tag: Some(ETag::Strong(object.etag)),
+            last_modified: Some(timestamp(object.modified)),
+            metadata: Some(object.headers.metadata.into_iter().collect()),
+            ..GetObjectOutput::default()
+        })
+    }
+
+    /// What [`get_object`](Shelf::get_object) says of an object, without it.
+    pub(crate) async fn head_object(
+        &self,
+        request: S3Request<HeadObjectInput>,
+    ) -> S3Result<HeadObjectOutput> {
+        let caller = caller(&request)?;
+        let input = request.input;
+        let object = self.own_object(&caller, &input.bucket, &input.key).await?;
+        let seen = Seen {
+            if_match: input.if_match,
+            if_none_match: input.if_none_match,
+        };
+        seen.check(&object)?;
+        Ok(HeadObjectOutput {
+            accept_ranges: Some("bytes".to_owned()),
+            content_length: i64::try_from(object.size).ok(),
+            content_type: object.headers.content_type,
+            e_tag: Some(ETag::Strong(object.etag)),
+            last_modified: Some(timestamp(object.modified)),
+            metadata: Some(object.headers.metadata.into_iter().collect()),
+            ..HeadObjectOutput::default()
+        })
+    }
+
+    /// Deletes an object; one that is not there is no error, as in S3.
+    pub(crate) async fn delete_object(
+        &self,
+        request: S3Request<DeleteObjectInput>,
+    ) -> S3Result<()> {
+        let caller = caller(&request)?;
+        let input = request.input;
+        transact!(self, tx, {
+            delete(tx, &caller, &input.bucket, &input.key).await
+        })
+    }
+
+    /// Deletes several objects of a bucket, all or none.
+    pub(crate) async fn delete_objects(
+        &self,
+        request: S3Request<DeleteObjectsInput>,
+    ) -> S3Result<DeleteObjectsOutput> {
+        let caller = caller(&request)?;
+        let input = request.input;
+        if input.delete.objects.len() > MOST_DELETED {
+            return Err(refuse(
+                S3ErrorCode::MalformedXML,
+                format!("At most {MOST_DELETED} objects can be deleted at a time."),
+            ));
+        }
+        transact!(self, tx, {
+            for object in &input.delete.objects {
+                delete(tx, &caller, &input.bucket, &object.key).await?;
+            }
+            Ok(())
+        })?;
+        let is_quiet = input.delete.quiet.unwrap_or(false);
+        let deleted = input
+            .delete
+            .objects
+            .into_iter()
+            .map(|object| DeletedObject {
+                key: Some(object.key),
+                ..DeletedObject::default()
+            });
+        Ok(DeleteObjectsOutput {
+            deleted: (!is_quiet).then(|| deleted.collect()),
+            ..DeleteObjectsOutput::default()
+        })
+    }
+
+    async fn own_object(&self, caller: &ObjectCaller, bucket: &str, key: &str) -> S3Result<Object> {
+        let mut tx = self.begin();
+        let bucket = own_bucket(&mut tx, caller, bucket).await?.name;
+        let found = tx.get(&keys::object(&caller.scope, &bucket, key)).await;
+        found
+            .map_err(stored)?
+            .ok_or_else(|| no_such_key(&bucket, key))
+    }
+}
+
+async fn delete(
+    tx: &mut Transaction,
+    caller: &ObjectCaller,
+    bucket: &str,
+    key: &str,
+) -> S3Result<()> {
+    let bucket = own_bucket(tx, caller, bucket).await?.name;
+    let object = tx.get(&keys::object(&caller.scope, &bucket, key)).await;
+    match object.map_err(stored)? {
+        Some(object) => tx.remove_object(&object).map_err(stored),
+        None => Ok(()),
+    }
+}
+
+/// What a request to put asks of what is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Condition {
+    None,
+    /// Nothing may be there: `If-None-Match: *`.
+    Absent,
+}
+
+/// The condition of a request that puts an object.
+pub(crate) fn only_if_absent(
+    has_if_match: bool,
+    if_none_match: Option<&ETagCondition>,
+) -> S3Result<Condition> {
+    match (has_if_match, if_none_match) {
+        (false, None) => Ok(Condition::None),
+        (false, Some(condition)) if condition.is_any() => Ok(Condition::Absent),
+        _ => Err(refuse(
+            S3ErrorCode::NotImplemented,
+            "The only condition for putting an object that Tombolo serves is If-None-Match: *.",
+        )),
+    }
+}
+
+/// Refuses if an object is there already.
+pub(crate) async fn refuse_present(
+    tx: &mut Transaction,
+    caller: &ObjectCaller,
+    bucket: &BucketName,
+    key: &str,
+) -> S3Result<()> {
+    let found = tx.get(&keys::object(&caller.scope, bucket, key)).await;
+    if found.map_err(stored)?.is_some() {
+        return Err(refuse(
+            S3ErrorCode::PreconditionFailed,
+            format!("There is an object {key} in bucket {bucket} already."),
+        ));
+    }
+    Ok(())
+}
+
+/// What the maker of an object says of it.
+pub(crate) fn headers(
+    content_type: Option<String>,
+    metadata: Option<s3s::dto::Metadata>,
+) -> S3Result<ObjectHeaders> {
+    let metadata = metadata.unwrap_or_default().into_iter().collect();
+    let headers = ObjectHeaders {
+        content_type,
+        metadata,
+    };
+    let all = headers.metadata.iter();
+    let size: usize = all.map(|(name, value)| name.len() + value.len()).sum();
+    if size > MOST_METADATA {
+        return Err(refuse(
+            S3ErrorCode::MetadataTooLarge,
+            format!(
+                "Your metadata headers have {size} bytes; the most there may be is {MOST_METADATA}."
+            ),
+        ));
+    }
+    Ok(headers)
+}
+
+/// Refuses a body that says to be too long, before any of it is received.
+pub(crate) fn check_length(headers: &HeaderMap, most: u64) -> S3Result<()> {
+    let length = |name: &str| headers.get(name)?.to_str().ok()?.parse::<u64>().ok();
+    let decoded = length("x-amz-decoded-content-length").or_else(|| length("content-length"));
+    match decoded {
+        Some(bytes) if bytes > most => Err(refuse(
+            S3ErrorCode::EntityTooLarge,
+            format!(
+                "Your proposed upload of {bytes} bytes exceeds the maximum allowed size of {most}."
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// A body of nothing.
+pub(crate) fn empty() -> StreamingBlob {
+    StreamingBlob::from(s3s::Body::empty())
+}
+
+/// Ends what was received by what became of its record. Whether a record was written is not known
+/// when the server itself failed, so that the file stays then.
+pub(crate) fn settle<T>(outcome: S3Result<T>, received: Received) -> S3Result<T> {
+    if let Err(error) = &outcome
+        && *error.code() != S3ErrorCode::InternalError
+    {
+        received.discard();
+    }
+    outcome
+}
+
+/// What a reader has seen before.
+struct Seen {
+    if_match: Option<ETagCondition>,
+    if_none_match: Option<ETagCondition>,
+}
+
+impl Seen {
+    /// Refuses as RFC 9110 has it (13.1.1 and 13.1.2).
+    fn check(&self, object: &Object) -> S3Result<()> {
+        let is_this = |condition: &ETagCondition| {
+            let etag = condition.as_etag().map(ETag::value);
+            condition.is_any() || etag == Some(object.etag.as_str())
+        };
+        if self.if_match.as_ref().is_some_and(|etag| !is_this(etag)) {
+            return Err(refuse(
+                S3ErrorCode::PreconditionFailed,
+                format!("The object's ETag is \"{}\".", object.etag),
+            ));
+        }
+        if self.if_none_match.as_ref().is_some_and(is_this) {
+            return Err(refuse(S3ErrorCode::NotModified, "Not Modified"));
+        }
+        Ok(())
+    }
+}
+
+/// From where to where a range goes.
+fn asked(range: &Range, size: u64) -> S3Result<(u64, u64)> {
+    let found = range.check(size).map_err(|_| {
+        refuse(
+            S3ErrorCode::InvalidRange,
+            format!("The requested range is not satisfiable: the object has {size} bytes."),
+        )
+    })?;
+    Ok((found.start, found.end))
+}

@@ -1,0 +1,255 @@
+//! One request's way: who signed its head, then `s3s` with its body, then the reply.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::body::Body;
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Version, header};
+use jiff::Timestamp;
+use s3s::S3ErrorCode;
+use s3s::config::{S3Config, StaticConfigProvider};
+use s3s::host::{S3Host, VirtualHost};
+use s3s::service::{S3Service, S3ServiceBuilder};
+use tombolo_api::error::{ApiError, ErrorKind};
+use tombolo_api::http::{Credentials, ObjectCaller, RequestId};
+use tombolo_api::sigv4::{SignedRequest, Verifier, names_service};
+use tombolo_domain::id::{IdSource, Region};
+use tombolo_domain::time::Clock;
+use tombolo_store::Store;
+use tracing::Instrument;
+
+use crate::blob::Blobs;
+use crate::error::refuse;
+use crate::gate::{Gate, Secrets};
+use crate::s3::Served;
+use crate::shelf::Shelf;
+
+/// The longest XML that is read, in bytes: ten thousand parts to complete.
+const LONGEST_XML: usize = 4 << 20;
+
+/// What the objects need from the rest of the server.
+pub struct Backend {
+    /// The Regions that credentials may be scoped to.
+    pub regions: Vec<Region>,
+    /// Who the access keys belong to.
+    pub credentials: Arc<dyn Credentials>,
+    /// The records.
+    pub store: Arc<dyn Store>,
+    /// The files.
+    pub blobs: Blobs,
+    /// The server's time.
+    pub clock: Arc<dyn Clock>,
+    /// Where ids come from.
+    pub ids: Arc<dyn IdSource>,
+    /// The real time, which clients sign with; never a rehearsal's.
+    pub now: fn() -> Timestamp,
+}
+
+/// Amazon S3, as far as builds need it.
+pub struct Objects {
+    verifier: Verifier,
+    service: S3Service,
+    ids: Arc<dyn IdSource>,
+    now: fn() -> Timestamp,
+}
+
+impl Objects {
+    /// S3 over what is in the backend's store.
+    pub fn new(backend: Backend) -> Self {
+        let mut builder = S3ServiceBuilder::new(Served(Shelf {
+            store: backend.store,
+            blobs: backend.blobs,
+            clock: backend.clock,
+            ids: backend.ids.clone(),
+        }));
+        builder.set_auth(Secrets(backend.credentials.clone()));
+        builder.set_access(Gate);
+        builder.set_host(Hosts);
+        builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config()))));
+        Objects {
+            verifier: Verifier::new(backend.regions, backend.credentials),
+            service: builder.build(),
+            ids: backend.ids,
+            now: backend.now,
+        }
+    }
+
+    /// Whether a request is for S3, by the service that its credential says to be for. Of these
+    /// services only S3 has Signature Version 2, which is refused here.
+    pub fn is_for(head: &Parts) -> bool {
+        names_service(head, "s3") || is_version_2(head)
+    }
+
+    /// Answers one request. Every failure is a reply too.
+    pub async fn handle(&self, request: Request<Body>) -> Response<Body> {
+        let started = Instant::now();
+        let request_id = RequestId::generate(&*self.ids).to_string();
+        let span = tracing::info_span!("request", id = %request_id);
+        async {
+            let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+            let may_be_reused = request.version() > Version::HTTP_11;
+            let (account, mut response) = self.answer(request).await;
+            if let Ok(value) = HeaderValue::from_str(&request_id) {
+                response.headers_mut().insert("x-amz-request-id", value);
+            }
+            if response.status().is_client_error() && !may_be_reused {
+                // Of the body, which nobody wants, some may be under way still.
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(header::CONNECTION, close);
+            }
+            tracing::info!(
+                %method,
+                service = "s3",
+                path = %path.escape_default(),
+                account = account.map(tracing::field::display),
+                status = response.status().as_u16(),
+                duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
+                "answered"
+            );
+            response
+        }
+        .instrument(span)
+        .await
+    }
+
+    async fn answer(
+        &self,
+        request: Request<Body>,
+    ) -> (Option<tombolo_domain::id::AccountId>, Response<Body>) {
+        let (mut head, body) = request.into_parts();
+        let is_head = head.method == Method::HEAD;
+        let caller = match self.admit(&head).await {
+            Ok(caller) => caller,
+            Err(error) => return (None, reply(refusal(&error), is_head)),
+        };
+        let account = Some(caller.scope.account);
+        head.extensions.insert(caller);
+        let body = s3s::Body::http_body_unsync(body);
+        let response = match self.service.call(Request::from_parts(head, body)).await {
+            Ok(response) => response.map(Body::new),
+            Err(error) => {
+                let error: Box<dyn Error + Send + Sync> = error.into();
+                tracing::error!(error = &*error as &(dyn Error + 'static), "answering");
+                reply(
+                    refuse(S3ErrorCode::InternalError, "An internal error occurred."),
+                    is_head,
+                )
+            }
+        };
+        (account, response)
+    }
+
+    /// Who calls, from the verified head.
+    async fn admit(&self, head: &Parts) -> Result<ObjectCaller, ApiError> {
+        refuse_other_signatures(head)?;
+        let request = SignedRequest {
+            method: head.method.as_str(),
+            path: head.uri.path(),
+            query: head.uri.query().unwrap_or_default(),
+            authority: head.uri.authority().map(|authority| authority.as_str()),
+            headers: &head.headers,
+            body: &[],
+        };
+        self.verifier
+            .verify_head_for_s3(&request, (self.now)())
+            .await
+    }
+}
+
+/// Refuses what would be verified by something else than the head's signature: a form with a policy
+/// (which `s3s` would read into memory), and Signature Version 2.
+fn refuse_other_signatures(head: &Parts) -> Result<(), ApiError> {
+    let is_form = |headers: &HeaderMap| {
+        let kind = headers.get(header::CONTENT_TYPE);
+        let kind = kind
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
+        kind.trim_start()
+            .to_ascii_lowercase()
+            .starts_with("multipart/")
+    };
+    if head.method == Method::POST && is_form(&head.headers) {
+        return Err(ApiError::new(
+            ErrorKind::InvalidRequest,
+            "Objects are put by PUT; forms with a policy are not served.",
+        ));
+    }
+    if is_version_2(head) {
+        return Err(ApiError::new(
+            ErrorKind::InvalidRequest,
+            "Signature Version 2 is not served; sign with AWS4-HMAC-SHA256 (boto3: \
+             Config(signature_version='s3v4')).",
+        ));
+    }
+    Ok(())
+}
+
+/// Whether a request is signed as S3's clients did before 2014, which boto3 still does for links.
+fn is_version_2(head: &Parts) -> bool {
+    let header = head.headers.get(header::AUTHORIZATION);
+    let query = head.uri.query().unwrap_or_default();
+    header.is_some_and(|value| value.as_bytes().starts_with(b"AWS "))
+        || query
+            .split('&')
+            .any(|pair| pair.starts_with("AWSAccessKeyId="))
+}
+
+fn refusal(error: &ApiError) -> s3s::S3Error {
+    let wire = error.kind().s3();
+    if error.kind() == ErrorKind::Internal {
+        tracing::error!(
+            error = error as &(dyn Error + 'static),
+            "admitting a request"
+        );
+    }
+    let code = S3ErrorCode::from_bytes(wire.code.as_bytes());
+    let code = code.unwrap_or(S3ErrorCode::InternalError);
+    let mut refusal = refuse(code, error.client_message(""));
+    if let Ok(status) = http::StatusCode::from_u16(wire.status) {
+        refusal.set_status_code(status);
+    }
+    refusal
+}
+
+fn reply(error: s3s::S3Error, is_head: bool) -> Response<Body> {
+    match error.to_http_response() {
+        // The reply to HEAD has no body (RFC 9110, 9.3.2).
+        Ok(response) if is_head => response.map(|_| Body::empty()),
+        Ok(response) => response.map(Body::new),
+        Err(_) => {
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = http::StatusCode::INTERNAL_SERVER_ERROR;
+            response
+        }
+    }
+}
+
+fn config() -> S3Config {
+    let mut config = S3Config::default();
+    config.xml_max_body_size = LONGEST_XML;
+    config.post_object_max_file_size = 0;
+    config.form_max_field_size = 0;
+    config.form_max_fields_size = 0;
+    config.form_max_parts = 0;
+    config
+}
+
+/// Buckets in the host's name: `BUCKET.localhost`, which leads to this machine whatever the bucket
+/// is called. Every other host is the server's own, with the bucket in the path.
+struct Hosts;
+
+impl S3Host for Hosts {
+    fn parse_host_header<'a>(&'a self, host: &'a str) -> s3s::S3Result<VirtualHost<'a>> {
+        let name = match host.rsplit_once(':') {
+            Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+            _ => host,
+        };
+        let plain = VirtualHost::new(name);
+        Ok(match name.strip_suffix(".localhost") {
+            Some(bucket) if !bucket.is_empty() => plain.with_bucket(bucket),
+            _ => plain,
+        })
+    }
+}

@@ -1,0 +1,248 @@
+//! The build reconciler: unpacks the archives of builds once they are whole, and removes the files
+//! of objects that nobody has any more.
+//!
+//! A build is INITIALIZED until its files are where instances find them, and READY only then. Its
+//! archive goes in the same transaction, so that a server which is killed anywhere finds one or the
+//! other: what was being unpacked is unpacked again.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::task::{AbortHandle, JoinSet, spawn_blocking};
+use tokio::time::timeout;
+use tombolo_domain::fleet::{Build, BuildStatus};
+use tombolo_domain::id::{BlobId, BuildId};
+use tombolo_domain::object::Object;
+use tombolo_fleet::build::{BuildFiles, ImportError, ImportedBuild};
+use tombolo_store::typed::Transaction;
+use tombolo_store::{StoreError, keys};
+
+use crate::folder::remove_folder;
+use crate::transact::transact;
+use crate::wake::Wakes;
+use crate::{Context, builds_directory, objects_directory};
+
+/// How long to wait at most before looking again; after a failure of the disk, too.
+const RESYNC: Duration = Duration::from_secs(15);
+
+/// How many archives are unpacked at a time: they compete for the disk.
+const AT_A_TIME: usize = 2;
+
+/// The most files that are removed before looking again.
+const REMOVED_AT_ONCE: usize = 1024;
+
+/// Starts a worker for every build whose archive is here.
+pub(crate) async fn run(context: Context, mut wakes: Wakes) {
+    let mut tasks = JoinSet::new();
+    let mut workers: BTreeMap<BuildId, AbortHandle> = BTreeMap::new();
+    let turns = Rc::new(Semaphore::new(AT_A_TIME));
+    let stopping = Stopping::default();
+    loop {
+        let _ = timeout(RESYNC, wakes.changed()).await;
+        while tasks.try_join_next().is_some() {}
+        workers.retain(|_, worker| !worker.is_finished());
+        match unpackable(&context).await {
+            Ok(builds) => {
+                for build in builds {
+                    workers.entry(build.id.clone()).or_insert_with(|| {
+                        let (context, turns) = (context.clone(), turns.clone());
+                        let stopping = stopping.0.clone();
+                        tasks.spawn_local(async move {
+                            let _turn = turns.acquire().await;
+                            log(take_in(&context, &build, stopping).await);
+                        })
+                    });
+                }
+            }
+            Err(error) => log(Err(error)),
+        }
+        log(remove_unused(&context).await);
+    }
+}
+
+/// Tells unpacking that is under way, on threads of its own, to end when this is dropped.
+#[derive(Default)]
+struct Stopping(Arc<AtomicBool>);
+
+impl Drop for Stopping {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+fn log(outcome: Result<(), StoreError>) {
+    if let Err(error) = outcome {
+        tracing::error!(
+            error = &error as &(dyn std::error::Error + 'static),
+            "builds could not be looked at"
+        );
+    }
+}
+
+/// The builds whose files are to come and whose archive is here, or will never be.
+async fn unpackable(context: &Context) -> Result<Vec<Build>, StoreError> {
+    let mut tx = Transaction::new(context.store.clone());
+    let builds = tx.peek(&keys::all_builds()).await?;
+    let mut found = Vec::new();
+    for build in builds {
+        let awaits = build.status == BuildStatus::Initialized;
+        if awaits && (build.source.is_some() || object_of(&mut tx, &build).await?.is_some()) {
+            found.push(build);
+        }
+    }
+    Ok(found)
+}
+
+async fn object_of(tx: &mut Transaction, build: &Build) -> Result<Option<Object>, StoreError> {
+    let at = build.object();
+    tx.get(&keys::object(&build.scope, &at.bucket, &at.key))
+        .await
+}
+
+/// Unpacks a build's archive and writes down what became of it.
+async fn take_in(
+    context: &Context,
+    build: &Build,
+    stopping: Arc<AtomicBool>,
+) -> Result<(), StoreError> {
+    let mut tx = Transaction::new(context.store.clone());
+    let Some(object) = object_of(&mut tx, build).await? else {
+        let at = build.object();
+        let reason = format!(
+            "the object s3://{}/{} was deleted before its files were taken out of it",
+            at.bucket, at.key
+        );
+        return finish(context, build, Outcome::Failed(reason)).await;
+    };
+    let archive: Vec<_> = object
+        .blobs
+        .iter()
+        .map(|blob| objects_directory(&context.directory).join(blob.id.as_str()))
+        .collect();
+    let into = builds_directory(&context.directory).join(build.id.as_str());
+    let unpacked = spawn_blocking(move || {
+        // What an earlier server had unpacked, and did not live to write down.
+        let removed = BuildFiles::remove(&into);
+        removed.map_err(|source| ImportError::Io {
+            doing: format!("removing {}", into.display()),
+            source,
+        })?;
+        BuildFiles::unpack(&archive, &into, &stopping)
+    });
+    let outcome = match unpacked.await {
+        Ok(Ok(files)) => Outcome::Unpacked(files),
+        Ok(Err(ImportError::Stopped)) => return Ok(()),
+        Ok(Err(error)) if error.is_ours() => Outcome::NotYet(in_full(&error)),
+        Ok(Err(error)) => Outcome::Failed(in_full(&error)),
+        Err(panic) => Outcome::Failed(format!("unpacking it failed: {panic}")),
+    };
+    finish(context, build, outcome).await
+}
+
+/// What became of an archive.
+enum Outcome {
+    Unpacked(ImportedBuild),
+    /// It is bad, or gone.
+    Failed(String),
+    /// The disk refused something; the archive stays.
+    NotYet(String),
+}
+
+async fn finish(context: &Context, build: &Build, outcome: Outcome) -> Result<(), StoreError> {
+    let key = keys::build(&build.scope, &build.id);
+    let is_there = transact(&context.store, async |tx| {
+        let Some(mut build) = tx.get(&key).await? else {
+            return Ok(false);
+        };
+        match &outcome {
+            Outcome::Unpacked(files) => {
+                build.status = BuildStatus::Ready;
+                build.size_on_disk = Some(files.size_bytes);
+                build.failure = None;
+                tx.remove_upload_of_build(&build).await?;
+            }
+            Outcome::Failed(reason) => {
+                build.status = BuildStatus::Failed;
+                build.failure = Some(reason.clone());
+                tx.remove_upload_of_build(&build).await?;
+            }
+            Outcome::NotYet(reason) if build.failure.as_ref() == Some(reason) => return Ok(true),
+            Outcome::NotYet(reason) => build.failure = Some(reason.clone()),
+        }
+        tx.put(&build)?;
+        Ok(true)
+    })
+    .await?;
+    let id = &build.id;
+    match &outcome {
+        Outcome::Unpacked(files) => {
+            tracing::info!(build = %id, files = files.files, bytes = files.size_bytes, "unpacked")
+        }
+        Outcome::Failed(reason) => tracing::info!(build = %id, "failed: {reason}"),
+        Outcome::NotYet(reason) => {
+            tracing::error!(build = %id, "not unpacked, trying again: {reason}")
+        }
+    }
+    if !is_there {
+        // It was deleted meanwhile.
+        remove_folder(builds_directory(&context.directory).join(id.as_str())).await;
+    }
+    Ok(())
+}
+
+/// An error and everything that caused it.
+fn in_full(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |&error| error.source());
+    let causes: Vec<String> = causes.map(ToString::to_string).collect();
+    causes.join(": ")
+}
+
+/// Removes the files that no record names any more.
+async fn remove_unused(context: &Context) -> Result<(), StoreError> {
+    loop {
+        let prefix = keys::unused_blobs();
+        let mut tx = Transaction::new(context.store.clone());
+        let page = tx.page(&prefix, None, REMOVED_AT_ONCE).await?;
+        let blobs: Vec<BlobId> = page
+            .records
+            .iter()
+            .filter_map(|(blob, ())| blob.parse().ok())
+            .collect();
+        if blobs.is_empty() {
+            return Ok(());
+        }
+        let directory = objects_directory(&context.directory);
+        let removal = spawn_blocking(move || {
+            let mut removed = Vec::new();
+            for blob in blobs {
+                match std::fs::remove_file(directory.join(blob.as_str())) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                        tracing::warn!(%error, %blob, "an object's file could not be removed");
+                    }
+                    _ => removed.push(blob),
+                }
+            }
+            removed
+        });
+        let removed = removal.await.unwrap_or_default();
+        if removed.is_empty() {
+            // Looked at again later.
+            return Ok(());
+        }
+        transact(&context.store, async |tx| {
+            for blob in &removed {
+                tx.delete(&keys::unused_blob(blob));
+            }
+            Ok(())
+        })
+        .await?;
+        if !page.more {
+            return Ok(());
+        }
+    }
+}
