@@ -134,6 +134,13 @@ impl Fixture {
             .unwrap()
     }
 
+    /// Starts it, with processes that exit at once however slow the machine is just now.
+    pub(crate) async fn start_to_exit(&self) -> Instance {
+        let mut spec = self.spec();
+        spec.restart.healthy_after_ms = 10_000;
+        Instance::start(Path::new(BINARY), &spec).await.unwrap()
+    }
+
     pub(crate) async fn attach(&self) -> Option<Instance> {
         Instance::attach(&self.path("instance")).await.unwrap()
     }
@@ -237,6 +244,18 @@ impl Drop for Fixture {
         if let Some(Incarnation { pid, .. }) = incarnation {
             // The whole PID namespace dies with its first process.
             let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+        let note = fs::read(self.path("instance/cgroups.json"));
+        let groups = note
+            .ok()
+            .and_then(|note| serde_json::from_slice(&note).ok());
+        let groups: Vec<PathBuf> = groups.unwrap_or_default();
+        let deadline = Instant::now() + DEADLINE;
+        for group in groups {
+            // Busy until the kernel is done with the processes.
+            while fs::remove_dir(&group).is_err() && group.exists() && Instant::now() < deadline {
+                std::thread::yield_now();
+            }
         }
     }
 }

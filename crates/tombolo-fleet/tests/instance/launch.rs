@@ -111,7 +111,7 @@ async fn a_program_that_cannot_be_executed_is_reported_with_the_reason() {
 async fn a_process_that_exits_at_once_is_reported_with_its_last_lines() {
     let fixture =
         Fixture::with_server("seq 1 30\necho 'connect: Network is unreachable' >&2\nexit 3");
-    let instance = fixture.start().await;
+    let instance = fixture.start_to_exit().await;
     let mut events = instance.events(0).await.unwrap();
     let seen = until(&mut events, |event| matches!(event, Event::ExitedAtOnce(_))).await;
     let Some(Event::ExitedAtOnce(ended)) = seen.last().map(|last| &last.event) else {

@@ -53,7 +53,7 @@ async fn a_flood_is_bounded_and_the_others_are_heard() {
 #[tokio::test]
 async fn nothing_that_a_process_wrote_before_its_end_is_lost() {
     let fixture = Fixture::with_server("seq 1 8000; echo last >&2; exit 3");
-    let instance = fixture.start().await;
+    let instance = fixture.start_to_exit().await;
     let ended = first_end(&mut instance.events(0).await.unwrap()).await;
     assert_eq!(ended.exit, Exit::Code(3));
     assert_eq!(ended.last_lines[18..], ["8000", "last"]);
@@ -66,7 +66,7 @@ async fn nothing_that_a_process_wrote_before_its_end_is_lost() {
 #[tokio::test]
 async fn a_helper_that_holds_the_output_open_hangs_nobody() {
     let fixture = Fixture::with_server("setsid yes & echo bye; exit 3");
-    let instance = fixture.start().await;
+    let instance = fixture.start_to_exit().await;
     let mut events = instance.events(0).await.unwrap();
     assert_eq!(first_end(&mut events).await.exit, Exit::Code(3));
     assert_eq!(first_end(&mut events).await.exit, Exit::Code(3));

@@ -53,7 +53,7 @@ async fn a_crashed_process_comes_back_as_another() {
 #[tokio::test]
 async fn a_process_that_keeps_failing_waits_longer_each_time() {
     let fixture = Fixture::with_server("exit 1");
-    let instance = fixture.start().await;
+    let instance = fixture.start_to_exit().await;
     let mut events = instance.events(0).await.unwrap();
     let mut longest = 50;
     for _ in 0..4 {

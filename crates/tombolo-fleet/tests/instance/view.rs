@@ -5,9 +5,9 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
-use tombolo_fleet::{Event, Instance};
+use tombolo_fleet::{Event, Instance, StartError, Work};
 
-use crate::fixture::{BINARY, Fixture, next, until};
+use crate::fixture::{BINARY, FIRST_USER, Fixture, next, until};
 
 /// What the script `body` writes as a server.
 async fn seen_by(body: &str) -> Vec<String> {
@@ -70,7 +70,7 @@ async fn nothing_but_the_standard_streams_is_open() {
     // What a careless shell leaves open in everything that it starts.
     let null = fs::File::open("/dev/null").unwrap();
     let inherited = nix::unistd::dup(&null).unwrap();
-    let instance = fixture.start().await;
+    let instance = fixture.start_to_exit().await;
     drop(inherited);
     let mut events = instance.events(0).await.unwrap();
     let seen = until(&mut events, |event| matches!(event, Event::ExitedAtOnce(_))).await;
@@ -200,4 +200,169 @@ async fn without_root_a_user_namespace_does() {
     assert_eq!(fixture.log_until("done").await, ["65534", "server"]);
     instance.kill().await.unwrap();
     fixture.assert_nothing_is_left();
+}
+
+#[tokio::test]
+async fn a_log_path_is_an_empty_folder_of_the_process_also_where_the_build_has_none() {
+    let fixture = Fixture::with_server(
+        "ls -A /local/game/logs /local/game/deep/er /tmp/old; \
+         for folder in /local/game/logs /local/game/deep/er /tmp/old; do touch $folder/x; done; \
+         touch /local/game/file/x 2>&1; cat /local/game/file; touch /local/game/y 2>&1; \
+         echo done; exec sleep 1000",
+    );
+    fixture.file("logs/shipped", "", 0o644);
+    fixture.file("file", "the build's\n", 0o644);
+    let mut spec = fixture.spec();
+    spec.log_paths = [
+        "/local/game/logs",
+        "/local/game/deep/er",
+        "/local/game/file",
+        "/tmp/old/",
+        "/etc",
+        "/usr/logs",
+    ]
+    .map(str::to_owned)
+    .into();
+    let instance = Instance::start(Path::new(BINARY), &spec).await.unwrap();
+    let seen = fixture.log_until("done").await;
+    instance.kill().await.unwrap();
+    assert_eq!(
+        seen[..5],
+        [
+            "/local/game/deep/er:",
+            "",
+            "/local/game/logs:",
+            "",
+            "/tmp/old:"
+        ]
+    );
+    assert!(seen[5].contains("Not a directory"), "{seen:?}");
+    assert_eq!(seen[6], "the build's");
+    assert!(seen[7].contains("Read-only file system"), "{seen:?}");
+    // Nothing of it went into the build.
+    let logs = fs::read_dir(fixture.path("build/logs")).unwrap();
+    assert_eq!(logs.count(), 1);
+    assert!(!fixture.path("build/deep").exists());
+}
+
+#[tokio::test]
+async fn what_was_installed_lies_over_the_build() {
+    let fixture = Fixture::with_server(
+        "cat /local/game/config /local/game/new; touch /local/game/config 2>&1; \
+         echo done; exec sleep 1000",
+    );
+    fixture.file("config", "shipped\n", 0o644);
+    let installed = fixture.path("installed");
+    fs::create_dir(&installed).unwrap();
+    fs::write(installed.join("config"), "installed\n").unwrap();
+    fs::write(installed.join("new"), "new\n").unwrap();
+    let mut spec = fixture.spec();
+    spec.installed = Some(installed);
+    let instance = Instance::start(Path::new(BINARY), &spec).await.unwrap();
+    let seen = fixture.log_until("done").await;
+    instance.kill().await.unwrap();
+    assert_eq!(seen[..2], ["installed", "new"]);
+    assert!(seen[2].contains("Read-only file system"), "{seen:?}");
+}
+
+/// Without a process that runs it: what another user's program does in the instance's view.
+#[tokio::test]
+async fn while_a_build_is_installed_its_files_are_the_users_and_those_on_the_disk_stay() {
+    let fixture = Fixture::new();
+    fixture.file("bin/tool", "#!/bin/sh\necho tool\n", 0o644);
+    fixture.file("old", "", 0o600);
+    let mut spec = fixture.spec();
+    spec.work = Work::Install {
+        into: fixture.path("installed"),
+    };
+    spec.sandbox.install_bytes = 1 << 20;
+    let instance = Instance::start(Path::new(BINARY), &spec).await.unwrap();
+    let script = "cd /local/game && chmod 755 bin/tool && bin/tool && echo more >> bin/tool && \
+                  cat old && rm old && echo new > new && mkdir folder && \
+                  { head -c 2000000 /dev/zero > big; } 2>&1 | grep -c 'No space'; \
+                  ls /.install/upper 2>&1 | grep -c denied";
+    let output = tokio::process::Command::new("nsenter")
+        .arg(format!(
+            "--mount=/proc/{}/ns/mnt",
+            instance.incarnation().pid
+        ))
+        .args(["setpriv", &format!("--reuid={FIRST_USER}")])
+        .args([&format!("--regid={FIRST_USER}"), "--clear-groups"])
+        .args(["sh", "-c", script])
+        .output()
+        .await
+        .unwrap();
+    instance.kill().await.unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(said, "tool\n1\n1\n", "{output:?}");
+    let on_disk = fixture.path("build/bin/tool");
+    assert_eq!(
+        fs::read_to_string(&on_disk).unwrap(),
+        "#!/bin/sh\necho tool\n"
+    );
+    assert_eq!(
+        on_disk.metadata().unwrap().permissions().mode() & 0o777,
+        0o644
+    );
+    assert!(fixture.path("build/old").exists());
+}
+
+#[tokio::test]
+async fn a_root_file_system_takes_the_place_of_the_hosts() {
+    let fixture = Fixture::with_server(
+        "echo /usr/bin/* /bin/*; cat /usr/name; echo done; while :; do :; done",
+    );
+    let root = fixture.path("root");
+    for (program, name) in [("/bin/sh", "bin/sh"), ("/bin/cat", "bin/cat")] {
+        let libraries = std::process::Command::new("ldd")
+            .arg(program)
+            .output()
+            .unwrap();
+        let libraries = String::from_utf8(libraries.stdout).unwrap();
+        let libraries = libraries
+            .split_whitespace()
+            .filter(|word| word.starts_with('/'));
+        for file in [(program, name)]
+            .into_iter()
+            .chain(libraries.map(|path| (path, &path[1..])))
+        {
+            let to = root.join(file.1);
+            fs::create_dir_all(to.parent().unwrap()).unwrap();
+            fs::copy(file.0, to).unwrap();
+        }
+    }
+    fs::create_dir_all(root.join("usr")).unwrap();
+    fs::write(root.join("usr/name"), "another\n").unwrap();
+    let mut spec = fixture.spec();
+    spec.sandbox.root = Some(root);
+    let instance = Instance::start(Path::new(BINARY), &spec).await.unwrap();
+    let seen = fixture.log_until("done").await;
+    instance.kill().await.unwrap();
+    assert_eq!(seen, ["/usr/bin/* /bin/cat /bin/sh", "another"]);
+}
+
+#[tokio::test]
+async fn data_in_what_server_processes_see_is_refused() {
+    let fixture = Fixture::with_server("exec sleep 1000");
+    let mut spec = fixture.spec();
+    spec.hidden = vec!["/usr/local/tombolo".into()];
+    let error = Instance::start(Path::new(BINARY), &spec).await.unwrap_err();
+    let StartError::Spec(error) = error else {
+        panic!("{error:?}");
+    };
+    assert!(error.to_string().contains("lies in \"/usr\""), "{error}");
+}
+
+#[tokio::test]
+async fn root_runs_no_server_process_as_itself() {
+    let fixture = Fixture::with_server("exec sleep 1000");
+    let mut spec = fixture.spec();
+    spec.sandbox.first_user = None;
+    let error = Instance::start(Path::new(BINARY), &spec).await.unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("starting server processes as root"),
+        "{error}"
+    );
 }

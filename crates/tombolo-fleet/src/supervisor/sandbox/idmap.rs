@@ -61,17 +61,22 @@ fn namespace_of(user: u32, proc: &Path) -> io::Result<File> {
     match unsafe { fork() }? {
         ForkResult::Child => {
             drop((made, end));
-            if unshare(CloneFlags::CLONE_NEWUSER).is_ok() {
-                let _ = (&says_made).write_all(b"y");
-                // Until the parent has what it wants, and closes its end.
-                let _ = (&waits).read(&mut [0]);
-            }
+            let made = unshare(CloneFlags::CLONE_NEWUSER);
+            let code = made.err().map_or(0, |errno| errno as i32);
+            let _ = (&says_made).write_all(&code.to_ne_bytes());
+            // Until the parent has what it wants, and closes its end.
+            let _ = (&waits).read(&mut [0]);
             // SAFETY: it ends this process and runs no destructor of what its parent owns.
             unsafe { libc::_exit(0) }
         }
         ForkResult::Parent { child } => {
             drop((says_made, waits));
-            let opened = made.read_exact(&mut [0]).and_then(|()| {
+            let mut code = [0; 4];
+            let opened = made.read_exact(&mut code).and_then(|()| {
+                match i32::from_ne_bytes(code) {
+                    0 => {}
+                    code => return Err(io::Error::from_raw_os_error(code)),
+                }
                 let child = proc.join(child.to_string());
                 let map = format!("0 {user} 1");
                 fs::write(child.join("uid_map"), &map)?;
