@@ -36,7 +36,7 @@ fn a_fleet_is_shown_with_its_instances_processes_and_events() {
         let counts = ["running", "wanted", "restarts"].map(|count| &instance[count]);
         assert_eq!(counts, [&json!(2), &json!(2), &json!(0)], "{seen}");
         assert!(instance["address"].is_string(), "{seen}");
-        assert!(instance["memory"].is_u64(), "{seen}");
+        assert!(instance["memory"].as_u64().unwrap() > 0, "{seen}");
     }
 
     let text = shown(&["--account", "studio"]);

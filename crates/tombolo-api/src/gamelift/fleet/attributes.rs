@@ -1,5 +1,6 @@
 //! DescribeFleetAttributes and ListFleets, and the shape FleetAttributes.
 
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use tombolo_domain::fleet::{Compute, Fleet, FleetStatus, OperatingSystem, ResourceCreationLimit};
 use tombolo_domain::id::{BuildId, FleetId};
@@ -139,16 +140,25 @@ pub(crate) struct Described {
     next_token: Option<String>,
 }
 
-/// The fleets named, or all. A terminated fleet is shown until it is forgotten.
+/// How long a terminated fleet is shown. Terraform takes a fleet for deleted when it is not shown
+/// any more, and others wait for TERMINATED.
+const SHOWN_TERMINATED: SignedDuration = SignedDuration::from_mins(1);
+
+/// The fleets named, or all.
 pub(crate) async fn describe_fleet_attributes(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Describe,
 ) -> Result<Described, ApiError> {
     let window = (input.limit, input.next_token.as_deref());
-    let page = selected(tx, call, input.fleet_ids.as_deref(), window, |_| true).await?;
+    let is_shown = |fleet: &Fleet| {
+        let ended = fleet.terminated;
+        ended.is_none_or(|at| call.now.duration_since(at) < SHOWN_TERMINATED)
+    };
+    let page = selected(tx, call, input.fleet_ids.as_deref(), window, is_shown).await?;
+    let fleets = page.records.into_iter().filter(is_shown);
     Ok(Described {
-        fleet_attributes: page.records.into_iter().map(Into::into).collect(),
+        fleet_attributes: fleets.map(Into::into).collect(),
         next_token: page.next_token,
     })
 }

@@ -28,6 +28,31 @@ async fn a_fleet_is_deleted_by_id_or_arn_and_says_so() {
     }
 }
 
+/// Some clients wait for TERMINATED, Terraform for the fleet to be shown no more.
+#[tokio::test]
+async fn a_terminated_fleet_is_shown_for_a_minute_and_its_events_for_longer() {
+    let server = Server::new();
+    let studio = server.gamelift(STUDIO);
+    let [fleet, other] = [studio.fleet().await, studio.fleet().await];
+    server.terminate(&fleet).await;
+    let shown = async |input| {
+        let output = studio.call("DescribeFleetAttributes", input).await;
+        let fleets = list(&output["FleetAttributes"]);
+        let mut ids: Vec<_> = fleets.iter().map(|one| text(&one["FleetId"])).collect();
+        ids.sort();
+        ids
+    };
+    let mut both = vec![fleet.clone(), other.clone()];
+    both.sort();
+    for (seconds, expected) in [(59, both.clone()), (1, vec![other])] {
+        server.advance(SignedDuration::from_secs(seconds));
+        assert_eq!(shown(json!({"FleetIds": both})).await, expected);
+        assert_eq!(shown(json!({})).await, expected);
+    }
+    server.advance(SignedDuration::from_hours(24));
+    assert!(!studio.events(&fleet).await.is_empty());
+}
+
 #[tokio::test]
 async fn an_anywhere_fleet_ends_with_its_deletion() {
     let server = Server::new();
