@@ -12,6 +12,7 @@ mod authorization;
 mod block;
 mod bucket;
 mod connection;
+mod inbound;
 mod ports;
 mod scaling;
 mod trace;

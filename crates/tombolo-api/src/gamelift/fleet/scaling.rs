@@ -117,8 +117,6 @@ pub(crate) async fn put_scaling_policy(
             shorten(&other.name)
         )));
     }
-    // A fleet that is deleted meanwhile must not keep a policy.
-    tx.put(&fleet)?;
     tx.put(&ScalingPolicy {
         scope: fleet.scope,
         fleet: fleet.id,

@@ -362,6 +362,51 @@ async fn requests_that_cannot_be_are_refused_with_the_reason() {
     );
 }
 
+/// All that a server process can write to.
+#[tokio::test]
+async fn log_paths_are_folders_that_server_processes_write_to() {
+    let server = Server::new();
+    let studio = server.gamelift(STUDIO);
+    let build = studio.ready_build().await;
+    let with_paths = |paths: &[&str]| with(fleet_input(&build), "LogPaths", json!(paths));
+    let good = [
+        "/local/game/logs",
+        "/local/game/a/b/",
+        "/tmp",
+        "/tmp/x",
+        "/local/home",
+        "/local/home/.game",
+    ];
+    let fleet = studio.fleet_with(with_paths(&good)).await;
+    assert_eq!(studio.attributes(&fleet).await["LogPaths"], json!(good));
+
+    for bad in [
+        "/local/game",
+        "/local/game/",
+        "/local/games",
+        "/local/game/../../etc",
+        "/tmp/./x",
+        "/tmp//x",
+        "/etc",
+        "logs",
+        "/",
+    ] {
+        let message = format!(
+            "LogPaths: {bad:?} is no folder under /local/game/ and neither /tmp, /local/home nor \
+             under them."
+        );
+        let input = with_paths(&["/tmp", bad]);
+        studio
+            .refused("CreateFleet", input, "InvalidRequestException", &message)
+            .await;
+    }
+    let message = "LogPaths: a fleet may have 10, and would have 11.";
+    let input = with_paths(&["/tmp"; 11]);
+    studio
+        .refused("CreateFleet", input, "InvalidRequestException", message)
+        .await;
+}
+
 #[tokio::test]
 async fn the_model_refuses_before_the_operation() {
     let server = Server::new();

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::resources::fleet_input;
+use super::resources::{anywhere, fleet_input};
 use crate::account::{Account, assert_refused};
 use crate::document::{text, with};
 use crate::server::{AWAY, HOME, STRANGER, STUDIO, Server};
@@ -159,6 +159,48 @@ async fn the_tag_that_forces_a_fleets_block_stays_as_it_was_created() {
     assert_eq!(tags(&studio, &arn).await, forced);
     let refusal = studio.refusal("CreateBuild", json!({"Tags": other})).await;
     assert_eq!(refusal.code, "TaggingFailedException");
+}
+
+#[tokio::test]
+async fn only_a_tag_at_creation_lets_instances_reach_the_internet() {
+    const KEY: &str = "tombolo:internet";
+    let server = Server::new();
+    let studio = server.gamelift(STUDIO);
+    let build = studio.ready_build().await;
+    let allowed = json!([tag(KEY, "allowed")]);
+    let input = with(fleet_input(&build), "Tags", allowed.clone());
+    let [open, closed] = [studio.fleet_with(input).await, studio.fleet().await];
+    for (fleet, internet) in [(&open, true), (&closed, false)] {
+        let record = server.fleet(fleet).await;
+        assert_eq!(record.managed().unwrap().internet, internet);
+    }
+
+    let input = with(fleet_input(&build), "Tags", json!([tag(KEY, "yes")]));
+    let message = "The tag tombolo:internet has the value 'yes'; give allowed, or leave it out of a \
+                   fleet whose instances are not to reach the internet.";
+    studio
+        .refused("CreateFleet", input, "InvalidRequestException", message)
+        .await;
+    let input = with(anywhere(), "Tags", allowed.clone());
+    let message = "tombolo:internet works with fleets of compute type EC2; this fleet is to have \
+                   compute type ANYWHERE.";
+    studio
+        .refused("CreateFleet", input, "InvalidRequestException", message)
+        .await;
+    for (fleet, operation, member, value) in [
+        (&closed, "TagResource", "Tags", allowed),
+        (&open, "UntagResource", "TagKeys", json!([KEY])),
+    ] {
+        let arn = &studio.attributes(fleet).await["FleetArn"];
+        let input = with(json!({"ResourceARN": arn}), member, value);
+        let message = format!(
+            "Tagging {fleet} failed: tag key \"tombolo:internet\" counts only when a fleet is \
+             created, and lets its instances reach the internet for life."
+        );
+        studio
+            .refused(operation, input, "TaggingFailedException", &message)
+            .await;
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! The screen of `tombolo fleet`, as text.
 
-use tombolo_domain::fleet::MappedPort;
+use tombolo_domain::fleet::{MappedPort, ReachedAt};
 use tombolo_fleet::ProcessState;
 use tombolo_network::EngineKind;
 
@@ -82,7 +82,7 @@ fn instances(fleet: &Dashboard, rows: usize) -> String {
             number(row.received.packets_per_second),
             number(row.sent.packets_per_second),
             number(row.dropped.packets_per_second),
-            ports(fleet, &row.ports),
+            players(fleet, &row.ports),
         ]
     });
     let headings = [
@@ -101,20 +101,12 @@ fn instances(fleet: &Dashboard, rows: usize) -> String {
     with_rest(columns(headings, shown), fleet.instances.len(), rows)
 }
 
-/// Where players reach an instance: `203.0.113.7 udp 20001>8303, udp 8304`.
-fn ports(fleet: &Dashboard, ports: &[MappedPort]) -> String {
-    let Some(address) = fleet.public_address.filter(|_| !ports.is_empty()) else {
-        return "-".to_owned();
-    };
-    let ports = ports.iter().map(|mapped| {
-        let protocol = mapped.protocol.to_string().to_lowercase();
-        if mapped.port == mapped.public_port {
-            format!("{protocol} {}", mapped.port)
-        } else {
-            format!("{protocol} {}>{}", mapped.public_port, mapped.port)
-        }
-    });
-    format!("{address} {}", ports.collect::<Vec<_>>().join(", "))
+/// Where players reach an instance.
+fn players(fleet: &Dashboard, ports: &[MappedPort]) -> String {
+    match fleet.public_address.filter(|_| !ports.is_empty()) {
+        Some(address) => format!("{address}: {}", ReachedAt(ports)),
+        None => "-".to_owned(),
+    }
 }
 
 /// Instances of which nothing more is known than that they are there.
