@@ -13,7 +13,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 use tombolo_domain::Timestamp;
 use tombolo_domain::fleet::{Fleet, FleetStatus, TransportProtocol};
-use tombolo_domain::id::{InstanceId, NetworkInterfaceId};
+use tombolo_domain::id::{FleetId, InstanceId, NetworkInterfaceId};
 use tombolo_domain::vpc::{Attachment, NetworkInterface};
 use tombolo_fleet::{end_inhabitants, process_runs};
 use tombolo_store::typed::Transaction;
@@ -226,24 +226,21 @@ async fn fleets(context: &Context, now: Timestamp) -> Result<(), StoreError> {
 /// What was installed for fleets that are gone, and the logs of those that are forgotten. A fleet is
 /// there before its folders are.
 async fn folders_of_fleets(context: &Context) -> Result<(), StoreError> {
-    let installed = names_in(&installed_directory(&context.directory));
-    let logs = names_in(&context.directory.join("logs"));
+    let installed = fleets_in(&installed_directory(&context.directory));
+    let logs = fleets_in(&context.directory.join("logs"));
     if installed.is_empty() && logs.is_empty() {
         return Ok(());
     }
     let mut tx = Transaction::new(context.store.clone());
     let fleets = tx.peek(&keys::all_fleets()).await?;
-    let known: BTreeSet<&str> = fleets.iter().map(|fleet| fleet.id.as_str()).collect();
+    let known: BTreeSet<&FleetId> = fleets.iter().map(|fleet| &fleet.id).collect();
     let live = fleets.iter().filter(|fleet| !fleet.status.has_ended());
-    let live: BTreeSet<&str> = live.map(|fleet| fleet.id.as_str()).collect();
-    for name in installed
-        .iter()
-        .filter(|name| !live.contains(name.as_str()))
-    {
-        remove_folder(installed_directory(&context.directory).join(name)).await;
+    let live: BTreeSet<&FleetId> = live.map(|fleet| &fleet.id).collect();
+    for fleet in installed.iter().filter(|fleet| !live.contains(fleet)) {
+        remove_folder(installed_directory(&context.directory).join(fleet.as_str())).await;
     }
-    for name in logs.iter().filter(|name| !known.contains(name.as_str())) {
-        remove_folder(context.directory.join("logs").join(name)).await;
+    for fleet in logs.iter().filter(|fleet| !known.contains(fleet)) {
+        remove_folder(logs_directory(&context.directory, fleet)).await;
     }
     Ok(())
 }
@@ -279,13 +276,13 @@ async fn public_ports(context: &Context) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The names in a folder; none in one that is not there.
-fn names_in(folder: &Path) -> Vec<String> {
+/// The fleets that have something in a folder; none in one that is not there.
+fn fleets_in(folder: &Path) -> Vec<FleetId> {
     let Ok(entries) = std::fs::read_dir(folder) else {
         return Vec::new();
     };
     let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    names.collect()
+    names.filter_map(|name| name.parse().ok()).collect()
 }
 
 /// The files of builds that were deleted, and what an import that was killed left. A folder is

@@ -108,7 +108,8 @@ impl Installer {
         let Record { context, id, .. } = &self.record;
         let directory = context.instances_directory().join(folder(id));
         if let Some(live) = Instance::attach(&directory).await? {
-            live.stop(GRACE).await?;
+            // Nobody wants to know any more how it would have ended.
+            live.kill().await?;
         }
         remove_folder(directory).await;
         remove_folder(installed_directory(&context.directory).join(id.as_str())).await;
@@ -230,6 +231,8 @@ impl Run {
         let mut events = live.events(0).await?;
         // A connection that breaks off is that of a supervisor that was killed.
         while let Ok(Some(event)) = events.next().await {
+            // It waits for that before it ends.
+            live.acknowledge(event.seq).await?;
             if event.event == Event::Installed {
                 return Ok(Some(Ok(())));
             }

@@ -3,6 +3,8 @@
 mod capacity;
 mod failure;
 mod hosting;
+mod installer;
+mod leftovers;
 mod players;
 mod runtime;
 mod survival;

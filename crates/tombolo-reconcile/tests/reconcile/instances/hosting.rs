@@ -181,13 +181,13 @@ impl World {
             .unwrap()
             .to_str()
             .unwrap();
-        let builds = format!("{place}/builds/");
+        let place = format!("{place}/");
         let all = fs::read_dir("/proc").unwrap().flatten();
         let ids = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
         ids.filter(|id: &i32| {
             // A process that is no more has no mounts.
             let mounts = fs::read_to_string(format!("/proc/{id}/mountinfo")).unwrap_or_default();
-            mounts.contains(&builds)
+            mounts.contains(&place)
         })
         .map(Pid::from_raw)
         .collect()

@@ -1,0 +1,81 @@
+//! What belongs to nothing.
+
+use std::fs;
+
+use tombolo_domain::fleet::{FleetStatus, TransportProtocol};
+use tombolo_domain::id::{FleetId, InstanceId};
+use tombolo_store::keys::{self, InstanceAt, Stored};
+
+use super::hosting::{IDLE, until};
+use crate::world::World;
+
+#[tokio::test]
+async fn what_no_fleet_has_is_taken_away_and_what_a_fleet_has_stays() {
+    let world = World::new();
+    let reconcilers = world.start();
+    let fleet = world.hosting("100.64.0.0/24", 1, IDLE).await;
+    world.fleet_is(&fleet, FleetStatus::Active).await;
+    reconcilers.stop().await;
+
+    let ids = &*world.context.ids;
+    let nobody = FleetId::generate(ids);
+    let folders = |fleet: &FleetId| {
+        let directory = &world.context.directory;
+        let installed = tombolo_reconcile::installed_directory(directory);
+        let logs = tombolo_reconcile::logs_directory(directory, fleet);
+        [installed.join(fleet.as_str()), logs]
+    };
+    for folder in folders(&nobody).iter().chain(&folders(&fleet.id)) {
+        fs::create_dir_all(folder).unwrap();
+    }
+    let at = |instance: &InstanceId| InstanceAt {
+        scope: fleet.scope.clone(),
+        fleet: fleet.id.clone(),
+        instance: instance.clone(),
+    };
+    let instance = world.instances(&fleet).await.remove(0);
+    let taken = keys::public_port(TransportProtocol::Udp, 20_000);
+    let stale = keys::public_port(TransportProtocol::Udp, 20_001);
+    world
+        .write(async |tx| {
+            tx.put_at(&taken, &at(&instance.id)).unwrap();
+            tx.put_at(&stale, &at(&InstanceId::generate(ids))).unwrap();
+        })
+        .await;
+
+    let _reconcilers = world.start();
+    until("the folders of no fleet are gone", || {
+        let is_gone = folders(&nobody).iter().all(|folder| !folder.exists());
+        is_gone.then_some(())
+    })
+    .await;
+    world
+        .eventually("the port of no instance is free", async |tx| {
+            tx.get(&stale).await.unwrap().is_none().then_some(())
+        })
+        .await;
+    assert!(world.get(&taken).await.is_some());
+    assert!(folders(&fleet.id).iter().all(|folder| folder.exists()));
+}
+
+#[tokio::test]
+async fn an_installer_of_no_fleet_is_ended_at_the_start() {
+    let world = World::new();
+    let reconcilers = world.start();
+    let fleet = world.fleet_to_be("100.64.0.0/24", 1).await;
+    world.build_file(&fleet, "server", IDLE, 0o755);
+    world.build_file(&fleet, "install.sh", IDLE, 0o755);
+    world.begin(&fleet).await;
+    let name = format!("install-{}", fleet.id);
+    let installer = until("the installer runs", || world.child_of(&name)).await;
+    reconcilers.stop().await;
+    world.write(async |tx| tx.delete(&fleet.key())).await;
+
+    let _reconcilers = world.start();
+    until("the installer is gone", || {
+        world.on_disk().is_empty().then_some(())
+    })
+    .await;
+    let left = fs::read_to_string(format!("/proc/{installer}/comm"));
+    assert!(left.is_err(), "{left:?} still runs");
+}
