@@ -100,6 +100,12 @@ _tombolo() {
             tombolo__subcmd__build,import)
                 cmd="tombolo__subcmd__build__subcmd__import"
                 ;;
+            tombolo__subcmd__build,list)
+                cmd="tombolo__subcmd__build__subcmd__list"
+                ;;
+            tombolo__subcmd__build,show)
+                cmd="tombolo__subcmd__build__subcmd__show"
+                ;;
             tombolo__subcmd__clock,advance)
                 cmd="tombolo__subcmd__clock__subcmd__advance"
                 ;;
@@ -299,7 +305,7 @@ _tombolo() {
             return 0
             ;;
         tombolo__subcmd__build)
-            opts="-h -V --log --help --version import"
+            opts="-h -V --log --help --version import list show"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -344,6 +350,58 @@ _tombolo() {
                     return 0
                     ;;
                 --region)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tombolo__subcmd__build__subcmd__list)
+            opts="-h -V --account --dir --json --log --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --account)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tombolo__subcmd__build__subcmd__show)
+            opts="-h -V --account --dir --json --log --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --account)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

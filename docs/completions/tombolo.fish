@@ -120,10 +120,12 @@ complete -c tombolo -n "__fish_tombolo_using_subcommand access-key; and __fish_s
 complete -c tombolo -n "__fish_tombolo_using_subcommand access-key; and __fish_seen_subcommand_from delete" -l log -d 'What to log to stderr: a level, or a filter such as `warn,tombolo_api=debug`' -r
 complete -c tombolo -n "__fish_tombolo_using_subcommand access-key; and __fish_seen_subcommand_from delete" -s h -l help -d 'Print help'
 complete -c tombolo -n "__fish_tombolo_using_subcommand access-key; and __fish_seen_subcommand_from delete" -s V -l version -d 'Print version'
-complete -c tombolo -n "__fish_tombolo_using_subcommand build; and not __fish_seen_subcommand_from import" -l log -d 'What to log to stderr: a level, or a filter such as `warn,tombolo_api=debug`' -r
-complete -c tombolo -n "__fish_tombolo_using_subcommand build; and not __fish_seen_subcommand_from import" -s h -l help -d 'Print help'
-complete -c tombolo -n "__fish_tombolo_using_subcommand build; and not __fish_seen_subcommand_from import" -s V -l version -d 'Print version'
-complete -c tombolo -n "__fish_tombolo_using_subcommand build; and not __fish_seen_subcommand_from import" -f -a "import" -d 'Import a directory of this machine as a READY build'
+complete -c tombolo -n "__fish_tombolo_using_subcommand build; and not __fish_seen_subcommand_from import list show" -l log -d 'What to log to stderr: a level, or a filter such as `warn,tombolo_api=debug`' -r
+complete -c tombolo -n "__fish_tombolo_using_subcommand build; and not __fish_seen_subcommand_from import list show" -s h -l help -d 'Print help'
+complete -c tombolo -n "__fish_tombolo_using_subcommand build; and not __fish_seen_subcommand_from import list show" -s V -l version -d 'Print version'
+complete -c tombolo -n "__fish_tombolo_using_subcommand build; and not __fish_seen_subcommand_from import list show" -f -a "import" -d 'Import a directory of this machine as a READY build'
+complete -c tombolo -n "__fish_tombolo_using_subcommand build; and not __fish_seen_subcommand_from import list show" -f -a "list" -d 'List the builds of an account, in all Regions'
+complete -c tombolo -n "__fish_tombolo_using_subcommand build; and not __fish_seen_subcommand_from import list show" -f -a "show" -d 'Show one build: its status, its size, and why its files could not be had'
 complete -c tombolo -n "__fish_tombolo_using_subcommand build; and __fish_seen_subcommand_from import" -l account -d 'The account to act for: its name, or its 12 digits' -r
 complete -c tombolo -n "__fish_tombolo_using_subcommand build; and __fish_seen_subcommand_from import" -l name -d 'The build\'s name' -r
 complete -c tombolo -n "__fish_tombolo_using_subcommand build; and __fish_seen_subcommand_from import" -l build-version -d 'The build\'s version, in your own words' -r
@@ -135,6 +137,18 @@ complete -c tombolo -n "__fish_tombolo_using_subcommand build; and __fish_seen_s
 complete -c tombolo -n "__fish_tombolo_using_subcommand build; and __fish_seen_subcommand_from import" -l json -d 'Write JSON, for programs'
 complete -c tombolo -n "__fish_tombolo_using_subcommand build; and __fish_seen_subcommand_from import" -s h -l help -d 'Print help'
 complete -c tombolo -n "__fish_tombolo_using_subcommand build; and __fish_seen_subcommand_from import" -s V -l version -d 'Print version'
+complete -c tombolo -n "__fish_tombolo_using_subcommand build; and __fish_seen_subcommand_from list" -l account -d 'The account to act for: its name, or its 12 digits' -r
+complete -c tombolo -n "__fish_tombolo_using_subcommand build; and __fish_seen_subcommand_from list" -l dir -d 'The data directory of the server to ask' -r -F
+complete -c tombolo -n "__fish_tombolo_using_subcommand build; and __fish_seen_subcommand_from list" -l log -d 'What to log to stderr: a level, or a filter such as `warn,tombolo_api=debug`' -r
+complete -c tombolo -n "__fish_tombolo_using_subcommand build; and __fish_seen_subcommand_from list" -l json -d 'Write JSON, for programs'
+complete -c tombolo -n "__fish_tombolo_using_subcommand build; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c tombolo -n "__fish_tombolo_using_subcommand build; and __fish_seen_subcommand_from list" -s V -l version -d 'Print version'
+complete -c tombolo -n "__fish_tombolo_using_subcommand build; and __fish_seen_subcommand_from show" -l account -d 'The account to act for: its name, or its 12 digits' -r
+complete -c tombolo -n "__fish_tombolo_using_subcommand build; and __fish_seen_subcommand_from show" -l dir -d 'The data directory of the server to ask' -r -F
+complete -c tombolo -n "__fish_tombolo_using_subcommand build; and __fish_seen_subcommand_from show" -l log -d 'What to log to stderr: a level, or a filter such as `warn,tombolo_api=debug`' -r
+complete -c tombolo -n "__fish_tombolo_using_subcommand build; and __fish_seen_subcommand_from show" -l json -d 'Write JSON, for programs'
+complete -c tombolo -n "__fish_tombolo_using_subcommand build; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c tombolo -n "__fish_tombolo_using_subcommand build; and __fish_seen_subcommand_from show" -s V -l version -d 'Print version'
 complete -c tombolo -n "__fish_tombolo_using_subcommand run" -l account -d 'The account to act for: its name, or its 12 digits' -r
 complete -c tombolo -n "__fish_tombolo_using_subcommand run" -l vpc -d 'The VPC' -r
 complete -c tombolo -n "__fish_tombolo_using_subcommand run" -l subnet -d 'The subnet [default: the VPC\'s first]' -r

@@ -226,6 +226,31 @@ _arguments "${_arguments_options[@]}" : \
 '--version[Print version]' \
 && ret=0
 ;;
+(list)
+_arguments "${_arguments_options[@]}" : \
+'--account=[The account to act for\: its name, or its 12 digits]:NAME|ID:_default' \
+'--dir=[The data directory of the server to ask]:DIR:_files' \
+'--log=[What to log to stderr\: a level, or a filter such as \`warn,tombolo_api=debug\`]:FILTER:_default' \
+'--json[Write JSON, for programs]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'-V[Print version]' \
+'--version[Print version]' \
+&& ret=0
+;;
+(show)
+_arguments "${_arguments_options[@]}" : \
+'--account=[The account to act for\: its name, or its 12 digits]:NAME|ID:_default' \
+'--dir=[The data directory of the server to ask]:DIR:_files' \
+'--log=[What to log to stderr\: a level, or a filter such as \`warn,tombolo_api=debug\`]:FILTER:_default' \
+'--json[Write JSON, for programs]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'-V[Print version]' \
+'--version[Print version]' \
+':id -- The build:_default' \
+&& ret=0
+;;
         esac
     ;;
 esac
@@ -559,6 +584,8 @@ _tombolo__subcmd__account__subcmd__list_commands() {
 _tombolo__subcmd__build_commands() {
     local commands; commands=(
 'import:Import a directory of this machine as a READY build' \
+'list:List the builds of an account, in all Regions' \
+'show:Show one build\: its status, its size, and why its files could not be had' \
     )
     _describe -t commands 'tombolo build commands' commands "$@"
 }
@@ -566,6 +593,16 @@ _tombolo__subcmd__build_commands() {
 _tombolo__subcmd__build__subcmd__import_commands() {
     local commands; commands=()
     _describe -t commands 'tombolo build import commands' commands "$@"
+}
+(( $+functions[_tombolo__subcmd__build__subcmd__list_commands] )) ||
+_tombolo__subcmd__build__subcmd__list_commands() {
+    local commands; commands=()
+    _describe -t commands 'tombolo build list commands' commands "$@"
+}
+(( $+functions[_tombolo__subcmd__build__subcmd__show_commands] )) ||
+_tombolo__subcmd__build__subcmd__show_commands() {
+    local commands; commands=()
+    _describe -t commands 'tombolo build show commands' commands "$@"
 }
 (( $+functions[_tombolo__subcmd__clock_commands] )) ||
 _tombolo__subcmd__clock_commands() {

@@ -1,6 +1,8 @@
 //! Objects that come in parts. Completing an upload copies nothing: the object's record names the
 //! parts' blobs.
 
+use std::collections::BTreeSet;
+
 use s3s::crypto::{Checksum as _, Md5};
 use s3s::dto::{
     AbortMultipartUploadInput, Checksum, CompleteMultipartUploadInput,
@@ -10,7 +12,7 @@ use s3s::dto::{
 };
 use s3s::{S3ErrorCode, S3Request, S3Result};
 use tombolo_api::http::ObjectCaller;
-use tombolo_domain::id::UploadId;
+use tombolo_domain::id::{BlobId, UploadId};
 use tombolo_domain::object::{
     BucketName, LARGEST_OBJECT, LARGEST_PUT, MOST_PARTS, MOST_UPLOADS, MultipartUpload, Object,
     SMALLEST_PART, UploadedPart,
@@ -150,8 +152,9 @@ impl Shelf {
             let parts = tx.list(&keys::parts_of(&caller.scope, &upload.id)).await;
             let parts = parts.map_err(stored)?;
             let object = self.object_of(&upload, &parts, &named)?;
+            let kept: BTreeSet<&BlobId> = object.blobs.iter().map(|blob| &blob.id).collect();
             for part in &parts {
-                if !object.blobs.contains(&part.blob) {
+                if !kept.contains(&part.blob.id) {
                     tx.drop_blobs([&part.blob]).map_err(stored)?;
                 }
                 tx.remove(part);
@@ -179,7 +182,9 @@ impl Shelf {
         let mut size = 0;
         let mut hash = Md5::new();
         for (at, (number, etag)) in named.iter().enumerate() {
-            let part = parts.iter().find(|part| part.number == *number);
+            // They come in the order of their numbers.
+            let found = parts.binary_search_by_key(number, |part| part.number);
+            let part = found.ok().map(|at| &parts[at]);
             let part = part.filter(|part| part.etag == *etag).ok_or_else(|| {
                 refuse(
                     S3ErrorCode::InvalidPart,

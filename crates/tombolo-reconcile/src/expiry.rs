@@ -15,6 +15,7 @@ use tombolo_domain::Timestamp;
 use tombolo_domain::fleet::{Fleet, FleetStatus, TransportProtocol};
 use tombolo_domain::id::{FleetId, InstanceId, NetworkInterfaceId};
 use tombolo_domain::vpc::{Attachment, NetworkInterface};
+use tombolo_fleet::build::IMPORTING;
 use tombolo_fleet::{end_inhabitants, process_runs};
 use tombolo_store::typed::Transaction;
 use tombolo_store::{StoreError, keys};
@@ -30,7 +31,7 @@ const RECORDS: SignedDuration = SignedDuration::from_secs(60);
 /// How long what a program has left running may take to end after SIGTERM.
 const GRACE: Duration = Duration::from_secs(5);
 /// How long a temporary credential is still known to have expired.
-const CREDENTIAL_RETENTION: SignedDuration = SignedDuration::from_hours(24);
+const CREDENTIAL_RETENTION: SignedDuration = SignedDuration::from_hours(1);
 /// How long a multipart upload may take: of a build, and of anything else.
 const BUILD_UPLOAD: SignedDuration = SignedDuration::from_hours(24);
 const UPLOAD: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -307,10 +308,12 @@ async fn builds(context: &Context) -> Result<(), StoreError> {
             .and_then(|found| found.modified())
             .map(|at| at.elapsed());
         let is_old = matches!(age, Ok(Ok(age)) if age > UNDISTURBED);
-        let is_known = entry
-            .file_name()
-            .to_str()
-            .is_some_and(|name| known.contains(name));
+        // A folder that an archive is unpacked into is there before its build's own, and is touched
+        // only when something is put right into it.
+        let is_known = entry.file_name().to_str().is_some_and(|name| {
+            let build = name.strip_prefix(IMPORTING).unwrap_or(name);
+            known.contains(build)
+        });
         if is_old && !is_known {
             remove_folder(entry.path()).await;
         }

@@ -39,12 +39,9 @@ impl Signer {
         self.sign_with(request, &hash)
     }
 
-    /// The same without the body, as S3 allows it.
-    pub fn sign_unsigned(&self, request: Request) -> Request {
-        self.sign_with(request, "UNSIGNED-PAYLOAD")
-    }
-
-    fn sign_with(&self, request: Request, hash: &str) -> Request {
+    /// The same with `hash` in place of the body's hash: one of the words that S3 has for bodies
+    /// that are not signed, or in pieces.
+    pub fn sign_with(&self, request: Request, hash: &str) -> Request {
         let (date, time) = self.time();
         let request = request.header("x-amz-date", &time);
         let names = header_names(&request);

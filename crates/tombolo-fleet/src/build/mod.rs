@@ -35,6 +35,10 @@ pub const LARGEST_RATIO: u64 = 200;
 /// What may come out whatever the ratio is, in bytes: small files of one repeated line are common.
 pub const RATIO_FREE: u64 = 64 << 20;
 
+/// What the name of a folder starts with that a build's files are being written into; the name of
+/// the build's own folder follows.
+pub const IMPORTING: &str = ".importing-";
+
 /// Imports and removes the files of builds.
 pub struct BuildFiles;
 

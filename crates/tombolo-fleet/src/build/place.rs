@@ -9,7 +9,11 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::unistd::syncfs;
 
+use super::IMPORTING;
 use super::error::{ImportError, doing};
+
+/// The same for a build that is being removed.
+const REMOVING: &str = ".removing-";
 
 /// Has `fill` make and fill a directory beside `into`, makes it durable, and renames it to `into`.
 /// After a failure nothing of it is left.
@@ -24,7 +28,7 @@ pub(super) fn publish<T>(
     }
     let parent = into.parent().unwrap_or(Path::new("/"));
     doing("making", parent, fs::create_dir_all(parent))?;
-    let temporary = beside(into, "importing");
+    let temporary = beside(into, IMPORTING);
     // Left by an import that was killed.
     doing("removing", &temporary, remove_tree(&temporary))?;
     let published = fill(&temporary).and_then(|filled| {
@@ -46,9 +50,9 @@ pub(super) fn publish<T>(
 /// Removes the build in `directory`; one that is not there is no error.
 pub(super) fn remove(directory: &Path) -> io::Result<()> {
     // What an import or a removal that was cut short left goes with it.
-    remove_tree(&beside(directory, "importing"))?;
+    remove_tree(&beside(directory, IMPORTING))?;
     // Renamed first, so that a removal cut short leaves nothing that looks like a build.
-    let doomed = beside(directory, "removing");
+    let doomed = beside(directory, REMOVING);
     remove_tree(&doomed)?;
     match fs::rename(directory, &doomed) {
         Ok(()) => remove_tree(&doomed),
@@ -66,8 +70,8 @@ pub(super) fn permissions(mode: u32) -> Permissions {
 }
 
 /// A hidden sibling of `path`, for what is not a build yet or no longer.
-fn beside(path: &Path, purpose: &str) -> PathBuf {
-    let mut name = OsString::from(format!(".{purpose}-"));
+fn beside(path: &Path, prefix: &str) -> PathBuf {
+    let mut name = OsString::from(prefix);
     name.push(path.file_name().unwrap_or_default());
     path.with_file_name(name)
 }

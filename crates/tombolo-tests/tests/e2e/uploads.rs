@@ -390,6 +390,39 @@ fn what_is_too_much_for_s3_is_refused() {
     scenario("limits");
 }
 
+/// What S3's clients write in place of the hash of a body.
+const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
+const IN_PIECES: &str = "STREAMING-UNSIGNED-PAYLOAD-TRAILER";
+
+#[test]
+fn a_checksum_behind_the_body_is_held_against_it() {
+    let server = Dev::start_simulated();
+    let upload = Upload::of_new_build(&server);
+    let put = |trailer: &str| {
+        let request = Request::new("PUT", &upload.target)
+            .header("host", &upload.host)
+            .header("content-encoding", "aws-chunked")
+            .header("x-amz-content-sha256", IN_PIECES)
+            .header("x-amz-decoded-content-length", "5")
+            .header("x-amz-security-token", &upload.token)
+            .header("x-amz-trailer", "x-amz-checksum-crc32")
+            .body(format!("3\r\nhel\r\n2\r\nlo\r\n0\r\n{trailer}\r\n"));
+        let request = upload.signer.sign_with(request, IN_PIECES);
+        let response = http::send(server.address(), &request).expect("the server answers");
+        (response.status, response.text())
+    };
+    for wrong in ["x-amz-checksum-crc32:AAAAAA==\r\n", ""] {
+        let (status, text) = put(wrong);
+        assert_eq!(status, 400, "{text}");
+        let is_told = ["<Code>BadDigest</Code>", "<Code>IncompleteBody</Code>"];
+        assert!(is_told.iter().any(|code| text.contains(code)), "{text}");
+        let objects = server.directory().join("objects");
+        assert_eq!(names(&objects), Vec::<String>::new());
+    }
+    let (status, text) = put("x-amz-checksum-crc32:NhCmhg==\r\n");
+    assert_eq!(status, 200, "{text}");
+}
+
 #[test]
 fn an_object_that_is_too_large_is_refused_before_it_is_sent() {
     let server = Dev::start_simulated();
@@ -397,10 +430,13 @@ fn an_object_that_is_too_large_is_refused_before_it_is_sent() {
     let length = ((5_u64 << 30) + 1).to_string();
     let request = Request::new("PUT", &upload.target)
         .header("host", &upload.host)
-        .header("x-amz-content-sha256", "UNSIGNED-PAYLOAD")
+        .header("x-amz-content-sha256", UNSIGNED)
         .header("x-amz-security-token", &upload.token)
         .header("x-amz-decoded-content-length", &length);
-    let response = http::send(server.address(), &upload.signer.sign_unsigned(request));
+    let response = http::send(
+        server.address(),
+        &upload.signer.sign_with(request, UNSIGNED),
+    );
     let response = response.expect("the server answers");
     assert_eq!(response.status, 400, "{}", response.text());
     assert!(
