@@ -65,6 +65,13 @@ struct Counted {
 }
 
 impl Cgroup {
+    /// Lets groups have the controllers that `limits` take. To be called in the PID namespace of
+    /// the server, whose processes may have to make room; from another one they have no numbers.
+    pub(crate) fn enable(limits: &Limits) -> Result<(), CgroupError> {
+        // No group is made, so that its name does not matter.
+        Plan::of(limits, "tombolo")?.map_or(Ok(()), |plan| plan.enable())
+    }
+
     /// Makes the groups of the instance and writes its limits into them. `None` when nothing is to
     /// be limited.
     pub(crate) fn make(spec: &InstanceSpec, pid: i32) -> Result<Option<Self>, CgroupError> {
@@ -78,24 +85,10 @@ impl Cgroup {
             hint: "look for processes in them, in the file cgroup.procs",
         })?;
         let limits = &spec.sandbox.limits;
-        if *limits == Limits::default() {
-            return Ok(None);
-        }
-        let hierarchies = Hierarchies::of_this_process().map_err(|source| CgroupError {
-            doing: "looking for control groups in /proc/self".into(),
-            source,
-            hint: HINT,
-        })?;
         let name = format!("tombolo-{}-{pid}", spec.instance);
-        let mut plan = Plan::default();
-        for (controller, is_asked_for) in [
-            (Controller::Memory, limits.memory_bytes.is_some()),
-            (Controller::Pids, limits.processes.is_some()),
-            (Controller::Cpu, limits.cpu_millis.is_some()),
-            (Controller::Cpuacct, false),
-        ] {
-            plan.add(&hierarchies, controller, is_asked_for, &name)?;
-        }
+        let Some(plan) = Plan::of(limits, &name)? else {
+            return Ok(None);
+        };
         let note = spec.directory.join(FILE);
         let noted = serde_json::to_vec(&plan.groups()).map_err(io::Error::from);
         let noted = noted.and_then(|groups| write_private(&note, &groups));

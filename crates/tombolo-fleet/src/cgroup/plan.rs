@@ -31,9 +31,40 @@ struct Place {
 }
 
 impl Plan {
+    /// The groups with `name` that keep `limits`; `None` when nothing is to be limited.
+    pub(super) fn of(limits: &Limits, name: &str) -> Result<Option<Self>, CgroupError> {
+        if *limits == Limits::default() {
+            return Ok(None);
+        }
+        let hierarchies = Hierarchies::of_this_process().map_err(|source| CgroupError {
+            doing: "looking for control groups in /proc/self".into(),
+            source,
+            hint: HINT,
+        })?;
+        let mut plan = Plan::default();
+        for (controller, is_asked_for) in [
+            (Controller::Memory, limits.memory_bytes.is_some()),
+            (Controller::Pids, limits.processes.is_some()),
+            (Controller::Cpu, limits.cpu_millis.is_some()),
+            (Controller::Cpuacct, false),
+        ] {
+            plan.add(&hierarchies, controller, is_asked_for, name)?;
+        }
+        Ok(Some(plan))
+    }
+
+    /// Lets the groups have the controllers.
+    pub(super) fn enable(&self) -> Result<(), CgroupError> {
+        let mut in_version_2 = self
+            .places
+            .iter()
+            .filter(|place| place.version == Version::V2);
+        in_version_2.try_for_each(|place| enable(&place.parent, place.controller))
+    }
+
     /// Plans a group `name` for `controller`. One that is not asked for is taken along where it
     /// costs nothing, to count.
-    pub(super) fn add(
+    fn add(
         &mut self,
         hierarchies: &Hierarchies,
         controller: Controller,
@@ -82,11 +113,6 @@ impl Plan {
     /// Makes the groups and writes the limits.
     pub(super) fn carry_out(&self, limits: &Limits) -> Result<Cgroup, CgroupError> {
         let (mut doors, mut places) = (Vec::new(), Vec::new());
-        for place in &self.places {
-            if place.version == Version::V2 {
-                enable(&place.parent, place.controller)?;
-            }
-        }
         for group in self.groups().0 {
             let made = fs::create_dir(&group);
             doing("making the control group", &group, adopt(made))?;

@@ -42,6 +42,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use crate::cgroup::Cgroup;
 use crate::control::path_of;
 use crate::incarnation::Incarnation;
 use crate::lock::try_lock;
@@ -110,6 +111,7 @@ fn start(spec_path: &Path) -> Result<(), BeginError> {
         .doing(|| format!("reading the instance's spec {}", spec_path.display()))?;
     spec.check()?;
     let lock = claim(&spec.directory)?;
+    Cgroup::enable(&spec.sandbox.limits).map_err(sandbox::limit_error)?;
     match detach::detach(&spec)? {
         Side::Starter(Ok(())) => Ok(()),
         Side::Starter(Err(reason)) => Err(BeginError::Supervisor(reason)),

@@ -121,7 +121,7 @@ fn check_user(first_user: Option<u32>) -> Result<(), StepError> {
     Err(StepError::new(doing, refused.into(), Some(hint)))
 }
 
-fn limit_error(error: CgroupError) -> StepError {
+pub(super) fn limit_error(error: CgroupError) -> StepError {
     StepError::new(error.doing, error.source, Some(error.hint))
 }
 
