@@ -14,6 +14,16 @@ pub const PYTHON: &str = "/usr/bin/python3";
 /// A game server that only runs.
 pub const IDLE: &str = "#!/bin/sh\nexec sleep infinity\n";
 
+/// A game server that answers each datagram to the port that it is told, with who sent it.
+pub const ECHO: &str = "#!/usr/bin/python3
+import socket, sys
+game = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+game.bind(('', int(sys.argv[1])))
+while True:
+    said, player = game.recvfrom(2048)
+    game.sendto(said + b' from %s:%d' % (player[0].encode(), player[1]), player)
+";
+
 /// Imports executable files as a build of the studio's, and gives its id.
 ///
 /// # Panics

@@ -26,6 +26,7 @@ pub mod program;
 pub mod server;
 pub mod serving;
 pub mod sigv4;
+pub mod site;
 pub mod story;
 pub mod tools;
 pub mod wait;

@@ -24,6 +24,8 @@ pub struct Serving {
     api: SocketAddr,
     metrics: SocketAddr,
     by_tls: bool,
+    /// What its configuration has besides.
+    tables: String,
     studio: Option<Client>,
     backend: Option<Client>,
 }
@@ -35,7 +37,7 @@ impl Serving {
     /// # Panics
     /// It does not come up; its log is shown.
     pub fn start() -> Self {
-        Serving::with_tls(true)
+        Serving::with(true, "")
     }
 
     /// A server like that without TLS, for calls by [`Serving::studio`] and [`Serving::backend`].
@@ -43,10 +45,18 @@ impl Serving {
     /// # Panics
     /// It does not come up; its log is shown.
     pub fn start_plain() -> Self {
-        Serving::with_tls(false)
+        Serving::with(false, "")
     }
 
-    fn with_tls(by_tls: bool) -> Self {
+    /// The same, with more tables in its configuration.
+    ///
+    /// # Panics
+    /// It does not come up; its log is shown.
+    pub fn start_plain_with(tables: &str) -> Self {
+        Serving::with(false, tables)
+    }
+
+    fn with(by_tls: bool, tables: &str) -> Self {
         let root = tempfile::Builder::new().prefix("tmb-serve-").tempdir();
         let root = root.expect("making a temporary directory");
         if by_tls {
@@ -58,6 +68,7 @@ impl Serving {
             api: free_address(),
             metrics: free_address(),
             by_tls,
+            tables: tables.to_owned(),
             studio: None,
             backend: None,
         };
@@ -154,11 +165,12 @@ impl Serving {
         );
         format!(
             "directory = {:?}\nregions = [{REGION:?}]\nlisten = \"{}\"\nnetwork = \"ebpf\"\n\n\
-             {}[metrics]\nlisten = \"{}\"\n",
+             {}[metrics]\nlisten = \"{}\"\n{}",
             path("data"),
             self.api,
             if self.by_tls { &tls } else { "" },
-            self.metrics
+            self.metrics,
+            self.tables
         )
     }
 

@@ -15,10 +15,11 @@ mod route;
 mod rule;
 
 use std::fmt;
+use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
-pub use obstacle::{Obstacle, Way};
+pub use obstacle::{NotOutside, Obstacle, Way};
 pub use path::{Question, walk};
 pub use records::Records;
 
@@ -132,6 +133,40 @@ impl Trace {
         let first = obstructed()
             .find(|hop| self.destination.is_some() || !matches!(hop.place, Place::Egress));
         first.or_else(|| obstructed().next())
+    }
+
+    /// The same, where what no route takes goes outside of every VPC, or does not for a reason. The
+    /// records do not say so: whether there is an outside is the data path's to tell.
+    pub fn outside(mut self, to: Ipv4Addr, why: Option<NotOutside>) -> Self {
+        for hop in &mut self.hops {
+            let is_end = matches!(
+                hop.obstacle,
+                Some(Obstacle::NoRoute {
+                    way: Way::There,
+                    ..
+                })
+            );
+            if is_end {
+                *hop = match why {
+                    None => Hop {
+                        place: hop.place,
+                        finding: format!("no route takes {to}, so it goes outside"),
+                        obstacle: None,
+                        remedy: None,
+                    },
+                    Some(why) => {
+                        let obstacle = Obstacle::NoWayOutside { to, why };
+                        Hop {
+                            place: hop.place,
+                            finding: obstacle.to_string(),
+                            remedy: remedy::outside(why),
+                            obstacle: Some(obstacle),
+                        }
+                    }
+                };
+            }
+        }
+        self
     }
 
     /// Everything that stands in the way.

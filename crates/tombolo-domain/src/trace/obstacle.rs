@@ -33,6 +33,18 @@ impl Way {
     }
 }
 
+/// Why a packet that no route takes does not go outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NotOutside {
+    /// The interface may not begin flows to the outside.
+    NoInternet,
+    /// The internet has no such address.
+    NoSuchAddress,
+    /// The packet can begin no flow there.
+    BeginsNoFlow,
+}
+
 /// Why a packet, or its reply, does not get further. Its Display is a sentence without its full
 /// stop.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,6 +114,13 @@ pub enum Obstacle {
         from: VpcId,
         /// The VPC that does not let it in.
         to: VpcId,
+    },
+    /// No route takes it, so it is for the outside, and does not get there.
+    NoWayOutside {
+        /// The address.
+        to: Ipv4Addr,
+        /// Why.
+        why: NotOutside,
     },
     /// Nobody has the address.
     NoSuchDestination {
@@ -202,6 +221,16 @@ impl fmt::Display for Obstacle {
                 "{}the peering of {from} with {to} does not include {source}",
                 way.of_replies()
             ),
+            Obstacle::NoWayOutside { to, why } => {
+                write!(f, "no route takes {to}, and ")?;
+                f.write_str(match why {
+                    NotOutside::NoInternet => "the instance may begin no flows to the internet",
+                    NotOutside::NoSuchAddress => "the internet has no such address",
+                    NotOutside::BeginsNoFlow => {
+                        "only TCP, UDP and ICMP queries begin flows to the internet"
+                    }
+                })
+            }
             Obstacle::NoSuchDestination { vpc, address } => {
                 write!(f, "nobody has {address} in {vpc}")
             }

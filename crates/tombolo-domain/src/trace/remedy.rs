@@ -5,9 +5,21 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 
 use super::route::ends;
-use super::{Obstacle, Packet, Question, Records};
+use super::{NotOutside, Obstacle, Packet, Question, Records};
 use crate::id::{FleetId, RouteTableId, SecurityGroupId, VpcId, VpcPeeringConnectionId};
 use crate::vpc::{RuleDirection, Vpc};
+
+/// What to do about a packet that does not go outside.
+pub(super) fn outside(why: NotOutside) -> Option<String> {
+    match why {
+        NotOutside::NoInternet => Some(
+            "A fleet that is made with the tag tombolo:internet=allowed may: aws gamelift \
+             create-fleet --tags Key=tombolo:internet,Value=allowed ..."
+                .to_owned(),
+        ),
+        NotOutside::NoSuchAddress | NotOutside::BeginsNoFlow => None,
+    }
+}
 
 /// What to do about `obstacle`, as a sentence; `None` where nothing that is stored tells it.
 pub(super) fn of(
@@ -16,6 +28,7 @@ pub(super) fn of(
     obstacle: &Obstacle,
 ) -> Option<String> {
     match obstacle {
+        Obstacle::NoWayOutside { why, .. } => outside(*why),
         Obstacle::NotAttached { interface } => Some(format!(
             "An interface gets a workload from `tombolo run` or from a fleet; {interface} was made \
              with neither, so use the interface of a running workload."

@@ -30,6 +30,7 @@ mod mtu;
 mod networks;
 mod operator;
 mod packets;
+mod players;
 mod programs;
 mod restarts;
 mod rust_sdk;

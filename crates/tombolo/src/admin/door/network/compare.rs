@@ -1,9 +1,10 @@
 //! Whether the data path decides what the stored intent says.
 
 use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
 
 use tombolo_domain::id::NetworkInterfaceId;
-use tombolo_domain::trace::{Obstacle, Trace, Way};
+use tombolo_domain::trace::{NotOutside, Obstacle, Trace, Way};
 use tombolo_domain::vpc::RuleDirection;
 use tombolo_network::{DropReason, Verdict};
 
@@ -12,6 +13,18 @@ pub(super) struct Directions {
     pub(super) there: Verdict,
     /// `None`: nobody would reply, or it would go the same way within one VPC.
     pub(super) back: Option<Verdict>,
+}
+
+/// The trace with what the data path alone can tell: what becomes of a packet that no route takes.
+pub(super) fn with_outside(trace: Trace, to: Ipv4Addr, verdict: &Verdict) -> Trace {
+    let why = match verdict {
+        Verdict::Outside => None,
+        Verdict::Drop(DropReason::NoInternet) => Some(NotOutside::NoInternet),
+        Verdict::Drop(DropReason::NotOutside) => Some(NotOutside::NoSuchAddress),
+        Verdict::Drop(DropReason::NoFlow) => Some(NotOutside::BeginsNoFlow),
+        _ => return trace,
+    };
+    trace.outside(to, why)
 }
 
 /// Where the two differ, as a sentence without its full stop.
@@ -104,6 +117,11 @@ fn reasons(trace: &Trace, on: Way) -> BTreeSet<DropReason> {
             Obstacle::LeadsElsewhere { .. } | Obstacle::NotAdmitted { .. } => {
                 DropReason::NotAdmitted
             }
+            Obstacle::NoWayOutside { why, .. } => match why {
+                NotOutside::NoInternet => DropReason::NoInternet,
+                NotOutside::NoSuchAddress => DropReason::NotOutside,
+                NotOutside::BeginsNoFlow => DropReason::NoFlow,
+            },
             Obstacle::NoSuchDestination { .. } => DropReason::NoSuchDestination,
         })
         .collect()
@@ -118,6 +136,7 @@ fn way(obstacle: &Obstacle) -> Way {
         Obstacle::LeadsElsewhere { .. } => Way::Back,
         Obstacle::NotAttached { .. }
         | Obstacle::NoRule { .. }
+        | Obstacle::NoWayOutside { .. }
         | Obstacle::NoSuchDestination { .. } => Way::There,
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use tombolo_domain::trace::{self, Question, Records, Trace};
 use tombolo_domain::vpc::NetworkInterface;
-use tombolo_network::{Packet, Transport};
+use tombolo_network::{Packet, Transport, Verdict};
 use tombolo_store::keys;
 
 use super::compare::{self, Directions};
@@ -36,7 +36,14 @@ impl Door {
             };
             let trace = trace::walk(&records, &question)
                 .with_context(|| format!("the VPC of {} is being deleted", source.id))?;
-            let difference = self.difference(&records, &question, &trace).await?;
+            let there = Packet {
+                source: source.address,
+                destination: ask.to,
+                transport: transport(ask.packet),
+            };
+            let there = self.engine.decide(&source.id, &there).await?;
+            let trace = compare::with_outside(trace, ask.to, &there);
+            let difference = self.difference(&records, &question, &trace, there).await?;
             looks += 1;
             if difference.is_some() && looks < LOOKS {
                 tokio::time::sleep(PAUSE).await;
@@ -72,13 +79,9 @@ impl Door {
         records: &Records,
         question: &Question<'_>,
         trace: &Trace,
+        there: Verdict,
     ) -> Result<Option<String>> {
         let &Question { from, to, packet } = question;
-        let there = Packet {
-            source: from.address,
-            destination: to,
-            transport: transport(packet),
-        };
         let reply = Packet {
             source: to,
             destination: from.address,
@@ -91,7 +94,7 @@ impl Door {
             // Nobody would get a reply.
             .filter(|_| from.attachment.is_some());
         let decided = Directions {
-            there: self.engine.decide(&from.id, &there).await?,
+            there,
             back: match destination {
                 Some(destination) => Some(self.engine.decide(&destination.id, &reply).await?),
                 None => None,
