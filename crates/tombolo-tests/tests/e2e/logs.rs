@@ -134,3 +134,40 @@ fn a_server_that_stops_ends_logs_that_are_followed() {
     server.stop();
     assert!(logs.until_it_ends().success());
 }
+
+#[test]
+fn what_an_installer_wrote_is_shown_and_its_failure_is_the_fleets() {
+    let server = Dev::start_simulated();
+    let studio = server.studio();
+    let installer = "#!/bin/sh\necho unpacking the map\necho map > map\n";
+    let game = "#!/bin/sh\ncat map\nexec sleep infinity\n";
+    let files = [("install.sh", installer), ("game", game)];
+    let build = build::import(&server, &files);
+    let fleet = story::active_fleet(&studio, &build, "game", "");
+    let show = |fleet: &str, arguments: &[&str]| {
+        let mut all = vec!["logs", fleet];
+        all.extend(arguments);
+        tools::succeeds(&mut server.command(&all))
+    };
+    wait::until("the map to be read", || {
+        show(&fleet, &[]).contains("map").then_some(())
+    });
+    assert!(!show(&fleet, &[]).contains("unpacking"));
+    let all = show(&fleet, &["--install"]);
+    assert!(
+        all.contains("install install.sh-1 | unpacking the map\n"),
+        "{all}"
+    );
+    story::event(&studio, &fleet, "FLEET_CREATION_COMPLETED_INSTALLER");
+
+    let installer = "#!/bin/sh\necho no room for the map >&2\nexit 3\n";
+    let files = [("install.sh", installer), ("game", game)];
+    let build = build::import(&server, &files);
+    let fleet = story::fleet(&studio, &build, "game", "");
+    story::fleet_is(&studio, &fleet, "ERROR");
+    let message = story::event(&studio, &fleet, "FLEET_CREATION_FAILED_INSTALLER");
+    assert!(message.contains("exit code 3"), "{message}");
+    assert!(message.contains("no room for the map"), "{message}");
+    let all = show(&fleet, &["--install"]);
+    assert_eq!(all.lines().last(), Some("no room for the map"), "{all}");
+}
