@@ -26,6 +26,7 @@ mod detach;
 mod install;
 mod journal;
 mod keep;
+mod launch;
 mod output;
 mod process;
 mod processes;

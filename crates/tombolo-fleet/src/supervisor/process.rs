@@ -1,31 +1,25 @@
 //! One server process over all its runs.
 
-use std::ffi::CString;
-use std::fmt::{self, Display};
-use std::fs;
+use std::fmt::Display;
 use std::hash::{BuildHasher, RandomState};
-use std::io;
 use std::os::fd::AsFd;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::{self, Stdio};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags};
-use nix::sys::signal::{SigSet, Signal, killpg};
-use nix::unistd::{Pid, execve};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 
 use super::backoff::Backoff;
 use super::clock::{timestamp, unix_ms};
 use super::collect::{self, Collected};
+use super::launch::{self, Command, Launched, launch};
 use super::output::{Log, Outputs};
 use super::sandbox::{Folders, Sandbox};
 use super::stream::{More, Stream};
 use super::usage::{self, Seen};
 use crate::event::{Ended, Event, Exit};
-use crate::spec::{GAME_DIRECTORY, HOME_DIRECTORY, RestartPolicy};
+use crate::spec::RestartPolicy;
 use crate::status::{ProcessState, ProcessStatus};
 
 /// How long after a SIGKILL the next one is sent to what is there still: a process may have been
@@ -60,13 +54,6 @@ pub(super) struct Leftovers {
     pub(super) folders: Folders,
     /// When it ended, as a name that sorts.
     pub(super) run: String,
-}
-
-/// What a process executes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Command {
-    pub(super) launch_path: String,
-    pub(super) arguments: Vec<String>,
 }
 
 enum State {
@@ -212,7 +199,7 @@ impl Process {
         }
         let process = self.name.clone();
         let launch_path = self.command.launch_path.clone();
-        let Some(program) = find(&launch_path) else {
+        let Some(program) = launch::find(&launch_path) else {
             self.become_now(State::GivenUp);
             return Some(Event::LaunchPathNotFound {
                 process,
@@ -223,8 +210,13 @@ impl Process {
             "--- tombolo: {} starting {launch_path}",
             timestamp()
         ));
-        Some(match self.spawn(&program, now, sandbox) {
-            Ok((pid, stream, folders)) => {
+        let launched = launch(&program, &self.command, self.place, sandbox, now);
+        Some(match launched {
+            Ok(Launched {
+                pid,
+                stream,
+                folders,
+            }) => {
                 self.starts += 1;
                 self.become_now(State::Running(Run {
                     pid,
@@ -238,8 +230,9 @@ impl Process {
                 }
             }
             Err(error) => {
-                let restart =
-                    is_passing(&error.source).then(|| self.postpone(now, policy, Duration::ZERO));
+                let restart = error
+                    .is_passing()
+                    .then(|| self.postpone(now, policy, Duration::ZERO));
                 if restart.is_none() {
                     self.become_now(State::GivenUp);
                 }
@@ -250,59 +243,6 @@ impl Process {
                 }
             }
         })
-    }
-
-    /// Runs the program in a process group of its own, in the directory that it lies in, with
-    /// nothing of the supervisor's environment: PATH, HOME and LANG, and no GAMELIFT variable; in
-    /// the sandbox.
-    fn spawn(
-        &self,
-        program: &Path,
-        now: Instant,
-        sandbox: &Sandbox,
-    ) -> Result<(Pid, Stream, Folders), SpawnError> {
-        let (confinement, refusal) = sandbox.confine(self.place)?;
-        let folders = confinement.folders();
-        let directory = program.parent().unwrap_or(Path::new(GAME_DIRECTORY));
-        let directory = directory.to_owned();
-        let (stream, writer) = Stream::new(self.user, now)?;
-        let file = CString::new(program.as_os_str().as_bytes()).map_err(io::Error::from)?;
-        let mut arguments =
-            vec![CString::new(self.command.launch_path.as_str()).map_err(io::Error::from)?];
-        for argument in &self.command.arguments {
-            arguments.push(CString::new(argument.as_str()).map_err(io::Error::from)?);
-        }
-        let environment = [
-            c"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned(),
-            CString::new(format!("HOME={HOME_DIRECTORY}")).map_err(io::Error::from)?,
-            c"LANG=C.UTF-8".to_owned(),
-        ];
-        let mut command = process::Command::new(program);
-        command
-            .stdin(Stdio::null())
-            .stdout(writer.stream()?)
-            .stderr(writer.stream()?)
-            .process_group(0);
-        let execute = move || {
-            // The supervisor takes its signals from a descriptor and blocks them for that; a
-            // program that inherited the block would never see its SIGTERM.
-            SigSet::empty().thread_set_mask()?;
-            confinement.enter(&directory)?;
-            // Executed here, since the standard library's execvp(3) would hand a program for
-            // another processor to the shell and call that a success.
-            match execve(&file, &arguments, &environment)? {}
-        };
-        // SAFETY: it runs between fork and exec in a copy of a process that has one thread, so
-        // that there is no lock for it to meet.
-        unsafe { command.pre_exec(execute) };
-        let child = command.spawn();
-        // With it goes the last writer to `refusal`.
-        drop(command);
-        let child = child.map_err(|source| SpawnError {
-            told: refusal.told(),
-            source,
-        })?;
-        Ok((Pid::from_raw(child.id().cast_signed()), stream, folders))
     }
 
     /// Takes note that the running process ended, and when it is started again.
@@ -481,28 +421,6 @@ pub(super) struct End {
     pub(super) is_out_of_memory: bool,
 }
 
-/// Why a program could not be run.
-struct SpawnError {
-    /// What the child said of it, if it came to that.
-    told: Option<String>,
-    source: io::Error,
-}
-
-impl From<io::Error> for SpawnError {
-    fn from(source: io::Error) -> Self {
-        SpawnError { told: None, source }
-    }
-}
-
-impl Display for SpawnError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.told {
-            Some(told) => f.write_str(told),
-            None => self.source.fmt(f),
-        }
-    }
-}
-
 /// `PROGRAM-N`, cut so that a log's name fits into a file name.
 fn name(launch_path: &str, place: u32) -> String {
     let program = Path::new(launch_path)
@@ -515,24 +433,6 @@ fn name(launch_path: &str, place: u32) -> String {
         .take(48)
         .collect();
     format!("{program}-{place}")
-}
-
-/// The program's file, when the launch path names a file below the game directory.
-fn find(launch_path: &str) -> Option<PathBuf> {
-    let path = Path::new(launch_path);
-    let below = |path: &Path| path.starts_with(GAME_DIRECTORY);
-    let program = fs::canonicalize(path).ok()?;
-    (below(path) && below(&program) && fs::metadata(&program).ok()?.is_file()).then_some(program)
-}
-
-/// Whether a start that failed so may succeed later: the machine was short of something, or the
-/// program was open for writing.
-fn is_passing(error: &io::Error) -> bool {
-    use Errno::{EAGAIN, EIO, EMFILE, ENFILE, ENOMEM, ENOSPC, ETXTBSY};
-    let passing = [EAGAIN, EIO, EMFILE, ENFILE, ENOMEM, ENOSPC, ETXTBSY];
-    error
-        .raw_os_error()
-        .is_some_and(|code| passing.contains(&Errno::from_raw(code)))
 }
 
 /// The time `wait` after `now`; a year stands for what is beyond the clock's reach.

@@ -9,8 +9,9 @@ use nix::unistd::Pid;
 
 use super::child::in_child;
 use super::collect::{self, Collected, Collection};
+use super::launch::Command;
 use super::output::Outputs;
-use super::process::{Command, End, Process};
+use super::process::{End, Process};
 use super::sandbox::Sandbox;
 use super::usage;
 use crate::cgroup::Cgroup;
