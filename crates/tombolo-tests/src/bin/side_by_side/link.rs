@@ -22,6 +22,8 @@ pub(crate) struct Link {
     pub(crate) server: PathBuf,
     /// The address of the latter.
     pub(crate) address: Ipv4Addr,
+    /// The port that it listens on; 0 is any.
+    pub(crate) port: u16,
 }
 
 const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 60, 0, 10);
@@ -55,6 +57,7 @@ impl Pair {
             client: namespace_of("probe.py", &probe::mark(&server.directory())),
             server: namespace_of("signal.pause", &mark),
             address: ADDRESS,
+            port: 0,
         };
         Pair {
             server,
@@ -67,7 +70,7 @@ impl Pair {
 }
 
 /// The namespace of the process that has both texts in its command line, and is not in ours.
-fn namespace_of(text: &str, mark: &str) -> PathBuf {
+pub(crate) fn namespace_of(text: &str, mark: &str) -> PathBuf {
     let inode = |path: &str| std::fs::metadata(path).map(|found| found.ino()).ok();
     let own = inode("/proc/self/ns/net");
     let with_text = leftovers::processes_with(text);
@@ -102,6 +105,7 @@ impl Bare {
             client,
             server,
             address: Ipv4Addr::new(10, 61, 0, 2),
+            port: 0,
         }
     }
 }
@@ -160,6 +164,7 @@ impl Router {
             client,
             server,
             address: Ipv4Addr::new(10, 62, 2, 2),
+            port: 0,
         }
     }
 }

@@ -18,6 +18,7 @@ mod link;
 mod load;
 mod moto;
 mod path;
+mod players;
 mod store;
 mod table;
 
@@ -27,10 +28,11 @@ use table::Table;
 type Measure = fn(&mut Table);
 
 /// What can be measured, by the name that the command line has for it.
-const PARTS: [(&str, Measure); 4] = [
+const PARTS: [(&str, Measure); 5] = [
     ("api", api::measure),
     ("store", store::measure),
     ("path", path::measure),
+    ("players", players::measure),
     ("first-packet", first_packet::measure),
 ];
 

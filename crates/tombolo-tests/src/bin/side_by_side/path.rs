@@ -14,7 +14,7 @@ use tombolo_tests::story;
 use crate::link::{Bare, Link, Pair, Router, within};
 use crate::table::{Table, Target};
 
-const TURNS: usize = 7;
+pub(crate) const TURNS: usize = 7;
 const TIME: Duration = Duration::from_secs(1);
 const ROUND_TRIPS: usize = 10_000;
 const SMALL: [u8; 64] = [0x5a; 64];
@@ -93,7 +93,7 @@ impl<'a> Rows<'a> {
 }
 
 /// Packets of 64 bytes that arrive in a second, sent as fast as one CPU can.
-fn packets_per_second(link: &Link) -> f64 {
+pub(crate) fn packets_per_second(link: &Link) -> f64 {
     let (client, server) = sockets(link);
     server
         .set_read_timeout(Some(Duration::from_millis(100)))
@@ -206,7 +206,8 @@ fn gigabits_per_second(link: &Link, (client_cpu, server_cpu): Placement) -> f64 
 /// A connected socket at the client's end and a bound one at the server's.
 pub(crate) fn sockets(link: &Link) -> (UdpSocket, UdpSocket) {
     let any = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0);
-    let server = within(&link.server, || UdpSocket::bind(any).expect("binding"));
+    let at = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, link.port);
+    let server = within(&link.server, || UdpSocket::bind(at).expect("binding"));
     let port = server.local_addr().expect("it is bound").port();
     let client = within(&link.client, || {
         let client = UdpSocket::bind(any).expect("binding");
