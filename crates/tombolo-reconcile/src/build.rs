@@ -137,7 +137,10 @@ async fn take_in(
     let outcome = match unpacked.await {
         Ok(Ok(files)) => Outcome::Unpacked(files),
         Ok(Err(ImportError::Stopped)) => return Ok(()),
-        Ok(Err(error)) if error.is_ours() => Outcome::NotYet(in_full(&error)),
+        Ok(Err(error)) if error.is_ours() => {
+            tracing::error!(build = %build.id, "not unpacked: {}", in_full(&error));
+            Outcome::NotYet(refused_by_the_disk(&error))
+        }
         Ok(Err(error)) => Outcome::Failed(in_full(&error)),
         Err(panic) => Outcome::Failed(format!("unpacking it failed: {panic}")),
     };
@@ -184,15 +187,20 @@ async fn finish(context: &Context, build: &Build, outcome: Outcome) -> Result<()
             tracing::info!(build = %id, files = files.files, bytes = files.size_bytes, "unpacked")
         }
         Outcome::Failed(reason) => tracing::info!(build = %id, "failed: {reason}"),
-        Outcome::NotYet(reason) => {
-            tracing::error!(build = %id, "not unpacked, trying again: {reason}")
-        }
+        Outcome::NotYet(_) => {}
     }
     if !is_there {
         // It was deleted meanwhile.
         remove_folder(builds_directory(&context.directory).join(id.as_str())).await;
     }
     Ok(())
+}
+
+/// What the build's owner is told, whom the server's own paths are no concern of.
+fn refused_by_the_disk(error: &ImportError) -> String {
+    let cause = std::error::Error::source(error).map(ToString::to_string);
+    let cause = cause.unwrap_or_default();
+    format!("the server's disk refused its files ({cause}), and is asked again every 15 seconds")
 }
 
 /// An error and everything that caused it.

@@ -336,6 +336,35 @@ fn kill_9_while_a_build_is_unpacked_only_delays_it() {
     });
 }
 
+#[test]
+fn an_archive_is_kept_for_as_long_as_the_disk_refuses_its_files() {
+    let server = Dev::start_simulated();
+    let studio = server.studio();
+    // Where the builds' folder should be, there is something else.
+    let builds = server.directory().join("builds");
+    fs::write(&builds, "in the way").unwrap();
+    let root = tempfile::tempdir().unwrap();
+    write(root.path(), "server", build::IDLE.as_bytes(), 0o755);
+    let build = build_id(&tools::succeeds(&mut upload_build(&server, root.path())));
+    let input = story::fleet_input(&build, "server", "");
+    let told = wait::until("the reason to be told", || {
+        match studio.gamelift("CreateFleet", &input) {
+            Err(CallError::Refused(refusal)) => {
+                let is_told = refusal
+                    .message
+                    .contains("the server's disk refused its files (");
+                is_told.then_some(refusal.message)
+            }
+            other => panic!("a fleet was made of a build without files: {other:?}"),
+        }
+    });
+    // Where the server keeps them is nobody else's business.
+    assert!(!told.contains("/builds"), "{told}");
+    assert_eq!(described(&studio, &build)["Status"], "INITIALIZED");
+    fs::remove_file(&builds).unwrap();
+    ready(&studio, &build);
+}
+
 /// One scenario of the Python client.
 fn scenario(name: &str) {
     let server = Dev::start_with(&["--network", "simulated", "--log", "debug"]);
