@@ -4,6 +4,7 @@
 mod bytes;
 mod decisions;
 mod fuzz;
+mod networks;
 mod outside;
 mod run;
 
