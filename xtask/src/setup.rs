@@ -50,7 +50,16 @@ const PACKAGES: &[Package] = &[
         name: "python3-venv",
         is_there: has_ensurepip,
     },
+    // The database that a game keeps its world in.
+    Package {
+        name: "postgresql",
+        is_there: || exists("/usr/lib/postgresql"),
+    },
 ];
+
+/// Games that nobody here wrote: their servers run as builds of fleets, packed by the scripts in
+/// `examples/` that a user packs them with.
+const GAMES: &[&str] = &["teeworlds", "luanti"];
 
 /// What the measurements need beside.
 const BENCH_PACKAGES: &[Package] = &[
@@ -68,7 +77,8 @@ const BENCH_PACKAGES: &[Package] = &[
 pub(crate) fn for_tests() -> anyhow::Result<()> {
     packages(PACKAGES)?;
     python("venv", "requirements.txt")?;
-    node()
+    node()?;
+    games()
 }
 
 /// What `cargo xtask bench` needs beside: nftables, and moto, in a virtual environment of its own, since its
@@ -150,6 +160,41 @@ fn node() -> anyhow::Result<()> {
             .env("PATH", path_with(&workspace::target().join("venv/bin")))
             .current_dir(&node))
     })
+}
+
+/// Packs each of [`GAMES`] as `target/games/GAME/build`.
+fn games() -> anyhow::Result<()> {
+    let examples = workspace::root().join("examples");
+    let mut is_listed = false;
+    for game in GAMES {
+        let pack = examples.join(game).join("pack.sh");
+        let mut scripts = fs::read_to_string(examples.join("packages.sh"))?;
+        texts_in(&examples.join(game), &mut scripts)?;
+        let folder = workspace::target().join("games").join(game);
+        unless_made_from(&scripts, &folder, || {
+            // Without a list of packages apt knows none to download; one list does for all.
+            if !is_listed {
+                run(Command::new("apt-get").args(["update", "--quiet"]))?;
+                is_listed = true;
+            }
+            run(Command::new("sh").arg(&pack).arg(folder.join("build")))
+        })?;
+    }
+    Ok(())
+}
+
+/// Adds the texts of all files in `folder`, in the order of their names.
+fn texts_in(folder: &Path, to: &mut String) -> anyhow::Result<()> {
+    let mut entries: Vec<_> = fs::read_dir(folder)?.collect::<Result<_, _>>()?;
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        if entry.file_type()?.is_dir() {
+            texts_in(&entry.path(), to)?;
+        } else {
+            to.push_str(&fs::read_to_string(entry.path())?);
+        }
+    }
+    Ok(())
 }
 
 /// Makes `folder` anew unless the last time it was made to the end it was made from `source`.
