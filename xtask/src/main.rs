@@ -20,7 +20,7 @@ usage: cargo xtask COMMAND
 
   test            install what the tests need, check the format, derived files and lints, run every test
   bench [PART...] measure beside moto, bare SQLite, a bare veth and a router, and print the table of ratios;
-                  the parts are api, store, path, players, first-packet and scale
+                  the parts are api, store, path, players, first-packet, fleet and scale
   setup           only install what the tests need
   bpf [--check]   compile the data path, or check that the committed object is what clang makes of it
   man [--check]   write man pages and completions, or check that the committed ones are current

@@ -14,6 +14,7 @@
 
 mod api;
 mod first_packet;
+mod fleet;
 mod link;
 mod load;
 mod moto;
@@ -28,12 +29,13 @@ use table::Table;
 type Measure = fn(&mut Table);
 
 /// What can be measured, by the name that the command line has for it.
-const PARTS: [(&str, Measure); 5] = [
+const PARTS: [(&str, Measure); 6] = [
     ("api", api::measure),
     ("store", store::measure),
     ("path", path::measure),
     ("players", players::measure),
     ("first-packet", first_packet::measure),
+    ("fleet", fleet::measure),
 ];
 
 /// Measures the parts that the arguments name, or all.
