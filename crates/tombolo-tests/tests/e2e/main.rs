@@ -22,6 +22,7 @@ mod database;
 mod demo;
 mod doctor;
 mod fleets;
+mod games;
 mod instances;
 mod isolation;
 mod keys;
