@@ -1,10 +1,11 @@
 //! The seccomp filter of server processes (`seccomp(2)`): which system calls the kernel takes from
 //! them.
 //!
-//! Three filters, since one has a single answer to what it refuses: what is [`ALLOWED`] passes the
+//! Four filters, since one has a single answer to what it refuses: what is [`ALLOWED`] passes the
 //! first, and anything else does not exist (`ENOSYS`), as in a kernel that is older, which programs
 //! know how to do without. The second takes out what is not permitted (`EPERM`), the third the
-//! families of sockets that are not there (`EAFNOSUPPORT`). A program for another processor
+//! families of sockets that are not there (`EAFNOSUPPORT`), the fourth their protocols
+//! (`EPROTONOSUPPORT`): to make a socket that nobody has made before, the kernel loads a module. A program for another processor
 //! architecture, such as 32-bit x86, is killed by its first call, with SIGSYS.
 
 use std::collections::BTreeMap;
@@ -36,6 +37,25 @@ const TERMINAL_INPUT: [c_ulong; 2] = [libc::TIOCSTI as c_ulong, libc::TIOCLINUX 
 /// The families of sockets that there are.
 const FAMILIES: [libc::c_int; 3] = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6];
 
+/// The protocols that sockets of the Internet's families may name, beside none.
+const PROTOCOLS: [(libc::c_int, [libc::c_int; 3]); 2] = [
+    (
+        libc::AF_INET,
+        [libc::IPPROTO_TCP, libc::IPPROTO_UDP, libc::IPPROTO_ICMP],
+    ),
+    (
+        libc::AF_INET6,
+        [libc::IPPROTO_TCP, libc::IPPROTO_UDP, libc::IPPROTO_ICMPV6],
+    ),
+];
+
+/// The kinds of sockets by which the Internet's families have other protocols, without naming them:
+/// `SOCK_RDM`, `SOCK_SEQPACKET` and `SOCK_DCCP`.
+const OTHER_KINDS: [libc::c_int; 3] = [libc::SOCK_RDM, libc::SOCK_SEQPACKET, libc::SOCK_DCCP];
+
+/// Of the kind, what is not flags: `SOCK_TYPE_MASK` of the kernel's `net.h`.
+const KIND: u64 = 0xf;
+
 /// The execution domain of Linux, with and without a randomized address space (`personality(2)`);
 /// the last asks which one is in force.
 const PERSONALITIES: [u64; 3] = [0, libc::ADDR_NO_RANDOMIZE as u64, 0xffff_ffff];
@@ -44,7 +64,7 @@ type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
 /// The compiled filters, in the order in which they are put in place: where several refuse a call,
 /// the last one's answer counts.
-pub(super) struct Filter([BpfProgram; 3]);
+pub(super) struct Filter([BpfProgram; 4]);
 
 impl Filter {
     pub(super) fn compile() -> io::Result<Self> {
@@ -64,7 +84,12 @@ impl Filter {
                 SeccompAction::Allow,
                 SeccompAction::Errno(libc::EAFNOSUPPORT as u32),
             )?;
-            Ok(Filter([not_there, not_permitted, no_family]))
+            let no_protocol = compile(
+                protocols()?,
+                SeccompAction::Allow,
+                SeccompAction::Errno(libc::EPROTONOSUPPORT as u32),
+            )?;
+            Ok(Filter([not_there, not_permitted, no_family, no_protocol]))
         };
         filters().map_err(io::Error::other)
     }
@@ -129,7 +154,7 @@ fn forbidden() -> Result<Rules, BackendError> {
 }
 
 /// Sockets but those of [`FAMILIES`], and of netlink those that ask about routes and interfaces,
-/// as `getaddrinfo(3)` does.
+/// as `getaddrinfo(3)` does. Pairs are of Unix sockets.
 fn families() -> Result<Rules, BackendError> {
     let other = || {
         FAMILIES
@@ -143,6 +168,28 @@ fn families() -> Result<Rules, BackendError> {
     let mut not_routes = other()?;
     not_routes.push(condition(2, SeccompCmpOp::Ne, libc::NETLINK_ROUTE as u64)?);
     let rules = vec![SeccompRule::new(neither)?, SeccompRule::new(not_routes)?];
+    let no_pair = one(0, SeccompCmpOp::Ne, libc::AF_UNIX as u64)?;
+    Ok(BTreeMap::from([
+        (libc::SYS_socket, rules),
+        (libc::SYS_socketpair, vec![no_pair]),
+    ]))
+}
+
+/// Sockets of the Internet's families but those of [`PROTOCOLS`].
+fn protocols() -> Result<Rules, BackendError> {
+    let mut rules = Vec::new();
+    for (family, protocols) in PROTOCOLS {
+        let is_of = || condition(0, SeccompCmpOp::Eq, family as u64);
+        let mut other = vec![is_of()?];
+        for known in protocols.into_iter().chain([libc::IPPROTO_IP]) {
+            other.push(condition(2, SeccompCmpOp::Ne, known as u64)?);
+        }
+        rules.push(SeccompRule::new(other)?);
+        for kind in OTHER_KINDS {
+            let is_kind = condition(1, SeccompCmpOp::MaskedEq(KIND), kind as u64)?;
+            rules.push(SeccompRule::new(vec![is_of()?, is_kind])?);
+        }
+    }
     Ok(BTreeMap::from([(libc::SYS_socket, rules)]))
 }
 

@@ -88,6 +88,50 @@ say("audit", opened(socket.AF_NETLINK, socket.SOCK_RAW, 9))
     assert_eq!(said, expected);
 }
 
+/// Sockets of a protocol or a kind that the kernel has not loaded make it load a module.
+#[tokio::test]
+async fn protocols_are_those_of_games_and_no_others() {
+    let said = said(
+        r#"
+def opened(*arguments):
+    return tried(lambda: socket.socket(*arguments))
+
+say("tcp", opened(socket.AF_INET, socket.SOCK_STREAM, 6), opened(socket.AF_INET6, socket.SOCK_STREAM, 6))
+say("udp", opened(socket.AF_INET, socket.SOCK_DGRAM, 17), opened(socket.AF_INET6, socket.SOCK_DGRAM, 17))
+flags = socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
+say("flags", opened(socket.AF_INET, socket.SOCK_DGRAM | flags))
+for family in [socket.AF_INET, socket.AF_INET6]:
+    # L2TP, SCTP, UDP-Lite, SMC, MPTCP.
+    for protocol in [115, 132, 136, 256, 262]:
+        for kind in [socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_RAW]:
+            say(protocol, opened(family, kind, protocol))
+    # The kinds of RDS, SCTP and DCCP.
+    for kind in [4, 5, 6, 6 | flags]:
+        say("kind", opened(family, kind))
+for family in [socket.AF_INET, socket.AF_INET6, socket.AF_NETLINK, 30]:
+    say("pair", tried(socket.socketpair, family, socket.SOCK_STREAM))
+say("pair of unix", tried(socket.socketpair, socket.AF_UNIX, socket.SOCK_SEQPACKET))
+"#,
+    )
+    .await;
+    let allowed = [
+        "tcp allowed allowed",
+        "udp allowed allowed",
+        "flags allowed",
+    ];
+    assert_eq!(said[..3], allowed);
+    let (sockets, pairs) = said[3..].split_at(2 * (15 + 4));
+    for line in sockets {
+        assert!(line.ends_with(" EPROTONOSUPPORT"), "{line}");
+    }
+    let expected = [
+        ["pair EAFNOSUPPORT"; 4].as_slice(),
+        &["pair of unix allowed"],
+    ]
+    .concat();
+    assert_eq!(pairs, expected);
+}
+
 #[tokio::test]
 async fn the_interface_and_its_routes_cannot_be_changed() {
     let said = said(
