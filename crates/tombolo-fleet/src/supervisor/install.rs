@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::keep::Place;
+use super::keep::{Most, Place};
 use super::sandbox::INSTALL_UPPER;
+use crate::build::MOST_ENTRIES;
 use crate::event::{Ended, Event, Exit};
 use crate::spec::{GAME_DIRECTORY, ServerProcess};
 
@@ -98,7 +99,11 @@ impl Install {
         if self.has_succeeded != Some(true) {
             return None;
         }
-        let kept = self.place.keep(Path::new(INSTALL_UPPER), self.most_bytes);
+        let most = Most {
+            bytes: self.most_bytes,
+            entries: MOST_ENTRIES,
+        };
+        let kept = self.place.keep(Path::new(INSTALL_UPPER), most);
         Some(match kept {
             Ok(()) => Event::Installed,
             Err(error) => Event::InstallNotKept { error },

@@ -29,6 +29,18 @@ const UNFINISHED: &str = "installed.new";
 /// The namespaces that an overlay has its attributes in: as root, and in a user namespace.
 const NAMESPACES: [&str; 2] = ["trusted", "user"];
 
+/// What anything takes at least of the disk, in bytes: a block.
+const BLOCK: u64 = 4096;
+
+/// How much a layer may have, to be kept.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Most {
+    /// All files together, each of them and each folder at least a block of 4,096, in bytes.
+    pub(super) bytes: u64,
+    /// Files, folders and whatever else has a name.
+    pub(super) entries: u64,
+}
+
 /// Where what was installed is kept, by descriptors that outlive their paths.
 pub(super) struct Place {
     /// The folder that it is in.
@@ -64,11 +76,11 @@ impl Place {
         path_of(&self.parent).join(&self.name).is_dir()
     }
 
-    /// Copies the layer `upper`, of at most `most_bytes`. When it returns, the copy is on the disk
-    /// and at its place, or nothing is there.
-    pub(super) fn keep(&self, upper: &Path, most_bytes: u64) -> Result<(), String> {
+    /// Copies the layer `upper`, if it has no more than `most`. When it returns, the copy is on the
+    /// disk and at its place, or nothing is there.
+    pub(super) fn keep(&self, upper: &Path, most: Most) -> Result<(), String> {
         let unfinished = path_of(&self.directory).join(UNFINISHED);
-        let kept = self.copy_and_place(upper, &unfinished, most_bytes);
+        let kept = self.copy_and_place(upper, &unfinished, most);
         if kept.is_err() {
             // It goes with the instance's directory at the latest.
             let _ = fs::remove_dir_all(&unfinished);
@@ -76,12 +88,7 @@ impl Place {
         kept
     }
 
-    fn copy_and_place(
-        &self,
-        upper: &Path,
-        unfinished: &Path,
-        most_bytes: u64,
-    ) -> Result<(), String> {
+    fn copy_and_place(&self, upper: &Path, unfinished: &Path, most: Most) -> Result<(), String> {
         let named = |what: &str, error: &dyn Display| format!("{what}: {error}");
         match fs::remove_dir_all(unfinished) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -89,7 +96,7 @@ impl Place {
             }
             _ => {}
         }
-        Copying::new(upper, most_bytes).copy(Path::new(""), unfinished)?;
+        Copying::new(upper, most).copy(Path::new(""), unfinished)?;
         syncfs(&self.directory).map_err(|error| named("writing to the disk", &error))?;
         let name = self.name.as_os_str();
         renameat(&self.directory, UNFINISHED, &self.parent, name)
@@ -103,18 +110,18 @@ impl Place {
 /// A copy under way.
 struct Copying<'a> {
     upper: &'a Path,
-    most_bytes: u64,
-    left: u64,
+    most: Most,
+    left: Most,
     /// Files that have several names, by their inodes, with the copy of the first name.
     linked: BTreeMap<u64, PathBuf>,
 }
 
 impl<'a> Copying<'a> {
-    fn new(upper: &'a Path, most_bytes: u64) -> Self {
+    fn new(upper: &'a Path, most: Most) -> Self {
         Copying {
             upper,
-            most_bytes,
-            left: most_bytes,
+            most,
+            left: most,
             linked: BTreeMap::new(),
         }
     }
@@ -124,6 +131,7 @@ impl<'a> Copying<'a> {
         let from = self.upper.join(path);
         let copied = fs::symlink_metadata(&from).and_then(|found| {
             let kind = found.file_type();
+            self.take(&found)?;
             if kind.is_dir() {
                 DirBuilder::new().mode(0o755).create(to)?;
                 keep_opaque(&from, to)?;
@@ -149,6 +157,26 @@ impl<'a> Copying<'a> {
         Ok(())
     }
 
+    /// Takes what one entry needs out of what is left.
+    fn take(&mut self, found: &Metadata) -> io::Result<()> {
+        let is_known = self.linked.contains_key(&found.ino());
+        // Of a file with holes the copy has none.
+        let length = match found.is_file() && !is_known {
+            true => found.len().max(BLOCK),
+            false => BLOCK,
+        };
+        let Most { bytes, entries } = self.most;
+        self.left.entries = self.left.entries.checked_sub(1).ok_or_else(|| {
+            io::Error::other(format!("there are more than {entries} files and folders"))
+        })?;
+        self.left.bytes = self.left.bytes.checked_sub(length).ok_or_else(|| {
+            io::Error::other(format!(
+                "the files take more than {bytes} bytes together, each at least {BLOCK}"
+            ))
+        })?;
+        Ok(())
+    }
+
     fn copy_file(&mut self, from: &Path, found: &Metadata, to: &Path) -> io::Result<()> {
         refuse_references(from)?;
         if found.nlink() > 1
@@ -156,11 +184,6 @@ impl<'a> Copying<'a> {
         {
             return fs::hard_link(first, to);
         }
-        // More than the layer can hold is a file with holes, which the copy would not have.
-        self.left = self.left.checked_sub(found.len()).ok_or_else(|| {
-            let most = self.most_bytes;
-            io::Error::other(format!("the files are longer than {most} bytes together"))
-        })?;
         let is_program = found.mode() & 0o111 != 0;
         let mut copy = OpenOptions::new()
             .write(true)
@@ -240,11 +263,11 @@ mod tests {
             self.place.path().join(path)
         }
 
-        fn keep(&self, most_bytes: u64) -> Result<(), String> {
+        fn keep(&self, bytes: u64, entries: u64) -> Result<(), String> {
             let directory = File::open(self.path("instance")).unwrap();
             let place = Place::open(&self.path("installed/fleet-1"), &directory).unwrap();
             assert!(!place.is_taken());
-            let kept = place.keep(&self.path("upper"), most_bytes);
+            let kept = place.keep(&self.path("upper"), Most { bytes, entries });
             assert_eq!(place.is_taken(), kept.is_ok());
             assert!(!self.path("instance").join(UNFINISHED).exists());
             kept
@@ -277,7 +300,7 @@ mod tests {
         lsetxattr(layer.path("upper/bin"), opaque, b"y", XattrFlags::empty()).unwrap();
         let _socket = UnixListener::bind(layer.path("upper/socket")).unwrap();
 
-        layer.keep(1 << 20).unwrap();
+        layer.keep(1 << 20, 100).unwrap();
         let kept = |path: &str| layer.path("installed/fleet-1").join(path);
         let mode = |path| fs::symlink_metadata(kept(path)).unwrap().mode() & 0o7777;
         assert_eq!(fs::read_to_string(kept("bin/server")).unwrap(), "program");
@@ -303,11 +326,34 @@ mod tests {
         let layer = Layer::new();
         let sparse = File::create(layer.path("upper/bin/sparse")).unwrap();
         sparse.set_len(1 << 40).unwrap();
-        let error = layer.keep(1 << 20).unwrap_err();
+        let error = layer.keep(1 << 20, 100).unwrap_err();
         assert_eq!(
             error,
-            "/local/game/bin/sparse: the files are longer than 1048576 bytes together"
+            "/local/game/bin/sparse: the files take more than 1048576 bytes together, each at least \
+             4096"
         );
+    }
+
+    #[test]
+    fn empty_files_folders_and_links_are_counted_too() {
+        let layer = Layer::new();
+        for number in 0..10 {
+            fs::write(layer.path(&format!("upper/bin/{number}")), "").unwrap();
+            fs::create_dir(layer.path(&format!("upper/folder-{number}"))).unwrap();
+            symlink("x", layer.path(&format!("upper/link-{number}"))).unwrap();
+            let (one, other) = ("upper/bin/0", format!("upper/.data/{number}"));
+            fs::hard_link(layer.path(one), layer.path(&other)).unwrap();
+        }
+        // With the layer itself and the two folders that every one has here.
+        let all = 3 + 4 * 10;
+        let error = layer.keep(all * BLOCK - 1, all).unwrap_err();
+        assert!(
+            error.ends_with("bytes together, each at least 4096"),
+            "{error}"
+        );
+        let error = layer.keep(all * BLOCK, all - 1).unwrap_err();
+        assert!(error.ends_with("more than 42 files and folders"), "{error}");
+        layer.keep(all * BLOCK, all).unwrap();
     }
 
     #[test]
@@ -316,7 +362,7 @@ mod tests {
         let redirect = "trusted.overlay.redirect";
         let path = layer.path("upper/bin");
         lsetxattr(path, redirect, b"/old", XattrFlags::empty()).unwrap();
-        let error = layer.keep(1 << 20).unwrap_err();
+        let error = layer.keep(1 << 20, 100).unwrap_err();
         assert!(
             error.starts_with("/local/game/bin: it was moved"),
             "{error}"
@@ -330,7 +376,7 @@ mod tests {
         fs::create_dir_all(unfinished.join("bin")).unwrap();
         fs::write(unfinished.join("bin/other"), "half").unwrap();
         fs::write(layer.path("upper/bin/server"), "program").unwrap();
-        layer.keep(1 << 20).unwrap();
+        layer.keep(1 << 20, 100).unwrap();
         assert!(!layer.path("installed/fleet-1/bin/other").exists());
         assert!(layer.path("installed/fleet-1/bin/server").exists());
     }

@@ -112,6 +112,23 @@ async fn a_script_that_fails_is_told_with_its_last_words_and_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn a_script_may_not_make_more_files_than_there_is_room_for_empty_ones_too() {
+    let installing = Installing::of("set -e; for n in $(seq 1 1000); do : > file-$n; done");
+    let mut spec = installing.spec();
+    spec.sandbox.install_bytes = 1 << 20;
+    let instance = Instance::start(Path::new(BINARY), &spec).await.unwrap();
+    let mut events = instance.events(0).await.unwrap();
+    let seen = end(&instance, &mut events).await;
+    let [Event::InstallFailed(ended), Event::Stopped] = seen.as_slice() else {
+        panic!("{seen:?}");
+    };
+    let last = ended.last_lines.last().unwrap();
+    assert!(last.contains("No space left on device"), "{last}");
+    assert!(!installing.is_kept());
+    installing.fixture.assert_nothing_is_left();
+}
+
+#[tokio::test]
 async fn a_script_that_cannot_be_run_is_told_once() {
     let installing = Installing::of("");
     installing.fixture.file("install.sh", "#!/bin/sh\n", 0o644);

@@ -29,7 +29,7 @@ use crate::spec::HOME_DIRECTORY;
 pub(super) const ALWAYS: [&str; 3] = ["/tmp", HOME_DIRECTORY, "/dev/shm"];
 
 /// What a file takes at least of the room, in bytes: a page.
-const PAGE: u64 = 4096;
+pub(super) const PAGE: u64 = 4096;
 
 /// The file system that holds the folders of one run.
 #[derive(Clone)]

@@ -8,8 +8,10 @@ use std::path::{Component, Path, PathBuf};
 use nix::mount::MsFlags;
 
 use super::super::step::{Doing, Hint, StepError};
+use super::folders::PAGE;
 use super::idmap::bind_as;
 use super::view::{INSTALL, Reach, bind, inside, make_directory, mount_new, restrict};
+use crate::build::MOST_ENTRIES;
 use crate::spec::{GAME_DIRECTORY, HOME_DIRECTORY, InstanceSpec, Work};
 
 /// What `install.sh` changed, in the supervisor's view: the upper layer of an overlay (see the
@@ -73,7 +75,10 @@ fn read_only(spec: &InstanceSpec, root: &Path, game: &Path) -> Result<Vec<PathBu
 fn writable(spec: &InstanceSpec, root: &Path, game: &Path) -> Result<(), StepError> {
     let layers = root.join(inside(INSTALL));
     make_directory(&layers, 0o700)?;
-    let size = format!("mode=0700,size={}", spec.sandbox.install_bytes);
+    let bytes = spec.sandbox.install_bytes;
+    // Empty files take memory too, and each of them is kept.
+    let entries = (bytes / PAGE).clamp(64, MOST_ENTRIES);
+    let size = format!("mode=0700,size={bytes},nr_inodes={entries}");
     mount_new(
         "tmpfs",
         &layers,
