@@ -7,12 +7,15 @@
 //! A process that wrote to its file itself could fill the disk, and nobody could put the file
 //! aside under it.
 
-use std::fs::File;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::time::SystemTime;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat, renameat};
@@ -25,6 +28,10 @@ const LONGEST: u64 = 16 << 20;
 
 /// How many files of one log are kept: the one that is written, `.1` and `.2`.
 const KEPT: u32 = 3;
+
+/// Of how many processes of an instance the logs are kept: with each new runtime configuration there
+/// may be new names.
+const MOST_NAMES: usize = 100;
 
 /// How many of the last lines an event carries.
 const LAST_LINES: usize = 20;
@@ -53,6 +60,47 @@ impl Outputs {
             tail: Vec::new(),
         }
     }
+
+    /// Removes the logs and files of all but [`MOST_NAMES`] processes: those of `current` ones stay,
+    /// and of the others those that were written last.
+    pub(super) fn forget_old(&self, current: &BTreeSet<&str>) -> io::Result<()> {
+        let directory = PathBuf::from(format!("/proc/self/fd/{}", self.0.as_raw_fd()));
+        let mut gone: BTreeMap<String, (SystemTime, Vec<PathBuf>)> = BTreeMap::new();
+        for entry in fs::read_dir(&directory)? {
+            let entry = entry?;
+            let file = entry.file_name();
+            let Some(name) = file.to_str().and_then(process_of) else {
+                continue;
+            };
+            if current.contains(name) {
+                continue;
+            }
+            let written = entry.metadata()?.modified()?;
+            let (last, paths) = gone.entry(name.to_owned()).or_insert((written, Vec::new()));
+            *last = written.max(*last);
+            paths.push(entry.path());
+        }
+        let mut gone: Vec<_> = gone.into_values().collect();
+        gone.sort_unstable_by_key(|(last, _)| Reverse(*last));
+        let kept = MOST_NAMES.saturating_sub(current.len());
+        for path in gone.iter().skip(kept).flat_map(|(_, paths)| paths) {
+            match fs::symlink_metadata(path)?.is_dir() {
+                true => fs::remove_dir_all(path)?,
+                false => fs::remove_file(path)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The name of the process whose log, or folder of files, this is; `None` is something else.
+fn process_of(file: &str) -> Option<&str> {
+    let log = match file.rsplit_once('.') {
+        Some((name, "files")) => return Some(name),
+        Some((log, number)) if number.bytes().all(|byte| byte.is_ascii_digit()) => log,
+        _ => file,
+    };
+    log.strip_suffix(".log")
 }
 
 impl AsFd for Outputs {
@@ -246,6 +294,17 @@ mod tests {
         log.begin("--- run");
         log.append(text);
         log.last_lines()
+    }
+
+    #[test]
+    fn logs_and_files_are_told_by_their_names() {
+        for file in ["a.b-1.log", "a.b-1.log.1", "a.b-1.log.2", "a.b-1.files"] {
+            assert_eq!(process_of(file), Some("a.b-1"));
+        }
+        assert_eq!(process_of("a.log-1.log"), Some("a.log-1"));
+        for file in ["a", "a.1", "log", "a.log.gz", ""] {
+            assert_eq!(process_of(file), None);
+        }
     }
 
     #[test]

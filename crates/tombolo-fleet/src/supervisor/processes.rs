@@ -99,6 +99,11 @@ impl Processes {
             self.all.extend(process.or_else(new));
         }
         self.all.extend(there);
+        let current = self.all.iter().map(Process::name).collect();
+        if let Err(error) = self.outputs.forget_old(&current) {
+            // Nobody misses the room yet, and the next configuration tries again.
+            eprintln!("removing logs of earlier processes: {error}");
+        }
     }
 
     /// Starts those that are due, in order.

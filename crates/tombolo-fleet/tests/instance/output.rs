@@ -156,3 +156,55 @@ async fn a_game_goes_on_when_the_disk_is_full_and_the_log_says_what_is_missing()
     assert_eq!(kept + dropped, 30_000 + 2 + 1);
     instance.kill().await.unwrap();
 }
+
+#[tokio::test]
+async fn logs_of_names_that_are_no_more_are_kept_as_far_as_they_are_few() {
+    let fixture = Fixture::with_server("echo ready; exec sleep 1000");
+    let logs = fixture.path("logs");
+    fs::create_dir(&logs).unwrap();
+    let at = |seconds| std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+    for number in 0..150 {
+        let log = logs.join(format!("old-{number}.log"));
+        fs::write(&log, "old").unwrap();
+        fs::File::open(&log)
+            .unwrap()
+            .set_modified(at(1_000 + number))
+            .unwrap();
+        for more in [".log.1", ".log.2"] {
+            fs::write(logs.join(format!("old-{number}{more}")), "older").unwrap();
+            let more = logs.join(format!("old-{number}{more}"));
+            fs::File::open(more)
+                .unwrap()
+                .set_modified(at(number))
+                .unwrap();
+        }
+        let files = logs.join(format!("old-{number}.files"));
+        fs::create_dir_all(files.join("run/tmp")).unwrap();
+        fs::write(files.join("run/tmp/a"), "a").unwrap();
+        fs::File::open(files)
+            .unwrap()
+            .set_modified(at(number))
+            .unwrap();
+    }
+    fs::write(logs.join("of-nobody"), "").unwrap();
+    let instance = fixture.start().await;
+    fixture.log_until("ready").await;
+    let number_of = |name: &str| {
+        Some(
+            name.strip_prefix("old-")?
+                .split('.')
+                .next()?
+                .parse()
+                .unwrap(),
+        )
+    };
+    let mut names: Vec<String> = Vec::new();
+    for entry in fs::read_dir(&logs).unwrap() {
+        names.push(entry.unwrap().file_name().into_string().unwrap());
+    }
+    let old: std::collections::BTreeSet<u32> =
+        names.iter().filter_map(|name| number_of(name)).collect();
+    assert_eq!(old, (51..150).collect());
+    assert_eq!(names.len(), 99 * 4 + 2, "{names:?}");
+    instance.kill().await.unwrap();
+}
