@@ -4,6 +4,8 @@
 //! invalid, a request for a connection past its seven days expired, and a deleted connection past
 //! its time invisible, by the clock alone.
 
+mod gone;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
@@ -112,6 +114,7 @@ async fn records(context: &Context, now: Timestamp) -> Result<(), StoreError> {
     connections(context, now).await?;
     fleets(context, now).await?;
     folders_of_fleets(context).await?;
+    gone::logs(context).await?;
     public_ports(context).await?;
     credentials(context, now).await?;
     uploads(context, now).await?;

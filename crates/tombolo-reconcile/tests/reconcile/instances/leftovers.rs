@@ -1,6 +1,8 @@
 //! What belongs to nothing.
 
 use std::fs;
+use std::path::Path;
+use std::time::Duration;
 
 use tombolo_domain::fleet::{FleetStatus, TransportProtocol};
 use tombolo_domain::id::{FleetId, InstanceId};
@@ -56,6 +58,46 @@ async fn what_no_fleet_has_is_taken_away_and_what_a_fleet_has_stays() {
         .await;
     assert!(world.get(&taken).await.is_some());
     assert!(folders(&fleet.id).iter().all(|folder| folder.exists()));
+}
+
+#[tokio::test]
+async fn logs_of_instances_that_are_gone_go_when_they_are_too_much() {
+    let world = World::new();
+    let reconcilers = world.start();
+    let fleet = world.hosting("100.64.0.0/24", 1, IDLE).await;
+    world.fleet_is(&fleet, FleetStatus::Active).await;
+    reconcilers.stop().await;
+
+    let logs = tombolo_reconcile::logs_directory(&world.context.directory, &fleet.id);
+    let live = world.instances(&fleet).await.remove(0).id;
+    // In MiB, the oldest first; sparse, so that no disk is filled.
+    let mut gone = Vec::new();
+    for (age, size) in [(5, 1), (4, 600), (3, 300), (2, 300), (1, 2)] {
+        let folder = logs.join(InstanceId::generate(&*world.context.ids).as_str());
+        write(&folder, size, Duration::from_secs(age * 100));
+        gone.push(folder);
+    }
+    write(&logs.join(live.as_str()), 5000, Duration::from_secs(10_000));
+    write(&logs.join("install"), 5000, Duration::from_secs(10_000));
+
+    let _reconcilers = world.start();
+    until("the logs of the oldest are gone", || {
+        let there: Vec<_> = gone.iter().map(|folder| folder.exists()).collect();
+        (there == [false, false, true, true, true]).then_some(())
+    })
+    .await;
+    assert!(logs.join(live.as_str()).join("old.log").exists());
+    assert!(logs.join("install/old.log").exists());
+}
+
+/// Writes a log of so many MiB, and so old.
+fn write(folder: &Path, size: u64, age: Duration) {
+    fs::create_dir_all(folder).unwrap();
+    let log = fs::File::create(folder.join("old.log")).unwrap();
+    log.set_len(size << 20).unwrap();
+    let at = log.metadata().unwrap().modified().unwrap() - age;
+    log.set_modified(at).unwrap();
+    fs::File::open(folder).unwrap().set_modified(at).unwrap();
 }
 
 #[tokio::test]
