@@ -59,8 +59,8 @@ pub use instance::{
     AttachError, ConfigureError, ControlError, Events, Instance, StartError, StopError,
 };
 pub use spec::{
-    GAME_DIRECTORY, HOME_DIRECTORY, InstanceSpec, Limits, MOST_PROCESSES, RestartPolicy, Sandbox,
-    ServerProcess, SpecError, Work,
+    GAME_DIRECTORY, HOME_DIRECTORY, InstanceSpec, Limits, MOST_PROCESSES, PLACES, RestartPolicy,
+    Sandbox, ServerProcess, SpecError, Work,
 };
 pub use status::{InstanceStatus, ProcessState, ProcessStatus, Usage};
 pub use tether::end_with_parent;

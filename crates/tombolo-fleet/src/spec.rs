@@ -25,7 +25,7 @@ pub const MOST_PROCESSES: u64 = tombolo_domain::fleet::MAX_PROCESSES as u64;
 /// How many places for server processes an instance has, and users for them, each of them with one
 /// place: more than processes, since those of a new configuration start while those of the old one
 /// end.
-pub(crate) const PLACES: u32 = 64;
+pub const PLACES: u32 = 64;
 
 /// An instance: where it is, what it runs. The control plane writes it to `spec.json` in
 /// [`InstanceSpec::directory`], and the supervisor reads it once.

@@ -1,14 +1,11 @@
 //! What server processes may do and use, as the server's configuration says.
 
 use nix::unistd::Uid;
-use tombolo_fleet::Sandbox;
+use tombolo_fleet::{PLACES, Sandbox};
 
 /// The first user of the first instance: above every range that Linux distributions and systemd
 /// give to people, services and containers.
 const FIRST_USER: u32 = 1_879_048_192;
-
-/// How many users an instance has, one for each server process that it may run.
-const USERS: u32 = 64;
 
 /// How many instances have users of their own; the one after that has those of the first again,
 /// which has ended long ago. The last user is below 2^31, beyond which some programs count wrong.
@@ -30,7 +27,7 @@ impl SandboxSettings {
 }
 
 fn first_user(number: u32) -> u32 {
-    FIRST_USER + number % SLOTS * USERS
+    FIRST_USER + number % SLOTS * PLACES
 }
 
 #[cfg(test)]
@@ -40,8 +37,8 @@ mod tests {
     #[test]
     fn instances_of_one_time_share_no_user() {
         assert_eq!(first_user(0), FIRST_USER);
-        assert_eq!(first_user(1), FIRST_USER + USERS);
-        let last = first_user(SLOTS - 1) + USERS - 1;
+        assert_eq!(first_user(1), FIRST_USER + PLACES);
+        let last = first_user(SLOTS - 1) + PLACES - 1;
         assert!(last < 1 << 31, "{last}");
         assert_eq!(first_user(SLOTS), first_user(0));
     }
