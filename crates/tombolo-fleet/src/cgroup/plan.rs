@@ -13,6 +13,9 @@ use crate::spec::Limits;
 /// Where a container's own processes go, so that its top group may have groups with limits.
 const CONTAINER: &str = "tombolo-container";
 
+/// The kernel's list of swap areas (`proc_swaps(5)`).
+const SWAPS: &str = "/proc/swaps";
+
 /// How often to look for processes of the container that were started meanwhile.
 const ROUNDS: usize = 100;
 
@@ -169,10 +172,7 @@ impl Place {
                     return Ok(());
                 };
                 self.write("memory.max", bytes)?;
-                match self.has("memory.swap.max") {
-                    true => self.write("memory.swap.max", 0),
-                    false => Ok(()),
-                }
+                self.forbid_swap(Path::new(SWAPS))
             }
             (Controller::Pids, _) => processes.map_or(Ok(()), |most| self.write("pids.max", most)),
             (Controller::Cpu, version) => {
@@ -217,6 +217,34 @@ impl Place {
             (Controller::Cpu, Version::V1) => {}
         }
         Ok(())
+    }
+
+    /// Keeps the group's memory out of swap areas, of which `swaps` tells. A kernel that does not
+    /// count swap cannot; without an area nothing is swapped.
+    fn forbid_swap(&self, swaps: &Path) -> Result<(), CgroupError> {
+        if self.has("memory.swap.max") {
+            return self.write("memory.swap.max", 0);
+        }
+        let areas = match fs::read_to_string(swaps) {
+            Ok(areas) => areas,
+            // A kernel without swap.
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(error) => return doing("reading", swaps, Err(error)),
+        };
+        // Below the heading, one line each.
+        match areas.lines().nth(1) {
+            None => Ok(()),
+            Some(area) => Err(CgroupError {
+                doing: format!(
+                    "limiting memory without swap: the machine swaps to {}, and {} is not there",
+                    area.split_whitespace().next().unwrap_or_default(),
+                    self.group.join("memory.swap.max").display()
+                ),
+                source: ErrorKind::Unsupported.into(),
+                hint: "start the kernel with swapaccount=1 or turn swapping off by `swapoff -a`; \
+                       memory = \"none\" in [sandbox] of the configuration asks for no limit",
+            }),
+        }
     }
 
     fn has(&self, file: &str) -> bool {
@@ -283,4 +311,33 @@ pub(super) fn doing<T>(what: &str, path: &Path, result: io::Result<T>) -> Result
         source,
         hint: HINT,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADING: &str = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n";
+
+    #[test]
+    fn memory_is_limited_without_swap_or_not_at_all() {
+        let place = tempfile::tempdir().unwrap();
+        let swaps = place.path().join("swaps");
+        let group = Place {
+            controller: Controller::Memory,
+            version: Version::V2,
+            parent: place.path().to_owned(),
+            group: place.path().to_owned(),
+        };
+        group.forbid_swap(&swaps).unwrap();
+        fs::write(&swaps, HEADING).unwrap();
+        group.forbid_swap(&swaps).unwrap();
+        fs::write(&swaps, format!("{HEADING}/dev/vdb partition 1 0 -2\n")).unwrap();
+        let error = group.forbid_swap(&swaps).unwrap_err();
+        assert!(error.doing.contains("swaps to /dev/vdb"), "{}", error.doing);
+        let limit = place.path().join("memory.swap.max");
+        fs::write(&limit, "max").unwrap();
+        group.forbid_swap(&swaps).unwrap();
+        assert_eq!(fs::read_to_string(limit).unwrap(), "0");
+    }
 }
