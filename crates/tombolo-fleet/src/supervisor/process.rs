@@ -344,6 +344,11 @@ impl Process {
             ),
             Err(error) => format!("files of its log paths cannot be kept in {folder}: {error}"),
         };
+        self.note(&what);
+    }
+
+    /// Says something of it in its log.
+    pub(super) fn note(&mut self, what: &str) {
         self.log
             .note(&format!("--- tombolo: {} {what}", timestamp()));
     }

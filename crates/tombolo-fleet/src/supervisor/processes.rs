@@ -158,6 +158,11 @@ impl Processes {
             }
             if process.is_being_collected() {
                 // Who ends so often leaves little that is new.
+                process.note(&format!(
+                    "files of its log paths, of the run that ended at {}, are not kept: those of an \
+                     earlier run are still being copied",
+                    leftovers.run
+                ));
                 continue;
             }
             let name = process.name().to_owned();

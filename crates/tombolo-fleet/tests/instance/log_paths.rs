@@ -94,3 +94,22 @@ async fn an_instance_that_is_stopped_leaves_its_files() {
     assert_eq!(kept(&fixture), [expected]);
     fixture.assert_nothing_is_left();
 }
+
+#[tokio::test]
+async fn a_server_that_ends_before_its_last_files_are_kept_is_told_which_are_not() {
+    let fixture = Fixture::with_server("truncate -s 64M /tmp/logs/big");
+    let mut spec = fixture.spec();
+    spec.log_paths = vec!["/tmp/logs".to_owned()];
+    // Sooner again than so much is copied.
+    (spec.restart.first_delay_ms, spec.restart.longest_delay_ms) = (1, 1);
+    let instance = Instance::start(Path::new(BINARY), &spec).await.unwrap();
+    let log = fixture.path("logs/server-1.log");
+    let is_told = || {
+        let log = fs::read_to_string(&log).unwrap_or_default();
+        let told = "are not kept: those of an earlier run are still being copied";
+        log.lines()
+            .any(|line| line.contains("files of its log paths") && line.ends_with(told))
+    };
+    eventually("the log to say so", is_told).await;
+    instance.kill().await.unwrap();
+}
