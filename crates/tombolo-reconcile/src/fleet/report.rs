@@ -43,7 +43,11 @@ pub(super) fn report(instance: &InstanceId, event: &Event, status: FleetStatus) 
             error,
             restart_in_ms,
         } => (
-            EventCode::FleetValidationExecutableRuntimeFailure,
+            match is_starting {
+                true => EventCode::FleetValidationExecutableRuntimeFailure,
+                // GameLift has no code for a program that was found and cannot be run.
+                false => EventCode::ServerProcessCrashed,
+            },
             format!("Server process {process} of instance {instance} could not be run: {error}."),
             is_starting && restart_in_ms.is_none(),
         ),
@@ -201,6 +205,26 @@ mod tests {
             "{}",
             report.message
         );
+    }
+
+    #[test]
+    fn a_program_that_cannot_be_run_fails_the_validation_of_fleets_on_their_way_only() {
+        let event = Event::LaunchFailed {
+            process: "server-1".to_owned(),
+            error: "/local/game/server: Permission denied".to_owned(),
+            restart_in_ms: None,
+        };
+        for (status, code, is_fatal) in [
+            (
+                FleetStatus::Activating,
+                EventCode::FleetValidationExecutableRuntimeFailure,
+                true,
+            ),
+            (FleetStatus::Active, EventCode::ServerProcessCrashed, false),
+        ] {
+            let report = report(&instance(), &event, status).unwrap();
+            assert_eq!((report.code, report.is_fatal), (code, is_fatal));
+        }
     }
 
     #[test]
