@@ -1,10 +1,12 @@
 //! Server processes that end, and come back.
 
 use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
-use tombolo_fleet::{Event, Exit};
+use tombolo_fleet::{Event, Exit, Instance};
 
-use crate::fixture::{Fixture, eventually, next, until};
+use crate::fixture::{BINARY, DEADLINE, Fixture, eventually, next, until};
 
 /// A server that does what the lines written to the pipe `control` tell it.
 const OBEDIENT: &str = "echo up; while read order < control; do $order; done";
@@ -105,4 +107,54 @@ async fn each_start_is_a_line_in_the_log() {
         assert_eq!(lines[start + 1], "up");
     }
     instance.kill().await.unwrap();
+}
+
+#[tokio::test]
+async fn helpers_that_fork_all_the_time_end_with_their_server() {
+    let mut fixture = Fixture::new();
+    let server = r#"#!/usr/bin/python3
+import ctypes, os
+# Without what Python does around a fork, which takes longer.
+library = ctypes.PyDLL(None)
+order = open("/local/game/control").readline().strip()
+for _ in range(16):
+    if os.fork() == 0:
+        os.setsid()
+        # Each one is there only until it has another.
+        while library.fork() == 0:
+            pass
+        library._exit(0)
+print(order, flush=True)
+open("/local/game/control").readline()
+os._exit(1)
+"#;
+    fixture.file("server", server, 0o755);
+    fixture.pipe();
+    fixture.run("/local/game/server", "", 1);
+    let mut spec = fixture.spec();
+    spec.sandbox.limits.processes = Some(500);
+    let instance = Instance::start(Path::new(BINARY), &spec).await.unwrap();
+    let mut events = instance.events(0).await.unwrap();
+    until(&mut events, |event| *event == Event::Running).await;
+    for round in 0..3 {
+        let order = format!("round-{round}");
+        fixture.order(&order).await;
+        fixture.log_until(&order).await;
+        fixture.order("end").await;
+        let has_started = |event: &Event| matches!(event, Event::ProcessStarted { .. });
+        until(&mut events, has_started).await;
+        // By the kernel's count: whoever looks at one after the other misses some.
+        let deadline = Instant::now() + DEADLINE;
+        let mut look_again = tokio::time::interval(Duration::from_millis(5));
+        loop {
+            let usage = instance.status().await.unwrap().usage.unwrap();
+            if usage.processes == Some(1) {
+                break;
+            }
+            assert!(Instant::now() < deadline, "{:?} processes", usage.processes);
+            look_again.tick().await;
+        }
+    }
+    instance.kill().await.unwrap();
+    fixture.assert_nothing_is_left();
 }
