@@ -41,16 +41,23 @@ const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
 const PROCESSORS: [&str; 2] = ["sys/devices/system/cpu", "sys/devices/system/node"];
 
 /// Files of `/proc` that tell of the whole machine, and that no server process needs.
-const COVERED_FILES: [&str; 11] = [
+const COVERED_FILES: [&str; 18] = [
     "cmdline",
     "config.gz",
+    "diskstats",
+    "dma",
     "interrupts",
+    "iomem",
+    "ioports",
     "kallsyms",
     "kcore",
     "key-users",
     "keys",
+    "mdstat",
     "modules",
+    "partitions",
     "softirqs",
+    "swaps",
     "sysrq-trigger",
     "timer_list",
 ];
