@@ -8,7 +8,7 @@ use tombolo_domain::fleet::{
     Fleet, FleetStatus, InboundPermission, Instance, MappedPort, PublicAddress, ScalingPolicy,
     TransportProtocol,
 };
-use tombolo_store::keys;
+use tombolo_store::keys::{self, Stored};
 
 use super::hosting::IDLE;
 use crate::engine::Narrow;
@@ -222,7 +222,8 @@ async fn a_policy_makes_instances_for_players_and_takes_those_away_that_have_non
         .await;
     assert!(message.contains("keep half free"), "{message}");
 
-    // The first one's players leave, the second has some: after a while one is enough.
+    // The first one's players go over to the second. Two would be needed for them, but no more than
+    // one may be: after a while the first one goes.
     let second = two.iter().find(|one| one.id != first.id).unwrap();
     engine.has_players(&first.interface, 0);
     world
@@ -244,4 +245,56 @@ async fn a_policy_makes_instances_for_players_and_takes_those_away_that_have_non
         .await
         .expect("one is left");
     assert_eq!(left[0].id, second.id, "players are not thrown out");
+}
+
+#[tokio::test]
+async fn while_scaling_is_stopped_players_change_nothing() {
+    let (world, engine) = with_players("8300-8309");
+    let _reconcilers = world.start();
+    let fleet = open(&world, 1, vec![permission(Udp, 8303, 8303)]).await;
+    world.fleet_is(&fleet, FleetStatus::Active).await;
+    world
+        .managed(&fleet, |managed| {
+            managed.capacity.maximum = 3;
+            managed.scaling_is_stopped = true;
+        })
+        .await;
+    let first = world.instances(&fleet).await.remove(0);
+    engine.has_players(&first.interface, 1);
+    let policy = ScalingPolicy {
+        scope: fleet.scope.clone(),
+        fleet: fleet.id.clone(),
+        name: "keep half free".to_owned(),
+        target: 50.0,
+    };
+    world.write(async |tx| tx.put(&policy).unwrap()).await;
+
+    // Ports are set right first and policies are looked at then: with the second change, the first
+    // look with the policy is over.
+    for port in [8304, 8305] {
+        set(&world, &fleet, vec![permission(Udp, port, port)]).await;
+        world
+            .eventually("the port is another", async |tx| {
+                let prefix = keys::instances_of(&fleet.scope, &fleet.id);
+                let found = tx.peek(&prefix).await.unwrap();
+                found
+                    .iter()
+                    .any(|one| one.ports.iter().any(|mapped| mapped.port == port))
+                    .then_some(())
+            })
+            .await;
+    }
+    let desired = async || {
+        let fleet = world.get(&fleet.key()).await.unwrap();
+        fleet.managed().unwrap().capacity.desired
+    };
+    assert_eq!(desired().await, 1);
+
+    world
+        .managed(&fleet, |managed| managed.scaling_is_stopped = false)
+        .await;
+    world
+        .event(&fleet, "FLEET_SCALING_EVENT", "from 1 to 2")
+        .await;
+    assert_eq!(desired().await, 2);
 }
