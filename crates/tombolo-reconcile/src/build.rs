@@ -25,7 +25,7 @@ use tombolo_store::{StoreError, keys};
 use crate::folder::remove_folder;
 use crate::transact::transact;
 use crate::wake::Wakes;
-use crate::{Context, builds_directory, objects_directory};
+use crate::{Context, builds_directory, chain, objects_directory};
 
 /// How long to wait at most before looking again; after a failure of the disk, too.
 const RESYNC: Duration = Duration::from_secs(15);
@@ -138,10 +138,10 @@ async fn take_in(
         Ok(Ok(files)) => Outcome::Unpacked(files),
         Ok(Err(ImportError::Stopped)) => return Ok(()),
         Ok(Err(error)) if error.is_ours() => {
-            tracing::error!(build = %build.id, "not unpacked: {}", in_full(&error));
+            tracing::error!(build = %build.id, "not unpacked: {}", chain(&error));
             Outcome::NotYet(refused_by_the_disk(&error))
         }
-        Ok(Err(error)) => Outcome::Failed(in_full(&error)),
+        Ok(Err(error)) => Outcome::Failed(chain(&error)),
         Err(panic) => Outcome::Failed(format!("unpacking it failed: {panic}")),
     };
     finish(context, build, outcome).await
@@ -201,13 +201,6 @@ fn refused_by_the_disk(error: &ImportError) -> String {
     let cause = std::error::Error::source(error).map(ToString::to_string);
     let cause = cause.unwrap_or_default();
     format!("the server's disk refused its files ({cause}), and is asked again every 15 seconds")
-}
-
-/// An error and everything that caused it.
-fn in_full(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |&error| error.source());
-    let causes: Vec<String> = causes.map(ToString::to_string).collect();
-    causes.join(": ")
 }
 
 /// Removes the files that no record names any more.

@@ -18,12 +18,11 @@ use tombolo_fleet::{
 use tombolo_store::{StoreError, keys};
 
 use super::backoff::Backoff;
-use super::chain;
 use super::record::{Failure, Record};
 use super::report::report;
 use crate::folder::remove_folder;
 use crate::transact::transact;
-use crate::{Context, builds_directory, installed_directory, logs_directory};
+use crate::{Context, builds_directory, chain, installed_directory, logs_directory};
 
 /// How often it is run when it is killed together with its supervisor, which is nobody's verdict on
 /// it.

@@ -16,11 +16,11 @@ use tombolo_store::typed::Transaction;
 use tombolo_store::{StoreError, keys};
 
 use super::backoff::Backoff;
-use super::chain;
 use super::ports;
 use super::record::{Failure, Record};
 use super::supervised::{self, AttachOrStartError, Plan};
 use super::take::take;
+use crate::chain;
 use crate::folder::remove_folder;
 use crate::network::NetworkStatus;
 use crate::transact::transact;
@@ -259,16 +259,14 @@ impl Life {
         untold: Option<&Plan>,
         current: &Instance,
     ) -> Result<Next, LifeError> {
-        let incarnation = live.incarnation().to_string();
-        let is_known = current.supervisor.as_ref() == Some(&incarnation);
-        let mut events = live.events(if is_known { current.seen } else { 0 }).await?;
+        let mut events = unread(live, current).await?;
         if let Some(plan) = untold {
             live.configure(plan.processes()).await?;
         }
         let mut wanted = self.wanted.clone();
         loop {
             select! {
-                more = self.take_some(live, &incarnation, &mut events) => {
+                more = self.take_some(live, &mut events) => {
                     if !more? {
                         return Ok(Next::Again);
                     }
@@ -283,7 +281,6 @@ impl Life {
     async fn take_some(
         &self,
         live: &tombolo_fleet::Instance,
-        incarnation: &str,
         events: &mut Events,
     ) -> Result<bool, LifeError> {
         let Some(first) = events.next().await? else {
@@ -296,7 +293,8 @@ impl Life {
             batch.push(event);
         }
         tracing::debug!(instance = %self.instance.id, ?batch, "an instance reports");
-        take(self.record(), &self.instance.id, incarnation, &batch).await?;
+        let incarnation = live.incarnation().to_string();
+        take(self.record(), &self.instance.id, &incarnation, &batch).await?;
         if let Some(last) = batch.last() {
             live.acknowledge(last.seq).await?;
         }
@@ -328,10 +326,8 @@ impl Life {
             let Some(current) = self.current().await? else {
                 return Ok(());
             };
-            let incarnation = live.incarnation().to_string();
-            let is_known = current.supervisor.as_ref() == Some(&incarnation);
-            let mut events = live.events(if is_known { current.seen } else { 0 }).await?;
-            while self.take_some(live, &incarnation, &mut events).await? {}
+            let mut events = unread(live, &current).await?;
+            while self.take_some(live, &mut events).await? {}
             Ok(())
         };
         // A supervisor that does not talk any more has nothing more to tell.
@@ -420,4 +416,14 @@ impl Life {
         self.told = Some(message);
         Ok(())
     }
+}
+
+/// What an instance reports that is not in its record `current` yet: all of it, from a supervisor
+/// that the record does not know.
+async fn unread(
+    live: &tombolo_fleet::Instance,
+    current: &Instance,
+) -> Result<Events, ControlError> {
+    let is_known = current.supervisor.as_ref() == Some(&live.incarnation().to_string());
+    live.events(if is_known { current.seen } else { 0 }).await
 }

@@ -112,14 +112,3 @@ async fn managed(context: &Context) -> Result<Vec<(Scope, FleetId)>, StoreError>
     });
     Ok(managed.map(|fleet| (fleet.scope, fleet.id)).collect())
 }
-
-/// An error with its causes, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
-}
