@@ -27,7 +27,7 @@ pub use event::{EventCode, FleetEvent, MAX_MESSAGE};
 pub use inbound::{InboundPermission, TransportProtocol};
 pub use instance::{Instance, InstanceStatus, MappedPort};
 pub use managed::ManagedCompute;
-pub use ports::{NoFreePort, PortPool, ReachedAt, are_mapped};
+pub use ports::{NoFreePort, NoFreePortReason, PortPool, ReachedAt, are_mapped};
 pub use public::{NoPorts, PublicAddress, PublicPorts};
 pub use runtime::{GAME_ROOT, MAX_PROCESSES, RuntimeConfiguration, RuntimeError, ServerProcess};
 pub use scaling::{Load, SCALE_IN_AFTER, Scaler, needed};

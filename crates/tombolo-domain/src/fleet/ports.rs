@@ -3,23 +3,27 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::{MappedPort, PublicAddress, TransportProtocol};
+use super::{MappedPort, PublicAddress, PublicPorts, TransportProtocol};
 
-/// The ports of the public address that lead nowhere yet.
+/// One account's instances have at most one of so many parts of the public address's ports, of TCP
+/// and of UDP each, rounded up: all accounts share the address, and whoever takes all of its ports
+/// keeps everybody else's fleets from starting.
+const SHARES: usize = 2;
+
+/// The ports of the public address that lead nowhere yet, for one account.
 #[derive(Debug, Clone)]
 pub struct PortPool {
     public: PublicAddress,
     taken: BTreeSet<(TransportProtocol, u16)>,
+    /// How many of those are the account's.
+    own: BTreeMap<TransportProtocol, usize>,
     /// Below these every port is taken.
     lowest: BTreeMap<TransportProtocol, u16>,
 }
 
-/// Every port of a protocol leads somewhere already.
+/// A port of an instance's that cannot be reached.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "no {protocol} port of the public address {} is free for port {port} of the instance: its ports {} all \
-     lead to instances", .public.address, .public.ports
-)]
+#[error("no {protocol} port of the public address {} is free for port {port} of the instance: {why}", .public.address)]
 pub struct NoFreePort {
     /// The protocol.
     pub protocol: TransportProtocol,
@@ -27,19 +31,52 @@ pub struct NoFreePort {
     pub port: u16,
     /// The address, and its ports.
     pub public: PublicAddress,
+    /// What stands against it.
+    pub why: NoFreePortReason,
+}
+
+/// What keeps an instance from having another port of the public address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoFreePortReason {
+    /// Every port of the protocol leads somewhere already.
+    #[error("its ports {0} all lead to instances")]
+    AllTaken(PublicPorts),
+    /// The account has as many as it may.
+    #[error(
+        "the account's instances may have {most} of its ports {ports}, and have as many; the rest \
+         is for other accounts"
+    )]
+    ShareTaken {
+        /// As many as that.
+        most: usize,
+        /// The ports of the address.
+        ports: PublicPorts,
+    },
 }
 
 impl PortPool {
-    /// The ports of `public` but for `taken`.
-    pub fn new(public: PublicAddress, taken: BTreeSet<(TransportProtocol, u16)>) -> Self {
+    /// The ports of `public` but for those that lead to the account's own instances and to
+    /// `others`'.
+    pub fn new(
+        public: PublicAddress,
+        own: BTreeSet<(TransportProtocol, u16)>,
+        others: BTreeSet<(TransportProtocol, u16)>,
+    ) -> Self {
+        let mut counted = BTreeMap::new();
+        for (protocol, _) in &own {
+            *counted.entry(*protocol).or_default() += 1;
+        }
+        let mut taken = others;
+        taken.extend(own);
         PortPool {
             public,
             taken,
+            own: counted,
             lowest: BTreeMap::new(),
         }
     }
 
-    /// How an instance that has `current` is reached when exactly its ports `open` are: those that
+    /// How an instance of the account's that has `current` is reached when exactly its ports `open` are: those that
     /// it keeps lead to the same port as before. A new one has the port of the same number if that is
     /// free, or else the lowest that is. Nothing is taken when there are too few.
     pub fn map(
@@ -57,14 +94,17 @@ impl PortPool {
         let has: BTreeSet<_> = kept.iter().map(|one| (one.protocol, one.port)).collect();
         let mut mapped: Vec<MappedPort> = kept.into_iter().copied().collect();
         for &(protocol, port) in open.difference(&has) {
-            let Some(public_port) = self.take(protocol, port) else {
-                let public = self.public;
-                *self = before;
-                return Err(NoFreePort {
-                    protocol,
-                    port,
-                    public,
-                });
+            let public_port = match self.take(protocol, port) {
+                Ok(public_port) => public_port,
+                Err(why) => {
+                    *self = before;
+                    return Err(NoFreePort {
+                        protocol,
+                        port,
+                        public: self.public,
+                        why,
+                    });
+                }
             };
             mapped.push(MappedPort {
                 protocol,
@@ -76,23 +116,36 @@ impl PortPool {
         Ok(mapped)
     }
 
-    fn take(&mut self, protocol: TransportProtocol, preferred: u16) -> Option<u16> {
+    fn take(
+        &mut self,
+        protocol: TransportProtocol,
+        preferred: u16,
+    ) -> Result<u16, NoFreePortReason> {
         let ports = self.public.ports;
+        let most = ports.count().div_ceil(SHARES);
+        if self.own.get(&protocol).is_some_and(|own| *own >= most) {
+            return Err(NoFreePortReason::ShareTaken { most, ports });
+        }
         let is_free = |port: &u16| !self.taken.contains(&(protocol, *port));
         let found = if ports.contains(preferred) && is_free(&preferred) {
             preferred
         } else {
             let lowest = self.lowest.get(&protocol).copied();
-            let found = (lowest.unwrap_or(ports.first())..=ports.last()).find(is_free)?;
+            let found = (lowest.unwrap_or(ports.first())..=ports.last()).find(is_free);
+            let found = found.ok_or(NoFreePortReason::AllTaken(ports))?;
             self.lowest.insert(protocol, found);
             found
         };
         self.taken.insert((protocol, found));
-        Some(found)
+        *self.own.entry(protocol).or_default() += 1;
+        Ok(found)
     }
 
     fn give_back(&mut self, mapped: &MappedPort) {
         self.taken.remove(&(mapped.protocol, mapped.public_port));
+        if let Some(own) = self.own.get_mut(&mapped.protocol) {
+            *own = own.saturating_sub(1);
+        }
         if let Some(lowest) = self.lowest.get_mut(&mapped.protocol) {
             *lowest = (*lowest).min(mapped.public_port.max(self.public.ports.first()));
         }

@@ -50,6 +50,11 @@ impl PublicPorts {
         self.first..=self.last
     }
 
+    /// How many they are, at least 1.
+    pub fn count(&self) -> usize {
+        usize::from(self.last - self.first) + 1
+    }
+
     /// Whether it is one of them.
     pub fn contains(&self, port: u16) -> bool {
         self.iter().contains(&port)

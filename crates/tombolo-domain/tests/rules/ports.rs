@@ -5,7 +5,8 @@ use std::net::Ipv4Addr;
 
 use proptest::prelude::*;
 use tombolo_domain::fleet::{
-    MappedPort, PortPool, PublicAddress, PublicPorts, ReachedAt, TransportProtocol, are_mapped,
+    MappedPort, NoFreePortReason, PortPool, PublicAddress, PublicPorts, ReachedAt,
+    TransportProtocol, are_mapped,
 };
 
 use TransportProtocol::{Tcp, Udp};
@@ -23,7 +24,7 @@ fn open() -> impl Strategy<Value = BTreeSet<(TransportProtocol, u16)>> {
 }
 
 proptest! {
-    /// Instances come, change which ports are open, and go.
+    /// Instances of two accounts come, change which ports are open, and go.
     #[test]
     fn a_public_port_leads_to_one_instance_and_stays_while_it_is_needed(
         steps in proptest::collection::vec((0..4usize, open()), 1..30),
@@ -35,7 +36,10 @@ proptest! {
                 let all = instances.iter().flatten();
                 all.map(|one| (one.protocol, one.public_port)).collect()
             };
-            let mut pool = PortPool::new(public, taken(&instances));
+            // The first two are one account's, the others the other's.
+            let (first, second) = instances.split_at(2);
+            let (of_own, of_others) = if at < 2 { (first, second) } else { (second, first) };
+            let mut pool = PortPool::new(public, taken(of_own), taken(of_others));
             let before = instances[at].clone();
             let others = {
                 let mut others = instances.clone();
@@ -56,13 +60,28 @@ proptest! {
                         prop_assert!(after.contains(kept), "players would lose {kept:?}");
                     }
                     instances[at] = after;
+                    let account = if at < 2 { &instances[..2] } else { &instances[2..] };
+                    for protocol in [Tcp, Udp] {
+                        let has = taken(account).iter().filter(|one| one.0 == protocol).count();
+                        prop_assert!(has <= 5, "more than half of the ports: {has}");
+                    }
                 }
                 Err(error) => {
-                    // It is true that there are too few.
+                    // It is true that there are too few, or too few for the account.
                     let of = |set: &BTreeSet<(TransportProtocol, u16)>| {
                         set.iter().filter(|(protocol, _)| *protocol == error.protocol).count()
                     };
-                    prop_assert!(of(&others) + of(&open) > 10, "{error}");
+                    match error.why {
+                        NoFreePortReason::AllTaken(_) => {
+                            prop_assert!(of(&others) + of(&open) > 10, "{error}");
+                        }
+                        NoFreePortReason::ShareTaken { most, .. } => {
+                            prop_assert_eq!(most, 5);
+                            let mut account = if at < 2 { instances[..2].to_vec() } else { instances[2..].to_vec() };
+                            account[at % 2].clear();
+                            prop_assert!(of(&taken(&account)) + of(&open) > 5, "{error}");
+                        }
+                    }
                 }
             }
         }
@@ -71,7 +90,7 @@ proptest! {
 
 #[test]
 fn the_same_number_first_and_then_the_lowest() {
-    let mut pool = PortPool::new(public(8300, 8310), BTreeSet::new());
+    let mut pool = PortPool::new(public(8300, 8310), BTreeSet::new(), BTreeSet::new());
     let open = BTreeSet::from([(Udp, 8303)]);
     let ports: Vec<u16> = (0..3)
         .map(|_| pool.map(&[], &open).unwrap()[0].public_port)

@@ -46,17 +46,19 @@ impl Ports {
             });
         };
         let open = open_ports(&managed.inbound_permissions);
-        let mut taken = BTreeSet::new();
+        let (mut own, mut others) = (BTreeSet::new(), BTreeSet::new());
         for protocol in [TransportProtocol::Tcp, TransportProtocol::Udp] {
             // Of two fleets that take ports at once, one looks again.
-            for (port, _) in tx.list_keyed(&keys::public_ports(protocol)).await? {
+            for (port, at) in tx.list_keyed(&keys::public_ports(protocol)).await? {
+                let is_own = at.scope.account == record.scope.account;
+                let of = if is_own { &mut own } else { &mut others };
                 // Nothing else is written there.
-                taken.extend(port.parse().ok().map(|port| (protocol, port)));
+                of.extend(port.parse().ok().map(|port| (protocol, port)));
             }
         }
         Ok(Ports {
             open,
-            pool: Some(PortPool::new(public, taken)),
+            pool: Some(PortPool::new(public, own, others)),
         })
     }
 

@@ -155,14 +155,15 @@ async fn ports_open_and_close_while_the_others_stay() {
 
 #[tokio::test]
 async fn ports_that_are_all_taken_fail_the_fleet_and_keep_none() {
-    let (world, _) = with_players("8300-8301");
+    let (mut world, _) = with_players("8300-8302");
     let _reconcilers = world.start();
-    let first = open(&world, 1, vec![permission(Udp, 8303, 8303)]).await;
+    let first = open(&world, 2, vec![permission(Udp, 8303, 8303)]).await;
     world.fleet_is(&first, FleetStatus::Active).await;
+    world.studio = world.backend.clone();
     let second = open(&world, 2, vec![permission(Udp, 8303, 8303)]).await;
     world.fleet_is(&second, FleetStatus::Error).await;
     let message = world
-        .event(&second, "FLEET_ACTIVATION_FAILED", "8300-8301")
+        .event(&second, "FLEET_ACTIVATION_FAILED", "8300-8302 all lead")
         .await;
     assert!(
         message.contains("no UDP port of the public address 203.0.113.5"),
@@ -170,10 +171,39 @@ async fn ports_that_are_all_taken_fail_the_fleet_and_keep_none() {
     );
     world
         .eventually("the ports are given back", async |_| {
-            (taken(&world).await == BTreeSet::from([(Udp, 8300)])).then_some(())
+            let left = BTreeSet::from([(Udp, 8300), (Udp, 8301)]);
+            (taken(&world).await == left).then_some(())
         })
         .await;
     world.fleet_is(&first, FleetStatus::Active).await;
+}
+
+#[tokio::test]
+async fn one_account_has_half_of_the_ports_and_leaves_the_rest_to_others() {
+    let (mut world, _) = with_players("8300-8303");
+    let _reconcilers = world.start();
+    let game = vec![permission(Udp, 8303, 8303)];
+    let first = open(&world, 2, game.clone()).await;
+    world.fleet_is(&first, FleetStatus::Active).await;
+
+    // Neither by another fleet, nor by more instances of the same one; of TCP it has none yet.
+    let more = open(&world, 1, game.clone()).await;
+    world.fleet_is(&more, FleetStatus::Error).await;
+    let why = "may have 2 of its ports 8300-8303, and have as many";
+    world.event(&more, "FLEET_ACTIVATION_FAILED", why).await;
+    world
+        .managed(&first, |managed| {
+            managed.capacity.maximum = 3;
+            managed.capacity.desired = 3;
+        })
+        .await;
+    world.event(&first, "GENERIC_EVENT", why).await;
+    let other = open(&world, 2, vec![permission(Tcp, 8303, 8303)]).await;
+    world.fleet_is(&other, FleetStatus::Active).await;
+
+    world.studio = world.backend.clone();
+    let others = open(&world, 2, game).await;
+    world.fleet_is(&others, FleetStatus::Active).await;
 }
 
 #[tokio::test]
