@@ -37,6 +37,7 @@ mod list;
 mod list_tests;
 mod multipart;
 mod object;
+mod pieces;
 mod s3;
 mod service;
 mod shelf;

@@ -23,6 +23,7 @@ use tracing::Instrument;
 use crate::blob::Blobs;
 use crate::error::refuse;
 use crate::gate::{Gate, Secrets};
+use crate::pieces;
 use crate::s3::Served;
 use crate::shelf::Shelf;
 
@@ -126,7 +127,7 @@ impl Objects {
         };
         let account = Some(caller.scope.account);
         head.extensions.insert(caller);
-        let body = s3s::Body::http_body_unsync(body);
+        let body = s3s::Body::http_body_unsync(pieces::hold(&head.headers, body));
         let response = match self.service.call(Request::from_parts(head, body)).await {
             Ok(response) => response.map(Body::new),
             Err(error) => {

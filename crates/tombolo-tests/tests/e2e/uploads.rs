@@ -476,6 +476,34 @@ fn an_object_that_is_too_large_is_refused_before_it_is_sent() {
 }
 
 #[test]
+fn a_piece_of_a_body_that_is_too_large_is_refused_before_it_is_sent() {
+    let server = Dev::start_simulated();
+    let upload = Upload::of_new_build(&server);
+    let request = Request::new("PUT", &upload.target)
+        .header("host", &upload.host)
+        .header("content-encoding", "aws-chunked")
+        .header("x-amz-content-sha256", IN_PIECES)
+        .header("x-amz-decoded-content-length", "5000000000")
+        .header("x-amz-security-token", &upload.token)
+        .header("x-amz-trailer", "x-amz-checksum-crc32")
+        .body("FFFFFFFF\r\n");
+    let request = upload.signer.sign_with(request, IN_PIECES).to_bytes();
+    let request = String::from_utf8(request).unwrap();
+    // The rest never comes: only who does not wait for it answers.
+    let request = request.replace("content-length: 10\r\n", "content-length: 5000000000\r\n");
+    let mut connection = http::Connection::open(server.address()).unwrap();
+    let response = connection.exchange(request.as_bytes()).unwrap();
+    let text = response.text();
+    assert_eq!(response.status, 400, "{text}");
+    assert!(
+        text.contains("a piece of it has 4294967295 bytes, and the most is 16777216"),
+        "{text}"
+    );
+    let objects = server.directory().join("objects");
+    assert_eq!(names(&objects), Vec::<String>::new());
+}
+
+#[test]
 fn a_build_is_made_of_an_object_in_the_account_s_own_bucket() {
     scenario("location");
 }
