@@ -5,6 +5,8 @@
 //! archive goes in the same transaction, so that a server which is killed anywhere finds one or the
 //! other: what was being unpacked is unpacked again.
 
+mod tries;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::rc::Rc;
@@ -14,7 +16,7 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio::task::{AbortHandle, JoinSet, spawn_blocking};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tombolo_domain::fleet::{Build, BuildStatus};
 use tombolo_domain::id::{BlobId, BuildId};
 use tombolo_domain::object::Object;
@@ -26,8 +28,9 @@ use crate::folder::remove_folder;
 use crate::transact::transact;
 use crate::wake::Wakes;
 use crate::{Context, builds_directory, chain, objects_directory};
+use tries::{MOST_TRIES, Tries};
 
-/// How long to wait at most before looking again; after a failure of the disk, too.
+/// How long to wait at most before looking again.
 const RESYNC: Duration = Duration::from_secs(15);
 
 /// How many archives are unpacked at a time: they compete for the disk.
@@ -40,21 +43,36 @@ const REMOVED_AT_ONCE: usize = 1024;
 pub(crate) async fn run(context: Context, mut wakes: Wakes) {
     let mut tasks = JoinSet::new();
     let mut workers: BTreeMap<BuildId, AbortHandle> = BTreeMap::new();
+    let mut tries: BTreeMap<BuildId, Tries> = BTreeMap::new();
     let turns = Rc::new(Semaphore::new(AT_A_TIME));
     let stopping = Stopping::default();
     loop {
         let _ = timeout(RESYNC, wakes.changed()).await;
-        while tasks.try_join_next().is_some() {}
+        while let Some(joined) = tasks.try_join_next() {
+            if let Ok((build, Progress::Refused)) = joined {
+                tries.entry(build).or_default().failed(Instant::now());
+            }
+        }
         workers.retain(|_, worker| !worker.is_finished());
         match unpackable(&context).await {
             Ok(builds) => {
+                tries.retain(|id, _| builds.iter().any(|build| build.id == *id));
                 for build in builds {
+                    let tried = tries.get(&build.id).copied().unwrap_or_default();
+                    if tried.waits(Instant::now()) {
+                        continue;
+                    }
                     workers.entry(build.id.clone()).or_insert_with(|| {
                         let (context, turns) = (context.clone(), turns.clone());
                         let stopping = stopping.0.clone();
                         tasks.spawn_local(async move {
                             let _turn = turns.acquire().await;
-                            log(take_in(&context, &build, stopping).await);
+                            let progress = take_in(&context, &build, tried, stopping).await;
+                            let progress = progress.unwrap_or_else(|error| {
+                                log(Err(error));
+                                Progress::Made
+                            });
+                            (build.id, progress)
                         })
                     });
                 }
@@ -104,12 +122,22 @@ async fn object_of(tx: &mut Transaction, build: &Build) -> Result<Option<Object>
         .await
 }
 
-/// Unpacks a build's archive and writes down what became of it.
+/// What a try came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    /// It is done with, or is to be looked at again as soon as there is anything new.
+    Made,
+    /// The disk refused something.
+    Refused,
+}
+
+/// Unpacks a build's archive, which was `tried` before, and writes down what became of it.
 async fn take_in(
     context: &Context,
     build: &Build,
+    tried: Tries,
     stopping: Arc<AtomicBool>,
-) -> Result<(), StoreError> {
+) -> Result<Progress, StoreError> {
     let mut tx = Transaction::new(context.store.clone());
     let Some(object) = object_of(&mut tx, build).await? else {
         let at = build.object();
@@ -117,7 +145,8 @@ async fn take_in(
             "the object s3://{}/{} was deleted before its files were taken out of it",
             at.bucket, at.key
         );
-        return finish(context, build, Outcome::Failed(reason)).await;
+        finish(context, build, Outcome::Failed(reason)).await?;
+        return Ok(Progress::Made);
     };
     let archive: Vec<_> = object
         .blobs
@@ -136,15 +165,24 @@ async fn take_in(
     });
     let outcome = match unpacked.await {
         Ok(Ok(files)) => Outcome::Unpacked(files),
-        Ok(Err(ImportError::Stopped)) => return Ok(()),
-        Ok(Err(error)) if error.is_ours() => {
+        Ok(Err(ImportError::Stopped)) => return Ok(Progress::Made),
+        Ok(Err(error @ ImportError::Io { .. })) => {
             tracing::error!(build = %build.id, "not unpacked: {}", chain(&error));
-            Outcome::NotYet(refused_by_the_disk(&error))
+            match error.is_ours() {
+                true if tried.are_all_but_one() => Outcome::Failed(refused_for_good(&error)),
+                true => Outcome::NotYet(refused_by_the_disk(&error)),
+                false => Outcome::Failed(refused_as_a_name(&error)),
+            }
         }
         Ok(Err(error)) => Outcome::Failed(chain(&error)),
         Err(panic) => Outcome::Failed(format!("unpacking it failed: {panic}")),
     };
-    finish(context, build, outcome).await
+    let progress = match &outcome {
+        Outcome::NotYet(_) => Progress::Refused,
+        Outcome::Unpacked(_) | Outcome::Failed(_) => Progress::Made,
+    };
+    finish(context, build, outcome).await?;
+    Ok(progress)
 }
 
 /// What became of an archive.
@@ -198,9 +236,30 @@ async fn finish(context: &Context, build: &Build, outcome: Outcome) -> Result<()
 
 /// What the build's owner is told, whom the server's own paths are no concern of.
 fn refused_by_the_disk(error: &ImportError) -> String {
+    format!(
+        "the server's disk refused its files ({}), and is asked again, {MOST_TRIES} times in all",
+        cause(error)
+    )
+}
+
+fn refused_for_good(error: &ImportError) -> String {
+    format!(
+        "the server's disk refused its files {MOST_TRIES} times ({}); upload them to a new build \
+         once its operator has made room",
+        cause(error)
+    )
+}
+
+fn refused_as_a_name(error: &ImportError) -> String {
+    format!(
+        "the server's file system cannot have one of its files ({}); shorten the paths and links",
+        cause(error)
+    )
+}
+
+fn cause(error: &ImportError) -> String {
     let cause = std::error::Error::source(error).map(ToString::to_string);
-    let cause = cause.unwrap_or_default();
-    format!("the server's disk refused its files ({cause}), and is asked again every 15 seconds")
+    cause.unwrap_or_default()
 }
 
 /// Removes the files that no record names any more.

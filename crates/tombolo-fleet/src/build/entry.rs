@@ -7,6 +7,10 @@ use super::error::ImportError;
 /// The longest name of one file that Linux's file systems take, in bytes.
 const LONGEST_NAME: usize = 255;
 
+/// The longest path from the build's root, in bytes. The kernel takes 4096 with everything in front
+/// of it, in the data directory and in an instance.
+const LONGEST_PATH: usize = 1024;
+
 /// How much of a name that is refused is repeated, in characters.
 const SHOWN: usize = 128;
 
@@ -48,6 +52,9 @@ pub(super) fn path(name: &str) -> Result<PathBuf, ImportError> {
             }
             part => path.push(part),
         }
+    }
+    if path.as_os_str().len() > LONGEST_PATH {
+        return refuse("has more than 1024 bytes");
     }
     Ok(path)
 }

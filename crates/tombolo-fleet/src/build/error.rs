@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
+
 /// Why a directory or archive was not imported; then nothing of it was kept.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
@@ -130,8 +132,25 @@ impl ImportError {
     /// Whether trying again may help: the disk refused something, and what was to be imported may
     /// be as good as any.
     pub fn is_ours(&self) -> bool {
-        matches!(self, ImportError::Io { .. } | ImportError::Stopped)
+        match self {
+            ImportError::Io { source, .. } => !is_of_a_name(source),
+            ImportError::Stopped => true,
+            _ => false,
+        }
     }
+}
+
+/// Whether the kernel refused a name or a link, which it will do again: too long, or nothing that
+/// this file system can have (path_resolution(7), symlink(2)).
+fn is_of_a_name(error: &io::Error) -> bool {
+    let names = [
+        Errno::ENAMETOOLONG,
+        Errno::EINVAL,
+        Errno::EILSEQ,
+        Errno::ELOOP,
+    ];
+    let refused = error.raw_os_error().map(Errno::from_raw);
+    refused.is_some_and(|errno| names.contains(&errno))
 }
 
 /// Says what was being done to `path` when it failed.

@@ -170,6 +170,7 @@ fn names_that_lead_out_are_refused() {
         ("c:evil", "starts with a drive letter"),
         ("ev\0il", "has a NUL byte in it"),
         (&"e".repeat(256), "has a part of more than 255 bytes"),
+        (&"dir/".repeat(300), "has more than 1024 bytes"),
     ] {
         // The writer has scruples of its own; names of the same length take their place.
         let honest = "x".repeat(name.len());
@@ -177,6 +178,31 @@ fn names_that_lead_out_are_refused() {
         let archive = replace(&archive, honest.as_bytes(), name.as_bytes());
         let error = refused(&archive);
         assert!(error.contains(reason), "{name:?}: {error}");
+    }
+}
+
+#[test]
+fn a_path_as_long_as_may_be_is_unpacked() {
+    let longest = format!("{}last", "directory-of-16/".repeat(63)) + "-of-them-all";
+    assert_eq!(longest.len(), 1024);
+    let place = Place::new();
+    let archive = pack(&[file(&longest, "here")]);
+    place.unpack(&archive, Limits::default()).unwrap();
+    assert_eq!(fs::read(place.into.join(&longest)).unwrap(), b"here");
+}
+
+#[test]
+fn what_the_kernel_refuses_of_a_name_is_the_archive_s_own() {
+    let refused_by = |errno: nix::errno::Errno| ImportError::Io {
+        doing: "making a file".to_owned(),
+        source: errno.into(),
+    };
+    use nix::errno::Errno::*;
+    for errno in [ENAMETOOLONG, EINVAL, EILSEQ, ELOOP] {
+        assert!(!refused_by(errno).is_ours(), "{errno}");
+    }
+    for errno in [ENOSPC, EDQUOT, EIO, EMFILE, ENOTDIR, EROFS] {
+        assert!(refused_by(errno).is_ours(), "{errno}");
     }
 }
 

@@ -206,6 +206,7 @@ def archives():
         (archive({"../../evil": b"x"}), 'the archive names "../../evil", which has .. in it'),
         (archive({"/etc/evil": b"x"}), 'the archive names "/etc/evil", which is an absolute path'),
         (archive({"C:\\evil": b"x"}), "which starts with a drive letter"),
+        (archive({"dir/" * 300 + "x": b"x"}), "which has more than 1024 bytes"),
         (link.getvalue(), 'the link "config" points to "/etc/shadow"'),
         (archive({"server": b"x" * 1000})[:-10], "the archive cannot be read"),
         (b"no zip at all", "the archive cannot be read"),
