@@ -140,9 +140,10 @@ fn whatever_is_killed_nothing_is_orphaned_or_started_twice_and_the_events_are_ri
     let parameters = probe::parameters(&server.directory(), "10.60.0.10");
     let studio = server.studio();
     let fleet = story::active_fleet(&studio, &build, "probe", &parameters);
-    resize(&studio, &fleet, INSTANCES as u32, INSTANCES as u32);
+    let most = 2 * INSTANCES;
+    resize(&studio, &fleet, INSTANCES as u32, most as u32);
     let instances = has_instances(&studio, &fleet, INSTANCES);
-    let instances: Vec<String> = instances.into_iter().collect();
+    let mut instances: Vec<String> = instances.into_iter().collect();
     let left = Left::look(&server.directory());
     let mut random = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let (mut crashes, mut recycled) = (0, 0);
@@ -164,11 +165,32 @@ fn whatever_is_killed_nothing_is_orphaned_or_started_twice_and_the_events_are_ri
         recycled += 1;
         let rest = wait::until("the games of the others", || {
             let games = games(&server);
-            (games.len() == INSTANCES - 1).then_some(games)
+            (games.len() == instances.len() - 1).then_some(games)
         });
         kill_one(rest, &mut random);
         crashes += 1;
         server.restart();
+        settles(&server, &fleet, &instances, crashes, recycled, round);
+        // And the control plane while it makes instances, or takes them away: at once, or when some
+        // are done.
+        let wanted = if instances.len() == INSTANCES {
+            most
+        } else {
+            INSTANCES
+        };
+        let done = random.next_u32() as usize % INSTANCES;
+        let studio = server.studio();
+        under_load(&server.backend(), || {
+            resize(&studio, &fleet, wanted as u32, most as u32);
+            wait::until("some of the games", || {
+                let changed = games(&server).len().abs_diff(instances.len());
+                (changed >= done).then_some(())
+            });
+            server.kill();
+        });
+        server.restart();
+        let resized = has_instances(&server.studio(), &fleet, wanted);
+        instances = resized.into_iter().collect();
         settles(&server, &fleet, &instances, crashes, recycled, round);
     }
 
@@ -179,8 +201,7 @@ fn whatever_is_killed_nothing_is_orphaned_or_started_twice_and_the_events_are_ri
     story::event(&studio, &fleet, "FLEET_DELETED");
     assert_eq!(games(&server), Vec::<u32>::new());
     assert_eq!(left.processes(), Vec::<u32>::new());
-    let folders = fs::read_dir(server.directory().join("instances")).unwrap();
-    assert_eq!(folders.count(), 0);
+    assert_eq!(folders(&server), Vec::<String>::new());
 }
 
 /// Calls from several threads while `meanwhile` runs.
@@ -209,6 +230,14 @@ fn under_load(backend: &Client, meanwhile: impl FnOnce()) {
 fn games(server: &Dev) -> Vec<u32> {
     let mark = probe::mark(&server.directory());
     processes_with(&mark)
+}
+
+/// The instances that have a folder, by their ids.
+fn folders(server: &Dev) -> Vec<String> {
+    let found = fs::read_dir(server.directory().join("instances")).unwrap();
+    let names = found.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let names: BTreeSet<String> = names.collect();
+    names.into_iter().collect()
 }
 
 fn pick<'l, T>(list: &'l [T], random: &mut TestRng) -> &'l T {
@@ -249,22 +278,22 @@ fn settles(
             count(&studio, fleet, "SERVER_PROCESS_CRASHED"),
             count(&studio, fleet, "INSTANCE_RECYCLED"),
         ];
-        (told, games(server).len())
+        (told, games(server).len(), folders(server))
     };
-    let expected = ([crashes, recycled], INSTANCES);
+    let expected = ([crashes, recycled], instances.len(), instances.to_vec());
     let settled = wait::within(wait::PATIENCE, || {
         // In this order: an instance that is told to have been started again does not run before.
         let is_told = told() == expected;
-        (is_told && active_instances(&studio, fleet).len() == INSTANCES).then_some(())
+        (is_told && active_instances(&studio, fleet).len() == instances.len()).then_some(())
     });
     assert!(
         settled.is_some(),
-        "round {round}: {:?} and not {expected:?} crashes, recycled instances and games: {:#?}",
+        "round {round}: {:?} and not {expected:?} crashes, recycled instances, games and folders: \
+         {:#?}",
         told(),
         story::events(&studio, fleet)
     );
     let now = active_instances(&studio, fleet);
     assert_eq!(now.into_iter().collect::<Vec<_>>(), instances);
-    let folders = fs::read_dir(server.directory().join("instances")).unwrap();
-    assert_eq!(folders.count(), INSTANCES, "round {round}");
+    assert_eq!(told(), expected, "round {round}");
 }
