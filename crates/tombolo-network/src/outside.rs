@@ -17,6 +17,9 @@ pub struct OutsideConfig {
     /// The machine's interface that packets to the address arrive at. Without one the machine must
     /// not have the address itself: it routes it to the engine, as any host's behind it.
     pub interface: Option<String>,
+    /// The ports that may lead to instances. With an interface the engine refuses to start where the
+    /// machine gives these, or the next, to its own connections.
+    pub ports: PublicPorts,
     /// The ports that flows from instances leave by; no [`MappedPort`] may be one of them.
     pub internet_ports: PublicPorts,
 }

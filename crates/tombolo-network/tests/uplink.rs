@@ -182,6 +182,7 @@ fn another_way_outside_takes_the_place_of_the_one_before() {
     machine.config.outside = Some(OutsideConfig {
         address: HOST,
         interface: Some("eth0".to_owned()),
+        ports: "20000-39999".parse().unwrap(),
         internet_ports: "40000-59999".parse().unwrap(),
     });
     machine.start();
@@ -207,6 +208,7 @@ fn what_cannot_be_had_here_is_refused_before_anything_is_made() {
         wrong.outside = Some(OutsideConfig {
             address,
             interface: interface.map(str::to_owned),
+            ports: "20000-39999".parse().unwrap(),
             internet_ports: "40000-59999".parse().unwrap(),
         });
         let mut other = machine;
@@ -219,6 +221,16 @@ fn what_cannot_be_had_here_is_refused_before_anything_is_made() {
     };
     check(HOST, None, "is an address of this machine itself");
     check(HOST, Some("eth7"), "this machine has no interface eth7");
+    site.reserve_ports("20000-59998");
+    check(HOST, Some("eth0"), "ports 32768 to 60999 to its own");
+    // A list that is longer than a first read of a file takes, and lacks nothing but its end.
+    let list: Vec<String> = (20_000..59_999)
+        .step_by(2)
+        .map(|port| port.to_string())
+        .collect();
+    site.reserve_ports(&list.join(","));
+    check(HOST, Some("eth0"), "59998,20000-39999,40000-59999`");
+    site.reserve_ports("20000-59999");
     assert_eq!(of_the_machine(&site), before);
 }
 

@@ -62,11 +62,12 @@ impl Serving {
         if by_tls {
             certificate(root.path());
         }
+        let [api, metrics] = free_addresses();
         let mut server = Serving {
             root,
             child: None,
-            api: free_address(),
-            metrics: free_address(),
+            api,
+            metrics,
             by_tls,
             tables: tables.to_owned(),
             studio: None,
@@ -231,10 +232,11 @@ fn printed_json(command: &mut Command) -> Value {
     serde_json::from_str(&printed).expect("--json prints JSON")
 }
 
-/// An address that nobody listens on, as far as one can know.
-fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("binding a port");
-    listener.local_addr().expect("it is bound")
+/// Two addresses that nobody listens on, as far as one can know.
+fn free_addresses() -> [SocketAddr; 2] {
+    let bind = || TcpListener::bind("127.0.0.1:0").expect("binding a port");
+    // Both are bound at once, or the second may be the first again.
+    [bind(), bind()].map(|listener| listener.local_addr().expect("it is bound"))
 }
 
 /// A self-signed certificate for 127.0.0.1.

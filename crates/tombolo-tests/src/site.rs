@@ -21,6 +21,9 @@ pub const PLAYERS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 9);
 /// An address that is routed to the machine, and not its own: for `tombolo dev --players`.
 pub const ROUTED: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 7);
 
+/// The ports of a public address that are the server's unless it is configured otherwise.
+const PUBLIC_PORTS: &str = "20000-59999";
+
 /// How long a player waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -54,8 +57,10 @@ impl Site {
         ));
         ip(&format!("address add {MACHINE}/24 dev eth0"));
         ip("link set eth0 up");
-        // This namespace's own setting.
+        // This namespace's own settings.
         fs::write("/proc/sys/net/ipv4/ip_forward", "1").expect("forwarding");
+        let reserved = "/proc/sys/net/ipv4/ip_local_reserved_ports";
+        fs::write(reserved, PUBLIC_PORTS).expect("reserving ports");
         site.among_players(|| {
             ip(&format!("address add {PLAYERS}/24 dev eth0"));
             ip("link set eth0 up");

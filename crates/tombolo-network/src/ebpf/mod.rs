@@ -29,6 +29,7 @@ mod fnv;
 mod held;
 mod interface;
 mod kernel_map;
+mod local_ports;
 mod machine;
 mod map;
 mod names;

@@ -16,6 +16,7 @@ use super::attachment::kernel_is_at_least;
 use super::entries::OutsideEntry;
 use super::fnv::fnv1a;
 use super::interface::ROUTER_MAC;
+use super::local_ports::LocalPorts;
 use super::namespace;
 use super::netlink::{Link, Netlink, Towards, VethEnd};
 use crate::outside::ROUTED_MTU;
@@ -61,7 +62,10 @@ impl Uplink {
         namespace::within_open(&self.machine, || {
             let mut netlink = Netlink::open()?;
             match &self.config.interface {
-                Some(name) => self.interface(&mut netlink, name).map(drop),
+                Some(name) => {
+                    self.interface(&mut netlink, name)?;
+                    self.leaves_the_machine_its_ports()
+                }
                 None => self.is_not_our_own(&mut netlink),
             }
         })
@@ -90,6 +94,18 @@ impl Uplink {
             ));
         }
         Ok(link)
+    }
+
+    /// The machine has the address itself, and has connections of its own by it.
+    fn leaves_the_machine_its_ports(&self) -> io::Result<()> {
+        let OutsideConfig {
+            ports,
+            internet_ports,
+            ..
+        } = self.config;
+        LocalPorts::read()?
+            .leave([ports, internet_ports])
+            .or_else(refused)
     }
 
     fn is_not_our_own(&self, netlink: &mut Netlink) -> io::Result<()> {

@@ -50,6 +50,7 @@ impl Site {
             interface: (way == Way::Taken).then(|| "eth0".to_owned()),
         };
         site.on_host(|| std::fs::write("/proc/sys/net/ipv4/ip_forward", "1").unwrap());
+        site.reserve_ports("20000-59999");
         for work in ["link set lo up", "link set eth0 mtu 1500"] {
             site.on_host(|| ip(work));
             site.as_player(|| ip(work));
@@ -73,10 +74,18 @@ impl Site {
             config.outside = Some(OutsideConfig {
                 address: self.address,
                 interface: self.interface.clone(),
+                ports: "20000-39999".parse().unwrap(),
                 internet_ports: "40000-59999".parse().unwrap(),
             });
             change(config);
         })
+    }
+
+    /// Keeps the machine from giving `ports` to its own connections: it is the setting of its
+    /// namespace alone.
+    pub fn reserve_ports(&self, ports: &str) {
+        let path = "/proc/sys/net/ipv4/ip_local_reserved_ports";
+        self.on_host(|| std::fs::write(path, ports).unwrap());
     }
 
     /// The machine's namespace.

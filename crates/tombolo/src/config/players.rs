@@ -96,6 +96,7 @@ impl Players {
         OutsideConfig {
             address: self.address,
             interface: self.interface.clone(),
+            ports: self.ports,
             internet_ports: self.internet_ports,
         }
     }

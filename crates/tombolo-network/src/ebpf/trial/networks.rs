@@ -30,6 +30,7 @@ pub(super) fn joint() -> Joint {
         config: OutsideConfig {
             address: PUBLIC,
             interface: None,
+            ports: PublicPorts::new(1, 39999).unwrap(),
             internet_ports: PublicPorts::new(INTERNET_PORTS[0], INTERNET_PORTS[1]).unwrap(),
         },
         mtu: 1000,

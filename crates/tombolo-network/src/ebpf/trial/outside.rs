@@ -16,6 +16,7 @@ fn joined(work: impl FnOnce(&mut Trial) + Send) {
             config: OutsideConfig {
                 address: PUBLIC.parse().unwrap(),
                 interface: None,
+                ports: PublicPorts::new(20000, 39999).unwrap(),
                 internet_ports: PublicPorts::new(40000, 40000).unwrap(),
             },
             mtu: 1500,
