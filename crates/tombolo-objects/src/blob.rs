@@ -10,11 +10,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::{Stream, StreamExt};
+use futures::{Stream, StreamExt, TryStreamExt};
 use s3s::dto::StreamingBlob;
 use s3s::{S3ErrorCode, S3Result};
 use tokio::fs::{File, OpenOptions};
-use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt, BufWriter};
+use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt, BufWriter, Take};
 use tokio::time::timeout;
 use tombolo_domain::id::{BlobId, IdSource};
 use tombolo_domain::object::Blob;
@@ -149,42 +149,62 @@ impl Blobs {
         File::open(&self.directory).await?.sync_all().await
     }
 
-    /// The bytes `from` to `to` (not included) of blobs that stand one behind the other. All are
-    /// opened first: what is deleted from now on is still read to its end.
-    pub(crate) async fn read(
+    /// The bytes `from` to `to` (not included) of blobs that stand one behind the other. Each file
+    /// is opened when its turn comes, so that an object of ten thousand parts takes one descriptor:
+    /// a part whose object is deleted before that breaks the body.
+    pub(crate) fn read(
         &self,
         blobs: &[Blob],
         from: u64,
         to: u64,
-    ) -> io::Result<impl Stream<Item = io::Result<Bytes>> + Send + Sync + use<>> {
+    ) -> impl Stream<Item = io::Result<Bytes>> + Send + Sync + use<> {
         let mut pieces = Vec::new();
         let mut start = 0;
         for Blob { id, size } in blobs {
             let (first, last) = (from.max(start), to.min(start + size));
             if first < last {
-                let mut file = File::open(self.path(id)).await?;
-                file.seek(io::SeekFrom::Start(first - start)).await?;
-                pieces.push(file.take(last - first));
+                pieces.push(Piece {
+                    path: self.path(id),
+                    from: first - start,
+                    length: last - first,
+                });
             }
             start += size;
         }
-        let pieces = futures::stream::iter(pieces);
-        Ok(pieces.flat_map(|piece| {
-            futures::stream::try_unfold(piece, |mut piece| async move {
-                if piece.limit() == 0 {
-                    return Ok(None);
-                }
-                let mut bytes = Vec::with_capacity(CHUNK);
-                if piece.read_buf(&mut bytes).await? == 0 {
-                    return Err(io::ErrorKind::UnexpectedEof.into());
-                }
-                Ok(Some((Bytes::from(bytes), piece)))
+        futures::stream::iter(pieces)
+            .then(Piece::open)
+            .map_ok(|piece| {
+                futures::stream::try_unfold(piece, |mut piece| async move {
+                    if piece.limit() == 0 {
+                        return Ok(None);
+                    }
+                    let mut bytes = Vec::with_capacity(CHUNK);
+                    if piece.read_buf(&mut bytes).await? == 0 {
+                        return Err(io::ErrorKind::UnexpectedEof.into());
+                    }
+                    Ok(Some((Bytes::from(bytes), piece)))
+                })
             })
-        }))
+            .try_flatten()
     }
 
     fn path(&self, id: &BlobId) -> PathBuf {
         self.directory.join(id.as_str())
+    }
+}
+
+/// What is to be read of one file.
+struct Piece {
+    path: PathBuf,
+    from: u64,
+    length: u64,
+}
+
+impl Piece {
+    async fn open(self) -> io::Result<Take<File>> {
+        let mut file = File::open(self.path).await?;
+        file.seek(io::SeekFrom::Start(self.from)).await?;
+        Ok(file.take(self.length))
     }
 }
 
@@ -254,5 +274,78 @@ impl Drop for Received {
         if let Err(error) = fs::remove_file(&self.path) {
             tracing::warn!(%error, path = %self.path.display(), "a file was left behind");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+
+    struct Counting(AtomicU64);
+
+    impl IdSource for Counting {
+        fn fill(&self, bytes: &mut [u8]) {
+            let next = self.0.fetch_add(1, Ordering::SeqCst).to_be_bytes();
+            for (byte, value) in bytes.iter_mut().zip(next.iter().rev()) {
+                *byte = *value;
+            }
+        }
+    }
+
+    fn blobs(directory: &Path) -> Blobs {
+        Blobs::open(directory, Arc::new(Counting(AtomicU64::new(1)))).unwrap()
+    }
+
+    fn body(bytes: Vec<u8>) -> StreamingBlob {
+        StreamingBlob::from(s3s::Body::from(bytes))
+    }
+
+    async fn kept(blobs: &Blobs, bytes: Vec<u8>) -> Blob {
+        let received = blobs.receive(body(bytes), 1000, Checks::default()).await;
+        let mut received = received.unwrap();
+        received.keep();
+        received.blob.clone()
+    }
+
+    /// How many files of a directory this process has open.
+    fn open_in(directory: &Path) -> usize {
+        let links = fs::read_dir("/proc/self/fd").unwrap();
+        let links = links.filter_map(|link| fs::read_link(link.ok()?.path()).ok());
+        links.filter(|to| to.starts_with(directory)).count()
+    }
+
+    #[tokio::test]
+    async fn an_object_of_many_parts_is_read_with_one_file_open_at_a_time() {
+        let directory = tempfile::tempdir().unwrap();
+        let blobs = blobs(directory.path());
+        let mut parts = Vec::new();
+        for n in 0..50 {
+            parts.push(kept(&blobs, vec![n; 10]).await);
+        }
+        let mut read = std::pin::pin!(blobs.read(&parts, 5, 495));
+        let mut all = Vec::new();
+        while let Some(bytes) = read.next().await {
+            all.extend(bytes.unwrap());
+            assert!(open_in(directory.path()) <= 1);
+        }
+        let whole: Vec<u8> = (0..50).flat_map(|n| [n; 10]).collect();
+        assert_eq!(all, whole[5..495]);
+    }
+
+    #[tokio::test]
+    async fn a_part_that_is_gone_when_its_turn_comes_breaks_the_body() {
+        let directory = tempfile::tempdir().unwrap();
+        let blobs = blobs(directory.path());
+        let parts = [
+            kept(&blobs, vec![1; 10]).await,
+            kept(&blobs, vec![2; 10]).await,
+        ];
+        let mut read = std::pin::pin!(blobs.read(&parts, 0, 20));
+        assert_eq!(read.next().await.unwrap().unwrap(), vec![1; 10]);
+        fs::remove_file(blobs.path(&parts[1].id)).unwrap();
+        let error = read.next().await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
     }
 }

@@ -14,7 +14,7 @@ use tombolo_store::typed::Transaction;
 
 use crate::blob::Received;
 use crate::checks::Checks;
-use crate::error::{disk, no_such_key, refuse};
+use crate::error::{no_such_key, refuse};
 use crate::list::timestamp;
 use crate::shelf::{Shelf, caller, own_bucket, stored, transact, writable_bucket};
 
@@ -94,8 +94,7 @@ impl Shelf {
             None => (0, object.size),
             Some(range) => asked(range, object.size)?,
         };
-        let body = self.blobs.read(&object.blobs, from, to).await;
-        let body = body.map_err(|error| disk("opening an object", error))?;
+        let body = self.blobs.read(&object.blobs, from, to);
         let range = format!("bytes {from}-{}/{}", to.saturating_sub(1), object.size);
         Ok(GetObjectOutput {
             accept_ranges: Some("bytes".to_owned()),

@@ -1,38 +1,50 @@
 //! Several files read as one.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 /// The files of an archive, one behind the other. Clones read the same files from positions of
-/// their own.
-#[derive(Debug, Clone)]
+/// their own. One file is open at a time, since an upload may have ten thousand.
+#[derive(Debug)]
 pub(super) struct Parts {
     files: Arc<[Part]>,
     length: u64,
     position: u64,
+    /// The part that was read last.
+    open: Option<(usize, File)>,
 }
 
 #[derive(Debug)]
 struct Part {
-    file: File,
+    path: PathBuf,
     start: u64,
     end: u64,
 }
 
+impl Clone for Parts {
+    fn clone(&self) -> Self {
+        Parts {
+            files: self.files.clone(),
+            length: self.length,
+            position: self.position,
+            open: None,
+        }
+    }
+}
+
 impl Parts {
-    /// Opens all of them: what is deleted from now on stays readable here.
-    pub(super) fn open(paths: &[PathBuf]) -> io::Result<Self> {
+    /// Looks how long each is. What is deleted before it is read is an error then.
+    pub(super) fn of(paths: &[PathBuf]) -> io::Result<Self> {
         let mut length = 0;
         let mut files = Vec::with_capacity(paths.len());
         for path in paths {
-            let file = File::open(path)?;
             let start = length;
-            length += file.metadata()?.len();
+            length += fs::metadata(path)?.len();
             files.push(Part {
-                file,
+                path: path.clone(),
                 start,
                 end: length,
             });
@@ -41,6 +53,7 @@ impl Parts {
             files: files.into(),
             length,
             position: 0,
+            open: None,
         })
     }
 
@@ -58,9 +71,13 @@ impl Read for Parts {
         };
         let most = usize::try_from(part.end - self.position).unwrap_or(usize::MAX);
         let wanted = buffer.len().min(most);
-        let read = part
-            .file
-            .read_at(&mut buffer[..wanted], self.position - part.start)?;
+        let file = match self.open.take() {
+            Some((open, file)) if open == at => file,
+            _ => File::open(&part.path)?,
+        };
+        let read = file.read_at(&mut buffer[..wanted], self.position - part.start);
+        self.open = Some((at, file));
+        let read = read?;
         self.position += read as u64;
         Ok(read)
     }
@@ -75,5 +92,38 @@ impl Seek for Parts {
         };
         self.position = target.ok_or(io::ErrorKind::InvalidInput)?;
         Ok(self.position)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_parts_are_read_with_one_file_open_at_a_time() {
+        let directory = tempfile::tempdir().unwrap();
+        let paths: Vec<PathBuf> = (0..50u8)
+            .map(|n| {
+                let path = directory.path().join(n.to_string());
+                // One of them is empty.
+                fs::write(&path, vec![n; usize::from(n.min(3))]).unwrap();
+                path
+            })
+            .collect();
+        let whole: Vec<u8> = paths.iter().flat_map(|p| fs::read(p).unwrap()).collect();
+        let mut parts = Parts::of(&paths).unwrap();
+        let mut read: Vec<u8> = Vec::new();
+        let mut buffer = [0; 2];
+        loop {
+            let come = parts.read(&mut buffer).unwrap();
+            if come == 0 {
+                break;
+            }
+            read.extend(&buffer[..come]);
+            let links = fs::read_dir("/proc/self/fd").unwrap();
+            let links = links.filter_map(|link| fs::read_link(link.ok()?.path()).ok());
+            assert!(links.filter(|to| to.starts_with(directory.path())).count() <= 1);
+        }
+        assert_eq!(read, whole);
     }
 }

@@ -37,7 +37,7 @@ pub(super) fn unpack_within(
     limits: Limits,
     stopping: &AtomicBool,
 ) -> Result<ImportedBuild, ImportError> {
-    let parts = doing("opening the archive of", into, Parts::open(parts))?;
+    let parts = doing("opening the archive of", into, Parts::of(parts))?;
     publish(into, |temporary| {
         let mut unpack = Unpack {
             root: temporary,
