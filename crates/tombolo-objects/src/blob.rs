@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt, TryStreamExt};
+use nix::sys::statvfs::statvfs;
 use s3s::dto::StreamingBlob;
 use s3s::{S3ErrorCode, S3Result};
 use tokio::fs::{File, OpenOptions};
@@ -30,11 +31,21 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How much is written or read at a time, in bytes.
 const CHUNK: usize = 256 << 10;
 
+/// How much of a body is received between two looks at the free space, in bytes.
+const LOOK_AGAIN: u64 = 64 << 20;
+
 /// The files in a directory of their own.
 #[derive(Clone)]
 pub struct Blobs {
     directory: Arc<Path>,
+    reserve: fn(u64) -> u64,
     ids: Arc<dyn IdSource>,
+}
+
+/// The free space that objects leave to everything else on the same disk, above all the database, of
+/// `total` bytes: 1 GiB, or a twentieth of a small one.
+fn reserve(total: u64) -> u64 {
+    (total / 20).min(1 << 30)
 }
 
 /// What a previous run left could not be told from what is needed, or not removed.
@@ -62,6 +73,7 @@ impl Blobs {
             .create(directory)?;
         Ok(Blobs {
             directory: directory.into(),
+            reserve,
             ids,
         })
     }
@@ -104,6 +116,7 @@ impl Blobs {
         most: u64,
         checks: Checks,
     ) -> S3Result<Received> {
+        self.check_room()?;
         let id = BlobId::generate(&*self.ids);
         let path = self.path(&id);
         let file = OpenOptions::new()
@@ -122,8 +135,13 @@ impl Blobs {
         };
         let mut sums = checks.begin();
         let mut file = BufWriter::with_capacity(CHUNK, file);
+        let mut looked = 0;
         while let Some(bytes) = next(&mut body).await? {
             received.blob.size += bytes.len() as u64;
+            if received.blob.size - looked >= LOOK_AGAIN {
+                looked = received.blob.size;
+                self.check_room()?;
+            }
             if received.blob.size > most {
                 return Err(refuse(
                     S3ErrorCode::EntityTooLarge,
@@ -141,6 +159,23 @@ impl Blobs {
             .await
             .map_err(|error| disk("flushing an object to the disk", error))?;
         Ok(received)
+    }
+
+    /// Refuses when less than the reserve is free.
+    fn check_room(&self) -> S3Result<()> {
+        let space = statvfs(&*self.directory).map_err(io::Error::from);
+        let space = space.map_err(|error| disk("asking for the free space", error))?;
+        let block = space.fragment_size() as u64;
+        let total = (space.blocks() as u64).saturating_mul(block);
+        let free = (space.blocks_available() as u64).saturating_mul(block);
+        if free >= (self.reserve)(total) {
+            return Ok(());
+        }
+        let full = io::Error::new(
+            io::ErrorKind::StorageFull,
+            format!("{free} bytes of {total} are free, which are left to the database"),
+        );
+        Err(disk("receiving an object", full))
     }
 
     async fn flush(&self, mut file: BufWriter<File>) -> io::Result<()> {
@@ -332,6 +367,28 @@ mod tests {
         }
         let whole: Vec<u8> = (0..50).flat_map(|n| [n; 10]).collect();
         assert_eq!(all, whole[5..495]);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_received_on_a_disk_that_is_nearly_full() {
+        let directory = tempfile::tempdir().unwrap();
+        let full = Blobs {
+            reserve: |total| total + 1,
+            ..blobs(directory.path())
+        };
+        let received = full.receive(body(vec![1]), 1000, Checks::default()).await;
+        let refusal = received.unwrap_err();
+        assert_eq!(refusal.code().as_str(), "InsufficientStorage");
+        assert_eq!(refusal.status_code().map(|code| code.as_u16()), Some(507));
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn the_reserve_is_a_twentieth_of_a_small_disk_and_a_gibibyte_of_a_large_one() {
+        assert_eq!(reserve(0), 0);
+        assert_eq!(reserve(10 << 30), (10 << 30) / 20);
+        assert_eq!(reserve(20 << 30), 1 << 30);
+        assert_eq!(reserve(u64::MAX), 1 << 30);
     }
 
     #[tokio::test]

@@ -31,6 +31,10 @@ use crate::shelf::{Shelf, caller, own_bucket, stored, transact, writable_bucket}
 /// The most parts of one ListParts, as in S3.
 const MOST_LISTED: usize = 1000;
 
+/// The most multipart uploads of one build's object: one, and one more for a client that begins
+/// again. The account's thousand are not for a temporary credential to use up.
+const MOST_OF_A_BUILD: usize = 2;
+
 impl Shelf {
     /// Begins an upload in parts.
     pub(crate) async fn create_multipart_upload(
@@ -53,6 +57,19 @@ impl Shelf {
                         caller.scope.region
                     ),
                 ));
+            }
+            if caller.upload.is_some() {
+                let same = tx.list(&keys::uploads_to(&caller.scope, &bucket)).await;
+                let same = same.map_err(stored)?.into_iter();
+                if same.filter(|upload| upload.key == input.key).count() >= MOST_OF_A_BUILD {
+                    return Err(refuse(
+                        S3ErrorCode::SlowDown,
+                        format!(
+                            "The build has {MOST_OF_A_BUILD} multipart uploads, the most there \
+                             may be; complete or abort one."
+                        ),
+                    ));
+                }
             }
             let upload = MultipartUpload {
                 scope: caller.scope.clone(),

@@ -398,6 +398,14 @@ def limits():
             ClientError, s3.upload_part, **at, UploadId=upload, PartNumber=number, Body=b"x"
         )
         assert refusal["Code"] == "InvalidArgument", refusal
+    # A temporary credential cannot use up what the account may have.
+    build, given, to = new_build()
+    temporarily = temporary("s3", given)
+    begun = [temporarily.create_multipart_upload(**to)["UploadId"] for _ in range(2)]
+    refusal = refused(ClientError, temporarily.create_multipart_upload, **to)
+    assert refusal["Code"] == "SlowDown" and "2 multipart uploads" in refusal["Message"], refusal
+    temporarily.abort_multipart_upload(**to, UploadId=begun[0])
+    temporarily.create_multipart_upload(**to)
     named = [{"Key": str(n)} for n in range(1001)]
     assert code(s3.delete_objects, Bucket="b000", Delete={"Objects": named}) == "MalformedXML"
     for name in ["ab", "Upper", "under_score", "-dash", "192.168.0.1", "tombolo-x"]:
