@@ -73,7 +73,7 @@ complete -c tombolo -n "__fish_tombolo_using_subcommand serve" -s h -l help -d '
 complete -c tombolo -n "__fish_tombolo_using_subcommand serve" -s V -l version -d 'Print version'
 complete -c tombolo -n "__fish_tombolo_using_subcommand teardown" -l dir -d 'The data directory' -r -F
 complete -c tombolo -n "__fish_tombolo_using_subcommand teardown" -l log -d 'What to log to stderr: a level, or a filter such as `warn,tombolo_api=debug`' -r
-complete -c tombolo -n "__fish_tombolo_using_subcommand teardown" -l delete-data -d 'Delete the directory too, with database, builds and logs'
+complete -c tombolo -n "__fish_tombolo_using_subcommand teardown" -l delete-data -d 'Delete the directory too, with database, builds, uploaded objects and logs'
 complete -c tombolo -n "__fish_tombolo_using_subcommand teardown" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c tombolo -n "__fish_tombolo_using_subcommand teardown" -s V -l version -d 'Print version'
 complete -c tombolo -n "__fish_tombolo_using_subcommand doctor" -l dir -d 'The data directory whose disk to look at' -r -F

@@ -73,7 +73,7 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 '--dir=[The data directory]:DIR:_files' \
 '--log=[What to log to stderr\: a level, or a filter such as \`warn,tombolo_api=debug\`]:FILTER:_default' \
-'--delete-data[Delete the directory too, with database, builds and logs]' \
+'--delete-data[Delete the directory too, with database, builds, uploaded objects and logs]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \

@@ -82,7 +82,7 @@ pub enum Command {
     Serve(ServeArguments),
     /// Take everything of a data directory off the machine
     ///
-    /// The database, builds and logs stay, and the next start builds everything up again, unless
+    /// The database, builds, objects and logs stay; the next start builds everything up again, unless
     /// --delete-data is given. Refuses while a server runs there.
     Teardown(TeardownArguments),
     /// Tell what this machine can do, what is missing, and what mends it

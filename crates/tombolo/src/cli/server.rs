@@ -73,7 +73,7 @@ pub struct TeardownArguments {
     /// The data directory
     #[arg(long, value_name = "DIR", env = "TOMBOLO_DIR")]
     pub dir: PathBuf,
-    /// Delete the directory too, with database, builds and logs
+    /// Delete the directory too, with database, builds, uploaded objects and logs
     #[arg(long)]
     pub delete_data: bool,
 }
