@@ -71,6 +71,8 @@ fn a_stopped_server_and_a_teardown_end_what_programs_have_started() {
     assert_eq!(daemon.processes(), Vec::<u32>::new());
 
     server.restart();
+    // The server finds by itself that the program before has ended, and gives its address back.
+    until_no_interface(&server.backend());
     let mut program = daemon.run(&server, &vpc);
     server.kill();
     program.signal(Signal::SIGKILL);
