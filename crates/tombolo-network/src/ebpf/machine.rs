@@ -260,9 +260,10 @@ impl Machine {
     /// See [`crate::NetworkEngine::teardown`].
     pub(super) fn teardown(mut self) -> Result<(), EngineError> {
         let nothing = Network::default();
-        self.uplink = None;
         let mut applied = Applied::default();
         let looked = self.inspect(&nothing, &mut applied.repairs).map(drop);
+        // Not before it was looked at, or it would be told as somebody else's.
+        self.uplink = None;
         let emptied = self.converge(Change::everything(nothing), &mut applied);
         let core = self.names.core();
         let unnamed = namespace::remove(&core).doing(|| format!("removing the namespace {core}"));

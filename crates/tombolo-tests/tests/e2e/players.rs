@@ -95,6 +95,11 @@ fn a_player_reaches_the_game_and_goes_on_when_the_server_is_killed() {
         let answer = player.recv(&mut [0; 64]).map_err(|error| error.kind());
         (answer == Err(ErrorKind::WouldBlock)).then_some(())
     });
+
+    // What the server takes away itself is nothing to be repaired.
+    assert!(server.stop().success());
+    let log = server.log();
+    assert!(!log.contains("repaired"), "{log}");
 }
 
 #[test]
