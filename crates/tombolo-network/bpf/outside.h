@@ -254,6 +254,7 @@ ON_ITS_OWN __u32 take_public_port(struct packet *packet, const struct outside *o
 	};
 	__u32 ports = out->last_port - out->first_port + 1;
 	__u32 start = bpf_get_prandom_u32();
+	long error;
 
 	key->remote = packet->destination.address;
 	key->remote_port = packet->destination.port;
@@ -270,8 +271,14 @@ ON_ITS_OWN __u32 take_public_port(struct packet *packet, const struct outside *o
 		key->port = bpf_htons(port);
 		key->protocol = packet->protocol;
 		packet->public_port = key->port;
-		if (!bpf_map_update_elem(&translations, key, &translation, BPF_NOEXIST))
+		error = bpf_map_update_elem(&translations, key, &translation, BPF_NOEXIST);
+		if (!error)
 			return 0;
+		/* There are as many as flows may be: it is the table of these that has no room. */
+		if (error == -7 /* E2BIG */) {
+			key->protocol = 0;
+			return DROP_FLOW_TABLE_FULL;
+		}
 	}
 	key->protocol = 0;
 	return DROP_INTERNET_PORTS_FULL;
