@@ -19,7 +19,7 @@ pub(super) async fn run(arguments: &TeardownArguments) -> Result<()> {
             server::start_engine(engine_of(&directory)?, directory.path(), outside).await?
         };
         server::end_programs(&store, &engine).await?;
-        let context = tombolo_reconcile::Context {
+        let context = tombolo_node::Context {
             clock: Arc::new(ServerClock::open(&store).await?),
             ids: Arc::new(SystemIds),
             engine,
@@ -28,10 +28,10 @@ pub(super) async fn run(arguments: &TeardownArguments) -> Result<()> {
             directory: directory.path().to_owned(),
             mtu: tombolo_network::MAX_MTU,
             public: None,
-            sandbox: tombolo_reconcile::SandboxSettings::default(),
+            sandbox: tombolo_node::SandboxSettings::default(),
             store,
         };
-        tombolo_reconcile::teardown(&context)
+        tombolo_node::teardown(&context)
             .await
             .context("taking the network and the server processes away")?;
     }

@@ -8,7 +8,7 @@ use nix::unistd::Uid;
 use serde::Deserialize;
 use serde::de::{self, DeserializeOwned, Deserializer};
 use tombolo_fleet::Limits;
-use tombolo_reconcile::SandboxSettings;
+use tombolo_node::SandboxSettings;
 
 /// What an instance may use unless the configuration says otherwise.
 const MEMORY: u64 = 2 << 30;

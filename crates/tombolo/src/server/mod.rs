@@ -30,8 +30,8 @@ use tokio_util::sync::CancellationToken;
 use tombolo_api::http::{Api, Backend};
 use tombolo_api::operation::{Operations, Settings};
 use tombolo_network::{EngineKind, NetworkEngine};
+use tombolo_node::{Reconcilers, SandboxSettings};
 use tombolo_objects::Objects;
-use tombolo_reconcile::{Reconcilers, SandboxSettings};
 use tombolo_store::{SqliteStore, Store};
 
 use crate::admin::door::{Door, SharedReconcilers};
@@ -159,7 +159,7 @@ impl Server {
             None => None,
         };
 
-        let reconcilers = Reconcilers::start(tombolo_reconcile::Context {
+        let reconcilers = Reconcilers::start(tombolo_node::Context {
             store: store.clone(),
             clock: clock.clone(),
             ids: ids.clone(),
@@ -175,7 +175,7 @@ impl Server {
         let reconcilers_ended = reconcilers.ended().boxed();
         let reconcilers = Arc::new(RwLock::new(Some(reconcilers)));
         let door = Arc::new(Door {
-            builds: tombolo_reconcile::builds_directory(&path),
+            builds: tombolo_node::builds_directory(&path),
             directory: path.clone(),
             endpoint: endpoint.clone(),
             mode: plan.mode,

@@ -20,7 +20,7 @@ pub(super) async fn open(
     store: &Arc<dyn Store>,
     ids: Arc<dyn IdSource>,
 ) -> Result<Blobs> {
-    let path = tombolo_reconcile::objects_directory(directory.path());
+    let path = tombolo_node::objects_directory(directory.path());
     let blobs = Blobs::open(&path, ids).with_context(|| format!("making {}", path.display()))?;
     let removed = blobs.sweep(store).await?;
     if removed > 0 {

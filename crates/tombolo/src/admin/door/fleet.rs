@@ -11,7 +11,7 @@ use tombolo_domain::fleet::{Fleet, FleetEvent, Instance};
 use tombolo_domain::id::FleetId;
 use tombolo_domain::peering::{Connection, State};
 use tombolo_network::Counters;
-use tombolo_reconcile::instance_directory;
+use tombolo_node::instance_directory;
 use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 

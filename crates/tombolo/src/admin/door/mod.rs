@@ -34,7 +34,7 @@ use tombolo_domain::Scope;
 use tombolo_domain::account::Account;
 use tombolo_domain::id::{IdSource, Region};
 use tombolo_network::{EngineKind, NetworkEngine};
-use tombolo_reconcile::Reconcilers;
+use tombolo_node::Reconcilers;
 use tombolo_store::typed::Transaction;
 use tombolo_store::{Store, keys};
 

@@ -17,7 +17,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 use tombolo_domain::fleet::FleetStatus;
 use tombolo_domain::id::InstanceId;
-use tombolo_reconcile::logs_directory;
+use tombolo_node::logs_directory;
 
 use self::tail::{Chunk, Tail};
 use super::Door;

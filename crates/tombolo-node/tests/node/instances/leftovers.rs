@@ -23,8 +23,8 @@ async fn what_no_fleet_has_is_taken_away_and_what_a_fleet_has_stays() {
     let nobody = FleetId::generate(ids);
     let folders = |fleet: &FleetId| {
         let directory = &world.context.directory;
-        let installed = tombolo_reconcile::installed_directory(directory);
-        let logs = tombolo_reconcile::logs_directory(directory, fleet);
+        let installed = tombolo_node::installed_directory(directory);
+        let logs = tombolo_node::logs_directory(directory, fleet);
         [installed.join(fleet.as_str()), logs]
     };
     for folder in folders(&nobody).iter().chain(&folders(&fleet.id)) {
@@ -68,7 +68,7 @@ async fn logs_of_instances_that_are_gone_go_when_they_are_too_much() {
     world.fleet_is(&fleet, FleetStatus::Active).await;
     reconcilers.stop().await;
 
-    let logs = tombolo_reconcile::logs_directory(&world.context.directory, &fleet.id);
+    let logs = tombolo_node::logs_directory(&world.context.directory, &fleet.id);
     let live = world.instances(&fleet).await.remove(0).id;
     // In MiB, the oldest first; sparse, so that no disk is filled.
     let mut gone = Vec::new();

@@ -24,7 +24,7 @@ use tombolo_domain::vpc::{
 };
 use tombolo_domain::{Scope, Timestamp};
 use tombolo_network::{Packet, SimulatedEngine, Transport, Verdict};
-use tombolo_reconcile::{Context, Reconcilers};
+use tombolo_node::{Context, Reconcilers};
 use tombolo_store::keys::{self, Key, Stored};
 use tombolo_store::typed::{Committed, Transaction};
 use tombolo_store::{MemoryStore, Revision};
@@ -84,7 +84,7 @@ impl Drop for World {
                 .enable_all()
                 .build()
                 .unwrap();
-            runtime.block_on(tombolo_reconcile::teardown(&context))
+            runtime.block_on(tombolo_node::teardown(&context))
         });
         let ended = ending.join().unwrap();
         if !std::thread::panicking() {
@@ -109,11 +109,11 @@ impl World {
                 ids: Arc::new(TestIds(AtomicU64::new(1 << 40))),
                 engine: engine.clone(),
                 room: tokio::sync::watch::Sender::default(),
-                binary: env!("CARGO_BIN_EXE_reconcile-test-support").into(),
+                binary: env!("CARGO_BIN_EXE_node-test-support").into(),
                 directory: directory.path().to_owned(),
                 mtu: tombolo_network::MAX_MTU,
                 public: None,
-                sandbox: tombolo_reconcile::SandboxSettings::default(),
+                sandbox: tombolo_node::SandboxSettings::default(),
             },
             clock,
             engine,

@@ -19,7 +19,7 @@ async fn with_installer(world: &World, installer: &str, mode: u32) -> Fleet {
 }
 
 fn installed(world: &World, fleet: &Fleet) -> PathBuf {
-    tombolo_reconcile::installed_directory(&world.context.directory).join(fleet.id.as_str())
+    tombolo_node::installed_directory(&world.context.directory).join(fleet.id.as_str())
 }
 
 #[tokio::test]

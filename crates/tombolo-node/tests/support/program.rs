@@ -12,10 +12,7 @@ fn main() -> ExitCode {
             supervisor::main(Path::new(spec))
         }
         _ => {
-            eprintln!(
-                "usage: reconcile-test-support {} SPEC",
-                supervisor::SUBCOMMAND
-            );
+            eprintln!("usage: node-test-support {} SPEC", supervisor::SUBCOMMAND);
             ExitCode::FAILURE
         }
     }

@@ -48,7 +48,7 @@ impl World {
     /// The folder of a fleet's build.
     pub(super) fn build_of(&self, fleet: &Fleet) -> PathBuf {
         let build = &fleet.managed().unwrap().build;
-        tombolo_reconcile::builds_directory(&self.context.directory).join(build.as_str())
+        tombolo_node::builds_directory(&self.context.directory).join(build.as_str())
     }
 
     pub(super) fn build_file(&self, fleet: &Fleet, name: &str, text: impl AsRef<[u8]>, mode: u32) {
