@@ -41,6 +41,8 @@ mod cgroup;
 mod control;
 pub mod enter;
 mod event;
+#[cfg(test)]
+mod golden;
 mod incarnation;
 mod inhabitants;
 mod instance;
