@@ -35,35 +35,28 @@
     )
 )]
 
-mod abilities;
+mod api;
 pub mod build;
 mod cgroup;
-mod control;
 pub mod enter;
-mod event;
-#[cfg(test)]
-mod golden;
-mod incarnation;
-mod inhabitants;
 mod instance;
-mod lock;
-mod spec;
-mod status;
+mod namespace_processes;
+mod parent_death;
+mod sandbox;
+mod step;
 pub mod supervisor;
-mod tether;
-mod words;
 
-pub use abilities::SandboxAbilities;
-pub use event::{Ended, Event, Exit, NumberedEvent};
-pub use incarnation::{Incarnation, process_runs, start_ticks};
-pub use inhabitants::{EndError, end_inhabitants};
-pub use instance::{
-    AttachError, ConfigureError, ControlError, Events, Instance, StartError, StopError,
-};
-pub use spec::{
+pub use api::argument_splitting::{UnclosedQuote, split_parameters};
+pub use api::event::{Ended, Event, Exit, NumberedEvent};
+pub use api::incarnation::{Incarnation, process_runs, start_ticks};
+pub use api::spec::{
     GAME_DIRECTORY, HOME_DIRECTORY, InstanceSpec, Limits, MOST_PROCESSES, PLACES, RestartPolicy,
     Sandbox, ServerProcess, SpecError, Work,
 };
-pub use status::{InstanceStatus, ProcessState, ProcessStatus, Usage};
-pub use tether::end_with_parent;
-pub use words::{UnclosedQuote, split_parameters};
+pub use api::status::{InstanceStatus, ProcessState, ProcessStatus, Usage};
+pub use instance::{
+    AttachError, ConfigureError, ControlError, Events, Instance, StartError, StopError,
+};
+pub use namespace_processes::{EndError, end_inhabitants};
+pub use parent_death::end_with_parent;
+pub use sandbox::SandboxAbilities;

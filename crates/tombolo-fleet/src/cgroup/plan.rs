@@ -8,7 +8,7 @@ use nix::errno::Errno;
 
 use super::{Cgroup, CgroupError, Counted, Groups, HINT, PERIOD, Version, open};
 use super::{Controller, Hierarchies};
-use crate::spec::Limits;
+use crate::api::spec::Limits;
 
 /// Where a container's own processes go, so that its top group may have groups with limits.
 const CONTAINER: &str = "tombolo-container";

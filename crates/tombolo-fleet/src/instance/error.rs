@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::{DEATH, START};
-use crate::spec::SpecError;
+use crate::api::spec::SpecError;
 use crate::supervisor::SUBCOMMAND;
 
 /// Why an instance did not start.

@@ -18,13 +18,13 @@ mod error;
 
 pub use error::{AttachError, ConfigureError, ControlError, StartError, StopError};
 
+use crate::api::control::{Request, SOCKET, socket_path};
+use crate::api::event::NumberedEvent;
+use crate::api::incarnation::{Incarnation, PidFd};
+use crate::api::lock::{is_locked, try_lock};
+use crate::api::spec::{InstanceSpec, ServerProcess, Work, check_processes};
+use crate::api::status::InstanceStatus;
 use crate::cgroup;
-use crate::control::{Request, SOCKET, socket_path};
-use crate::event::NumberedEvent;
-use crate::incarnation::{Incarnation, PidFd};
-use crate::lock::{is_locked, try_lock};
-use crate::spec::{InstanceSpec, ServerProcess, Work, check_processes};
-use crate::status::InstanceStatus;
 use crate::supervisor::{ALREADY_RUNNING, SUBCOMMAND};
 
 /// How long the processes of an instance may take to be gone once they were all killed: the kernel

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::spec::RestartPolicy;
+use crate::api::spec::RestartPolicy;
 
 /// Exponential backoff with jitter: the wait doubles from restart to restart, and is drawn from
 /// its upper half so that processes which died together do not come back together.

@@ -9,9 +9,9 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use nix::poll::{PollFd, PollFlags};
 use serde::Serialize;
 
-use super::journal::Journal;
-use super::step::{Doing, StepError};
-use crate::control::{LONGEST_REQUEST, Request, socket_path};
+use super::event_log::Journal;
+use crate::api::control::{LONGEST_REQUEST, Request, socket_path};
+use crate::step::{Doing, StepError};
 
 /// How many connections are served at once; the control plane needs two.
 const MOST: usize = 16;

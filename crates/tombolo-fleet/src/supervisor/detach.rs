@@ -14,8 +14,8 @@ use nix::unistd::{
     ForkResult, Gid, Uid, dup2_stderr, dup2_stdin, dup2_stdout, fork, sethostname, setsid,
 };
 
-use super::step::{Doing, Hint, StepError};
-use crate::spec::InstanceSpec;
+use crate::api::spec::InstanceSpec;
+use crate::step::{Doing, Hint, StepError};
 
 /// Which of the processes a caller of [`detach`] has become.
 pub(super) enum Side {

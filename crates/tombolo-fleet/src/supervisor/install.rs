@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::keep::{Most, Place};
-use super::sandbox::INSTALL_UPPER;
+use super::overlay_export::{Most, Place};
+use crate::api::event::{Ended, Event, Exit};
+use crate::api::spec::{GAME_DIRECTORY, ServerProcess};
 use crate::build::MOST_ENTRIES;
-use crate::event::{Ended, Event, Exit};
-use crate::spec::{GAME_DIRECTORY, ServerProcess};
+use crate::sandbox::INSTALL_UPPER;
 
 /// How long it may take, as on GameLift ("Add a build install script" of its developer guide).
 const LONGEST: Duration = Duration::from_secs(5 * 60);

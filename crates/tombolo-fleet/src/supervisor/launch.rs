@@ -14,9 +14,9 @@ use nix::errno::Errno;
 use nix::sys::signal::SigSet;
 use nix::unistd::{Pid, execve};
 
-use super::sandbox::{Folders, Sandbox};
 use super::stream::Stream;
-use crate::spec::{GAME_DIRECTORY, HOME_DIRECTORY};
+use crate::api::spec::{GAME_DIRECTORY, HOME_DIRECTORY};
+use crate::sandbox::{Folders, Sandbox};
 
 /// What a process executes.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,8 +11,8 @@
 //!    hundred of it.
 //!
 //! In that loop ([`run`]) it reaps and starts processes ([`processes`], [`process`]), moves their
-//! output into logs ([`stream`], [`output`]) and answers the control plane ([`clients`], [`journal`]).
-//! An instance whose work is to install a build runs one script instead ([`install`], [`keep`]).
+//! output into logs ([`stream`], [`output`]) and answers the control plane ([`clients`], [`event_log`]).
+//! An instance whose work is to install a build runs one script instead ([`install`], [`overlay_export`]).
 //!
 //! The supervisor holds the lock (`flock(2)` on `lock` in the instance's directory) for as long as
 //! it lives, which is what keeps an instance from being started twice.
@@ -21,18 +21,16 @@ mod backoff;
 mod child;
 mod clients;
 mod clock;
-mod collect;
 mod detach;
+mod event_log;
 mod install;
-mod journal;
-mod keep;
 mod launch;
+mod log_collection;
 mod output;
+mod overlay_export;
 mod process;
 mod processes;
 mod run;
-mod sandbox;
-mod step;
 mod stream;
 mod usage;
 
@@ -43,17 +41,16 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use crate::api::control::path_of;
+use crate::api::incarnation::Incarnation;
+use crate::api::lock::try_lock;
+use crate::api::spec::{InstanceSpec, SpecError, Work};
 use crate::cgroup::Cgroup;
-use crate::control::path_of;
-use crate::incarnation::Incarnation;
-use crate::lock::try_lock;
-use crate::spec::{InstanceSpec, SpecError, Work};
+use crate::sandbox::{self, Sandbox};
+use crate::step::{Doing, StepError};
 use detach::{Side, Starter};
-use keep::Place;
+use overlay_export::Place;
 use run::Supervisor;
-use sandbox::Sandbox;
-pub(crate) use sandbox::{PROGRAMS, landlock_version};
-use step::{Doing, StepError};
 
 /// The subcommand that [`main`] is behind: `tombolo instance-supervisor SPEC`.
 pub const SUBCOMMAND: &str = "instance-supervisor";

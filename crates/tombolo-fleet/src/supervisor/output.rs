@@ -21,7 +21,7 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat, renameat};
 use nix::sys::stat::Mode;
 
-use super::step::{Doing, StepError};
+use crate::step::{Doing, StepError};
 
 /// A log that would grow beyond this many bytes is put aside.
 const LONGEST: u64 = 16 << 20;

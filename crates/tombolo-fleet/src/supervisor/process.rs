@@ -12,15 +12,15 @@ use nix::unistd::Pid;
 
 use super::backoff::Backoff;
 use super::clock::{timestamp, unix_ms};
-use super::collect::{self, Collected};
 use super::launch::{self, Command, Launched, launch};
+use super::log_collection::{self, Collected};
 use super::output::{Log, Outputs};
-use super::sandbox::{Folders, Sandbox};
 use super::stream::{More, Stream};
 use super::usage::{self, Seen};
-use crate::event::{Ended, Event, Exit};
-use crate::spec::RestartPolicy;
-use crate::status::{ProcessState, ProcessStatus};
+use crate::api::event::{Ended, Event, Exit};
+use crate::api::spec::RestartPolicy;
+use crate::api::status::{ProcessState, ProcessStatus};
+use crate::sandbox::{Folders, Sandbox};
 
 /// How long after a SIGKILL the next one is sent to what is there still: a process may have been
 /// forked just then.
@@ -334,7 +334,7 @@ impl Process {
     /// Says in its log what became of its files.
     pub(super) fn collected(&mut self, collected: Result<Collected, &dyn Display>) {
         self.collecting = None;
-        let folder = collect::folder(&self.name);
+        let folder = log_collection::folder(&self.name);
         let what = match collected {
             Ok(Collected::Nothing) => return,
             Ok(Collected::All) => format!("files of its log paths are kept in {folder}"),

@@ -8,16 +8,16 @@ use nix::poll::PollFd;
 use nix::unistd::Pid;
 
 use super::child::in_child;
-use super::collect::{self, Collected, Collection};
 use super::launch::Command;
+use super::log_collection::{self, Collected, Collection};
 use super::output::Outputs;
 use super::process::{End, Process};
-use super::sandbox::Sandbox;
 use super::usage;
+use crate::api::event::{Event, Exit};
+use crate::api::spec::{InstanceSpec, PLACES, RestartPolicy, ServerProcess, SpecError};
+use crate::api::status::ProcessStatus;
 use crate::cgroup::Cgroup;
-use crate::event::{Event, Exit};
-use crate::spec::{InstanceSpec, PLACES, RestartPolicy, ServerProcess, SpecError};
-use crate::status::ProcessStatus;
+use crate::sandbox::Sandbox;
 
 /// How long an instance that ends may take to keep files of its processes: less than a control plane
 /// waits for it.
@@ -174,7 +174,7 @@ impl Processes {
                     outputs,
                     process: &name,
                     run: &leftovers.run,
-                    deadline: Instant::now() + collect::LONGEST,
+                    deadline: Instant::now() + log_collection::LONGEST,
                 };
                 match collection.collect() {
                     Ok(collected) => collected.code(),

@@ -12,21 +12,21 @@ use nix::unistd::{Pid, UnlinkatFlags, unlinkat};
 
 use super::clients::{Clients, From};
 use super::clock::unix_ms;
+use super::event_log::Journal;
 use super::install::{self, Install};
-use super::journal::Journal;
-use super::keep::Place;
 use super::output::Outputs;
+use super::overlay_export::Place;
 use super::process::{End, KILL_AGAIN, after};
 use super::processes::Processes;
-use super::sandbox::Sandbox;
-use super::step::{Doing, StepError};
 use super::stream::CHUNK;
+use crate::api::control::{Request, SOCKET};
+use crate::api::event::{Event, Exit};
+use crate::api::incarnation::Incarnation;
+use crate::api::spec::{InstanceSpec, ServerProcess};
+use crate::api::status::InstanceStatus;
 use crate::cgroup::Cgroup;
-use crate::control::{Request, SOCKET};
-use crate::event::{Event, Exit};
-use crate::incarnation::Incarnation;
-use crate::spec::{InstanceSpec, ServerProcess};
-use crate::status::InstanceStatus;
+use crate::sandbox::Sandbox;
+use crate::step::{Doing, StepError};
 
 /// The grace of a stop that nobody named one for: SIGTERM to the supervisor, as a machine that
 /// shuts down sends it.

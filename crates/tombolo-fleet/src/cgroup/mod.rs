@@ -16,8 +16,8 @@ use std::path::{Path, PathBuf};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 use serde::{Deserialize, Serialize};
 
-use crate::spec::{InstanceSpec, Limits, write_private};
-use crate::status::Usage;
+use crate::api::spec::{InstanceSpec, Limits, write_private};
+use crate::api::status::Usage;
 pub(crate) use hierarchy::{Controller, Hierarchies, Version};
 use plan::{Plan, doing};
 

@@ -7,12 +7,12 @@ use std::path::{Component, Path, PathBuf};
 
 use nix::mount::MsFlags;
 
-use super::super::step::{Doing, Hint, StepError};
 use super::folders::PAGE;
 use super::idmap::bind_as;
 use super::view::{INSTALL, Reach, bind, inside, make_directory, mount_new, restrict};
+use crate::api::spec::{GAME_DIRECTORY, HOME_DIRECTORY, InstanceSpec, Work};
 use crate::build::MOST_ENTRIES;
-use crate::spec::{GAME_DIRECTORY, HOME_DIRECTORY, InstanceSpec, Work};
+use crate::step::{Doing, Hint, StepError};
 
 /// What `install.sh` changed, in the supervisor's view: the upper layer of an overlay (see the
 /// kernel's `overlayfs.rst`), in which a deleted file is a character device 0:0.

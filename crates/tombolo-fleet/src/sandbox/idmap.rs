@@ -14,8 +14,8 @@ use nix::unistd::{ForkResult, fork};
 use rustix::fs::CWD;
 use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
 
-use super::super::step::{Doing, Hint, StepError};
 use super::view::Reach;
+use crate::step::{Doing, Hint, StepError};
 
 /// Shows the folder `source`, whose files are root's, at `target` with all of them `user`'s. Nothing
 /// of it changes on the disk. `proc` is a `/proc` of this PID namespace.

@@ -26,9 +26,9 @@ use std::path::{Path, PathBuf};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::unistd::{chdir, pivot_root};
 
-use super::super::step::{Doing, Hint, StepError};
 use super::{etc, game, idmap};
-use crate::spec::{HOME_DIRECTORY, InstanceSpec};
+use crate::api::spec::{HOME_DIRECTORY, InstanceSpec};
+use crate::step::{Doing, Hint, StepError};
 
 /// What of a root file system server processes see, where it is there. Without `/etc`, which they
 /// have one of their own of.

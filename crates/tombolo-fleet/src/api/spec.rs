@@ -9,8 +9,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tombolo_domain::id::{FleetId, InstanceId};
 
-use crate::supervisor::PROGRAMS;
-use crate::words::{UnclosedQuote, split_parameters};
+use crate::api::argument_splitting::{UnclosedQuote, split_parameters};
+use crate::sandbox::PROGRAMS;
 
 /// Where a build's files are in an instance, as on GameLift's Linux instances. Read-only.
 pub const GAME_DIRECTORY: &str = "/local/game";

@@ -7,7 +7,7 @@ use nix::errno::Errno;
 /// A step of starting an instance that failed.
 #[derive(Debug, thiserror::Error)]
 #[error("{doing}")]
-pub(super) struct StepError {
+pub(crate) struct StepError {
     /// What was being done, with the names involved.
     doing: String,
     /// What the kernel said.
@@ -17,7 +17,7 @@ pub(super) struct StepError {
 }
 
 impl StepError {
-    pub(super) fn new(doing: String, source: io::Error, hint: Option<&'static str>) -> Self {
+    pub(crate) fn new(doing: String, source: io::Error, hint: Option<&'static str>) -> Self {
         StepError {
             doing,
             source,
@@ -26,12 +26,12 @@ impl StepError {
     }
 
     /// What the kernel said.
-    pub(super) fn into_source(self) -> io::Error {
+    pub(crate) fn into_source(self) -> io::Error {
         self.source
     }
 
     /// The whole story as text, for a reader in another process.
-    pub(super) fn report(&self) -> String {
+    pub(crate) fn report(&self) -> String {
         let StepError {
             doing,
             source,
@@ -45,7 +45,7 @@ impl StepError {
 }
 
 /// Tells an error what was being done.
-pub(super) trait Doing<T> {
+pub(crate) trait Doing<T> {
     fn doing(self, what: impl FnOnce() -> String) -> Result<T, StepError>;
 }
 
@@ -60,7 +60,7 @@ impl<T, E: Into<io::Error>> Doing<T> for Result<T, E> {
 }
 
 /// Tells an error what to do about it.
-pub(super) trait Hint {
+pub(crate) trait Hint {
     fn hint(self, hint: impl FnOnce(Errno) -> &'static str) -> Self;
 }
 

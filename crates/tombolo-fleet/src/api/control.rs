@@ -28,7 +28,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::spec::ServerProcess;
+use crate::api::spec::ServerProcess;
 
 /// The socket's name in the instance's directory.
 pub(crate) const SOCKET: &str = "control.sock";

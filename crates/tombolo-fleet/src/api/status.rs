@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::Exit;
+use crate::api::event::Exit;
 
 /// What the supervisor tells of its instance when it is asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

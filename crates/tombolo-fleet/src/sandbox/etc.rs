@@ -8,10 +8,10 @@ use std::fs;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use super::super::step::{Doing, StepError};
 use super::user_name;
 use super::view::{bind_or_link, make_directory};
-use crate::spec::{HOME_DIRECTORY, InstanceSpec, PLACES};
+use crate::api::spec::{HOME_DIRECTORY, InstanceSpec, PLACES};
+use crate::step::{Doing, StepError};
 
 /// What of a root file system's `/etc` is seen, where it is there: what the dynamic linker, TLS
 /// libraries, `getaddrinfo(3)`, the time zone and the runtimes of languages read.

@@ -21,9 +21,9 @@ use rustix::mount::{
     fsconfig_set_string, fsmount, fsopen, move_mount,
 };
 
-use super::super::step::{Doing, StepError};
 use super::view::{OWN_FOLDERS, inside};
-use crate::spec::HOME_DIRECTORY;
+use crate::api::spec::HOME_DIRECTORY;
+use crate::step::{Doing, StepError};
 
 /// The folders that every server process has, at their places.
 pub(super) const ALWAYS: [&str; 3] = ["/tmp", HOME_DIRECTORY, "/dev/shm"];
@@ -33,7 +33,7 @@ pub(super) const PAGE: u64 = 4096;
 
 /// The file system that holds the folders of one run.
 #[derive(Clone)]
-pub(in crate::supervisor) struct Folders {
+pub(crate) struct Folders {
     file_system: Arc<OwnedFd>,
 }
 
@@ -91,7 +91,7 @@ impl Folders {
 
     /// A folder whose tree has the absolute paths of the process's own folders, as long as this
     /// value lives: also when the process has ended.
-    pub(in crate::supervisor) fn root(&self) -> BorrowedFd<'_> {
+    pub(crate) fn root(&self) -> BorrowedFd<'_> {
         self.file_system.as_fd()
     }
 

@@ -20,6 +20,7 @@ mod game;
 mod idmap;
 mod landlock;
 mod privileges;
+mod support;
 mod syscalls;
 mod view;
 
@@ -29,14 +30,15 @@ use std::sync::Arc;
 
 use nix::unistd::{Uid, chdir};
 
-use super::step::{Doing, Hint, StepError};
+use crate::api::spec::{GAME_DIRECTORY, InstanceSpec, PLACES, Work};
 use crate::cgroup::{Cgroup, CgroupError};
-use crate::spec::{GAME_DIRECTORY, InstanceSpec, PLACES, Work};
+use crate::step::{Doing, Hint, StepError};
 use filter::Filter;
 
-pub(super) use folders::Folders;
-pub(super) use game::INSTALL_UPPER;
-pub(crate) use landlock::version as landlock_version;
+pub(crate) use folders::Folders;
+pub(crate) use game::INSTALL_UPPER;
+use landlock::version as landlock_version;
+pub use support::SandboxAbilities;
 pub(crate) use view::PROGRAMS;
 
 /// The name of the user of the process at `place`, from 1.
@@ -45,7 +47,7 @@ fn user_name(place: u32) -> String {
 }
 
 /// What all server processes of an instance have in common.
-pub(super) struct Sandbox {
+pub(crate) struct Sandbox {
     first_user: Option<u32>,
     tmp_bytes: u64,
     /// What each of them has of its own below `/local/game`, `/tmp` and the home.
@@ -58,7 +60,7 @@ pub(super) struct Sandbox {
 
 impl Sandbox {
     /// Limits the instance, and enters its view. `pid` is the supervisor's process id on the host.
-    pub(super) fn enter(spec: &InstanceSpec, pid: i32) -> Result<Self, StepError> {
+    pub(crate) fn enter(spec: &InstanceSpec, pid: i32) -> Result<Self, StepError> {
         let first_user = spec.sandbox.first_user;
         check_user(first_user)?;
         let filter = Filter::compile().doing(|| "compiling the filter of system calls".into())?;
@@ -78,17 +80,17 @@ impl Sandbox {
     }
 
     /// The instance's control group; `None` where nothing is limited.
-    pub(super) fn cgroup(&self) -> Option<&Cgroup> {
+    pub(crate) fn cgroup(&self) -> Option<&Cgroup> {
         self.cgroup.as_deref()
     }
 
     /// The user of the process at `place`, from 1; `None` is the supervisor's own.
-    pub(super) fn user(&self, place: u32) -> Option<u32> {
+    pub(crate) fn user(&self, place: u32) -> Option<u32> {
         self.first_user.map(|first| first + (place - 1) % PLACES)
     }
 
     /// What the next run of the process at `place`, from 1, is put into.
-    pub(super) fn confine(&self, place: u32) -> io::Result<(Confinement, Refusal)> {
+    pub(crate) fn confine(&self, place: u32) -> io::Result<(Confinement, Refusal)> {
         let user = self.user(place);
         let (refusal, tells) = io::pipe()?;
         let confinement = Confinement {
@@ -121,12 +123,12 @@ fn check_user(first_user: Option<u32>) -> Result<(), StepError> {
     Err(StepError::new(doing, refused.into(), Some(hint)))
 }
 
-pub(super) fn limit_error(error: CgroupError) -> StepError {
+pub(crate) fn limit_error(error: CgroupError) -> StepError {
     StepError::new(error.doing, error.source, Some(error.hint))
 }
 
 /// What one run of a server process is put into.
-pub(super) struct Confinement {
+pub(crate) struct Confinement {
     user: Option<u32>,
     folders: Folders,
     log_folders: Arc<[PathBuf]>,
@@ -138,13 +140,13 @@ pub(super) struct Confinement {
 
 impl Confinement {
     /// The process's own folders.
-    pub(super) fn folders(&self) -> Folders {
+    pub(crate) fn folders(&self) -> Folders {
         self.folders.clone()
     }
 
     /// Puts this process, which is between fork and exec and has one thread, behind every wall, in
     /// `directory`. What cannot be done is told to the [`Refusal`].
-    pub(super) fn enter(&self, directory: &Path) -> io::Result<()> {
+    pub(crate) fn enter(&self, directory: &Path) -> io::Result<()> {
         self.walls(directory).map_err(|error| {
             // The parent reads it when it hears that nothing was executed.
             let _ = (&self.tells).write_all(error.report().as_bytes());
@@ -174,11 +176,11 @@ impl Confinement {
 }
 
 /// The supervisor's end of the pipe in which a child says which wall it could not be put behind.
-pub(super) struct Refusal(PipeReader);
+pub(crate) struct Refusal(PipeReader);
 
 impl Refusal {
     /// What the child said. The child is gone, and whatever held the [`Confinement`] too.
-    pub(super) fn told(mut self) -> Option<String> {
+    pub(crate) fn told(mut self) -> Option<String> {
         let mut told = String::new();
         self.0.read_to_string(&mut told).ok()?;
         (!told.is_empty()).then_some(told)

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::event::{Event, NumberedEvent};
+use crate::api::event::{Event, NumberedEvent};
 
 /// How many events are kept for a control plane that is away. One takes up to 5 KiB.
 const CAPACITY: usize = 1000;

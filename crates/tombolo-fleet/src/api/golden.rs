@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::control::Request;
+use super::control::Request;
 use crate::{
     Ended, Event, Exit, Incarnation, InstanceSpec, InstanceStatus, Limits, NumberedEvent,
     ProcessState, ProcessStatus, RestartPolicy, Sandbox, ServerProcess, Usage, Work,

@@ -2,8 +2,8 @@
 
 use std::fs;
 
+use super::landlock_version;
 use crate::cgroup::{Controller, Hierarchies, Version};
-use crate::supervisor::landlock_version;
 
 /// What of the sandbox of server processes this machine can do.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -20,8 +20,8 @@ use nix::sys::stat::{Mode, SFlag, mknod};
 use nix::unistd::syncfs;
 use rustix::fs::{XattrFlags, lgetxattr, lsetxattr};
 
-use super::step::{Doing, StepError};
-use crate::control::path_of;
+use crate::api::control::path_of;
+use crate::step::{Doing, StepError};
 
 /// The name of what is not whole yet, in the instance's directory, which goes with the instance.
 const UNFINISHED: &str = "installed.new";

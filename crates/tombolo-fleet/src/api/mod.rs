@@ -1,0 +1,12 @@
+//! What the control plane and an instance's supervisor tell each other: by files in the instance's
+//! directory, and over its control socket. The two may be of different releases.
+
+pub(crate) mod argument_splitting;
+pub(crate) mod control;
+pub(crate) mod event;
+#[cfg(test)]
+mod golden;
+pub(crate) mod incarnation;
+pub(crate) mod lock;
+pub(crate) mod spec;
+pub(crate) mod status;
