@@ -20,6 +20,15 @@
 //! and `status` with one line, an [`InstanceStatus`](crate::InstanceStatus). The others have no
 //! reply of their own: the supervisor closes its side once the client has closed its own and
 //! everything before was done. A line that is not a request closes the connection.
+//!
+//! A supervisor may be of an earlier release than the control plane that finds it. It says in
+//! `supervisor.json` which version of the protocol it speaks, and a client sends nothing that this
+//! version does not have:
+//!
+//! | version | what it has |
+//! | --- | --- |
+//! | 0 | all of the above; said by a `supervisor.json` that names no version |
+//! | 1 | the same, and its version is said |
 
 use std::fs::File;
 use std::io;
@@ -29,6 +38,9 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::api::spec::ServerProcess;
+
+/// The version of the protocol that this release speaks, and the newest that it understands.
+pub(crate) const PROTOCOL: u32 = 1;
 
 /// The socket's name in the instance's directory.
 pub(crate) const SOCKET: &str = "control.sock";

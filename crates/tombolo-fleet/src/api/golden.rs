@@ -3,18 +3,31 @@
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::control::Request;
+use super::control::{PROTOCOL, Request};
+use super::format::InstanceFile;
+use super::incarnation::SupervisorState;
+use crate::cgroup::Groups;
 use crate::{
     Ended, Event, Exit, Incarnation, InstanceSpec, InstanceStatus, Limits, NumberedEvent,
     ProcessState, ProcessStatus, RestartPolicy, Sandbox, ServerProcess, Usage, Work,
 };
 
 const DIRECTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
+
+/// The versions that there are files of.
+fn versions() -> BTreeSet<u32> {
+    let names = fs::read_dir(DIRECTORY).unwrap();
+    let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names
+        .filter(|name| name != "README.md")
+        .map(|name| name.parse().expect("a folder is named by its version"))
+        .collect()
+}
 
 /// The names of the files that there are of version `version`.
 fn files(version: u32) -> BTreeSet<String> {
@@ -226,35 +239,70 @@ fn check_lines<T: Serialize + DeserializeOwned + PartialEq + Debug>(text: &str, 
     assert_eq!(written, text.lines().collect::<Vec<_>>());
 }
 
+/// Holds that a file of any version says `expected`, and one of the newest what would be written.
+fn check_file<F: InstanceFile + PartialEq + Debug>(version: u32, text: &str, expected: &F) {
+    assert_eq!(F::parse(text.as_bytes()).unwrap(), *expected);
+    if version == F::VERSION {
+        let directory = tempfile::tempdir().unwrap();
+        expected.write(directory.path()).unwrap();
+        let written = fs::read_to_string(F::path_in(directory.path())).unwrap();
+        assert_eq!(
+            written,
+            text,
+            "{} is written otherwise than its version {version} has it: a change of the format \
+             takes a new version",
+            F::NAME
+        );
+    }
+}
+
 #[test]
 fn every_file_is_read_as_what_it_says() {
-    for name in files(0) {
-        let text = read(0, &name);
-        match name.as_str() {
-            "spec-serve.json" => {
-                let read: InstanceSpec = serde_json::from_str(&text).unwrap();
-                assert_eq!(read, spec(Work::Serve(server_processes())));
-            }
-            "spec-install.json" => {
-                let read: InstanceSpec = serde_json::from_str(&text).unwrap();
-                assert_eq!(read, spec(installation()));
-            }
-            "supervisor.json" => {
-                let read: Incarnation = serde_json::from_str(&text).unwrap();
-                assert_eq!(read, incarnation());
-            }
-            "incarnation.txt" => assert_eq!(text, incarnation().to_string()),
-            "cgroups.json" => {
-                let read: Vec<PathBuf> = serde_json::from_str(&text).unwrap();
-                let name = "tombolo-i-0a1b2c3d4e5f60718-4711";
-                let groups = ["memory", "pids"]
-                    .map(|controller| Path::new("/sys/fs/cgroup").join(controller).join(name));
-                assert_eq!(read, groups);
-            }
-            "requests.jsonl" => check_lines(&text, &requests()),
-            "events.jsonl" => check_lines(&text, &events()),
-            "status.jsonl" => check_lines(&text, &statuses()),
-            unknown => panic!("no code reads tests/golden/0/{unknown}"),
+    for version in versions() {
+        for name in files(version) {
+            check(version, &name);
         }
+    }
+}
+
+fn check(version: u32, name: &str) {
+    let text = read(version, name);
+    match name {
+        "spec-serve.json" => check_file(version, &text, &spec(Work::Serve(server_processes()))),
+        "spec-install.json" => check_file(version, &text, &spec(installation())),
+        "supervisor.json" => {
+            let state = SupervisorState {
+                incarnation: incarnation(),
+                protocol: version,
+            };
+            check_file(version, &text, &state);
+        }
+        "cgroups.json" => {
+            let name = "tombolo-i-0a1b2c3d4e5f60718-4711";
+            let groups = ["memory", "pids"]
+                .map(|controller| Path::new("/sys/fs/cgroup").join(controller).join(name));
+            let groups = groups.to_vec();
+            check_file(version, &text, &Groups { groups });
+        }
+        "incarnation.txt" => assert_eq!(text, incarnation().to_string()),
+        "requests.jsonl" => check_lines(&text, &requests()),
+        "events.jsonl" => check_lines(&text, &events()),
+        "status.jsonl" => check_lines(&text, &statuses()),
+        unknown => panic!("no code reads tests/golden/{version}/{unknown}"),
+    }
+}
+
+#[test]
+fn there_are_files_of_every_version_that_there_has_been() {
+    let written = [
+        InstanceSpec::VERSION,
+        SupervisorState::VERSION,
+        Groups::VERSION,
+        PROTOCOL,
+    ];
+    let newest = written.into_iter().max().unwrap();
+    assert_eq!(versions(), (0..=newest).collect());
+    for version in versions() {
+        assert_eq!(files(version), files(0), "version {version}");
     }
 }

@@ -4,17 +4,19 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use crate::api::spec::write_private;
+use super::format::InstanceFile;
 
-/// One run of a supervisor: event numbers count within it.
+/// One run of a supervisor: event numbers count within it. Its text is kept in the store, to be
+/// compared with that of a supervisor that is found.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Incarnation {
     /// The supervisor's process id on the host.
@@ -32,13 +34,6 @@ impl fmt::Display for Incarnation {
 }
 
 impl Incarnation {
-    /// The state file of the instance in `directory`.
-    pub(crate) const FILE: &str = "supervisor.json";
-
-    fn path_in(directory: &Path) -> PathBuf {
-        directory.join(Self::FILE)
-    }
-
     /// This process, as the `/proc` that it sees numbers it: the host's, until the supervisor has
     /// left for its own mount view.
     pub(crate) fn of_this_process() -> io::Result<Self> {
@@ -52,25 +47,49 @@ impl Incarnation {
         })
     }
 
-    /// The supervisor that last said it runs the instance in `directory`.
-    pub(crate) fn read(directory: &Path) -> io::Result<Option<Self>> {
-        match fs::read(Self::path_in(directory)) {
-            Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes)?)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    pub(crate) fn write(&self, directory: &Path) -> io::Result<()> {
-        write_private(&Self::path_in(directory), &serde_json::to_vec(self)?)
-    }
-
     /// A handle on the process, or `None` when it has ended.
     pub(crate) fn open(&self) -> io::Result<Option<PidFd>> {
         if boot_id()? != self.boot_id {
             return Ok(None);
         }
         handle(self.pid, self.start_ticks)
+    }
+}
+
+/// What a supervisor says of itself, in `supervisor.json` in the instance's directory, for as long
+/// as it runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SupervisorState {
+    /// Which process it is.
+    #[serde(flatten)]
+    pub(crate) incarnation: Incarnation,
+    /// The version of the [control protocol](super::control) that it speaks.
+    pub(crate) protocol: u32,
+}
+
+/// Version 1 adds `protocol`, which was version 0 of it before.
+impl InstanceFile for SupervisorState {
+    const NAME: &'static str = "supervisor.json";
+    const VERSION: u32 = 1;
+    const REMEDY: &'static str =
+        "end the instance's supervisor if it runs, by its process id, then remove the file";
+
+    fn migrate(_from: u32, mut file: Value) -> Value {
+        if let Value::Object(members) = &mut file {
+            members.insert("protocol".to_owned(), 0.into());
+        }
+        file
+    }
+}
+
+impl SupervisorState {
+    /// The supervisor that last said it runs the instance in `directory`.
+    pub(crate) fn find(directory: &Path) -> io::Result<Option<Self>> {
+        match Self::read(directory) {
+            Ok(state) => Ok(Some(state)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 }
 

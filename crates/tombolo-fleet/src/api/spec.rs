@@ -1,6 +1,6 @@
 //! What an instance is to be.
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tombolo_domain::id::{FleetId, InstanceId};
 
+use super::format::InstanceFile;
 use crate::api::argument_splitting::{UnclosedQuote, split_parameters};
 use crate::sandbox::PROGRAMS;
 
@@ -28,7 +29,8 @@ pub const MOST_PROCESSES: u64 = tombolo_domain::fleet::MAX_PROCESSES as u64;
 pub const PLACES: u32 = 64;
 
 /// An instance: where it is, what it runs. The control plane writes it to `spec.json` in
-/// [`InstanceSpec::directory`], and the supervisor reads it once.
+/// [`InstanceSpec::directory`], and the supervisor reads it once. Only the owner may read the file,
+/// since parameters carry secrets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstanceSpec {
     /// The instance; also its host name.
@@ -278,25 +280,13 @@ impl InstanceSpec {
             Work::Install { .. } => &[],
         }
     }
+}
 
-    /// Where the spec of the instance in `directory` is.
-    pub(crate) fn path_in(directory: &Path) -> PathBuf {
-        directory.join("spec.json")
-    }
-
-    pub(crate) fn read(path: &Path) -> io::Result<Self> {
-        Ok(serde_json::from_reader(io::BufReader::new(File::open(
-            path,
-        )?))?)
-    }
-
-    /// Writes the spec where the supervisor looks for it; only the owner may read it, since
-    /// parameters carry secrets.
-    pub(crate) fn write(&self) -> io::Result<PathBuf> {
-        let path = Self::path_in(&self.directory);
-        write_private(&path, &serde_json::to_vec_pretty(self)?)?;
-        Ok(path)
-    }
+/// Version 1 is version 0 with its version in it.
+impl InstanceFile for InstanceSpec {
+    const NAME: &'static str = "spec.json";
+    const VERSION: u32 = 1;
+    const REMEDY: &'static str = "end the instance, and its next start writes the file anew";
 }
 
 /// Refuses server processes that could never run.

@@ -15,14 +15,13 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{UnlinkatFlags, unlinkat};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
-use crate::api::spec::{InstanceSpec, Limits, write_private};
+use crate::api::format::InstanceFile;
+use crate::api::spec::{InstanceSpec, Limits};
 use crate::api::status::Usage;
 pub(crate) use hierarchy::{Controller, Hierarchies, Version};
 use plan::{Plan, doing};
-
-/// Where it is noted which groups an instance has.
-const FILE: &str = "cgroups.json";
 
 /// The period in which CPU time is counted out, in microseconds.
 const PERIOD: u64 = 100_000;
@@ -89,10 +88,12 @@ impl Cgroup {
         let Some(plan) = Plan::of(limits, &name)? else {
             return Ok(None);
         };
-        let note = spec.directory.join(FILE);
-        let noted = serde_json::to_vec(&plan.groups()).map_err(io::Error::from);
-        let noted = noted.and_then(|groups| write_private(&note, &groups));
-        doing("noting the control groups in", &note, noted)?;
+        let noted = plan.groups().write(&spec.directory);
+        doing(
+            "noting the control groups in",
+            &Groups::path_in(&spec.directory),
+            noted,
+        )?;
         plan.carry_out(limits).map(Some).inspect_err(|_| {
             // Tried again by whoever starts or removes the instance next.
             let _ = remove(&spec.directory);
@@ -113,7 +114,7 @@ impl Cgroup {
             unlinkat(parent, name.as_os_str(), UnlinkatFlags::RemoveDir)
         });
         if removed.is_ok() {
-            let _ = unlinkat(directory, FILE, UnlinkatFlags::NoRemoveDir);
+            let _ = unlinkat(directory, Groups::NAME, UnlinkatFlags::NoRemoveDir);
         }
     }
 
@@ -163,26 +164,40 @@ fn field(text: &str, name: &str) -> Option<u64> {
         .find_map(|(key, value)| (key == name).then(|| value.trim().parse().ok())?)
 }
 
-/// The groups that an instance has, by their folders.
+/// The groups that an instance has, noted in `cgroups.json` in its directory.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Groups(Vec<PathBuf>);
+pub(crate) struct Groups {
+    /// Their folders.
+    pub(crate) groups: Vec<PathBuf>,
+}
+
+/// Version 0 is the list of folders alone.
+impl InstanceFile for Groups {
+    const NAME: &'static str = "cgroups.json";
+    const VERSION: u32 = 1;
+    const REMEDY: &'static str =
+        "remove the instance's control groups by rmdir, once it has ended, then the file";
+
+    fn migrate(_from: u32, file: Value) -> Value {
+        json!({ "groups": file })
+    }
+}
 
 /// Whether an instance's `directory` has a note of control groups.
 pub(crate) fn are_noted(directory: &Path) -> bool {
-    directory.join(FILE).exists()
+    Groups::path_in(directory).exists()
 }
 
 /// Removes the control groups that are noted in an instance's `directory`, once no process is in
 /// them; without a note there are none.
 pub(crate) fn remove(directory: &Path) -> io::Result<()> {
-    let note = directory.join(FILE);
-    let groups: Groups = match fs::read(&note) {
-        Ok(text) => serde_json::from_slice(&text)?,
+    let groups = match Groups::read(directory) {
+        Ok(groups) => groups,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error),
     };
     groups.remove()?;
-    match fs::remove_file(&note) {
+    match fs::remove_file(Groups::path_in(directory)) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
@@ -190,7 +205,7 @@ pub(crate) fn remove(directory: &Path) -> io::Result<()> {
 
 impl Groups {
     fn remove(&self) -> io::Result<()> {
-        self.0
+        self.groups
             .iter()
             .try_for_each(|group| match fs::remove_dir(group) {
                 Err(error) if error.kind() != ErrorKind::NotFound => Err(error),

@@ -110,13 +110,13 @@ impl Plan {
                 folders.push(place.group.clone());
             }
         }
-        Groups(folders)
+        Groups { groups: folders }
     }
 
     /// Makes the groups and writes the limits.
     pub(super) fn carry_out(&self, limits: &Limits) -> Result<Cgroup, CgroupError> {
         let (mut doors, mut places) = (Vec::new(), Vec::new());
-        for group in self.groups().0 {
+        for group in self.groups().groups {
             let made = fs::create_dir(&group);
             doing("making the control group", &group, adopt(made))?;
             doors.push(open_to_write(&group.join("cgroup.procs"))?);

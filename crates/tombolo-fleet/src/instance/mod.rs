@@ -18,9 +18,10 @@ mod error;
 
 pub use error::{AttachError, ConfigureError, ControlError, StartError, StopError};
 
-use crate::api::control::{Request, SOCKET, socket_path};
+use crate::api::control::{PROTOCOL, Request, SOCKET, socket_path};
 use crate::api::event::NumberedEvent;
-use crate::api::incarnation::{Incarnation, PidFd};
+use crate::api::format::InstanceFile;
+use crate::api::incarnation::{Incarnation, PidFd, SupervisorState};
 use crate::api::lock::{is_locked, try_lock};
 use crate::api::spec::{InstanceSpec, ServerProcess, Work, check_processes};
 use crate::api::status::InstanceStatus;
@@ -63,15 +64,15 @@ impl Instance {
                 directory: directory.clone(),
             });
         }
-        let spec_path = make_directory(directory)
-            .and_then(|()| spec.write())
+        make_directory(directory)
+            .and_then(|()| spec.write(directory))
             .map_err(|source| StartError::WriteSpec {
                 directory: directory.clone(),
                 source,
             })?;
         let output = Command::new(binary)
             .arg(SUBCOMMAND)
-            .arg(spec_path)
+            .arg(InstanceSpec::path_in(directory))
             .stdin(Stdio::null())
             .kill_on_drop(true)
             .output();
@@ -133,12 +134,23 @@ impl Instance {
 
     /// The instance whose supervisor has said that it runs, and does.
     fn find(directory: &Path) -> io::Result<Option<Self>> {
-        let Some(incarnation) = Incarnation::read(directory)? else {
+        let Some(state) = SupervisorState::find(directory)? else {
             return Ok(None);
         };
+        let SupervisorState {
+            incarnation,
+            protocol,
+        } = state;
         let Some(supervisor) = incarnation.open()? else {
             return Ok(None);
         };
+        if protocol > PROTOCOL {
+            return Err(io::Error::other(format!(
+                "its supervisor, process {}, speaks version {protocol} of the control protocol, and \
+                 this release up to {PROTOCOL}; run the release that started it, or a later one",
+                incarnation.pid
+            )));
+        }
         // SAFETY: a PidFd owns its descriptor, which is open until it is dropped, and has no
         // other one to return.
         let supervisor =
@@ -199,11 +211,11 @@ impl Instance {
     pub async fn configure(&self, processes: Vec<ServerProcess>) -> Result<(), ConfigureError> {
         check_processes(&processes)?;
         let keep = || {
-            let mut spec = InstanceSpec::read(&InstanceSpec::path_in(&self.directory))?;
+            let mut spec = InstanceSpec::read(&self.directory)?;
             let work = Work::Serve(processes.clone());
             if spec.work != work {
                 spec.work = work;
-                spec.write()?;
+                spec.write(&self.directory)?;
             }
             Ok(())
         };
@@ -283,7 +295,7 @@ impl Instance {
         let Some(lock) = try_lock(&self.directory)? else {
             return Ok(());
         };
-        for name in [SOCKET, Incarnation::FILE] {
+        for name in [SOCKET, SupervisorState::NAME] {
             match fs::remove_file(self.directory.join(name)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}

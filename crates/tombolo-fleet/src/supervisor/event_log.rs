@@ -53,9 +53,10 @@ impl Journal {
     /// having been acknowledged.
     pub(super) fn after(&self, seq: u64) -> Option<NumberedEvent> {
         let first = self.kept.front()?.seq;
-        let index = (seq + 1).saturating_sub(first) as usize;
+        let next = seq.saturating_add(1);
+        let index = usize::try_from(next.saturating_sub(first)).ok()?;
         let event = self.kept.get(index)?;
-        let expected = seq.max(self.acknowledged) + 1;
+        let expected = next.max(self.acknowledged + 1);
         Some(NumberedEvent {
             lost: event.seq.saturating_sub(expected),
             ..event.clone()
@@ -91,6 +92,7 @@ mod tests {
         assert_eq!(read(&journal, 3), (vec![4, 5], 0));
         assert_eq!(read(&journal, 5), (vec![], 0));
         assert_eq!(read(&journal, u64::MAX - 1), (vec![], 0));
+        assert_eq!(read(&journal, u64::MAX), (vec![], 0));
     }
 
     #[test]

@@ -41,8 +41,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::api::control::path_of;
-use crate::api::incarnation::Incarnation;
+use crate::api::control::{PROTOCOL, path_of};
+use crate::api::format::InstanceFile;
+use crate::api::incarnation::{Incarnation, SupervisorState};
 use crate::api::lock::try_lock;
 use crate::api::spec::{InstanceSpec, SpecError, Work};
 use crate::cgroup::Cgroup;
@@ -105,7 +106,7 @@ fn chain(error: &SpecError) -> String {
 
 fn start(spec_path: &Path) -> Result<(), BeginError> {
     detach::keep_inherited_descriptors_from_programs();
-    let spec = InstanceSpec::read(spec_path)
+    let spec = InstanceSpec::read_at(spec_path)
         .doing(|| format!("reading the instance's spec {}", spec_path.display()))?;
     spec.check()?;
     let lock = claim(&spec.directory)?;
@@ -144,9 +145,10 @@ fn claim(directory: &Path) -> Result<File, BeginError> {
 }
 
 fn gone(directory: &Path) -> io::Result<()> {
-    let Some(earlier) = Incarnation::read(directory)? else {
+    let Some(earlier) = SupervisorState::find(directory)? else {
         return Ok(());
     };
+    let earlier = earlier.incarnation;
     let Some(process) = earlier.open()? else {
         return Ok(());
     };
@@ -199,7 +201,11 @@ fn prepare(spec: &InstanceSpec) -> Result<Supervisor, StepError> {
     };
     let sandbox = Sandbox::enter(spec, incarnation.pid)?;
     // Last, so that nobody finds an instance which does not come up.
-    incarnation.write(&path_of(&directory)).doing(|| {
+    let state = SupervisorState {
+        incarnation,
+        protocol: PROTOCOL,
+    };
+    state.write(&path_of(&directory)).doing(|| {
         format!(
             "writing the supervisor's state to {}",
             spec.directory.display()

@@ -21,7 +21,8 @@ use super::processes::Processes;
 use super::stream::CHUNK;
 use crate::api::control::{Request, SOCKET};
 use crate::api::event::{Event, Exit};
-use crate::api::incarnation::Incarnation;
+use crate::api::format::InstanceFile;
+use crate::api::incarnation::SupervisorState;
 use crate::api::spec::{InstanceSpec, ServerProcess};
 use crate::api::status::InstanceStatus;
 use crate::cgroup::Cgroup;
@@ -332,7 +333,7 @@ impl Supervisor {
         if let Some(cgroup) = self.processes.cgroup() {
             cgroup.remove(&self.directory);
         }
-        for name in [SOCKET, Incarnation::FILE] {
+        for name in [SOCKET, SupervisorState::NAME] {
             // What cannot be removed is stale, which everybody who finds it can tell.
             let _ = unlinkat(&self.directory, name, UnlinkatFlags::NoRemoveDir);
         }

@@ -249,7 +249,7 @@ impl Drop for Fixture {
         let groups = note
             .ok()
             .and_then(|note| serde_json::from_slice(&note).ok());
-        let groups: Vec<PathBuf> = groups.unwrap_or_default();
+        let Groups { groups } = groups.unwrap_or_default();
         let deadline = Instant::now() + DEADLINE;
         for group in groups {
             // Busy until the kernel is done with the processes.
@@ -258,6 +258,12 @@ impl Drop for Fixture {
             }
         }
     }
+}
+
+/// What `cgroups.json` says.
+#[derive(Default, serde::Deserialize)]
+pub(crate) struct Groups {
+    pub(crate) groups: Vec<PathBuf>,
 }
 
 /// The next event, within the deadline.

@@ -17,6 +17,7 @@ mod kills;
 mod launch;
 mod log_paths;
 mod namespace_processes;
+mod other_releases;
 mod output;
 mod restart;
 mod status;

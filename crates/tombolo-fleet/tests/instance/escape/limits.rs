@@ -8,7 +8,7 @@ use nix::unistd::Pid;
 use tombolo_fleet::{Ended, Event, Events, Exit, Instance, StartError};
 
 use super::{Fixture, Limits, until};
-use crate::fixture::{BINARY, eventually, next};
+use crate::fixture::{BINARY, Groups, eventually, next};
 
 /// Starts the fixture's instance within `limits`.
 async fn limited(fixture: &Fixture, limits: Limits) -> Instance {
@@ -27,7 +27,7 @@ fn memory(bytes: u64) -> Limits {
 /// The control groups of the instance, while it runs.
 fn groups(fixture: &Fixture) -> Vec<PathBuf> {
     let note = fs::read(fixture.path("instance/cgroups.json")).unwrap();
-    serde_json::from_slice(&note).unwrap()
+    serde_json::from_slice::<Groups>(&note).unwrap().groups
 }
 
 async fn first_end(events: &mut Events) -> Ended {
