@@ -168,6 +168,15 @@ impl Connection {
         Ok(skimmed)
     }
 
+    /// As [`exchange`](Self::exchange) for a HEAD, whose reply says how long a body is and has none.
+    ///
+    /// # Errors
+    /// As [`exchange`](Self::exchange).
+    pub fn exchange_head(&mut self, request: &[u8]) -> io::Result<Response> {
+        self.stream.get_mut().write_all(request)?;
+        self.read_head()
+    }
+
     fn raw_line(&mut self, line: &mut Vec<u8>) -> io::Result<()> {
         line.clear();
         match self.stream.read_until(b'\n', line)? {
@@ -177,6 +186,19 @@ impl Connection {
     }
 
     fn read(&mut self) -> io::Result<Response> {
+        let mut response = self.read_head()?;
+        // Not Modified says how long the body would have been (RFC 9110, 15.4.5).
+        let length = match response.status {
+            304 => None,
+            _ => response.header("content-length"),
+        };
+        let length = length.and_then(|length| length.parse().ok()).unwrap_or(0);
+        response.body = vec![0; length];
+        self.stream.read_exact(&mut response.body)?;
+        Ok(response)
+    }
+
+    fn read_head(&mut self) -> io::Result<Response> {
         let status_line = self.line()?;
         let status = status_line
             .split(' ')
@@ -194,16 +216,10 @@ impl Connection {
                 .ok_or_else(|| invalid(format!("header {line:?}")))?;
             headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
         }
-        let length = headers.iter().find(|(name, _)| name == "content-length");
-        let length = length
-            .and_then(|(_, length)| length.parse().ok())
-            .unwrap_or(0);
-        let mut body = vec![0; length];
-        self.stream.read_exact(&mut body)?;
         Ok(Response {
             status,
             headers,
-            body,
+            body: Vec::new(),
         })
     }
 
@@ -222,6 +238,14 @@ impl Connection {
 /// As [`Connection::open`] and [`Connection::exchange`].
 pub fn send(server: SocketAddr, request: &Request) -> io::Result<Response> {
     Connection::open(server)?.exchange(&request.to_bytes())
+}
+
+/// Sends one HEAD on a connection of its own.
+///
+/// # Errors
+/// As [`Connection::open`] and [`Connection::exchange`].
+pub fn send_head(server: SocketAddr, request: &Request) -> io::Result<Response> {
+    Connection::open(server)?.exchange_head(&request.to_bytes())
 }
 
 fn invalid(what: String) -> io::Error {
