@@ -6,12 +6,12 @@
 
 #![forbid(unsafe_code)]
 
-mod ec2;
+pub mod ec2;
 pub mod error;
-mod gamelift;
+pub mod gamelift;
 pub mod http;
 pub mod model;
 pub mod operation;
 pub mod protocol;
 pub mod sigv4;
-mod sts;
+pub mod sts;

@@ -12,18 +12,19 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::{Stream, StreamExt, TryStreamExt};
 use nix::sys::statvfs::statvfs;
+use s3s::S3Result;
 use s3s::dto::StreamingBlob;
-use s3s::{S3ErrorCode, S3Result};
 use tokio::fs::{File, OpenOptions};
 use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt, BufWriter, Take};
 use tokio::time::timeout;
+use tombolo_api::error::CommonError;
 use tombolo_domain::id::{BlobId, IdSource};
 use tombolo_domain::object::Blob;
 use tombolo_store::typed::Transaction;
 use tombolo_store::{Store, StoreError, keys};
 
 use crate::checks::Checks;
-use crate::error::{disk, refuse};
+use crate::error::{ObjectError, disk, refuse};
 
 /// How long a client may take to send anything more of a body.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -144,7 +145,7 @@ impl Blobs {
             }
             if received.blob.size > most {
                 return Err(refuse(
-                    S3ErrorCode::EntityTooLarge,
+                    ObjectError::EntityTooLarge,
                     format!(
                         "Your proposed upload exceeds the maximum allowed size of {most} bytes."
                     ),
@@ -250,7 +251,7 @@ async fn next(body: &mut StreamingBlob) -> S3Result<Option<Bytes>> {
         Ok(Some(Ok(bytes))) => Ok(Some(bytes)),
         Ok(Some(Err(error))) => Err(broken(&*error)),
         Err(_) => Err(refuse(
-            S3ErrorCode::RequestTimeout,
+            ObjectError::RequestTimeout,
             format!(
                 "Nothing more of the body came for {} seconds; nothing of it was kept.",
                 PATIENCE.as_secs()
@@ -266,12 +267,12 @@ fn broken(error: &(dyn Error + 'static)) -> s3s::S3Error {
     let reason = causes.join(": ");
     if reason.contains("ignature") {
         refuse(
-            S3ErrorCode::SignatureDoesNotMatch,
+            CommonError::SignatureMismatch,
             "The body is not the one that was signed; nothing of it was kept.",
         )
     } else {
         refuse(
-            S3ErrorCode::IncompleteBody,
+            ObjectError::IncompleteBody,
             format!("The body could not be read to its end: {reason}; nothing of it was kept."),
         )
     }

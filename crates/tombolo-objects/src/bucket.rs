@@ -5,11 +5,11 @@ use s3s::dto::{
     GetBucketLocationInput, GetBucketLocationOutput, HeadBucketInput, HeadBucketOutput,
     ListBucketsInput, ListBucketsOutput,
 };
-use s3s::{S3ErrorCode, S3Request, S3Result};
+use s3s::{S3Request, S3Result};
 use tombolo_domain::object::{Bucket, BucketName, MOST_BUCKETS};
 use tombolo_store::keys;
 
-use crate::error::refuse;
+use crate::error::{ObjectError, refuse};
 use crate::list::timestamp;
 use crate::shelf::{Shelf, caller, own_bucket, stored, transact};
 
@@ -25,7 +25,7 @@ impl Shelf {
             Ok(name) if !name.is_reserved() => name,
             _ => {
                 return Err(refuse(
-                    S3ErrorCode::InvalidBucketName,
+                    ObjectError::InvalidBucketName,
                     format!(
                         "The specified bucket is not valid: {}. It has 3 to 63 lowercase letters, \
                          digits, hyphens and dots, and does not start with tombolo-.",
@@ -39,7 +39,7 @@ impl Shelf {
             .and_then(|configuration| configuration.location_constraint);
         if let Some(asked) = asked.filter(|asked| asked.as_str() != caller.scope.region.as_str()) {
             return Err(refuse(
-                S3ErrorCode::IllegalLocationConstraintException,
+                ObjectError::IllegalLocationConstraint,
                 format!(
                     "The {} location constraint is incompatible for the Region {} that the request \
                      was signed for.",
@@ -56,13 +56,13 @@ impl Shelf {
                 .map_err(stored)?;
             if buckets.iter().any(|bucket| bucket.name == name) {
                 return Err(refuse(
-                    S3ErrorCode::BucketAlreadyOwnedByYou,
+                    ObjectError::BucketAlreadyOwnedByYou,
                     format!("Your account has the bucket {name} already."),
                 ));
             }
             if buckets.len() >= MOST_BUCKETS {
                 return Err(refuse(
-                    S3ErrorCode::TooManyBuckets,
+                    ObjectError::TooManyBuckets,
                     format!(
                         "Your account has {MOST_BUCKETS} buckets in {}, the most there may be.",
                         caller.scope.region
@@ -147,7 +147,7 @@ impl Shelf {
             // Listed only when there are none, so that the commit depends on that.
             if !some.records.is_empty() || !tx.list(&objects).await.map_err(stored)?.is_empty() {
                 return Err(refuse(
-                    S3ErrorCode::BucketNotEmpty,
+                    ObjectError::BucketNotEmpty,
                     format!("The bucket you tried to delete is not empty: {name}"),
                 ));
             }

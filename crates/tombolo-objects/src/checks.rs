@@ -6,9 +6,9 @@ use http::HeaderMap;
 use s3s::checksum::ChecksumHasher;
 use s3s::crypto::{Checksum as _, Crc32, Crc32c, Crc64Nvme, Md5, Sha1, Sha256};
 use s3s::dto::Checksum;
-use s3s::{S3ErrorCode, S3Result, TrailingHeaders};
+use s3s::{S3Result, TrailingHeaders};
 
-use crate::error::refuse;
+use crate::error::{ObjectError, refuse};
 
 /// The sums that a client promises, in base64: in headers, or in trailers behind the body.
 #[derive(Debug, Default)]
@@ -133,7 +133,7 @@ fn compare(name: &str, promised: &str, actual: &str) -> S3Result {
         return Ok(());
     }
     Err(refuse(
-        S3ErrorCode::BadDigest,
+        ObjectError::BadDigest,
         format!(
             "The {name} you specified, '{promised}', did not match what we received, '{actual}'; \
              nothing of it was kept."

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
+use s3s::S3Result;
 use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::{S3Auth, SecretKey};
 use s3s::path::S3Path;
-use s3s::{S3ErrorCode, S3Result};
+use tombolo_api::error::CommonError;
 use tombolo_api::http::{Credentials, ObjectCaller};
 use tombolo_domain::object::{BucketName, build_key};
 
-use crate::error::{Unverified, denied, internal, refuse};
+use crate::error::{ObjectError, Unverified, denied, internal, refuse};
 
 /// What an upload credential may do with its object.
 const UPLOAD: [&str; 6] = [
@@ -49,7 +50,7 @@ impl S3Auth for Secrets {
     async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
         let unknown = || {
             refuse(
-                S3ErrorCode::InvalidAccessKeyId,
+                CommonError::UnrecognizedClient,
                 "The AWS Access Key Id you provided does not exist in our records.",
             )
         };
@@ -60,7 +61,7 @@ impl S3Auth for Secrets {
             Err(error) => {
                 tracing::error!(error, "looking up an access key");
                 Err(refuse(
-                    S3ErrorCode::InternalError,
+                    CommonError::Internal,
                     "An internal error occurred. The server's log has the cause.",
                 ))
             }
@@ -96,7 +97,7 @@ impl S3Access for Gate {
             return Ok(());
         }
         Err(refuse(
-            S3ErrorCode::NotImplemented,
+            ObjectError::NotImplemented,
             format!("Tombolo does not serve {operation} of Amazon S3."),
         ))
     }

@@ -43,4 +43,5 @@ mod service;
 mod shelf;
 
 pub use blob::{Blobs, SweepError};
+pub use error::ObjectError;
 pub use service::{Backend, Objects};

@@ -9,11 +9,11 @@ use s3s::dto::{
     CommonPrefix, ETag, EncodingType, ListObjectsV2Input, ListObjectsV2Output, ObjectStorageClass,
     Timestamp,
 };
-use s3s::{S3ErrorCode, S3Request, S3Result};
+use s3s::{S3Request, S3Result};
 use tombolo_domain::object::Object;
 use tombolo_store::keys;
 
-use crate::error::refuse;
+use crate::error::{ObjectError, refuse};
 use crate::shelf::{Shelf, caller, own_bucket, stored};
 
 /// The most keys and common prefixes of one page, as in S3.
@@ -43,7 +43,7 @@ impl Shelf {
             Some(asked) => usize::try_from(asked)
                 .map_err(|_| {
                     refuse(
-                        S3ErrorCode::InvalidArgument,
+                        ObjectError::InvalidArgument,
                         format!("max-keys must not be negative: {asked}"),
                     )
                 })?
@@ -227,7 +227,7 @@ impl After {
 fn read_token(token: &str) -> S3Result<After> {
     let bad = || {
         refuse(
-            S3ErrorCode::InvalidArgument,
+            ObjectError::InvalidArgument,
             "The continuation token provided is incorrect",
         )
     };

@@ -10,7 +10,7 @@ use s3s::dto::{
     CreateMultipartUploadOutput, ETag, ListPartsInput, ListPartsOutput, Part, UploadPartInput,
     UploadPartOutput,
 };
-use s3s::{S3ErrorCode, S3Request, S3Result};
+use s3s::{S3Request, S3Result};
 use tombolo_api::http::ObjectCaller;
 use tombolo_domain::id::{BlobId, UploadId};
 use tombolo_domain::object::{
@@ -21,7 +21,7 @@ use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
 use crate::checks::Checks;
-use crate::error::{no_such_upload, refuse};
+use crate::error::{ObjectError, no_such_upload, refuse};
 use crate::list::timestamp;
 use crate::object::{
     Condition, check_length, empty, headers, only_if_absent, refuse_present, settle,
@@ -50,7 +50,7 @@ impl Shelf {
             let uploads = tx.list(&keys::uploads(&caller.scope)).await;
             if uploads.map_err(stored)?.len() >= MOST_UPLOADS {
                 return Err(refuse(
-                    S3ErrorCode::SlowDown,
+                    ObjectError::SlowDown,
                     format!(
                         "Your account has {MOST_UPLOADS} multipart uploads in {}, the most there \
                          may be; complete or abort some.",
@@ -63,7 +63,7 @@ impl Shelf {
                 let same = same.map_err(stored)?.into_iter();
                 if same.filter(|upload| upload.key == input.key).count() >= MOST_OF_A_BUILD {
                     return Err(refuse(
-                        S3ErrorCode::SlowDown,
+                        ObjectError::SlowDown,
                         format!(
                             "The build has {MOST_OF_A_BUILD} multipart uploads, the most there \
                              may be; complete or abort one."
@@ -204,7 +204,7 @@ impl Shelf {
             let part = found.ok().map(|at| &parts[at]);
             let part = part.filter(|part| part.etag == *etag).ok_or_else(|| {
                 refuse(
-                    S3ErrorCode::InvalidPart,
+                    ObjectError::InvalidPart,
                     format!(
                         "Part {number} with ETag \"{etag}\" was not uploaded; upload it first."
                     ),
@@ -212,7 +212,7 @@ impl Shelf {
             })?;
             if part.blob.size < SMALLEST_PART && at + 1 < named.len() {
                 return Err(refuse(
-                    S3ErrorCode::EntityTooSmall,
+                    ObjectError::EntityTooSmall,
                     format!(
                         "Part {number} has {} bytes; every part but the last needs {SMALLEST_PART}.",
                         part.blob.size
@@ -225,7 +225,7 @@ impl Shelf {
         }
         if size > LARGEST_OBJECT {
             return Err(refuse(
-                S3ErrorCode::EntityTooLarge,
+                ObjectError::EntityTooLarge,
                 format!("The parts have {size} bytes; the most of an object is {LARGEST_OBJECT}."),
             ));
         }
@@ -352,7 +352,7 @@ fn part_number(number: i32) -> S3Result<u16> {
     let valid = valid.filter(|number| (1..=MOST_PARTS).contains(number));
     valid.ok_or_else(|| {
         refuse(
-            S3ErrorCode::InvalidArgument,
+            ObjectError::InvalidArgument,
             format!("Part number must be an integer between 1 and {MOST_PARTS}, not {number}."),
         )
     })
@@ -362,7 +362,7 @@ fn part_number(number: i32) -> S3Result<u16> {
 fn named_parts(parts: Vec<CompletedPart>) -> S3Result<Vec<(u16, String)>> {
     let malformed = || {
         refuse(
-            S3ErrorCode::MalformedXML,
+            ObjectError::MalformedXml,
             "Name at least one part, each with its PartNumber and ETag.",
         )
     };
@@ -374,7 +374,7 @@ fn named_parts(parts: Vec<CompletedPart>) -> S3Result<Vec<(u16, String)>> {
         let number = part_number(part.part_number.ok_or_else(malformed)?)?;
         if named.last().is_some_and(|(last, _)| *last >= number) {
             return Err(refuse(
-                S3ErrorCode::InvalidPartOrder,
+                ObjectError::InvalidPartOrder,
                 "The list of parts was not in ascending order.",
             ));
         }

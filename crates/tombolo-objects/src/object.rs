@@ -14,7 +14,7 @@ use tombolo_store::typed::Transaction;
 
 use crate::blob::Received;
 use crate::checks::Checks;
-use crate::error::{no_such_key, refuse};
+use crate::error::{ObjectError, no_such_key, refuse};
 use crate::list::timestamp;
 use crate::shelf::{Shelf, caller, own_bucket, stored, transact, writable_bucket};
 
@@ -154,7 +154,7 @@ impl Shelf {
         let input = request.input;
         if input.delete.objects.len() > MOST_DELETED {
             return Err(refuse(
-                S3ErrorCode::MalformedXML,
+                ObjectError::MalformedXml,
                 format!("At most {MOST_DELETED} objects can be deleted at a time."),
             ));
         }
@@ -220,7 +220,7 @@ pub(crate) fn only_if_absent(
         (false, None) => Ok(Condition::None),
         (false, Some(condition)) if condition.is_any() => Ok(Condition::Absent),
         _ => Err(refuse(
-            S3ErrorCode::NotImplemented,
+            ObjectError::NotImplemented,
             "The only condition for putting an object that Tombolo serves is If-None-Match: *.",
         )),
     }
@@ -236,7 +236,7 @@ pub(crate) async fn refuse_present(
     let found = tx.get(&keys::object(&caller.scope, bucket, key)).await;
     if found.map_err(stored)?.is_some() {
         return Err(refuse(
-            S3ErrorCode::PreconditionFailed,
+            ObjectError::PreconditionFailed,
             format!("There is an object {key} in bucket {bucket} already."),
         ));
     }
@@ -257,7 +257,7 @@ pub(crate) fn headers(
     let size: usize = all.map(|(name, value)| name.len() + value.len()).sum();
     if size > MOST_METADATA {
         return Err(refuse(
-            S3ErrorCode::MetadataTooLarge,
+            ObjectError::MetadataTooLarge,
             format!(
                 "Your metadata headers have {size} bytes; the most there may be is {MOST_METADATA}."
             ),
@@ -272,7 +272,7 @@ pub(crate) fn check_length(headers: &HeaderMap, most: u64) -> S3Result<()> {
     let decoded = length("x-amz-decoded-content-length").or_else(|| length("content-length"));
     match decoded {
         Some(bytes) if bytes > most => Err(refuse(
-            S3ErrorCode::EntityTooLarge,
+            ObjectError::EntityTooLarge,
             format!(
                 "Your proposed upload of {bytes} bytes exceeds the maximum allowed size of {most}."
             ),
@@ -312,12 +312,12 @@ impl Seen {
         };
         if self.if_match.as_ref().is_some_and(|etag| !is_this(etag)) {
             return Err(refuse(
-                S3ErrorCode::PreconditionFailed,
+                ObjectError::PreconditionFailed,
                 format!("The object's ETag is \"{}\".", object.etag),
             ));
         }
         if self.if_none_match.as_ref().is_some_and(is_this) {
-            return Err(refuse(S3ErrorCode::NotModified, "Not Modified"));
+            return Err(refuse(ObjectError::NotModified, "Not Modified"));
         }
         Ok(())
     }
@@ -327,7 +327,7 @@ impl Seen {
 fn asked(range: &Range, size: u64) -> S3Result<(u64, u64)> {
     let found = range.check(size).map_err(|_| {
         refuse(
-            S3ErrorCode::InvalidRange,
+            ObjectError::InvalidRange,
             format!("The requested range is not satisfiable: the object has {size} bytes."),
         )
     })?;

@@ -8,11 +8,10 @@ use axum::body::Body;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Version, header};
 use jiff::Timestamp;
-use s3s::S3ErrorCode;
 use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::host::{S3Host, VirtualHost};
 use s3s::service::{S3Service, S3ServiceBuilder};
-use tombolo_api::error::{ApiError, ErrorKind};
+use tombolo_api::error::{ApiError, CommonError, Refusal};
 use tombolo_api::http::{Credentials, ObjectCaller, RequestId};
 use tombolo_api::sigv4::{SignedRequest, Verifier, names_service};
 use tombolo_domain::id::{IdSource, Region};
@@ -21,7 +20,7 @@ use tombolo_store::Store;
 use tracing::Instrument;
 
 use crate::blob::Blobs;
-use crate::error::refuse;
+use crate::error::{ObjectError, refuse};
 use crate::gate::{Gate, Secrets};
 use crate::pieces;
 use crate::s3::Served;
@@ -123,7 +122,7 @@ impl Objects {
         let is_head = head.method == Method::HEAD;
         let caller = match self.admit(&head).await {
             Ok(caller) => caller,
-            Err(error) => return (None, reply(refusal(&error), is_head)),
+            Err(error) => return (None, reply(refusal(error), is_head)),
         };
         let account = Some(caller.scope.account);
         head.extensions.insert(caller);
@@ -134,7 +133,7 @@ impl Objects {
                 let error: Box<dyn Error + Send + Sync> = error.into();
                 tracing::error!(error = &*error as &(dyn Error + 'static), "answering");
                 reply(
-                    refuse(S3ErrorCode::InternalError, "An internal error occurred."),
+                    refuse(CommonError::Internal, "An internal error occurred."),
                     is_head,
                 )
             }
@@ -143,7 +142,7 @@ impl Objects {
     }
 
     /// Who calls, from the verified head.
-    async fn admit(&self, head: &Parts) -> Result<ObjectCaller, ApiError> {
+    async fn admit(&self, head: &Parts) -> Result<ObjectCaller, ApiError<ObjectError>> {
         refuse_other_signatures(head)?;
         let request = SignedRequest {
             method: head.method.as_str(),
@@ -153,15 +152,14 @@ impl Objects {
             headers: &head.headers,
             body: &[],
         };
-        self.verifier
-            .verify_head_for_s3(&request, (self.now)())
-            .await
+        let verified = self.verifier.verify_head_for_s3(&request, (self.now)());
+        Ok(verified.await?)
     }
 }
 
 /// Refuses what would be verified by something else than the head's signature: a form with a policy
 /// (which `s3s` would read into memory), and Signature Version 2.
-fn refuse_other_signatures(head: &Parts) -> Result<(), ApiError> {
+fn refuse_other_signatures(head: &Parts) -> Result<(), ApiError<ObjectError>> {
     let is_form = |headers: &HeaderMap| {
         let kind = headers.get(header::CONTENT_TYPE);
         let kind = kind
@@ -173,13 +171,13 @@ fn refuse_other_signatures(head: &Parts) -> Result<(), ApiError> {
     };
     if head.method == Method::POST && is_form(&head.headers) {
         return Err(ApiError::new(
-            ErrorKind::InvalidRequest,
+            ObjectError::InvalidRequest,
             "Objects are put by PUT; forms with a policy are not served.",
         ));
     }
     if is_version_2(head) {
         return Err(ApiError::new(
-            ErrorKind::InvalidRequest,
+            ObjectError::InvalidRequest,
             "Signature Version 2 is not served; sign with AWS4-HMAC-SHA256 (boto3: \
              Config(signature_version='s3v4')).",
         ));
@@ -197,21 +195,17 @@ fn is_version_2(head: &Parts) -> bool {
             .any(|pair| pair.starts_with("AWSAccessKeyId="))
 }
 
-fn refusal(error: &ApiError) -> s3s::S3Error {
-    let wire = error.kind().s3();
-    if error.kind() == ErrorKind::Internal {
+/// The reply to a request that was refused at its head. What the client does not see is logged.
+fn refusal(error: ApiError<ObjectError>) -> s3s::S3Error {
+    let kind = error.kind();
+    let refusal = Refusal::from(error);
+    if refusal.is_internal() {
         tracing::error!(
-            error = error as &(dyn Error + 'static),
+            error = &refusal as &(dyn Error + 'static),
             "admitting a request"
         );
     }
-    let code = S3ErrorCode::from_bytes(wire.code.as_bytes());
-    let code = code.unwrap_or(S3ErrorCode::InternalError);
-    let mut refusal = refuse(code, error.client_message(""));
-    if let Ok(status) = http::StatusCode::from_u16(wire.status) {
-        refusal.set_status_code(status);
-    }
-    refusal
+    refuse(kind, refusal.client_message(""))
 }
 
 fn reply(error: s3s::S3Error, is_head: bool) -> Response<Body> {

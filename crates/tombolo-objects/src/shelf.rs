@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use s3s::{S3ErrorCode, S3Request, S3Result};
+use s3s::{S3Request, S3Result};
+use tombolo_api::error::CommonError;
 use tombolo_api::http::ObjectCaller;
 use tombolo_domain::fleet::BuildStatus;
 use tombolo_domain::id::IdSource;
@@ -38,7 +39,7 @@ impl Shelf {
             Committed::Yes => Ok(true),
             Committed::Conflict if *attempts < ATTEMPTS => Ok(false),
             Committed::Conflict => Err(refuse(
-                S3ErrorCode::ServiceUnavailable,
+                CommonError::Busy,
                 format!(
                     "Others changed the same objects {ATTEMPTS} times meanwhile; try it again."
                 ),

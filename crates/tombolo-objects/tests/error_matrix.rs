@@ -5,141 +5,58 @@
 
 #![allow(clippy::panic, reason = "tests fail by panic")]
 
-use std::fmt::Write;
+use std::fmt::{Debug, Write};
 
-use tombolo_api::error::{ApiError, ErrorKind, ResourceKind};
-use tombolo_api::model::ServiceName;
+use tombolo_api::ec2::Ec2Error;
+use tombolo_api::error::{ApiError, Refusal, ServiceError};
+use tombolo_api::gamelift::GameLiftError;
 use tombolo_api::protocol::{self, Protocol};
-
-const RESOURCES: &[ResourceKind] = &[
-    ResourceKind::Vpc,
-    ResourceKind::Subnet,
-    ResourceKind::NetworkInterface,
-    ResourceKind::RouteTable,
-    ResourceKind::RouteTableAssociation,
-    ResourceKind::Route,
-    ResourceKind::VpcCidrAssociation,
-    ResourceKind::NetworkAcl,
-    ResourceKind::SecurityGroup,
-    ResourceKind::SecurityGroupRule,
-    ResourceKind::VpcPeeringConnection,
-    ResourceKind::Other,
-];
-
-const KINDS: &[ErrorKind] = &[
-    ErrorKind::UnknownOperation,
-    ErrorKind::NotServed,
-    ErrorKind::Serialization,
-    ErrorKind::UnsupportedMediaType,
-    ErrorKind::RequestTooLarge,
-    ErrorKind::Validation,
-    ErrorKind::MissingParameter,
-    ErrorKind::MissingAuthenticationToken,
-    ErrorKind::UnrecognizedClient,
-    ErrorKind::InvalidToken,
-    ErrorKind::ExpiredToken,
-    ErrorKind::SignatureMismatch,
-    ErrorKind::IncompleteSignature,
-    ErrorKind::RequestExpired,
-    ErrorKind::AccessDenied,
-    ErrorKind::InvalidRequest,
-    ErrorKind::Unauthorized,
-    ErrorKind::Conflict,
-    ErrorKind::InvalidFleetStatus,
-    ErrorKind::NotReady,
-    ErrorKind::LimitExceeded,
-    ErrorKind::TaggingFailed,
-    ErrorKind::UnsupportedRegion,
-    ErrorKind::InvalidParameterValue,
-    ErrorKind::InvalidParameterCombination,
-    ErrorKind::UnsupportedOperation,
-    ErrorKind::FilterLimitExceeded,
-    ErrorKind::IdempotentParameterMismatch,
-    ErrorKind::InvalidNextToken,
-    ErrorKind::InvalidVpcRange,
-    ErrorKind::InvalidSubnetRange,
-    ErrorKind::SubnetConflict,
-    ErrorKind::DependencyViolation,
-    ErrorKind::InvalidStateTransition,
-    ErrorKind::PeeringAlreadyExists,
-    ErrorKind::OutstandingPeeringLimitExceeded,
-    ErrorKind::PeeringsPerVpcLimitExceeded,
-    ErrorKind::DnsHostnamesDisabled,
-    ErrorKind::OperationNotPermitted,
-    ErrorKind::RouteAlreadyExists,
-    ErrorKind::AlreadyAssociated,
-    ErrorKind::RouteLimitExceeded,
-    ErrorKind::RouteTableLimitExceeded,
-    ErrorKind::CidrLimitExceeded,
-    ErrorKind::VpcIdNotSpecified,
-    ErrorKind::InvalidGroupDuplicate,
-    ErrorKind::CannotDelete,
-    ErrorKind::InvalidPermissionDuplicate,
-    ErrorKind::InvalidPermissionNotFound,
-    ErrorKind::InvalidPermissionMalformed,
-    ErrorKind::RulesPerSecurityGroupLimitExceeded,
-    ErrorKind::SecurityGroupsPerInterfaceLimitExceeded,
-    ErrorKind::SecurityGroupLimitExceeded,
-    ErrorKind::AddressInUse,
-    ErrorKind::InsufficientFreeAddresses,
-    ErrorKind::NetworkInterfaceInUse,
-    ErrorKind::TagLimitExceeded,
-    ErrorKind::InvalidId,
-    ErrorKind::DryRunOperation,
-    ErrorKind::NoRoom,
-    ErrorKind::Busy,
-    ErrorKind::Internal,
-];
-
-const SPOKEN: &[(ServiceName, Protocol)] = &[
-    (ServiceName::GameLift, Protocol::AwsJson),
-    (ServiceName::GameLift, Protocol::RpcCbor),
-    (ServiceName::Ec2, Protocol::Ec2Query),
-    (ServiceName::Sts, Protocol::AwsQuery),
-];
-
-fn kinds() -> Vec<ErrorKind> {
-    let mut kinds = KINDS.to_vec();
-    kinds.extend(RESOURCES.iter().map(|&kind| ErrorKind::NotFound(kind)));
-    kinds.extend(RESOURCES.iter().map(|&kind| ErrorKind::MalformedId(kind)));
-    kinds
-}
+use tombolo_api::sts::StsError;
+use tombolo_objects::ObjectError;
 
 fn matrix() -> String {
+    let gamelift = GameLiftError::all();
     let mut lines = Vec::new();
-    for &(service, protocol) in SPOKEN {
-        for kind in kinds() {
-            let error = ApiError::new(kind, "why");
-            let (wire, encoded) = protocol::error(protocol, service, &error, "request-id");
-            let body = String::from_utf8_lossy(&encoded.body);
-            assert!(body.contains(wire.code), "{kind:?} in {protocol:?}: {body}");
-            lines.push(format!(
-                "{:<8}  {:<8}  {:<39}  {}  {}",
-                service.as_str(),
-                format!("{protocol:?}"),
-                format!("{kind:?}"),
-                wire.status,
-                wire.code
-            ));
-        }
-    }
-    for kind in kinds() {
-        let wire = kind.s3();
-        lines.push(format!(
-            "{:<8}  {:<8}  {:<39}  {}  {}",
-            "s3",
-            "RestXml",
-            format!("{kind:?}"),
-            wire.status,
-            wire.code
-        ));
-    }
+    lines.extend(spoken("gamelift", Protocol::AwsJson, &gamelift));
+    lines.extend(spoken("gamelift", Protocol::RpcCbor, &gamelift));
+    lines.extend(spoken("ec2", Protocol::Ec2Query, &Ec2Error::all()));
+    lines.extend(spoken("sts", Protocol::AwsQuery, &StsError::all()));
+    let objects = ObjectError::all();
+    lines.extend(objects.iter().map(|&kind| line("s3", "RestXml", kind)));
     lines.sort();
     let mut text = String::new();
     for line in lines {
         let _ = writeln!(text, "{line}");
     }
     text
+}
+
+/// The lines of a service in one of its protocols, whose replies must have the codes.
+fn spoken<E: ServiceError>(service: &str, protocol: Protocol, kinds: &[E]) -> Vec<String> {
+    let each = kinds.iter().map(|&kind| {
+        let refusal = Refusal::from(ApiError::new(kind, "why"));
+        let reply = protocol::error(protocol, &refusal, "request-id");
+        let body = String::from_utf8_lossy(&reply.body);
+        assert!(body.contains(kind.wire().code), "{kind:?}: {body}");
+        line(service, &format!("{protocol:?}"), kind)
+    });
+    each.collect()
+}
+
+fn line<E: ServiceError>(service: &str, protocol: &str, kind: E) -> String {
+    let wire = kind.wire();
+    let kind = name(&kind);
+    let (status, code) = (wire.status, wire.code);
+    format!("{service:<8}  {protocol:<8}  {kind:<39}  {status}  {code}")
+}
+
+/// A kind's name; of a common one, that which all services share.
+fn name(kind: &impl Debug) -> String {
+    let name = format!("{kind:?}");
+    let common = name
+        .strip_prefix("Common(")
+        .and_then(|rest| rest.strip_suffix(')'));
+    common.unwrap_or(&name).to_owned()
 }
 
 #[test]

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use tombolo_store::typed::Transaction;
 
 use super::refuse::invalid_value;
-use crate::error::ApiError;
+use crate::ec2::error::Result;
 use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
@@ -39,7 +39,7 @@ pub(crate) async fn describe_account_attributes(
     _: &mut Transaction,
     call: &Call<'_>,
     input: Describe,
-) -> Result<Described, ApiError> {
+) -> Result<Described> {
     let all = attributes(call);
     let asked = &input.attribute_names;
     let unknown = |asked: &&String| !all.iter().any(|(name, _)| name == asked);

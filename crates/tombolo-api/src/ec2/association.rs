@@ -10,7 +10,7 @@ use tombolo_store::typed::Transaction;
 
 use super::id::{self, ResourceId};
 use super::own;
-use crate::error::ApiError;
+use crate::ec2::error::{Error, Result};
 use crate::operation::Call;
 
 /// The VPC that a block is associated with.
@@ -18,7 +18,7 @@ pub(super) async fn of_cidr_block(
     tx: &mut Transaction,
     call: &Call<'_>,
     text: &str,
-) -> Result<(Vpc, VpcCidrAssociationId), ApiError> {
+) -> Result<(Vpc, VpcCidrAssociationId)> {
     let id: VpcCidrAssociationId = id::parse(text)?;
     let has_it = |vpc: &Vpc| {
         let mut secondary = vpc.secondary_cidrs.iter();
@@ -30,7 +30,7 @@ pub(super) async fn of_cidr_block(
             return Ok((vpc, id));
         }
     }
-    Err(ApiError::no_such(VpcCidrAssociationId::KIND, id))
+    Err(Error::no_such(VpcCidrAssociationId::KIND, id))
 }
 
 /// The route table that is associated with a subnet, or with its VPC as the main one.
@@ -38,7 +38,7 @@ pub(super) async fn of_route_table(
     tx: &mut Transaction,
     call: &Call<'_>,
     text: &str,
-) -> Result<(RouteTable, RouteTableAssociationId), ApiError> {
+) -> Result<(RouteTable, RouteTableAssociationId)> {
     let id: RouteTableAssociationId = id::parse(text)?;
     let vpcs = own::vpc_ids(tx, call).await?;
     let tables = tx.peek(&keys::route_tables(&call.scope())).await?;
@@ -50,5 +50,5 @@ pub(super) async fn of_route_table(
             return Ok((table, id));
         }
     }
-    Err(ApiError::no_such(RouteTableAssociationId::KIND, id))
+    Err(Error::no_such(RouteTableAssociationId::KIND, id))
 }

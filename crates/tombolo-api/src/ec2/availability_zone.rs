@@ -9,7 +9,7 @@ use super::refuse::invalid;
 use super::select::Selection;
 use super::tag::Tag;
 use super::zone;
-use crate::error::ApiError;
+use crate::ec2::error::Result;
 use crate::operation::Call;
 use crate::operation::text::shorten;
 
@@ -35,7 +35,7 @@ pub(crate) async fn describe_availability_zones(
     _: &mut Transaction,
     call: &Call<'_>,
     input: Describe,
-) -> Result<Described, ApiError> {
+) -> Result<Described> {
     let region = call.scope().region;
     let mut all: Vec<ZoneView> = zone::all(&region)
         .into_iter()
@@ -68,7 +68,7 @@ fn require(
     what: &str,
     all: &[ZoneView],
     text: impl Fn(&ZoneView) -> &String,
-) -> Result<(), ApiError> {
+) -> Result<()> {
     let unknown = |asked: &&String| !all.iter().any(|zone| text(zone) == *asked);
     match asked.iter().find(unknown) {
         None => Ok(()),

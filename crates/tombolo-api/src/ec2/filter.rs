@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::pattern::Pattern;
 use super::refuse::invalid;
 use super::tag::Tag;
-use crate::error::{ApiError, ErrorKind};
+use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::operation::text::shorten;
 
 /// The most values that the filters of one request may have together, as in EC2.
@@ -58,13 +58,13 @@ impl<T: Filtered> Subject<'_, T> {
 /// Those of `all` that pass every filter.
 ///
 /// # Errors
-/// [`ErrorKind::InvalidParameterValue`] for a name that is no filter of a `T` or has no values,
-/// and [`ErrorKind::FilterLimitExceeded`].
-pub(super) fn apply<T: Filtered>(filters: &[Filter], mut all: Vec<T>) -> Result<Vec<T>, ApiError> {
+/// [`Ec2Error::InvalidParameterValue`] for a name that is no filter of a `T` or has no values,
+/// and [`Ec2Error::FilterLimitExceeded`].
+pub(super) fn apply<T: Filtered>(filters: &[Filter], mut all: Vec<T>) -> Result<Vec<T>> {
     let values: usize = filters.iter().map(|filter| filter.values.len()).sum();
     if values > MAX_VALUES {
-        return Err(ApiError::new(
-            ErrorKind::FilterLimitExceeded,
+        return Err(Error::new(
+            Ec2Error::FilterLimitExceeded,
             format!(
                 "The request has {values} filter values. The maximum number of filter values \
                  specified on a single call is {MAX_VALUES}."
@@ -94,7 +94,7 @@ pub(super) fn apply<T: Filtered>(filters: &[Filter], mut all: Vec<T>) -> Result<
     Ok(all)
 }
 
-fn subject<T: Filtered>(name: &str) -> Result<Subject<'_, T>, ApiError> {
+fn subject<T: Filtered>(name: &str) -> Result<Subject<'_, T>> {
     if let Some(key) = name.strip_prefix("tag:") {
         return Ok(Subject::Tag(key));
     }

@@ -8,13 +8,13 @@ use tombolo_domain::id::{
     SecurityGroupRuleId, SubnetId, VpcCidrAssociationId, VpcId, VpcPeeringConnectionId,
 };
 
-use crate::error::{ApiError, ResourceKind};
+use crate::ec2::error::{Error, Resource, Result};
 use crate::operation::text::shorten;
 
 /// An id that EC2's error codes have a name for.
 pub(super) trait ResourceId: FromStr + Display + Ord {
     /// Whose id it is.
-    const KIND: ResourceKind;
+    const KIND: Resource;
     /// What it starts with.
     const START: &'static str;
 }
@@ -28,7 +28,7 @@ pub(super) trait TaggedId: ResourceId {
 macro_rules! resource_ids {
     ($($id:ident: $kind:ident;)*) => {
         $(impl ResourceId for $id {
-            const KIND: ResourceKind = ResourceKind::$kind;
+            const KIND: Resource = Resource::$kind;
             const START: &'static str = $id::PREFIX;
         })*
     };
@@ -72,11 +72,11 @@ resource_ids! {
 ///
 /// EC2's older ids have 8 digits. Tombolo never gave one out, so such a one is well-formed and
 /// unknown.
-pub(super) fn parse<I: ResourceId>(text: &str) -> Result<I, ApiError> {
+pub(super) fn parse<I: ResourceId>(text: &str) -> Result<I> {
     text.parse().map_err(|_| match text.strip_prefix(I::START) {
         Some(digits) if digits.len() == 8 && digits.bytes().all(|b| b.is_ascii_hexdigit()) => {
-            ApiError::no_such(I::KIND, text)
+            Error::no_such(I::KIND, text)
         }
-        _ => ApiError::malformed_id(I::KIND, shorten(text), I::START),
+        _ => Error::malformed_id(I::KIND, shorten(text), I::START),
     })
 }

@@ -10,6 +10,7 @@ mod account_attribute;
 mod association;
 mod availability_zone;
 mod cidr;
+pub(crate) mod error;
 mod filter;
 mod id;
 mod interface;
@@ -29,6 +30,9 @@ mod tag;
 mod tag_operations;
 mod vpc;
 mod zone;
+
+pub use error::{Ec2Error, Resource};
+pub use interface::new as new_interface;
 
 pub(crate) use account_attribute::describe_account_attributes;
 pub(crate) use availability_zone::describe_availability_zones;
@@ -66,7 +70,15 @@ pub(crate) use vpc::{
 
 use serde::Serialize;
 
+use crate::model::Document;
+
 /// The output of an operation that says nothing but that it happened. Its reply still says
 /// `return: true`, which the model leaves out.
 #[derive(Debug, Serialize)]
 pub(crate) struct Nothing {}
+
+/// Whether an EC2 request asks only whether it would be carried out, as each of EC2's may.
+pub(crate) fn is_dry_run(input: &Document) -> bool {
+    let dry_run = input.get("DryRun").and_then(Document::as_bool);
+    dry_run.unwrap_or(false)
+}

@@ -15,7 +15,7 @@ use super::filter::{Field, Filtered};
 use super::own;
 use super::select::{Selection, Shown};
 use super::tag::Tag;
-use crate::error::ApiError;
+use crate::ec2::error::Result;
 use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
@@ -39,7 +39,7 @@ pub(crate) async fn describe_network_acls(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Describe,
-) -> Result<Described, ApiError> {
+) -> Result<Described> {
     let mut subnets: BTreeMap<VpcId, Vec<SubnetId>> = BTreeMap::new();
     for subnet in tx.peek(&keys::subnets(&call.scope())).await? {
         subnets.entry(subnet.vpc).or_default().push(subnet.id);

@@ -13,18 +13,14 @@ use tombolo_store::keys::{self, Key};
 use tombolo_store::typed::Transaction;
 
 use super::id::{self, ResourceId};
-use crate::error::ApiError;
+use crate::ec2::error::{Error, Result};
 use crate::operation::Call;
 
 /// The VPC.
-pub(super) async fn vpc(
-    tx: &mut Transaction,
-    call: &Call<'_>,
-    text: &str,
-) -> Result<Vpc, ApiError> {
+pub(super) async fn vpc(tx: &mut Transaction, call: &Call<'_>, text: &str) -> Result<Vpc> {
     let id: VpcId = id::parse(text)?;
     let found = visible_vpc(tx, &call.scope(), &id).await?;
-    found.ok_or_else(|| ApiError::no_such(VpcId::KIND, id))
+    found.ok_or_else(|| Error::no_such(VpcId::KIND, id))
 }
 
 /// The subnet, with its VPC.
@@ -32,7 +28,7 @@ pub(super) async fn subnet(
     tx: &mut Transaction,
     call: &Call<'_>,
     text: &str,
-) -> Result<(Vpc, Subnet), ApiError> {
+) -> Result<(Vpc, Subnet)> {
     let id: SubnetId = id::parse(text)?;
     in_vpc(tx, call, id, keys::subnet).await
 }
@@ -42,7 +38,7 @@ pub(super) async fn interface(
     tx: &mut Transaction,
     call: &Call<'_>,
     text: &str,
-) -> Result<NetworkInterface, ApiError> {
+) -> Result<NetworkInterface> {
     let id: NetworkInterfaceId = id::parse(text)?;
     let (_, interface) = in_vpc(tx, call, id, keys::interface).await?;
     Ok(interface)
@@ -53,7 +49,7 @@ pub(super) async fn route_table(
     tx: &mut Transaction,
     call: &Call<'_>,
     text: &str,
-) -> Result<RouteTable, ApiError> {
+) -> Result<RouteTable> {
     let id: RouteTableId = id::parse(text)?;
     let (_, table) = in_vpc(tx, call, id, keys::route_table).await?;
     Ok(table)
@@ -64,7 +60,7 @@ pub(super) async fn security_group(
     tx: &mut Transaction,
     call: &Call<'_>,
     text: &str,
-) -> Result<SecurityGroup, ApiError> {
+) -> Result<SecurityGroup> {
     let id: SecurityGroupId = id::parse(text)?;
     let (_, group) = in_vpc(tx, call, id, keys::security_group).await?;
     Ok(group)
@@ -78,7 +74,7 @@ pub(super) async fn group_of_rule(
     tx: &mut Transaction,
     call: &Call<'_>,
     text: &str,
-) -> Result<SecurityGroup, ApiError> {
+) -> Result<SecurityGroup> {
     let id: SecurityGroupRuleId = id::parse(text)?;
     let has_rule = |group: &SecurityGroup| group.rules.iter().any(|rule| rule.id == id);
     let vpcs = vpc_ids(tx, call).await?;
@@ -90,30 +86,23 @@ pub(super) async fn group_of_rule(
     {
         return Ok(group);
     }
-    Err(ApiError::no_such(SecurityGroupRuleId::KIND, id))
+    Err(Error::no_such(SecurityGroupRuleId::KIND, id))
 }
 
 /// All VPCs, only to be shown: the commit does not depend on them.
-pub(super) async fn vpcs(tx: &mut Transaction, call: &Call<'_>) -> Result<Vec<Vpc>, ApiError> {
+pub(super) async fn vpcs(tx: &mut Transaction, call: &Call<'_>) -> Result<Vec<Vpc>> {
     let mut all = tx.peek(&keys::vpcs(&call.scope())).await?;
     all.retain(is_visible);
     Ok(all)
 }
 
 /// Their ids.
-pub(super) async fn vpc_ids(
-    tx: &mut Transaction,
-    call: &Call<'_>,
-) -> Result<BTreeSet<VpcId>, ApiError> {
+pub(super) async fn vpc_ids(tx: &mut Transaction, call: &Call<'_>) -> Result<BTreeSet<VpcId>> {
     let all = vpcs(tx, call).await?;
     Ok(all.into_iter().map(|vpc| vpc.id).collect())
 }
 
-async fn visible_vpc(
-    tx: &mut Transaction,
-    scope: &Scope,
-    id: &VpcId,
-) -> Result<Option<Vpc>, ApiError> {
+async fn visible_vpc(tx: &mut Transaction, scope: &Scope, id: &VpcId) -> Result<Option<Vpc>> {
     let found = tx.get(&keys::vpc(scope, id)).await?;
     Ok(found.filter(is_visible))
 }
@@ -128,7 +117,7 @@ async fn in_vpc<I: ResourceId, T: DeserializeOwned>(
     call: &Call<'_>,
     id: I,
     key: fn(&Scope, &VpcId, &I) -> Key<T>,
-) -> Result<(Vpc, T), ApiError> {
+) -> Result<(Vpc, T)> {
     let scope = call.scope();
     if let Some(vpc) = tx.get(&keys::located(&scope, &id.to_string())).await?
         && let Some(vpc) = visible_vpc(tx, &scope, &vpc).await?
@@ -136,5 +125,5 @@ async fn in_vpc<I: ResourceId, T: DeserializeOwned>(
     {
         return Ok((vpc, found));
     }
-    Err(ApiError::no_such(I::KIND, id))
+    Err(Error::no_such(I::KIND, id))
 }

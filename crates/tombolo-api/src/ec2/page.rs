@@ -8,7 +8,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use tombolo_domain::Scope;
 
 use super::refuse::invalid_value;
-use crate::error::{ApiError, ErrorKind};
+use crate::ec2::error::{Ec2Error, Error, Result};
 
 /// The bounds of MaxResults (EC2's model; DescribeTags has them in its text only).
 const SMALLEST: usize = 5;
@@ -39,13 +39,9 @@ impl Cut<'_> {
     /// Cuts the page out of `all`, in the order of `position`, which is unique.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidParameterValue`] for a MaxResults out of bounds, and
-    /// [`ErrorKind::InvalidNextToken`].
-    pub(super) fn of<T>(
-        &self,
-        all: Vec<T>,
-        position: impl Fn(&T) -> String,
-    ) -> Result<Page<T>, ApiError> {
+    /// [`Ec2Error::InvalidParameterValue`] for a MaxResults out of bounds, and
+    /// [`Ec2Error::InvalidNextToken`].
+    pub(super) fn of<T>(&self, all: Vec<T>, position: impl Fn(&T) -> String) -> Result<Page<T>> {
         let limit = self.max_results.map(limit).transpose()?;
         let after = self.next_token.map(|token| self.read(token)).transpose()?;
         let mut items: Vec<(String, T)> = all
@@ -71,15 +67,15 @@ impl Cut<'_> {
         BASE64_URL_SAFE_NO_PAD.encode(format!("{}{position}", self.beginning()))
     }
 
-    fn read(&self, token: &str) -> Result<String, ApiError> {
+    fn read(&self, token: &str) -> Result<String> {
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(token).ok();
         let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
         let position = text
             .as_deref()
             .and_then(|text| text.strip_prefix(&self.beginning()));
         position.map(str::to_owned).ok_or_else(|| {
-            ApiError::new(
-                ErrorKind::InvalidNextToken,
+            Error::new(
+                Ec2Error::InvalidNextToken,
                 format!(
                     "The token is invalid: use the NextToken of the page before, with the same \
                      operation ({}), account and Region.",
@@ -96,7 +92,7 @@ impl Cut<'_> {
     }
 }
 
-fn limit(max_results: i64) -> Result<usize, ApiError> {
+fn limit(max_results: i64) -> Result<usize> {
     let refused = |why: String| invalid_value("maxResults", &max_results.to_string(), &why);
     match usize::try_from(max_results) {
         Ok(limit) if limit > LARGEST => Err(refused(format!(

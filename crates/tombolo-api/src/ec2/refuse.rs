@@ -4,7 +4,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::error::{ApiError, ErrorKind};
+use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::operation::text::shorten;
 
 /// The members of an input that its handler does not name.
@@ -22,7 +22,7 @@ impl Others {
     }
 
     /// Refuses any that asks for something.
-    pub(super) fn refuse(&self) -> Result<(), ApiError> {
+    pub(super) fn refuse(&self) -> Result<()> {
         // DryRun is every operation's, and read before the handler runs.
         let asked = self
             .0
@@ -48,18 +48,18 @@ fn asks_for_nothing(value: &Value) -> bool {
     }
 }
 
-/// [`ErrorKind::UnsupportedOperation`].
-pub(super) fn unsupported(message: impl Into<String>) -> ApiError {
-    ApiError::new(ErrorKind::UnsupportedOperation, message)
+/// [`Ec2Error::UnsupportedOperation`].
+pub(super) fn unsupported(message: impl Into<String>) -> Error {
+    Error::new(Ec2Error::UnsupportedOperation, message)
 }
 
-/// [`ErrorKind::InvalidParameterValue`].
-pub(super) fn invalid(message: impl Into<String>) -> ApiError {
-    ApiError::new(ErrorKind::InvalidParameterValue, message)
+/// [`Ec2Error::InvalidParameterValue`].
+pub(super) fn invalid(message: impl Into<String>) -> Error {
+    Error::new(Ec2Error::InvalidParameterValue, message)
 }
 
 /// [`invalid`] in EC2's words. `parameter` is spelled as EC2's messages have it: `cidrBlock`.
-pub(super) fn invalid_value(parameter: &str, value: &str, why: &str) -> ApiError {
+pub(super) fn invalid_value(parameter: &str, value: &str, why: &str) -> Error {
     invalid(format!(
         "Value ({}) for parameter {parameter} is invalid. {why}",
         shorten(value)

@@ -8,7 +8,7 @@ use super::filter::{Field, Filtered};
 use super::refuse::invalid;
 use super::select::Selection;
 use super::tag::Tag;
-use crate::error::ApiError;
+use crate::ec2::error::Result;
 use crate::operation::Call;
 use crate::operation::text::shorten;
 
@@ -32,7 +32,7 @@ pub(crate) async fn describe_regions(
     _: &mut Transaction,
     call: &Call<'_>,
     input: Describe,
-) -> Result<Described, ApiError> {
+) -> Result<Described> {
     let regions = &call.settings.regions;
     let is = |region: &Region, name: &String| region.as_str() == name;
     let unknown = |name: &&String| !regions.iter().any(|region| is(region, name));

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::filter::{self, Filter, Filtered};
 use super::id::{self, ResourceId};
 use super::page::{Cut, Page};
-use crate::error::{ApiError, ErrorKind};
+use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::operation::Call;
 
 /// The members that the inputs of all Describe operations share.
@@ -42,10 +42,10 @@ impl Selection {
         operation: &'static str,
         (parameter, ids): (&str, &[String]),
         mut all: Vec<T>,
-    ) -> Result<Page<T>, ApiError> {
+    ) -> Result<Page<T>> {
         if !ids.is_empty() && self.max_results.is_some() {
-            return Err(ApiError::new(
-                ErrorKind::InvalidParameterCombination,
+            return Err(Error::new(
+                Ec2Error::InvalidParameterCombination,
                 format!("The parameter {parameter} cannot be used with the parameter maxResults"),
             ));
         }
@@ -55,7 +55,7 @@ impl Selection {
             all.retain(|one| wanted.contains(one.id()));
             let found: BTreeSet<&T::Id> = all.iter().map(Shown::id).collect();
             if let Some(unknown) = wanted.iter().find(|id| !found.contains(id)) {
-                return Err(ApiError::no_such(T::Id::KIND, unknown));
+                return Err(Error::no_such(T::Id::KIND, unknown));
             }
         }
         self.filtered(call, operation, all, |one| one.id().to_string())
@@ -68,7 +68,7 @@ impl Selection {
         operation: &'static str,
         all: Vec<T>,
         position: impl Fn(&T) -> String,
-    ) -> Result<Page<T>, ApiError> {
+    ) -> Result<Page<T>> {
         let cut = Cut {
             scope: &call.scope(),
             operation,

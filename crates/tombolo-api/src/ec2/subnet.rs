@@ -15,7 +15,7 @@ use super::select::{Selection, Shown};
 use super::subnet_attribute::HOSTNAME_TYPE;
 use super::tag::{self, Tag, TagSpecification, TagsOf};
 use super::{Nothing, cidr, own, zone};
-use crate::error::{ApiError, ErrorKind};
+use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
@@ -42,14 +42,14 @@ pub(crate) async fn create_subnet(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Create,
-) -> Result<Created, ApiError> {
+) -> Result<Created> {
     input.others.refuse()?;
     let vpc = own::vpc(tx, call, &input.vpc_id).await?;
-    let cidr = cidr::parse(input.cidr_block.as_deref(), ErrorKind::InvalidSubnetRange)?;
+    let cidr = cidr::parse(input.cidr_block.as_deref(), Ec2Error::InvalidSubnetRange)?;
     if !vpc.cidrs().any(|block| block.contains(&cidr)) {
         let blocks: Vec<String> = vpc.cidrs().map(|block| block.to_string()).collect();
-        return Err(ApiError::new(
-            ErrorKind::InvalidSubnetRange,
+        return Err(Error::new(
+            Ec2Error::InvalidSubnetRange,
             format!(
                 "The CIDR '{cidr}' is invalid: VPC {} has {}, and a subnet's block is within one \
                  block of its VPC.",
@@ -61,8 +61,8 @@ pub(crate) async fn create_subnet(
     let subnets = tx.list(&keys::subnets_of(&vpc.scope, &vpc.id)).await?;
     let mut others = subnets.iter();
     if let Some(other) = others.find(|other| blocks::overlap(other.cidr, cidr)) {
-        return Err(ApiError::new(
-            ErrorKind::SubnetConflict,
+        return Err(Error::new(
+            Ec2Error::SubnetConflict,
             format!(
                 "The CIDR '{cidr}' conflicts with another subnet: {} has {}.",
                 other.id, other.cidr
@@ -95,12 +95,12 @@ pub(crate) async fn delete_subnet(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Delete,
-) -> Result<Nothing, ApiError> {
+) -> Result<Nothing> {
     let (vpc, subnet) = own::subnet(tx, call, &input.subnet_id).await?;
     let interfaces = tx.list(&keys::interfaces_of(&vpc.scope, &vpc.id)).await?;
     if let Some(interface) = interfaces.iter().find(|other| other.subnet == subnet.id) {
-        return Err(ApiError::new(
-            ErrorKind::DependencyViolation,
+        return Err(Error::new(
+            Ec2Error::DependencyViolation,
             format!(
                 "The subnet '{}' has dependencies and cannot be deleted; delete {} first.",
                 subnet.id, interface.id
@@ -139,7 +139,7 @@ pub(crate) async fn describe_subnets(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Describe,
-) -> Result<Described, ApiError> {
+) -> Result<Described> {
     let scope = call.scope();
     let vpcs = own::vpc_ids(tx, call).await?;
     let mut taken = taken_addresses(tx, &scope).await?;
@@ -162,10 +162,7 @@ pub(crate) async fn describe_subnets(
 }
 
 /// How many addresses of each subnet network interfaces have.
-async fn taken_addresses(
-    tx: &mut Transaction,
-    scope: &Scope,
-) -> Result<BTreeMap<SubnetId, usize>, ApiError> {
+async fn taken_addresses(tx: &mut Transaction, scope: &Scope) -> Result<BTreeMap<SubnetId, usize>> {
     let mut taken = BTreeMap::new();
     for interface in tx.peek(&keys::interfaces(scope)).await? {
         *taken.entry(interface.subnet).or_default() += 1;

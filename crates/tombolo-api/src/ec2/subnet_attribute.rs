@@ -6,7 +6,7 @@ use tombolo_store::typed::Transaction;
 
 use super::refuse::{Others, unsupported};
 use super::{Nothing, own};
-use crate::error::{ApiError, ErrorKind};
+use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::operation::Call;
 use crate::operation::text::shorten;
 
@@ -27,12 +27,12 @@ pub(crate) async fn modify_subnet_attribute(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Modify,
-) -> Result<Nothing, ApiError> {
+) -> Result<Nothing> {
     let hostname_type = input.private_dns_hostname_type_on_launch;
     let attributes = usize::from(hostname_type.is_some()) + input.others.count();
     if attributes != 1 {
-        return Err(ApiError::new(
-            ErrorKind::InvalidParameterCombination,
+        return Err(Error::new(
+            Ec2Error::InvalidParameterCombination,
             format!(
                 "One attribute can be modified at a time, and the request has {attributes}; use a \
                  request for each."

@@ -10,7 +10,7 @@ use tombolo_store::typed::Transaction;
 
 use super::id::{ResourceId, TaggedId};
 use super::refuse::invalid;
-use crate::error::{ApiError, ErrorKind};
+use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::operation::text::shorten;
 use crate::operation::{Call, tag};
 
@@ -39,7 +39,7 @@ pub(super) fn write_new<I: TaggedId>(
     scope: &Scope,
     id: &I,
     specifications: Vec<TagSpecification>,
-) -> Result<Vec<Tag>, ApiError> {
+) -> Result<Vec<Tag>> {
     let mut wanted = Vec::new();
     for specification in specifications {
         match specification.resource_type.as_deref() {
@@ -66,11 +66,11 @@ pub(super) fn write_new<I: TaggedId>(
 }
 
 /// Adds the tags of one request.
-pub(super) fn add(tags: &mut Tags, new: Vec<Tag>) -> Result<(), ApiError> {
+pub(super) fn add(tags: &mut Tags, new: Vec<Tag>) -> Result<()> {
     let added = tags.add(new.into_iter().map(|tag| (tag.key, tag.value)));
     added.map_err(|error| match error {
-        TagError::TooMany { .. } => ApiError::new(
-            ErrorKind::TagLimitExceeded,
+        TagError::TooMany { .. } => Error::new(
+            Ec2Error::TagLimitExceeded,
             format!("Resource {}: {error}.", tags.resource),
         ),
         TagError::Duplicate { key } => invalid(format!("Duplicate tag key '{key}' specified.")),
@@ -83,7 +83,7 @@ pub(super) struct TagsOf(BTreeMap<String, Vec<Tag>>);
 
 impl TagsOf {
     /// Reads those of all, only to be shown: the commit does not depend on them.
-    pub(super) async fn read(tx: &mut Transaction, call: &Call<'_>) -> Result<Self, ApiError> {
+    pub(super) async fn read(tx: &mut Transaction, call: &Call<'_>) -> Result<Self> {
         let all = tx.peek(&keys::all_tags(&call.scope())).await?;
         let by_resource = all
             .into_iter()
@@ -96,7 +96,7 @@ impl TagsOf {
         tx: &mut Transaction,
         scope: &Scope,
         id: &impl ResourceId,
-    ) -> Result<Self, ApiError> {
+    ) -> Result<Self> {
         let id = id.to_string();
         let tags = tx.get(&keys::tags(scope, &id)).await?;
         Ok(TagsOf(

@@ -15,7 +15,7 @@ use super::refuse::invalid;
 use super::select::Selection;
 use super::tag::{self, Tag};
 use super::{Nothing, own, peering};
-use crate::error::{ApiError, ErrorKind};
+use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::operation::text::shorten;
 use crate::operation::{self, Call};
 
@@ -35,7 +35,7 @@ pub(crate) async fn create_tags(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Create,
-) -> Result<Nothing, ApiError> {
+) -> Result<Nothing> {
     refuse_too_many(&input.resources)?;
     for resource in &input.resources {
         let mut tags = tags_of(tx, call, resource).await?;
@@ -73,7 +73,7 @@ pub(crate) async fn delete_tags(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Delete,
-) -> Result<Nothing, ApiError> {
+) -> Result<Nothing> {
     refuse_too_many(&input.resources)?;
     for resource in &input.resources {
         let mut tags = tags_of(tx, call, resource).await?;
@@ -126,7 +126,7 @@ pub(crate) async fn describe_tags(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Describe,
-) -> Result<Described, ApiError> {
+) -> Result<Described> {
     let mut views = Vec::new();
     for Tags { resource, tags, .. } in tx.peek(&keys::all_tags(&call.scope())).await? {
         let Some(resource_type) = resource_type(&resource) else {
@@ -149,7 +149,7 @@ pub(crate) async fn describe_tags(
     })
 }
 
-fn refuse_too_many(resources: &[String]) -> Result<(), ApiError> {
+fn refuse_too_many(resources: &[String]) -> Result<()> {
     let count = resources.len();
     if count <= MAX_RESOURCES {
         return Ok(());
@@ -160,13 +160,13 @@ fn refuse_too_many(resources: &[String]) -> Result<(), ApiError> {
 }
 
 /// The tags of a resource of the caller's, which has to exist; the commit depends on both.
-async fn tags_of(tx: &mut Transaction, call: &Call<'_>, id: &str) -> Result<Tags, ApiError> {
+async fn tags_of(tx: &mut Transaction, call: &Call<'_>, id: &str) -> Result<Tags> {
     require(tx, call, id).await?;
-    operation::tag::read(tx, &call.scope(), id).await
+    Ok(operation::tag::read(tx, &call.scope(), id).await?)
 }
 
 /// Refuses an id that names nothing of the caller's, as the resource's own operations do.
-async fn require(tx: &mut Transaction, call: &Call<'_>, id: &str) -> Result<(), ApiError> {
+async fn require(tx: &mut Transaction, call: &Call<'_>, id: &str) -> Result<()> {
     match resource_type(id) {
         Some(VpcId::TYPE) => own::vpc(tx, call, id).await.map(drop),
         Some(SubnetId::TYPE) => own::subnet(tx, call, id).await.map(drop),
@@ -175,8 +175,8 @@ async fn require(tx: &mut Transaction, call: &Call<'_>, id: &str) -> Result<(), 
         Some(SecurityGroupId::TYPE) => own::security_group(tx, call, id).await.map(drop),
         Some(SecurityGroupRuleId::TYPE) => own::group_of_rule(tx, call, id).await.map(drop),
         Some(VpcPeeringConnectionId::TYPE) => peering::own(tx, call, id).await.map(drop),
-        _ => Err(ApiError::new(
-            ErrorKind::InvalidId,
+        _ => Err(Error::new(
+            Ec2Error::InvalidId,
             format!("The ID '{}' is not valid", shorten(id)),
         )),
     }

@@ -3,7 +3,7 @@
 use tombolo_domain::id::Region;
 
 use super::refuse::invalid_value;
-use crate::error::{ApiError, ErrorKind};
+use crate::ec2::error::{Ec2Error, Error, Result};
 
 /// The letters of a Region's zones.
 const LETTERS: [char; 3] = ['a', 'b', 'c'];
@@ -14,17 +14,13 @@ pub(super) fn all(region: &Region) -> [String; 3] {
 }
 
 /// The zone that a request asks for by name or id, or the Region's first.
-pub(super) fn choose(
-    region: &Region,
-    name: Option<&str>,
-    id: Option<&str>,
-) -> Result<String, ApiError> {
+pub(super) fn choose(region: &Region, name: Option<&str>, id: Option<&str>) -> Result<String> {
     let names = all(region);
     let [first, ..] = &names;
     let (parameter, wanted, found) = match (name, id) {
         (Some(_), Some(_)) => {
-            return Err(ApiError::new(
-                ErrorKind::InvalidParameterCombination,
+            return Err(Error::new(
+                Ec2Error::InvalidParameterCombination,
                 "The parameters availabilityZone and availabilityZoneId cannot be used together; \
                  use one of them.",
             ));

@@ -10,7 +10,7 @@ use tombolo_store::typed::Transaction;
 
 use super::named::{account, own_vpc};
 use super::{NoInput, Nothing};
-use crate::error::ApiError;
+use crate::gamelift::error::{Error, Result};
 use crate::operation::Call;
 use crate::operation::time::seconds;
 
@@ -57,7 +57,7 @@ pub(crate) async fn create_vpc_peering_authorization(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Named,
-) -> Result<Created, ApiError> {
+) -> Result<Created> {
     let fleet_account = account("gameLiftAwsAccountId", &input.game_lift_aws_account_id)?;
     let vpc = own_vpc(tx, call, &input.peer_vpc_id).await?;
 
@@ -88,7 +88,7 @@ pub(crate) async fn describe_vpc_peering_authorizations(
     tx: &mut Transaction,
     call: &Call<'_>,
     _: NoInput,
-) -> Result<Described, ApiError> {
+) -> Result<Described> {
     let scope = call.scope();
     let mut found = tx.peek(&keys::authorizations_from(&scope)).await?;
     for (rest, ()) in tx
@@ -122,7 +122,7 @@ pub(crate) async fn delete_vpc_peering_authorization(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Named,
-) -> Result<Nothing, ApiError> {
+) -> Result<Nothing> {
     let fleet_account = account("gameLiftAwsAccountId", &input.game_lift_aws_account_id)?;
     let scope = call.scope();
     let found = match input.peer_vpc_id.parse() {
@@ -134,7 +134,7 @@ pub(crate) async fn delete_vpc_peering_authorization(
     };
     let valid = found.filter(|authorization| authorization.consent(call.now).is_ok());
     let Some(mut authorization) = valid else {
-        return Err(ApiError::not_found(format!(
+        return Err(Error::not_found(format!(
             "No valid VPC peering authorization of VPC {} for account {fleet_account} was found.",
             input.peer_vpc_id
         )));

@@ -14,7 +14,7 @@ use tombolo_store::typed::Transaction;
 
 use super::Nothing;
 use super::named::{account, own_fleet};
-use crate::error::{ApiError, ErrorKind};
+use crate::gamelift::error::{Error, GameLiftError, Result};
 use crate::operation::text::shorten;
 use crate::operation::{self, Call};
 
@@ -32,11 +32,11 @@ pub(crate) async fn create_vpc_peering_connection(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Create,
-) -> Result<Nothing, ApiError> {
+) -> Result<Nothing> {
     let peer_account = account("peerVpcAwsAccountId", &input.peer_vpc_aws_account_id)?;
     let fleet = own_fleet(tx, call, &input.fleet_id).await?;
     if !fleet.status.can_peer() {
-        return Err(ApiError::invalid_request(format!(
+        return Err(Error::invalid_request(format!(
             "Fleet {} is {}; a VPC peering connection can be made to a fleet that is ACTIVE or on \
              its way there.",
             fleet.id, fleet.status
@@ -56,7 +56,7 @@ pub(super) async fn request(
     fleet_vpc: &Vpc,
     peer_account: AccountId,
     peer_vpc_id: &str,
-) -> Result<VpcPeeringConnectionId, ApiError> {
+) -> Result<VpcPeeringConnectionId> {
     let scope = call.scope();
     let Ok(peer_vpc) = peer_vpc_id.parse::<VpcId>() else {
         return Err(not_authorized(
@@ -77,14 +77,14 @@ pub(super) async fn request(
         region: scope.region.clone(),
     };
     let Some(peer) = tx.get(&keys::vpc(&peer_scope, &peer_vpc)).await? else {
-        return Err(ApiError::not_found(format!(
+        return Err(Error::not_found(format!(
             "VPC {peer_vpc} of account {peer_account} was deleted after it had been authorized."
         )));
     };
     refuse_duplicate(tx, fleet, &peer).await?;
     if operation::peering::is_full(tx, call, &peer_scope, &peer_vpc).await? {
         let most = call.settings.quotas.active_peerings_per_vpc;
-        return Err(ApiError::invalid_request(format!(
+        return Err(Error::invalid_request(format!(
             "VPC {peer_vpc} has as many active VPC peering connections as it may have, {most}; one \
              of them has to be deleted first."
         )));
@@ -116,7 +116,7 @@ pub(crate) async fn delete_vpc_peering_connection(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Delete,
-) -> Result<Nothing, ApiError> {
+) -> Result<Nothing> {
     let fleet = own_fleet(tx, call, &input.fleet_id).await?;
     let scope = call.scope();
     let connection = match input.vpc_peering_connection_id.parse() {
@@ -133,7 +133,7 @@ pub(crate) async fn delete_vpc_peering_connection(
     };
     let Some(connection) = connection.filter(|found| found.is_visible_to(scope.account, call.now))
     else {
-        return Err(ApiError::not_found(format!(
+        return Err(Error::not_found(format!(
             "VPC peering connection {} of fleet {} was not found.",
             shorten(&input.vpc_peering_connection_id),
             fleet.id
@@ -143,7 +143,7 @@ pub(crate) async fn delete_vpc_peering_connection(
         State::Deleting { .. } | State::Deleted { .. } => {}
         _ if connection.state.is_live() => end(tx, call, connection).await?,
         _ => {
-            return Err(ApiError::invalid_request(format!(
+            return Err(Error::invalid_request(format!(
                 "VPC peering connection {} has failed, so there is nothing to delete; its record \
                  goes by itself.",
                 connection.id
@@ -158,14 +158,14 @@ pub(super) async fn end(
     tx: &mut Transaction,
     call: &Call<'_>,
     mut connection: Connection,
-) -> Result<(), ApiError> {
+) -> Result<()> {
     let scope = call.scope();
     let peer = &connection.accepter;
     let found = authorization(tx, &scope, peer.account, &peer.vpc).await?;
     Authorization::consent_of(found.as_ref(), call.now)
         .map_err(|missing| not_authorized(&scope, peer.account, peer.vpc.as_str(), missing))?;
     let deleted = connection.take(Step::Delete(scope.account), call.now);
-    deleted.map_err(|error| ApiError::internal("ending a live connection", error))?;
+    deleted.map_err(|error| Error::internal("ending a live connection", error))?;
     tx.put(&connection)?;
     Ok(())
 }
@@ -206,7 +206,7 @@ pub(crate) async fn describe_vpc_peering_connections(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Describe,
-) -> Result<Described, ApiError> {
+) -> Result<Described> {
     let scope = call.scope();
     let prefix = match &input.fleet_id {
         Some(id) => keys::connections_of_fleet(&scope, &own_fleet(tx, call, id).await?.id),
@@ -237,9 +237,9 @@ pub(crate) async fn describe_vpc_peering_connections(
     })
 }
 
-async fn fleet_vpc(tx: &mut Transaction, fleet: &Fleet) -> Result<Vpc, ApiError> {
+async fn fleet_vpc(tx: &mut Transaction, fleet: &Fleet) -> Result<Vpc> {
     let Some(id) = fleet.vpc() else {
-        return Err(ApiError::invalid_request(format!(
+        return Err(Error::invalid_request(format!(
             "Fleet {} has compute type ANYWHERE and no VPC; VPC peering works with fleets of \
              compute type EC2.",
             fleet.id
@@ -247,7 +247,7 @@ async fn fleet_vpc(tx: &mut Transaction, fleet: &Fleet) -> Result<Vpc, ApiError>
     };
     let found = tx.get(&keys::vpc(&fleet.scope, id)).await?;
     found.ok_or_else(|| {
-        ApiError::internal(
+        Error::internal(
             "reading a fleet's VPC",
             format!("fleet {} lacks VPC {id}", fleet.id),
         )
@@ -260,7 +260,7 @@ async fn authorization(
     scope: &Scope,
     peer_account: AccountId,
     peer_vpc: &VpcId,
-) -> Result<Option<Authorization>, ApiError> {
+) -> Result<Option<Authorization>> {
     let key = keys::authorization(&scope.region, peer_account, peer_vpc, scope.account);
     Ok(tx.get(&key).await?)
 }
@@ -272,7 +272,7 @@ async fn refuse_other_region(
     scope: &Scope,
     peer_account: AccountId,
     peer_vpc: &VpcId,
-) -> Result<(), ApiError> {
+) -> Result<()> {
     let Some(owner) = tx.get(&keys::vpc_scope(peer_vpc)).await? else {
         return Ok(());
     };
@@ -290,7 +290,7 @@ async fn refuse_other_region(
     if !known {
         return Ok(());
     }
-    Err(ApiError::invalid_request(format!(
+    Err(Error::invalid_request(format!(
         "VPC {peer_vpc} is in Region {} and the fleet is in Region {}; VPCs of different Regions \
          cannot be peered.",
         owner.region, scope.region
@@ -299,11 +299,7 @@ async fn refuse_other_region(
 
 /// Looks at the connections of the peer VPC, where few come and go. Those of the fleet take a step
 /// every moment while it is being connected to many VPCs, and each would be a conflict.
-async fn refuse_duplicate(
-    tx: &mut Transaction,
-    fleet: &FleetId,
-    peer: &Vpc,
-) -> Result<(), ApiError> {
+async fn refuse_duplicate(tx: &mut Transaction, fleet: &FleetId, peer: &Vpc) -> Result<()> {
     let entries = tx
         .list_keyed(&keys::peerings_of(&peer.scope, &peer.id))
         .await?;
@@ -311,13 +307,13 @@ async fn refuse_duplicate(
     for (id, at) in entries.into_iter().filter(|(_, at)| at.asker == asker) {
         let id = id
             .parse()
-            .map_err(|error| ApiError::internal("reading a VPC's peering connections", error))?;
+            .map_err(|error| Error::internal("reading a VPC's peering connections", error))?;
         let key = keys::connection(&peer.scope.region, at.account, &asker, &id);
         let Some(other) = tx.get(&key).await? else {
             continue;
         };
         if other.state.is_live() || matches!(other.state, State::Deleting { .. }) {
-            return Err(ApiError::invalid_request(format!(
+            return Err(Error::invalid_request(format!(
                 "VPC peering connection {id} between fleet {fleet} and VPC {} already exists and is \
                  {}.",
                 peer.id,
@@ -335,14 +331,14 @@ fn not_authorized(
     peer_account: AccountId,
     peer_vpc: &str,
     missing: Missing,
-) -> ApiError {
+) -> Error {
     let what = match missing {
         Missing::None => "there is none".to_owned(),
         Missing::Expired { at } => format!("the last one expired at {at}"),
         Missing::Cancelled { at } => format!("the last one was cancelled at {at}"),
     };
-    ApiError::new(
-        ErrorKind::Unauthorized,
+    Error::new(
+        GameLiftError::Unauthorized,
         format!(
             "Account {} has no valid VPC peering authorization for VPC {} of account {peer_account} \
              in Region {}: {what}. The owner of the VPC has to call CreateVpcPeeringAuthorization \

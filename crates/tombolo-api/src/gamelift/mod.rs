@@ -3,10 +3,13 @@
 mod authorization;
 mod build;
 mod connection;
+pub(crate) mod error;
 mod fleet;
 mod named;
 mod page;
 mod tag;
+
+pub use error::GameLiftError;
 
 pub(crate) use authorization::{
     create_vpc_peering_authorization, delete_vpc_peering_authorization,

@@ -8,14 +8,14 @@ use tombolo_domain::vpc::Vpc;
 use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
-use crate::error::ApiError;
+use crate::gamelift::error::{Error, Result};
 use crate::operation::Call;
 use crate::operation::text::shorten;
 
 /// Parses an account id, which the model leaves at "a text".
-pub(super) fn account(member: &str, text: &str) -> Result<AccountId, ApiError> {
+pub(super) fn account(member: &str, text: &str) -> Result<AccountId> {
     text.parse().map_err(|_| {
-        ApiError::invalid_request(format!(
+        Error::invalid_request(format!(
             "Value '{}' at '{member}' is not an AWS account ID: it has 12 digits.",
             shorten(text)
         ))
@@ -23,11 +23,7 @@ pub(super) fn account(member: &str, text: &str) -> Result<AccountId, ApiError> {
 }
 
 /// The caller's own VPC, which no fleet hides.
-pub(super) async fn own_vpc(
-    tx: &mut Transaction,
-    call: &Call<'_>,
-    id: &str,
-) -> Result<Vpc, ApiError> {
+pub(super) async fn own_vpc(tx: &mut Transaction, call: &Call<'_>, id: &str) -> Result<Vpc> {
     let vpc = match id.parse() {
         Ok(id) => tx.get(&keys::vpc(&call.scope(), &id)).await?,
         Err(_) => None,
@@ -41,7 +37,7 @@ pub(super) async fn own_fleet(
     tx: &mut Transaction,
     call: &Call<'_>,
     id_or_arn: &str,
-) -> Result<Fleet, ApiError> {
+) -> Result<Fleet> {
     let found = match arn::fleet_id_or_arn(&call.scope(), id_or_arn) {
         Some(id) => tx.get(&keys::fleet(&call.scope(), &id)).await?,
         None => None,
@@ -54,7 +50,7 @@ pub(super) async fn own_build(
     tx: &mut Transaction,
     call: &Call<'_>,
     id_or_arn: &str,
-) -> Result<Build, ApiError> {
+) -> Result<Build> {
     let found = match arn::build_id_or_arn(&call.scope(), id_or_arn) {
         Some(id) => tx.get(&keys::build(&call.scope(), &id)).await?,
         None => None,
@@ -63,8 +59,8 @@ pub(super) async fn own_build(
 }
 
 /// Says that the caller's account has no such resource in the request's Region.
-pub(super) fn not_found(call: &Call<'_>, kind: &str, name: &str) -> ApiError {
-    ApiError::not_found(format!(
+pub(super) fn not_found(call: &Call<'_>, kind: &str, name: &str) -> Error {
+    Error::not_found(format!(
         "{kind} {} was not found in account {} and Region {}.",
         shorten(name),
         call.caller.account,

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use tombolo_store::keys::Prefix;
 use tombolo_store::typed::Transaction;
 
-use crate::error::ApiError;
+use crate::gamelift::error::{Error, Result};
 
 /// The most results of one page, whatever Limit says.
 const MOST: usize = 500;
@@ -36,7 +36,7 @@ impl Window {
         prefix: &Prefix<T>,
         limit: Option<u64>,
         next_token: Option<&str>,
-    ) -> Result<Self, ApiError> {
+    ) -> Result<Self> {
         let after = next_token
             .map(|token| position(prefix, token).ok_or_else(bad_token))
             .transpose()?;
@@ -60,7 +60,7 @@ impl Window {
         prefix: &Prefix<T>,
         keep: impl Fn(&T) -> bool,
         within: impl Fn(&T) -> bool,
-    ) -> Result<Page<T>, ApiError> {
+    ) -> Result<Page<T>> {
         let mut after = self.after;
         let mut kept: Vec<(String, T)> = Vec::new();
         loop {
@@ -105,8 +105,8 @@ fn position<T>(prefix: &Prefix<T>, token: &str) -> Option<String> {
     prefix.rest(&key).map(str::to_owned)
 }
 
-fn bad_token() -> ApiError {
-    ApiError::invalid_request(
+fn bad_token() -> Error {
+    Error::invalid_request(
         "NextToken is not one that this request gave; leave it out to start at the first page.",
     )
 }

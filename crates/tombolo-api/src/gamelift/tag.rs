@@ -12,7 +12,7 @@ use tombolo_store::typed::Transaction;
 use super::Nothing;
 use super::fleet::{FORCED_BLOCK_TAG, INTERNET_TAG};
 use super::named::not_found;
-use crate::error::{ApiError, ErrorKind};
+use crate::gamelift::error::{Error, GameLiftError, Result};
 use crate::operation::text::shorten;
 use crate::operation::{Call, tag};
 
@@ -40,7 +40,7 @@ pub(crate) async fn list_tags_for_resource(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Named,
-) -> Result<Listed, ApiError> {
+) -> Result<Listed> {
     let resource = resource(tx, call, &input.resource_arn).await?;
     let found = tag::read(tx, &call.scope(), &resource).await?;
     let tags = found
@@ -65,7 +65,7 @@ pub(crate) async fn tag_resource(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Add,
-) -> Result<Nothing, ApiError> {
+) -> Result<Nothing> {
     let resource = resource(tx, call, &input.resource_arn).await?;
     refuse_creation_only(&resource, input.tags.iter().map(|tag| &*tag.key))?;
     let mut tags = tag::read(tx, &call.scope(), &resource).await?;
@@ -87,7 +87,7 @@ pub(crate) async fn untag_resource(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Remove,
-) -> Result<Nothing, ApiError> {
+) -> Result<Nothing> {
     let resource = resource(tx, call, &input.resource_arn).await?;
     refuse_creation_only(&resource, input.tag_keys.iter().map(String::as_str))?;
     let mut tags = tag::read(tx, &call.scope(), &resource).await?;
@@ -104,10 +104,10 @@ pub(super) fn write_first(
     scope: &Scope,
     resource: &str,
     tags: Vec<Tag>,
-) -> Result<(), ApiError> {
+) -> Result<()> {
     let mut written = tag::none_of(scope, resource);
     add(&mut written, tags)?;
-    tag::write(tx, &written)
+    Ok(tag::write(tx, &written)?)
 }
 
 /// What says at a fleet's creation how it is for life.
@@ -121,7 +121,7 @@ const CREATION_ONLY: [(&str, &str); 2] = [
 pub(super) fn refuse_creation_only<'a>(
     resource: &str,
     mut keys: impl Iterator<Item = &'a str>,
-) -> Result<(), ApiError> {
+) -> Result<()> {
     let found = keys.find_map(|key| CREATION_ONLY.into_iter().find(|(only, _)| *only == key));
     match found {
         None => Ok(()),
@@ -135,14 +135,10 @@ pub(super) fn refuse_creation_only<'a>(
 }
 
 /// The id of the caller's fleet or build that an ARN names.
-async fn resource(
-    tx: &mut Transaction,
-    call: &Call<'_>,
-    resource_arn: &str,
-) -> Result<String, ApiError> {
+async fn resource(tx: &mut Transaction, call: &Call<'_>, resource_arn: &str) -> Result<String> {
     let scope = call.scope();
     let named = arn::parse_gamelift(&scope, resource_arn).map_err(|_| {
-        ApiError::invalid_request(format!(
+        Error::invalid_request(format!(
             "Value '{}' at 'resourceARN' is not an ARN of Amazon GameLift, such as {}.",
             shorten(resource_arn),
             format_args!(
@@ -165,15 +161,15 @@ async fn resource(
     id.ok_or_else(|| not_found(call, "Resource", resource_arn))
 }
 
-fn add(to: &mut Tags, tags: Vec<Tag>) -> Result<(), ApiError> {
+fn add(to: &mut Tags, tags: Vec<Tag>) -> Result<()> {
     let pairs = tags.into_iter().map(|tag| (tag.key, tag.value));
     to.add(pairs)
         .map_err(|error| failed(&to.resource, format_args!("{error}")))
 }
 
-fn failed(resource: &str, why: fmt::Arguments<'_>) -> ApiError {
-    ApiError::new(
-        ErrorKind::TaggingFailed,
+fn failed(resource: &str, why: fmt::Arguments<'_>) -> Error {
+    Error::new(
+        GameLiftError::TaggingFailed,
         format!("Tagging {resource} failed: {why}."),
     )
 }

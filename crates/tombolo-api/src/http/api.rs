@@ -17,8 +17,9 @@ use tracing::Instrument;
 use super::caller::{Caller, Credentials};
 use super::dispatch::Dispatch;
 use super::request_id::RequestId;
-use crate::error::{ApiError, ErrorKind, Wire, excerpt};
+use crate::error::{ApiError, CommonError, Refusal, excerpt};
 use crate::model::{ModelError, Models, Operation, Service, ServiceName, validate};
+use crate::operation::refuse;
 use crate::protocol::{self, Encoded, Protocol};
 use crate::sigv4::{SignedRequest, Verifier};
 
@@ -114,14 +115,16 @@ impl Api {
         let mut progress = Progress::new(protocol::detect_head(&head));
         let outcome = match read(body).await {
             Ok(body) => self.call(&head, &body, &request_id, &mut progress).await,
-            Err(error) => Err(error),
+            Err(error) => Err(refuse(progress.service, error)),
         };
         let (status, error, encoded) = match outcome {
             Ok(encoded) => (StatusCode::OK, None, encoded),
-            Err(error) => {
-                let (wire, encoded) = progress.refuse(&error, &request_id);
+            Err(refusal) => {
+                progress.log(&refusal);
+                let wire = refusal.wire();
                 let status = StatusCode::from_u16(wire.status);
                 let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+                let encoded = protocol::error(progress.protocol, &refusal, &request_id);
                 (status, Some(wire.code), encoded)
             }
         };
@@ -144,34 +147,38 @@ impl Api {
         body: &[u8],
         request_id: &str,
         progress: &mut Progress,
-    ) -> Result<Encoded, ApiError> {
+    ) -> Result<Encoded, Refusal> {
         let call = match protocol::detect(&self.models, head, body) {
             Ok(call) => call,
             Err((protocol, error)) => {
                 *progress = Progress::new(protocol);
-                return Err(error);
+                return Err(refuse(progress.service, error));
             }
         };
+        let refuse = |error| refuse(call.service, error);
         progress.protocol = call.protocol;
         progress.service = call.service;
         progress.operation = call.operation;
 
-        let caller = self.verify(head, body, call.service).await?;
+        let caller = self
+            .verify(head, body, call.service)
+            .await
+            .map_err(refuse)?;
         progress.account = Some(caller.account);
 
         let service = self.models.service(call.service);
-        let operation = find(service, &progress.operation)?;
+        let operation = find(service, &progress.operation).map_err(refuse)?;
 
-        let input = protocol::decode(service, operation, &call.input)?;
+        let input = protocol::decode(service, operation, &call.input).map_err(refuse)?;
         if let Some(shape) = operation.input {
-            validate(service, shape, &input)?;
+            validate(service, shape, &input).map_err(refuse)?;
         }
         let output = self
             .dispatch
             .call(call.service, operation.name, &caller, input)
             .await?;
         protocol::output(call.protocol, service, operation, &output, request_id)
-            .map_err(|error| ApiError::internal("writing the output", error))
+            .map_err(|error| refuse(ApiError::internal("writing the output", error)))
     }
 
     async fn verify(
@@ -207,9 +214,9 @@ impl Progress {
         excerpt(&self.operation).escape_default()
     }
 
-    /// The reply to a request that failed. What the client does not see is logged.
-    fn refuse(&self, error: &ApiError, request_id: &str) -> (Wire, Encoded) {
-        if error.kind() == ErrorKind::Internal {
+    /// Logs what the client does not see of a request that failed.
+    fn log(&self, error: &Refusal) {
+        if error.is_internal() {
             tracing::error!(
                 service = %self.service,
                 operation = %self.operation(),
@@ -217,9 +224,8 @@ impl Progress {
                 chain(error)
             );
         } else {
-            tracing::debug!(kind = ?error.kind(), "{error}");
+            tracing::debug!(code = error.wire().code, "{error}");
         }
-        protocol::error(self.protocol, self.service, error, request_id)
     }
 }
 
@@ -232,7 +238,7 @@ fn find<'a>(service: &'a Service, name: &str) -> Result<&'a Operation, ApiError>
     let name = excerpt(name);
     if is_unserved {
         return Err(ApiError::new(
-            ErrorKind::NotServed,
+            CommonError::NotServed,
             format!("Tombolo does not serve {name} of {}.", service.name),
         ));
     }
@@ -240,7 +246,7 @@ fn find<'a>(service: &'a Service, name: &str) -> Result<&'a Operation, ApiError>
         ServiceName::GameLift => format!("GameLift has no operation {name}."),
         _ => format!("The action {name} is not valid for this web service."),
     };
-    Err(ApiError::new(ErrorKind::UnknownOperation, message))
+    Err(ApiError::new(CommonError::UnknownOperation, message))
 }
 
 /// Reads the body, if it is not longer than [`MAX_BODY`].
@@ -252,7 +258,7 @@ where
 {
     let too_large = || {
         ApiError::new(
-            ErrorKind::RequestTooLarge,
+            CommonError::RequestTooLarge,
             format!("The body is longer than {MAX_BODY} bytes, the most that is read."),
         )
     };
@@ -264,11 +270,11 @@ where
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
         Ok(Err(error)) => Err(ApiError::new(
-            ErrorKind::Serialization,
+            CommonError::Serialization,
             format!("The body could not be read to its end: {error}"),
         )),
         Err(_) => Err(ApiError::new(
-            ErrorKind::Serialization,
+            CommonError::Serialization,
             format!(
                 "The body did not arrive within {} seconds.",
                 BODY_DEADLINE.as_secs()

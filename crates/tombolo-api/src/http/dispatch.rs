@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::caller::Caller;
-use crate::error::ApiError;
+use crate::error::Refusal;
 use crate::model::{Document, ServiceName};
 
 /// Carries out operations. Implemented by the handlers; called with verified callers, served
@@ -21,5 +21,5 @@ pub trait Dispatch: Send + Sync {
         operation: &'static str,
         caller: &Caller,
         input: Document,
-    ) -> Result<Document, ApiError>;
+    ) -> Result<Document, Refusal>;
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::service::{Service, ServiceName};
 use super::shape::{Bounds, Kind, List, Pattern, Shape, ShapeId, Structure};
-use crate::error::{ApiError, ErrorKind};
+use crate::error::{ApiError, CommonError};
 
 /// How many violations a message spells out; the rest is only counted, so that a request of many
 /// bad values cannot make a reply many times its own size.
@@ -27,8 +27,8 @@ const SHOWN: usize = 128;
 /// ignored, as AWS does.
 ///
 /// # Errors
-/// [`ErrorKind::Serialization`] for a value of the wrong type, else [`ErrorKind::Validation`] or
-/// EC2's [`ErrorKind::MissingParameter`].
+/// [`CommonError::Validation`]; with EC2 [`CommonError::MissingParameter`] for a member that must be
+/// there, with the others [`CommonError::Serialization`] for a value of the wrong type.
 pub fn validate(service: &Service, id: ShapeId, input: &Value) -> Result<(), ApiError> {
     let mut violations = Violations {
         service,
@@ -216,7 +216,7 @@ fn type_error(violation: &Violation) -> ApiError {
         (path, Some(value)) => format!("Value '{value}' at '{path}' must be {expected}"),
         (path, None) => format!("Value at '{path}' must be {expected}"),
     };
-    ApiError::new(ErrorKind::Serialization, message)
+    ApiError::new(CommonError::Serialization, message)
 }
 
 fn constraint_errors(count: usize, violations: &[Violation]) -> ApiError {
@@ -244,7 +244,7 @@ fn constraint_errors(count: usize, violations: &[Violation]) -> ApiError {
     if count > violations.len() {
         let _ = write!(message, "; and {} more", count - violations.len());
     }
-    ApiError::new(ErrorKind::Validation, message)
+    ApiError::new(CommonError::Validation, message)
 }
 
 fn ec2_error(violation: &Violation) -> ApiError {
@@ -253,11 +253,11 @@ fn ec2_error(violation: &Violation) -> ApiError {
     match rule {
         Rule::Required => ApiError::missing_parameter(path),
         Rule::Type(expected) => ApiError::new(
-            ErrorKind::InvalidParameterValue,
+            CommonError::Validation,
             format!("Value ({value}) for parameter {path} is invalid. It must be {expected}."),
         ),
         Rule::Constraint(constraint) => ApiError::new(
-            ErrorKind::InvalidParameterValue,
+            CommonError::Validation,
             format!("Value ({value}) for parameter {path} is invalid. {constraint}."),
         ),
     }

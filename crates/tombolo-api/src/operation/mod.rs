@@ -1,6 +1,7 @@
 //! How an operation runs: as one transaction, started over when something it read has changed.
 //!
-//! A handler is `async fn(&mut Transaction, &Call<'_>, Input) -> Result<Output, ApiError>`. It
+//! A handler is `async fn(&mut Transaction, &Call<'_>, Input) -> Result<Output, ApiError<E>>`, where
+//! `E` is its service's enum of errors. It
 //! reads and writes the store through the transaction, so running it again is always safe. All
 //! that it takes from elsewhere are numbers for what it makes, which are given back when the run
 //! comes to nothing.
@@ -9,9 +10,9 @@
 
 pub mod build;
 mod call;
-pub mod interface;
 mod number;
 pub(crate) mod peering;
+mod refusal;
 mod room;
 mod route;
 pub(crate) mod tag;
@@ -32,12 +33,13 @@ use tombolo_domain::time::Clock;
 use tombolo_store::Store;
 use tombolo_store::typed::{Committed, Transaction};
 
-use crate::error::{ApiError, ErrorKind};
+use crate::error::{ApiError, CommonError, Refusal};
 use crate::http::{Caller, Dispatch};
 use crate::model::{Document, ServiceName};
 
 pub use call::Call;
 use number::Numbers;
+pub use refusal::refuse;
 
 /// How often an operation is started over before the client is told to try again. Each conflict
 /// means that somebody else's transaction went through, so this bounds unfairness, not progress.
@@ -104,7 +106,7 @@ impl Operations {
         operation: &'static str,
         caller: &Caller,
         input: &Document,
-    ) -> Result<Option<Document>, ApiError> {
+    ) -> Result<Option<Document>, Refusal> {
         let mut tx = Transaction::new(self.store.clone());
         let numbers = self.numbers.draw();
         let call = Call {
@@ -118,31 +120,23 @@ impl Operations {
             Err(error) => {
                 numbers.abandoned();
                 // Records that contradict each other may have been read at different times.
-                let is_torn = error.kind() == ErrorKind::Internal
-                    && matches!(tx.check().await, Ok(Committed::Conflict));
+                let is_torn =
+                    error.is_internal() && matches!(tx.check().await, Ok(Committed::Conflict));
                 if is_torn { Ok(None) } else { Err(error) }
             }
-            Ok(_) if is_dry_run(input) => {
-                numbers.abandoned();
-                Err(ApiError::dry_run())
-            }
-            Ok(output) => match tx.commit().await? {
-                Committed::Yes => {
+            Ok(output) => match tx.commit().await {
+                Ok(Committed::Yes) => {
                     numbers.committed();
                     Ok(Some(output))
                 }
-                Committed::Conflict => {
+                Ok(Committed::Conflict) => {
                     numbers.abandoned();
                     Ok(None)
                 }
+                Err(error) => Err(refuse(service, error.into())),
             },
         }
     }
-}
-
-fn is_dry_run(input: &Document) -> bool {
-    let dry_run = input.get("DryRun").and_then(Document::as_bool);
-    dry_run.unwrap_or(false)
 }
 
 #[async_trait]
@@ -153,8 +147,9 @@ impl Dispatch for Operations {
         operation: &'static str,
         caller: &Caller,
         input: Document,
-    ) -> Result<Document, ApiError> {
-        room::check(&self.room.borrow(), service, operation)?;
+    ) -> Result<Document, Refusal> {
+        room::check(&self.room.borrow(), service, operation)
+            .map_err(|full| refuse(service, full))?;
         let attempt = || self.attempt(service, operation, caller, &input);
         for _ in 0..UNORDERED {
             if let Some(output) = attempt().await? {
@@ -167,11 +162,12 @@ impl Dispatch for Operations {
                 return Ok(output);
             }
         }
-        Err(ApiError::new(
-            ErrorKind::Busy,
+        let busy = ApiError::new(
+            CommonError::Busy,
             format!(
                 "{operation} met other changes of the same resources {ATTEMPTS} times; try it again."
             ),
-        ))
+        );
+        Err(refuse(service, busy))
     }
 }

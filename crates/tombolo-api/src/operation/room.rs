@@ -7,7 +7,7 @@
 
 use tombolo_domain::room::Room;
 
-use crate::error::{ApiError, ErrorKind};
+use crate::error::{ApiError, CommonError};
 use crate::model::ServiceName;
 
 /// What routes are looked up in.
@@ -54,7 +54,7 @@ fn tables(service: ServiceName, operation: &str) -> &'static [&'static str] {
 pub(super) fn check(room: &Room, service: ServiceName, operation: &str) -> Result<(), ApiError> {
     room.is_in(tables(service, operation)).map_err(|full| {
         ApiError::new(
-            ErrorKind::NoRoom,
+            CommonError::NoRoom,
             format!(
                 "{operation} needs room in the network: {full}. Delete what is no longer needed, \
                  or use another server."

@@ -5,19 +5,27 @@ use serde::de::DeserializeOwned;
 use tombolo_store::typed::Transaction;
 
 use super::Call;
-use crate::error::{ApiError, ErrorKind};
+use crate::ec2::Ec2Error;
+use crate::error::{ApiError, CommonError, Refusal, ServiceError};
+use crate::gamelift::GameLiftError;
 use crate::model::{Document, ServiceName};
+use crate::sts::StsError;
 use crate::{ec2, gamelift, sts};
 
-/// Matches `operation` against names; each handler's input and output are typed.
+/// Matches `operation` against names; each handler's input and output are typed, and its errors are
+/// its service's.
 macro_rules! serve {
-    ($operation:ident, $tx:ident, $call:ident, $input:ident; $($name:literal => $handler:path,)*) => {
+    ($error:ident; $operation:ident, $tx:ident, $call:ident, $input:ident; $($name:literal => $handler:path,)*) => {
         match $operation {
-            $($name => output($handler($tx, $call, typed($input)?).await?),)*
-            other => Err(ApiError::new(
-                ErrorKind::NotServed,
-                format!("{other} is not served by Tombolo"),
-            )),
+            $($name => {
+                let output = $handler($tx, $call, typed::<_, $error>($input)?).await?;
+                written::<_, $error>(output)?
+            })*
+            other => {
+                let message = format!("{other} is not served by Tombolo");
+                let error = ApiError::<$error>::new(CommonError::NotServed.into(), message);
+                return Err(error.into());
+            }
         }
     };
 }
@@ -29,9 +37,9 @@ pub(super) async fn route(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: &Document,
-) -> Result<Document, ApiError> {
-    match service {
-        ServiceName::GameLift => serve! { operation, tx, call, input;
+) -> Result<Document, Refusal> {
+    let output = match service {
+        ServiceName::GameLift => serve! { GameLiftError; operation, tx, call, input;
             "CreateVpcPeeringAuthorization" => gamelift::create_vpc_peering_authorization,
             "DescribeVpcPeeringAuthorizations" => gamelift::describe_vpc_peering_authorizations,
             "DeleteVpcPeeringAuthorization" => gamelift::delete_vpc_peering_authorization,
@@ -70,7 +78,7 @@ pub(super) async fn route(
             "TagResource" => gamelift::tag_resource,
             "UntagResource" => gamelift::untag_resource,
         },
-        ServiceName::Ec2 => serve! { operation, tx, call, input;
+        ServiceName::Ec2 => serve! { Ec2Error; operation, tx, call, input;
             "CreateVpc" => ec2::create_vpc,
             "DescribeVpcs" => ec2::describe_vpcs,
             "DeleteVpc" => ec2::delete_vpc,
@@ -123,18 +131,22 @@ pub(super) async fn route(
             "DescribeRegions" => ec2::describe_regions,
             "DescribeAccountAttributes" => ec2::describe_account_attributes,
         },
-        ServiceName::Sts => serve! { operation, tx, call, input;
+        ServiceName::Sts => serve! { StsError; operation, tx, call, input;
             "GetCallerIdentity" => sts::get_caller_identity,
         },
+    };
+    if service == ServiceName::Ec2 && ec2::is_dry_run(input) {
+        return Err(ApiError::dry_run().into());
     }
+    Ok(output)
 }
 
-fn typed<T: DeserializeOwned>(input: &Document) -> Result<T, ApiError> {
+fn typed<T: DeserializeOwned, E: ServiceError>(input: &Document) -> Result<T, ApiError<E>> {
     // The model has checked the input, so what fails here is a handler whose input type does not
     // fit the model; the conformance test finds such a one first.
     T::deserialize(input).map_err(|error| ApiError::internal("reading a validated input", error))
 }
 
-fn output<T: Serialize>(output: T) -> Result<Document, ApiError> {
+fn written<T: Serialize, E: ServiceError>(output: T) -> Result<Document, ApiError<E>> {
     serde_json::to_value(output).map_err(|error| ApiError::internal("writing an output", error))
 }

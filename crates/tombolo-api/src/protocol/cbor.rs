@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::reply::{EncodeError, double, integer, members, mistyped};
 use super::{MAX_DEPTH, time};
-use crate::error::{ApiError, ErrorKind, excerpt};
+use crate::error::{ApiError, CommonError, excerpt};
 use crate::model::{Kind, Service, ShapeId};
 
 /// The tag of a number of seconds since the epoch (RFC 8949, 3.4.2).
@@ -137,7 +137,7 @@ fn reason(error: &ciborium::de::Error<std::io::Error>, length: usize) -> String 
 
 fn unreadable(reason: impl std::fmt::Display) -> ApiError {
     ApiError::new(
-        ErrorKind::Serialization,
+        CommonError::Serialization,
         format!("The body is not CBOR that can be read: {reason}."),
     )
 }

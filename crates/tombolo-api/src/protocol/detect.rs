@@ -4,7 +4,7 @@ use ::http::header::CONTENT_TYPE;
 use ::http::{HeaderMap, Method, request::Parts};
 
 use super::form::Form;
-use crate::error::{ApiError, ErrorKind, excerpt};
+use crate::error::{ApiError, CommonError, excerpt};
 use crate::model::{Models, ServiceName};
 
 /// The media type of forms.
@@ -229,7 +229,7 @@ fn no_operation(head: &Parts) -> ApiError {
 }
 
 fn unknown_operation(message: impl Into<String>) -> ApiError {
-    ApiError::new(ErrorKind::UnknownOperation, message)
+    ApiError::new(CommonError::UnknownOperation, message)
 }
 
 fn unsupported_type(headers: &HeaderMap, expected: &str) -> ApiError {
@@ -240,5 +240,5 @@ fn unsupported_type(headers: &HeaderMap, expected: &str) -> ApiError {
         ),
         None => format!("Content-Type must be {expected}; there is none."),
     };
-    ApiError::new(ErrorKind::UnsupportedMediaType, message)
+    ApiError::new(CommonError::UnsupportedMediaType, message)
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::{MAX_DEPTH, time};
-use crate::error::{ApiError, ErrorKind, excerpt};
+use crate::error::{ApiError, CommonError, excerpt};
 use crate::model::{Kind, Service, ServiceName, ShapeId};
 use crate::sigv4::parameters;
 
@@ -20,7 +20,7 @@ impl Form {
     /// Reads a form or a query.
     ///
     /// # Errors
-    /// [`ErrorKind::Serialization`]: not UTF-8, a parameter that is there twice, too many dots.
+    /// [`CommonError::Serialization`]: not UTF-8, a parameter that is there twice, too many dots.
     pub(super) fn read(text: &[u8]) -> Result<Self, ApiError> {
         let text = std::str::from_utf8(text).map_err(|_| malformed("The form is not UTF-8."))?;
         let mut form = Form::default();
@@ -108,5 +108,5 @@ impl Form {
 }
 
 fn malformed(message: impl Into<String>) -> ApiError {
-    ApiError::new(ErrorKind::Serialization, message)
+    ApiError::new(CommonError::Serialization, message)
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::reply::{EncodeError, double, integer, members, mistyped};
 use super::{MAX_DEPTH, time};
-use crate::error::{ApiError, ErrorKind, excerpt};
+use crate::error::{ApiError, CommonError, excerpt};
 use crate::model::{Kind, Service, ShapeId};
 
 /// Reads a JSON object; nothing at all counts as an empty one.
@@ -17,14 +17,14 @@ pub(super) fn decode(body: &[u8]) -> Result<Value, ApiError> {
     }
     if too_deep(body) {
         return Err(ApiError::new(
-            ErrorKind::Serialization,
+            CommonError::Serialization,
             format!("The body is nested more than {MAX_DEPTH} levels deep."),
         ));
     }
     match serde_json::from_slice(body) {
         Ok(Strict(value)) => Ok(value),
         Err(error) => Err(ApiError::new(
-            ErrorKind::Serialization,
+            CommonError::Serialization,
             format!("The body is not JSON that can be read: {error}"),
         )),
     }

@@ -5,8 +5,8 @@ use serde_json::{Map, Number, Value};
 use super::detect::{Input, Protocol};
 use super::xml::Xml;
 use super::{cbor, json};
-use crate::error::{ApiError, Wire};
-use crate::model::{Document, Kind, Member, Operation, Service, ServiceName, Shape, Structure};
+use crate::error::{ApiError, Refusal};
+use crate::model::{Document, Kind, Member, Operation, Service, Shape, Structure};
 
 /// What a handler answered does not fit the operation's output shape: a bug of the server's.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +47,7 @@ pub struct Encoded {
 /// Decodes the input of `operation`.
 ///
 /// # Errors
-/// [`ErrorKind::Serialization`](crate::error::ErrorKind::Serialization) for bytes that the
+/// [`CommonError::Serialization`](crate::error::CommonError::Serialization) for bytes that the
 /// protocol cannot read.
 pub fn decode(
     service: &Service,
@@ -120,14 +120,9 @@ pub fn output(
     })
 }
 
-/// Writes an error, with the code and status that `service` has for it.
-pub fn error(
-    protocol: Protocol,
-    service: ServiceName,
-    error: &ApiError,
-    request_id: &str,
-) -> (Wire, Encoded) {
-    let wire = error.kind().wire(service);
+/// Writes an error.
+pub fn error(protocol: Protocol, error: &Refusal, request_id: &str) -> Encoded {
+    let wire = error.wire();
     let message = error.client_message(request_id);
     let body = match protocol {
         Protocol::AwsJson => serde_json::json!({ "__type": wire.code, "Message": message })
@@ -173,11 +168,10 @@ pub fn error(
             xml.into_bytes()
         }
     };
-    let encoded = Encoded {
+    Encoded {
         content_type: content_type(protocol),
         body,
-    };
-    (wire, encoded)
+    }
 }
 
 fn content_type(protocol: Protocol) -> &'static str {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::verify::SignedRequest;
 use super::{ALGORITHM, TERMINATOR, time};
-use crate::error::{ApiError, ErrorKind, excerpt};
+use crate::error::{ApiError, CommonError, excerpt};
 
 /// A presigned request may be valid for at most a week, in seconds.
 const MAX_EXPIRES: u32 = 604_800;
@@ -54,14 +54,14 @@ impl<'a> Claim<'a> {
     /// Reads the claim of `request`.
     ///
     /// # Errors
-    /// [`ErrorKind::MissingAuthenticationToken`] without a signature,
-    /// [`ErrorKind::IncompleteSignature`] when a part is missing, doubled or unreadable.
+    /// [`CommonError::MissingAuthenticationToken`] without a signature,
+    /// [`CommonError::IncompleteSignature`] when a part is missing, doubled or unreadable.
     pub(super) fn read(request: &SignedRequest<'a>) -> Result<Self, ApiError> {
         let mut headers = request.headers.get_all(AUTHORIZATION).iter();
         let presigned = Query::read(request.query);
         match (headers.next(), presigned) {
             (None, None) => Err(ApiError::new(
-                ErrorKind::MissingAuthenticationToken,
+                CommonError::MissingAuthenticationToken,
                 "Request is missing Authentication Token",
             )),
             (Some(_), Some(_)) => Err(incomplete(
@@ -177,7 +177,7 @@ impl<'a> Claim<'a> {
     /// The credential's parts.
     ///
     /// # Errors
-    /// [`ErrorKind::IncompleteSignature`] unless there are exactly five.
+    /// [`CommonError::IncompleteSignature`] unless there are exactly five.
     pub(super) fn scope(&self) -> Result<Scope<'_>, ApiError> {
         let parts: Vec<&str> = self.credential.split('/').collect();
         let [access_key_id, date, region, service, terminator] = parts[..] else {
@@ -189,7 +189,7 @@ impl<'a> Claim<'a> {
         };
         if terminator != TERMINATOR {
             return Err(ApiError::new(
-                ErrorKind::SignatureMismatch,
+                CommonError::SignatureMismatch,
                 format!(
                     "Credential should be scoped with a valid terminator: '{TERMINATOR}', not '{}'.",
                     excerpt(terminator)
@@ -305,5 +305,5 @@ fn unsupported_algorithm(algorithm: &str) -> ApiError {
 }
 
 fn incomplete(message: impl Into<String>) -> ApiError {
-    ApiError::new(ErrorKind::IncompleteSignature, message)
+    ApiError::new(CommonError::IncompleteSignature, message)
 }

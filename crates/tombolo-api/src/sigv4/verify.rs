@@ -15,7 +15,7 @@ use super::claim::{self, Claim};
 use super::key::SigningKeys;
 use super::token::is_token;
 use super::{canonical, time};
-use crate::error::{ApiError, ErrorKind, excerpt};
+use crate::error::{ApiError, CommonError, excerpt};
 use crate::http::{Caller, Credential, Credentials, Holder, ObjectCaller, UploadSession};
 use crate::model::ServiceName;
 
@@ -120,9 +120,9 @@ impl Verifier {
     /// whatever a rehearsal's clock shows.
     ///
     /// # Errors
-    /// One of the authentication kinds of [`ErrorKind`] with AWS's text;
-    /// [`ErrorKind::AccessDenied`] for a temporary credential, which is good for S3 only; or
-    /// [`ErrorKind::Internal`] when the access key could not be looked up.
+    /// One of the authentication kinds of [`CommonError`] with AWS's text;
+    /// [`CommonError::AccessDenied`] for a temporary credential, which is good for S3 only; or
+    /// [`CommonError::Internal`] when the access key could not be looked up.
     pub async fn verify(
         &self,
         request: &SignedRequest<'_>,
@@ -146,7 +146,7 @@ impl Verifier {
                 region,
             }),
             Holder::Upload(UploadSession { build, .. }) => Err(ApiError::new(
-                ErrorKind::AccessDenied,
+                CommonError::AccessDenied,
                 format!(
                     "Temporary credential {access_key_id} may upload build {build} to Amazon S3 and \
                      do nothing else: sign with an access key of a user (AKIA…)."
@@ -159,7 +159,7 @@ impl Verifier {
     /// `x-amz-content-sha256` says of it, which is signed.
     ///
     /// # Errors
-    /// As [`verify`](Verifier::verify); with [`ErrorKind::AccessDenied`] for a temporary credential
+    /// As [`verify`](Verifier::verify); with [`CommonError::AccessDenied`] for a temporary credential
     /// of another Region.
     pub async fn verify_head_for_s3(
         &self,
@@ -175,7 +175,7 @@ impl Verifier {
             Holder::Upload(session) if session.region == region => Some(session.build),
             Holder::Upload(session) => {
                 return Err(ApiError::new(
-                    ErrorKind::AccessDenied,
+                    CommonError::AccessDenied,
                     format!(
                         "This temporary credential is for Region {}, not {region}.",
                         session.region
@@ -209,11 +209,11 @@ impl Verifier {
             _ => payload,
         };
 
-        let unrecognized = || ApiError::new(ErrorKind::UnrecognizedClient, rules.unrecognized);
+        let unrecognized = || ApiError::new(CommonError::UnrecognizedClient, rules.unrecognized);
         let access_key_id: AccessKeyId = scope.access_key_id.parse().map_err(|_| unrecognized())?;
         let credential = self.credentials.credential(&access_key_id).await;
         let credential = credential
-            .map_err(|source| ApiError::internal("looking up an access key", source))?
+            .map_err(|source| <ApiError>::internal("looking up an access key", source))?
             .ok_or_else(unrecognized)?;
         check_token(&claim, &credential, rules)?;
 
@@ -232,7 +232,7 @@ impl Verifier {
             has_expired: true, ..
         }) = credential.holder
         {
-            return Err(ApiError::new(ErrorKind::ExpiredToken, rules.expired));
+            return Err(ApiError::new(CommonError::ExpiredToken, rules.expired));
         }
         Ok(Signed {
             credential,
@@ -278,13 +278,13 @@ impl Verifier {
 
 /// A temporary credential comes with its session token, an access key with none.
 fn check_token(claim: &Claim<'_>, credential: &Credential, rules: Rules) -> Result<(), ApiError> {
-    let invalid = || ApiError::new(ErrorKind::InvalidToken, rules.invalid_token);
+    let invalid = || ApiError::new(CommonError::InvalidToken, rules.invalid_token);
     match (&credential.holder, &claim.session_token) {
         (Holder::User(_), None) => Ok(()),
         (Holder::User(_), Some(_)) => Err(invalid()),
         // Without a token it is no credential at all.
         (Holder::Upload(_), None) => Err(ApiError::new(
-            ErrorKind::UnrecognizedClient,
+            CommonError::UnrecognizedClient,
             rules.unrecognized,
         )),
         (Holder::Upload(session), Some(token)) if is_token(token, &session.token) => Ok(()),
@@ -347,7 +347,7 @@ fn check_time(claim: &Claim<'_>, now: Timestamp) -> Result<(), ApiError> {
     } else {
         return Ok(());
     };
-    Err(ApiError::new(ErrorKind::RequestExpired, message))
+    Err(ApiError::new(CommonError::RequestExpired, message))
 }
 
 /// The body's hash, which a claimed one must equal.
@@ -372,7 +372,7 @@ fn claimed_payload(request: &SignedRequest<'_>) -> Result<String, ApiError> {
         // A link has none, and needs none.
         (None, _) if request.headers.get(AUTHORIZATION).is_none() => Ok(UNSIGNED.to_owned()),
         _ => Err(ApiError::new(
-            ErrorKind::InvalidRequest,
+            CommonError::Validation,
             "A request that is signed by its Authorization header needs one header \
              x-amz-content-sha256.",
         )),
@@ -380,5 +380,5 @@ fn claimed_payload(request: &SignedRequest<'_>) -> Result<String, ApiError> {
 }
 
 fn mismatch(message: impl Into<String>) -> ApiError {
-    ApiError::new(ErrorKind::SignatureMismatch, message)
+    ApiError::new(CommonError::SignatureMismatch, message)
 }

@@ -3,9 +3,10 @@
 use std::sync::LazyLock;
 
 use serde_json::{Value, json};
-use tombolo_api::error::{ApiError, ErrorKind};
+use tombolo_api::error::Refusal as Refused;
 use tombolo_api::http::{Caller, Dispatch, User};
 use tombolo_api::model::{Kind, Models, Service, ServiceName, ShapeId, validate};
+use tombolo_api::operation::refuse;
 use tombolo_domain::Scope;
 use tombolo_domain::id::Region;
 
@@ -109,7 +110,7 @@ impl Account<'_> {
             "{operation} was refused and changed the store all the same: {error}"
         );
         Refusal {
-            code: error.kind().wire(self.service).code,
+            code: error.wire().code,
             message: error.client_message("request-id"),
         }
     }
@@ -124,23 +125,23 @@ impl Account<'_> {
         );
     }
 
-    /// Calls an operation; what was wrong if it was refused.
-    pub(crate) async fn attempt(&self, operation: &str, input: Value) -> Option<ErrorKind> {
+    /// Calls an operation; the code that it was refused with, if it was.
+    pub(crate) async fn attempt(&self, operation: &str, input: Value) -> Option<&'static str> {
         let refused = self.dispatch(operation, input).await.err()?;
-        Some(refused.kind())
+        Some(refused.wire().code)
     }
 
-    async fn dispatch(&self, operation: &str, input: Value) -> Result<Value, ApiError> {
+    async fn dispatch(&self, operation: &str, input: Value) -> Result<Value, Refused> {
         let model = self.model();
         let operation = model.operation(operation).expect("a served operation");
         if let Some(shape) = operation.input {
             require_members(model, shape, &input);
-            validate(model, shape, &input)?;
+            validate(model, shape, &input).map_err(|error| refuse(self.service, error))?;
         }
         let operations = self.server.operations();
         let called = operations.call(self.service, operation.name, &self.caller, input);
         let output = called.await.inspect_err(|error| {
-            let code = error.kind().wire(self.service).code;
+            let code = error.wire().code;
             // EC2's model declares no errors at all.
             assert!(
                 self.service == ServiceName::Ec2 || operation.errors.contains(&code),

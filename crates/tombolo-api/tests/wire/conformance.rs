@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
-use tombolo_api::error::{ErrorKind, ResourceKind};
+use tombolo_api::error::{CommonError, ServiceError};
+use tombolo_api::gamelift::GameLiftError;
 use tombolo_api::model::ServiceName;
 
 use crate::server::Server;
@@ -224,23 +225,10 @@ fn every_other_operation_of_the_models_answers_501() {
 
 #[test]
 fn every_error_that_gamelift_declares_can_be_said() {
-    use ErrorKind::*;
-    let kinds = [
-        InvalidRequest,
-        NotFound(ResourceKind::Other),
-        Unauthorized,
-        Conflict,
-        InvalidFleetStatus,
-        NotReady,
-        LimitExceeded,
-        TaggingFailed,
-        UnsupportedRegion,
-        Internal,
-    ];
-    let said: BTreeSet<_> = kinds
-        .iter()
-        .map(|kind| kind.wire(ServiceName::GameLift).code)
-        .collect();
+    let own = GameLiftError::all().into_iter();
+    let own = own.filter(|kind| !matches!(kind, GameLiftError::Common(_)));
+    let failed = GameLiftError::Common(CommonError::Internal);
+    let said: BTreeSet<_> = own.chain([failed]).map(|kind| kind.wire().code).collect();
     let server = Server::new();
     let gamelift = server.api().models().service(ServiceName::GameLift);
     let declared: BTreeSet<_> = gamelift

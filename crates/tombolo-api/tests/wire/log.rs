@@ -6,6 +6,7 @@ use std::sync::Once;
 
 use serde_json::json;
 use tombolo_api::error::ApiError;
+use tombolo_api::gamelift::GameLiftError;
 
 use crate::server::{Reply, Server};
 use crate::signer::{Draft, SECRET, Signed};
@@ -162,7 +163,8 @@ fn an_operation_of_the_callers_making_is_cut_and_cannot_forge_a_line() {
 fn a_failure_of_the_servers_own_is_logged_with_its_cause() {
     let server = Server::new();
     let cause = io::Error::other("the disk is full");
-    server.answer(Err(ApiError::internal("writing a build", cause)));
+    let failed = ApiError::<GameLiftError>::internal("writing a build", cause);
+    server.answer(Err(failed.into()));
     let (reply, lines) = logged(&server, &Draft::json("ListBuilds", "{}").sign());
     let [cause, answered] = &lines[..] else {
         panic!("two lines, not {lines:?}");

@@ -3,7 +3,10 @@
 
 use ciborium::Value as Cbor;
 use serde_json::{Value, json};
-use tombolo_api::error::{ApiError, ErrorKind, ResourceKind};
+use tombolo_api::ec2::{Ec2Error, Resource};
+use tombolo_api::error::{ApiError, CommonError};
+use tombolo_api::gamelift::GameLiftError;
+use tombolo_api::sts::StsError;
 
 use crate::server::Server;
 use crate::signer::Draft;
@@ -292,9 +295,10 @@ fn sts_round_trip() {
 #[test]
 fn errors_have_the_shape_of_their_protocol() {
     let server = Server::new();
-    let unauthorized = || Err(ApiError::unauthorized("no <valid> authorization"));
+    let unauthorized =
+        || ApiError::new(GameLiftError::Unauthorized, "no <valid> authorization").into();
 
-    server.answer(unauthorized());
+    server.answer(Err(unauthorized()));
     let reply = server.send(&Draft::json("ListBuilds", "{}").sign());
     assert_eq!(reply.status, 400);
     assert_eq!(
@@ -302,7 +306,7 @@ fn errors_have_the_shape_of_their_protocol() {
         json!({ "__type": "UnauthorizedException", "Message": "no <valid> authorization" })
     );
 
-    server.answer(unauthorized());
+    server.answer(Err(unauthorized()));
     let reply = server.send(&Draft::cbor("ListBuilds", b"\xa0").sign());
     assert_eq!(reply.status, 400);
     assert_eq!(reply.headers["smithy-protocol"], "rpc-v2-cbor");
@@ -315,7 +319,11 @@ fn errors_have_the_shape_of_their_protocol() {
         })
     );
 
-    server.answer(Err(ApiError::no_such(ResourceKind::Vpc, "vpc-1")));
+    server.answer(Err(ApiError::new(
+        Ec2Error::NotFound(Resource::Vpc),
+        "The vpc ID 'vpc-1' does not exist",
+    )
+    .into()));
     let reply = server.send(&Draft::ec2("DeleteVpc", "VpcId=vpc-1").sign());
     assert_eq!(reply.status, 400);
     assert_eq!(
@@ -329,7 +337,11 @@ fn errors_have_the_shape_of_their_protocol() {
         )
     );
 
-    server.answer(Err(ApiError::new(ErrorKind::AccessDenied, "no")));
+    server.answer(Err(ApiError::new(
+        StsError::Common(CommonError::AccessDenied),
+        "no",
+    )
+    .into()));
     let reply = server.send(&Draft::sts("GetCallerIdentity").sign());
     assert_eq!(reply.status, 403);
     assert_eq!(
@@ -347,7 +359,7 @@ fn errors_have_the_shape_of_their_protocol() {
 #[test]
 fn a_dry_run_is_status_412() {
     let server = Server::new();
-    server.answer(Err(ApiError::dry_run()));
+    server.answer(Err(ApiError::new(Ec2Error::DryRunOperation, "yes").into()));
     let reply = server.send(&Draft::ec2("DeleteVpc", "VpcId=vpc-1&DryRun=true").sign());
     assert_eq!(reply.status, 412);
     assert_eq!(reply.error().0, "DryRunOperation");
@@ -356,10 +368,8 @@ fn a_dry_run_is_status_412() {
 #[test]
 fn internal_errors_give_the_request_id_and_keep_their_cause() {
     let server = Server::new();
-    server.answer(Err(ApiError::internal(
-        "reading /secret/path",
-        "disk on fire",
-    )));
+    let failed = ApiError::<GameLiftError>::internal("reading /secret/path", "disk on fire");
+    server.answer(Err(failed.into()));
     let reply = server.send(&Draft::json("ListBuilds", "{}").sign());
     assert_eq!(reply.status, 500);
     let (code, message) = reply.error();

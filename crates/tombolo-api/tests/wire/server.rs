@@ -11,7 +11,7 @@ use http_body_util::{BodyExt, Full};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use tombolo_api::error::ApiError;
+use tombolo_api::error::Refusal;
 use tombolo_api::http::{
     Api, Backend, Caller, Credential, Credentials, Dispatch, Holder, UploadSession, User,
 };
@@ -34,7 +34,7 @@ pub(crate) struct Reached {
 #[derive(Default)]
 struct Recorder {
     reached: Mutex<Vec<Reached>>,
-    answers: Mutex<Vec<Result<Value, ApiError>>>,
+    answers: Mutex<Vec<Result<Value, Refusal>>>,
     secret: Mutex<Option<String>>,
 }
 
@@ -46,7 +46,7 @@ impl Dispatch for Recorder {
         operation: &'static str,
         caller: &Caller,
         input: Value,
-    ) -> Result<Value, ApiError> {
+    ) -> Result<Value, Refusal> {
         self.reached.lock().unwrap().push(Reached {
             service,
             operation,
@@ -183,7 +183,7 @@ impl Server {
     }
 
     /// Lets the next call answer with this.
-    pub(crate) fn answer(&self, answer: Result<Value, ApiError>) {
+    pub(crate) fn answer(&self, answer: Result<Value, Refusal>) {
         self.recorder.answers.lock().unwrap().push(answer);
     }
 

@@ -9,7 +9,7 @@ use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use tombolo_api::error::ApiError;
+use tombolo_api::error::Refusal;
 use tombolo_api::http::{Caller, Dispatch};
 use tombolo_api::model::{Document, ServiceName};
 
@@ -32,7 +32,7 @@ impl<D: Dispatch> Dispatch for Measured<D> {
         operation: &'static str,
         caller: &Caller,
         input: Document,
-    ) -> Result<Document, ApiError> {
+    ) -> Result<Document, Refusal> {
         let started = Instant::now();
         let outcome = self
             .operations
@@ -40,7 +40,7 @@ impl<D: Dispatch> Dispatch for Measured<D> {
             .await;
         let code = match &outcome {
             Ok(_) => "OK",
-            Err(error) => error.kind().wire(service).code,
+            Err(error) => error.wire().code,
         };
         let service = service.as_str();
         metrics::counter!(

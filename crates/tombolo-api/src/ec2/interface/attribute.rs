@@ -5,11 +5,12 @@ use tombolo_domain::id::{NetworkInterfaceId, SecurityGroupId};
 use tombolo_domain::vpc::NetworkInterface;
 use tombolo_store::typed::Transaction;
 
+use super::new;
 use super::view::{AttachmentView, Context, GroupIdentifier, InterfaceView};
+use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::ec2::refuse::{Others, invalid_value, unsupported};
 use crate::ec2::{Nothing, own};
-use crate::error::{ApiError, ErrorKind};
-use crate::operation::{self, Call};
+use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -50,7 +51,7 @@ pub(crate) async fn modify_network_interface_attribute(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Modify,
-) -> Result<Nothing, ApiError> {
+) -> Result<Nothing> {
     input.others.refuse()?;
     let change = change(call, &input)?;
     let mut interface = own::interface(tx, call, &input.network_interface_id).await?;
@@ -58,7 +59,7 @@ pub(crate) async fn modify_network_interface_attribute(
         Change::Description(description) => interface.description = description,
         Change::Groups(groups) => {
             let NetworkInterface { scope, vpc, .. } = &interface;
-            operation::interface::require_groups(tx, scope, vpc, &groups).await?;
+            new::require_groups(tx, scope, vpc, &groups).await?;
             interface.groups = groups;
         }
         // It is on for every interface.
@@ -75,8 +76,8 @@ pub(crate) async fn modify_network_interface_attribute(
 }
 
 /// The only attribute that the request names.
-fn change(call: &Call<'_>, input: &Modify) -> Result<Change, ApiError> {
-    let combination = |why| Err(ApiError::new(ErrorKind::InvalidParameterCombination, why));
+fn change(call: &Call<'_>, input: &Modify) -> Result<Change> {
+    let combination = |why| Err(Error::new(Ec2Error::InvalidParameterCombination, why));
     match (
         &input.description,
         &input.source_dest_check,
@@ -88,7 +89,7 @@ fn change(call: &Call<'_>, input: &Modify) -> Result<Change, ApiError> {
         }
         (None, Some(check), []) => {
             let check = check.value;
-            let check = check.ok_or_else(|| ApiError::missing_parameter("sourceDestCheck"))?;
+            let check = check.ok_or_else(|| Error::missing_parameter("sourceDestCheck"))?;
             Ok(Change::SourceDestCheck(check))
         }
         (None, None, []) => combination(
@@ -131,9 +132,9 @@ pub(crate) async fn describe_network_interface_attribute(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: DescribeAttribute,
-) -> Result<DescribedAttribute, ApiError> {
+) -> Result<DescribedAttribute> {
     let Some(name) = input.attribute.as_deref() else {
-        return Err(ApiError::missing_parameter("attribute"));
+        return Err(Error::missing_parameter("attribute"));
     };
     let interface = own::interface(tx, call, &input.network_interface_id).await?;
     let InterfaceView {

@@ -7,14 +7,14 @@ use tombolo_domain::vpc::NetworkInterface;
 use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
+use super::new::{self, NewInterface};
 use super::view::{Context, InterfaceView};
 use super::wanted_groups;
+use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::ec2::own;
 use crate::ec2::refuse::{Others, invalid_value, unsupported};
 use crate::ec2::tag::{self, TagSpecification};
-use crate::error::{ApiError, ErrorKind};
-use crate::operation::interface::NewInterface;
-use crate::operation::{self, Call};
+use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -53,7 +53,7 @@ pub(crate) async fn create_network_interface(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Create,
-) -> Result<Created, ApiError> {
+) -> Result<Created> {
     input.others.refuse()?;
     let address = wanted_address(&input)?;
     let groups = wanted_groups(call, &input.groups)?;
@@ -73,7 +73,7 @@ pub(crate) async fn create_network_interface(
     let interface = match made_before(tx, token.as_deref(), &new).await? {
         Some(before) => before,
         None => {
-            let mut made = operation::interface::create(tx, call.ids, call.now, new).await?;
+            let mut made = new::create(tx, call.ids, call.now, new).await?;
             made.client_token.clone_from(&token);
             tx.put(&made)?;
             tag::write_new(tx, &vpc.scope, &made.id, input.tag_specifications)?;
@@ -91,7 +91,7 @@ async fn made_before(
     tx: &mut Transaction,
     token: Option<&str>,
     wanted: &NewInterface<'_>,
-) -> Result<Option<NetworkInterface>, ApiError> {
+) -> Result<Option<NetworkInterface>> {
     if token.is_none() {
         return Ok(None);
     }
@@ -110,8 +110,8 @@ async fn made_before(
     if same {
         return Ok(Some(before));
     }
-    Err(ApiError::new(
-        ErrorKind::IdempotentParameterMismatch,
+    Err(Error::new(
+        Ec2Error::IdempotentParameterMismatch,
         format!(
             "The client token was used to make network interface {} with other parameters; use \
              another token.",
@@ -121,7 +121,7 @@ async fn made_before(
 }
 
 /// The address asked for, in either of the two members that EC2 has for it.
-fn wanted_address(input: &Create) -> Result<Option<Ipv4Addr>, ApiError> {
+fn wanted_address(input: &Create) -> Result<Option<Ipv4Addr>> {
     let (parameter, text) = match (&input.private_ip_address, &input.private_ip_addresses[..]) {
         (None, []) => return Ok(None),
         (Some(text), []) => ("privateIpAddress", Some(text)),

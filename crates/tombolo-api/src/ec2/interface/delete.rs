@@ -4,8 +4,8 @@ use serde::Deserialize;
 use tombolo_domain::vpc::Attachment;
 use tombolo_store::typed::Transaction;
 
+use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::ec2::{Nothing, own};
-use crate::error::{ApiError, ErrorKind};
 use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
@@ -19,7 +19,7 @@ pub(crate) async fn delete_network_interface(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Delete,
-) -> Result<Nothing, ApiError> {
+) -> Result<Nothing> {
     let interface = own::interface(tx, call, &input.network_interface_id).await?;
     let user = match &interface.attachment {
         None => {
@@ -29,8 +29,8 @@ pub(crate) async fn delete_network_interface(
         Some(Attachment::Instance { instance, .. }) => format!("instance {instance}"),
         Some(Attachment::Program { pid, .. }) => format!("the program with process id {pid}"),
     };
-    Err(ApiError::new(
-        ErrorKind::NetworkInterfaceInUse,
+    Err(Error::new(
+        Ec2Error::NetworkInterfaceInUse,
         format!(
             "Network interface '{}' is currently in use by {user}, and goes with it when it ends.",
             interface.id

@@ -5,9 +5,9 @@ use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
 use super::view::{Context, InterfaceView};
+use crate::ec2::error::Result;
 use crate::ec2::own;
 use crate::ec2::select::Selection;
-use crate::error::ApiError;
 use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
@@ -31,7 +31,7 @@ pub(crate) async fn describe_network_interfaces(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Describe,
-) -> Result<Described, ApiError> {
+) -> Result<Described> {
     let vpcs = own::vpc_ids(tx, call).await?;
     let mut context = Context::of_all(tx, call).await?;
     let mut interfaces = tx.peek(&keys::interfaces(&call.scope())).await?;

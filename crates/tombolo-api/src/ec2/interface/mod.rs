@@ -4,6 +4,7 @@ mod attribute;
 mod create;
 mod delete;
 mod describe;
+pub mod new;
 mod view;
 
 pub(crate) use attribute::{
@@ -16,11 +17,11 @@ pub(crate) use describe::describe_network_interfaces;
 use tombolo_domain::id::SecurityGroupId;
 
 use super::id;
-use crate::error::{ApiError, ErrorKind};
+use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::operation::Call;
 
 /// The security groups asked for, each once.
-fn wanted_groups(call: &Call<'_>, texts: &[String]) -> Result<Vec<SecurityGroupId>, ApiError> {
+fn wanted_groups(call: &Call<'_>, texts: &[String]) -> Result<Vec<SecurityGroupId>> {
     let mut groups: Vec<SecurityGroupId> = Vec::with_capacity(texts.len());
     for text in texts {
         let group = id::parse(text)?;
@@ -32,8 +33,8 @@ fn wanted_groups(call: &Call<'_>, texts: &[String]) -> Result<Vec<SecurityGroupI
     if groups.len() <= most {
         return Ok(groups);
     }
-    Err(ApiError::new(
-        ErrorKind::SecurityGroupsPerInterfaceLimitExceeded,
+    Err(Error::new(
+        Ec2Error::SecurityGroupsPerInterfaceLimitExceeded,
         format!(
             "The maximum number of security groups per interface has been reached: {} were given, \
              and the quota is {most}.",

@@ -11,10 +11,10 @@ use tombolo_domain::{Scope, Timestamp};
 use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
+use crate::ec2::error::Result;
 use crate::ec2::filter::{Field, Filtered};
 use crate::ec2::select::Shown;
 use crate::ec2::tag::{Tag, TagsOf};
-use crate::error::ApiError;
 use crate::operation::Call;
 use crate::operation::time::seconds;
 
@@ -27,7 +27,7 @@ pub(super) struct Context {
 
 impl Context {
     /// Of all the caller's interfaces.
-    pub(super) async fn of_all(tx: &mut Transaction, call: &Call<'_>) -> Result<Self, ApiError> {
+    pub(super) async fn of_all(tx: &mut Transaction, call: &Call<'_>) -> Result<Self> {
         let scope = call.scope();
         let groups = tx.peek(&keys::security_groups(&scope)).await?;
         let subnets = tx.peek(&keys::subnets(&scope)).await?;
@@ -35,10 +35,7 @@ impl Context {
     }
 
     /// Of one interface: what its VPC has, which is little.
-    pub(super) async fn of_one(
-        tx: &mut Transaction,
-        interface: &NetworkInterface,
-    ) -> Result<Self, ApiError> {
+    pub(super) async fn of_one(tx: &mut Transaction, interface: &NetworkInterface) -> Result<Self> {
         let NetworkInterface { scope, vpc, .. } = interface;
         let groups = tx.peek(&keys::security_groups_of(scope, vpc)).await?;
         let subnets = tx.peek(&keys::subnets_of(scope, vpc)).await?;

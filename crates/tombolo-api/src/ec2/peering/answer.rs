@@ -10,8 +10,8 @@ use tombolo_store::typed::Transaction;
 
 use super::view::ConnectionView;
 use super::{Happened, Named, already_exists, invalid_transition, not_permitted, own};
+use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::ec2::tag::TagsOf;
-use crate::error::{ApiError, ErrorKind};
 use crate::operation::{self, Call};
 
 #[derive(Debug, Serialize)]
@@ -26,7 +26,7 @@ pub(crate) async fn accept_vpc_peering_connection(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Named,
-) -> Result<Accepted, ApiError> {
+) -> Result<Accepted> {
     let mut connection = asked(tx, call, &input, "accept").await?;
     if !connection.state.carries_packets() {
         deliver(tx, call, &mut connection).await?;
@@ -60,7 +60,7 @@ pub(crate) async fn reject_vpc_peering_connection(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Named,
-) -> Result<Happened, ApiError> {
+) -> Result<Happened> {
     let mut connection = asked(tx, call, &input, "reject").await?;
     deliver(tx, call, &mut connection).await?;
     if connection.state != State::PendingAcceptance {
@@ -77,7 +77,7 @@ async fn asked(
     call: &Call<'_>,
     input: &Named,
     verb: &str,
-) -> Result<Connection, ApiError> {
+) -> Result<Connection> {
     let connection = own(tx, call, &input.vpc_peering_connection_id).await?;
     if let Some(fleet) = &connection.fleet {
         let why = format!(
@@ -96,11 +96,7 @@ async fn asked(
 
 /// Delivers a request that its own account answers before the reconciler got to it: scripts create
 /// and accept in one go.
-async fn deliver(
-    tx: &mut Transaction,
-    call: &Call<'_>,
-    connection: &mut Connection,
-) -> Result<(), ApiError> {
+async fn deliver(tx: &mut Transaction, call: &Call<'_>, connection: &mut Connection) -> Result<()> {
     if connection.state != State::InitiatingRequest {
         return Ok(());
     }
@@ -115,7 +111,7 @@ async fn refuse_second(
     call: &Call<'_>,
     connection: &Connection,
     accepter: Option<&Vpc>,
-) -> Result<(), ApiError> {
+) -> Result<()> {
     let Some(accepter) = accepter else {
         return Ok(());
     };
@@ -128,16 +124,12 @@ async fn refuse_second(
     second.map_or(Ok(()), |other| Err(already_exists(other)))
 }
 
-async fn refuse_full(
-    tx: &mut Transaction,
-    call: &Call<'_>,
-    connection: &Connection,
-) -> Result<(), ApiError> {
+async fn refuse_full(tx: &mut Transaction, call: &Call<'_>, connection: &Connection) -> Result<()> {
     for end in [&connection.requester, &connection.accepter] {
         let scope = scope_of(connection, end);
         if operation::peering::is_full(tx, call, &scope, &end.vpc).await? {
-            return Err(ApiError::new(
-                ErrorKind::PeeringsPerVpcLimitExceeded,
+            return Err(Error::new(
+                Ec2Error::PeeringsPerVpcLimitExceeded,
                 format!(
                     "VPC {} has as many active VPC peering connections as it may have, {}; one of \
                      them has to be deleted first.",
@@ -150,11 +142,7 @@ async fn refuse_full(
 }
 
 /// The VPC at an end. A fleet's hidden one is unknown.
-async fn vpc_of(
-    tx: &mut Transaction,
-    connection: &Connection,
-    end: &End,
-) -> Result<Option<Vpc>, ApiError> {
+async fn vpc_of(tx: &mut Transaction, connection: &Connection, end: &End) -> Result<Option<Vpc>> {
     let key = keys::vpc(&scope_of(connection, end), &end.vpc);
     let found = tx.get(&key).await?;
     Ok(found.filter(|vpc| vpc.fleet.is_none()))
@@ -167,8 +155,8 @@ fn scope_of(connection: &Connection, end: &End) -> Scope {
     }
 }
 
-fn take(connection: &mut Connection, step: Step, call: &Call<'_>) -> Result<(), ApiError> {
+fn take(connection: &mut Connection, step: Step, call: &Call<'_>) -> Result<()> {
     connection
         .take(step, call.now)
-        .map_err(|error| ApiError::internal("answering a request for a peering connection", error))
+        .map_err(|error| Error::internal("answering a request for a peering connection", error))
 }

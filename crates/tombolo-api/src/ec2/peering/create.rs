@@ -8,10 +8,10 @@ use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
 use super::view::ConnectionView;
+use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::ec2::refuse::{Others, invalid_value, unsupported};
 use crate::ec2::tag::{self, TagSpecification, TagsOf};
 use crate::ec2::{id, own};
-use crate::error::{ApiError, ErrorKind};
 use crate::operation::text::shorten;
 use crate::operation::{self, Call};
 
@@ -41,7 +41,7 @@ pub(crate) async fn create_vpc_peering_connection(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Create,
-) -> Result<Created, ApiError> {
+) -> Result<Created> {
     input.others.refuse()?;
     refuse_other_region(call, input.peer_region.as_deref())?;
     let vpc = own::vpc(tx, call, &input.vpc_id).await?;
@@ -63,7 +63,7 @@ pub(crate) async fn create_vpc_peering_connection(
     })
 }
 
-fn refuse_other_region(call: &Call<'_>, region: Option<&str>) -> Result<(), ApiError> {
+fn refuse_other_region(call: &Call<'_>, region: Option<&str>) -> Result<()> {
     let here = &call.caller.region;
     match region.filter(|region| *region != here.as_str()) {
         None => Ok(()),
@@ -76,9 +76,9 @@ fn refuse_other_region(call: &Call<'_>, region: Option<&str>) -> Result<(), ApiE
 }
 
 /// The account and the VPC that are asked.
-fn peer(call: &Call<'_>, input: &Create) -> Result<(AccountId, VpcId), ApiError> {
+fn peer(call: &Call<'_>, input: &Create) -> Result<(AccountId, VpcId)> {
     let vpc = input.peer_vpc_id.as_deref();
-    let vpc = id::parse(vpc.ok_or_else(|| ApiError::missing_parameter("peerVpcId"))?)?;
+    let vpc = id::parse(vpc.ok_or_else(|| Error::missing_parameter("peerVpcId"))?)?;
     let account = match &input.peer_owner_id {
         None => call.caller.account,
         Some(text) => text
@@ -105,7 +105,7 @@ async fn repeated(
     call: &Call<'_>,
     vpc: &Vpc,
     connection: Connection,
-) -> Result<Created, ApiError> {
+) -> Result<Created> {
     if connection.requester.vpc != vpc.id || !connection.state.is_request() {
         return Err(super::already_exists(&connection));
     }
@@ -119,7 +119,7 @@ async fn repeated(
 
 /// Counts the requests that the account made and nobody has answered. Of several that are made at
 /// the same moment, one too many may pass.
-async fn refuse_too_many(tx: &mut Transaction, call: &Call<'_>) -> Result<(), ApiError> {
+async fn refuse_too_many(tx: &mut Transaction, call: &Call<'_>) -> Result<()> {
     let most = call.settings.quotas.outstanding_peering_requests;
     let requested = tx.peek(&keys::connections(&call.scope())).await?;
     let between_vpcs = requested.into_iter().filter(|one| one.fleet.is_none());
@@ -127,8 +127,8 @@ async fn refuse_too_many(tx: &mut Transaction, call: &Call<'_>) -> Result<(), Ap
     if waiting.count() < most {
         return Ok(());
     }
-    Err(ApiError::new(
-        ErrorKind::OutstandingPeeringLimitExceeded,
+    Err(Error::new(
+        Ec2Error::OutstandingPeeringLimitExceeded,
         format!(
             "Account {} has as many unanswered requests for VPC peering connections as it may \
              have, {most}; one of them has to be deleted first.",

@@ -4,7 +4,7 @@ use tombolo_domain::peering::{Connection, State, Step};
 use tombolo_store::typed::Transaction;
 
 use super::{Happened, Named, invalid_transition, not_permitted, own};
-use crate::error::ApiError;
+use crate::ec2::error::Result;
 use crate::operation::Call;
 
 /// Ends a connection. One that is ending or ended already is left as it is.
@@ -16,7 +16,7 @@ pub(crate) async fn delete_vpc_peering_connection(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Named,
-) -> Result<Happened, ApiError> {
+) -> Result<Happened> {
     let mut connection = own(tx, call, &input.vpc_peering_connection_id).await?;
     refuse_other_owner(call, &connection)?;
     match connection.state {
@@ -30,7 +30,7 @@ pub(crate) async fn delete_vpc_peering_connection(
     Ok(Happened { r#return: true })
 }
 
-fn refuse_other_owner(call: &Call<'_>, connection: &Connection) -> Result<(), ApiError> {
+fn refuse_other_owner(call: &Call<'_>, connection: &Connection) -> Result<()> {
     let account = call.caller.account;
     let is_requester = connection.requester.account == account;
     let is_accepter = connection.accepter.account == account;

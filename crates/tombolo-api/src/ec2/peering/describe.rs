@@ -7,9 +7,9 @@ use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
 use super::view::ConnectionView;
+use crate::ec2::error::Result;
 use crate::ec2::select::Selection;
 use crate::ec2::tag::TagsOf;
-use crate::error::ApiError;
 use crate::operation::{self, Call};
 
 #[derive(Debug, Deserialize)]
@@ -34,7 +34,7 @@ pub(crate) async fn describe_vpc_peering_connections(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Describe,
-) -> Result<Described, ApiError> {
+) -> Result<Described> {
     let mut tags = TagsOf::read(tx, call).await?;
     let mut all = Vec::new();
     for connection in operation::peering::all(tx, call).await? {
@@ -57,10 +57,7 @@ pub(crate) async fn describe_vpc_peering_connections(
 
 /// When a request that is not accepted yet lapses: a fleet's with the authorization that it rests
 /// on.
-async fn expiration(
-    tx: &mut Transaction,
-    connection: &Connection,
-) -> Result<Option<Timestamp>, ApiError> {
+async fn expiration(tx: &mut Transaction, connection: &Connection) -> Result<Option<Timestamp>> {
     if !connection.state.is_request() {
         return Ok(None);
     }

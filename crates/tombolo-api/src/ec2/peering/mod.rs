@@ -24,7 +24,7 @@ use tombolo_domain::peering::Connection;
 use tombolo_store::typed::Transaction;
 
 use super::id::{self, ResourceId};
-use crate::error::{ApiError, ErrorKind};
+use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::operation::{self, Call};
 
 /// The input of the operations that take a connection's id and nothing else.
@@ -42,21 +42,17 @@ pub(crate) struct Happened {
 }
 
 /// The connection that an id names, if the caller has one of its ends.
-pub(super) async fn own(
-    tx: &mut Transaction,
-    call: &Call<'_>,
-    text: &str,
-) -> Result<Connection, ApiError> {
+pub(super) async fn own(tx: &mut Transaction, call: &Call<'_>, text: &str) -> Result<Connection> {
     let id: VpcPeeringConnectionId = id::parse(text)?;
     let found = operation::peering::find(tx, call, &id).await?;
-    found.ok_or_else(|| ApiError::no_such(VpcPeeringConnectionId::KIND, id))
+    found.ok_or_else(|| Error::no_such(VpcPeeringConnectionId::KIND, id))
 }
 
 /// The refusal of a step that the connection's state does not allow, in EC2's words; `to` is the
 /// state that the step would lead to.
-fn invalid_transition(connection: &Connection, to: &str) -> ApiError {
-    ApiError::new(
-        ErrorKind::InvalidStateTransition,
+fn invalid_transition(connection: &Connection, to: &str) -> Error {
+    Error::new(
+        Ec2Error::InvalidStateTransition,
         format!(
             "Invalid state transition for {}, attempted to transition from {} to {to}",
             connection.id,
@@ -66,9 +62,9 @@ fn invalid_transition(connection: &Connection, to: &str) -> ApiError {
 }
 
 /// The refusal of a second connection between two VPCs.
-fn already_exists(connection: &Connection) -> ApiError {
-    ApiError::new(
-        ErrorKind::PeeringAlreadyExists,
+fn already_exists(connection: &Connection) -> Error {
+    Error::new(
+        Ec2Error::PeeringAlreadyExists,
         format!(
             "A VPC peering connection between {} and {} already exists: {} is {}.",
             connection.requester.vpc,
@@ -80,9 +76,9 @@ fn already_exists(connection: &Connection) -> ApiError {
 }
 
 /// The refusal of an owner who may not do this; `why` tells who may, or what else to do.
-fn not_permitted(call: &Call<'_>, verb: &str, connection: &Connection, why: &str) -> ApiError {
-    ApiError::new(
-        ErrorKind::OperationNotPermitted,
+fn not_permitted(call: &Call<'_>, verb: &str, connection: &Connection, why: &str) -> Error {
+    Error::new(
+        Ec2Error::OperationNotPermitted,
         format!(
             "User ({}) cannot {verb} peering {}: {why}",
             call.caller.account, connection.id

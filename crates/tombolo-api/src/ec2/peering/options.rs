@@ -8,8 +8,8 @@ use tombolo_store::typed::Transaction;
 
 use super::view::OptionsView;
 use super::{not_permitted, own};
+use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::ec2::refuse::Others;
-use crate::error::{ApiError, ErrorKind};
 use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
@@ -43,7 +43,7 @@ pub(crate) async fn modify_vpc_peering_connection_options(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Modify,
-) -> Result<Modified, ApiError> {
+) -> Result<Modified> {
     let mut connection = own(tx, call, &input.vpc_peering_connection_id).await?;
     let of_requester = input.requester_peering_connection_options;
     let of_accepter = input.accepter_peering_connection_options;
@@ -52,7 +52,7 @@ pub(crate) async fn modify_vpc_peering_connection_options(
         ("accepter", &connection.accepter, &of_accepter),
     ];
     if sides.iter().all(|(_, _, wanted)| wanted.is_none()) {
-        return Err(ApiError::missing_parameter(
+        return Err(Error::missing_parameter(
             "accepterPeeringConnectionOptions or requesterPeeringConnectionOptions",
         ));
     }
@@ -67,8 +67,8 @@ pub(crate) async fn modify_vpc_peering_connection_options(
         asks_for_dns |= wanted.allow_dns_resolution_from_remote_vpc == Some(true);
     }
     if connection.state != State::Active {
-        return Err(ApiError::new(
-            ErrorKind::Conflict,
+        return Err(Error::new(
+            Ec2Error::Conflict,
             format!(
                 "VPC peering connection {} is {}; its options can be modified while it is active.",
                 connection.id,
@@ -88,7 +88,7 @@ pub(crate) async fn modify_vpc_peering_connection_options(
 }
 
 /// DNS across a connection needs DNS hostnames and DNS support in both VPCs.
-async fn refuse_without_dns(tx: &mut Transaction, connection: &Connection) -> Result<(), ApiError> {
+async fn refuse_without_dns(tx: &mut Transaction, connection: &Connection) -> Result<()> {
     for end in [&connection.requester, &connection.accepter] {
         let scope = Scope {
             account: end.account,
@@ -98,8 +98,8 @@ async fn refuse_without_dns(tx: &mut Transaction, connection: &Connection) -> Re
         let attributes = vpc.map(|vpc| vpc.attributes);
         if !attributes.is_some_and(|attributes| attributes.dns_hostnames && attributes.dns_support)
         {
-            return Err(ApiError::new(
-                ErrorKind::DnsHostnamesDisabled,
+            return Err(Error::new(
+                Ec2Error::DnsHostnamesDisabled,
                 format!(
                     "To enable DNS resolution for VPC peering connection {}, DNS hostnames and DNS \
                      support must be enabled for VPC {}; use ModifyVpcAttribute.",

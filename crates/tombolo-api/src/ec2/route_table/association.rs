@@ -8,9 +8,9 @@ use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
 use super::view::AssociationState;
+use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::ec2::refuse::{Others, invalid};
 use crate::ec2::{Nothing, association, own};
-use crate::error::{ApiError, ErrorKind};
 use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
@@ -34,11 +34,11 @@ pub(crate) async fn associate_route_table(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Associate,
-) -> Result<Associated, ApiError> {
+) -> Result<Associated> {
     input.others.refuse()?;
     let subnet = input
         .subnet_id
-        .ok_or_else(|| ApiError::missing_parameter("subnetId"))?;
+        .ok_or_else(|| Error::missing_parameter("subnetId"))?;
     let mut table = own::route_table(tx, call, &input.route_table_id).await?;
     let (vpc, subnet) = own::subnet(tx, call, &subnet).await?;
     if table.vpc != vpc.id {
@@ -50,8 +50,8 @@ pub(crate) async fn associate_route_table(
     for other in tx.list(&keys::route_tables_of(&vpc.scope, &vpc.id)).await? {
         let mut associations = other.associations.iter();
         if let Some(existing) = associations.find(|one| one.subnet == subnet.id) {
-            return Err(ApiError::new(
-                ErrorKind::AlreadyAssociated,
+            return Err(Error::new(
+                Ec2Error::AlreadyAssociated,
                 format!(
                     "the specified association for route table {} conflicts with an existing \
                      association: subnet {} uses {} by {}. Replace or disassociate that.",
@@ -80,7 +80,7 @@ pub(crate) async fn disassociate_route_table(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Disassociate,
-) -> Result<Nothing, ApiError> {
+) -> Result<Nothing> {
     let (mut table, id) = association::of_route_table(tx, call, &input.association_id).await?;
     if table.disassociate(&id) == Some(RouteTableUser::Vpc) {
         return Err(invalid(format!(
@@ -112,11 +112,11 @@ pub(crate) async fn replace_route_table_association(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Replace,
-) -> Result<Replaced, ApiError> {
+) -> Result<Replaced> {
     let (mut old, id) = association::of_route_table(tx, call, &input.association_id).await?;
     let user = old
         .disassociate(&id)
-        .ok_or_else(|| ApiError::internal("replacing an association", format!("no {id}")))?;
+        .ok_or_else(|| Error::internal("replacing an association", format!("no {id}")))?;
     tx.put(&old)?;
     // If it is the same table, this reads what was just put.
     let mut new = own::route_table(tx, call, &input.route_table_id).await?;

@@ -9,10 +9,10 @@ use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
 use super::view::RouteTableView;
+use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::ec2::own;
 use crate::ec2::refuse::Others;
 use crate::ec2::tag::{self, TagSpecification, TagsOf};
-use crate::error::{ApiError, ErrorKind};
 use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
@@ -42,7 +42,7 @@ pub(crate) async fn create_route_table(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Create,
-) -> Result<Created, ApiError> {
+) -> Result<Created> {
     input.others.refuse()?;
     let vpc = own::vpc(tx, call, &input.vpc_id).await?;
     let tables = tx.list(&keys::route_tables_of(&vpc.scope, &vpc.id)).await?;
@@ -56,8 +56,8 @@ pub(crate) async fn create_route_table(
         None => {
             let most = call.settings.quotas.route_tables_per_vpc;
             if tables.len() >= most {
-                return Err(ApiError::new(
-                    ErrorKind::RouteTableLimitExceeded,
+                return Err(Error::new(
+                    Ec2Error::RouteTableLimitExceeded,
                     format!(
                         "The maximum number of route tables has been reached: VPC {} has {most}. \
                          Delete one, or raise the quota route_tables_per_vpc of the server.",

@@ -4,8 +4,8 @@ use serde::Deserialize;
 use tombolo_domain::vpc::RouteTable;
 use tombolo_store::typed::Transaction;
 
+use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::ec2::{Nothing, own};
-use crate::error::{ApiError, ErrorKind};
 use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
@@ -19,11 +19,11 @@ pub(crate) async fn delete_route_table(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Delete,
-) -> Result<Nothing, ApiError> {
+) -> Result<Nothing> {
     let table = own::route_table(tx, call, &input.route_table_id).await?;
     if let Some(what_to_do) = what_uses(&table) {
-        return Err(ApiError::new(
-            ErrorKind::DependencyViolation,
+        return Err(Error::new(
+            Ec2Error::DependencyViolation,
             format!(
                 "The routeTable '{}' has dependencies and cannot be deleted; {what_to_do}.",
                 table.id

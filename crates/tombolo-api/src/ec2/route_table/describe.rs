@@ -9,10 +9,10 @@ use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
 use super::view::RouteTableView;
+use crate::ec2::error::Result;
 use crate::ec2::own;
 use crate::ec2::select::Selection;
 use crate::ec2::tag::TagsOf;
-use crate::error::ApiError;
 use crate::operation::{self, Call};
 
 #[derive(Debug, Deserialize)]
@@ -37,7 +37,7 @@ pub(crate) async fn describe_route_tables(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Describe,
-) -> Result<Described, ApiError> {
+) -> Result<Described> {
     let scope = call.scope();
     let vpcs = own::vpc_ids(tx, call).await?;
     let active = active(tx, call).await?;
@@ -59,10 +59,7 @@ pub(crate) async fn describe_route_tables(
 }
 
 /// The active connections of the caller's VPCs, whichever end these are.
-async fn active(
-    tx: &mut Transaction,
-    call: &Call<'_>,
-) -> Result<BTreeSet<VpcPeeringConnectionId>, ApiError> {
+async fn active(tx: &mut Transaction, call: &Call<'_>) -> Result<BTreeSet<VpcPeeringConnectionId>> {
     let connections = operation::peering::all(tx, call).await?.into_iter();
     let active = connections.filter(|connection| connection.state == State::Active);
     Ok(active.map(|connection| connection.id).collect())

@@ -10,9 +10,9 @@ use tombolo_domain::vpc::{Route, RouteTable, RouteTarget};
 use tombolo_store::typed::Transaction;
 
 use super::target;
+use crate::ec2::error::{Ec2Error, Error, Resource, Result};
 use crate::ec2::refuse::{Others, invalid, unsupported};
 use crate::ec2::{Nothing, cidr, own};
-use crate::error::{ApiError, ErrorKind, ResourceKind};
 use crate::operation::Call;
 use crate::operation::text::shorten;
 
@@ -37,12 +37,12 @@ pub(crate) async fn create_route(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Create,
-) -> Result<Created, ApiError> {
+) -> Result<Created> {
     input.others.refuse()?;
     let destination = cidr::destination(input.destination_cidr_block.as_deref())?;
     let connection = input
         .vpc_peering_connection_id
-        .ok_or_else(|| ApiError::missing_parameter("vpcPeeringConnectionId"))?;
+        .ok_or_else(|| Error::missing_parameter("vpcPeeringConnectionId"))?;
     let mut table = own::route_table(tx, call, &input.route_table_id).await?;
     let connection = target::connection(tx, call, &table, &connection).await?;
     refuse_within_local(&table, destination)?;
@@ -51,8 +51,8 @@ pub(crate) async fn create_route(
         .iter()
         .any(|route| route.destination == destination)
     {
-        return Err(ApiError::new(
-            ErrorKind::RouteAlreadyExists,
+        return Err(Error::new(
+            Ec2Error::RouteAlreadyExists,
             format!(
                 "The route identified by {destination} already exists in route table {}; use \
                  ReplaceRoute to change where it leads.",
@@ -89,7 +89,7 @@ enum Wanted {
 }
 
 impl Replace {
-    fn wanted(&self) -> Result<Wanted, ApiError> {
+    fn wanted(&self) -> Result<Wanted> {
         let local = match self.gateway_id.as_deref() {
             Some("local") => true,
             Some(other) => {
@@ -101,14 +101,14 @@ impl Replace {
             None => self.local_target == Some(true),
         };
         match (&self.vpc_peering_connection_id, local) {
-            (Some(_), true) => Err(ApiError::new(
-                ErrorKind::InvalidParameterCombination,
+            (Some(_), true) => Err(Error::new(
+                Ec2Error::InvalidParameterCombination,
                 "The request must contain exactly one target; leave out either \
                  vpcPeeringConnectionId or the local one.",
             )),
             (Some(connection), false) => Ok(Wanted::Connection(connection.clone())),
             (None, true) => Ok(Wanted::Local),
-            (None, false) => Err(ApiError::missing_parameter("vpcPeeringConnectionId")),
+            (None, false) => Err(Error::missing_parameter("vpcPeeringConnectionId")),
         }
     }
 }
@@ -118,7 +118,7 @@ pub(crate) async fn replace_route(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Replace,
-) -> Result<Nothing, ApiError> {
+) -> Result<Nothing> {
     input.others.refuse()?;
     let destination = cidr::destination(input.destination_cidr_block.as_deref())?;
     let wanted = input.wanted()?;
@@ -175,14 +175,14 @@ pub(crate) async fn delete_route(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Delete,
-) -> Result<Nothing, ApiError> {
+) -> Result<Nothing> {
     input.others.refuse()?;
     let destination = cidr::destination(input.destination_cidr_block.as_deref())?;
     let mut table = own::route_table(tx, call, &input.route_table_id).await?;
     let mut routes = table.routes.iter();
     let Some(at) = routes.position(|route| route.destination == destination) else {
-        return Err(ApiError::new(
-            ErrorKind::NotFound(ResourceKind::Route),
+        return Err(Error::new(
+            Ec2Error::NotFound(Resource::Route),
             format!(
                 "no route with destination-cidr-block {destination} in route table {}",
                 table.id
@@ -202,7 +202,7 @@ pub(crate) async fn delete_route(
 
 /// What is local stays local: as with EC2, only a wider destination can lead elsewhere, and the
 /// local route wins within it.
-fn refuse_within_local(table: &RouteTable, destination: Ipv4Net) -> Result<(), ApiError> {
+fn refuse_within_local(table: &RouteTable, destination: Ipv4Net) -> Result<()> {
     let mut routes = table.routes.iter();
     let local = routes.find(|route| {
         route.target == RouteTarget::Local && route.destination.contains(&destination)
@@ -217,12 +217,12 @@ fn refuse_within_local(table: &RouteTable, destination: Ipv4Net) -> Result<(), A
     }
 }
 
-fn refuse_too_many(table: &RouteTable, most: usize) -> Result<(), ApiError> {
+fn refuse_too_many(table: &RouteTable, most: usize) -> Result<()> {
     if table.routes_beyond_local() < most {
         return Ok(());
     }
-    Err(ApiError::new(
-        ErrorKind::RouteLimitExceeded,
+    Err(Error::new(
+        Ec2Error::RouteLimitExceeded,
         format!(
             "The maximum number of routes has been reached: route table {} has {most}. Delete one, \
              or raise the quota routes_per_table of the server.",

@@ -6,34 +6,34 @@ use tombolo_domain::vpc::RouteTable;
 use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
+use crate::ec2::error::{Ec2Error, Error, Resource, Result};
 use crate::ec2::id::{self, ResourceId};
-use crate::error::{ApiError, ErrorKind, ResourceKind};
 use crate::operation::Call;
 
 /// The peering connection of a route table's VPC that an id names. One that waits for its
 /// acceptance will do: until then the route is a black hole.
 ///
 /// # Errors
-/// [`ErrorKind::NotFound`], in the same words for one of another VPC, of another account, and one
+/// [`Ec2Error::NotFound`], in the same words for one of another VPC, of another account, and one
 /// that never was. One that is over is told from these, since its owner sees it.
 pub(super) async fn connection(
     tx: &mut Transaction,
     call: &Call<'_>,
     table: &RouteTable,
     text: &str,
-) -> Result<VpcPeeringConnectionId, ApiError> {
+) -> Result<VpcPeeringConnectionId> {
     let id: VpcPeeringConnectionId = id::parse(text)?;
     let found = find(tx, table, &id).await?;
     match found.map(|connection| connection.as_of(call.now)) {
         Some(connection) if connection.state.is_live() => Ok(id),
-        Some(connection) => Err(ApiError::new(
-            ErrorKind::NotFound(ResourceKind::VpcPeeringConnection),
+        Some(connection) => Err(Error::new(
+            Ec2Error::NotFound(Resource::VpcPeeringConnection),
             format!(
                 "The vpcPeeringConnection ID '{id}' is {}, and no route can lead to it any more",
                 connection.state.code()
             ),
         )),
-        None => Err(ApiError::no_such(VpcPeeringConnectionId::KIND, id)),
+        None => Err(Error::no_such(VpcPeeringConnectionId::KIND, id)),
     }
 }
 
@@ -41,7 +41,7 @@ async fn find(
     tx: &mut Transaction,
     table: &RouteTable,
     id: &VpcPeeringConnectionId,
-) -> Result<Option<Connection>, ApiError> {
+) -> Result<Option<Connection>> {
     let (scope, vpc) = (&table.scope, &table.vpc);
     let asked_for = Asker::Vpc(vpc.clone());
     let key = keys::connection(&scope.region, scope.account, &asked_for, id);

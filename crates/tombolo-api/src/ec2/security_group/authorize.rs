@@ -9,8 +9,8 @@ use super::named::NamedGroup;
 use super::permission::Permissions;
 use super::rule::{self, RuleView};
 use super::source::Finder;
+use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::ec2::tag::{self, TagSpecification};
-use crate::error::{ApiError, ErrorKind};
 use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
@@ -36,7 +36,7 @@ pub(crate) async fn authorize_security_group_ingress(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Authorize,
-) -> Result<Authorized, ApiError> {
+) -> Result<Authorized> {
     authorize(tx, call, input, RuleDirection::Ingress).await
 }
 
@@ -45,7 +45,7 @@ pub(crate) async fn authorize_security_group_egress(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Authorize,
-) -> Result<Authorized, ApiError> {
+) -> Result<Authorized> {
     authorize(tx, call, input, RuleDirection::Egress).await
 }
 
@@ -54,7 +54,7 @@ async fn authorize(
     call: &Call<'_>,
     input: Authorize,
     direction: RuleDirection,
-) -> Result<Authorized, ApiError> {
+) -> Result<Authorized> {
     let permissions = input.permissions.parse(direction)?;
     let mut group = input.group.find(tx, call).await?;
     refuse_over_quota(call, &group, direction, permissions.len())?;
@@ -95,7 +95,7 @@ fn refuse_over_quota(
     group: &SecurityGroup,
     direction: RuleDirection,
     new: usize,
-) -> Result<(), ApiError> {
+) -> Result<()> {
     let most = call.settings.quotas.rules_per_security_group;
     let there = group
         .rules_of(direction)
@@ -108,8 +108,8 @@ fn refuse_over_quota(
         RuleDirection::Ingress => "inbound",
         RuleDirection::Egress => "outbound",
     };
-    Err(ApiError::new(
-        ErrorKind::RulesPerSecurityGroupLimitExceeded,
+    Err(Error::new(
+        Ec2Error::RulesPerSecurityGroupLimitExceeded,
         format!(
             "The maximum number of rules per security group has been reached: '{}' would have \
              {wanted} {way} rules, and the quota is {most}.",
@@ -119,7 +119,7 @@ fn refuse_over_quota(
 }
 
 /// Refuses rules that say what another of the group says already.
-fn refuse_duplicates(group: &SecurityGroup, new: &[SecurityGroupRule]) -> Result<(), ApiError> {
+fn refuse_duplicates(group: &SecurityGroup, new: &[SecurityGroupRule]) -> Result<()> {
     let duplicate = new.iter().find(|rule| {
         let mut there = group.rules_of(rule.direction);
         there.any(|other| other.says_same_as(rule))
@@ -130,10 +130,10 @@ fn refuse_duplicates(group: &SecurityGroup, new: &[SecurityGroupRule]) -> Result
     }
 }
 
-/// [`ErrorKind::InvalidPermissionDuplicate`] in EC2's words.
-pub(super) fn duplicate_error(rule: &SecurityGroupRule) -> ApiError {
-    ApiError::new(
-        ErrorKind::InvalidPermissionDuplicate,
+/// [`Ec2Error::InvalidPermissionDuplicate`] in EC2's words.
+pub(super) fn duplicate_error(rule: &SecurityGroupRule) -> Error {
+    Error::new(
+        Ec2Error::InvalidPermissionDuplicate,
         format!(
             "the specified rule \"{}\" already exists",
             rule::spoken(rule)

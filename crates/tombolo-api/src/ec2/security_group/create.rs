@@ -10,9 +10,9 @@ use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
 use super::{arn, wording};
+use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::ec2::own;
 use crate::ec2::tag::{self, Tag, TagSpecification};
-use crate::error::{ApiError, ErrorKind};
 use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
@@ -38,12 +38,12 @@ pub(crate) async fn create_security_group(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Create,
-) -> Result<Created, ApiError> {
+) -> Result<Created> {
     let name = wording::group_name(&input.group_name)?;
     let description = wording::group_description(input.description)?;
     let Some(vpc) = &input.vpc_id else {
-        return Err(ApiError::new(
-            ErrorKind::VpcIdNotSpecified,
+        return Err(Error::new(
+            Ec2Error::VpcIdNotSpecified,
             "No default VPC for this user. Tombolo makes none: give VpcId.",
         ));
     };
@@ -70,7 +70,7 @@ pub(crate) async fn create_security_group(
 }
 
 /// Names are unique in a VPC, whatever their case.
-async fn refuse_taken(tx: &mut Transaction, vpc: &Vpc, name: &str) -> Result<(), ApiError> {
+async fn refuse_taken(tx: &mut Transaction, vpc: &Vpc, name: &str) -> Result<()> {
     let groups = keys::security_groups_of(&vpc.scope, &vpc.id);
     let groups = tx.list(&groups).await?;
     if !groups
@@ -79,8 +79,8 @@ async fn refuse_taken(tx: &mut Transaction, vpc: &Vpc, name: &str) -> Result<(),
     {
         return Ok(());
     }
-    Err(ApiError::new(
-        ErrorKind::InvalidGroupDuplicate,
+    Err(Error::new(
+        Ec2Error::InvalidGroupDuplicate,
         format!(
             "The security group '{name}' already exists for VPC '{}'",
             vpc.id
@@ -90,7 +90,7 @@ async fn refuse_taken(tx: &mut Transaction, vpc: &Vpc, name: &str) -> Result<(),
 
 /// The quota is of a whole Region, and the commit does not depend on all of its groups: of groups
 /// made at the same moment, a few more may come to be.
-async fn refuse_over_quota(tx: &mut Transaction, call: &Call<'_>) -> Result<(), ApiError> {
+async fn refuse_over_quota(tx: &mut Transaction, call: &Call<'_>) -> Result<()> {
     let scope = call.scope();
     let most = call.settings.quotas.security_groups_per_region;
     let vpcs = own::vpc_ids(tx, call).await?;
@@ -99,8 +99,8 @@ async fn refuse_over_quota(tx: &mut Transaction, call: &Call<'_>) -> Result<(), 
     if there.count() < most {
         return Ok(());
     }
-    Err(ApiError::new(
-        ErrorKind::SecurityGroupLimitExceeded,
+    Err(Error::new(
+        Ec2Error::SecurityGroupLimitExceeded,
         format!(
             "The maximum number of security groups for Region {} has been reached: the quota is \
              {most}. Delete one that is not used.",

@@ -7,7 +7,7 @@ use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
 use super::named::NamedGroup;
-use crate::error::{ApiError, ErrorKind};
+use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
@@ -29,11 +29,11 @@ pub(crate) async fn delete_security_group(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Delete,
-) -> Result<Deleted, ApiError> {
+) -> Result<Deleted> {
     let group = input.group.find(tx, call).await?;
     if group.is_default() {
-        return Err(ApiError::new(
-            ErrorKind::CannotDelete,
+        return Err(Error::new(
+            Ec2Error::CannotDelete,
             format!(
                 "the specified group: \"{}\" name: \"default\" cannot be deleted by a user; it goes \
                  with its VPC",
@@ -42,8 +42,8 @@ pub(crate) async fn delete_security_group(
         ));
     }
     if let Some(dependent) = dependent(tx, &group).await? {
-        return Err(ApiError::new(
-            ErrorKind::DependencyViolation,
+        return Err(Error::new(
+            Ec2Error::DependencyViolation,
             format!("resource {} has a dependent object: {dependent}", group.id),
         ));
     }
@@ -55,10 +55,7 @@ pub(crate) async fn delete_security_group(
 }
 
 /// What needs the group, and what to do about it.
-async fn dependent(
-    tx: &mut Transaction,
-    group: &SecurityGroup,
-) -> Result<Option<String>, ApiError> {
+async fn dependent(tx: &mut Transaction, group: &SecurityGroup) -> Result<Option<String>> {
     let SecurityGroup { scope, vpc, id, .. } = group;
     let interfaces = tx.list(&keys::interfaces_of(scope, vpc)).await?;
     let mut interfaces = interfaces.iter();

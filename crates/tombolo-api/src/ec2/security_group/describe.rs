@@ -11,12 +11,12 @@ use tombolo_store::typed::Transaction;
 use super::arn;
 use super::peering::ActivePeerings;
 use super::permission_view::{self, PairView, PermissionView};
+use crate::ec2::error::Result;
 use crate::ec2::filter::{Field, Filtered};
 use crate::ec2::own;
 use crate::ec2::refuse::unsupported;
 use crate::ec2::select::{Selection, Shown};
 use crate::ec2::tag::{Tag, TagsOf};
-use crate::error::ApiError;
 use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
@@ -42,7 +42,7 @@ pub(crate) async fn describe_security_groups(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Describe,
-) -> Result<Described, ApiError> {
+) -> Result<Described> {
     if !input.group_names.is_empty() {
         return Err(unsupported(
             "GroupNames names security groups of a default VPC, and Tombolo makes none. Use \

@@ -6,10 +6,10 @@ use tombolo_store::typed::Transaction;
 
 use super::peering::ActivePeerings;
 use super::rule::RuleView;
+use crate::ec2::error::Result;
 use crate::ec2::own;
 use crate::ec2::select::Selection;
 use crate::ec2::tag::TagsOf;
-use crate::error::ApiError;
 use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
@@ -33,7 +33,7 @@ pub(crate) async fn describe_security_group_rules(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: DescribeRules,
-) -> Result<DescribedRules, ApiError> {
+) -> Result<DescribedRules> {
     let vpcs = own::vpc_ids(tx, call).await?;
     let peerings = ActivePeerings::of_all(tx, call).await?;
     let mut tags = TagsOf::read(tx, call).await?;

@@ -11,10 +11,11 @@ use super::permission::{self, Permission};
 use super::protocol::ProtocolAndPorts;
 use super::source::{Finder, GroupReference, Source};
 use super::{Done, authorize, wording};
+use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::ec2::id::{self, ResourceId};
 use crate::ec2::own;
 use crate::ec2::refuse::invalid;
-use crate::error::{ApiError, ErrorKind};
+use crate::error::CommonError;
 use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
@@ -46,7 +47,7 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn parse(self) -> Result<Permission, ApiError> {
+    fn parse(self) -> Result<Permission> {
         let group = self.referenced_group_id.as_deref();
         let group = group.map(|id| GroupReference::parse(None, id, None, None));
         let cidr = self.cidr_ipv4.as_deref();
@@ -59,15 +60,15 @@ impl Wanted {
         ];
         let mut sources = sources.into_iter().flatten();
         let source = sources.next().ok_or_else(|| {
-            ApiError::new(
-                ErrorKind::MissingParameter,
+            Error::new(
+                CommonError::MissingParameter.into(),
                 "A rule names neither addresses nor a security group. Give it CidrIpv4 or \
                  ReferencedGroupId.",
             )
         })?;
         if sources.next().is_some() {
-            return Err(ApiError::new(
-                ErrorKind::InvalidParameterCombination,
+            return Err(Error::new(
+                Ec2Error::InvalidParameterCombination,
                 "A rule names more than one source or destination. Give it CidrIpv4 or \
                  ReferencedGroupId, not both.",
             ));
@@ -86,14 +87,14 @@ pub(crate) async fn modify_security_group_rules(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Modify,
-) -> Result<Done, ApiError> {
+) -> Result<Done> {
     let updates = parse(input.security_group_rules)?;
     let mut group = own::security_group(tx, call, &input.group_id).await?;
     let unchanged = group.clone();
     let mut finder = Finder::new(&unchanged);
     for (id, wanted) in updates {
         let Some(rule) = group.rules.iter_mut().find(|rule| rule.id == id) else {
-            return Err(ApiError::no_such(SecurityGroupRuleId::KIND, id));
+            return Err(Error::no_such(SecurityGroupRuleId::KIND, id));
         };
         rule.protocol = wanted.protocol;
         rule.peer = finder.find(tx, &wanted.source).await?;
@@ -105,16 +106,16 @@ pub(crate) async fn modify_security_group_rules(
     Ok(Done::default())
 }
 
-fn parse(updates: Vec<Update>) -> Result<BTreeMap<SecurityGroupRuleId, Permission>, ApiError> {
+fn parse(updates: Vec<Update>) -> Result<BTreeMap<SecurityGroupRuleId, Permission>> {
     if updates.is_empty() {
-        return Err(ApiError::missing_parameter("securityGroupRule"));
+        return Err(Error::missing_parameter("securityGroupRule"));
     }
     let mut parsed = BTreeMap::new();
     for update in updates {
         let id: SecurityGroupRuleId = id::parse(&update.security_group_rule_id)?;
         let wanted = update
             .security_group_rule
-            .ok_or_else(|| ApiError::missing_parameter("securityGroupRule"))?;
+            .ok_or_else(|| Error::missing_parameter("securityGroupRule"))?;
         if parsed.insert(id, wanted.parse()?).is_some() {
             return Err(invalid(format!(
                 "The security group rule ID '{}' is there twice. Name each rule once.",
@@ -126,7 +127,7 @@ fn parse(updates: Vec<Update>) -> Result<BTreeMap<SecurityGroupRuleId, Permissio
 }
 
 /// Refuses changed rules that say what another of the group says.
-fn refuse_duplicates(group: &SecurityGroup, before: &SecurityGroup) -> Result<(), ApiError> {
+fn refuse_duplicates(group: &SecurityGroup, before: &SecurityGroup) -> Result<()> {
     let is_changed = |rule: &&SecurityGroupRule| !before.rules.contains(rule);
     for direction in [RuleDirection::Ingress, RuleDirection::Egress] {
         for changed in group.rules_of(direction).filter(is_changed) {

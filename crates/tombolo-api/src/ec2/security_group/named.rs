@@ -4,9 +4,9 @@ use serde::Deserialize;
 use tombolo_domain::vpc::SecurityGroup;
 use tombolo_store::typed::Transaction;
 
+use crate::ec2::error::{Error, Result};
 use crate::ec2::own;
 use crate::ec2::refuse::unsupported;
-use crate::error::ApiError;
 use crate::operation::Call;
 
 /// The two members that EC2 has for it.
@@ -27,14 +27,14 @@ impl NamedGroup {
         &self,
         tx: &mut Transaction,
         call: &Call<'_>,
-    ) -> Result<SecurityGroup, ApiError> {
+    ) -> Result<SecurityGroup> {
         match (&self.group_id, &self.group_name) {
             (Some(id), _) => own::security_group(tx, call, id).await,
             (None, Some(_)) => Err(unsupported(
                 "GroupName names a security group of a default VPC, and Tombolo makes none. Use \
                  GroupId.",
             )),
-            (None, None) => Err(ApiError::missing_parameter("groupId")),
+            (None, None) => Err(Error::missing_parameter("groupId")),
         }
     }
 }

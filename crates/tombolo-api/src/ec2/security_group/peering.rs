@@ -7,7 +7,7 @@ use tombolo_domain::peering::{Connection, End, State};
 use tombolo_domain::vpc::PeeredGroup;
 use tombolo_store::typed::Transaction;
 
-use crate::error::ApiError;
+use crate::ec2::error::Result;
 use crate::operation::{self, Call};
 
 /// Active connections between VPCs that people own.
@@ -16,17 +16,13 @@ pub(super) struct ActivePeerings(Vec<Connection>);
 
 impl ActivePeerings {
     /// Those of one VPC. The commit depends on there being no other.
-    pub(super) async fn of_vpc(
-        tx: &mut Transaction,
-        scope: &Scope,
-        vpc: &VpcId,
-    ) -> Result<Self, ApiError> {
+    pub(super) async fn of_vpc(tx: &mut Transaction, scope: &Scope, vpc: &VpcId) -> Result<Self> {
         let found = operation::peering::as_written(tx, scope, vpc).await?;
         Ok(Self::among(found))
     }
 
     /// Those of all the caller's VPCs, only to be shown.
-    pub(super) async fn of_all(tx: &mut Transaction, call: &Call<'_>) -> Result<Self, ApiError> {
+    pub(super) async fn of_all(tx: &mut Transaction, call: &Call<'_>) -> Result<Self> {
         let found = operation::peering::all(tx, call).await?;
         Ok(Self::among(found))
     }

@@ -13,8 +13,9 @@ use tombolo_domain::vpc::{Protocol, RuleDirection, SecurityGroupRule};
 use super::protocol::{self, ProtocolAndPorts};
 use super::source::{GroupReference, Source};
 use super::wording;
+use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::ec2::refuse::{invalid, unsupported};
-use crate::error::{ApiError, ErrorKind};
+use crate::error::CommonError;
 use crate::operation::text::shorten;
 
 /// One rule, by what it says.
@@ -92,12 +93,12 @@ struct UserIdGroupPair {
 
 impl IpPermission {
     /// Adds its rules to `parsed`.
-    fn parse(self, parsed: &mut Vec<Permission>) -> Result<(), ApiError> {
+    fn parse(self, parsed: &mut Vec<Permission>) -> Result<()> {
         let protocol = self.protocol.parse()?;
         let sources = self.sources()?;
         if sources.is_empty() {
-            return Err(ApiError::new(
-                ErrorKind::InvalidPermissionMalformed,
+            return Err(Error::new(
+                Ec2Error::InvalidPermissionMalformed,
                 "A permission names neither addresses nor a security group. Give it IpRanges or \
                  UserIdGroupPairs.",
             ));
@@ -113,7 +114,7 @@ impl IpPermission {
     }
 
     /// Each source with what is said about it.
-    fn sources(self) -> Result<Vec<(Source, Option<String>)>, ApiError> {
+    fn sources(self) -> Result<Vec<(Source, Option<String>)>> {
         let mut sources = Vec::new();
         for range in self.ip_ranges {
             let cidr = address_range(range.cidr_ip.as_deref())?;
@@ -123,11 +124,11 @@ impl IpPermission {
             sources.push((Source::Group(pair.group()?), pair.description));
         }
         for Ipv6Range { cidr_ipv6: cidr } in self.ipv6_ranges {
-            let cidr = cidr.ok_or_else(|| ApiError::missing_parameter("cidrIpv6"))?;
+            let cidr = cidr.ok_or_else(|| Error::missing_parameter("cidrIpv6"))?;
             sources.push((Source::Ipv6(cidr), None));
         }
         for PrefixList { prefix_list_id: id } in self.prefix_list_ids {
-            let id = id.ok_or_else(|| ApiError::missing_parameter("prefixListId"))?;
+            let id = id.ok_or_else(|| Error::missing_parameter("prefixListId"))?;
             sources.push((Source::PrefixList(id), None));
         }
         Ok(sources)
@@ -135,7 +136,7 @@ impl IpPermission {
 }
 
 impl UserIdGroupPair {
-    fn group(&self) -> Result<GroupReference, ApiError> {
+    fn group(&self) -> Result<GroupReference> {
         match (self.group_id.as_deref(), &self.group_name) {
             (Some(id), _) => GroupReference::parse(
                 self.user_id.as_deref(),
@@ -147,8 +148,8 @@ impl UserIdGroupPair {
                 "GroupName names a security group of a default VPC, and Tombolo makes none. Use \
                  GroupId in UserIdGroupPairs.",
             )),
-            (None, None) => Err(ApiError::new(
-                ErrorKind::MissingParameter,
+            (None, None) => Err(Error::new(
+                CommonError::MissingParameter.into(),
                 "Source group ID missing. Give each of UserIdGroupPairs a GroupId.",
             )),
         }
@@ -156,8 +157,8 @@ impl UserIdGroupPair {
 }
 
 /// The addresses of a rule. Host bits are cleared, as EC2 documents it for rules too.
-pub(super) fn address_range(text: Option<&str>) -> Result<Ipv4Net, ApiError> {
-    let text = text.ok_or_else(|| ApiError::missing_parameter("cidrIp"))?;
+pub(super) fn address_range(text: Option<&str>) -> Result<Ipv4Net> {
+    let text = text.ok_or_else(|| Error::missing_parameter("cidrIp"))?;
     cidr::parse_any(text).map_err(|_| {
         invalid(format!(
             "CIDR block {} is malformed. Write it as 10.0.0.0/16, or 10.0.0.7/32 for one address.",
@@ -190,11 +191,11 @@ impl Permissions {
     /// # Errors
     /// The first that is wrong with any of them; that there are none, or that they come in both
     /// forms.
-    pub(super) fn parse(self, direction: RuleDirection) -> Result<Vec<Permission>, ApiError> {
+    pub(super) fn parse(self, direction: RuleDirection) -> Result<Vec<Permission>> {
         match self.side_by_side() {
             None => parse_all(self.ip_permissions),
-            Some(given) if !self.ip_permissions.is_empty() => Err(ApiError::new(
-                ErrorKind::InvalidParameterCombination,
+            Some(given) if !self.ip_permissions.is_empty() => Err(Error::new(
+                Ec2Error::InvalidParameterCombination,
                 format!(
                     "The parameter 'ipPermissions' may not be used in combination with '{given}'"
                 ),
@@ -235,9 +236,9 @@ impl Permissions {
 }
 
 /// The rules of all IpPermissions of a request, which must be some and differ.
-pub(super) fn parse_all(all: Vec<IpPermission>) -> Result<Vec<Permission>, ApiError> {
+pub(super) fn parse_all(all: Vec<IpPermission>) -> Result<Vec<Permission>> {
     if all.is_empty() {
-        return Err(ApiError::missing_parameter("ipPermissions"));
+        return Err(Error::missing_parameter("ipPermissions"));
     }
     let mut parsed = Vec::new();
     for permission in all {

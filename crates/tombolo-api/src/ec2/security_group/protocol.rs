@@ -5,8 +5,8 @@
 use serde::Deserialize;
 use tombolo_domain::vpc::{IcmpMessages, PortRange, Protocol};
 
+use crate::ec2::error::{Error, Result};
 use crate::ec2::refuse::{invalid, unsupported};
-use crate::error::ApiError;
 use crate::operation::text::shorten;
 
 /// IANA's numbers of the protocols that EC2 has names for.
@@ -41,9 +41,9 @@ impl ProtocolAndPorts {
     /// # Errors
     /// A protocol that does not exist, and ports, types or codes that are missing, out of range or
     /// reversed. Ports with a protocol that has none are ignored, as EC2 documents it.
-    pub(super) fn parse(&self) -> Result<Protocol, ApiError> {
+    pub(super) fn parse(&self) -> Result<Protocol> {
         let Some(text) = self.ip_protocol.as_deref() else {
-            return Err(ApiError::missing_parameter("ipProtocol"));
+            return Err(Error::missing_parameter("ipProtocol"));
         };
         let number = match text.to_ascii_lowercase().as_str() {
             "-1" => return Ok(Protocol::All),
@@ -71,7 +71,7 @@ impl ProtocolAndPorts {
         }
     }
 
-    fn ports(&self) -> Result<PortRange, ApiError> {
+    fn ports(&self) -> Result<PortRange> {
         let (Some(from), Some(to)) = (self.from_port, self.to_port) else {
             return Err(missing("Must specify both from and to ports with TCP/UDP."));
         };
@@ -95,7 +95,7 @@ impl ProtocolAndPorts {
         Ok(range)
     }
 
-    fn messages(&self) -> Result<IcmpMessages, ApiError> {
+    fn messages(&self) -> Result<IcmpMessages> {
         let (Some(kind), Some(code)) = (self.from_port, self.to_port) else {
             return Err(missing("Must specify both type and code with ICMP."));
         };
@@ -126,7 +126,7 @@ impl ProtocolAndPorts {
     }
 }
 
-fn missing(what: &str) -> ApiError {
+fn missing(what: &str) -> Error {
     invalid(format!("Invalid value '{what}' for portRange."))
 }
 

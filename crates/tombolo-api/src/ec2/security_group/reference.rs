@@ -7,8 +7,8 @@ use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
 use super::peering::ActivePeerings;
+use crate::ec2::error::Result;
 use crate::ec2::own;
-use crate::error::ApiError;
 use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
@@ -37,7 +37,7 @@ pub(crate) async fn describe_security_group_references(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: DescribeReferences,
-) -> Result<DescribedReferences, ApiError> {
+) -> Result<DescribedReferences> {
     let mut references = Vec::new();
     for id in &input.group_id {
         let group = own::security_group(tx, call, id).await?;

@@ -11,8 +11,8 @@ use tombolo_store::typed::Transaction;
 use super::named::NamedGroup;
 use super::permission::{Permission, Permissions};
 use super::rule::RevokedRule;
+use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::ec2::id::{self, ResourceId};
-use crate::error::{ApiError, ErrorKind};
 use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
@@ -40,7 +40,7 @@ pub(crate) async fn revoke_security_group_ingress(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Revoke,
-) -> Result<Revoked, ApiError> {
+) -> Result<Revoked> {
     revoke(tx, call, input, RuleDirection::Ingress).await
 }
 
@@ -49,7 +49,7 @@ pub(crate) async fn revoke_security_group_egress(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Revoke,
-) -> Result<Revoked, ApiError> {
+) -> Result<Revoked> {
     revoke(tx, call, input, RuleDirection::Egress).await
 }
 
@@ -60,15 +60,15 @@ async fn revoke(
     call: &Call<'_>,
     input: Revoke,
     direction: RuleDirection,
-) -> Result<Revoked, ApiError> {
+) -> Result<Revoked> {
     let Revoke {
         group,
         permissions,
         security_group_rule_ids: ids,
     } = input;
     if !ids.is_empty() && !permissions.is_empty() {
-        return Err(ApiError::new(
-            ErrorKind::InvalidParameterCombination,
+        return Err(Error::new(
+            Ec2Error::InvalidParameterCombination,
             "The parameter securityGroupRuleIds cannot be used together with rules' properties. \
              Name each rule in one way.",
         ));
@@ -103,7 +103,7 @@ pub(super) fn matching(
     group: &SecurityGroup,
     direction: RuleDirection,
     permissions: &[Permission],
-) -> Result<BTreeSet<SecurityGroupRuleId>, ApiError> {
+) -> Result<BTreeSet<SecurityGroupRuleId>> {
     let mut found = BTreeSet::new();
     for permission in permissions {
         let rules = group.rules_of(direction);
@@ -111,8 +111,8 @@ pub(super) fn matching(
             .filter(|rule| permission.is(rule, group.scope.account))
             .peekable();
         if rules.peek().is_none() {
-            return Err(ApiError::new(
-                ErrorKind::InvalidPermissionNotFound,
+            return Err(Error::new(
+                Ec2Error::InvalidPermissionNotFound,
                 format!(
                     "The specified rule does not exist in this security group: '{}' has no rule \
                      {permission}.",
@@ -130,10 +130,10 @@ pub(super) fn require_all<'i>(
     group: &SecurityGroup,
     direction: RuleDirection,
     ids: impl IntoIterator<Item = &'i SecurityGroupRuleId>,
-) -> Result<(), ApiError> {
+) -> Result<()> {
     let there: BTreeSet<_> = group.rules_of(direction).map(|rule| &rule.id).collect();
     match ids.into_iter().find(|id| !there.contains(id)) {
-        Some(unknown) => Err(ApiError::no_such(SecurityGroupRuleId::KIND, unknown)),
+        Some(unknown) => Err(Error::no_such(SecurityGroupRuleId::KIND, unknown)),
         None => Ok(()),
     }
 }

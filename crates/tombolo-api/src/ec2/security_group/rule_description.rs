@@ -10,8 +10,8 @@ use tombolo_store::typed::Transaction;
 use super::named::NamedGroup;
 use super::permission::{self, IpPermission, Permission};
 use super::{Done, revoke, wording};
+use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::ec2::id;
-use crate::error::{ApiError, ErrorKind};
 use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
@@ -42,7 +42,7 @@ pub(crate) async fn update_security_group_rule_descriptions_ingress(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Update,
-) -> Result<Done, ApiError> {
+) -> Result<Done> {
     update(tx, call, input, RuleDirection::Ingress).await
 }
 
@@ -52,7 +52,7 @@ pub(crate) async fn update_security_group_rule_descriptions_egress(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Update,
-) -> Result<Done, ApiError> {
+) -> Result<Done> {
     update(tx, call, input, RuleDirection::Egress).await
 }
 
@@ -61,7 +61,7 @@ async fn update(
     call: &Call<'_>,
     input: Update,
     direction: RuleDirection,
-) -> Result<Done, ApiError> {
+) -> Result<Done> {
     let Update {
         group,
         ip_permissions: permissions,
@@ -78,8 +78,8 @@ async fn update(
         revoke::require_all(&group, direction, wanted.keys())?;
         (group, wanted)
     } else {
-        return Err(ApiError::new(
-            ErrorKind::InvalidParameterCombination,
+        return Err(Error::new(
+            Ec2Error::InvalidParameterCombination,
             "The parameter ipPermissions cannot be used with the parameter \
              securityGroupRuleDescriptions",
         ));
@@ -97,7 +97,7 @@ fn of_permissions(
     group: &SecurityGroup,
     direction: RuleDirection,
     permissions: Vec<Permission>,
-) -> Result<Descriptions, ApiError> {
+) -> Result<Descriptions> {
     let mut wanted = Descriptions::new();
     for permission in permissions {
         let found = revoke::matching(group, direction, std::slice::from_ref(&permission))?;
@@ -109,12 +109,12 @@ fn of_permissions(
     Ok(wanted)
 }
 
-fn of_ids(descriptions: Vec<RuleDescription>) -> Result<Descriptions, ApiError> {
+fn of_ids(descriptions: Vec<RuleDescription>) -> Result<Descriptions> {
     let mut wanted = Descriptions::new();
     for one in descriptions {
         let id = one
             .security_group_rule_id
-            .ok_or_else(|| ApiError::missing_parameter("securityGroupRuleId"))?;
+            .ok_or_else(|| Error::missing_parameter("securityGroupRuleId"))?;
         let description = wording::rule_description(one.description)?;
         wanted.insert(id::parse(&id)?, description);
     }

@@ -11,9 +11,9 @@ use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
 use super::peering::ActivePeerings;
+use crate::ec2::error::{Error, Result};
 use crate::ec2::id::{self, ResourceId};
 use crate::ec2::refuse::{invalid_value, unsupported};
-use crate::error::ApiError;
 
 /// What a rule lets through, by where it comes from or goes to.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ impl GroupReference {
         group: &str,
         vpc: Option<&str>,
         connection: Option<&str>,
-    ) -> Result<Self, ApiError> {
+    ) -> Result<Self> {
         let (owner, group) = match group.split_once('/') {
             Some((owner, group)) => (Some(owner), group),
             None => (None, group),
@@ -127,13 +127,9 @@ impl<'g> Finder<'g> {
     /// What `source` is. The commit depends on its being there.
     ///
     /// # Errors
-    /// [`NotFound`](crate::error::ErrorKind::NotFound) for a group that is in neither place, in the
+    /// [`NotFound`](crate::ec2::error::Ec2Error::NotFound) for a group that is in neither place, in the
     /// same words whether or not it is somewhere; and what Tombolo has no rules for.
-    pub(super) async fn find(
-        &mut self,
-        tx: &mut Transaction,
-        source: &Source,
-    ) -> Result<Peer, ApiError> {
+    pub(super) async fn find(&mut self, tx: &mut Transaction, source: &Source) -> Result<Peer> {
         let wanted = match source {
             Source::Cidr(cidr) => return Ok(Peer::Cidr(*cidr)),
             Source::Group(wanted) => wanted,
@@ -155,14 +151,10 @@ impl<'g> Finder<'g> {
         let found = self.in_peered_vpc(tx, wanted).await?;
         found
             .map(Peer::PeeredGroup)
-            .ok_or_else(|| ApiError::no_such(SecurityGroupId::KIND, &wanted.group))
+            .ok_or_else(|| Error::no_such(SecurityGroupId::KIND, &wanted.group))
     }
 
-    async fn is_in_vpc(
-        &self,
-        tx: &mut Transaction,
-        wanted: &GroupReference,
-    ) -> Result<bool, ApiError> {
+    async fn is_in_vpc(&self, tx: &mut Transaction, wanted: &GroupReference) -> Result<bool> {
         let SecurityGroup { scope, vpc, .. } = self.group;
         if !wanted.may_be_in(scope.account, vpc) || wanted.connection.is_some() {
             return Ok(false);
@@ -175,7 +167,7 @@ impl<'g> Finder<'g> {
         &mut self,
         tx: &mut Transaction,
         wanted: &GroupReference,
-    ) -> Result<Option<PeeredGroup>, ApiError> {
+    ) -> Result<Option<PeeredGroup>> {
         let SecurityGroup { scope, vpc, .. } = self.group;
         let peerings = match self.peerings.take() {
             Some(peerings) => peerings,

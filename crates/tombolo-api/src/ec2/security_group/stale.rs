@@ -11,9 +11,9 @@ use tombolo_store::typed::Transaction;
 
 use super::peering::ActivePeerings;
 use super::permission_view::{self, PairView, PermissionView};
+use crate::ec2::error::Result;
 use crate::ec2::own;
 use crate::ec2::page::Cut;
-use crate::error::ApiError;
 use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
@@ -37,7 +37,7 @@ pub(crate) async fn describe_stale_security_groups(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: DescribeStale,
-) -> Result<DescribedStale, ApiError> {
+) -> Result<DescribedStale> {
     let vpc = own::vpc(tx, call, &input.vpc_id).await?;
     let peerings = ActivePeerings::of_vpc(tx, &vpc.scope, &vpc.id).await?;
     let mut all = Vec::new();
@@ -67,7 +67,7 @@ async fn stale_rules(
     tx: &mut Transaction,
     group: &SecurityGroup,
     peerings: &ActivePeerings,
-) -> Result<BTreeSet<SecurityGroupRuleId>, ApiError> {
+) -> Result<BTreeSet<SecurityGroupRuleId>> {
     let mut stale = BTreeSet::new();
     for rule in &group.rules {
         let Peer::PeeredGroup(peered) = &rule.peer else {

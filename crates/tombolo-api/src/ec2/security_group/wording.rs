@@ -1,7 +1,7 @@
 //! What people write about groups and rules: names and descriptions, in EC2's set of characters.
 
+use crate::ec2::error::{Error, Result};
 use crate::ec2::refuse::{invalid, invalid_value};
-use crate::error::ApiError;
 
 /// The longest name and the longest description, in characters.
 const LONGEST: usize = 255;
@@ -23,11 +23,11 @@ fn is_valid(text: &str) -> bool {
 /// # Errors
 /// One that is empty, too long, has other characters, looks like an id, or is that of the default
 /// group.
-pub(super) fn group_name(text: &str) -> Result<String, ApiError> {
+pub(super) fn group_name(text: &str) -> Result<String> {
     let name = text.trim_end_matches(' ');
     let refused = |why: &str| invalid_value("groupName", text, why);
     if name.is_empty() {
-        return Err(ApiError::missing_parameter("groupName"));
+        return Err(Error::missing_parameter("groupName"));
     }
     if !is_valid(name) {
         return Err(refused(&format!("Valid names are {VALID}.")));
@@ -52,9 +52,9 @@ fn starts_like_an_id(name: &str) -> bool {
 ///
 /// # Errors
 /// One that is empty, too long or has other characters.
-pub(super) fn group_description(text: String) -> Result<String, ApiError> {
+pub(super) fn group_description(text: String) -> Result<String> {
     if text.is_empty() {
-        return Err(ApiError::missing_parameter("GroupDescription"));
+        return Err(Error::missing_parameter("GroupDescription"));
     }
     if !is_valid(&text) {
         return Err(invalid_value(
@@ -70,7 +70,7 @@ pub(super) fn group_description(text: String) -> Result<String, ApiError> {
 ///
 /// # Errors
 /// One that is too long or has other characters.
-pub(super) fn rule_description(text: Option<String>) -> Result<Option<String>, ApiError> {
+pub(super) fn rule_description(text: Option<String>) -> Result<Option<String>> {
     match text {
         Some(text) if !is_valid(&text) => Err(invalid_value(
             "description",

@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use tombolo_domain::id::VpcId;
 use tombolo_store::typed::Transaction;
 
+use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::ec2::refuse::{invalid, invalid_value};
 use crate::ec2::{Nothing, own};
-use crate::error::{ApiError, ErrorKind};
 use crate::operation::Call;
 
 /// EC2's AttributeBooleanValue.
@@ -37,7 +37,7 @@ pub(crate) async fn modify_vpc_attribute(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Modify,
-) -> Result<Nothing, ApiError> {
+) -> Result<Nothing> {
     let mut vpc = own::vpc(tx, call, &input.vpc_id).await?;
     let asked = |flag: Option<Flag>| flag.and_then(|flag| flag.value);
     let attributes = &mut vpc.attributes;
@@ -68,8 +68,8 @@ pub(crate) async fn modify_vpc_attribute(
     Ok(Nothing {})
 }
 
-fn not_one(message: &str) -> ApiError {
-    ApiError::new(ErrorKind::InvalidParameterCombination, message)
+fn not_one(message: &str) -> Error {
+    Error::new(Ec2Error::InvalidParameterCombination, message)
 }
 
 #[derive(Debug, Deserialize)]
@@ -93,7 +93,7 @@ pub(crate) async fn describe_vpc_attribute(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Describe,
-) -> Result<Described, ApiError> {
+) -> Result<Described> {
     let vpc = own::vpc(tx, call, &input.vpc_id).await?;
     let mut described = Described {
         vpc_id: vpc.id,

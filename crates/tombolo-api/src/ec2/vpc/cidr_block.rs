@@ -14,9 +14,9 @@ use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
 use super::view::CidrBlockAssociation;
+use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::ec2::refuse::Others;
 use crate::ec2::{association, cidr, own};
-use crate::error::{ApiError, ErrorKind};
 use crate::operation::{self, Call};
 
 #[derive(Debug, Deserialize)]
@@ -41,10 +41,10 @@ pub(crate) async fn associate_vpc_cidr_block(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Associate,
-) -> Result<Answer, ApiError> {
+) -> Result<Answer> {
     input.others.refuse()?;
     let mut vpc = own::vpc(tx, call, &input.vpc_id).await?;
-    let cidr = cidr::parse(input.cidr_block.as_deref(), ErrorKind::InvalidVpcRange)?;
+    let cidr = cidr::parse(input.cidr_block.as_deref(), Ec2Error::InvalidVpcRange)?;
     refuse_too_many(&vpc, call.settings.quotas.cidr_blocks_per_vpc)?;
     refuse_own(&vpc, cidr)?;
     let tables = tx.list(&keys::route_tables_of(&vpc.scope, &vpc.id)).await?;
@@ -80,11 +80,11 @@ pub(crate) async fn disassociate_vpc_cidr_block(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Disassociate,
-) -> Result<Answer, ApiError> {
+) -> Result<Answer> {
     let (mut vpc, id) = association::of_cidr_block(tx, call, &input.association_id).await?;
     let Some(at) = vpc.secondary_cidrs.iter().position(|one| one.id == id) else {
-        return Err(ApiError::new(
-            ErrorKind::OperationNotPermitted,
+        return Err(Error::new(
+            Ec2Error::OperationNotPermitted,
             format!(
                 "The vpc CIDR block with association ID {id} may not be disassociated. It is the \
                  primary IPv4 CIDR block of the VPC {}.",
@@ -95,8 +95,8 @@ pub(crate) async fn disassociate_vpc_cidr_block(
     let cidr = vpc.secondary_cidrs.remove(at).cidr;
     let subnets = tx.list(&keys::subnets_of(&vpc.scope, &vpc.id)).await?;
     if let Some(subnet) = subnets.iter().find(|subnet| cidr.contains(&subnet.cidr)) {
-        return Err(ApiError::new(
-            ErrorKind::DependencyViolation,
+        return Err(Error::new(
+            Ec2Error::DependencyViolation,
             format!(
                 "The vpc CIDR block {cidr} with association ID {id} has dependencies and cannot be \
                  disassociated; delete {} first.",
@@ -117,12 +117,12 @@ pub(crate) async fn disassociate_vpc_cidr_block(
     })
 }
 
-fn refuse_too_many(vpc: &Vpc, most: usize) -> Result<(), ApiError> {
+fn refuse_too_many(vpc: &Vpc, most: usize) -> Result<()> {
     if vpc.cidrs().count() < most {
         return Ok(());
     }
-    Err(ApiError::new(
-        ErrorKind::CidrLimitExceeded,
+    Err(Error::new(
+        Ec2Error::CidrLimitExceeded,
         format!(
             "This network '{}' has met its maximum number of allowed CIDRs: {most}. Disassociate \
              one, or raise the quota cidr_blocks_per_vpc of the server.",
@@ -131,7 +131,7 @@ fn refuse_too_many(vpc: &Vpc, most: usize) -> Result<(), ApiError> {
     ))
 }
 
-fn refuse_own(vpc: &Vpc, cidr: Ipv4Net) -> Result<(), ApiError> {
+fn refuse_own(vpc: &Vpc, cidr: Ipv4Net) -> Result<()> {
     match vpc.cidrs().find(|own| blocks::overlap(*own, cidr)) {
         None => Ok(()),
         Some(own) => Err(conflict(cidr, format!("VPC {} has {own} already", vpc.id))),
@@ -140,7 +140,7 @@ fn refuse_own(vpc: &Vpc, cidr: Ipv4Net) -> Result<(), ApiError> {
 
 /// A local route may not take packets from a route that somebody wrote: the block has to be smaller
 /// than any destination that it touches.
-fn refuse_routed(tables: &[RouteTable], cidr: Ipv4Net) -> Result<(), ApiError> {
+fn refuse_routed(tables: &[RouteTable], cidr: Ipv4Net) -> Result<()> {
     for table in tables {
         let mut routes = table.routes.iter();
         let within = routes
@@ -161,7 +161,7 @@ fn refuse_routed(tables: &[RouteTable], cidr: Ipv4Net) -> Result<(), ApiError> {
 
 /// The Amazon VPC User Guide's rules for a VPC that is part of a peering connection. A request that
 /// waits for the VPC's owner does not stand in the way: it fails if the two overlap from now on.
-fn refuse_peered(vpc: &Vpc, connections: &[Connection], cidr: Ipv4Net) -> Result<(), ApiError> {
+fn refuse_peered(vpc: &Vpc, connections: &[Connection], cidr: Ipv4Net) -> Result<()> {
     for connection in connections {
         let (asked, other) = if connection.requester.vpc == vpc.id {
             (true, &connection.accepter)
@@ -180,8 +180,8 @@ fn refuse_peered(vpc: &Vpc, connections: &[Connection], cidr: Ipv4Net) -> Result
             ));
         }
         if asked && connection.state.is_request() {
-            return Err(ApiError::new(
-                ErrorKind::OperationNotPermitted,
+            return Err(Error::new(
+                Ec2Error::OperationNotPermitted,
                 format!(
                     "VPC {} asked for VPC peering connection {}, which is {}, and cannot be given \
                      a CIDR block until it is accepted or deleted.",
@@ -195,15 +195,15 @@ fn refuse_peered(vpc: &Vpc, connections: &[Connection], cidr: Ipv4Net) -> Result
     Ok(())
 }
 
-fn conflict(cidr: Ipv4Net, why: String) -> ApiError {
-    ApiError::new(
-        ErrorKind::InvalidVpcRange,
+fn conflict(cidr: Ipv4Net, why: String) -> Error {
+    Error::new(
+        Ec2Error::InvalidVpcRange,
         format!("The CIDR '{cidr}' is invalid: {why}."),
     )
 }
 
 /// Writes the VPC's blocks into its live connections, which the data path admits addresses by.
-fn tell(tx: &mut Transaction, vpc: &Vpc, connections: Vec<Connection>) -> Result<(), ApiError> {
+fn tell(tx: &mut Transaction, vpc: &Vpc, connections: Vec<Connection>) -> Result<()> {
     for mut connection in connections {
         if !connection.state.is_live() {
             continue;

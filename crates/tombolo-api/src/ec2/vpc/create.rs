@@ -5,9 +5,9 @@ use tombolo_store::typed::Transaction;
 
 use super::view::VpcView;
 use crate::ec2::cidr;
+use crate::ec2::error::{Ec2Error, Result};
 use crate::ec2::refuse::{Others, unsupported};
 use crate::ec2::tag::{self, TagSpecification};
-use crate::error::{ApiError, ErrorKind};
 use crate::operation::{self, Call};
 
 #[derive(Debug, Deserialize)]
@@ -32,7 +32,7 @@ pub(crate) async fn create_vpc(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Create,
-) -> Result<Created, ApiError> {
+) -> Result<Created> {
     input.others.refuse()?;
     if let Some(tenancy) = input
         .instance_tenancy
@@ -43,7 +43,7 @@ pub(crate) async fn create_vpc(
              default."
         )));
     }
-    let cidr = cidr::parse(input.cidr_block.as_deref(), ErrorKind::InvalidVpcRange)?;
+    let cidr = cidr::parse(input.cidr_block.as_deref(), Ec2Error::InvalidVpcRange)?;
     let vpc = operation::vpc::create(tx, call, cidr, None).await?;
     let tags = tag::write_new(tx, &vpc.scope, &vpc.id, input.tag_specifications)?;
     Ok(Created {

@@ -7,8 +7,8 @@ use tombolo_domain::vpc::Vpc;
 use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
+use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::ec2::{Nothing, own};
-use crate::error::{ApiError, ErrorKind};
 use crate::operation::{self, Call};
 
 #[derive(Debug, Deserialize)]
@@ -23,12 +23,12 @@ pub(crate) async fn delete_vpc(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Delete,
-) -> Result<Nothing, ApiError> {
+) -> Result<Nothing> {
     let vpc = own::vpc(tx, call, &input.vpc_id).await?;
     let connections = operation::peering::of_vpc(tx, call, &vpc).await?;
     if let Some(dependency) = dependency(tx, &vpc, &connections).await? {
-        return Err(ApiError::new(
-            ErrorKind::DependencyViolation,
+        return Err(Error::new(
+            Ec2Error::DependencyViolation,
             format!(
                 "The vpc '{}' has dependencies and cannot be deleted; {dependency} first.",
                 vpc.id
@@ -46,7 +46,7 @@ async fn dependency(
     tx: &mut Transaction,
     vpc: &Vpc,
     connections: &[Connection],
-) -> Result<Option<String>, ApiError> {
+) -> Result<Option<String>> {
     let Vpc { scope, id, .. } = vpc;
     // An interface is always in a subnet, which cannot go before it, so subnets stand for both.
     if let Some(subnet) = tx.list(&keys::subnets_of(scope, id)).await?.first() {
@@ -81,18 +81,18 @@ fn end(
     call: &Call<'_>,
     vpc: &Vpc,
     connections: Vec<Connection>,
-) -> Result<(), ApiError> {
+) -> Result<()> {
     for mut connection in connections {
         if connection.state.is_live() {
             let ended = connection.take(Step::Delete(vpc.scope.account), call.now);
-            ended.map_err(|error| ApiError::internal("ending a live connection", error))?;
+            ended.map_err(|error| Error::internal("ending a live connection", error))?;
             tx.put(&connection)?;
         }
     }
     Ok(())
 }
 
-async fn forget_authorizations(tx: &mut Transaction, vpc: &Vpc) -> Result<(), ApiError> {
+async fn forget_authorizations(tx: &mut Transaction, vpc: &Vpc) -> Result<()> {
     let Scope { account, region } = &vpc.scope;
     for authorization in tx
         .list(&keys::authorizations_of(&vpc.scope, &vpc.id))

@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 use tombolo_store::typed::Transaction;
 
 use super::view::VpcView;
+use crate::ec2::error::Result;
 use crate::ec2::own;
 use crate::ec2::select::Selection;
 use crate::ec2::tag::TagsOf;
-use crate::error::ApiError;
 use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
@@ -31,7 +31,7 @@ pub(crate) async fn describe_vpcs(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Describe,
-) -> Result<Described, ApiError> {
+) -> Result<Described> {
     let mut tags = TagsOf::read(tx, call).await?;
     let all = own::vpcs(tx, call).await?.into_iter().map(|vpc| {
         let tags = tags.take(&vpc.id);

@@ -9,7 +9,7 @@ use tombolo_store::typed::Transaction;
 
 use super::Shown;
 use super::upload::{Location, UploadCredentials, issue};
-use crate::error::ApiError;
+use crate::gamelift::error::{Error, Result};
 use crate::gamelift::tag::{self, Tag};
 use crate::operation::Call;
 use crate::operation::build::{self, BuildFiles, NewBuild};
@@ -50,7 +50,7 @@ pub(crate) async fn create_build(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Create,
-) -> Result<Created, ApiError> {
+) -> Result<Created> {
     let scope = call.scope();
     let files = match &input.storage_location {
         Some(location) => BuildFiles::In(own_object(tx, call, location).await?),
@@ -84,16 +84,16 @@ async fn own_object(
     tx: &mut Transaction,
     call: &Call<'_>,
     location: &Named,
-) -> Result<BuildSource, ApiError> {
+) -> Result<BuildSource> {
     let needs = |member| {
-        ApiError::invalid_request(format!(
+        Error::invalid_request(format!(
             "StorageLocation.{member}: a location needs a Bucket and a Key."
         ))
     };
     let bucket = location.bucket.as_deref().ok_or_else(|| needs("Bucket"))?;
     let key = location.key.as_deref().ok_or_else(|| needs("Key"))?;
     if location.object_version.is_some() {
-        return Err(ApiError::invalid_request(
+        return Err(Error::invalid_request(
             "StorageLocation.ObjectVersion: objects have no versions here; leave it out, and the \
              object that is there is taken.",
         ));
@@ -110,7 +110,7 @@ async fn own_object(
             bucket: object.bucket,
             key: object.key,
         }),
-        None => Err(ApiError::invalid_request(format!(
+        None => Err(Error::invalid_request(format!(
             "StorageLocation: there is no object s3://{}/{} in account {} and Region {}; put the \
              zip file there first.",
             shorten(bucket),

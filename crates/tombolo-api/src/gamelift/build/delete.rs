@@ -5,8 +5,8 @@ use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
 use super::Named;
-use crate::error::ApiError;
 use crate::gamelift::Nothing;
+use crate::gamelift::error::{Error, Result};
 use crate::gamelift::named::own_build;
 use crate::operation::Call;
 
@@ -17,7 +17,7 @@ pub(crate) async fn delete_build(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Named,
-) -> Result<Nothing, ApiError> {
+) -> Result<Nothing> {
     let build = own_build(tx, call, &input.build_id).await?;
     let scope = call.scope();
     let fleets = tx.list(&keys::fleets(&scope)).await?;
@@ -26,7 +26,7 @@ pub(crate) async fn delete_build(
         runs_it && fleet.status != FleetStatus::Terminated
     });
     if let Some(fleet) = user {
-        return Err(ApiError::invalid_request(format!(
+        return Err(Error::invalid_request(format!(
             "Build {} is used by fleet {}, which is {}; delete the fleet first.",
             build.id, fleet.id, fleet.status
         )));

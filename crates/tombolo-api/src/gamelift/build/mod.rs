@@ -24,7 +24,7 @@ use tombolo_store::typed::Transaction;
 
 use super::named::own_build;
 use super::page::Window;
-use crate::error::ApiError;
+use crate::gamelift::error::Result;
 use crate::operation::Call;
 use crate::operation::time::seconds;
 
@@ -82,7 +82,7 @@ pub(crate) async fn describe_build(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Named,
-) -> Result<One, ApiError> {
+) -> Result<One> {
     let build = own_build(tx, call, &input.build_id).await?;
     Ok(One {
         build: build.into(),
@@ -109,7 +109,7 @@ pub(crate) async fn list_builds(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: List,
-) -> Result<Listed, ApiError> {
+) -> Result<Listed> {
     let prefix = keys::builds(&call.scope());
     let window = Window::new(&prefix, input.limit, input.next_token.as_deref())?;
     let asked = |build: &Build| input.status.is_none_or(|status| build.status == status);

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use tombolo_store::typed::Transaction;
 
 use super::One;
-use crate::error::ApiError;
+use crate::gamelift::error::Result;
 use crate::gamelift::named::own_build;
 use crate::operation::Call;
 
@@ -21,7 +21,7 @@ pub(crate) async fn update_build(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Update,
-) -> Result<One, ApiError> {
+) -> Result<One> {
     let mut build = own_build(tx, call, &input.build_id).await?;
     build.name = input.name.or(build.name);
     build.version = input.version.or(build.version);

@@ -9,7 +9,7 @@ use tombolo_domain::object::BucketName;
 use tombolo_store::typed::Transaction;
 
 use super::Named;
-use crate::error::ApiError;
+use crate::gamelift::error::{Error, Result};
 use crate::gamelift::named::own_build;
 use crate::operation::Call;
 use crate::sigv4::SessionToken;
@@ -59,16 +59,16 @@ pub(crate) async fn request_upload_credentials(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Named,
-) -> Result<Issued, ApiError> {
+) -> Result<Issued> {
     let build = own_build(tx, call, &input.build_id).await?;
     if let Some(source) = &build.source {
-        return Err(ApiError::invalid_request(format!(
+        return Err(Error::invalid_request(format!(
             "Build {} takes its files from s3://{}/{}; nothing is uploaded for it.",
             build.id, source.bucket, source.key
         )));
     }
     if build.status != BuildStatus::Initialized {
-        return Err(ApiError::invalid_request(format!(
+        return Err(Error::invalid_request(format!(
             "Build {} is {}, and a build's files never change; create a new build.",
             build.id, build.status
         )));
@@ -84,7 +84,7 @@ pub(super) fn issue(
     tx: &mut Transaction,
     call: &Call<'_>,
     build: &Build,
-) -> Result<UploadCredentials, ApiError> {
+) -> Result<UploadCredentials> {
     let token = SessionToken::generate(call.ids);
     let credential = TemporaryCredential {
         id: AccessKeyId::generate_temporary(call.ids),

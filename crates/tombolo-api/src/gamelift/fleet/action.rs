@@ -4,7 +4,7 @@ use serde::Deserialize;
 use tombolo_store::typed::Transaction;
 
 use super::named::{Named, compute, compute_mut, home};
-use crate::error::ApiError;
+use crate::gamelift::error::{Error, Result};
 use crate::gamelift::named::own_fleet;
 use crate::operation::Call;
 
@@ -23,7 +23,7 @@ pub(crate) async fn stop_fleet_actions(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Actions,
-) -> Result<Named, ApiError> {
+) -> Result<Named> {
     set_stopped(tx, call, &input, true).await
 }
 
@@ -32,7 +32,7 @@ pub(crate) async fn start_fleet_actions(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Actions,
-) -> Result<Named, ApiError> {
+) -> Result<Named> {
     set_stopped(tx, call, &input, false).await
 }
 
@@ -41,13 +41,13 @@ async fn set_stopped(
     call: &Call<'_>,
     input: &Actions,
     stopped: bool,
-) -> Result<Named, ApiError> {
+) -> Result<Named> {
     let mut fleet = own_fleet(tx, call, &input.fleet_id).await?;
     compute(&fleet)?;
     home(call, input.location.as_deref())?;
     // These operations have no InvalidFleetStatusException.
     if fleet.status.has_ended() {
-        return Err(ApiError::invalid_request(format!(
+        return Err(Error::invalid_request(format!(
             "Fleet {} is {} and cannot be changed any more.",
             fleet.id, fleet.status
         )));

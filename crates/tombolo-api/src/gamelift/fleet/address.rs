@@ -14,8 +14,8 @@ use tombolo_domain::vpc::Vpc;
 use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
-use crate::error::{ApiError, ErrorKind};
 use crate::gamelift::authorization::parse_rest;
+use crate::gamelift::error::{Error, GameLiftError, Result};
 use crate::operation::Call;
 
 /// The tag of CreateFleet by which a person forces a fleet's block, to rehearse what the address
@@ -23,9 +23,9 @@ use crate::operation::Call;
 pub(crate) const FORCED_BLOCK_TAG: &str = "tombolo:fleet-cidr";
 
 /// Reads the value of [`FORCED_BLOCK_TAG`].
-pub(super) fn forced(value: &str) -> Result<Ipv4Net, ApiError> {
+pub(super) fn forced(value: &str) -> Result<Ipv4Net> {
     cidr::parse(value).map_err(|error| {
-        ApiError::invalid_request(format!(
+        Error::invalid_request(format!(
             "The tag {FORCED_BLOCK_TAG} asks for a block: {error}."
         ))
     })
@@ -37,7 +37,7 @@ pub(super) fn forced(value: &str) -> Result<Ipv4Net, ApiError> {
 ///
 /// Only the account's own VPCs can use the plan up: authorizations come unasked, and whoever gives
 /// many must not keep the account from making fleets.
-pub(super) async fn choose(tx: &mut Transaction, call: &Call<'_>) -> Result<Ipv4Net, ApiError> {
+pub(super) async fn choose(tx: &mut Transaction, call: &Call<'_>) -> Result<Ipv4Net> {
     // Of two fleets made at once, one chooses again. A VPC that a person makes at the same time may
     // overlap, as it may when it is made afterwards: that is the person's choice.
     let choices = tx.get(&keys::fleet_block_choice()).await?.unwrap_or(0);
@@ -57,8 +57,8 @@ pub(super) async fn choose(tx: &mut Transaction, call: &Call<'_>) -> Result<Ipv4
         .or_else(|| plan.choose(&authorized))
         .or_else(|| plan.choose(&own));
     chosen.ok_or_else(|| {
-        ApiError::new(
-            ErrorKind::LimitExceeded,
+        Error::new(
+            GameLiftError::LimitExceeded,
             format!(
                 "No /{} block of the fleets' address pool {} is left that overlaps no VPC of \
                  account {}. Delete a fleet or a VPC, or give the server a larger pool.",
@@ -70,7 +70,7 @@ pub(super) async fn choose(tx: &mut Transaction, call: &Call<'_>) -> Result<Ipv4
 
 /// The blocks of the VPCs whose owners authorized the account, also if that has ended since, and
 /// of the fleets of any account that are joined to them.
-async fn authorized(tx: &mut Transaction, scope: &Scope) -> Result<Vec<Ipv4Net>, ApiError> {
+async fn authorized(tx: &mut Transaction, scope: &Scope) -> Result<Vec<Ipv4Net>> {
     let entries = tx
         .page(&keys::authorizations_for(scope), None, usize::MAX)
         .await?;
@@ -92,11 +92,7 @@ async fn authorized(tx: &mut Transaction, scope: &Scope) -> Result<Vec<Ipv4Net>,
 }
 
 /// The blocks of the fleets that are joined to a VPC.
-async fn joined(
-    tx: &mut Transaction,
-    owner: &Scope,
-    vpc: &VpcId,
-) -> Result<Vec<Ipv4Net>, ApiError> {
+async fn joined(tx: &mut Transaction, owner: &Scope, vpc: &VpcId) -> Result<Vec<Ipv4Net>> {
     let entries = tx
         .page(&keys::peerings_of(owner, vpc), None, usize::MAX)
         .await?;

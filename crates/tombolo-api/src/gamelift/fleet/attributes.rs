@@ -10,7 +10,7 @@ use tombolo_store::typed::Transaction;
 
 use super::action::AUTO_SCALING;
 use super::selected::selected;
-use crate::error::ApiError;
+use crate::gamelift::error::Result;
 use crate::gamelift::page::Window;
 use crate::operation::Call;
 use crate::operation::time::{maybe_seconds, seconds};
@@ -149,7 +149,7 @@ pub(crate) async fn describe_fleet_attributes(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Describe,
-) -> Result<Described, ApiError> {
+) -> Result<Described> {
     let window = (input.limit, input.next_token.as_deref());
     let is_shown = |fleet: &Fleet| {
         let ended = fleet.terminated;
@@ -184,7 +184,7 @@ pub(crate) async fn list_fleets(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: List,
-) -> Result<Listed, ApiError> {
+) -> Result<Listed> {
     let scope = call.scope();
     let build = input.build_id.as_deref();
     let build = build.map(|build| arn::build_id_or_arn(&scope, build));

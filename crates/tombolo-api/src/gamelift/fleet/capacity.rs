@@ -7,7 +7,7 @@ use tombolo_store::typed::Transaction;
 
 use super::happened::event;
 use super::named::{Named, compute, compute_mut, home, refuse_unscalable};
-use crate::error::{ApiError, ErrorKind};
+use crate::gamelift::error::{Error, GameLiftError, Result};
 use crate::gamelift::named::own_fleet;
 use crate::operation::Call;
 
@@ -42,11 +42,11 @@ impl ManagedCapacity {
         }
     }
 
-    fn refuse_unserved(&self) -> Result<(), ApiError> {
+    fn refuse_unserved(&self) -> Result<()> {
         match self.zero_capacity_strategy.as_deref() {
             None | Some(MANUAL) => {}
             Some(strategy) => {
-                return Err(ApiError::invalid_request(format!(
+                return Err(Error::invalid_request(format!(
                     "ZeroCapacityStrategy {strategy}: scaling to and from zero by game sessions is \
                      not served by Tombolo; leave ManagedCapacityConfiguration out or give {MANUAL}."
                 )));
@@ -54,7 +54,7 @@ impl ManagedCapacity {
         }
         match self.scale_in_after_inactivity_minutes {
             None => Ok(()),
-            Some(_) => Err(ApiError::invalid_request(
+            Some(_) => Err(Error::invalid_request(
                 "ScaleInAfterInactivityMinutes goes with ZeroCapacityStrategy \
                  SCALE_TO_AND_FROM_ZERO, which is not served by Tombolo; leave it out.",
             )),
@@ -77,7 +77,7 @@ pub(crate) async fn update_fleet_capacity(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Update,
-) -> Result<Updated, ApiError> {
+) -> Result<Updated> {
     let mut fleet = own_fleet(tx, call, &input.fleet_id).await?;
     let before = compute(&fleet)?.capacity;
     let location = home(call, input.location.as_deref())?;
@@ -109,11 +109,11 @@ pub(crate) async fn update_fleet_capacity(
     })
 }
 
-fn wanted(fleet: &Fleet, before: Capacity, input: &Update) -> Result<Capacity, ApiError> {
+fn wanted(fleet: &Fleet, before: Capacity, input: &Update) -> Result<Capacity> {
     for asked in [input.desired_instances, input.min_size, input.max_size] {
         if let Some(asked) = asked.filter(|asked| *asked > MAX_INSTANCES.into()) {
-            return Err(ApiError::new(
-                ErrorKind::LimitExceeded,
+            return Err(Error::new(
+                GameLiftError::LimitExceeded,
                 format!(
                     "A fleet may have {MAX_INSTANCES} instances; fleet {} would have {asked}.",
                     fleet.id
@@ -128,14 +128,14 @@ fn wanted(fleet: &Fleet, before: Capacity, input: &Update) -> Result<Capacity, A
     let minimum = or(input.min_size, before.minimum);
     let maximum = or(input.max_size, before.maximum);
     if minimum > maximum {
-        return Err(ApiError::invalid_request(format!(
+        return Err(Error::invalid_request(format!(
             "MinSize {minimum} is greater than MaxSize {maximum}{}.",
             kept(input.min_size.is_none(), input.max_size.is_none())
         )));
     }
     let desired = or(input.desired_instances, before.desired);
     if input.desired_instances.is_some() && !(minimum..=maximum).contains(&desired) {
-        return Err(ApiError::invalid_request(format!(
+        return Err(Error::invalid_request(format!(
             "DesiredInstances {desired} is not between MinSize {minimum} and MaxSize {maximum}{}.",
             kept(input.min_size.is_none(), input.max_size.is_none())
         )));

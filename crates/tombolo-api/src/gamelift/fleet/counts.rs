@@ -10,7 +10,7 @@ use tombolo_store::typed::Transaction;
 use super::capacity::ManagedCapacity;
 use super::named::{Named, compute, home};
 use super::selected::selected;
-use crate::error::ApiError;
+use crate::gamelift::error::Result;
 use crate::gamelift::named::{not_found, own_fleet};
 use crate::operation::Call;
 
@@ -79,7 +79,7 @@ pub(crate) async fn describe_fleet_capacity(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Describe,
-) -> Result<Capacities, ApiError> {
+) -> Result<Capacities> {
     let (fleets, next_token) = counted(tx, call, &input).await?;
     let mut fleet_capacity = Vec::with_capacity(fleets.len());
     for fleet in &fleets {
@@ -96,7 +96,7 @@ pub(crate) async fn describe_fleet_utilization(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Describe,
-) -> Result<Utilizations, ApiError> {
+) -> Result<Utilizations> {
     let (fleets, next_token) = counted(tx, call, &input).await?;
     let mut fleet_utilization = Vec::with_capacity(fleets.len());
     for fleet in &fleets {
@@ -113,7 +113,7 @@ async fn counted(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: &Describe,
-) -> Result<(Vec<Fleet>, Option<String>), ApiError> {
+) -> Result<(Vec<Fleet>, Option<String>)> {
     let window = (input.limit, input.next_token.as_deref());
     let has_instances = |fleet: &Fleet| fleet.terminated.is_none() && fleet.managed().is_some();
     let page = selected(tx, call, input.fleet_ids.as_deref(), window, has_instances).await?;
@@ -149,7 +149,7 @@ pub(crate) async fn describe_fleet_location_capacity(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: InLocation,
-) -> Result<LocationCapacity, ApiError> {
+) -> Result<LocationCapacity> {
     let fleet = at_home(tx, call, &input).await?;
     Ok(LocationCapacity {
         fleet_capacity: capacity(tx, call, &fleet).await?,
@@ -161,18 +161,14 @@ pub(crate) async fn describe_fleet_location_utilization(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: InLocation,
-) -> Result<LocationUtilization, ApiError> {
+) -> Result<LocationUtilization> {
     let fleet = at_home(tx, call, &input).await?;
     Ok(LocationUtilization {
         fleet_utilization: utilization(tx, call, &fleet).await?,
     })
 }
 
-async fn at_home(
-    tx: &mut Transaction,
-    call: &Call<'_>,
-    input: &InLocation,
-) -> Result<Fleet, ApiError> {
+async fn at_home(tx: &mut Transaction, call: &Call<'_>, input: &InLocation) -> Result<Fleet> {
     let fleet = own_fleet(tx, call, &input.fleet_id).await?;
     if fleet.terminated.is_some() {
         return Err(not_found(call, "Fleet", &input.fleet_id));
@@ -182,11 +178,7 @@ async fn at_home(
     Ok(fleet)
 }
 
-async fn capacity(
-    tx: &mut Transaction,
-    call: &Call<'_>,
-    fleet: &Fleet,
-) -> Result<FleetCapacity, ApiError> {
+async fn capacity(tx: &mut Transaction, call: &Call<'_>, fleet: &Fleet) -> Result<FleetCapacity> {
     let managed = compute(fleet)?;
     let instances = instances(tx, fleet).await?;
     let those = |status| {
@@ -224,7 +216,7 @@ async fn utilization(
     tx: &mut Transaction,
     call: &Call<'_>,
     fleet: &Fleet,
-) -> Result<FleetUtilization, ApiError> {
+) -> Result<FleetUtilization> {
     let instances = instances(tx, fleet).await?;
     let processes = instances.iter().map(|one| u64::from(one.active_processes));
     let Named {
@@ -242,7 +234,7 @@ async fn utilization(
     })
 }
 
-async fn instances(tx: &mut Transaction, fleet: &Fleet) -> Result<Vec<Instance>, ApiError> {
+async fn instances(tx: &mut Transaction, fleet: &Fleet) -> Result<Vec<Instance>> {
     let prefix = keys::instances_of(&fleet.scope, &fleet.id);
     Ok(tx.peek(&prefix).await?)
 }

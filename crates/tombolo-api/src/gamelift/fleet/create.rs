@@ -14,7 +14,7 @@ use super::happened::{event, moment_later};
 use super::location::LocationState;
 use super::port;
 use super::request::{ComputeType, CreateFleet};
-use crate::error::{ApiError, ErrorKind};
+use crate::gamelift::error::{Error, GameLiftError, Result};
 use crate::gamelift::named::own_build;
 use crate::gamelift::{connection, tag};
 use crate::operation::{Call, vpc};
@@ -31,7 +31,7 @@ pub(crate) async fn create_fleet(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: CreateFleet,
-) -> Result<Created, ApiError> {
+) -> Result<Created> {
     input.refuse_unserved()?;
     let compute_type = input.compute_type.unwrap_or_default();
     input.refuse_members_of_other(compute_type)?;
@@ -50,11 +50,7 @@ pub(crate) async fn create_fleet(
 }
 
 /// A fleet in a VPC of its own. Its instances follow when the reconciler has seen it.
-async fn managed(
-    tx: &mut Transaction,
-    call: &Call<'_>,
-    input: &CreateFleet,
-) -> Result<Fleet, ApiError> {
+async fn managed(tx: &mut Transaction, call: &Call<'_>, input: &CreateFleet) -> Result<Fleet> {
     let peer = input.peer()?;
     let instance_type = input.instance_type()?;
     let runtime = input.runtime()?;
@@ -111,7 +107,7 @@ async fn hidden_vpc(
     call: &Call<'_>,
     input: &CreateFleet,
     fleet: &FleetId,
-) -> Result<Vpc, ApiError> {
+) -> Result<Vpc> {
     let block = match input.forced_block() {
         Some(value) => address::forced(value)?,
         None => address::choose(tx, call).await?,
@@ -128,7 +124,7 @@ async fn hidden_vpc(
 }
 
 /// A fleet of machines that the account runs itself: there is nothing to wait for.
-fn anywhere(tx: &mut Transaction, call: &Call<'_>, input: &CreateFleet) -> Result<Fleet, ApiError> {
+fn anywhere(tx: &mut Transaction, call: &Call<'_>, input: &CreateFleet) -> Result<Fleet> {
     let fleet = Fleet {
         scope: call.scope(),
         id: FleetId::generate(call.ids),
@@ -148,7 +144,7 @@ fn anywhere(tx: &mut Transaction, call: &Call<'_>, input: &CreateFleet) -> Resul
     Ok(fleet)
 }
 
-fn refuse_unless_ready(build: &Build) -> Result<(), ApiError> {
+fn refuse_unless_ready(build: &Build) -> Result<()> {
     let what_now = match (&build.failure, build.status) {
         (_, BuildStatus::Ready) => return Ok(()),
         (Some(reason), BuildStatus::Failed) => format!("{reason}. Create a new build"),
@@ -157,8 +153,8 @@ fn refuse_unless_ready(build: &Build) -> Result<(), ApiError> {
                       `tombolo build import`"
             .to_owned(),
     };
-    Err(ApiError::new(
-        ErrorKind::NotReady,
+    Err(Error::new(
+        GameLiftError::NotReady,
         format!("Build {} is {}: {what_now}.", build.id, build.status),
     ))
 }

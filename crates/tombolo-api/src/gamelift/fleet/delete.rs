@@ -6,7 +6,7 @@ use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
 use super::happened::{event, moment_later};
-use crate::error::{ApiError, ErrorKind};
+use crate::gamelift::error::{Error, GameLiftError, Result};
 use crate::gamelift::named::own_fleet;
 use crate::gamelift::{Nothing, connection};
 use crate::operation::Call;
@@ -24,11 +24,11 @@ pub(crate) async fn delete_fleet(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Delete,
-) -> Result<Nothing, ApiError> {
+) -> Result<Nothing> {
     let mut fleet = own_fleet(tx, call, &input.fleet_id).await?;
     let deleting = fleet.status.to(FleetStatus::Deleting).map_err(|_| {
-        ApiError::new(
-            ErrorKind::InvalidFleetStatus,
+        Error::new(
+            GameLiftError::InvalidFleetStatus,
             format!(
                 "Fleet {} is {} and cannot be deleted again.",
                 fleet.id, fleet.status
@@ -58,9 +58,9 @@ pub(crate) async fn delete_fleet(
 }
 
 /// Of a fleet of machines that the account runs itself, there is nothing to take away.
-fn end_at_once(tx: &mut Transaction, call: &Call<'_>, fleet: &mut Fleet) -> Result<(), ApiError> {
+fn end_at_once(tx: &mut Transaction, call: &Call<'_>, fleet: &mut Fleet) -> Result<()> {
     let ended = fleet.status.to(FleetStatus::Terminated);
-    fleet.status = ended.map_err(|error| ApiError::internal("ending a fleet", error))?;
+    fleet.status = ended.map_err(|error| Error::internal("ending a fleet", error))?;
     fleet.terminated = Some(call.now);
     let message = format!("Fleet {} changed state to {}.", fleet.id, fleet.status);
     let ended = event(call, fleet, fleet.status.event(), message);

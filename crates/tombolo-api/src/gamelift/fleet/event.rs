@@ -8,7 +8,7 @@ use tombolo_domain::id::{EventId, FleetId};
 use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
-use crate::error::ApiError;
+use crate::gamelift::error::{Error, Result};
 use crate::gamelift::named::own_fleet;
 use crate::gamelift::page::Window;
 use crate::operation::Call;
@@ -65,14 +65,14 @@ pub(crate) async fn describe_fleet_events(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Describe,
-) -> Result<Described, ApiError> {
+) -> Result<Described> {
     let fleet = own_fleet(tx, call, &input.fleet_id).await?;
     let start = time("startTime", input.start_time)?;
     let end = time("endTime", input.end_time)?;
     if let (Some(start), Some(end)) = (start, end)
         && start > end
     {
-        return Err(ApiError::invalid_request(format!(
+        return Err(Error::invalid_request(format!(
             "StartTime {start} is after EndTime {end}."
         )));
     }
@@ -91,10 +91,10 @@ pub(crate) async fn describe_fleet_events(
     })
 }
 
-fn time(member: &str, seconds: Option<f64>) -> Result<Option<Timestamp>, ApiError> {
+fn time(member: &str, seconds: Option<f64>) -> Result<Option<Timestamp>> {
     let parse = |seconds| {
         from_seconds(seconds).ok_or_else(|| {
-            ApiError::invalid_request(format!(
+            Error::invalid_request(format!(
                 "Value '{seconds}' at '{member}' is not a time: it is outside of the years -9999 \
                  to 9999."
             ))

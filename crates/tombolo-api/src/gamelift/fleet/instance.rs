@@ -10,7 +10,7 @@ use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
 use super::named::{Named, compute, home};
-use crate::error::ApiError;
+use crate::gamelift::error::{Error, Result};
 use crate::gamelift::named::own_fleet;
 use crate::gamelift::page::{Page, Window};
 use crate::operation::Call;
@@ -56,7 +56,7 @@ pub(crate) async fn describe_instances(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Describe,
-) -> Result<Described, ApiError> {
+) -> Result<Described> {
     let fleet = own_fleet(tx, call, &input.fleet_id).await?;
     let managed = compute(&fleet)?;
     let location = home(call, input.location.as_deref())?;
@@ -98,7 +98,7 @@ pub(crate) async fn describe_instances(
     })
 }
 
-async fn one(tx: &mut Transaction, fleet: &Fleet, id: &str) -> Result<Instance, ApiError> {
+async fn one(tx: &mut Transaction, fleet: &Fleet, id: &str) -> Result<Instance> {
     let found = match id.parse() {
         Ok(id) => {
             let key = keys::instance(&fleet.scope, &fleet.id, &id);
@@ -107,7 +107,7 @@ async fn one(tx: &mut Transaction, fleet: &Fleet, id: &str) -> Result<Instance, 
         Err(_) => None,
     };
     found.ok_or_else(|| {
-        ApiError::not_found(format!(
+        Error::not_found(format!(
             "Fleet {} has no instance {}.",
             fleet.id,
             shorten(id)
@@ -122,7 +122,7 @@ async fn address(
     call: &Call<'_>,
     managed: &ManagedCompute,
     instance: &Instance,
-) -> Result<Option<Ipv4Addr>, ApiError> {
+) -> Result<Option<Ipv4Addr>> {
     if let Some(public) = call.settings.public.filter(|_| !instance.ports.is_empty()) {
         return Ok(Some(public.address));
     }

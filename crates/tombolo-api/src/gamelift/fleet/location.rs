@@ -7,7 +7,7 @@ use tombolo_store::typed::Transaction;
 
 use super::attributes::stopped_actions;
 use super::named::Named;
-use crate::error::ApiError;
+use crate::gamelift::error::Result;
 use crate::gamelift::named::own_fleet;
 use crate::operation::Call;
 
@@ -60,7 +60,7 @@ pub(crate) async fn describe_fleet_location_attributes(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Describe,
-) -> Result<Described, ApiError> {
+) -> Result<Described> {
     let fleet = own_fleet(tx, call, &input.fleet_id).await?;
     let mut states = LocationState::all_of(&fleet);
     if let Some(asked) = &input.locations {

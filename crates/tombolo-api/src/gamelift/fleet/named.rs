@@ -5,7 +5,7 @@ use tombolo_domain::arn;
 use tombolo_domain::fleet::{Fleet, ManagedCompute};
 use tombolo_domain::id::FleetId;
 
-use crate::error::{ApiError, ErrorKind};
+use crate::gamelift::error::{Error, GameLiftError, Result};
 use crate::operation::Call;
 
 /// The output of an operation that says only which fleet it was about.
@@ -28,31 +28,31 @@ impl Named {
 /// What the instances of a fleet are.
 ///
 /// # Errors
-/// [`ErrorKind::InvalidRequest`] for a fleet of compute type ANYWHERE, which has none.
-pub(super) fn compute(fleet: &Fleet) -> Result<&ManagedCompute, ApiError> {
+/// [`GameLiftError::InvalidRequest`] for a fleet of compute type ANYWHERE, which has none.
+pub(super) fn compute(fleet: &Fleet) -> Result<&ManagedCompute> {
     fleet.managed().ok_or_else(|| anywhere(&fleet.id))
 }
 
 /// The same, to be changed.
-pub(super) fn compute_mut(fleet: &mut Fleet) -> Result<&mut ManagedCompute, ApiError> {
+pub(super) fn compute_mut(fleet: &mut Fleet) -> Result<&mut ManagedCompute> {
     let id = fleet.id.clone();
     fleet.managed_mut().ok_or_else(|| anywhere(&id))
 }
 
-fn anywhere(fleet: &FleetId) -> ApiError {
-    ApiError::invalid_request(format!(
+fn anywhere(fleet: &FleetId) -> Error {
+    Error::invalid_request(format!(
         "Fleet {fleet} has compute type ANYWHERE; this operation works with fleets of compute type \
          EC2."
     ))
 }
 
 /// Refuses a fleet that neither has instances nor will have any.
-pub(super) fn refuse_unscalable(fleet: &Fleet) -> Result<(), ApiError> {
+pub(super) fn refuse_unscalable(fleet: &Fleet) -> Result<()> {
     if fleet.status.can_scale() {
         return Ok(());
     }
-    Err(ApiError::new(
-        ErrorKind::InvalidFleetStatus,
+    Err(Error::new(
+        GameLiftError::InvalidFleetStatus,
         format!(
             "Fleet {} is {}; this operation works with a fleet that is ACTIVE or on its way there.",
             fleet.id, fleet.status
@@ -61,12 +61,12 @@ pub(super) fn refuse_unscalable(fleet: &Fleet) -> Result<(), ApiError> {
 }
 
 /// Refuses a fleet that is being deleted or was.
-pub(super) fn refuse_ended(fleet: &Fleet) -> Result<(), ApiError> {
+pub(super) fn refuse_ended(fleet: &Fleet) -> Result<()> {
     if !fleet.status.has_ended() {
         return Ok(());
     }
-    Err(ApiError::new(
-        ErrorKind::InvalidFleetStatus,
+    Err(Error::new(
+        GameLiftError::InvalidFleetStatus,
         format!(
             "Fleet {} is {} and cannot be changed any more.",
             fleet.id, fleet.status
@@ -77,12 +77,12 @@ pub(super) fn refuse_ended(fleet: &Fleet) -> Result<(), ApiError> {
 /// The home Region, as which alone a fleet has instances; `asked` is the Location of a request.
 ///
 /// # Errors
-/// [`ErrorKind::UnsupportedRegion`] for another location.
-pub(super) fn home(call: &Call<'_>, asked: Option<&str>) -> Result<String, ApiError> {
+/// [`GameLiftError::UnsupportedRegion`] for another location.
+pub(super) fn home(call: &Call<'_>, asked: Option<&str>) -> Result<String> {
     let home = call.caller.region.as_str();
     match asked {
-        Some(location) if location != home => Err(ApiError::new(
-            ErrorKind::UnsupportedRegion,
+        Some(location) if location != home => Err(Error::new(
+            GameLiftError::UnsupportedRegion,
             format!(
                 "Location {location} is not served: a fleet has instances in its home Region {home} \
                  only."

@@ -10,7 +10,7 @@ use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
 use super::named::{Named, compute, compute_mut, home, refuse_unscalable};
-use crate::error::ApiError;
+use crate::gamelift::error::{Error, Result};
 use crate::gamelift::named::own_fleet;
 use crate::operation::Call;
 use crate::operation::text::shorten;
@@ -37,10 +37,7 @@ impl From<InboundPermission> for IpPermission {
 }
 
 /// Reads permissions, each once. `member` is where they stand in the request.
-pub(super) fn permissions(
-    member: &str,
-    asked: &[IpPermission],
-) -> Result<Vec<InboundPermission>, ApiError> {
+pub(super) fn permissions(member: &str, asked: &[IpPermission]) -> Result<Vec<InboundPermission>> {
     let mut permissions = Vec::with_capacity(asked.len());
     for one in asked {
         let permission = parse(member, one)?;
@@ -54,9 +51,9 @@ pub(super) fn permissions(
     Ok(permissions)
 }
 
-fn parse(member: &str, asked: &IpPermission) -> Result<InboundPermission, ApiError> {
+fn parse(member: &str, asked: &IpPermission) -> Result<InboundPermission> {
     let range = cidr::parse_any(&asked.ip_range).map_err(|_| {
-        ApiError::invalid_request(format!(
+        Error::invalid_request(format!(
             "{member}: IpRange '{}' is not a valid CIDR block (such as 0.0.0.0/0).",
             shorten(&asked.ip_range)
         ))
@@ -70,15 +67,12 @@ fn parse(member: &str, asked: &IpPermission) -> Result<InboundPermission, ApiErr
 }
 
 /// Refuses more permissions, or more ports, than a fleet may have.
-pub(super) fn refuse_too_many(
-    member: &str,
-    permissions: &[InboundPermission],
-) -> Result<(), ApiError> {
+pub(super) fn refuse_too_many(member: &str, permissions: &[InboundPermission]) -> Result<()> {
     inbound::check_all(permissions).map_err(|error| refused(member, &error))
 }
 
-fn refused(member: &str, error: &InboundError) -> ApiError {
-    ApiError::invalid_request(format!("{member}: {error}."))
+fn refused(member: &str, error: &InboundError) -> Error {
+    Error::invalid_request(format!("{member}: {error}."))
 }
 
 #[derive(Debug, Deserialize)]
@@ -103,7 +97,7 @@ pub(crate) async fn describe_fleet_port_settings(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Describe,
-) -> Result<Described, ApiError> {
+) -> Result<Described> {
     let fleet = own_fleet(tx, call, &input.fleet_id).await?;
     let managed = compute(&fleet)?;
     home(call, input.location.as_deref())?;
@@ -137,7 +131,7 @@ pub(crate) async fn update_fleet_port_settings(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Update,
-) -> Result<Named, ApiError> {
+) -> Result<Named> {
     const ADDED: &str = "InboundPermissionAuthorizations";
     let mut fleet = own_fleet(tx, call, &input.fleet_id).await?;
     compute(&fleet)?;
@@ -170,14 +164,14 @@ pub(crate) async fn update_fleet_port_settings(
     Ok(named)
 }
 
-fn not_there(permission: &InboundPermission) -> ApiError {
+fn not_there(permission: &InboundPermission) -> Error {
     let InboundPermission {
         from_port,
         to_port,
         range,
         protocol,
     } = permission;
-    ApiError::invalid_request(format!(
+    Error::invalid_request(format!(
         "InboundPermissionRevocations: the fleet has no permission for {protocol} ports \
          {from_port} to {to_port} from {range}; DescribeFleetPortSettings shows those that it has."
     ))
@@ -189,12 +183,12 @@ pub(super) async fn let_in(
     call: &Call<'_>,
     vpc: &VpcId,
     permissions: &[InboundPermission],
-) -> Result<(), ApiError> {
+) -> Result<()> {
     let groups = keys::security_groups_of(&call.scope(), vpc);
     let groups = tx.list(&groups).await?;
     let default = groups.into_iter().find(|group| group.is_default());
     let mut default = default.ok_or_else(|| {
-        ApiError::internal(
+        Error::internal(
             "reading the default security group of a fleet's VPC",
             format!("VPC {vpc} has none"),
         )

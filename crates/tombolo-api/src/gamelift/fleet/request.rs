@@ -15,7 +15,7 @@ use super::attributes::{
 use super::named::home;
 use super::port::{self, IpPermission};
 use super::runtime::{RuntimeShape, runtime};
-use crate::error::ApiError;
+use crate::gamelift::error::{Error, Result};
 use crate::gamelift::named::account;
 use crate::gamelift::tag::Tag;
 use crate::operation::Call;
@@ -77,7 +77,7 @@ struct LocationConfiguration {
 
 impl CreateFleet {
     /// Refuses what would be silently missing later.
-    pub(super) fn refuse_unserved(&self) -> Result<(), ApiError> {
+    pub(super) fn refuse_unserved(&self) -> Result<()> {
         const LEAVE_OUT: &str = "leave it out";
         const OR_DISABLED: &str = "leave it out or give DISABLED";
         let certificate = self.certificate_configuration.as_ref();
@@ -111,14 +111,14 @@ impl CreateFleet {
         ];
         match unserved.into_iter().find(|(asked, ..)| *asked) {
             None => Ok(()),
-            Some((_, what, instead)) => Err(ApiError::invalid_request(format!(
+            Some((_, what, instead)) => Err(Error::invalid_request(format!(
                 "{what} are not served by Tombolo; {instead}."
             ))),
         }
     }
 
     /// The owner and the id of the VPC to peer with, which are given together or not at all.
-    pub(super) fn peer(&self) -> Result<Option<(AccountId, &str)>, ApiError> {
+    pub(super) fn peer(&self) -> Result<Option<(AccountId, &str)>> {
         match (&self.peer_vpc_aws_account_id, &self.peer_vpc_id) {
             (None, None) => Ok(None),
             (Some(owner), Some(vpc)) => Ok(Some((account("peerVpcAwsAccountId", owner)?, vpc))),
@@ -133,11 +133,11 @@ impl CreateFleet {
     }
 
     /// Whether [`INTERNET_TAG`] lets instances reach the internet.
-    pub(super) fn internet(&self) -> Result<bool, ApiError> {
+    pub(super) fn internet(&self) -> Result<bool> {
         match self.tag(INTERNET_TAG) {
             None => Ok(false),
             Some(INTERNET_ALLOWED) => Ok(true),
-            Some(other) => Err(ApiError::invalid_request(format!(
+            Some(other) => Err(Error::invalid_request(format!(
                 "The tag {INTERNET_TAG} has the value '{}'; give {INTERNET_ALLOWED}, or leave it \
                  out of a fleet whose instances are not to reach the internet.",
                 shorten(other)
@@ -152,21 +152,21 @@ impl CreateFleet {
     }
 
     /// EC2InstanceType, which an EC2 fleet must have.
-    pub(super) fn instance_type(&self) -> Result<String, ApiError> {
+    pub(super) fn instance_type(&self) -> Result<String> {
         self.ec2_instance_type
             .clone()
             .ok_or_else(|| missing("EC2InstanceType"))
     }
 
     /// BuildId, which an EC2 fleet must have.
-    pub(super) fn build(&self) -> Result<&str, ApiError> {
+    pub(super) fn build(&self) -> Result<&str> {
         self.build_id.as_deref().ok_or_else(|| missing("BuildId"))
     }
 
     /// The server processes of an EC2 fleet's instances, in their newer or their older form.
-    pub(super) fn runtime(&self) -> Result<RuntimeConfiguration, ApiError> {
+    pub(super) fn runtime(&self) -> Result<RuntimeConfiguration> {
         if self.server_launch_parameters.is_some() && self.server_launch_path.is_none() {
-            return Err(ApiError::invalid_request(
+            return Err(Error::invalid_request(
                 "ServerLaunchParameters are the arguments of ServerLaunchPath, which is missing; \
                  arguments of ServerProcesses are their Parameters.",
             ));
@@ -175,7 +175,7 @@ impl CreateFleet {
         let processes = asked.and_then(|asked| asked.server_processes.as_ref());
         let processes: Vec<ServerProcess> = match (processes, &self.server_launch_path) {
             (Some(_), Some(_)) => {
-                return Err(ApiError::invalid_request(
+                return Err(Error::invalid_request(
                     "ServerLaunchPath is the older form of RuntimeConfiguration; give one of them.",
                 ));
             }
@@ -195,13 +195,13 @@ impl CreateFleet {
     }
 
     /// What an EC2 fleet gives back as it was asked for.
-    pub(super) fn shown_of_managed(&self) -> Result<ShownAttributes, ApiError> {
+    pub(super) fn shown_of_managed(&self) -> Result<ShownAttributes> {
         let or = |asked: &Option<String>, default: &str| {
             Some(asked.clone().unwrap_or_else(|| default.to_owned()))
         };
         let log_paths = self.log_paths.clone().unwrap_or_default();
         log_paths::check(&log_paths)
-            .map_err(|error| ApiError::invalid_request(format!("LogPaths: {error}.")))?;
+            .map_err(|error| Error::invalid_request(format!("LogPaths: {error}.")))?;
         Ok(ShownAttributes {
             log_paths,
             fleet_type: or(&self.fleet_type, "ON_DEMAND"),
@@ -216,7 +216,7 @@ impl CreateFleet {
     }
 
     /// Which players reach which ports of an EC2 fleet's instances.
-    pub(super) fn inbound_permissions(&self) -> Result<Vec<InboundPermission>, ApiError> {
+    pub(super) fn inbound_permissions(&self) -> Result<Vec<InboundPermission>> {
         const MEMBER: &str = "EC2InboundPermissions";
         let asked = self.ec2_inbound_permissions.as_deref().unwrap_or_default();
         let permissions = port::permissions(MEMBER, asked)?;
@@ -225,7 +225,7 @@ impl CreateFleet {
     }
 
     /// What an ANYWHERE fleet gives back as it was asked for.
-    pub(super) fn shown_of_anywhere(&self) -> Result<ShownAttributes, ApiError> {
+    pub(super) fn shown_of_anywhere(&self) -> Result<ShownAttributes> {
         let anywhere = self.anywhere_configuration.as_ref();
         Ok(ShownAttributes {
             locations: self.custom_locations()?,
@@ -251,22 +251,22 @@ impl CreateFleet {
     }
 
     /// An EC2 fleet lives in its home Region only.
-    pub(super) fn refuse_remote_locations(&self, call: &Call<'_>) -> Result<(), ApiError> {
+    pub(super) fn refuse_remote_locations(&self, call: &Call<'_>) -> Result<()> {
         let mut locations = self.locations.iter().flatten();
         locations.try_for_each(|asked| home(call, Some(&asked.location)).map(drop))
     }
 
     /// The custom locations that an ANYWHERE fleet must have.
-    fn custom_locations(&self) -> Result<Vec<String>, ApiError> {
+    fn custom_locations(&self) -> Result<Vec<String>> {
         let Some(asked) = &self.locations else {
-            return Err(ApiError::invalid_request(
+            return Err(Error::invalid_request(
                 "A fleet of compute type ANYWHERE needs Locations with at least one custom \
                  location, such as custom-office.",
             ));
         };
         let names = asked.iter().map(|asked| &asked.location);
         if let Some(other) = names.clone().find(|name| !name.starts_with("custom-")) {
-            return Err(ApiError::invalid_request(format!(
+            return Err(Error::invalid_request(format!(
                 "Location {other} is not a custom location: the name of one starts with custom-."
             )));
         }
@@ -274,7 +274,7 @@ impl CreateFleet {
     }
 
     /// Refuses members that belong to the other compute type.
-    pub(super) fn refuse_members_of_other(&self, compute: ComputeType) -> Result<(), ApiError> {
+    pub(super) fn refuse_members_of_other(&self, compute: ComputeType) -> Result<()> {
         let members: &[(&str, bool)] = match compute {
             ComputeType::Ec2 => &[(
                 "AnywhereConfiguration",
@@ -310,7 +310,7 @@ impl CreateFleet {
         };
         match members.iter().find(|(_, given)| *given) {
             None => Ok(()),
-            Some((member, _)) => Err(ApiError::invalid_request(format!(
+            Some((member, _)) => Err(Error::invalid_request(format!(
                 "{member} works with fleets of compute type {other}; this fleet is to have compute \
                  type {this}."
             ))),
@@ -324,12 +324,12 @@ pub(super) fn metric_groups(asked: Option<Vec<String>>) -> Vec<String> {
     groups.unwrap_or_else(|| vec!["default".to_owned()])
 }
 
-fn missing(member: &str) -> ApiError {
-    ApiError::invalid_request(format!("A fleet of compute type EC2 needs {member}."))
+fn missing(member: &str) -> Error {
+    Error::invalid_request(format!("A fleet of compute type EC2 needs {member}."))
 }
 
-fn together(given: &str, lacking: &str) -> ApiError {
-    ApiError::invalid_request(format!(
+fn together(given: &str, lacking: &str) -> Error {
+    Error::invalid_request(format!(
         "{given} needs {lacking} too: a VPC is named by its owner and its id."
     ))
 }

@@ -5,7 +5,7 @@ use tombolo_domain::fleet::{Fleet, RuntimeConfiguration, ServerProcess};
 use tombolo_store::typed::Transaction;
 
 use super::named::{compute, compute_mut, refuse_ended};
-use crate::error::ApiError;
+use crate::gamelift::error::{Error, Result};
 use crate::gamelift::named::own_fleet;
 use crate::operation::Call;
 
@@ -60,9 +60,9 @@ impl RuntimeShape {
 }
 
 /// Checks server processes.
-pub(super) fn runtime(processes: Vec<ServerProcess>) -> Result<RuntimeConfiguration, ApiError> {
+pub(super) fn runtime(processes: Vec<ServerProcess>) -> Result<RuntimeConfiguration> {
     RuntimeConfiguration::new(processes)
-        .map_err(|error| ApiError::invalid_request(format!("RuntimeConfiguration: {error}.")))
+        .map_err(|error| Error::invalid_request(format!("RuntimeConfiguration: {error}.")))
 }
 
 #[derive(Debug, Deserialize)]
@@ -82,7 +82,7 @@ pub(crate) async fn describe_runtime_configuration(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Describe,
-) -> Result<Described, ApiError> {
+) -> Result<Described> {
     let fleet = own_fleet(tx, call, &input.fleet_id).await?;
     let runtime = RuntimeShape::of(&fleet, &compute(&fleet)?.runtime);
     Ok(Described {
@@ -103,7 +103,7 @@ pub(crate) async fn update_runtime_configuration(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Update,
-) -> Result<Described, ApiError> {
+) -> Result<Described> {
     let mut fleet = own_fleet(tx, call, &input.fleet_id).await?;
     compute(&fleet)?;
     refuse_ended(&fleet)?;

@@ -9,8 +9,8 @@ use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
 use super::named::{compute, home};
-use crate::error::ApiError;
 use crate::gamelift::Nothing;
+use crate::gamelift::error::{Error, Result};
 use crate::gamelift::named::own_fleet;
 use crate::gamelift::page::Window;
 use crate::operation::Call;
@@ -48,15 +48,15 @@ pub(crate) struct PutDone {
 
 impl Put {
     /// The target of a target-based policy, which alone is served.
-    fn target(&self) -> Result<f64, ApiError> {
+    fn target(&self) -> Result<f64> {
         if self.policy_type.as_deref() != Some(TARGET_BASED) {
-            return Err(ApiError::invalid_request(
+            return Err(Error::invalid_request(
                 "Rule-based scaling policies are not served by Tombolo; give PolicyType \
                  TargetBased.",
             ));
         }
         if self.metric_name != METRIC {
-            return Err(ApiError::invalid_request(format!(
+            return Err(Error::invalid_request(format!(
                 "MetricName {} is not that of a target-based scaling policy; give {METRIC}.",
                 self.metric_name
             )));
@@ -72,19 +72,19 @@ impl Put {
             ("EvaluationPeriods", self.evaluation_periods.is_some()),
         ];
         if let Some((member, _)) = of_rules.into_iter().find(|(_, given)| *given) {
-            return Err(ApiError::invalid_request(format!(
+            return Err(Error::invalid_request(format!(
                 "{member} belongs to rule-based scaling policies; leave it out of a target-based \
                  one."
             )));
         }
         let target = self.target_configuration.as_ref().ok_or_else(|| {
-            ApiError::invalid_request("A target-based scaling policy needs TargetConfiguration.")
+            Error::invalid_request("A target-based scaling policy needs TargetConfiguration.")
         })?;
         let value = target.target_value;
         if value > 0.0 && value < 100.0 {
             return Ok(value);
         }
-        Err(ApiError::invalid_request(format!(
+        Err(Error::invalid_request(format!(
             "TargetValue {value} is not a percentage above 0 and below 100: that many of the \
              server processes are to be available."
         )))
@@ -97,12 +97,12 @@ pub(crate) async fn put_scaling_policy(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Put,
-) -> Result<PutDone, ApiError> {
+) -> Result<PutDone> {
     let fleet = own_fleet(tx, call, &input.fleet_id).await?;
     compute(&fleet)?;
     let target = input.target()?;
     if fleet.status.has_ended() || fleet.status == FleetStatus::Error {
-        return Err(ApiError::invalid_request(format!(
+        return Err(Error::invalid_request(format!(
             "Fleet {} is {}; such a fleet can have no scaling policy.",
             fleet.id, fleet.status
         )));
@@ -111,7 +111,7 @@ pub(crate) async fn put_scaling_policy(
         .list(&keys::scaling_policies(&fleet.scope, &fleet.id))
         .await?;
     if let Some(other) = policies.iter().find(|other| other.name != input.name) {
-        return Err(ApiError::invalid_request(format!(
+        return Err(Error::invalid_request(format!(
             "Fleet {} has the target-based scaling policy '{}'; change or delete that one.",
             fleet.id,
             shorten(&other.name)
@@ -166,7 +166,7 @@ pub(crate) async fn describe_scaling_policies(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Describe,
-) -> Result<Described, ApiError> {
+) -> Result<Described> {
     let fleet = own_fleet(tx, call, &input.fleet_id).await?;
     compute(&fleet)?;
     let location = home(call, input.location.as_deref())?;
@@ -204,12 +204,12 @@ pub(crate) async fn delete_scaling_policy(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Delete,
-) -> Result<Nothing, ApiError> {
+) -> Result<Nothing> {
     let fleet = own_fleet(tx, call, &input.fleet_id).await?;
     compute(&fleet)?;
     let key = keys::scaling_policy(&fleet.scope, &fleet.id, &input.name);
     if tx.get(&key).await?.is_none() {
-        return Err(ApiError::not_found(format!(
+        return Err(Error::not_found(format!(
             "Fleet {} has no scaling policy '{}'.",
             fleet.id,
             shorten(&input.name)

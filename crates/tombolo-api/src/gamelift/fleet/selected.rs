@@ -7,7 +7,7 @@ use tombolo_domain::fleet::Fleet;
 use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
-use crate::error::ApiError;
+use crate::gamelift::error::Result;
 use crate::gamelift::page::{Page, Window};
 use crate::operation::Call;
 
@@ -19,7 +19,7 @@ pub(super) async fn selected(
     names: Option<&[String]>,
     (limit, next_token): (Option<u64>, Option<&str>),
     keep: impl Fn(&Fleet) -> bool,
-) -> Result<Page<Fleet>, ApiError> {
+) -> Result<Page<Fleet>> {
     if let Some(names) = names {
         return Ok(Page {
             records: named(tx, call, names).await?,
@@ -31,11 +31,7 @@ pub(super) async fn selected(
     window.read(tx, &prefix, keep, |_| true).await
 }
 
-async fn named(
-    tx: &mut Transaction,
-    call: &Call<'_>,
-    names: &[String],
-) -> Result<Vec<Fleet>, ApiError> {
+async fn named(tx: &mut Transaction, call: &Call<'_>, names: &[String]) -> Result<Vec<Fleet>> {
     let scope = call.scope();
     let mut seen = BTreeSet::new();
     let mut fleets = Vec::new();

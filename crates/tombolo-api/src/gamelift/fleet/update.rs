@@ -8,7 +8,7 @@ use super::attributes::{AnywhereConfiguration, ResourceCreationLimitPolicy};
 use super::happened::event;
 use super::named::{Named, refuse_ended};
 use super::request::metric_groups;
-use crate::error::ApiError;
+use crate::gamelift::error::{Error, Result};
 use crate::gamelift::named::own_fleet;
 use crate::operation::Call;
 
@@ -29,10 +29,10 @@ pub(crate) async fn update_fleet_attributes(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Update,
-) -> Result<Named, ApiError> {
+) -> Result<Named> {
     let mut fleet = own_fleet(tx, call, &input.fleet_id).await?;
     if input.anywhere_configuration.is_some() && fleet.compute != Compute::Anywhere {
-        return Err(ApiError::invalid_request(format!(
+        return Err(Error::invalid_request(format!(
             "AnywhereConfiguration works with fleets of compute type ANYWHERE; fleet {} has compute \
              type EC2.",
             fleet.id

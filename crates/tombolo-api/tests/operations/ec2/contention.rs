@@ -6,8 +6,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::json;
 use tokio::task::JoinSet;
-use tombolo_api::error::ErrorKind;
+use tombolo_api::error::{ApiError, CommonError};
 use tombolo_api::model::ServiceName;
+use tombolo_api::operation::refuse;
 use tombolo_domain::vpc::VpcNumber;
 use tombolo_store::typed::Transaction;
 use tombolo_store::{MemoryStore, SqliteStore, Store, TxnOutcome, keys};
@@ -72,7 +73,7 @@ async fn a_subnet_is_associated_once() {
         });
     }
     let outcomes = tasks.join_all().await;
-    let refused = |outcome: &&Option<ErrorKind>| **outcome == Some(ErrorKind::AlreadyAssociated);
+    let refused = |outcome: &&Option<&str>| **outcome == Some("Resource.AlreadyAssociated");
     assert_eq!(outcomes.iter().filter(refused).count(), 19);
     assert_eq!(outcomes.iter().filter(|one| one.is_none()).count(), 1);
 }
@@ -138,6 +139,7 @@ async fn a_request_that_others_always_overtake_is_to_be_sent_again() {
         .await;
     for service in [ServiceName::GameLift, ServiceName::Ec2, ServiceName::Sts] {
         // botocore and the SDKs for Rust and JavaScript retry what has this status.
-        assert_eq!(ErrorKind::Busy.wire(service).status, 503);
+        let busy = refuse(service, ApiError::new(CommonError::Busy, "again"));
+        assert_eq!(busy.wire().status, 503);
     }
 }

@@ -1,7 +1,7 @@
 //! What an account has at EC2: making it, and looking at it.
 
 use serde_json::{Value, json};
-use tombolo_api::operation::interface::{self, NewInterface};
+use tombolo_api::ec2::new_interface::{self, NewInterface};
 use tombolo_domain::vpc::{Attachment, NetworkInterface};
 use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
@@ -52,7 +52,7 @@ impl Account<'_> {
             description: String::new(),
             attachment: Some(attachment),
         };
-        let made = interface::create(tx, self.server.ids(), self.server.now(), new).await;
+        let made = new_interface::create(tx, self.server.ids(), self.server.now(), new).await;
         made.unwrap()
     }
 

@@ -1,8 +1,8 @@
 //! What an account has at GameLift: making it, and looking at it.
 
 use serde_json::{Value, json};
+use tombolo_api::ec2::new_interface::{self, NewInterface};
 use tombolo_api::operation::build::{self, BuildFiles, NewBuild};
-use tombolo_api::operation::interface::{self, NewInterface};
 use tombolo_domain::fleet::{Instance, OperatingSystem};
 use tombolo_domain::id::{BuildId, InstanceId, VpcId};
 use tombolo_domain::vpc::Vpc;
@@ -64,7 +64,7 @@ impl Account<'_> {
         let subnets = tx.peek(&keys::subnets_of(&vpc.scope, &vpc.id)).await;
         let subnet = &subnets.unwrap()[0];
         let (ids, now) = (self.server.ids(), self.server.now());
-        let interface = interface::create(
+        let interface = new_interface::create(
             &mut tx,
             ids,
             now,

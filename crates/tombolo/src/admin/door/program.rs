@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use tombolo_api::operation::interface::{self, NewInterface};
+use tombolo_api::ec2::new_interface::{self, NewInterface};
 use tombolo_domain::account::Account;
 use tombolo_domain::id::{SubnetId, VpcId};
 use tombolo_domain::time::Clock;
@@ -56,7 +56,7 @@ impl Door {
                         start_time: ask.process.start_time,
                     }),
                 };
-                Ok(interface::create(tx, &*self.ids, self.clock.now(), new).await?)
+                Ok(new_interface::create(tx, &*self.ids, self.clock.now(), new).await?)
             })
             .await?;
         match self.namespace_of(&interface).await {

@@ -1,10 +1,14 @@
 //! AWS STS: who am I.
 
+mod error;
+
+pub use error::StsError;
+
 use serde::{Deserialize, Serialize};
 use tombolo_domain::id::AccountId;
 use tombolo_store::typed::Transaction;
 
-use crate::error::ApiError;
+use self::error::Result;
 use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
@@ -23,7 +27,7 @@ pub(crate) async fn get_caller_identity(
     _: &mut Transaction,
     call: &Call<'_>,
     _: GetCallerIdentity,
-) -> Result<CallerIdentity, ApiError> {
+) -> Result<CallerIdentity> {
     let caller = call.caller;
     Ok(CallerIdentity {
         user_id: caller.user.id.clone(),

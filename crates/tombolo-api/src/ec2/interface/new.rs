@@ -1,5 +1,5 @@
-//! Making a network interface: EC2's CreateNetworkInterface and `tombolo run`, for its program, do
-//! the same thing here. That of a fleet's instance is the fleet reconciler's to make.
+//! Making a network interface: CreateNetworkInterface and `tombolo run`, for its program, do the
+//! same thing here. That of a fleet's instance is the fleet reconciler's to make.
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -10,7 +10,7 @@ use tombolo_domain::{Scope, Timestamp, cidr};
 use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
-use crate::error::{ApiError, ErrorKind, ResourceKind};
+use crate::ec2::error::{Ec2Error, Error, Resource, Result};
 
 /// What a new network interface is to be.
 pub struct NewInterface<'a> {
@@ -34,15 +34,15 @@ pub struct NewInterface<'a> {
 /// the subnet itself: that is what makes a deletion in between a conflict.
 ///
 /// # Errors
-/// [`ErrorKind::InvalidParameterValue`] for an address that no workload of the subnet can have,
-/// [`ErrorKind::AddressInUse`], [`ErrorKind::InsufficientFreeAddresses`], and
-/// [`ErrorKind::NotFound`] for a security group that is not the VPC's.
+/// [`Ec2Error::InvalidParameterValue`] for an address that no workload of the subnet can have,
+/// [`Ec2Error::AddressInUse`], [`Ec2Error::InsufficientFreeAddresses`], and
+/// [`Ec2Error::NotFound`] for a security group that is not the VPC's.
 pub async fn create(
     tx: &mut Transaction,
     ids: &dyn IdSource,
     now: Timestamp,
     new: NewInterface<'_>,
-) -> Result<NetworkInterface, ApiError> {
+) -> Result<NetworkInterface> {
     let address = free_address(tx, new.vpc, new.subnet, new.address).await?;
     let groups = groups_or_default(tx, new.vpc, new.groups).await?;
     let interface = NetworkInterface {
@@ -70,14 +70,14 @@ async fn free_address(
     vpc: &Vpc,
     subnet: &Subnet,
     wanted: Option<Ipv4Addr>,
-) -> Result<Ipv4Addr, ApiError> {
+) -> Result<Ipv4Addr> {
     let interfaces = tx.list(&keys::interfaces_of(&vpc.scope, &vpc.id)).await?;
     let taken: BTreeSet<Ipv4Addr> = interfaces.iter().map(|other| other.address).collect();
     let Some(wanted) = wanted else {
         let free = cidr::usable_addresses(subnet.cidr).find(|address| !taken.contains(address));
         return free.ok_or_else(|| {
-            ApiError::new(
-                ErrorKind::InsufficientFreeAddresses,
+            Error::new(
+                Ec2Error::InsufficientFreeAddresses,
                 format!(
                     "Subnet {} ({}) has no free address; delete a network interface in it, or use \
                      another subnet.",
@@ -92,8 +92,8 @@ async fn free_address(
         } else {
             "does not fall within the subnet's address range"
         };
-        return Err(ApiError::new(
-            ErrorKind::InvalidParameterValue,
+        return Err(Error::new(
+            Ec2Error::InvalidParameterValue,
             format!(
                 "Address {wanted} {why} (subnet {}, {}).",
                 subnet.id, subnet.cidr
@@ -101,8 +101,8 @@ async fn free_address(
         ));
     }
     if taken.contains(&wanted) {
-        return Err(ApiError::new(
-            ErrorKind::AddressInUse,
+        return Err(Error::new(
+            Ec2Error::AddressInUse,
             format!("Address {wanted} of subnet {} is in use.", subnet.id),
         ));
     }
@@ -114,7 +114,7 @@ async fn groups_or_default(
     tx: &mut Transaction,
     vpc: &Vpc,
     wanted: Vec<SecurityGroupId>,
-) -> Result<Vec<SecurityGroupId>, ApiError> {
+) -> Result<Vec<SecurityGroupId>> {
     if !wanted.is_empty() {
         require_groups(tx, &vpc.scope, &vpc.id, &wanted).await?;
         return Ok(wanted);
@@ -125,7 +125,7 @@ async fn groups_or_default(
         .await?;
     let default = all.into_iter().find(|group| group.is_default());
     let default = default.ok_or_else(|| {
-        ApiError::internal(
+        Error::internal(
             "reading a VPC's default security group",
             format!("VPC {} has none", vpc.id),
         )
@@ -136,18 +136,18 @@ async fn groups_or_default(
 /// Requires that all are groups of the VPC. The commit depends on it.
 ///
 /// # Errors
-/// [`ErrorKind::NotFound`] for one that is not.
-pub(crate) async fn require_groups(
+/// [`Ec2Error::NotFound`] for one that is not.
+pub(super) async fn require_groups(
     tx: &mut Transaction,
     scope: &Scope,
     vpc: &VpcId,
     groups: &[SecurityGroupId],
-) -> Result<(), ApiError> {
+) -> Result<()> {
     for id in groups {
         let key = keys::security_group(scope, vpc, id);
         if tx.get(&key).await?.is_none() {
-            return Err(ApiError::new(
-                ErrorKind::NotFound(ResourceKind::SecurityGroup),
+            return Err(Error::new(
+                Ec2Error::NotFound(Resource::SecurityGroup),
                 format!("The security group '{id}' does not exist in VPC '{vpc}'"),
             ));
         }
