@@ -42,13 +42,14 @@ pub mod enter;
 mod instance;
 mod namespace_processes;
 mod parent_death;
+mod pidfd;
 mod sandbox;
 mod step;
 pub mod supervisor;
 
 pub use api::argument_splitting::{UnclosedQuote, split_parameters};
 pub use api::event::{Ended, Event, Exit, NumberedEvent};
-pub use api::incarnation::{Incarnation, process_runs, start_ticks};
+pub use api::incarnation::Incarnation;
 pub use api::spec::{
     GAME_DIRECTORY, HOME_DIRECTORY, InstanceSpec, Limits, MOST_PROCESSES, PLACES, RestartPolicy,
     Sandbox, ServerProcess, SpecError, Work,
@@ -59,4 +60,5 @@ pub use instance::{
 };
 pub use namespace_processes::{EndError, end_inhabitants};
 pub use parent_death::end_with_parent;
+pub use pidfd::{PidFd, process_runs, start_ticks};
 pub use sandbox::SandboxAbilities;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-use crate::api::incarnation::{PidFd, is_gone};
+use crate::pidfd::{PidFd, is_gone};
 
 /// How long the kernel may take to end processes after SIGKILL.
 const KILL: Duration = Duration::from_secs(5);

@@ -1,12 +1,11 @@
 //! Processes of this machine, named so that a pid used again is not mistaken.
 
-use std::fs;
 use std::io;
 
-use nix::errno::Errno;
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
+use tombolo_fleet::{PidFd, start_ticks};
 
 /// A process: its pid, and when it started in clock ticks since boot (field 22 of
 /// `/proc/PID/stat`, proc(5)).
@@ -22,50 +21,29 @@ impl Process {
     /// This process.
     pub(crate) fn this() -> io::Result<Self> {
         let pid = Pid::this().as_raw();
-        let start_time = start_time(pid)?.ok_or_else(|| {
-            io::Error::other("/proc has no entry for this process; is it mounted?")
+        let start_time = start_ticks(pid).map_err(|error| {
+            let reason = format!("/proc has no entry for this process ({error}); is it mounted?");
+            io::Error::new(error.kind(), reason)
         })?;
         Ok(Process { pid, start_time })
     }
 
-    /// Whether it still runs.
+    /// Whether it still runs; one that has ended and was not waited for does not.
     pub(crate) fn is_alive(self) -> io::Result<bool> {
-        Ok(start_time(self.pid)? == Some(self.start_time))
+        Ok(self.open()?.is_some())
     }
 
-    /// Sends it a signal; no error if it is gone.
+    /// Sends it a signal; no error if it is gone. Never hits a later process of the same pid.
     pub(crate) fn signal(self, signal: Signal) -> io::Result<()> {
-        // Numbers below 1 are groups of processes to kill(2).
-        if self.pid < 1 || !self.is_alive()? {
-            return Ok(());
-        }
-        match kill(Pid::from_raw(self.pid), signal) {
-            Err(Errno::ESRCH) => Ok(()),
-            other => Ok(other?),
+        match self.open()? {
+            Some(process) => process.signal(signal),
+            None => Ok(()),
         }
     }
-}
 
-/// When the process started; `None` if there is none, or only its remains: a zombie does nothing
-/// any more, and only its parent, who may never, can make it go.
-fn start_time(pid: i32) -> io::Result<Option<u64>> {
-    let stat = match fs::read_to_string(format!("/proc/{pid}/stat")) {
-        Ok(stat) => stat,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        // The process ended between opening and reading.
-        Err(error) if error.raw_os_error() == Some(Errno::ESRCH as i32) => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    // The second field is the program's name in parentheses, which may contain anything.
-    let unreadable = || io::Error::other(format!("/proc/{pid}/stat cannot be understood"));
-    let (_, rest) = stat.rsplit_once(") ").ok_or_else(unreadable)?;
-    let mut fields = rest.split(' ');
-    if fields.next() == Some("Z") {
-        return Ok(None);
+    fn open(self) -> io::Result<Option<PidFd>> {
+        PidFd::open_started(self.pid, self.start_time)
     }
-    // The first of `rest` is field 3; two are taken from there to here.
-    let start_time = fields.nth(22 - 4).ok_or_else(unreadable)?;
-    start_time.parse().map(Some).map_err(|_| unreadable())
 }
 
 #[cfg(test)]
@@ -87,8 +65,10 @@ mod tests {
     fn a_process_that_ended_and_was_not_waited_for_is_not_alive() {
         let mut child = std::process::Command::new("true").spawn().unwrap();
         let pid = child.id().try_into().unwrap();
+        let start_time = start_ticks(pid).unwrap();
+        let process = Process { pid, start_time };
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
-        while start_time(pid).unwrap().is_some() {
+        while process.is_alive().unwrap() {
             assert!(std::time::Instant::now() < deadline, "`true` did not end");
             std::thread::yield_now();
         }

@@ -3,17 +3,13 @@
 use std::fmt;
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::path::Path;
-use std::time::Duration;
 
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::format::InstanceFile;
+use crate::pidfd::{PidFd, start_ticks};
 
 /// One run of a supervisor: event numbers count within it. Its text is kept in the store, to be
 /// compared with that of a supervisor that is found.
@@ -52,7 +48,7 @@ impl Incarnation {
         if boot_id()? != self.boot_id {
             return Ok(None);
         }
-        handle(self.pid, self.start_ticks)
+        PidFd::open_started(self.pid, self.start_ticks)
     }
 }
 
@@ -93,118 +89,20 @@ impl SupervisorState {
     }
 }
 
-/// A process that went away while `/proc` was read.
-pub(crate) fn is_gone(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(libc::ESRCH)
-}
-
 fn boot_id() -> io::Result<String> {
     Ok(fs::read_to_string("/proc/sys/kernel/random/boot_id")?
         .trim_end()
         .to_owned())
 }
 
-/// When a process started, in clock ticks since the machine's start (`proc_pid_stat(5)`, field
-/// 22): with its number, this tells it from a later process that has the same number.
-pub fn start_ticks(pid: i32) -> io::Result<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // The second field is the program's name in parentheses, which may hold anything, so that the
-    // fields are counted from its end: field 22 is the 20th after it.
-    let ticks = stat
-        .rsplit_once(')')
-        .and_then(|(_, fields)| fields.split_whitespace().nth(19));
-    ticks
-        .and_then(|ticks| ticks.parse().ok())
-        .ok_or_else(|| io::Error::other(format!("/proc/{pid}/stat has no start time: {stat:?}")))
-}
-
-/// Whether the process that had number `pid` and started at `started` still runs. One that has
-/// ended and was not reaped yet does not; one that cannot be asked for counts as running.
-pub fn process_runs(pid: i32, started: u64) -> bool {
-    handle(pid, started).map_or(true, |process| process.is_some())
-}
-
-/// A handle on the process that has number `pid` and started at `started`, or `None` when it has
-/// ended.
-fn handle(pid: i32, started: u64) -> io::Result<Option<PidFd>> {
-    let Some(process) = PidFd::open(pid)? else {
-        return Ok(None);
-    };
-    // Read after the handle is held: equal ticks prove that the handle is on this process and not
-    // on one that took its number.
-    match start_ticks(pid) {
-        Ok(ticks) if ticks == started && !process.has_ended()? => Ok(Some(process)),
-        Ok(_) => Ok(None),
-        Err(error) if is_gone(&error) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// A process, by a descriptor that stays with it when its number is used again (`pidfd_open(2)`).
-#[derive(Debug)]
-pub(crate) struct PidFd(OwnedFd);
-
-impl PidFd {
-    /// A handle on process `pid`, or `None` when there is none.
-    pub(crate) fn open(pid: i32) -> io::Result<Option<Self>> {
-        // SAFETY: pidfd_open takes two integers and touches no memory of ours.
-        let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
-        match Errno::result(fd) {
-            // SAFETY: the kernel just gave us this descriptor, and nothing else owns it.
-            Ok(fd) => Ok(Some(PidFd(unsafe { OwnedFd::from_raw_fd(fd as RawFd) }))),
-            Err(Errno::ESRCH) => Ok(None),
-            Err(errno) => Err(errno.into()),
-        }
-    }
-
-    /// Sends `signal`; a process that has ended already is no error.
-    pub(crate) fn signal(&self, signal: Signal) -> io::Result<()> {
-        // SAFETY: a null siginfo is what the call documents for "as kill(2) would"; the rest are
-        // integers.
-        let sent = unsafe {
-            libc::syscall(
-                libc::SYS_pidfd_send_signal,
-                self.0.as_raw_fd(),
-                signal as libc::c_int,
-                std::ptr::null::<libc::siginfo_t>(),
-                0,
-            )
-        };
-        match Errno::result(sent) {
-            Ok(_) | Err(Errno::ESRCH) => Ok(()),
-            Err(errno) => Err(errno.into()),
-        }
-    }
-
-    /// Whether the process has ended. For the first process of a PID namespace the kernel says so
-    /// only after every other process of the namespace is gone.
-    pub(crate) fn has_ended(&self) -> io::Result<bool> {
-        self.ends_within(Duration::ZERO)
-    }
-
-    /// Waits for the process to end, at most `limit`, and tells whether it did.
-    pub(crate) fn ends_within(&self, limit: Duration) -> io::Result<bool> {
-        let timeout = PollTimeout::try_from(limit).unwrap_or(PollTimeout::MAX);
-        let mut fds = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
-        Ok(poll(&mut fds, timeout)? > 0)
-    }
-}
-
-impl AsFd for PidFd {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
-}
-
-impl AsRawFd for PidFd {
-    fn as_raw_fd(&self) -> RawFd {
-        self.0.as_raw_fd()
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use nix::sys::signal::Signal;
+
     use super::*;
+    use crate::pidfd::process_runs;
 
     #[test]
     fn this_process_is_found_and_a_process_of_another_time_is_not() {

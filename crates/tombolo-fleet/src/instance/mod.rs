@@ -21,11 +21,12 @@ pub use error::{AttachError, ConfigureError, ControlError, StartError, StopError
 use crate::api::control::{PROTOCOL, Request, SOCKET, socket_path};
 use crate::api::event::NumberedEvent;
 use crate::api::format::InstanceFile;
-use crate::api::incarnation::{Incarnation, PidFd, SupervisorState};
+use crate::api::incarnation::{Incarnation, SupervisorState};
 use crate::api::lock::{is_locked, try_lock};
 use crate::api::spec::{InstanceSpec, ServerProcess, Work, check_processes};
 use crate::api::status::InstanceStatus;
 use crate::cgroup;
+use crate::pidfd::PidFd;
 use crate::supervisor::{ALREADY_RUNNING, SUBCOMMAND};
 
 /// How long the processes of an instance may take to be gone once they were all killed: the kernel

@@ -1,12 +1,11 @@
 //! What the processes of the instance use, by its own `/proc` (`proc_pid_stat(5)`).
 
-use std::fs;
-use std::io;
-
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::{Pid, SysconfVar, Uid, setresuid, sysconf};
+use nix::unistd::{Pid, Uid, setresuid};
+use procfs::ProcResult;
+use procfs::process::{Process, Stat, Status};
 
 use super::child::in_child;
 
@@ -34,15 +33,13 @@ pub(super) struct Seen {
 
 /// Every process that the instance has at the moment, but its first.
 pub(super) fn look() -> Vec<Seen> {
-    let units = Units::of_this_machine();
-    let Ok(entries) = fs::read_dir("/proc") else {
+    let Ok(processes) = procfs::process::all_processes() else {
         return Vec::new();
     };
-    entries
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-        .filter(|pid| *pid != 1)
+    processes
         // One that ended meanwhile is not there any more.
-        .filter_map(|pid| read(pid, units).ok().flatten())
+        .filter_map(|process| seen(&process.ok()?).ok())
+        .filter(|seen| seen.pid != 1)
         .collect()
 }
 
@@ -84,70 +81,54 @@ fn end_one_by_one(user: u32) {
     }
 }
 
-/// What the numbers of `/proc` count.
-#[derive(Debug, Clone, Copy)]
-struct Units {
-    ticks_a_second: u64,
-    page_bytes: u64,
+fn seen(process: &Process) -> ProcResult<Seen> {
+    let (stat, status) = (process.stat()?, process.status()?);
+    Ok(of(&stat, &status))
 }
 
-impl Units {
-    fn of_this_machine() -> Self {
-        let ask = |what| sysconf(what).ok().flatten().and_then(|n| n.try_into().ok());
-        Units {
-            ticks_a_second: ask(SysconfVar::CLK_TCK).unwrap_or(100),
-            page_bytes: ask(SysconfVar::PAGE_SIZE).unwrap_or(4096),
-        }
+fn of(stat: &Stat, status: &Status) -> Seen {
+    let waited_for = [stat.cutime, stat.cstime].map(|ticks| u64::try_from(ticks).unwrap_or(0));
+    let ticks = stat.utime + stat.stime + waited_for.iter().sum::<u64>();
+    Seen {
+        pid: stat.pid,
+        user: status.ruid,
+        group: stat.pgrp,
+        cpu_usec: ticks.saturating_mul(1_000_000) / procfs::ticks_per_second(),
+        memory_bytes: stat.rss.saturating_mul(procfs::page_size()),
     }
-}
-
-fn read(pid: i32, units: Units) -> io::Result<Option<Seen>> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    Ok(parse(pid, &stat, &status, units))
-}
-
-fn parse(pid: i32, stat: &str, status: &str, units: Units) -> Option<Seen> {
-    // The second field is the program's name in parentheses, which may hold anything, so that the
-    // fields are counted from its end: the next one is field 3.
-    let (_, fields) = stat.rsplit_once(')')?;
-    let fields: Vec<_> = fields.split_whitespace().collect();
-    let number = |field: usize| fields.get(field - 3)?.parse::<i64>().ok();
-    let count = |field| Some(u64::try_from(number(field)?).unwrap_or(0));
-    // utime, stime, and both of the children that were waited for.
-    let ticks = count(14)? + count(15)? + count(16)? + count(17)?;
-    let user = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
-    Some(Seen {
-        pid,
-        user: user.split_whitespace().next()?.parse().ok()?,
-        group: number(5)?.try_into().ok()?,
-        cpu_usec: ticks.saturating_mul(1_000_000) / units.ticks_a_second,
-        memory_bytes: count(24)?.saturating_mul(units.page_bytes),
-    })
 }
 
 #[cfg(test)]
 mod tests {
+    use procfs::FromRead;
+
     use super::*;
 
     #[test]
     fn a_process_is_read_whatever_it_calls_itself() {
         let stat = "17 (a) R 1 (b) S 1 42 17 0 -1 4194560 100 0 0 0 150 50 10 5 20 0 3 0 1234 \
-                    10000000 300 18446744073709551615 1 1 0 0";
-        let status = "Name:\ta) R 1 (b\nUid:\t1879048200\t0\t0\t0\n";
-        let units = Units {
-            ticks_a_second: 100,
-            page_bytes: 4096,
-        };
+                    10000000 300 18446744073709551615 1 1 0 0 0 0 0 4096 0 0 0 0 17 0 0 0 0 0 0 0 0 \
+                    0 0 0 0 0 0\n";
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let status: String = status
+            .lines()
+            .map(|line| match line.split_once(':') {
+                Some(("Name", _)) => "Name:\ta) R 1 (b\n".to_owned(),
+                Some(("Uid", _)) => "Uid:\t1879048200\t0\t0\t0\n".to_owned(),
+                _ => format!("{line}\n"),
+            })
+            .collect();
+        let seen = of(
+            &Stat::from_read(stat.as_bytes()).unwrap(),
+            &Status::from_read(status.as_bytes()).unwrap(),
+        );
         let expected = Seen {
             pid: 17,
             user: 1_879_048_200,
             group: 42,
-            cpu_usec: 2_150_000,
-            memory_bytes: 300 * 4096,
+            cpu_usec: 215 * 1_000_000 / procfs::ticks_per_second(),
+            memory_bytes: 300 * procfs::page_size(),
         };
-        assert_eq!(parse(17, stat, status, units), Some(expected));
-        assert_eq!(parse(17, "17 (cut", status, units), None);
-        assert_eq!(parse(17, "17 (cut) R 1", status, units), None);
+        assert_eq!(seen, expected);
     }
 }
