@@ -91,7 +91,7 @@ fn namespace_of(user: u32, proc: &Path) -> io::Result<File> {
     }
 }
 
-/// `mount_setattr(2)` on the mount at `path`.
+/// `mount_setattr(2)`, which rustix has not, on the mount at `path`.
 pub(super) fn set_attributes(
     path: &Path,
     reach: Reach,

@@ -4,11 +4,11 @@ use std::fs::File;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::{Pid, UnlinkatFlags, unlinkat};
+use rustix::process::{WaitOptions, wait};
 
 use super::clients::{Clients, From};
 use super::clock::unix_ms;
@@ -374,13 +374,14 @@ fn signal_all(signal: Signal) {
 }
 
 fn reap_one() -> Reaped {
-    let mut status = 0;
-    // SAFETY: waitpid writes one integer to `status`, which outlives the call. nix's own waitpid
-    // fails on a child that a real-time signal killed, after the child is gone.
-    match Errno::result(unsafe { libc::waitpid(-1, &mut status, libc::WNOHANG) }) {
-        Ok(0) => Reaped::NoneEnded,
-        Ok(pid) => Reaped::Ended(Pid::from_raw(pid), Exit::from_wait_status(status)),
-        Err(Errno::ECHILD) => Reaped::NoneLeft,
+    // nix's wait fails on a child that a real-time signal killed, after the child is gone.
+    match wait(WaitOptions::NOHANG) {
+        Ok(None) => Reaped::NoneEnded,
+        Ok(Some((pid, status))) => Reaped::Ended(
+            Pid::from_raw(pid.as_raw_pid()),
+            Exit::from_wait_status(status.as_raw()),
+        ),
+        Err(rustix::io::Errno::CHILD) => Reaped::NoneLeft,
         Err(_) => Reaped::NoneEnded,
     }
 }
