@@ -43,6 +43,7 @@ mod instance;
 mod namespace_processes;
 mod parent_death;
 mod pidfd;
+mod private_file;
 mod sandbox;
 mod step;
 pub mod supervisor;
@@ -61,4 +62,5 @@ pub use instance::{
 pub use namespace_processes::{EndError, end_inhabitants};
 pub use parent_death::end_with_parent;
 pub use pidfd::{PidFd, process_runs, start_ticks};
+pub use private_file::write_private;
 pub use sandbox::SandboxAbilities;

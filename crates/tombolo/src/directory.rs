@@ -9,7 +9,7 @@
 //! ```
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -147,25 +147,4 @@ fn warn_if_others_can_look(path: &Path) -> Result<()> {
         );
     }
     Ok(())
-}
-
-/// Writes a file that only its owner may read, whole or not at all.
-pub(crate) fn write_private(path: &Path, text: &str) -> Result<()> {
-    let temporary = path.with_extension("new");
-    let write = || {
-        // What an earlier process left may have another mode.
-        match fs::remove_file(&temporary) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&temporary)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&temporary, path)
-    };
-    write().with_context(|| format!("writing {}", path.display()))
 }

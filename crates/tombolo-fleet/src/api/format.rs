@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::spec::write_private;
+use crate::private_file::write_private;
 
 /// A file in an instance's directory.
 pub(crate) trait InstanceFile: Serialize + DeserializeOwned {

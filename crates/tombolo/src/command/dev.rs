@@ -11,6 +11,7 @@ use tombolo_domain::account::{AccountName, UserName};
 use tombolo_domain::cidr::AddressPlan;
 use tombolo_domain::id::{AccessKeyId, AccountId, Region};
 use tombolo_domain::quota::Quotas;
+use tombolo_fleet::write_private;
 use tombolo_network::EngineKind;
 use tombolo_network::MAX_MTU;
 
@@ -18,7 +19,7 @@ use crate::admin::door::Door;
 use crate::admin::message::{CreateAccessKey, CreateAccount, ListAccounts, Mode};
 use crate::cli::{DevArguments, NetworkChoice};
 use crate::config::{self, Players};
-use crate::directory::{DataDirectory, admin_socket, write_private};
+use crate::directory::{DataDirectory, admin_socket};
 use crate::output;
 use crate::report::hinted;
 use crate::server::{Plan, Server};
@@ -129,10 +130,9 @@ async fn announce(server: &Server, region: Region, asked: NetworkChoice, json: b
         backend: profile(&door, "backend").await?,
     };
     let aws_config = server.directory().aws_config();
-    write_private(
-        &aws_config,
-        &aws_config_of(&accounts, &region, server.endpoint()),
-    )?;
+    let profiles = aws_config_of(&accounts, &region, server.endpoint());
+    write_private(&aws_config, profiles.as_bytes())
+        .with_context(|| format!("writing {}", aws_config.display()))?;
     let directory = server.directory().path();
     let ready = Ready {
         endpoint: server.endpoint().to_owned(),
