@@ -9,6 +9,7 @@
 pub mod account;
 pub mod arn;
 pub mod cidr;
+mod error_chain;
 pub mod fleet;
 pub mod id;
 pub mod object;
@@ -21,6 +22,7 @@ pub mod time;
 pub mod trace;
 pub mod vpc;
 
+pub use error_chain::error_chain;
 pub use jiff::Timestamp;
 
 use serde::{Deserialize, Serialize};

@@ -17,6 +17,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::task::{AbortHandle, JoinSet, spawn_blocking};
 use tokio::time::{Instant, timeout};
+use tombolo_domain::error_chain;
 use tombolo_domain::fleet::{Build, BuildStatus};
 use tombolo_domain::id::{BlobId, BuildId};
 use tombolo_domain::object::Object;
@@ -27,7 +28,7 @@ use tombolo_store::{StoreError, keys};
 use crate::folder::remove_folder;
 use crate::transact::transact;
 use crate::wake::Wakes;
-use crate::{Context, builds_directory, chain, objects_directory};
+use crate::{Context, builds_directory, objects_directory};
 use tries::{MOST_TRIES, Tries};
 
 /// How long to wait at most before looking again.
@@ -167,14 +168,14 @@ async fn take_in(
         Ok(Ok(files)) => Outcome::Unpacked(files),
         Ok(Err(ImportError::Stopped)) => return Ok(Progress::Made),
         Ok(Err(error @ ImportError::Io { .. })) => {
-            tracing::error!(build = %build.id, "not unpacked: {}", chain(&error));
+            tracing::error!(build = %build.id, "not unpacked: {}", error_chain(&error));
             match error.is_ours() {
                 true if tried.are_all_but_one() => Outcome::Failed(refused_for_good(&error)),
                 true => Outcome::NotYet(refused_by_the_disk(&error)),
                 false => Outcome::Failed(refused_as_a_name(&error)),
             }
         }
-        Ok(Err(error)) => Outcome::Failed(chain(&error)),
+        Ok(Err(error)) => Outcome::Failed(error_chain(&error)),
         Err(panic) => Outcome::Failed(format!("unpacking it failed: {panic}")),
     };
     let progress = match &outcome {

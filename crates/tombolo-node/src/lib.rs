@@ -295,10 +295,3 @@ pub async fn teardown(context: &Context) -> Result<(), TeardownError> {
     processes?;
     Ok(network?)
 }
-
-/// An error with its causes, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |&error| error.source());
-    let causes: Vec<String> = causes.map(ToString::to_string).collect();
-    causes.join(": ")
-}

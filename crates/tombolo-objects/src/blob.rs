@@ -18,6 +18,7 @@ use tokio::fs::{File, OpenOptions};
 use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt, BufWriter, Take};
 use tokio::time::timeout;
 use tombolo_api::error::CommonError;
+use tombolo_domain::error_chain;
 use tombolo_domain::id::{BlobId, IdSource};
 use tombolo_domain::object::Blob;
 use tombolo_store::typed::Transaction;
@@ -262,9 +263,7 @@ async fn next(body: &mut StreamingBlob) -> S3Result<Option<Bytes>> {
 
 /// What is told of a body that ended badly. `s3s` says there that a hash is wrong, too.
 fn broken(error: &(dyn Error + 'static)) -> s3s::S3Error {
-    let causes = std::iter::successors(Some(error), |&error| error.source());
-    let causes: Vec<_> = causes.map(ToString::to_string).collect();
-    let reason = causes.join(": ");
+    let reason = error_chain(error);
     if reason.contains("ignature") {
         refuse(
             CommonError::SignatureMismatch,

@@ -11,6 +11,7 @@ use axum::body::HttpBody;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use jiff::Timestamp;
+use tombolo_domain::error_chain;
 use tombolo_domain::id::{AccountId, IdSource, Region};
 use tracing::Instrument;
 
@@ -221,7 +222,7 @@ impl Progress {
                 service = %self.service,
                 operation = %self.operation(),
                 "{}",
-                chain(error)
+                error_chain(error)
             );
         } else {
             tracing::debug!(code = error.wire().code, "{error}");
@@ -315,11 +316,4 @@ fn insert(response: &mut Response<Full<Bytes>>, name: &'static str, value: &str)
     if let Ok(value) = HeaderValue::from_str(value) {
         response.headers_mut().insert(name, value);
     }
-}
-
-/// An error and everything that caused it, on one line.
-fn chain(error: &dyn Error) -> String {
-    let causes = std::iter::successors(Some(error), |&error| error.source());
-    let causes: Vec<String> = causes.map(ToString::to_string).collect();
-    causes.join(": ")
 }

@@ -41,6 +41,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use tombolo_domain::error_chain;
+
 use crate::api::control::{PROTOCOL, path_of};
 use crate::api::format::InstanceFile;
 use crate::api::incarnation::{Incarnation, SupervisorState};
@@ -87,21 +89,13 @@ pub fn main(spec_path: &Path) -> ExitCode {
 enum BeginError {
     #[error("the instance in {directory:?} runs already; attach to it, or stop it first")]
     AlreadyRunning { directory: PathBuf },
-    #[error("{}", chain(.0))]
+    #[error("{}", error_chain(.0))]
     Spec(#[from] SpecError),
     #[error("{}", .0.report())]
     Step(#[from] StepError),
     /// The supervisor's own words, sent through the starter's pipe.
     #[error("{0}")]
     Supervisor(String),
-}
-
-/// An error and its source in one line, for a reader behind a pipe.
-fn chain(error: &SpecError) -> String {
-    match std::error::Error::source(error) {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
-    }
 }
 
 fn start(spec_path: &Path) -> Result<(), BeginError> {

@@ -6,9 +6,9 @@ use std::os::fd::AsFd;
 
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
+use tombolo_domain::error_chain;
 
 use super::attachment::{AttachmentKind, kernel_is_at_least};
-use super::error::with_sources;
 use super::interface::ROUTER_MAC;
 use super::netlink::{Netlink, VethEnd};
 use super::{namespace, object};
@@ -90,7 +90,7 @@ fn loads() -> Result<(), EngineError> {
         Ok(_) => Ok(()),
         Err(error) => Err(unsupported(format!(
             "the kernel does not take the BPF program: {}; `dmesg` may say why",
-            with_sources(&error),
+            error_chain(&error),
         ))),
     }
 }

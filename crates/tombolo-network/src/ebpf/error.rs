@@ -19,15 +19,3 @@ where
         })
     }
 }
-
-/// An error and what caused it, in one line.
-pub(super) fn with_sources(error: &EngineError) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
-}

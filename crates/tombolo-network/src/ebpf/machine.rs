@@ -9,13 +9,14 @@ use std::fs::File;
 use std::path::PathBuf;
 
 use nix::net::if_::if_nametoindex;
+use tombolo_domain::error_chain;
 use tombolo_domain::id::NetworkInterfaceId;
 
 use self::inspect::Found;
 use super::attachment::Attachments;
 use super::datapath::DataPath;
 use super::decide::{self, Decision};
-use super::error::{Doing, with_sources};
+use super::error::Doing;
 use super::flows::{FlowThreads, Owners};
 use super::held::Held;
 use super::netlink::{Link, Netlink};
@@ -206,7 +207,7 @@ impl Machine {
         let program = &mut self.data_path.program;
         if let Err(error) = self.attachments.settle(program, &mut self.netlink) {
             // The filter goes on, and the next look at all that is there tries again.
-            tracing::warn!("settling an attachment: {}", with_sources(&error));
+            tracing::warn!("settling an attachment: {}", error_chain(&error));
         }
     }
 

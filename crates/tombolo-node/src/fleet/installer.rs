@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
+use tombolo_domain::error_chain;
 use tombolo_domain::fleet::{EventCode, FleetStatus};
 use tombolo_domain::id::{BuildId, FleetId, InstanceId};
 use tombolo_fleet::{
@@ -22,7 +23,7 @@ use super::record::{Failure, Record};
 use super::report::report;
 use crate::folder::remove_folder;
 use crate::transact::transact;
-use crate::{Context, builds_directory, chain, installed_directory, logs_directory};
+use crate::{Context, builds_directory, installed_directory, logs_directory};
 
 /// How often it is run when it is killed together with its supervisor, which is nobody's verdict on
 /// it.
@@ -158,7 +159,7 @@ impl Run {
             if is_final || attempts == ATTEMPTS {
                 return Err(failed(format!(
                     "The build's install.sh could not be run: {}.",
-                    chain(&error)
+                    error_chain(&error)
                 )));
             }
             tracing::error!(

@@ -10,6 +10,7 @@ use futures::future::join;
 use tokio::select;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep_until, timeout};
+use tombolo_domain::error_chain;
 use tombolo_domain::fleet::{EventCode, Instance};
 use tombolo_fleet::{ConfigureError, ControlError, Events, StartError, StopError};
 use tombolo_store::typed::Transaction;
@@ -20,7 +21,6 @@ use super::ports;
 use super::record::{Failure, Record};
 use super::supervised::{self, AttachOrStartError, Plan};
 use super::take::take;
-use crate::chain;
 use crate::folder::remove_folder;
 use crate::network::NetworkStatus;
 use crate::transact::transact;
@@ -397,7 +397,7 @@ impl Life {
         let message = format!(
             "Instance {} could not be started: {}.",
             self.instance.id,
-            chain(error)
+            error_chain(error)
         );
         self.trouble(message).await
     }

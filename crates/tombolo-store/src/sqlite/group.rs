@@ -4,6 +4,7 @@ use std::error::Error;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
+use tombolo_domain::error_chain;
 
 use crate::batch::{Batch, Evaluated, Writes};
 use crate::shared::SharedState;
@@ -80,7 +81,7 @@ impl<J: Journal> Writer<J> {
             }
             Err(CommitError::RolledBack(source)) => {
                 tracing::error!(
-                    error = chain(&*source),
+                    error = error_chain(&*source),
                     transactions = evaluations.len(),
                     "a commit failed and was rolled back; the store goes on without it"
                 );
@@ -89,7 +90,7 @@ impl<J: Journal> Writer<J> {
             }
             Err(CommitError::OutcomeUnknown(source)) => {
                 tracing::error!(
-                    error = chain(&*source),
+                    error = error_chain(&*source),
                     transactions = evaluations.len(),
                     "a commit failed and may stand or not: the store is closed; restart to read \
                      what the disk holds"
@@ -158,15 +159,6 @@ fn answer(
 ) {
     // The caller may have stopped waiting; its transaction stands all the same.
     let _ = to.send(outcome);
-}
-
-/// An error and its causes on one line.
-fn chain(error: &(dyn Error + 'static)) -> String {
-    let causes = std::iter::successors(Some(error), |&error| error.source());
-    causes
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ")
 }
 
 #[cfg(test)]

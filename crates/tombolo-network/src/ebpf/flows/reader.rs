@@ -8,13 +8,14 @@ use std::ptr;
 use aya::maps::{MapData, PerCpuArray, RingBuf};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use tombolo_domain::error_chain;
 
 use super::owners::Owners;
 use super::record::{self, Epoch};
 use crate::EngineError;
 use crate::ebpf::datapath::EVENTS_LOST;
 use crate::ebpf::entries::TrafficEntry;
-use crate::ebpf::error::{Doing, with_sources};
+use crate::ebpf::error::Doing;
 use crate::ebpf::flow_entries::FlowEventEntry;
 use crate::ebpf::map::open_pinned;
 use crate::ebpf::object::Pins;
@@ -65,7 +66,7 @@ impl Reader {
                 }
             }
             if let Err(error) = self.read() {
-                tracing::error!("reading flow records: {}", with_sources(&error));
+                tracing::error!("reading flow records: {}", error_chain(&error));
             }
         }
     }

@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
+use tombolo_domain::error_chain;
+
 use super::owners::Owners;
 use super::record::{self, Epoch};
 use crate::EngineError;
-use crate::ebpf::error::{Doing, with_sources};
+use crate::ebpf::error::Doing;
 use crate::ebpf::flow_entries::{FlowEntry, FlowKey, Translation, TranslationKey};
 use crate::ebpf::kernel_map::{KernelMap, Put};
 use crate::ebpf::object::Pins;
@@ -53,11 +55,11 @@ impl Sweeper {
                 Ok(0) => {}
                 Ok(swept) => tracing::debug!(swept, "removed flows that were over"),
                 Err(error) => {
-                    tracing::error!("sweeping the flow table: {}", with_sources(&error));
+                    tracing::error!("sweeping the flow table: {}", error_chain(&error));
                 }
             }
             if let Err(error) = self.sweep_translations() {
-                tracing::error!("sweeping the translations: {}", with_sources(&error));
+                tracing::error!("sweeping the translations: {}", error_chain(&error));
             }
         }
     }

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tombolo_domain::error_chain;
 use tombolo_domain::id::NetworkInterfaceId;
 
 use super::{Change, Machine};
 use crate::ebpf::attachment::{Attached, BY_TCX_AT_ONCE};
-use crate::ebpf::error::{Doing, with_sources};
+use crate::ebpf::error::Doing;
 use crate::ebpf::netlink::Link;
 use crate::ebpf::uplink::NEAR_NAME;
 use crate::ebpf::{interface, names, namespace};
@@ -238,8 +239,8 @@ impl Machine {
             None => Ok(()),
         };
         match removed {
-            Ok(()) => with_sources(error),
-            Err(also) => format!("{}; and then {}", with_sources(error), with_sources(&also)),
+            Ok(()) => error_chain(error),
+            Err(also) => format!("{}; and then {}", error_chain(error), error_chain(&also)),
         }
     }
 }

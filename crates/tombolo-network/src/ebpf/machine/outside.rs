@@ -1,11 +1,12 @@
 //! Joining the core namespace to what is outside, and keeping it joined.
 
 use nix::net::if_::if_nametoindex;
+use tombolo_domain::error_chain;
 
 use super::Machine;
 use crate::ebpf::attachment::Attached;
 use crate::ebpf::entries::OutsideEntry;
-use crate::ebpf::error::{Doing, with_sources};
+use crate::ebpf::error::Doing;
 use crate::ebpf::uplink::{NEAR_NAME, Uplink};
 use crate::{Applied, EngineError, RepairKind};
 
@@ -31,7 +32,7 @@ impl Machine {
                 Ok(was_whole)
             }
             Err(error) => {
-                let reason = with_sources(&error);
+                let reason = error_chain(&error);
                 tracing::warn!(reason, "there is no way outside");
                 applied.outside = Some(reason);
                 self.leave_outside(applied)?;
@@ -126,7 +127,7 @@ impl Machine {
         let Err(error) = attached else {
             return Ok(());
         };
-        let reason = with_sources(&error);
+        let reason = error_chain(&error);
         tracing::warn!(reason, "there is no way outside");
         applied.outside = Some(reason);
         self.leave_outside(applied)
