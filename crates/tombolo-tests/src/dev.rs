@@ -64,10 +64,19 @@ impl Dev {
     /// # Panics
     /// It does not come up; its log is shown.
     pub fn start_with(arguments: &[&str]) -> Self {
+        Dev::start_over(|_| {}, arguments)
+    }
+
+    /// A server over what `fill` puts into its data directory before it starts.
+    ///
+    /// # Panics
+    /// It does not come up; its log is shown.
+    pub fn start_over(fill: impl FnOnce(&Path), arguments: &[&str]) -> Self {
         let root = tempfile::Builder::new()
             .prefix("tmb-test-")
             .tempdir()
             .expect("making a temporary directory");
+        fill(&data(root.path()));
         let arguments: Vec<String> = arguments.iter().map(|&text| text.to_owned()).collect();
         let (child, ready) = spawn(root.path(), &arguments);
         Dev {

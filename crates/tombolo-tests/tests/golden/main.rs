@@ -20,6 +20,7 @@
     reason = "this is how a test fails"
 )]
 
+mod directory;
 mod expect;
 mod names;
 mod notation;

@@ -7,7 +7,7 @@
 
 mod ec2;
 mod gamelift;
-mod s3;
+pub(crate) mod s3;
 mod sts;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +20,7 @@ use tombolo_tests::aws::Client;
 use tombolo_tests::binary;
 use tombolo_tests::dev::Dev;
 use tombolo_tests::http::{Request, Response};
+use tombolo_tests::server::Server;
 use tombolo_tests::wait;
 
 use crate::expect::{expect, folder, is_recording};
@@ -75,6 +76,11 @@ impl Transcript {
     /// A conversation with a fresh server.
     pub(crate) fn begin(protocol: Protocol, arguments: &[&str]) -> Self {
         let server = Dev::start_with(&[&["--network", "simulated"], arguments].concat());
+        Transcript::with(server, protocol)
+    }
+
+    /// A conversation with a server that runs.
+    pub(crate) fn with(server: Dev, protocol: Protocol) -> Self {
         let mut names = Names::default();
         for (client, name) in [(server.studio(), "studio"), (server.backend(), "backend")] {
             names.call(&client.account, &format!("<{name}'s account>"));
@@ -86,6 +92,11 @@ impl Transcript {
             names,
             text: String::new(),
         }
+    }
+
+    /// What was said so far.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
     }
 
     fn client(&self, who: Who) -> Client {
@@ -179,6 +190,28 @@ impl Transcript {
         let as_elsewhere = format!("{name}, another Region's ids");
         self.query_as(&elsewhere, &as_elsewhere, "ec2", action, parameters);
         self.query_as(&client, name, "ec2", action, parameters)
+    }
+
+    /// Calls EC2 in the other Region.
+    pub(crate) fn ec2_elsewhere(&mut self, who: Who, action: &str) {
+        let client = self.client(who).in_region(OTHER_REGION);
+        let called = format!("{} in {OTHER_REGION}", who.name());
+        self.query_as(&client, &called, "ec2", action, &[]);
+    }
+
+    /// Runs a command of `tombolo` against the server.
+    pub(crate) fn command(&mut self, arguments: &[&str]) {
+        let output = self.server.command(arguments).output().unwrap();
+        let shown = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        let text = format!(
+            "## tombolo {}\n-> {}\n{}{}\n",
+            arguments.join(" "),
+            output.status,
+            shown(&output.stdout),
+            shown(&output.stderr)
+        );
+        let text = self.names.name(&text);
+        self.text.push_str(&text);
     }
 
     fn gamelift_as(&mut self, client: &Client, who: &str, operation: &str, input: &Value) -> Value {

@@ -100,6 +100,19 @@ impl Transcript {
     }
 }
 
+/// Everything that an account has in S3.
+pub(crate) fn everything(t: &mut Transcript, who: Who) {
+    let found = t.s3(who, &Ask::of("ListBuckets", "GET", "/"));
+    for bucket in Xml(found.text()).all("Name") {
+        let target = format!("/{bucket}?list-type=2");
+        let found = t.s3(who, &Ask::of("ListObjectsV2", "GET", &target));
+        for key in Xml(found.text()).all("Key") {
+            let target = format!("/{bucket}/{key}");
+            t.s3(who, &Ask::of("GetObject", "GET", &target));
+        }
+    }
+}
+
 fn buckets(t: &mut Transcript) {
     let location = "<CreateBucketConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
         <LocationConstraint>us-west-2</LocationConstraint></CreateBucketConfiguration>";
