@@ -24,6 +24,7 @@ pub struct Serving {
     api: SocketAddr,
     metrics: SocketAddr,
     by_tls: bool,
+    network: &'static str,
     /// What its configuration has besides.
     tables: String,
     studio: Option<Client>,
@@ -37,7 +38,7 @@ impl Serving {
     /// # Panics
     /// It does not come up; its log is shown.
     pub fn start() -> Self {
-        Serving::with(true, "")
+        Serving::with(true, "ebpf", "")
     }
 
     /// A server like that without TLS, for calls by [`Serving::studio`] and [`Serving::backend`].
@@ -45,7 +46,15 @@ impl Serving {
     /// # Panics
     /// It does not come up; its log is shown.
     pub fn start_plain() -> Self {
-        Serving::with(false, "")
+        Serving::with(false, "ebpf", "")
+    }
+
+    /// The same, with packets that do not flow: it needs no root.
+    ///
+    /// # Panics
+    /// It does not come up; its log is shown.
+    pub fn start_simulated() -> Self {
+        Serving::with(false, "simulated", "")
     }
 
     /// The same, with more tables in its configuration.
@@ -53,10 +62,10 @@ impl Serving {
     /// # Panics
     /// It does not come up; its log is shown.
     pub fn start_plain_with(tables: &str) -> Self {
-        Serving::with(false, tables)
+        Serving::with(false, "ebpf", tables)
     }
 
-    fn with(by_tls: bool, tables: &str) -> Self {
+    fn with(by_tls: bool, network: &'static str, tables: &str) -> Self {
         let root = tempfile::Builder::new().prefix("tmb-serve-").tempdir();
         let root = root.expect("making a temporary directory");
         if by_tls {
@@ -69,6 +78,7 @@ impl Serving {
             api,
             metrics,
             by_tls,
+            network,
             tables: tables.to_owned(),
             studio: None,
             backend: None,
@@ -165,10 +175,11 @@ impl Serving {
             path("key.pem")
         );
         format!(
-            "directory = {:?}\nregions = [{REGION:?}]\nlisten = \"{}\"\nnetwork = \"ebpf\"\n\n\
+            "directory = {:?}\nregions = [{REGION:?}]\nlisten = \"{}\"\nnetwork = {:?}\n\n\
              {}[metrics]\nlisten = \"{}\"\n{}",
             path("data"),
             self.api,
+            self.network,
             if self.by_tls { &tls } else { "" },
             self.metrics,
             self.tables

@@ -22,6 +22,7 @@
 
 mod directory;
 mod expect;
+mod metrics;
 mod names;
 mod notation;
 mod transcript;
