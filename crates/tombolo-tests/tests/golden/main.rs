@@ -20,6 +20,7 @@
     reason = "this is how a test fails"
 )]
 
+mod commands;
 mod directory;
 mod expect;
 mod metrics;

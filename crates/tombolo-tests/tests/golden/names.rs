@@ -47,6 +47,24 @@ impl Names {
         self.replace_called(&named)
     }
 
+    /// `text` with names as wide as what they stand for, where a column follows.
+    pub(crate) fn name_table(&mut self, text: &str) -> String {
+        let named = VARYING.replace_all(text, |found: &Captures<'_>| {
+            let name = match kind(found) {
+                Kind::Same => found[0].to_owned(),
+                Kind::Placeholder(name) => name.to_owned(),
+                Kind::Counted(kind) => self.counted(&kind, &found[0]),
+            };
+            let whole = found.get_match();
+            let width = match text[whole.end()..].starts_with("  ") {
+                true => whole.len(),
+                false => 0,
+            };
+            format!("{name:width$}")
+        });
+        self.replace_called(&named)
+    }
+
     /// `text` with a name for what is known, and the same word for everything else of a kind: what
     /// lists are sorted by, whose order comes from ids.
     pub(crate) fn mask(&self, text: &str) -> String {

@@ -34,7 +34,13 @@ const BY_ID: [&str; 20] = [
 ];
 
 /// Members that are secret, or tokens that hold ids.
-const OPAQUE: [&str; 4] = ["NextToken", "SecretAccessKey", "SessionToken", "nextToken"];
+const OPAQUE: [&str; 5] = [
+    "NextToken",
+    "SecretAccessKey",
+    "SessionToken",
+    "nextToken",
+    "secret_access_key",
+];
 
 /// JSON, a member a line.
 pub(crate) fn json(body: &[u8], names: &mut Names) -> String {
@@ -64,6 +70,9 @@ pub(crate) fn xml(body: &str, names: &mut Names) -> String {
     names.name(text.trim_end())
 }
 
+/// Members of what commands print that are measured, or of the moment.
+const MEASURED: [&str; 5] = ["cpu", "memory", "memory_limit", "offset_seconds", "seconds"];
+
 fn tidy(name: &str, value: &mut Value, names: &Names) {
     match value {
         Value::Array(elements) => {
@@ -80,6 +89,7 @@ fn tidy(name: &str, value: &mut Value, names: &Names) {
             }
         }
         Value::Number(_) if name.ends_with("Time") => *value = "<time>".into(),
+        Value::Number(_) | Value::Null if MEASURED.contains(&name) => *value = "<measured>".into(),
         Value::String(_) if OPAQUE.contains(&name) => *value = "<opaque>".into(),
         _ => {}
     }

@@ -94,6 +94,11 @@ impl Transcript {
         }
     }
 
+    /// The server.
+    pub(crate) fn server(&self) -> &Dev {
+        &self.server
+    }
+
     /// What was said so far.
     pub(crate) fn text(&self) -> &str {
         &self.text
@@ -199,18 +204,21 @@ impl Transcript {
         self.query_as(&client, &called, "ec2", action, &[]);
     }
 
-    /// Runs a command of `tombolo` against the server.
-    pub(crate) fn command(&mut self, arguments: &[&str]) {
-        let output = self.server.command(arguments).output().unwrap();
-        let shown = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-        let text = format!(
-            "## tombolo {}\n-> {}\n{}{}\n",
-            arguments.join(" "),
-            output.status,
-            shown(&output.stdout),
-            shown(&output.stderr)
-        );
-        let text = self.names.name(&text);
+    /// Runs a command of `tombolo` against the server, and writes down what it prints, after `tidy`
+    /// has put a word in the place of what is measured.
+    pub(crate) fn command(&mut self, arguments: &[&str], tidy: impl Fn(&str) -> String) {
+        let mut command = self.server.command(arguments);
+        let output = command.env_remove("RUST_LOG").output().unwrap();
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        let printed = match serde_json::from_str(&stdout) {
+            Ok(value) => notation::value_of(value, &mut self.names) + "\n",
+            Err(_) => self.names.name_table(&tidy(&stdout)),
+        };
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        let called = self.names.name(&arguments.join(" "));
+        let stderr = self.names.name(&tidy(&stderr));
+        let status = output.status.code().unwrap();
+        let text = format!("## tombolo {called}\n-> {status}\n{printed}{stderr}\n");
         self.text.push_str(&text);
     }
 

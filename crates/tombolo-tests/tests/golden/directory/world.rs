@@ -23,6 +23,9 @@ pub(super) const PLAYERS: &[&str] = &["--players", "198.51.100.77"];
 /// The address of a program that runs in a VPC.
 pub(super) const PROGRAM: &str = "10.1.0.10";
 
+/// What the server process of the fleet is started with that is just coming when the server is killed.
+pub(crate) const COMING: &str = "--map dunes";
+
 /// How often the clock is moved by ten years before anything is made: the day that this comes to is the
 /// last one on which the directory can be replayed.
 const DECADES: usize = 8;
@@ -51,7 +54,7 @@ pub(super) fn make() -> (Dev, Timestamp) {
     let clock = tools::succeeds(&mut server.command(&["clock", "show", "--json"]));
     let going = studio.gamelift("DeleteFleet", &json!({ "FleetId": going }));
     going.expect("DeleteFleet");
-    story::fleet(&studio, &ready, "server", "--map dunes");
+    story::fleet(&studio, &ready, "server", COMING);
     server.kill();
     let clock: Value = serde_json::from_str(&clock).unwrap();
     (server, text(&clock["now"]).parse().unwrap())
