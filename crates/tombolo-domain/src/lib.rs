@@ -18,6 +18,7 @@ pub mod quota;
 pub mod repair;
 pub mod room;
 pub mod tag;
+pub mod testing;
 pub mod time;
 pub mod trace;
 pub mod vpc;

@@ -314,23 +314,12 @@ impl Drop for Received {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU64, Ordering};
+    use tombolo_domain::testing::SeededIds;
 
     use super::*;
 
-    struct Counting(AtomicU64);
-
-    impl IdSource for Counting {
-        fn fill(&self, bytes: &mut [u8]) {
-            let next = self.0.fetch_add(1, Ordering::SeqCst).to_be_bytes();
-            for (byte, value) in bytes.iter_mut().zip(next.iter().rev()) {
-                *byte = *value;
-            }
-        }
-    }
-
     fn blobs(directory: &Path) -> Blobs {
-        Blobs::open(directory, Arc::new(Counting(AtomicU64::new(1)))).unwrap()
+        Blobs::open(directory, Arc::new(SeededIds::new(1))).unwrap()
     }
 
     fn body(bytes: Vec<u8>) -> StreamingBlob {

@@ -6,29 +6,14 @@ use proptest::prelude::*;
 use s3s::S3Request;
 use s3s::dto::{ListObjectsV2Input, ListObjectsV2Output};
 use tombolo_api::http::ObjectCaller;
-use tombolo_domain::id::IdSource;
 use tombolo_domain::object::{Bucket, Object, ObjectHeaders};
-use tombolo_domain::time::Clock;
+use tombolo_domain::testing::{ManualClock, SeededIds};
 use tombolo_domain::{Scope, Timestamp};
 use tombolo_store::MemoryStore;
 use tombolo_store::typed::Committed;
 
 use crate::blob::Blobs;
 use crate::shelf::Shelf;
-
-struct Still;
-
-impl Clock for Still {
-    fn now(&self) -> Timestamp {
-        Timestamp::UNIX_EPOCH
-    }
-}
-
-impl IdSource for Still {
-    fn fill(&self, bytes: &mut [u8]) {
-        bytes.fill(7);
-    }
-}
 
 fn scope() -> Scope {
     Scope {
@@ -38,11 +23,12 @@ fn scope() -> Scope {
 }
 
 async fn shelf(keys: &BTreeSet<String>, directory: &std::path::Path) -> Shelf {
+    let ids = Arc::new(SeededIds::new(0));
     let shelf = Shelf {
         store: Arc::new(MemoryStore::new()),
-        blobs: Blobs::open(directory, Arc::new(Still)).unwrap(),
-        clock: Arc::new(Still),
-        ids: Arc::new(Still),
+        blobs: Blobs::open(directory, ids.clone()).unwrap(),
+        clock: Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH)),
+        ids,
     };
     let mut tx = shelf.begin();
     // What sorts beside the bucket is not in it.

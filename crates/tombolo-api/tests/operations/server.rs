@@ -1,8 +1,7 @@
 //! A server in memory, with a clock that the test moves and ids that come out the same each time.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::SignedDuration;
@@ -15,6 +14,7 @@ use tombolo_domain::object::{Blob, Object, ObjectHeaders};
 use tombolo_domain::peering::{Connection, Step};
 use tombolo_domain::quota::Quotas;
 use tombolo_domain::room::Room;
+use tombolo_domain::testing::{ManualClock, SeededIds};
 use tombolo_domain::time::Clock;
 use tombolo_domain::{Scope, Timestamp};
 use tombolo_store::typed::{Committed, Transaction};
@@ -39,30 +39,8 @@ const START: i64 = 1_795_348_800_489;
 pub(crate) struct Server {
     operations: Operations,
     store: Arc<MemoryStore>,
-    clock: Arc<MovableClock>,
-    ids: Arc<CountedIds>,
-}
-
-struct MovableClock(Mutex<Timestamp>);
-
-impl Clock for MovableClock {
-    fn now(&self) -> Timestamp {
-        *self.0.lock().unwrap()
-    }
-}
-
-/// SplitMix64 over a counter: every id differs, and every run has the same ones.
-struct CountedIds(AtomicU64);
-
-impl IdSource for CountedIds {
-    fn fill(&self, bytes: &mut [u8]) {
-        for chunk in bytes.chunks_mut(8) {
-            let mut z = self.0.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
-            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            chunk.copy_from_slice(&(z ^ (z >> 31)).to_be_bytes()[..chunk.len()]);
-        }
-    }
+    clock: Arc<ManualClock>,
+    ids: Arc<SeededIds>,
 }
 
 impl Server {
@@ -105,8 +83,8 @@ impl Server {
     ) -> Self {
         let store = Arc::new(MemoryStore::new());
         let start = Timestamp::from_millisecond(START).unwrap();
-        let clock = Arc::new(MovableClock(Mutex::new(start)));
-        let ids = Arc::new(CountedIds(AtomicU64::new(1)));
+        let clock = Arc::new(ManualClock::new(start));
+        let ids = Arc::new(SeededIds::new(1));
         let settings = Settings {
             regions: vec![HOME.parse().unwrap(), AWAY.parse().unwrap()],
             address_plan,
@@ -158,7 +136,7 @@ impl Server {
     }
 
     pub(crate) fn advance(&self, by: SignedDuration) {
-        *self.clock.0.lock().unwrap() += by;
+        self.clock.advance(by);
     }
 
     pub(crate) fn ids(&self) -> &dyn IdSource {

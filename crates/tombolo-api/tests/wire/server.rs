@@ -1,7 +1,6 @@
 //! An API whose operations only record what reached them.
 
 use std::error::Error;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -17,7 +16,8 @@ use tombolo_api::http::{
 };
 use tombolo_api::model::ServiceName;
 use tombolo_domain::account::TokenHash;
-use tombolo_domain::id::{AccessKeyId, IdSource};
+use tombolo_domain::id::AccessKeyId;
+use tombolo_domain::testing::SeededIds;
 
 use crate::log;
 use crate::signer::{ACCESS_KEY, EXPIRED_KEY, SECRET, Signed, TEMPORARY_KEY, TOKEN};
@@ -90,16 +90,6 @@ impl Credentials for Recorder {
     }
 }
 
-struct Counting(AtomicU64);
-
-impl IdSource for Counting {
-    fn fill(&self, bytes: &mut [u8]) {
-        let next = self.0.fetch_add(1, Ordering::Relaxed).to_be_bytes();
-        let at = bytes.len() - next.len();
-        bytes[at..].copy_from_slice(&next);
-    }
-}
-
 /// The API with its recorder.
 pub(crate) struct Server {
     api: Api,
@@ -165,7 +155,7 @@ impl Server {
             regions: vec!["us-west-2".parse().unwrap(), "eu-west-1".parse().unwrap()],
             credentials: recorder.clone(),
             dispatch: recorder.clone(),
-            ids: Arc::new(Counting(AtomicU64::new(1))),
+            ids: Arc::new(SeededIds::new(1)),
             now: || "2026-11-22T14:30:00Z".parse::<Timestamp>().unwrap(),
         });
         Server {

@@ -3,10 +3,11 @@
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use tombolo_domain::Scope;
-use tombolo_domain::id::{AccountId, FleetId, IdSource, Region, VpcCidrAssociationId};
+use tombolo_domain::id::{AccountId, FleetId, Region, VpcCidrAssociationId};
 use tombolo_domain::peering::{
     Authorization, Connection, End, FailureReason, REQUEST_LIFETIME, State, Step,
 };
+use tombolo_domain::testing::SeededIds;
 use tombolo_domain::vpc::{CidrAssociation, Vpc, VpcAttributes, VpcNumber};
 
 /// Every step that is allowed, in the API's words. Nothing follows the states in [`OVER`].
@@ -29,14 +30,6 @@ const ALLOWED: [(&str, &str, &str); 16] = [
     ("deleting", "removed", "deleted"),
 ];
 const OVER: [&str; 4] = ["rejected", "expired", "failed", "deleted"];
-
-struct Same;
-
-impl IdSource for Same {
-    fn fill(&self, bytes: &mut [u8]) {
-        bytes.fill(7);
-    }
-}
 
 fn studio() -> AccountId {
     "111122223333".parse().unwrap()
@@ -68,14 +61,15 @@ fn new_connection(now: Timestamp) -> Connection {
     let peer = vpc(backend(), "vpc-0123456789abcdef0", "10.0.0.0/16");
     let given = Authorization::issue(region.clone(), studio(), backend(), peer.id.clone(), now);
     let fleets = vpc(studio(), "vpc-0fedcba9876543210", "100.64.0.0/24");
+    let ids = SeededIds::new(0);
     Connection::request(
         given.consent(now).unwrap(),
         region,
-        FleetId::generate(&Same),
+        FleetId::generate(&ids),
         End::of(&fleets),
         &peer,
         now,
-        &Same,
+        &ids,
     )
 }
 
@@ -83,7 +77,7 @@ fn new_connection(now: Timestamp) -> Connection {
 fn new_request(accepter: AccountId, now: Timestamp) -> Connection {
     let own = vpc(studio(), "vpc-0fedcba9876543210", "10.1.0.0/16");
     let other = "vpc-0123456789abcdef0".parse().unwrap();
-    Connection::request_between(&own, (accepter, other), now, &Same)
+    Connection::request_between(&own, (accepter, other), now, &SeededIds::new(0))
 }
 
 fn name(step: &Step) -> &'static str {
@@ -246,7 +240,7 @@ fn any_two_blocks_that_share_addresses_overlap() {
     assert_eq!(request.overlap(), None);
 
     other.secondary_cidrs.push(CidrAssociation {
-        id: VpcCidrAssociationId::generate(&Same),
+        id: VpcCidrAssociationId::generate(&SeededIds::new(0)),
         cidr: "10.1.2.0/24".parse().unwrap(),
     });
     request.accepter.follow(&other);

@@ -1,23 +1,14 @@
 //! Inbound permissions, and the rules that they become.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU8, Ordering};
 
 use proptest::prelude::*;
 use tombolo_domain::Scope;
 use tombolo_domain::fleet::inbound::{MAX_OPEN_PORTS, MAX_PERMISSIONS, check_all, open_ports};
 use tombolo_domain::fleet::{InboundPermission, TransportProtocol};
-use tombolo_domain::id::{IdSource, VpcId};
+use tombolo_domain::id::VpcId;
+use tombolo_domain::testing::SeededIds;
 use tombolo_domain::vpc::{Peer, PortRange, Protocol, SecurityGroup, SecurityGroupRule};
-
-/// Ids that differ.
-struct Counted(AtomicU8);
-
-impl IdSource for Counted {
-    fn fill(&self, bytes: &mut [u8]) {
-        bytes.fill(self.0.fetch_add(1, Ordering::Relaxed));
-    }
-}
 
 fn protocol() -> impl Strategy<Value = TransportProtocol> {
     prop_oneof![Just(TransportProtocol::Tcp), Just(TransportProtocol::Udp)]
@@ -77,7 +68,7 @@ fn group() -> SecurityGroup {
         account: "111122223333".parse().unwrap(),
         region: "us-west-2".parse().unwrap(),
     };
-    let ids = Counted(AtomicU8::new(100));
+    let ids = SeededIds::new(100);
     let vpc = VpcId::generate(&ids);
     SecurityGroup::default_of(scope, vpc, &ids)
 }
@@ -126,7 +117,7 @@ proptest! {
             };
             ports.iter().map(permission).collect()
         };
-        let ids = Counted(AtomicU8::new(0));
+        let ids = SeededIds::new(0);
         let mut group = group();
         let own = group.rules.clone();
         group.let_players_in(&of(&before), &ids);

@@ -8,10 +8,11 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 use tombolo_domain::Scope;
 use tombolo_domain::id::{
-    AccountId, FleetId, IdSource, RouteTableAssociationId, SecurityGroupId, SecurityGroupRuleId,
+    AccountId, FleetId, RouteTableAssociationId, SecurityGroupId, SecurityGroupRuleId,
     VpcPeeringConnectionId,
 };
 use tombolo_domain::peering::{Authorization, Connection, End, State, Step};
+use tombolo_domain::testing::SeededIds;
 use tombolo_domain::trace::{Obstacle, Packet, Place, Question, Records, Trace, Way, walk};
 use tombolo_domain::vpc::{
     Attachment, MacAddress, NetworkInterface, Peer, PeeredGroup, PortRange, Protocol, Route,
@@ -40,6 +41,11 @@ fn world() -> Records {
 
 fn id<T: std::str::FromStr<Err: std::fmt::Debug>>(prefix: &str, number: u32) -> T {
     format!("{prefix}-{number:017x}").parse().unwrap()
+}
+
+/// The one fleet that there is in a test.
+fn fleet_id() -> FleetId {
+    FleetId::generate(&SeededIds::new(0))
 }
 
 fn net(text: &str) -> Ipv4Net {
@@ -127,14 +133,6 @@ fn rule(direction: RuleDirection, protocol: Protocol, peer: Peer) -> SecurityGro
     }
 }
 
-struct Same;
-
-impl IdSource for Same {
-    fn fill(&self, bytes: &mut [u8]) {
-        bytes.fill(7);
-    }
-}
-
 /// A fleet's connection of VPC 1 with VPC 2, taken to `state` or, if that is none of these, left
 /// as it was asked for.
 fn connection(records: &Records, state: State) -> Connection {
@@ -143,9 +141,10 @@ fn connection(records: &Records, state: State) -> Connection {
     let (studio, backend) = (fleets.scope.account, peer.scope.account);
     let region = fleets.scope.region.clone();
     let given = Authorization::issue(region.clone(), studio, backend, peer.id.clone(), now);
-    let fleet = FleetId::generate(&Same);
+    let fleet = fleet_id();
     let consent = given.consent(now).unwrap();
-    let mut made = Connection::request(consent, region, fleet, End::of(fleets), peer, now, &Same);
+    let ids = SeededIds::new(1);
+    let mut made = Connection::request(consent, region, fleet, End::of(fleets), peer, now, &ids);
     let by: AccountId = backend;
     let steps = match state {
         State::InitiatingRequest => vec![],
@@ -232,7 +231,7 @@ fn a_missing_ingress_rule_is_told_with_the_command_that_adds_it() {
 #[test]
 fn a_fleets_rules_are_not_to_be_changed_by_hand() {
     let mut records = world();
-    records.vpcs[0].fleet = Some(FleetId::generate(&Same));
+    records.vpcs[0].fleet = Some(fleet_id());
     rules(&mut records, 1, vec![]);
     let (place, _, remedy) = blocked(&records);
     assert_eq!(place, Place::Egress);
@@ -302,13 +301,13 @@ fn a_missing_peering_is_told_with_the_call_that_makes_it() {
             table.routes.truncate(1);
         }
         for vpc in fleets {
-            records.vpcs[vpc - 1].fleet = Some(FleetId::generate(&Same));
+            records.vpcs[vpc - 1].fleet = Some(fleet_id());
         }
         let (place, _, remedy) = blocked(&records);
         assert_eq!(place, Place::Route);
         remedy
     };
-    let fleet = FleetId::generate(&Same);
+    let fleet = fleet_id();
     assert!(remedy(&[]).ends_with(
         "aws ec2 create-vpc-peering-connection --vpc-id vpc-00000000000000001 --peer-owner-id \
          000000000002 --peer-vpc-id vpc-00000000000000002"

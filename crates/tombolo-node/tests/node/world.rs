@@ -2,7 +2,6 @@
 //! stands where it is put.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
@@ -13,11 +12,11 @@ use tombolo_domain::fleet::{
     ServerProcess, ShownAttributes,
 };
 use tombolo_domain::id::{
-    AccountId, BuildId, FleetId, IdSource, NetworkInterfaceId, RouteTableAssociationId,
-    RouteTableId, SecurityGroupRuleId, SubnetId, VpcId, VpcPeeringConnectionId,
+    AccountId, BuildId, FleetId, NetworkInterfaceId, RouteTableAssociationId, RouteTableId,
+    SecurityGroupRuleId, SubnetId, VpcId, VpcPeeringConnectionId,
 };
 use tombolo_domain::peering::{Authorization, Connection, End, Step};
-use tombolo_domain::time::Clock;
+use tombolo_domain::testing::{ManualClock, SeededIds};
 use tombolo_domain::vpc::{
     Attachment, MacAddress, NetworkInterface, Peer, Protocol, Route, RouteTable, RouteTarget,
     RuleDirection, SecurityGroup, SecurityGroupRule, Subnet, Vpc, VpcAttributes, VpcNumber,
@@ -34,41 +33,13 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 pub(crate) struct World {
     pub(crate) context: Context,
-    pub(crate) clock: Arc<TestClock>,
+    pub(crate) clock: Arc<ManualClock>,
     pub(crate) engine: Arc<SimulatedEngine>,
     /// The account that has the fleets.
     pub(crate) studio: Scope,
     /// The account that has the other VPCs.
     pub(crate) backend: Scope,
     _directory: TempDir,
-}
-
-/// A clock that moves only when it is told to.
-pub(crate) struct TestClock(AtomicI64);
-
-impl TestClock {
-    pub(crate) fn advance(&self, by: Duration) {
-        self.0.fetch_add(by.as_secs() as i64, Ordering::SeqCst);
-    }
-}
-
-impl Clock for TestClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_second(self.0.load(Ordering::SeqCst)).unwrap()
-    }
-}
-
-/// Ids that count.
-struct TestIds(AtomicU64);
-
-impl IdSource for TestIds {
-    fn fill(&self, bytes: &mut [u8]) {
-        let next = self.0.fetch_add(1, Ordering::SeqCst);
-        // The bits that an EC2 id takes are the first ones.
-        for (byte, value) in bytes.iter_mut().zip(next.to_be_bytes()) {
-            *byte = value;
-        }
-    }
 }
 
 pub(crate) fn net(text: &str) -> Ipv4Net {
@@ -96,7 +67,8 @@ impl Drop for World {
 impl World {
     pub(crate) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let clock = Arc::new(TestClock(AtomicI64::new(1_800_000_000)));
+        let start = Timestamp::from_second(1_800_000_000).unwrap();
+        let clock = Arc::new(ManualClock::new(start));
         let engine = Arc::new(SimulatedEngine::new());
         let scope = |account: &str| Scope {
             account: account.parse().unwrap(),
@@ -106,7 +78,7 @@ impl World {
             context: Context {
                 store: Arc::new(MemoryStore::new()),
                 clock: clock.clone(),
-                ids: Arc::new(TestIds(AtomicU64::new(1 << 40))),
+                ids: Arc::new(SeededIds::new(1)),
                 engine: engine.clone(),
                 room: tokio::sync::watch::Sender::default(),
                 binary: env!("CARGO_BIN_EXE_node-test-support").into(),

@@ -4,7 +4,6 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 use tombolo_domain::Timestamp;
 use tombolo_domain::fleet::{EventCode, FleetEvent};
-use tombolo_domain::id::{EventId, IdSource};
 use tombolo_store::typed::Committed;
 
 use super::resources::fleet_input;
@@ -24,20 +23,10 @@ async fn codes(server: &Server, input: Value) -> Vec<String> {
         .collect()
 }
 
-/// The ids of the test's own events, by number.
-struct Numbered(u8);
-
-impl IdSource for Numbered {
-    fn fill(&self, bytes: &mut [u8]) {
-        bytes.fill(self.0);
-    }
-}
-
-async fn write(server: &Server, fleet: &str, code: EventCode, at: Timestamp, number: u8) {
+async fn write(server: &Server, fleet: &str, code: EventCode, at: Timestamp) {
     let record = server.fleet(fleet).await;
-    let ids = Numbered(number);
-    let event = FleetEvent::new(record.scope, record.id, code, "as it happened", at, &ids);
-    assert_eq!(event.id, EventId::generate(&ids));
+    let ids = server.ids();
+    let event = FleetEvent::new(record.scope, record.id, code, "as it happened", at, ids);
     let mut tx = server.transaction();
     tx.put(&event).unwrap();
     assert_eq!(tx.commit().await.unwrap(), Committed::Yes);
@@ -95,19 +84,16 @@ async fn events_come_newest_first_within_the_window_and_in_pages() {
     let start = server.now();
     let second = SignedDuration::from_secs(1);
     let mut at = start;
-    for (number, code) in [
+    for code in [
         EventCode::FleetStateDownloading,
         EventCode::FleetStateValidating,
         EventCode::FleetStateBuilding,
         EventCode::FleetStateActivating,
-    ]
-    .into_iter()
-    .enumerate()
-    {
+    ] {
         // A part of a millisecond that no reply shows.
         at += second + SignedDuration::from_nanos(700);
-        write(&server, &fleet, code, at, number as u8).await;
-        write(&server, &neighbour, code, at, number as u8).await;
+        write(&server, &fleet, code, at).await;
+        write(&server, &neighbour, code, at).await;
     }
 
     let all = [
@@ -165,7 +151,7 @@ async fn windows_tokens_and_fleets_that_cannot_be_are_refused() {
     let fleet = studio.fleet().await;
     let neighbour = studio.fleet().await;
     let at = server.now();
-    write(&server, &neighbour, EventCode::FleetStateError, at, 1).await;
+    write(&server, &neighbour, EventCode::FleetStateError, at).await;
     let page = studio
         .call(
             "DescribeFleetEvents",
