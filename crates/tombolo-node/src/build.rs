@@ -22,8 +22,9 @@ use tombolo_domain::fleet::{Build, BuildStatus};
 use tombolo_domain::id::{BlobId, BuildId};
 use tombolo_domain::object::Object;
 use tombolo_fleet::build::{BuildFiles, ImportError, ImportedBuild};
+use tombolo_store::StoreError;
+use tombolo_store::keys::{self, KeyError};
 use tombolo_store::typed::Transaction;
-use tombolo_store::{StoreError, keys};
 
 use crate::folder::remove_folder;
 use crate::transact::transact;
@@ -269,11 +270,10 @@ async fn remove_unused(context: &Context) -> Result<(), StoreError> {
         let prefix = keys::unused_blobs();
         let mut tx = Transaction::new(context.store.clone());
         let page = tx.page(&prefix, None, REMOVED_AT_ONCE).await?;
-        let blobs: Vec<BlobId> = page
-            .records
-            .iter()
-            .filter_map(|(blob, ())| blob.parse().ok())
-            .collect();
+        let keys = page.records.iter().map(|(key, ())| key.parts());
+        let blobs: Vec<BlobId> = keys
+            .map(|key| Ok(key?.blob))
+            .collect::<Result<_, KeyError>>()?;
         if blobs.is_empty() {
             return Ok(());
         }

@@ -19,8 +19,9 @@ use tombolo_domain::id::{FleetId, InstanceId, NetworkInterfaceId};
 use tombolo_domain::vpc::{Attachment, NetworkInterface};
 use tombolo_fleet::build::IMPORTING;
 use tombolo_fleet::{end_inhabitants, process_runs};
+use tombolo_store::StoreError;
+use tombolo_store::keys::{self, PublicPortKey, Stored};
 use tombolo_store::typed::Transaction;
-use tombolo_store::{StoreError, keys};
 
 use crate::folder::remove_folder;
 use crate::transact::transact;
@@ -163,15 +164,12 @@ async fn authorizations(context: &Context, now: Timestamp) -> Result<(), StoreEr
         .into_iter()
         .filter(|found| now >= found.forgotten_at())
     {
-        let (region, vpc) = (&ended.region, &ended.peer_vpc);
-        let (peer, fleet) = (ended.peer_account, ended.fleet_account);
         transact(&context.store, async |tx| {
-            let key = keys::authorization(region, peer, vpc, fleet);
+            let key = ended.key();
             // It may have been renewed meanwhile.
             let current = tx.get(&key).await?;
             if current.is_some_and(|current| now >= current.forgotten_at()) {
-                tx.delete(&key);
-                tx.delete(&keys::authorized(region, fleet, peer, vpc));
+                tx.remove_authorization(&ended);
             }
             Ok(())
         })
@@ -215,7 +213,7 @@ async fn fleets(context: &Context, now: Timestamp) -> Result<(), StoreError> {
                 .list(&keys::fleet_events(&fleet.scope, &fleet.id))
                 .await?
             {
-                tx.delete(&tombolo_store::keys::Stored::key(&event));
+                tx.delete(&event.key());
             }
             tx.delete(&keys::tags(&fleet.scope, fleet.id.as_str()));
             tx.delete(&keys::fleet(&fleet.scope, &fleet.id));
@@ -254,19 +252,16 @@ async fn folders_of_fleets(context: &Context) -> Result<(), StoreError> {
 async fn public_ports(context: &Context) -> Result<(), StoreError> {
     for protocol in [TransportProtocol::Tcp, TransportProtocol::Udp] {
         let mut tx = Transaction::new(context.store.clone());
-        let found = tx
-            .page(&keys::public_ports(protocol), None, usize::MAX)
-            .await?;
+        let found = tx.peek_keyed(&keys::public_ports(protocol)).await?;
         let instances = tx.peek(&keys::all_instances()).await?;
         let known: BTreeSet<&InstanceId> = instances.iter().map(|one| &one.id).collect();
-        for (port, at) in found.records {
-            let Ok(port) = port.parse() else { continue };
+        for (PublicPortKey { port, .. }, at) in found {
             if known.contains(&at.instance) {
                 continue;
             }
             transact(&context.store, async |tx| {
                 let key = keys::public_port(protocol, port);
-                let instance = keys::instance(&at.scope, &at.fleet, &at.instance);
+                let instance = at.key();
                 let is_same = tx.get(&key).await?.is_some_and(|current| current == at);
                 if is_same && tx.get(&instance).await?.is_none() {
                     tracing::warn!(%protocol, port, instance = %at.instance, "a public port of an instance that is gone is given back");

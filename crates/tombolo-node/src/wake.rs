@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 use tombolo_domain::id::FleetId;
-use tombolo_store::keys::Kind;
+use tombolo_domain::peering::Asker;
+use tombolo_store::keys::{AnyKey, ConnectionKey, FleetKey, InstanceKey, Kind, ScalingPolicyKey};
 use tombolo_store::{Revision, Store, WatchError};
 
 /// What the network reconciler reads. Of instances it reads how players reach them, which the
@@ -22,14 +23,6 @@ const NETWORK: [Kind; 9] = [
     Kind::Fleet,
     Kind::PublicPort,
 ];
-/// What the worker of one fleet reads. The fleet's id is in the key of each.
-const OF_A_FLEET: [Kind; 4] = [
-    Kind::Fleet,
-    Kind::Instance,
-    Kind::Connection,
-    Kind::ScalingPolicy,
-];
-
 /// What the build reconciler reads.
 const BUILDS: [Kind; 3] = [Kind::Build, Kind::Object, Kind::UnusedBlob];
 
@@ -41,7 +34,7 @@ pub(crate) struct Wake {
     fleets: Arc<watch::Sender<()>>,
     /// The workers, by their fleets' ids: what happens to one of a hundred fleets is no matter of
     /// the others.
-    each: Arc<Mutex<BTreeMap<String, watch::Sender<()>>>>,
+    each: Arc<Mutex<BTreeMap<FleetId, watch::Sender<()>>>>,
     builds: Arc<watch::Sender<()>>,
 }
 
@@ -72,7 +65,7 @@ impl Wake {
     pub(crate) fn fleet(&self, fleet: &FleetId) -> Wakes {
         let mut each = self.each();
         each.retain(|_, worker| worker.receiver_count() > 0);
-        subscribe(each.entry(fleet.to_string()).or_default())
+        subscribe(each.entry(fleet.clone()).or_default())
     }
 
     /// Wake-ups of the build reconciler; the first wait returns at once.
@@ -97,17 +90,17 @@ impl Wake {
         let mut builds = false;
         let each = self.each();
         for key in keys {
-            let mut parts = key.split(|byte| *byte == b'/');
-            let kind = parts.next().unwrap_or_default();
-            let is = |wanted: &Kind| wanted.name().as_bytes() == kind;
-            network |= NETWORK.iter().any(is);
-            fleets |= is(&Kind::Fleet);
-            builds |= BUILDS.iter().any(is);
-            // KIND/REGION/ACCOUNT/FLEET; a person's own connection has a VPC there.
-            let fleet = parts.nth(2).and_then(|id| std::str::from_utf8(id).ok());
-            if OF_A_FLEET.iter().any(is)
-                && let Some(worker) = fleet.and_then(|fleet| each.get(fleet))
-            {
+            let key = match AnyKey::parse(key) {
+                Ok(key) => key,
+                Err(error) => {
+                    tracing::error!(%error, "something was written that concerns nobody");
+                    continue;
+                }
+            };
+            network |= NETWORK.contains(&key.kind());
+            fleets |= key.kind() == Kind::Fleet;
+            builds |= BUILDS.contains(&key.kind());
+            if let Some(worker) = fleet_of(&key).and_then(|fleet| each.get(fleet)) {
                 worker.send_replace(());
             }
         }
@@ -122,9 +115,23 @@ impl Wake {
         }
     }
 
-    fn each(&self) -> MutexGuard<'_, BTreeMap<String, watch::Sender<()>>> {
+    fn each(&self) -> MutexGuard<'_, BTreeMap<FleetId, watch::Sender<()>>> {
         // Each change is whole, so a panic elsewhere leaves no half-made state.
         self.each.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The fleet whose worker reads what is kept under `key`.
+fn fleet_of(key: &AnyKey) -> Option<&FleetId> {
+    match key {
+        AnyKey::Fleet(FleetKey { fleet, .. })
+        | AnyKey::Instance(InstanceKey { fleet, .. })
+        | AnyKey::ScalingPolicy(ScalingPolicyKey { fleet, .. })
+        | AnyKey::Connection(ConnectionKey {
+            asker: Asker::Fleet(fleet),
+            ..
+        }) => Some(fleet),
+        _ => None,
     }
 }
 

@@ -10,8 +10,9 @@ use s3s::dto::{
     Timestamp,
 };
 use s3s::{S3Request, S3Result};
-use tombolo_domain::object::Object;
-use tombolo_store::keys;
+use tombolo_domain::Scope;
+use tombolo_domain::object::{BucketName, Object};
+use tombolo_store::keys::{self, Cursor, Key, ObjectKey};
 
 use crate::error::{ObjectError, refuse};
 use crate::shelf::{Shelf, caller, own_bucket, stored};
@@ -63,9 +64,10 @@ impl Shelf {
         let mut after = after.and_then(|after| after.within(&start));
         // One read gives everything of a page without a delimiter, and one common prefix otherwise.
         while !found.is_full(most) {
-            let behind = after.as_ref().map(|after| after.behind(&start));
+            let behind = after.as_ref();
+            let behind = behind.map(|after| after.cursor(&caller.scope, &bucket));
             let room = (most - found.len()).min(at_once);
-            let page = tx.page(&prefix, behind.as_deref(), room);
+            let page = tx.page(&prefix, behind.as_ref(), room);
             let page = page.await.map_err(stored)?;
             let Some(last) = found.take(page.records, &start, &delimiter) else {
                 after = None;
@@ -79,7 +81,8 @@ impl Shelf {
         // What a page ends at is behind everything that it shows; whether more follows is seen here.
         let mut next = None;
         if let Some(last) = after {
-            let more = tx.page(&prefix, Some(&last.behind(&start)), 1).await;
+            let behind = last.cursor(&caller.scope, &bucket);
+            let more = tx.page(&prefix, Some(&behind), 1).await;
             if !more.map_err(stored)?.records.is_empty() {
                 next = Some(last.token());
             }
@@ -166,7 +169,7 @@ impl Page {
     /// behind; none if there was nothing.
     fn take(
         &mut self,
-        records: Vec<(String, Object)>,
+        records: Vec<(Key<ObjectKey>, Object)>,
         start: &str,
         delimiter: &str,
     ) -> Option<After> {
@@ -191,12 +194,11 @@ impl Page {
 }
 
 impl After {
-    /// As [`Transaction::page`](tombolo_store::typed::Transaction::page) takes it, for the keys that
-    /// start with `start`.
-    fn behind(&self, start: &str) -> String {
+    /// The place in a bucket.
+    fn cursor(&self, scope: &Scope, bucket: &BucketName) -> Cursor<ObjectKey> {
         match self {
-            After::Key(key) => keys::behind(&key[start.len()..]),
-            After::Prefix(prefix) => keys::behind_all_that_start(&prefix[start.len()..]),
+            After::Key(key) => keys::object(scope, bucket, key).behind(),
+            After::Prefix(prefix) => keys::behind_objects_that_start(scope, bucket, prefix),
         }
     }
 

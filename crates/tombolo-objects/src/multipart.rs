@@ -280,7 +280,10 @@ impl Shelf {
         let most = most.unwrap_or(MOST_LISTED).min(MOST_LISTED);
         let after = input.part_number_marker.unwrap_or(0).max(0);
         let prefix = keys::parts_of(&caller.scope, &upload.id);
-        let page = tx.page(&prefix, Some(&format!("{after:05}")), most).await;
+        // No part has a higher number than that.
+        let after = u16::try_from(after).unwrap_or(u16::MAX);
+        let after = keys::part(&caller.scope, &upload.id, after).behind();
+        let page = tx.page(&prefix, Some(&after), most).await;
         let page = page.map_err(stored)?;
         let last = page.records.last().map(|(_, part)| i32::from(part.number));
         let parts = page.records.into_iter().map(|(_, part)| Part {

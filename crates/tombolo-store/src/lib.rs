@@ -10,6 +10,7 @@ mod batch;
 mod history;
 pub mod keys;
 mod memory;
+mod record;
 mod shared;
 mod sqlite;
 mod state;

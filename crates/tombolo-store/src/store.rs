@@ -3,6 +3,8 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use crate::keys::KeyError;
+
 /// A number that grows by one with each committed transaction that changes something. 0 is before
 /// the first.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -134,6 +136,9 @@ pub enum StoreError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A key that this version cannot read.
+    #[error(transparent)]
+    Key(#[from] KeyError),
 }
 
 /// An ordered, transactional, durable map with revisions.

@@ -60,7 +60,7 @@ async fn interleaved(
     slow.commit().await.unwrap()
 }
 
-fn key(number: u8) -> keys::Key<Build> {
+fn key(number: u8) -> keys::Key<keys::BuildKey> {
     keys::build(&scope(), &build(number).id)
 }
 
@@ -150,7 +150,11 @@ async fn a_transaction_sees_its_own_writes() {
     let page = tx.page(&keys::builds(&scope()), None, 1).await.unwrap();
     assert_eq!((page.records.len(), page.more), (1, true));
     let rest = tx
-        .page(&keys::builds(&scope()), Some(&page.records[0].0), 5)
+        .page(
+            &keys::builds(&scope()),
+            Some(&page.records[0].0.behind()),
+            5,
+        )
         .await
         .unwrap();
     assert_eq!(rest.records[0].1.id, build(3).id);

@@ -3,13 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use serde::de::DeserializeOwned;
 use tombolo_domain::Scope;
 use tombolo_domain::id::{
     NetworkInterfaceId, RouteTableId, SecurityGroupId, SecurityGroupRuleId, SubnetId, VpcId,
 };
 use tombolo_domain::vpc::{NetworkInterface, RouteTable, SecurityGroup, Subnet, Vpc};
-use tombolo_store::keys::{self, Key};
+use tombolo_store::keys::{self, Key, KeyParts};
 use tombolo_store::typed::Transaction;
 
 use super::id::{self, ResourceId};
@@ -112,12 +111,12 @@ fn is_visible(vpc: &Vpc) -> bool {
 }
 
 /// A record that is kept under its VPC, with that VPC.
-async fn in_vpc<I: ResourceId, T: DeserializeOwned>(
+async fn in_vpc<I: ResourceId, K: KeyParts>(
     tx: &mut Transaction,
     call: &Call<'_>,
     id: I,
-    key: fn(&Scope, &VpcId, &I) -> Key<T>,
-) -> Result<(Vpc, T)> {
+    key: fn(&Scope, &VpcId, &I) -> Key<K>,
+) -> Result<(Vpc, K::Value)> {
     let scope = call.scope();
     if let Some(vpc) = tx.get(&keys::located(&scope, &id.to_string())).await?
         && let Some(vpc) = visible_vpc(tx, &scope, &vpc).await?

@@ -69,9 +69,7 @@ pub(crate) async fn create_vpc_peering_authorization(
         vpc.id.clone(),
         call.now,
     );
-    tx.put(&authorization)?;
-    let named = keys::authorized(&scope.region, fleet_account, scope.account, &vpc.id);
-    tx.put_at(&named, &())?;
+    tx.put_authorization(&authorization)?;
     Ok(Created {
         vpc_peering_authorization: authorization.into(),
     })
@@ -91,17 +89,9 @@ pub(crate) async fn describe_vpc_peering_authorizations(
 ) -> Result<Described> {
     let scope = call.scope();
     let mut found = tx.peek(&keys::authorizations_from(&scope)).await?;
-    for (rest, ()) in tx
-        .page(&keys::authorizations_for(&scope), None, usize::MAX)
-        .await?
-        .records
-    {
-        let Some((account, vpc)) = parse_rest(&rest) else {
-            continue;
-        };
-        if account != scope.account {
-            let key = keys::authorization(&scope.region, account, &vpc, scope.account);
-            found.extend(tx.get(&key).await?);
+    for (key, ()) in tx.peek_keyed(&keys::authorizations_for(&scope)).await? {
+        if key.peer_account != scope.account {
+            found.extend(tx.get(&key.authorization()).await?);
         }
     }
     found.retain(|authorization| authorization.consent(call.now).is_ok());
@@ -109,12 +99,6 @@ pub(crate) async fn describe_vpc_peering_authorizations(
     Ok(Described {
         vpc_peering_authorizations,
     })
-}
-
-/// Reads the rest of a key under [`keys::authorizations_for`].
-pub(super) fn parse_rest(rest: &str) -> Option<(AccountId, VpcId)> {
-    let (account, vpc) = rest.split_once('/')?;
-    Some((account.parse().ok()?, vpc.parse().ok()?))
 }
 
 /// Only who gave it can cancel it, and one that has ended cannot be cancelled.
@@ -127,7 +111,7 @@ pub(crate) async fn delete_vpc_peering_authorization(
     let scope = call.scope();
     let found = match input.peer_vpc_id.parse() {
         Ok(vpc) => {
-            let key = keys::authorization(&scope.region, scope.account, &vpc, fleet_account);
+            let key = keys::authorization(&scope, &vpc, fleet_account);
             tx.get(&key).await?
         }
         Err(_) => None,

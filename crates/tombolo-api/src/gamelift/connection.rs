@@ -121,13 +121,8 @@ pub(crate) async fn delete_vpc_peering_connection(
     let scope = call.scope();
     let connection = match input.vpc_peering_connection_id.parse() {
         Ok(id) => {
-            tx.get(&keys::connection(
-                &scope.region,
-                scope.account,
-                &Asker::Fleet(fleet.id.clone()),
-                &id,
-            ))
-            .await?
+            let asker = Asker::Fleet(fleet.id.clone());
+            tx.get(&keys::connection(&scope, &asker, &id)).await?
         }
         Err(_) => None,
     };
@@ -261,7 +256,11 @@ async fn authorization(
     peer_account: AccountId,
     peer_vpc: &VpcId,
 ) -> Result<Option<Authorization>> {
-    let key = keys::authorization(&scope.region, peer_account, peer_vpc, scope.account);
+    let owner = Scope {
+        account: peer_account,
+        region: scope.region.clone(),
+    };
+    let key = keys::authorization(&owner, peer_vpc, scope.account);
     Ok(tx.get(&key).await?)
 }
 
@@ -300,16 +299,12 @@ async fn refuse_other_region(
 /// Looks at the connections of the peer VPC, where few come and go. Those of the fleet take a step
 /// every moment while it is being connected to many VPCs, and each would be a conflict.
 async fn refuse_duplicate(tx: &mut Transaction, fleet: &FleetId, peer: &Vpc) -> Result<()> {
-    let entries = tx
-        .list_keyed(&keys::peerings_of(&peer.scope, &peer.id))
-        .await?;
+    let of_peer = keys::peerings_of(&peer.scope, &peer.id);
+    let entries = tx.list_keyed(&of_peer).await?.into_iter();
     let asker = Asker::Fleet(fleet.clone());
-    for (id, at) in entries.into_iter().filter(|(_, at)| at.asker == asker) {
-        let id = id
-            .parse()
-            .map_err(|error| Error::internal("reading a VPC's peering connections", error))?;
-        let key = keys::connection(&peer.scope.region, at.account, &asker, &id);
-        let Some(other) = tx.get(&key).await? else {
+    for (entry, at) in entries.filter(|(_, at)| at.asker == asker) {
+        let id = &entry.connection;
+        let Some(other) = tx.get(&at.key(&peer.scope.region, id)).await? else {
             continue;
         };
         if other.state.is_live() || matches!(other.state, State::Deleting { .. }) {

@@ -2,8 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::de::DeserializeOwned;
-use tombolo_store::keys::Prefix;
+use tombolo_store::keys::{Cursor, Key, KeyParts, Prefix};
 use tombolo_store::typed::Transaction;
 
 use crate::gamelift::error::{Error, Result};
@@ -23,17 +22,17 @@ pub(super) struct Page<T> {
 
 /// Where a page starts, and how long it may be.
 #[derive(Debug)]
-pub(super) struct Window {
-    /// The end of the key that the page starts behind.
-    after: Option<String>,
+pub(super) struct Window<K> {
+    /// Behind which key the page starts.
+    after: Option<Cursor<K>>,
     limit: usize,
 }
 
-impl Window {
+impl<K: KeyParts> Window<K> {
     /// Reads Limit and NextToken. A token is the last key of the page before, so it is good for
     /// the same account, Region and kind of thing only.
-    pub(super) fn new<T>(
-        prefix: &Prefix<T>,
+    pub(super) fn new(
+        prefix: &Prefix<K>,
         limit: Option<u64>,
         next_token: Option<&str>,
     ) -> Result<Self> {
@@ -46,36 +45,39 @@ impl Window {
         Ok(Window { after, limit })
     }
 
-    /// Starts at `position` behind the prefix, unless it is already further.
-    pub(super) fn not_before(mut self, position: String) -> Self {
-        self.after = self.after.max(Some(position));
+    /// Starts at `cursor`, unless it is already further.
+    pub(super) fn not_before(mut self, cursor: Cursor<K>) -> Self {
+        self.after = Some(match self.after {
+            Some(after) => after.max(cursor),
+            None => cursor,
+        });
         self
     }
 
     /// The records that `keep` wants, in the order of their keys, up to the first that is not
     /// `within` what the request asks for.
-    pub(super) async fn read<T: DeserializeOwned>(
+    pub(super) async fn read(
         self,
         tx: &mut Transaction,
-        prefix: &Prefix<T>,
-        keep: impl Fn(&T) -> bool,
-        within: impl Fn(&T) -> bool,
-    ) -> Result<Page<T>> {
+        prefix: &Prefix<K>,
+        keep: impl Fn(&K::Value) -> bool,
+        within: impl Fn(&K::Value) -> bool,
+    ) -> Result<Page<K::Value>> {
         let mut after = self.after;
-        let mut kept: Vec<(String, T)> = Vec::new();
+        let mut kept: Vec<(Key<K>, K::Value)> = Vec::new();
         loop {
             // One more than a page tells whether there is a next one.
             let wanted = (self.limit + 1).max(READ);
-            let found = tx.page(prefix, after.as_deref(), wanted).await?;
-            after = found.records.last().map(|(rest, _)| rest.clone());
+            let found = tx.page(prefix, after.as_ref(), wanted).await?;
+            after = found.records.last().map(|(key, _)| key.behind());
             let mut ended = !found.more;
-            for (rest, record) in found.records {
+            for (key, record) in found.records {
                 if !within(&record) {
                     ended = true;
                     break;
                 }
                 if keep(&record) {
-                    kept.push((rest, record));
+                    kept.push((key, record));
                 }
             }
             if ended || kept.len() > self.limit {
@@ -87,7 +89,7 @@ impl Window {
         let next_token = kept
             .last()
             .filter(|_| more)
-            .map(|(rest, _)| token(prefix, rest));
+            .map(|(key, _)| URL_SAFE_NO_PAD.encode(key.as_bytes()));
         let records = kept.into_iter().map(|(_, record)| record).collect();
         Ok(Page {
             records,
@@ -96,13 +98,11 @@ impl Window {
     }
 }
 
-fn token<T>(prefix: &Prefix<T>, rest: &str) -> String {
-    URL_SAFE_NO_PAD.encode([prefix.bytes(), rest.as_bytes()].concat())
-}
-
-fn position<T>(prefix: &Prefix<T>, token: &str) -> Option<String> {
+/// Where the page behind the one that gave `token` starts.
+fn position<K: KeyParts>(prefix: &Prefix<K>, token: &str) -> Option<Cursor<K>> {
     let key = URL_SAFE_NO_PAD.decode(token).ok()?;
-    prefix.rest(&key).map(str::to_owned)
+    let key = Key::parse(key).ok()?;
+    prefix.contains(&key).then(|| key.behind())
 }
 
 fn bad_token() -> Error {

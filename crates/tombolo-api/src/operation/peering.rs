@@ -7,7 +7,7 @@ use tombolo_domain::Scope;
 use tombolo_domain::id::{VpcId, VpcPeeringConnectionId};
 use tombolo_domain::peering::{Asker, Connection};
 use tombolo_domain::vpc::Vpc;
-use tombolo_store::keys::{self, ConnectionAt};
+use tombolo_store::keys::{self, ConnectionRef};
 use tombolo_store::typed::Transaction;
 
 use super::Call;
@@ -23,11 +23,10 @@ pub(crate) async fn all(
     let mut found = tx.peek(&keys::connections(&scope)).await?;
     // One between two VPCs of the caller's is kept, and found, under both.
     let requested: BTreeSet<_> = found.iter().map(|one| one.id.clone()).collect();
-    let entries = tx.page(&keys::peerings(&scope), None, usize::MAX).await?;
-    for (rest, at) in entries.records {
-        let id = connection_id(&rest)?;
+    for (entry, at) in tx.peek_keyed(&keys::peerings(&scope)).await? {
+        let id = entry.connection;
         if !requested.contains(&id) {
-            found.extend(at_its_place(tx, &scope, &id, &at).await?);
+            found.extend(tx.get(&at.key(&scope.region, &id)).await?);
         }
     }
     let found = found.into_iter().map(|one| one.as_of(call.now));
@@ -47,17 +46,16 @@ pub(crate) async fn find(
     let mut place = requested
         .iter()
         .find(|one| one.id == *id)
-        .map(ConnectionAt::of);
+        .map(ConnectionRef::of);
     if place.is_none() {
-        let entries = tx.page(&keys::peerings(&scope), None, usize::MAX).await?;
-        let mut entries = entries.records.into_iter();
-        let entry = entries.find(|(rest, _)| rest.ends_with(id.as_str()));
+        let mut entries = tx.peek_keyed(&keys::peerings(&scope)).await?.into_iter();
+        let entry = entries.find(|(entry, _)| entry.connection == *id);
         place = entry.map(|(_, at)| at);
     }
     let Some(at) = place else {
         return Ok(None);
     };
-    let found = at_its_place(tx, &scope, id, &at).await?;
+    let found = tx.get(&at.key(&scope.region, id)).await?;
     let found = found.map(|one| one.as_of(call.now));
     Ok(found.filter(|one| one.is_visible_to(scope.account, call.now)))
 }
@@ -82,9 +80,9 @@ pub(crate) async fn as_written(
 ) -> Result<Vec<Connection>, ApiError> {
     let asker = Asker::Vpc(vpc.clone());
     let mut found = tx.list(&keys::connections_of(scope, &asker)).await?;
-    for (id, at) in tx.list_keyed(&keys::peerings_of(scope, vpc)).await? {
-        let id = connection_id(&id)?;
-        found.extend(at_its_place(tx, scope, &id, &at).await?);
+    for (entry, at) in tx.list_keyed(&keys::peerings_of(scope, vpc)).await? {
+        let key = at.key(&scope.region, &entry.connection);
+        found.extend(tx.get(&key).await?);
     }
     Ok(found)
 }
@@ -100,14 +98,13 @@ pub(crate) async fn is_full(
     let most = call.settings.quotas.active_peerings_per_vpc;
     let asker = Asker::Vpc(vpc.clone());
     let mut found = tx.peek(&keys::connections_of(scope, &asker)).await?;
-    let accepted = keys::peerings_of(scope, vpc);
-    let entries = tx.page(&accepted, None, usize::MAX).await?.records;
+    let entries = tx.peek_keyed(&keys::peerings_of(scope, vpc)).await?;
     // Most VPCs have fewer than that, also counting those that are over.
     if found.len() + entries.len() < most {
         return Ok(false);
     }
-    for (id, at) in entries {
-        let id = connection_id(&id)?;
+    for (entry, at) in entries {
+        let id = entry.connection;
         let requested = keys::connections_of(&scope_of(scope, &at), &at.asker);
         let of_asker = tx.peek(&requested).await?;
         found.extend(of_asker.into_iter().find(|one| one.id == id));
@@ -116,27 +113,9 @@ pub(crate) async fn is_full(
     Ok(active.count() >= most)
 }
 
-/// The connection that an entry of its accepter's VPC stands for.
-async fn at_its_place(
-    tx: &mut Transaction,
-    scope: &Scope,
-    id: &VpcPeeringConnectionId,
-    at: &ConnectionAt,
-) -> Result<Option<Connection>, ApiError> {
-    let key = keys::connection(&scope.region, at.account, &at.asker, id);
-    Ok(tx.get(&key).await?)
-}
-
-fn scope_of(scope: &Scope, at: &ConnectionAt) -> Scope {
+fn scope_of(scope: &Scope, at: &ConnectionRef) -> Scope {
     Scope {
         account: at.account,
         region: scope.region.clone(),
     }
-}
-
-/// The id that the key of an entry ends with.
-fn connection_id(rest: &str) -> Result<VpcPeeringConnectionId, ApiError> {
-    let id = rest.rsplit('/').next().unwrap_or(rest);
-    id.parse()
-        .map_err(|error| ApiError::internal("reading a VPC's peering connections", error))
 }

@@ -8,6 +8,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::Scope;
 use crate::id::{AccountId, Region, VpcId};
 
 /// How long an authorization is valid.
@@ -98,6 +99,22 @@ impl Authorization {
             created,
             expires,
             cancelled: None,
+        }
+    }
+
+    /// The account that gave it, in the VPC's Region.
+    pub fn owner(&self) -> Scope {
+        Scope {
+            account: self.peer_account,
+            region: self.region.clone(),
+        }
+    }
+
+    /// The account whose fleets it is for, in the VPC's Region.
+    pub fn fleets(&self) -> Scope {
+        Scope {
+            account: self.fleet_account,
+            region: self.region.clone(),
         }
     }
 

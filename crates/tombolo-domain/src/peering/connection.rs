@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::authorization::floor_to;
 use super::{Consent, FailureReason, InvalidStep, State, Step, Transition};
+use crate::Scope;
 use crate::cidr;
 use crate::id::{AccountId, FleetId, IdSource, Region, VpcId, VpcPeeringConnectionId};
 use crate::vpc::Vpc;
@@ -130,6 +131,23 @@ impl fmt::Display for Asker {
 }
 
 impl Connection {
+    /// The account that asked, in the Region of both VPCs.
+    pub fn requester_scope(&self) -> Scope {
+        self.scope_of(&self.requester)
+    }
+
+    /// The account that was asked, in the Region of both VPCs.
+    pub fn accepter_scope(&self) -> Scope {
+        self.scope_of(&self.accepter)
+    }
+
+    fn scope_of(&self, end: &End) -> Scope {
+        Scope {
+            account: end.account,
+            region: self.region.clone(),
+        }
+    }
+
     /// What asked for it.
     pub fn asker(&self) -> Asker {
         match &self.fleet {

@@ -7,7 +7,7 @@ use tombolo_domain::fleet::{
     are_mapped, inbound::open_ports,
 };
 use tombolo_domain::id::InstanceId;
-use tombolo_store::keys::{self, InstanceAt};
+use tombolo_store::keys::{self, InstanceRef};
 use tombolo_store::typed::Transaction;
 use tombolo_store::{StoreError, keys::Stored};
 
@@ -49,11 +49,10 @@ impl Ports {
         let (mut own, mut others) = (BTreeSet::new(), BTreeSet::new());
         for protocol in [TransportProtocol::Tcp, TransportProtocol::Udp] {
             // Of two fleets that take ports at once, one looks again.
-            for (port, at) in tx.list_keyed(&keys::public_ports(protocol)).await? {
+            for (key, at) in tx.list_keyed(&keys::public_ports(protocol)).await? {
                 let is_own = at.scope.account == record.scope.account;
                 let of = if is_own { &mut own } else { &mut others };
-                // Nothing else is written there.
-                of.extend(port.parse().ok().map(|port| (protocol, port)));
+                of.insert((protocol, key.port));
             }
         }
         Ok(Ports {
@@ -120,7 +119,7 @@ impl Ports {
 
 /// Writes that the instance's ports are its.
 pub(super) fn claim(tx: &mut Transaction, instance: &Instance) -> Result<(), StoreError> {
-    let at = InstanceAt {
+    let at = InstanceRef {
         scope: instance.scope.clone(),
         fleet: instance.fleet.clone(),
         instance: instance.id.clone(),

@@ -6,7 +6,7 @@ use tombolo_domain::fleet::{EventCode, Fleet, FleetEvent, FleetStatus};
 use tombolo_domain::id::{FleetId, VpcPeeringConnectionId};
 use tombolo_domain::peering::{Asker, Connection, FailureReason, State, Step};
 use tombolo_domain::{Scope, Timestamp};
-use tombolo_store::keys::{self, Key};
+use tombolo_store::keys::{self, ConnectionKey, FleetKey, Key};
 use tombolo_store::typed::Transaction;
 use tombolo_store::{Store, StoreError};
 
@@ -33,17 +33,12 @@ impl Record {
         &self.context.store
     }
 
-    pub(super) fn key(&self) -> Key<Fleet> {
+    pub(super) fn key(&self) -> Key<FleetKey> {
         keys::fleet(&self.scope, &self.id)
     }
 
-    fn connection_key(&self, connection: &VpcPeeringConnectionId) -> Key<Connection> {
-        keys::connection(
-            &self.scope.region,
-            self.scope.account,
-            &Asker::Fleet(self.id.clone()),
-            connection,
-        )
+    fn connection_key(&self, connection: &VpcPeeringConnectionId) -> Key<ConnectionKey> {
+        keys::connection(&self.scope, &Asker::Fleet(self.id.clone()), connection)
     }
 
     /// A connection of the fleet.

@@ -11,8 +11,9 @@ mod opening;
 use tombolo_domain::Timestamp;
 use tombolo_domain::peering::{Connection, End, FailureReason, State, Step};
 use tombolo_domain::vpc::Vpc;
+use tombolo_store::StoreError;
+use tombolo_store::keys::{self, Stored};
 use tombolo_store::typed::Transaction;
-use tombolo_store::{StoreError, keys};
 
 use crate::Context;
 use crate::step::{self, scope_of};
@@ -92,14 +93,7 @@ async fn current(
     tx: &mut Transaction,
     seen: &Connection,
 ) -> Result<Option<Connection>, StoreError> {
-    let account = seen.requester.account;
-    tx.get(&keys::connection(
-        &seen.region,
-        account,
-        &seen.asker(),
-        &seen.id,
-    ))
-    .await
+    tx.get(&seen.key()).await
 }
 
 /// The VPC at an end, if it is there.

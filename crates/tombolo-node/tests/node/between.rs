@@ -7,7 +7,7 @@ use tombolo_domain::id::VpcCidrAssociationId;
 use tombolo_domain::peering::{Connection, FailureReason, REQUEST_LIFETIME, State, Step};
 use tombolo_domain::vpc::{CidrAssociation, Vpc};
 use tombolo_network::{DropReason, Verdict};
-use tombolo_store::keys::{self, ConnectionAt, Key, Stored};
+use tombolo_store::keys::{self, Key, PeeringKey, Stored};
 
 use crate::world::{World, net};
 
@@ -32,9 +32,9 @@ async fn accepted(world: &World, connection: &Connection) -> Connection {
 }
 
 /// What the accepter finds the connection by.
-fn entry(connection: &Connection) -> Key<ConnectionAt> {
-    let peer = &connection.accepter;
-    keys::peering(&connection.region, peer.account, &peer.vpc, &connection.id)
+fn entry(connection: &Connection) -> Key<PeeringKey> {
+    let peer = &connection.accepter.vpc;
+    keys::peering(&connection.accepter_scope(), peer, &connection.id)
 }
 
 #[tokio::test]

@@ -378,12 +378,7 @@ async fn an_ended_connection_is_forgotten_after_two_hours() {
                 .then_some(())
         })
         .await;
-    let peer_key = keys::peering(
-        &connection.region,
-        peer.scope.account,
-        &peer.id,
-        &connection.id,
-    );
+    let peer_key = keys::peering(&peer.scope, &peer.id, &connection.id);
     assert_eq!(world.get(&peer_key).await, None);
 }
 

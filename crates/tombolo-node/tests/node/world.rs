@@ -24,7 +24,7 @@ use tombolo_domain::vpc::{
 use tombolo_domain::{Scope, Timestamp};
 use tombolo_network::{Packet, SimulatedEngine, Transport, Verdict};
 use tombolo_node::{Context, Reconcilers};
-use tombolo_store::keys::{self, Key, Stored};
+use tombolo_store::keys::{self, Key, KeyParts, Stored};
 use tombolo_store::typed::{Committed, Transaction};
 use tombolo_store::{MemoryStore, Revision};
 
@@ -105,7 +105,7 @@ impl World {
         assert_eq!(tx.commit().await.unwrap(), Committed::Yes);
     }
 
-    pub(crate) async fn get<T: serde::de::DeserializeOwned>(&self, key: &Key<T>) -> Option<T> {
+    pub(crate) async fn get<K: KeyParts>(&self, key: &Key<K>) -> Option<K::Value> {
         let mut tx = Transaction::new(self.context.store.clone());
         tx.get(key).await.unwrap()
     }

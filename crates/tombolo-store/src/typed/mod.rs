@@ -1,7 +1,7 @@
 //! Typed records over the bytes of a [`Store`](crate::Store): what operations and reconcilers use.
 
-mod connection;
 mod object;
+mod peering;
 mod removal;
 mod transaction;
 

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
-use crate::keys::{self, Key, Place, Prefix, Stored};
+use crate::keys::{self, Cursor, Key, KeyParts, Place, Prefix, Stored};
+use crate::record;
 use crate::{Compare, Entry, KeyRange, Revision, Store, StoreError, Txn, TxnOutcome};
 
 /// How many entries one read of a range asks for at a time.
@@ -37,17 +36,16 @@ pub enum Committed {
 }
 
 /// Records of a range, and whether there are more.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found<T> {
-    /// Each record, with its key's part behind the prefix.
-    pub records: Vec<(String, T)>,
+pub struct Found<K: KeyParts> {
+    /// Each record, with its key.
+    pub records: Vec<(Key<K>, K::Value)>,
     /// Whether the range holds more behind the last one.
     pub more: bool,
 }
 
 /// What one read of a range came to.
-struct Read<T> {
-    found: Found<T>,
+struct Read<K: KeyParts> {
+    found: Found<K>,
     /// Each key that the store had, and when it was last changed.
     stored: Vec<(Bytes, Revision)>,
     /// The store's revision at the first page.
@@ -67,14 +65,11 @@ impl Transaction {
     }
 
     /// One record, or `None`. The commit depends on it.
-    pub async fn get<T: DeserializeOwned>(
-        &mut self,
-        key: &Key<T>,
-    ) -> Result<Option<T>, StoreError> {
+    pub async fn get<K: KeyParts>(&mut self, key: &Key<K>) -> Result<Option<K::Value>, StoreError> {
         if let Some(written) = self.writes.get(&key.bytes) {
             let value = written.as_ref();
             return value
-                .map(|value| keys::decode(&key.bytes, value))
+                .map(|value| record::decode::<K>(&key.bytes, value))
                 .transpose();
         }
         let entry = self.store.get(&key.bytes).await?;
@@ -82,30 +77,33 @@ impl Transaction {
         // Of two reads of a key, the first counts: had it changed in between, the commit must see.
         self.reads.entry(key.bytes.clone()).or_insert(modified);
         entry
-            .map(|entry| keys::decode(&key.bytes, &entry.value))
+            .map(|entry| record::decode::<K>(&key.bytes, &entry.value))
             .transpose()
     }
 
     /// All records under a prefix, in key order. The commit depends on no other being added, none
     /// being changed, and on those that are put again being there still.
-    pub async fn list<T: DeserializeOwned>(
+    pub async fn list<K: KeyParts>(
         &mut self,
-        prefix: &Prefix<T>,
-    ) -> Result<Vec<T>, StoreError> {
-        Ok(self
-            .list_keyed(prefix)
-            .await?
-            .into_iter()
-            .map(|(_, record)| record)
-            .collect())
+        prefix: &Prefix<K>,
+    ) -> Result<Vec<K::Value>, StoreError> {
+        let records = self.list_entries(prefix).await?.into_iter();
+        Ok(records.map(|(_, record)| record).collect())
     }
 
-    /// As [`list`](Transaction::list), each record with its key's part behind the prefix.
-    pub async fn list_keyed<T: DeserializeOwned>(
+    /// As [`list`](Transaction::list), each record with the parts of its key.
+    pub async fn list_keyed<K: KeyParts>(
         &mut self,
-        prefix: &Prefix<T>,
-    ) -> Result<Vec<(String, T)>, StoreError> {
-        let read = self.read(prefix, prefix.range(), usize::MAX).await?;
+        prefix: &Prefix<K>,
+    ) -> Result<Vec<(K, K::Value)>, StoreError> {
+        with_parts(self.list_entries(prefix).await?)
+    }
+
+    async fn list_entries<K: KeyParts>(
+        &mut self,
+        prefix: &Prefix<K>,
+    ) -> Result<Vec<(Key<K>, K::Value)>, StoreError> {
+        let read = self.read(prefix.range(), usize::MAX).await?;
         self.ranges.push((prefix.range(), read.revision));
         self.listed.extend(read.stored);
         Ok(read.found.records)
@@ -113,37 +111,39 @@ impl Transaction {
 
     /// All records under a prefix, without making the commit depend on them: for what is only
     /// shown, or looked at again later.
-    pub async fn peek<T: DeserializeOwned>(
+    pub async fn peek<K: KeyParts>(
         &mut self,
-        prefix: &Prefix<T>,
-    ) -> Result<Vec<T>, StoreError> {
-        let read = self.read(prefix, prefix.range(), usize::MAX).await?;
-        Ok(read
-            .found
-            .records
-            .into_iter()
-            .map(|(_, record)| record)
-            .collect())
+        prefix: &Prefix<K>,
+    ) -> Result<Vec<K::Value>, StoreError> {
+        let records = self.page(prefix, None, usize::MAX).await?.records;
+        Ok(records.into_iter().map(|(_, record)| record).collect())
     }
 
-    /// The first `limit` records under a prefix whose key's rest comes behind `after`, without
-    /// making the commit depend on them.
-    pub async fn page<T: DeserializeOwned>(
+    /// As [`peek`](Transaction::peek), each record with the parts of its key.
+    pub async fn peek_keyed<K: KeyParts>(
         &mut self,
-        prefix: &Prefix<T>,
-        after: Option<&str>,
+        prefix: &Prefix<K>,
+    ) -> Result<Vec<(K, K::Value)>, StoreError> {
+        with_parts(self.page(prefix, None, usize::MAX).await?.records)
+    }
+
+    /// The first `limit` records under a prefix, of those behind `after`, without making the commit
+    /// depend on them.
+    pub async fn page<K: KeyParts>(
+        &mut self,
+        prefix: &Prefix<K>,
+        after: Option<&Cursor<K>>,
         limit: usize,
-    ) -> Result<Found<T>, StoreError> {
-        let range = after.map_or_else(|| prefix.range(), |after| prefix.range_after(after));
-        Ok(self.read(prefix, range, limit).await?.found)
+    ) -> Result<Found<K>, StoreError> {
+        let range = after.map_or_else(|| prefix.range(), |after| prefix.range_from(after));
+        Ok(self.read(range, limit).await?.found)
     }
 
-    async fn read<T: DeserializeOwned>(
+    async fn read<K: KeyParts>(
         &self,
-        prefix: &Prefix<T>,
         range: KeyRange,
         limit: usize,
-    ) -> Result<Read<T>, StoreError> {
+    ) -> Result<Read<K>, StoreError> {
         let own = self.writes.range(range.start.clone()..range.end.clone());
         let mut range = range;
         let mut values: BTreeMap<Bytes, Bytes> = BTreeMap::new();
@@ -179,11 +179,11 @@ impl Transaction {
         }
         let more = values.len() > limit;
         let records = values
-            .iter()
+            .into_iter()
             .take(limit)
             .map(|(key, value)| {
-                let rest = prefix.rest(key).unwrap_or_default().to_owned();
-                Ok((rest, keys::decode(key, value)?))
+                let record = record::decode::<K>(&key, &value)?;
+                Ok((Key::stored(key), record))
             })
             .collect::<Result<_, StoreError>>()?;
         let revision = first_revision.unwrap_or_default();
@@ -204,19 +204,23 @@ impl Transaction {
     }
 
     /// Writes a value under `key`.
-    pub fn put_at<T: Serialize>(&mut self, key: &Key<T>, value: &T) -> Result<(), StoreError> {
+    pub fn put_at<K: KeyParts>(
+        &mut self,
+        key: &Key<K>,
+        value: &K::Value,
+    ) -> Result<(), StoreError> {
         // That a listed record was deleted meanwhile, its range does not tell; putting it again
         // would bring it back.
         if let Some(modified) = self.listed.get(&key.bytes) {
             self.reads.entry(key.bytes.clone()).or_insert(*modified);
         }
         self.writes
-            .insert(key.bytes.clone(), Some(keys::encode(value)?));
+            .insert(key.bytes.clone(), Some(record::encode::<K>(value)?));
         Ok(())
     }
 
     /// Deletes a key, and nothing that belongs to it; no error if it does not exist.
-    pub fn delete<T>(&mut self, key: &Key<T>) {
+    pub fn delete<K>(&mut self, key: &Key<K>) {
         self.writes.insert(key.bytes.clone(), None);
     }
 
@@ -267,4 +271,13 @@ impl Transaction {
             TxnOutcome::Conflict => Committed::Conflict,
         })
     }
+}
+
+fn with_parts<K: KeyParts>(
+    records: Vec<(Key<K>, K::Value)>,
+) -> Result<Vec<(K, K::Value)>, StoreError> {
+    let records = records.into_iter();
+    records
+        .map(|(key, record)| Ok((key.parts()?, record)))
+        .collect()
 }

@@ -27,7 +27,7 @@ use tombolo_domain::vpc::{
 };
 use tombolo_domain::{Scope, Timestamp};
 use tombolo_store::StoreError;
-use tombolo_store::keys::{self, ConnectionAt, InstanceAt};
+use tombolo_store::keys::{self, ConnectionRef, InstanceRef};
 use tombolo_store::typed::Transaction;
 
 /// Parses what the test itself writes.
@@ -302,9 +302,7 @@ fn peerings(tx: &mut Transaction) -> Result<(), StoreError> {
         ..authorization.clone()
     };
     for one in [&authorization, &cancelled] {
-        tx.put(one)?;
-        let (region, fleets, peer) = (&one.region, one.fleet_account, one.peer_account);
-        tx.put_at(&keys::authorized(region, fleets, peer, &one.peer_vpc), &())?;
+        tx.put_authorization(one)?;
     }
 
     let (fleets, other) = (of("100.64.0.0/24"), of("10.0.0.0/16"));
@@ -383,7 +381,6 @@ fn peerings(tx: &mut Transaction) -> Result<(), StoreError> {
         tx.put_delivered(&connection)?;
     }
     // The one that a fleet asked for, and the one that a VPC did, are above.
-    let region = of("us-west-2");
     for (vpc, asker) in [
         (
             "vpc-0fffffffffffffff4",
@@ -395,9 +392,9 @@ fn peerings(tx: &mut Transaction) -> Result<(), StoreError> {
         ),
     ] {
         let id = of("pcx-0a1b2c3d4e5f60718");
-        let key = keys::peering(&region, other_scope().account, &of(vpc), &id);
+        let key = keys::peering(&other_scope(), &of(vpc), &id);
         let account = scope().account;
-        tx.put_at(&key, &ConnectionAt { account, asker })?;
+        tx.put_at(&key, &ConnectionRef { account, asker })?;
     }
     Ok(())
 }
@@ -600,7 +597,7 @@ fn instances(tx: &mut Transaction) -> Result<(), StoreError> {
     tx.put(&ending)?;
     tx.put_at(&keys::instance_number(), &8)?;
     for port in &running.ports {
-        let at = InstanceAt {
+        let at = InstanceRef {
             scope: running.scope.clone(),
             fleet: running.fleet.clone(),
             instance: running.id.clone(),

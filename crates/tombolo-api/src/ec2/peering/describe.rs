@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use tombolo_domain::Timestamp;
-use tombolo_domain::peering::{Connection, End};
+use tombolo_domain::peering::Connection;
 use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
@@ -64,9 +64,8 @@ async fn expiration(tx: &mut Transaction, connection: &Connection) -> Result<Opt
     if connection.fleet.is_none() {
         return Ok(connection.expires);
     }
-    let End { account, vpc, .. } = &connection.accepter;
-    let requester = connection.requester.account;
-    let key = keys::authorization(&connection.region, *account, vpc, requester);
+    let (owner, vpc) = (connection.accepter_scope(), &connection.accepter.vpc);
+    let key = keys::authorization(&owner, vpc, connection.requester.account);
     let authorization = tx.get(&key).await?;
     Ok(authorization.map(|authorization| authorization.expires))
 }

@@ -44,14 +44,13 @@ async fn find(
 ) -> Result<Option<Connection>> {
     let (scope, vpc) = (&table.scope, &table.vpc);
     let asked_for = Asker::Vpc(vpc.clone());
-    let key = keys::connection(&scope.region, scope.account, &asked_for, id);
+    let key = keys::connection(scope, &asked_for, id);
     if let Some(connection) = tx.get(&key).await? {
         return Ok(Some(connection));
     }
-    let entry = keys::peering(&scope.region, scope.account, vpc, id);
+    let entry = keys::peering(scope, vpc, id);
     let Some(at) = tx.get(&entry).await? else {
         return Ok(None);
     };
-    let key = keys::connection(&scope.region, at.account, &at.asker, id);
-    Ok(tx.get(&key).await?)
+    Ok(tx.get(&at.key(&scope.region, id)).await?)
 }

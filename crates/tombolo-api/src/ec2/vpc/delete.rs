@@ -1,7 +1,6 @@
 //! DeleteVpc.
 
 use serde::Deserialize;
-use tombolo_domain::Scope;
 use tombolo_domain::peering::{Connection, Step};
 use tombolo_domain::vpc::Vpc;
 use tombolo_store::keys;
@@ -93,14 +92,11 @@ fn end(
 }
 
 async fn forget_authorizations(tx: &mut Transaction, vpc: &Vpc) -> Result<()> {
-    let Scope { account, region } = &vpc.scope;
     for authorization in tx
         .list(&keys::authorizations_of(&vpc.scope, &vpc.id))
         .await?
     {
-        let fleets = authorization.fleet_account;
-        tx.delete(&keys::authorized(region, fleets, *account, &vpc.id));
-        tx.delete(&keys::authorization(region, *account, &vpc.id, fleets));
+        tx.remove_authorization(&authorization);
     }
     Ok(())
 }

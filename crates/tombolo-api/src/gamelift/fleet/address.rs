@@ -14,7 +14,6 @@ use tombolo_domain::vpc::Vpc;
 use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
-use crate::gamelift::authorization::parse_rest;
 use crate::gamelift::error::{Error, GameLiftError, Result};
 use crate::operation::Call;
 
@@ -71,19 +70,10 @@ pub(super) async fn choose(tx: &mut Transaction, call: &Call<'_>) -> Result<Ipv4
 /// The blocks of the VPCs whose owners authorized the account, also if that has ended since, and
 /// of the fleets of any account that are joined to them.
 async fn authorized(tx: &mut Transaction, scope: &Scope) -> Result<Vec<Ipv4Net>> {
-    let entries = tx
-        .page(&keys::authorizations_for(scope), None, usize::MAX)
-        .await?;
     let mut blocks = Vec::new();
-    for (rest, ()) in entries.records {
-        let Some((account, vpc)) = parse_rest(&rest) else {
-            continue;
-        };
-        let owner = Scope {
-            account,
-            region: scope.region.clone(),
-        };
-        if let Some(vpc) = tx.get(&keys::vpc(&owner, &vpc)).await? {
+    for (key, ()) in tx.peek_keyed(&keys::authorizations_for(scope)).await? {
+        let owner = key.owner();
+        if let Some(vpc) = tx.get(&keys::vpc(&owner, &key.vpc)).await? {
             blocks.extend(vpc.cidrs());
             blocks.extend(joined(tx, &owner, &vpc.id).await?);
         }
@@ -93,11 +83,9 @@ async fn authorized(tx: &mut Transaction, scope: &Scope) -> Result<Vec<Ipv4Net>>
 
 /// The blocks of the fleets that are joined to a VPC.
 async fn joined(tx: &mut Transaction, owner: &Scope, vpc: &VpcId) -> Result<Vec<Ipv4Net>> {
-    let entries = tx
-        .page(&keys::peerings_of(owner, vpc), None, usize::MAX)
-        .await?;
+    let entries = tx.peek(&keys::peerings_of(owner, vpc)).await?;
     let mut blocks = Vec::new();
-    for (_, at) in entries.records {
+    for at in entries {
         let fleets = Scope {
             account: at.account,
             region: owner.region.clone(),

@@ -81,7 +81,7 @@ pub(crate) async fn describe_fleet_events(
     let mut window = Window::new(&prefix, input.limit, input.next_token.as_deref())?;
     if let Some(end) = end {
         let end = end.saturating_add(REST_OF_MILLISECOND).unwrap_or(end);
-        window = window.not_before(keys::fleet_events_at(end));
+        window = window.not_before(keys::fleet_events_from(&call.scope(), &fleet.id, end));
     }
     let since_start = |event: &FleetEvent| start.is_none_or(|start| event.at >= start);
     let page = window.read(tx, &prefix, |_| true, since_start).await?;

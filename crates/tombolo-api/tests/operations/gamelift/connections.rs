@@ -562,12 +562,8 @@ async fn a_fleet_is_created_with_its_peering_or_not_at_all() {
     let connection = story.server.connection(&fleet).await;
     assert_eq!(peering.as_ref(), Some(&connection.id));
     assert_eq!(connection.requester.vpc, vpc);
-    let entry = keys::peering(
-        &connection.region,
-        connection.accepter.account,
-        &connection.accepter.vpc,
-        &connection.id,
-    );
+    let accepter = connection.accepter_scope();
+    let entry = keys::peering(&accepter, &connection.accepter.vpc, &connection.id);
     let entry = story.server.transaction().get(&entry).await.unwrap();
     assert_eq!(entry.unwrap().asker.to_string(), fleet);
 }

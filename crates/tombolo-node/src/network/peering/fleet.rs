@@ -44,12 +44,8 @@ async fn next(
     let Some(vpc) = vpc_of(connection, &connection.accepter, tx).await? else {
         return Ok(Some(Step::Fail(FailureReason::VpcDeleted)));
     };
-    let key = keys::authorization(
-        &connection.region,
-        connection.accepter.account,
-        &vpc.id,
-        connection.requester.account,
-    );
+    let fleets = connection.requester.account;
+    let key = keys::authorization(&connection.accepter_scope(), &vpc.id, fleets);
     let authorization = tx.get(&key).await?;
     if Authorization::consent_of(authorization.as_ref(), context.clock.now()).is_err() {
         return Ok(Some(Step::Fail(FailureReason::ConsentWithdrawn)));

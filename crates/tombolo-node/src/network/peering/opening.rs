@@ -32,7 +32,7 @@ pub(super) async fn open(
         return Ok(Err(FailureReason::TakenInFleet { peer: block, other }));
     }
     if let Some(Taken { block, other, by }) = taken(&of_peer, fleet) {
-        let entry = keys::peering(&connection.region, peer.account, &peer.vpc, by);
+        let entry = keys::peering(&connection.accepter_scope(), &peer.vpc, by);
         let at = tx.get(&entry).await?;
         let is_own = at.is_some_and(|at| at.account == fleet.account);
         return Ok(Err(FailureReason::TakenInPeer {

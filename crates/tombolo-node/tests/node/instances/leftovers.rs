@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tombolo_domain::fleet::{FleetStatus, TransportProtocol};
 use tombolo_domain::id::{FleetId, InstanceId};
-use tombolo_store::keys::{self, InstanceAt, Stored};
+use tombolo_store::keys::{self, InstanceRef, Stored};
 
 use super::hosting::{IDLE, until};
 use crate::world::World;
@@ -30,7 +30,7 @@ async fn what_no_fleet_has_is_taken_away_and_what_a_fleet_has_stays() {
     for folder in folders(&nobody).iter().chain(&folders(&fleet.id)) {
         fs::create_dir_all(folder).unwrap();
     }
-    let at = |instance: &InstanceId| InstanceAt {
+    let at = |instance: &InstanceId| InstanceRef {
         scope: fleet.scope.clone(),
         fleet: fleet.id.clone(),
         instance: instance.clone(),

@@ -64,11 +64,7 @@ async fn taken(world: &World) -> BTreeSet<(TransportProtocol, u16)> {
     let mut taken = BTreeSet::new();
     for protocol in [Tcp, Udp] {
         let found = tx.list_keyed(&keys::public_ports(protocol)).await.unwrap();
-        taken.extend(
-            found
-                .iter()
-                .map(|(port, _)| (protocol, port.parse().unwrap())),
-        );
+        taken.extend(found.iter().map(|(key, _)| (protocol, key.port)));
     }
     taken
 }

@@ -1,0 +1,501 @@
+//! The whole key space.
+//!
+//! A key is text, `KIND/part/part/…`, so that a person can read a dump. The table has one row a kind:
+//! its name, its parts, the prefixes that are read, its value, and how many there are.
+//!
+//! Each row makes a variant of [`Kind`] and of [`AnyKey`]; a type with the parts, such as
+//! [`SubnetKey`], that a key is parsed into; a function that makes the key, such as [`subnet`]; one a
+//! prefix, such as [`subnets_of`]; and, for a value that is kept under one key only, what finds that
+//! key in it ([`Stored`]).
+//!
+//! **To add a kind**, add a row, and a sample of the value to `tests/records/samples.rs`.
+//!
+//! **Invariant:** no other place knows what a key looks like. Whoever has a key and wants something of
+//! it parses it ([`KeyParts::parse`], [`AnyKey::parse`], [`Key::parts`]).
+
+mod key;
+mod part;
+#[macro_use]
+mod table;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use tombolo_domain::account::{
+    AccessKey, Account, AccountName, TemporaryCredential, User, UserName,
+};
+use tombolo_domain::fleet::{Build, Fleet, FleetEvent, Instance, ScalingPolicy, TransportProtocol};
+use tombolo_domain::id::{
+    AccessKeyId, AccountId, BlobId, BuildId, FleetId, InstanceId, NetworkInterfaceId, Region,
+    RouteTableId, SecurityGroupId, SubnetId, UploadId, VpcId, VpcPeeringConnectionId,
+};
+use tombolo_domain::object::{Bucket, BucketName, MultipartUpload, Object, UploadedPart};
+use tombolo_domain::peering::{Asker, Authorization, Connection};
+use tombolo_domain::repair::RepairRecord;
+use tombolo_domain::tag::Tags;
+use tombolo_domain::vpc::{NetworkInterface, RouteTable, SecurityGroup, Subnet, Vpc};
+use tombolo_domain::{Scope, Timestamp};
+
+use crate::{StoreError, record};
+pub use key::{Cursor, Key, KeyError, KeyParts, Prefix};
+pub use part::{HexText, KeyPart, NewestFirst, Segments};
+
+kinds! {
+    /// An owner of resources.
+    Account, AccountKey = "account" {
+        /// Every account.
+        prefix accounts,
+        id: AccountId,
+    } -> Account, key account of |a| (a.id),
+        "A handful.";
+
+    /// The account that has a name: it makes names unique.
+    AccountName, AccountNameKey = "account-name" {
+        name: AccountName,
+    } -> AccountId, key account_name,
+        "One an account.";
+
+    /// Somebody, or some program, of an account.
+    User, UserKey = "user" {
+        account: AccountId,
+        /// The users of an account.
+        prefix users,
+        name: UserName,
+    } -> User, key user of |u| (u.account, &u.name),
+        "A few an account.";
+
+    /// An access key and its secret.
+    AccessKey, AccessKeyKey = "access-key" {
+        /// Every access key.
+        prefix access_keys,
+        id: AccessKeyId,
+    } -> AccessKey, key access_key of |k| (&k.id),
+        "A few a user.";
+
+    /// A VPC; a fleet's hidden one is among its account's.
+    Vpc, VpcKey = "vpc" {
+        /// Every VPC of every account and Region.
+        prefix all_vpcs,
+        scope: Scope,
+        /// The VPCs of an account in a Region.
+        prefix vpcs,
+        vpc: VpcId,
+    } -> Vpc, key vpc of |v| (&v.scope, &v.id),
+        "Thousands.";
+
+    /// Who has a VPC: finds it without its owner.
+    VpcScope, VpcScopeKey = "vpc-scope" {
+        vpc: VpcId,
+    } -> Scope, key vpc_scope,
+        "One a VPC.";
+
+    /// A subnet.
+    Subnet, SubnetKey = "subnet" {
+        /// Every subnet of every account.
+        prefix all_subnets,
+        scope: Scope,
+        /// The subnets of an account in a Region.
+        prefix subnets,
+        vpc: VpcId,
+        /// The subnets of a VPC.
+        prefix subnets_of,
+        subnet: SubnetId,
+    } -> Subnet, key subnet of |s| (&s.scope, &s.vpc, &s.id) in vpc,
+        "A few a VPC.";
+
+    /// A network interface.
+    NetworkInterface, InterfaceKey = "interface" {
+        /// Every network interface of every account.
+        prefix all_interfaces,
+        scope: Scope,
+        /// The network interfaces of an account in a Region.
+        prefix interfaces,
+        vpc: VpcId,
+        /// The network interfaces of a VPC.
+        prefix interfaces_of,
+        interface: NetworkInterfaceId,
+    } -> NetworkInterface, key interface of |i| (&i.scope, &i.vpc, &i.id) in vpc,
+        "One a workload.";
+
+    /// A route table.
+    RouteTable, RouteTableKey = "route-table" {
+        /// Every route table of every account.
+        prefix all_route_tables,
+        scope: Scope,
+        /// The route tables of an account in a Region.
+        prefix route_tables,
+        vpc: VpcId,
+        /// The route tables of a VPC.
+        prefix route_tables_of,
+        table: RouteTableId,
+    } -> RouteTable, key route_table of |t| (&t.scope, &t.vpc, &t.id) in vpc,
+        "A few a VPC.";
+
+    /// A security group.
+    SecurityGroup, SecurityGroupKey = "security-group" {
+        /// Every security group of every account.
+        prefix all_security_groups,
+        scope: Scope,
+        /// The security groups of an account in a Region.
+        prefix security_groups,
+        vpc: VpcId,
+        /// The security groups of a VPC.
+        prefix security_groups_of,
+        group: SecurityGroupId,
+    } -> SecurityGroup, key security_group of |g| (&g.scope, &g.vpc, &g.id)
+        in vpc with |g| g.rules.iter().map(|rule| rule.id.as_str()).collect(),
+        "A few a VPC.";
+
+    /// The VPC of a subnet, network interface, route table or security group: finds it by its id
+    /// alone. Written and deleted together with it.
+    Located, LocatedKey = "located" {
+        scope: Scope,
+        resource: String,
+    } -> VpcId, key located,
+        "One each.";
+
+    /// The tags of a resource.
+    Tags, TagsKey = "tags" {
+        scope: Scope,
+        /// The tags of an account's resources in a Region.
+        prefix all_tags,
+        resource: String,
+    } -> Tags, key tags of |t| (&t.scope, &t.resource),
+        "At most one a resource; none if it has no tags.";
+
+    /// The latest authorization of a VPC, given by its owner, for an account's fleets.
+    Authorization, AuthorizationKey = "authorization" {
+        /// Every authorization.
+        prefix all_authorizations,
+        owner: Scope,
+        /// The authorizations that an account gave in a Region.
+        prefix authorizations_from,
+        vpc: VpcId,
+        /// The authorizations of a VPC.
+        prefix authorizations_of,
+        fleet_account: AccountId,
+    } -> Authorization, key authorization of |a| (&a.owner(), &a.peer_vpc, a.fleet_account),
+        "One each (VPC, account).";
+
+    /// An authorization, by the account that it names.
+    Authorized, AuthorizedKey = "authorized" {
+        fleets: Scope,
+        /// The authorizations that name an account in a Region.
+        prefix authorizations_for,
+        peer_account: AccountId,
+        vpc: VpcId,
+    } -> (), key authorized,
+        "One an authorization.";
+
+    /// A peering connection, under the account and the fleet that asked for it, or the VPC when
+    /// that is a person's own.
+    Connection, ConnectionKey = "connection" {
+        /// Every connection.
+        prefix all_connections,
+        scope: Scope,
+        /// The connections that an account asked for in a Region.
+        prefix connections,
+        asker: Asker,
+        /// The connections that a fleet or a VPC asked for.
+        prefix connections_of,
+        connection: VpcPeeringConnectionId,
+    } -> Connection, key connection of |c| (&c.requester_scope(), &c.asker(), &c.id),
+        "Thousands.";
+
+    /// Where a connection is that has reached its accepter: finds those of a peer VPC.
+    Peering, PeeringKey = "peering" {
+        scope: Scope,
+        /// Those of an account's VPCs in a Region.
+        prefix peerings,
+        vpc: VpcId,
+        /// Those of a peer VPC.
+        prefix peerings_of,
+        connection: VpcPeeringConnectionId,
+    } -> ConnectionRef, key peering,
+        "One a connection.";
+
+    /// A fleet.
+    Fleet, FleetKey = "fleet" {
+        /// Every fleet.
+        prefix all_fleets,
+        scope: Scope,
+        /// The fleets of an account in a Region.
+        prefix fleets,
+        fleet: FleetId,
+    } -> Fleet, key fleet of |f| (&f.scope, &f.id),
+        "Hundreds.";
+
+    /// An instance.
+    Instance, InstanceKey = "instance" {
+        /// Every instance.
+        prefix all_instances,
+        scope: Scope,
+        fleet: FleetId,
+        /// The instances of a fleet.
+        prefix instances_of,
+        instance: InstanceId,
+    } -> Instance, key instance of |i| (&i.scope, &i.fleet, &i.id),
+        "Up to 200 a fleet.";
+
+    /// The last number that was given to an instance.
+    InstanceNumber, InstanceNumberKey = "instance-number" {} -> u32, key instance_number,
+        "One.";
+
+    /// Where a port of the public address leads: it makes them unique.
+    PublicPort, PublicPortKey = "public-port" {
+        protocol: TransportProtocol,
+        /// The ports of one protocol that lead somewhere.
+        prefix public_ports,
+        port: u16,
+    } -> InstanceRef, key public_port,
+        "One a port of the public address that leads to an instance.";
+
+    /// A scaling policy.
+    ScalingPolicy, ScalingPolicyKey = "scaling-policy" {
+        /// Every scaling policy.
+        prefix all_scaling_policies,
+        scope: Scope,
+        fleet: FleetId,
+        /// The scaling policies of a fleet.
+        prefix scaling_policies,
+        name: HexText,
+    } -> ScalingPolicy, key scaling_policy of |p| (&p.scope, &p.fleet, &p.name),
+        "A few a fleet.";
+
+    /// An event of a fleet.
+    FleetEvent, FleetEventKey = "fleet-event" {
+        scope: Scope,
+        fleet: FleetId,
+        /// The events of a fleet, the newest first.
+        prefix fleet_events,
+        event: NewestFirst,
+    } -> FleetEvent, key fleet_event of |e| (&e.scope, &e.fleet, (e.at, &e.id)),
+        "Hundreds a fleet.";
+
+    /// A repair of the network.
+    Repair, RepairKey = "repair" {
+        /// The repairs, the newest first.
+        prefix repairs,
+        repair: NewestFirst,
+    } -> RepairRecord, key repair of |r| ((r.at, &r.id)),
+        "The newest [`KEPT`](tombolo_domain::repair::KEPT).";
+
+    /// A build.
+    Build, BuildKey = "build" {
+        /// Every build.
+        prefix all_builds,
+        scope: Scope,
+        /// The builds of an account in a Region.
+        prefix builds,
+        build: BuildId,
+    } -> Build, key build of |b| (&b.scope, &b.id),
+        "Tens.";
+
+    /// A temporary credential.
+    TemporaryCredential, TemporaryCredentialKey = "temporary-credential" {
+        /// Every temporary credential.
+        prefix all_temporary_credentials,
+        id: AccessKeyId,
+    } -> TemporaryCredential, key temporary_credential of |c| (&c.id),
+        "A few a build that is being uploaded; gone soon after they expired.";
+
+    /// A bucket.
+    Bucket, BucketKey = "bucket" {
+        scope: Scope,
+        /// The buckets of an account in a Region.
+        prefix buckets,
+        bucket: BucketName,
+    } -> Bucket, key bucket of |b| (&b.scope, &b.name),
+        "A few an account.";
+
+    /// An object.
+    Object, ObjectKey = "object" {
+        /// Every object.
+        prefix all_objects,
+        scope: Scope,
+        bucket: BucketName,
+        /// The objects of a bucket, in S3's order.
+        prefix objects_of,
+        key: HexText,
+    } -> Object, key object of |o| (&o.scope, &o.bucket, &o.key),
+        "As many as were put.";
+
+    /// A multipart upload under way.
+    MultipartUpload, UploadKey = "upload" {
+        /// Every multipart upload.
+        prefix all_uploads,
+        scope: Scope,
+        /// The multipart uploads of an account in a Region.
+        prefix uploads,
+        bucket: BucketName,
+        /// The multipart uploads to a bucket.
+        prefix uploads_to,
+        upload: UploadId,
+    } -> MultipartUpload, key upload of |u| (&u.scope, &u.bucket, &u.id),
+        "One a multipart upload under way.";
+
+    /// A part of a multipart upload under way.
+    UploadedPart, PartKey = "part" {
+        /// Every part.
+        prefix all_parts,
+        scope: Scope,
+        upload: UploadId,
+        /// The parts of a multipart upload, by their numbers.
+        prefix parts_of,
+        number: u16,
+    } -> UploadedPart, key part of |p| (&p.scope, &p.upload, p.number),
+        "Up to 10,000 a multipart upload.";
+
+    /// A file that no record names any more.
+    UnusedBlob, UnusedBlobKey = "unused-blob" {
+        /// All of them.
+        prefix unused_blobs,
+        blob: BlobId,
+    } -> (), key unused_blob,
+        "One a file, until it is removed.";
+
+    /// The last number that is reserved for VPCs, route tables and security groups; those up to it
+    /// were given or never will be.
+    VpcNumber, VpcNumberKey = "vpc-number" {} -> u32, key vpc_number,
+        "One.";
+
+    /// How many fleets' blocks were chosen from the address plan: two choices made at once both
+    /// change it, so that one sees what the other chose.
+    FleetBlockChoice, FleetBlockChoiceKey = "fleet-block-choice" {} -> u64, key fleet_block_choice,
+        "One.";
+
+    /// How many seconds `tombolo clock advance` moved the clock.
+    ClockOffset, ClockOffsetKey = "clock-offset" {} -> i64, key clock_offset,
+        "At most one.";
+}
+
+impl Kind {
+    /// The kind of a key.
+    ///
+    /// # Errors
+    /// [`KeyError::UnknownKind`] if it is of none.
+    pub fn of(key: &[u8]) -> Result<Kind, KeyError> {
+        let name = key.split(|byte| *byte == b'/').next().unwrap_or_default();
+        let name = str::from_utf8(name).ok();
+        name.and_then(Kind::named)
+            .ok_or_else(|| KeyError::unknown_kind(key))
+    }
+}
+
+impl AuthorizedKey {
+    /// The account that gave the authorization, in its Region.
+    pub fn owner(&self) -> Scope {
+        Scope {
+            account: self.peer_account,
+            region: self.fleets.region.clone(),
+        }
+    }
+
+    /// The key of the authorization.
+    pub fn authorization(&self) -> Key<AuthorizationKey> {
+        authorization(&self.owner(), &self.vpc, self.fleets.account)
+    }
+}
+
+/// The connections of a fleet.
+pub fn connections_of_fleet(scope: &Scope, fleet: &FleetId) -> Prefix<ConnectionKey> {
+    connections_of(scope, &Asker::Fleet(fleet.clone()))
+}
+
+/// The place before the events of a fleet that happened at time `at` or earlier.
+pub fn fleet_events_from(scope: &Scope, fleet: &FleetId, at: Timestamp) -> Cursor<FleetEventKey> {
+    fleet_events(scope, fleet)
+        .and(|key| NewestFirst::print_time(at, key))
+        .start()
+}
+
+/// The objects of a bucket whose keys start with `start`.
+pub fn objects_that_start(scope: &Scope, bucket: &BucketName, start: &str) -> Prefix<ObjectKey> {
+    objects_of(scope, bucket).and(|key| HexText::print(start, key))
+}
+
+/// The place behind the objects of a bucket whose keys start with `start`.
+pub fn behind_objects_that_start(
+    scope: &Scope,
+    bucket: &BucketName,
+    start: &str,
+) -> Cursor<ObjectKey> {
+    objects_that_start(scope, bucket, start).end()
+}
+
+/// A value that is kept under one key, which can be found in it.
+pub trait Stored: Sized {
+    /// The parts of that key.
+    type Parts: KeyParts<Value = Self>;
+
+    /// The key.
+    fn key(&self) -> Key<Self::Parts>;
+
+    /// Where it is, if it is kept under a VPC.
+    fn place(&self) -> Option<Place<'_>> {
+        None
+    }
+
+    /// The ids of what is kept within the record and may have tags of its own.
+    fn parts(&self) -> Vec<&str> {
+        Vec::new()
+    }
+}
+
+/// Where a record is that is kept under a VPC, and so cannot be found by its id alone.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'r> {
+    /// The VPC's owner.
+    pub scope: &'r Scope,
+    /// The VPC.
+    pub vpc: &'r VpcId,
+    /// The record's own id.
+    pub id: &'r str,
+}
+
+/// Where a connection that is known from its peer VPC is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConnectionRef {
+    /// The account that asked for it.
+    #[serde(alias = "fleet_account")]
+    pub account: AccountId,
+    /// What it asked for it with.
+    #[serde(alias = "fleet")]
+    pub asker: Asker,
+}
+
+impl ConnectionRef {
+    /// Where `connection` is kept.
+    pub fn of(connection: &Connection) -> Self {
+        ConnectionRef {
+            account: connection.requester.account,
+            asker: connection.asker(),
+        }
+    }
+
+    /// The key of the connection, which is in `region`.
+    pub fn key(&self, region: &Region, connection: &VpcPeeringConnectionId) -> Key<ConnectionKey> {
+        let scope = Scope {
+            account: self.account,
+            region: region.clone(),
+        };
+        self::connection(&scope, &self.asker, connection)
+    }
+}
+
+/// Where the instance is kept that a public port leads to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstanceRef {
+    /// The fleet's owner.
+    pub scope: Scope,
+    /// The fleet.
+    pub fleet: FleetId,
+    /// The instance.
+    pub instance: InstanceId,
+}
+
+impl InstanceRef {
+    /// The key of the instance.
+    pub fn key(&self) -> Key<InstanceKey> {
+        instance(&self.scope, &self.fleet, &self.instance)
+    }
+}
