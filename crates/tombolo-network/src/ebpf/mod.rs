@@ -29,6 +29,8 @@ mod fnv;
 mod held;
 mod interface;
 mod kernel_map;
+#[cfg(test)]
+mod kernel_tests;
 mod local_ports;
 mod machine;
 mod map;
@@ -37,8 +39,6 @@ mod namespace;
 mod netlink;
 mod object;
 mod places;
-#[cfg(test)]
-mod trial;
 mod uplink;
 mod wanted;
 mod worker;

@@ -6,6 +6,7 @@
     reason = "each test crate uses its part of it"
 )]
 
+pub mod conformance;
 pub mod frame;
 pub mod machine;
 pub mod netlink;
