@@ -275,53 +275,6 @@ mod tests {
     }
 
     #[test]
-    fn everything_that_was_changed_is_kept_and_may_be_read() {
-        let layer = Layer::new();
-        let mode = |path: &str, mode| {
-            let permissions = fs::Permissions::from_mode(mode);
-            fs::set_permissions(layer.path(path), permissions).unwrap();
-        };
-        fs::write(layer.path("upper/bin/server"), "program").unwrap();
-        mode("upper/bin/server", 0o4700);
-        fs::write(layer.path("upper/.data/secret"), "words").unwrap();
-        mode("upper/.data/secret", 0o600);
-        mode("upper/.data", 0o700);
-        let (one, other) = ("upper/.data/secret", "upper/.data/again");
-        fs::hard_link(layer.path(one), layer.path(other)).unwrap();
-        symlink("bin/server", layer.path("upper/run")).unwrap();
-        mknod(
-            &layer.path("upper/deleted"),
-            SFlag::S_IFCHR,
-            Mode::empty(),
-            0,
-        )
-        .unwrap();
-        let opaque = "trusted.overlay.opaque";
-        lsetxattr(layer.path("upper/bin"), opaque, b"y", XattrFlags::empty()).unwrap();
-        let _socket = UnixListener::bind(layer.path("upper/socket")).unwrap();
-
-        layer.keep(1 << 20, 100).unwrap();
-        let kept = |path: &str| layer.path("installed/fleet-1").join(path);
-        let mode = |path| fs::symlink_metadata(kept(path)).unwrap().mode() & 0o7777;
-        assert_eq!(fs::read_to_string(kept("bin/server")).unwrap(), "program");
-        assert_eq!(mode("bin/server"), 0o755);
-        assert_eq!(fs::read_to_string(kept(".data/again")).unwrap(), "words");
-        assert_eq!((mode(".data/again"), mode(".data")), (0o644, 0o755));
-        assert_eq!(fs::metadata(kept(".data/secret")).unwrap().nlink(), 2);
-        assert_eq!(fs::read_link(kept("run")).unwrap(), Path::new("bin/server"));
-        let deleted = fs::symlink_metadata(kept("deleted")).unwrap();
-        assert!(deleted.file_type().is_char_device() && deleted.rdev() == 0);
-        let mut value = [0; 4];
-        let length = attribute_of(&kept("bin"), opaque, &mut value).unwrap();
-        assert_eq!((length, value[0]), (Some(1), b'y'));
-        assert!(!kept("socket").exists());
-        assert_eq!(
-            attribute_of(&kept(".data"), opaque, &mut value).unwrap(),
-            None
-        );
-    }
-
-    #[test]
     fn files_with_holes_do_not_fill_the_disk() {
         let layer = Layer::new();
         let sparse = File::create(layer.path("upper/bin/sparse")).unwrap();
@@ -357,19 +310,6 @@ mod tests {
     }
 
     #[test]
-    fn what_only_refers_to_something_is_refused_by_name() {
-        let layer = Layer::new();
-        let redirect = "trusted.overlay.redirect";
-        let path = layer.path("upper/bin");
-        lsetxattr(path, redirect, b"/old", XattrFlags::empty()).unwrap();
-        let error = layer.keep(1 << 20, 100).unwrap_err();
-        assert!(
-            error.starts_with("/local/game/bin: it was moved"),
-            "{error}"
-        );
-    }
-
-    #[test]
     fn what_a_killed_supervisor_did_not_finish_is_no_obstacle() {
         let layer = Layer::new();
         let unfinished = layer.path("instance").join(UNFINISHED);
@@ -379,5 +319,70 @@ mod tests {
         layer.keep(1 << 20, 100).unwrap();
         assert!(!layer.path("installed/fleet-1/bin/other").exists());
         assert!(layer.path("installed/fleet-1/bin/server").exists());
+    }
+
+    /// They make devices and attributes that only root may make.
+    mod kernel_tests {
+        use super::*;
+
+        #[test]
+        fn everything_that_was_changed_is_kept_and_may_be_read() {
+            let layer = Layer::new();
+            let mode = |path: &str, mode| {
+                let permissions = fs::Permissions::from_mode(mode);
+                fs::set_permissions(layer.path(path), permissions).unwrap();
+            };
+            fs::write(layer.path("upper/bin/server"), "program").unwrap();
+            mode("upper/bin/server", 0o4700);
+            fs::write(layer.path("upper/.data/secret"), "words").unwrap();
+            mode("upper/.data/secret", 0o600);
+            mode("upper/.data", 0o700);
+            let (one, other) = ("upper/.data/secret", "upper/.data/again");
+            fs::hard_link(layer.path(one), layer.path(other)).unwrap();
+            symlink("bin/server", layer.path("upper/run")).unwrap();
+            mknod(
+                &layer.path("upper/deleted"),
+                SFlag::S_IFCHR,
+                Mode::empty(),
+                0,
+            )
+            .unwrap();
+            let opaque = "trusted.overlay.opaque";
+            lsetxattr(layer.path("upper/bin"), opaque, b"y", XattrFlags::empty()).unwrap();
+            let _socket = UnixListener::bind(layer.path("upper/socket")).unwrap();
+
+            layer.keep(1 << 20, 100).unwrap();
+            let kept = |path: &str| layer.path("installed/fleet-1").join(path);
+            let mode = |path| fs::symlink_metadata(kept(path)).unwrap().mode() & 0o7777;
+            assert_eq!(fs::read_to_string(kept("bin/server")).unwrap(), "program");
+            assert_eq!(mode("bin/server"), 0o755);
+            assert_eq!(fs::read_to_string(kept(".data/again")).unwrap(), "words");
+            assert_eq!((mode(".data/again"), mode(".data")), (0o644, 0o755));
+            assert_eq!(fs::metadata(kept(".data/secret")).unwrap().nlink(), 2);
+            assert_eq!(fs::read_link(kept("run")).unwrap(), Path::new("bin/server"));
+            let deleted = fs::symlink_metadata(kept("deleted")).unwrap();
+            assert!(deleted.file_type().is_char_device() && deleted.rdev() == 0);
+            let mut value = [0; 4];
+            let length = attribute_of(&kept("bin"), opaque, &mut value).unwrap();
+            assert_eq!((length, value[0]), (Some(1), b'y'));
+            assert!(!kept("socket").exists());
+            assert_eq!(
+                attribute_of(&kept(".data"), opaque, &mut value).unwrap(),
+                None
+            );
+        }
+
+        #[test]
+        fn what_only_refers_to_something_is_refused_by_name() {
+            let layer = Layer::new();
+            let redirect = "trusted.overlay.redirect";
+            let path = layer.path("upper/bin");
+            lsetxattr(path, redirect, b"/old", XattrFlags::empty()).unwrap();
+            let error = layer.keep(1 << 20, 100).unwrap_err();
+            assert!(
+                error.starts_with("/local/game/bin: it was moved"),
+                "{error}"
+            );
+        }
     }
 }
