@@ -33,8 +33,8 @@ fn what_commands_print() {
     builds(&mut t);
     peerings(&mut t);
     fleets(&mut t);
-    top(&mut t);
     traces(&mut t);
+    top(&mut t);
     changes(&mut t);
     expect("commands/printed.txt", t.text());
 }
@@ -130,6 +130,8 @@ fn traces(t: &mut Transcript) {
         ("10.2.1.9", "10.12.0.9:80"),
         ("10.2.1.9", "10.11.0.9:80"),
         ("10.2.1.9", "192.0.2.9:80"),
+        ("100.64.0.4", "9.9.9.9:53"),
+        ("100.64.3.4", "9.9.9.9:53"),
         ("10.99.0.1", "10.2.1.9"),
         ("eni-00000000000000000", "10.2.1.9"),
     ] {

@@ -1,5 +1,6 @@
 //! S3.
 
+use base64::prelude::{BASE64_STANDARD, Engine};
 use hex::encode as hexadecimal;
 use sha2::{Digest, Sha256};
 use tombolo_tests::http::{Request, Response};
@@ -353,7 +354,10 @@ fn deletion(t: &mut Transcript) {
         Studio,
         &Ask::of("DeleteObjects", "POST", "/games?delete=").with(&[], "<Delete>"),
     );
-    let hash = [("x-amz-checksum-sha256", &*base64(&Sha256::digest(&body)))];
+    let hash = [(
+        "x-amz-checksum-sha256",
+        &*BASE64_STANDARD.encode(Sha256::digest(&body)),
+    )];
     t.walk_s3(
         Studio,
         &Ask::of("DeleteObjects", "POST", "/games?delete=").with(&hash, &body),
@@ -398,25 +402,4 @@ fn refused_everywhere(t: &mut Transcript) {
     let signed = signer.sign_with(with_token, UNSIGNED);
     let response = client.send(&signed).expect("the server answers");
     t.note_s3("a token that the key has not", &ask, &response);
-}
-
-/// As in RFC 4648, of 32 bytes.
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for three in bytes.chunks(3) {
-        let mut bits = 0;
-        for position in 0..3 {
-            bits = bits << 8 | u32::from(three.get(position).copied().unwrap_or(0));
-        }
-        for position in 0..4 {
-            match position <= three.len() {
-                true => text.push(char::from(
-                    DIGITS[(bits >> (18 - 6 * position) & 63) as usize],
-                )),
-                false => text.push('='),
-            }
-        }
-    }
-    text
 }
