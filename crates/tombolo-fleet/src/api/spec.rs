@@ -8,10 +8,13 @@ use tombolo_domain::id::{FleetId, InstanceId};
 
 use super::format::InstanceFile;
 use crate::api::argument_splitting::{UnclosedQuote, split_parameters};
-use crate::sandbox::PROGRAMS;
 
 /// Where a build's files are in an instance, as on GameLift's Linux instances. Read-only.
 pub const GAME_DIRECTORY: &str = "/local/game";
+
+/// What of a root file system server processes see, where it is there. Without `/etc`, which they
+/// have one of their own of.
+pub(crate) const PROGRAMS: [&str; 7] = ["usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"];
 
 /// The home directory of the server processes: an empty file system in memory, writable, shared by
 /// the processes of one instance, gone with it.

@@ -8,8 +8,7 @@ use std::fs;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use super::user_name;
-use super::view::{bind_or_link, make_directory};
+use super::mount::{bind_or_link, make_directory};
 use crate::api::spec::{HOME_DIRECTORY, InstanceSpec, PLACES};
 use crate::step::{Doing, StepError};
 
@@ -98,6 +97,11 @@ fn group(first_user: Option<u32>) -> String {
         let _ = writeln!(text, "{}:x:{user}:", user_name(place));
     }
     text
+}
+
+/// The name of the user of the process at `place`, from 1.
+fn user_name(place: u32) -> String {
+    format!("server-{place}")
 }
 
 /// The users that server processes may be, by their places.

@@ -21,9 +21,12 @@ use rustix::mount::{
     fsconfig_set_string, fsmount, fsopen, move_mount,
 };
 
-use super::view::{OWN_FOLDERS, inside};
+use super::mount::inside;
 use crate::api::spec::HOME_DIRECTORY;
 use crate::step::{Doing, StepError};
+
+/// Where the file system of a process's own folders hangs, which only the supervisor may enter.
+pub(super) const OWN_FOLDERS: &str = "/.own";
 
 /// The folders that every server process has, at their places.
 pub(super) const ALWAYS: [&str; 3] = ["/tmp", HOME_DIRECTORY, "/dev/shm"];

@@ -8,11 +8,13 @@ use std::path::{Component, Path, PathBuf};
 use nix::mount::MsFlags;
 
 use super::folders::PAGE;
-use super::idmap::bind_as;
-use super::view::{INSTALL, Reach, bind, inside, make_directory, mount_new, restrict};
+use super::mount::{Reach, bind, bind_as, inside, make_directory, mount_new, restrict};
 use crate::api::spec::{GAME_DIRECTORY, HOME_DIRECTORY, InstanceSpec, Work};
 use crate::build::MOST_ENTRIES;
 use crate::step::{Doing, Hint, StepError};
+
+/// Where the layers of a build that is being installed are, which only the supervisor may enter.
+const INSTALL: &str = "/.install";
 
 /// What `install.sh` changed, in the supervisor's view: the upper layer of an overlay (see the
 /// kernel's `overlayfs.rst`), in which a deleted file is a character device 0:0.

@@ -17,8 +17,8 @@ mod etc;
 mod filter;
 mod folders;
 mod game;
-mod idmap;
 mod landlock;
+mod mount;
 mod privileges;
 mod support;
 mod syscalls;
@@ -39,12 +39,6 @@ pub(crate) use folders::Folders;
 pub(crate) use game::INSTALL_UPPER;
 use landlock::version as landlock_version;
 pub use support::SandboxAbilities;
-pub(crate) use view::PROGRAMS;
-
-/// The name of the user of the process at `place`, from 1.
-fn user_name(place: u32) -> String {
-    format!("server-{place}")
-}
 
 /// What all server processes of an instance have in common.
 pub(crate) struct Sandbox {

@@ -18,21 +18,21 @@
 //! that the host's file system gains neither a file nor a mount. What differs from one server
 //! process to the next is mounted in a mount namespace of the process ([`super::folders`]).
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, symlink};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::mount::{MntFlags, MsFlags, umount2};
 use nix::unistd::{chdir, pivot_root};
 
-use super::{etc, game, idmap};
-use crate::api::spec::{HOME_DIRECTORY, InstanceSpec};
+use super::folders::OWN_FOLDERS;
+use super::mount::{
+    Reach, bind, bind_or_link, change_propagation, inside, make_directory, mount_new, restrict,
+};
+use super::{etc, game};
+use crate::api::spec::{HOME_DIRECTORY, InstanceSpec, PROGRAMS};
 use crate::step::{Doing, Hint, StepError};
-
-/// What of a root file system server processes see, where it is there. Without `/etc`, which they
-/// have one of their own of.
-pub(crate) const PROGRAMS: [&str; 7] = ["usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"];
 
 /// The host's devices that an instance has.
 const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
@@ -65,19 +65,13 @@ const COVERED_FILES: [&str; 18] = [
 /// Folders of `/proc` that tell of the whole machine, and that no server process needs.
 const COVERED_FOLDERS: [&str; 6] = ["acpi", "bus", "driver", "fs", "irq", "scsi"];
 
-/// Where the file system of a process's own folders hangs, which only the supervisor may enter.
-pub(super) const OWN_FOLDERS: &str = "/.own";
-
-/// Where the layers of a build that is being installed are, which only the supervisor may enter.
-pub(super) const INSTALL: &str = "/.install";
-
 /// Replaces everything that this process sees by the instance's view. It must be alone in its
 /// mount namespace and the first in its PID namespace. Returns the paths of LogPaths that become
 /// folders of each server process, none of them below another.
 pub(super) fn enter(spec: &InstanceSpec) -> Result<Vec<PathBuf>, StepError> {
     // From here on nothing that is mounted shows on the host; what the host unmounts goes here
     // too, so that an instance never keeps a disk busy.
-    change("/", MsFlags::MS_REC | MsFlags::MS_SLAVE)?;
+    change_propagation("/", MsFlags::MS_REC | MsFlags::MS_SLAVE)?;
     let root = spec.directory.as_path();
     let harmless = MsFlags::MS_NODEV | MsFlags::MS_NOSUID;
     mount_new("tmpfs", root, harmless, "mode=0755,size=1m")?;
@@ -100,11 +94,6 @@ pub(super) fn enter(spec: &InstanceSpec) -> Result<Vec<PathBuf>, StepError> {
     Ok(log_folders)
 }
 
-/// `path`, absolute in the instance, to be joined to the root of the view.
-pub(super) fn inside(path: &str) -> &str {
-    path.trim_start_matches('/')
-}
-
 /// The folders with programs and libraries, and the links to them.
 fn bind_programs(source: &Path, root: &Path) -> Result<(), StepError> {
     for name in PROGRAMS {
@@ -117,43 +106,6 @@ fn bind_programs(source: &Path, root: &Path) -> Result<(), StepError> {
     Err(io::Error::from(io::ErrorKind::NotFound))
         .doing(|| format!("looking for usr and bin in {}", source.display()))
         .hint(|_| "sandbox.root must name a folder with a root file system")
-}
-
-/// Shows the file or folder `source` at `target`, read-only; a link becomes the same link, and what
-/// is not there is left out.
-pub(super) fn bind_or_link(source: &Path, target: &Path) -> Result<(), StepError> {
-    let Ok(found) = fs::symlink_metadata(source) else {
-        return Ok(());
-    };
-    if let Some(parent) = target.parent() {
-        make_directory(parent, 0o755)?;
-    }
-    if found.is_symlink() {
-        return fs::read_link(source)
-            .and_then(|leads_to| symlink(leads_to, target))
-            .doing(|| format!("copying the link {}", source.display()));
-    }
-    let made = if found.is_dir() {
-        make_directory(target, 0o755)
-    } else {
-        File::create(target)
-            .map(drop)
-            .doing(|| format!("making {}", target.display()))
-    };
-    made?;
-    bind(source, target, MsFlags::MS_REC)?;
-    restrict(target, Reach::Tree).doing(|| format!("making {} read-only", source.display()))
-}
-
-pub(super) fn bind(source: &Path, target: &Path, flags: MsFlags) -> Result<(), StepError> {
-    mount(
-        Some(source),
-        target,
-        None::<&str>,
-        MsFlags::MS_BIND | flags,
-        None::<&str>,
-    )
-    .doing(|| format!("binding {} into the instance", source.display()))
 }
 
 /// The few devices that programs open. They are bound, since an unprivileged user may not make any.
@@ -211,47 +163,4 @@ fn become_root(root: &Path) -> Result<(), StepError> {
         .and_then(|()| umount2(".", MntFlags::MNT_DETACH))
         .and_then(|()| chdir("/"))
         .doing(|| format!("making {} the root directory", root.display()))
-}
-
-pub(super) fn make_directory(path: &Path, mode: u32) -> Result<(), StepError> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(mode)
-        .create(path)
-        .doing(|| format!("making {}", path.display()))
-}
-
-pub(super) fn mount_new(
-    kind: &str,
-    at: &Path,
-    flags: MsFlags,
-    options: &str,
-) -> Result<(), StepError> {
-    mount(Some(kind), at, Some(kind), flags, Some(options))
-        .doing(|| format!("mounting {kind} on {}", at.display()))
-}
-
-/// Changes the propagation of what is mounted at `path`.
-fn change(path: impl AsRef<Path>, flags: MsFlags) -> Result<(), StepError> {
-    let path = path.as_ref();
-    mount(None::<&str>, path, None::<&str>, flags, None::<&str>)
-        .doing(|| format!("changing the mount {} to {flags:?}", path.display()))
-}
-
-/// How far a change of a mount goes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reach {
-    /// The mount itself.
-    Mount,
-    /// What is mounted below it too.
-    Tree,
-}
-
-/// Makes the mount at `path` read-only, without devices and setuid programs. It adds to the flags
-/// that the mount has, which an unprivileged user may not drop.
-pub(super) fn restrict(path: &Path, reach: Reach) -> io::Result<()> {
-    // SAFETY: mount_attr is integers, for which zeroes are a value.
-    let mut wanted: libc::mount_attr = unsafe { std::mem::zeroed() };
-    wanted.attr_set = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
-    idmap::set_attributes(path, reach, &wanted)
 }
