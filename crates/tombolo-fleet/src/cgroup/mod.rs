@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 use crate::api::format::InstanceFile;
 use crate::api::spec::{InstanceSpec, Limits};
 use crate::api::status::Usage;
+use crate::step::{Doing, Hint, StepError};
 pub(crate) use hierarchy::{Controller, Hierarchies, Version};
 use plan::{Plan, doing};
 
@@ -29,18 +30,6 @@ const PERIOD: u64 = 100_000;
 /// What to do when a limit cannot be had.
 const HINT: &str = "`tombolo doctor` says which limits this machine can keep; in [sandbox] of the \
                     configuration \"none\" asks for no limit";
-
-/// A limit that cannot be had.
-#[derive(Debug, thiserror::Error)]
-#[error("{doing}")]
-pub(crate) struct CgroupError {
-    /// What was being done, with the names involved.
-    pub(crate) doing: String,
-    /// What the kernel said.
-    pub(crate) source: io::Error,
-    /// What to do about it.
-    pub(crate) hint: &'static str,
-}
 
 /// The control group of an instance, by descriptors that are good in any mount namespace.
 #[derive(Debug)]
@@ -66,23 +55,23 @@ struct Counted {
 impl Cgroup {
     /// Lets groups have the controllers that `limits` take. To be called in the PID namespace of
     /// the server, whose processes may have to make room; from another one they have no numbers.
-    pub(crate) fn enable(limits: &Limits) -> Result<(), CgroupError> {
+    pub(crate) fn enable(limits: &Limits) -> Result<(), StepError> {
         // No group is made, so that its name does not matter.
         Plan::of(limits, "tombolo")?.map_or(Ok(()), |plan| plan.enable())
     }
 
     /// Makes the groups of the instance and writes its limits into them. `None` when nothing is to
     /// be limited.
-    pub(crate) fn make(spec: &InstanceSpec, pid: i32) -> Result<Option<Self>, CgroupError> {
+    pub(crate) fn make(spec: &InstanceSpec, pid: i32) -> Result<Option<Self>, StepError> {
         // What a supervisor that was killed left.
-        remove(&spec.directory).map_err(|source| CgroupError {
-            doing: format!(
-                "removing the control groups of {}",
-                spec.directory.display()
-            ),
-            source,
-            hint: "look for processes in them, in the file cgroup.procs",
-        })?;
+        remove(&spec.directory)
+            .doing(|| {
+                format!(
+                    "removing the control groups of {}",
+                    spec.directory.display()
+                )
+            })
+            .hint(|_| "look for processes in them, in the file cgroup.procs")?;
         let limits = &spec.sandbox.limits;
         let name = format!("tombolo-{}-{pid}", spec.instance);
         let Some(plan) = Plan::of(limits, &name)? else {
@@ -145,7 +134,7 @@ impl Cgroup {
     }
 }
 
-fn open(path: &Path) -> Result<File, CgroupError> {
+fn open(path: &Path) -> Result<File, StepError> {
     doing("opening", path, File::open(path))
 }
 

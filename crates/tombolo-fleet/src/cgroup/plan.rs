@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
-use super::{Cgroup, CgroupError, Counted, Groups, HINT, PERIOD, Version, open};
+use super::{Cgroup, Counted, Groups, HINT, PERIOD, Version, open};
 use super::{Controller, Hierarchies};
 use crate::api::spec::Limits;
+use crate::step::{Doing, Hint, StepError};
 
 /// Where a container's own processes go, so that its top group may have groups with limits.
 const CONTAINER: &str = "tombolo-container";
@@ -35,15 +36,13 @@ struct Place {
 
 impl Plan {
     /// The groups with `name` that keep `limits`; `None` when nothing is to be limited.
-    pub(super) fn of(limits: &Limits, name: &str) -> Result<Option<Self>, CgroupError> {
+    pub(super) fn of(limits: &Limits, name: &str) -> Result<Option<Self>, StepError> {
         if *limits == Limits::default() {
             return Ok(None);
         }
-        let hierarchies = Hierarchies::of_this_process().map_err(|source| CgroupError {
-            doing: "looking for control groups in /proc/self".into(),
-            source,
-            hint: HINT,
-        })?;
+        let hierarchies = Hierarchies::of_this_process()
+            .doing(|| "looking for control groups in /proc/self".into())
+            .hint(|_| HINT)?;
         let mut plan = Plan::default();
         for (controller, is_asked_for) in [
             (Controller::Memory, limits.memory_bytes.is_some()),
@@ -57,7 +56,7 @@ impl Plan {
     }
 
     /// Lets the groups have the controllers.
-    pub(super) fn enable(&self) -> Result<(), CgroupError> {
+    pub(super) fn enable(&self) -> Result<(), StepError> {
         let mut in_version_2 = self
             .places
             .iter()
@@ -73,19 +72,20 @@ impl Plan {
         controller: Controller,
         is_asked_for: bool,
         name: &str,
-    ) -> Result<(), CgroupError> {
+    ) -> Result<(), StepError> {
         let Some(parent) = hierarchies.parent(controller) else {
             if !is_asked_for {
                 return Ok(());
             }
-            return Err(CgroupError {
-                doing: format!(
-                    "limiting an instance: no control group hierarchy has the controller `{}`",
-                    controller.name()
-                ),
-                source: ErrorKind::NotFound.into(),
-                hint: HINT,
-            });
+            let doing = format!(
+                "limiting an instance: no control group hierarchy has the controller `{}`",
+                controller.name()
+            );
+            return Err(StepError::new(
+                doing,
+                ErrorKind::NotFound.into(),
+                Some(HINT),
+            ));
         };
         let counts_for_free = match parent.version {
             Version::V1 => controller == Controller::Cpuacct,
@@ -114,7 +114,7 @@ impl Plan {
     }
 
     /// Makes the groups and writes the limits.
-    pub(super) fn carry_out(&self, limits: &Limits) -> Result<Cgroup, CgroupError> {
+    pub(super) fn carry_out(&self, limits: &Limits) -> Result<Cgroup, StepError> {
         let (mut doors, mut places) = (Vec::new(), Vec::new());
         for group in self.groups().groups {
             let made = fs::create_dir(&group);
@@ -149,7 +149,7 @@ fn adopt(made: io::Result<()>) -> io::Result<()> {
 }
 
 impl Place {
-    fn limit(&self, limits: &Limits) -> Result<(), CgroupError> {
+    fn limit(&self, limits: &Limits) -> Result<(), StepError> {
         let Limits {
             memory_bytes,
             processes,
@@ -193,7 +193,7 @@ impl Place {
     }
 
     /// Opens what tells how much is used.
-    fn count(&self, cgroup: &mut Cgroup) -> Result<(), CgroupError> {
+    fn count(&self, cgroup: &mut Cgroup) -> Result<(), StepError> {
         let file = |name: &str| open(&self.group.join(name));
         match (self.controller, self.version) {
             (Controller::Memory, version) => {
@@ -221,7 +221,7 @@ impl Place {
 
     /// Keeps the group's memory out of swap areas, of which `swaps` tells. A kernel that does not
     /// count swap cannot; without an area nothing is swapped.
-    fn forbid_swap(&self, swaps: &Path) -> Result<(), CgroupError> {
+    fn forbid_swap(&self, swaps: &Path) -> Result<(), StepError> {
         if self.has("memory.swap.max") {
             return self.write("memory.swap.max", 0);
         }
@@ -234,16 +234,18 @@ impl Place {
         // Below the heading, one line each.
         match areas.lines().nth(1) {
             None => Ok(()),
-            Some(area) => Err(CgroupError {
-                doing: format!(
+            Some(area) => Err(StepError::new(
+                format!(
                     "limiting memory without swap: the machine swaps to {}, and {} is not there",
                     area.split_whitespace().next().unwrap_or_default(),
                     self.group.join("memory.swap.max").display()
                 ),
-                source: ErrorKind::Unsupported.into(),
-                hint: "start the kernel with swapaccount=1 or turn swapping off by `swapoff -a`; \
-                       memory = \"none\" in [sandbox] of the configuration asks for no limit",
-            }),
+                ErrorKind::Unsupported.into(),
+                Some(
+                    "start the kernel with swapaccount=1 or turn swapping off by `swapoff -a`; \
+                     memory = \"none\" in [sandbox] of the configuration asks for no limit",
+                ),
+            )),
         }
     }
 
@@ -251,7 +253,7 @@ impl Place {
         self.group.join(file).exists()
     }
 
-    fn write(&self, file: &str, value: impl ToString) -> Result<(), CgroupError> {
+    fn write(&self, file: &str, value: impl ToString) -> Result<(), StepError> {
         let (path, value) = (self.group.join(file), value.to_string());
         doing(
             &format!("writing {value} to"),
@@ -262,7 +264,7 @@ impl Place {
 }
 
 /// Gives the groups in `parent` the controller.
-fn enable(parent: &Path, controller: Controller) -> Result<(), CgroupError> {
+fn enable(parent: &Path, controller: Controller) -> Result<(), StepError> {
     let control = parent.join("cgroup.subtree_control");
     let enabled = doing("reading", &control, fs::read_to_string(&control))?;
     let name = controller.name();
@@ -300,17 +302,15 @@ fn vacate(top: &Path) -> io::Result<()> {
     Err(ErrorKind::ResourceBusy.into())
 }
 
-fn open_to_write(path: &Path) -> Result<fs::File, CgroupError> {
+fn open_to_write(path: &Path) -> Result<fs::File, StepError> {
     let file = fs::OpenOptions::new().write(true).open(path);
     doing("opening", path, file)
 }
 
-pub(super) fn doing<T>(what: &str, path: &Path, result: io::Result<T>) -> Result<T, CgroupError> {
-    result.map_err(|source| CgroupError {
-        doing: format!("{what} {}", path.display()),
-        source,
-        hint: HINT,
-    })
+pub(super) fn doing<T>(what: &str, path: &Path, result: io::Result<T>) -> Result<T, StepError> {
+    result
+        .doing(|| format!("{what} {}", path.display()))
+        .hint(|_| HINT)
 }
 
 #[cfg(test)]
@@ -334,7 +334,8 @@ mod tests {
         group.forbid_swap(&swaps).unwrap();
         fs::write(&swaps, format!("{HEADING}/dev/vdb partition 1 0 -2\n")).unwrap();
         let error = group.forbid_swap(&swaps).unwrap_err();
-        assert!(error.doing.contains("swaps to /dev/vdb"), "{}", error.doing);
+        let report = error.report();
+        assert!(report.contains("swaps to /dev/vdb"), "{report}");
         let limit = place.path().join("memory.swap.max");
         fs::write(&limit, "max").unwrap();
         group.forbid_swap(&swaps).unwrap();

@@ -31,7 +31,7 @@ use std::sync::Arc;
 use nix::unistd::{Uid, chdir};
 
 use crate::api::spec::{GAME_DIRECTORY, InstanceSpec, PLACES, Work};
-use crate::cgroup::{Cgroup, CgroupError};
+use crate::cgroup::Cgroup;
 use crate::step::{Doing, Hint, StepError};
 use filter::Filter;
 
@@ -58,7 +58,7 @@ impl Sandbox {
         let first_user = spec.sandbox.first_user;
         check_user(first_user)?;
         let filter = Filter::compile().doing(|| "compiling the filter of system calls".into())?;
-        let cgroup = Cgroup::make(spec, pid).map_err(limit_error)?;
+        let cgroup = Cgroup::make(spec, pid)?;
         let log_folders = view::enter(spec)?;
         Ok(Sandbox {
             first_user,
@@ -115,10 +115,6 @@ fn check_user(first_user: Option<u32>) -> Result<(), StepError> {
     };
     let refused = io::ErrorKind::PermissionDenied;
     Err(StepError::new(doing, refused.into(), Some(hint)))
-}
-
-pub(crate) fn limit_error(error: CgroupError) -> StepError {
-    StepError::new(error.doing, error.source, Some(error.hint))
 }
 
 /// What one run of a server process is put into.

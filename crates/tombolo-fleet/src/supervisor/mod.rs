@@ -49,7 +49,7 @@ use crate::api::incarnation::{Incarnation, SupervisorState};
 use crate::api::lock::try_lock;
 use crate::api::spec::{InstanceSpec, SpecError, Work};
 use crate::cgroup::Cgroup;
-use crate::sandbox::{self, Sandbox};
+use crate::sandbox::Sandbox;
 use crate::step::{Doing, StepError};
 use detach::{Side, Starter};
 use overlay_export::Place;
@@ -104,7 +104,7 @@ fn start(spec_path: &Path) -> Result<(), BeginError> {
         .doing(|| format!("reading the instance's spec {}", spec_path.display()))?;
     spec.check()?;
     let lock = claim(&spec.directory)?;
-    Cgroup::enable(&spec.sandbox.limits).map_err(sandbox::limit_error)?;
+    Cgroup::enable(&spec.sandbox.limits)?;
     match detach::detach(&spec)? {
         Side::Starter(Ok(())) => Ok(()),
         Side::Starter(Err(reason)) => Err(BeginError::Supervisor(reason)),
