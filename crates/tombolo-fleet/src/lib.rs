@@ -52,15 +52,15 @@ pub use api::argument_splitting::{UnclosedQuote, split_parameters};
 pub use api::event::{Ended, Event, Exit, NumberedEvent};
 pub use api::incarnation::Incarnation;
 pub use api::spec::{
-    GAME_DIRECTORY, HOME_DIRECTORY, InstanceSpec, Limits, MOST_PROCESSES, PLACES, RestartPolicy,
-    Sandbox, ServerProcess, SpecError, Work,
+    GAME_DIRECTORY, HOME_DIRECTORY, InstanceSpec, Limits, MAX_PROCESSES, PROCESS_SLOTS,
+    RestartPolicy, Sandbox, ServerProcess, SpecError, Work,
 };
 pub use api::status::{InstanceStatus, ProcessState, ProcessStatus, Usage};
 pub use instance::{
     AttachError, ConfigureError, ControlError, Events, Instance, StartError, StopError,
 };
-pub use namespace_processes::{EndError, end_inhabitants};
+pub use namespace_processes::{EndError, end_namespace_processes};
 pub use parent_death::end_with_parent;
 pub use pidfd::{PidFd, process_runs, start_ticks};
 pub use private_file::write_private;
-pub use sandbox::SandboxAbilities;
+pub use sandbox::SandboxSupport;

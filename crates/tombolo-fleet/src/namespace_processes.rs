@@ -14,7 +14,7 @@ use nix::sys::signal::Signal;
 use crate::pidfd::{PidFd, is_gone};
 
 /// How long the kernel may take to end processes after SIGKILL.
-const KILL: Duration = Duration::from_secs(5);
+const KILL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Processes of a network namespace that could not be ended.
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +38,7 @@ pub enum EndError {
     },
     /// They are still there after SIGKILL, as a process is that waits for a dead disk.
     #[error(
-        "processes {pids:?} of the network namespace {netns:?} are there {KILL:?} after SIGKILL; \
+        "processes {pids:?} of the network namespace {netns:?} are there {KILL_TIMEOUT:?} after SIGKILL; \
          `cat /proc/PID/stack` says what they wait for"
     )]
     StillThere {
@@ -55,7 +55,7 @@ pub enum EndError {
 ///
 /// A process is signalled by a handle that was opened before its namespace was looked at, so one
 /// that takes the process id of another is never hit.
-pub fn end_inhabitants(netns: &Path, grace: Duration) -> Result<usize, EndError> {
+pub fn end_namespace_processes(netns: &Path, grace: Duration) -> Result<usize, EndError> {
     let refused = |source| EndError::Refused {
         netns: netns.to_owned(),
         source,
@@ -69,15 +69,15 @@ pub fn end_inhabitants(netns: &Path, grace: Duration) -> Result<usize, EndError>
         });
     }
 
-    let inhabitants = namespace.inhabitants().map_err(refused)?;
-    signal_and_wait(&inhabitants, Signal::SIGTERM, grace).map_err(refused)?;
+    let processes = namespace.processes().map_err(refused)?;
+    signal_and_wait(&processes, Signal::SIGTERM, grace).map_err(refused)?;
 
-    let deadline = Instant::now() + KILL;
+    let deadline = Instant::now() + KILL_TIMEOUT;
     loop {
         // What was started meanwhile is there too.
-        let left = namespace.inhabitants().map_err(refused)?;
+        let left = namespace.processes().map_err(refused)?;
         if left.is_empty() {
-            return Ok(inhabitants.len());
+            return Ok(processes.len());
         }
         let time = deadline.saturating_duration_since(Instant::now());
         if time.is_zero() {
@@ -91,13 +91,13 @@ pub fn end_inhabitants(netns: &Path, grace: Duration) -> Result<usize, EndError>
 }
 
 /// A process that was in the namespace when it was looked at.
-struct Inhabitant {
+struct NamespaceProcess {
     pid: i32,
     handle: PidFd,
 }
 
 /// Waits until all have ended, at most `limit`.
-fn signal_and_wait(all: &[Inhabitant], signal: Signal, limit: Duration) -> io::Result<()> {
+fn signal_and_wait(all: &[NamespaceProcess], signal: Signal, limit: Duration) -> io::Result<()> {
     for one in all {
         one.handle.signal(signal)?;
     }
@@ -137,7 +137,7 @@ impl Namespace {
         Self::at(&Path::new("/proc").join(process).join("ns/net"))
     }
 
-    fn inhabitants(self) -> io::Result<Vec<Inhabitant>> {
+    fn processes(self) -> io::Result<Vec<NamespaceProcess>> {
         let mut found = Vec::new();
         for entry in fs::read_dir("/proc")? {
             let name = entry?.file_name();
@@ -147,7 +147,9 @@ impl Namespace {
                 continue;
             };
             match Self::of(name) {
-                Ok(Some(namespace)) if namespace == self => found.push(Inhabitant { pid, handle }),
+                Ok(Some(namespace)) if namespace == self => {
+                    found.push(NamespaceProcess { pid, handle })
+                }
                 Ok(_) => {}
                 // Nobody starts a process in here without the right to look at it.
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}

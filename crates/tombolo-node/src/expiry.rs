@@ -18,7 +18,7 @@ use tombolo_domain::fleet::{Fleet, FleetStatus, TransportProtocol};
 use tombolo_domain::id::{FleetId, InstanceId, NetworkInterfaceId};
 use tombolo_domain::vpc::{Attachment, NetworkInterface};
 use tombolo_fleet::build::IMPORTING;
-use tombolo_fleet::{end_inhabitants, process_runs};
+use tombolo_fleet::{end_namespace_processes, process_runs};
 use tombolo_store::StoreError;
 use tombolo_store::keys::{self, PublicPortKey, Stored};
 use tombolo_store::typed::Transaction;
@@ -102,7 +102,7 @@ async fn end_what_is_left(
     interface: &NetworkInterfaceId,
 ) -> Result<(), Box<dyn std::error::Error + 'static>> {
     if let Some(netns) = context.engine.namespace(interface) {
-        let ended = spawn_blocking(move || end_inhabitants(&netns, GRACE)).await??;
+        let ended = spawn_blocking(move || end_namespace_processes(&netns, GRACE)).await??;
         if ended > 0 {
             tracing::info!(%interface, ended, "processes that a program had left were ended");
         }

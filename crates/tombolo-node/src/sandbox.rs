@@ -1,7 +1,7 @@
 //! What server processes may do and use, as the server's configuration says.
 
 use nix::unistd::Uid;
-use tombolo_fleet::{PLACES, Sandbox};
+use tombolo_fleet::{PROCESS_SLOTS, Sandbox};
 
 /// The first user of the first instance: above every range that Linux distributions and systemd
 /// give to people, services and containers.
@@ -27,7 +27,7 @@ impl SandboxSettings {
 }
 
 fn first_user(number: u32) -> u32 {
-    FIRST_USER + number % SLOTS * PLACES
+    FIRST_USER + number % SLOTS * PROCESS_SLOTS
 }
 
 #[cfg(test)]
@@ -37,8 +37,8 @@ mod tests {
     #[test]
     fn instances_of_one_time_share_no_user() {
         assert_eq!(first_user(0), FIRST_USER);
-        assert_eq!(first_user(1), FIRST_USER + PLACES);
-        let last = first_user(SLOTS - 1) + PLACES - 1;
+        assert_eq!(first_user(1), FIRST_USER + PROCESS_SLOTS);
+        let last = first_user(SLOTS - 1) + PROCESS_SLOTS - 1;
         assert!(last < 1 << 31, "{last}");
         assert_eq!(first_user(SLOTS), first_user(0));
     }

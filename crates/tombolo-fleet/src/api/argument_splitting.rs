@@ -1,4 +1,8 @@
-//! Taking a server process's parameters apart.
+//! Splitting a server process's parameters into arguments.
+//!
+//! By hand and not by the crate shlex: that takes what follows a `#` for a comment, lets a backslash
+//! escape `$` and a backtick between double quotes, refuses one at the end, and does not say where a
+//! quote was opened. Each would change what a runtime configuration in use means.
 
 /// A quote that was opened and not closed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -45,9 +45,9 @@ pub(crate) const PROTOCOL: u32 = 1;
 /// The socket's name in the instance's directory.
 pub(crate) const SOCKET: &str = "control.sock";
 
-/// The longest request, in bytes: [`MOST_PROCESSES`](crate::MOST_PROCESSES) entries of a launch
-/// path and parameters, 1024 characters each, every one of them escaped.
-pub(crate) const LONGEST_REQUEST: usize = 1 << 20;
+/// The longest request, in bytes: [`MAX_PROCESSES`](crate::MAX_PROCESSES) entries of a launch path
+/// and parameters, 1024 characters each, every one of them escaped.
+pub(crate) const MAX_REQUEST_BYTES: usize = 1 << 20;
 
 /// What a client asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

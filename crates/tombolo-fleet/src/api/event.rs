@@ -25,7 +25,7 @@ pub struct NumberedEvent {
 }
 
 /// What the supervisor reports. `process` is the process's name, `PROGRAM-N`: the last component
-/// of its launch path and its place, from 1, among all processes of the instance; it stays the
+/// of its launch path and its slot, from 1, among all processes of the instance; it stays the
 /// same over restarts and names the log, `PROGRAM-N.log`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

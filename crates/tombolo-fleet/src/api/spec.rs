@@ -21,12 +21,11 @@ pub(crate) const PROGRAMS: [&str; 7] = ["usr", "bin", "sbin", "lib", "lib32", "l
 pub const HOME_DIRECTORY: &str = "/local/home";
 
 /// The most server processes of one instance.
-pub const MOST_PROCESSES: u64 = tombolo_domain::fleet::MAX_PROCESSES as u64;
+pub const MAX_PROCESSES: u64 = tombolo_domain::fleet::MAX_PROCESSES as u64;
 
-/// How many places for server processes an instance has, and users for them, each of them with one
-/// place: more than processes, since those of a new configuration start while those of the old one
-/// end.
-pub const PLACES: u32 = 64;
+/// How many slots for server processes an instance has, each with a user of its own: more than
+/// processes, since those of a new configuration start while those of the old one end.
+pub const PROCESS_SLOTS: u32 = 64;
 
 /// An instance: where it is, what it runs. The control plane writes it to `spec.json` in
 /// [`InstanceSpec::directory`], and the supervisor reads it once. Only the owner may read the file,
@@ -193,9 +192,9 @@ pub enum SpecError {
         /// Where the quote is.
         source: UnclosedQuote,
     },
-    /// More than [`MOST_PROCESSES`].
+    /// More than [`MAX_PROCESSES`].
     #[error(
-        "{wanted} server processes are too many for one instance; the most are {MOST_PROCESSES}"
+        "{wanted} server processes are too many for one instance; the most are {MAX_PROCESSES}"
     )]
     TooManyProcesses {
         /// All concurrent executions together.
@@ -293,7 +292,7 @@ impl InstanceFile for InstanceSpec {
 pub(crate) fn check_processes(processes: &[ServerProcess]) -> Result<(), SpecError> {
     let executions = processes.iter().map(|p| u64::from(p.concurrent_executions));
     let wanted = executions.sum();
-    if wanted > MOST_PROCESSES {
+    if wanted > MAX_PROCESSES {
         return Err(SpecError::TooManyProcesses { wanted });
     }
     for process in processes {

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use super::error::ImportError;
 
 /// The longest name of one file that Linux's file systems take, in bytes.
-const LONGEST_NAME: usize = 255;
+const MAX_NAME_BYTES: usize = 255;
 
 /// The longest path from the build's root, in bytes. The kernel takes 4096 with everything in front
 /// of it, in the data directory and in an instance.
-const LONGEST_PATH: usize = 1024;
+const MAX_PATH_BYTES: usize = 1024;
 
 /// How much of a name that is refused is repeated, in characters.
 const SHOWN: usize = 128;
@@ -47,13 +47,13 @@ pub(super) fn path(name: &str) -> Result<PathBuf, ImportError> {
         match part {
             "" | "." => {}
             ".." => return refuse("has .. in it"),
-            part if part.len() > LONGEST_NAME => {
+            part if part.len() > MAX_NAME_BYTES => {
                 return refuse("has a part of more than 255 bytes");
             }
             part => path.push(part),
         }
     }
-    if path.as_os_str().len() > LONGEST_PATH {
+    if path.as_os_str().len() > MAX_PATH_BYTES {
         return refuse("has more than 1024 bytes");
     }
     Ok(path)

@@ -38,19 +38,19 @@ pub enum ImportError {
         /// What it is.
         kind: &'static str,
     },
-    /// More than [`MOST_ENTRIES`](super::MOST_ENTRIES).
+    /// More than [`MAX_ENTRIES`](super::MAX_ENTRIES).
     #[error("the build has more than {limit} files, directories and links")]
     TooMany {
         /// The most there may be.
         limit: u64,
     },
-    /// More than [`LARGEST`](super::LARGEST).
+    /// More than [`MAX_BYTES`](super::MAX_BYTES).
     #[error("the build is larger than {limit} bytes")]
     TooLarge {
         /// The most bytes there may be.
         limit: u64,
     },
-    /// Nested deeper than [`DEEPEST`](super::DEEPEST).
+    /// Nested deeper than [`MAX_DEPTH`](super::MAX_DEPTH).
     #[error("{path:?} is nested deeper than {limit} directories")]
     TooDeep {
         /// The path, from the build's root.

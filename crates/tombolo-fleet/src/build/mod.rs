@@ -20,20 +20,20 @@ use std::sync::atomic::AtomicBool;
 pub use error::ImportError;
 
 /// The most files, directories and links that a build may have.
-pub const MOST_ENTRIES: u64 = 200_000;
+pub const MAX_ENTRIES: u64 = 200_000;
 
 /// The largest build, in bytes: 20 GiB.
-pub const LARGEST: u64 = 20 << 30;
+pub const MAX_BYTES: u64 = 20 << 30;
 
 /// How deep a build's directories may be nested.
-pub const DEEPEST: usize = 64;
+pub const MAX_DEPTH: usize = 64;
 
 /// How many times its compressed size an archive, or one entry of it, may unpack to. Deflate comes
 /// to a thousand at most, with nothing but zeros; games do not come near.
-pub const LARGEST_RATIO: u64 = 200;
+pub const MAX_RATIO: u64 = 200;
 
 /// What may come out whatever the ratio is, in bytes: small files of one repeated line are common.
-pub const RATIO_FREE: u64 = 64 << 20;
+pub const RATIO_ALLOWANCE: u64 = 64 << 20;
 
 /// What the name of a folder starts with that a build's files are being written into; the name of
 /// the build's own folder follows.
@@ -88,16 +88,16 @@ struct Limits {
     entries: u64,
     bytes: u64,
     depth: usize,
-    ratio_free: u64,
+    ratio_allowance: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Limits {
-            entries: MOST_ENTRIES,
-            bytes: LARGEST,
-            depth: DEEPEST,
-            ratio_free: RATIO_FREE,
+            entries: MAX_ENTRIES,
+            bytes: MAX_BYTES,
+            depth: MAX_DEPTH,
+            ratio_allowance: RATIO_ALLOWANCE,
         }
     }
 }

@@ -28,7 +28,7 @@ const LIMITS: Limits = Limits {
     entries: 10,
     bytes: 100,
     depth: 3,
-    ratio_free: 50,
+    ratio_allowance: 50,
 };
 
 #[test]

@@ -19,13 +19,13 @@ use super::error::{ImportError, doing};
 use super::link::stays_inside;
 use super::parts::Parts;
 use super::place::{permissions, publish};
-use super::{ImportedBuild, LARGEST_RATIO, Limits};
+use super::{ImportedBuild, Limits, MAX_RATIO};
 
 /// How much is read at a time, in bytes.
 const CHUNK: usize = 128 << 10;
 
 /// The longest target of a link that Linux takes, in bytes.
-const LONGEST_TARGET: u64 = 4095;
+const MAX_LINK_TARGET_BYTES: u64 = 4095;
 
 /// The permissions of a file and of a directory of which an archive says none.
 const FILE_MODE: u32 = 0o644;
@@ -190,9 +190,11 @@ impl Unpack<'_> {
         self.begin(path, Kind::Link)?;
         self.check_method(path, entry)?;
         let mut target = Vec::new();
-        let read = entry.take(LONGEST_TARGET + 1).read_to_end(&mut target);
+        let read = entry
+            .take(MAX_LINK_TARGET_BYTES + 1)
+            .read_to_end(&mut target);
         read.map_err(|error| damaged(path, error))?;
-        let is_target = !target.is_empty() && target.len() as u64 <= LONGEST_TARGET;
+        let is_target = !target.is_empty() && target.len() as u64 <= MAX_LINK_TARGET_BYTES;
         if !is_target || target.contains(&0) {
             return Err(ImportError::BadName {
                 name: path.display().to_string(),
@@ -250,12 +252,14 @@ impl Unpack<'_> {
     /// of all together.
     fn check_bytes(&self, path: &Path, out: u64, compressed: u64) -> Result<(), ImportError> {
         let Limits {
-            bytes, ratio_free, ..
+            bytes,
+            ratio_allowance,
+            ..
         } = self.limits;
         if self.bytes > bytes {
             return Err(ImportError::TooLarge { limit: bytes });
         }
-        let is_bomb = |out, of: u64| out > ratio_free && out / LARGEST_RATIO > of;
+        let is_bomb = |out, of: u64| out > ratio_allowance && out / MAX_RATIO > of;
         let what = if is_bomb(out, compressed) {
             format!("{path:?}")
         } else if is_bomb(self.bytes, self.archive) {
@@ -266,7 +270,7 @@ impl Unpack<'_> {
         };
         Err(ImportError::Bomb {
             what,
-            ratio: LARGEST_RATIO,
+            ratio: MAX_RATIO,
         })
     }
 

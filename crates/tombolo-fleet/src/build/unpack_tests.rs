@@ -15,7 +15,7 @@ const LIMITS: Limits = Limits {
     entries: 10,
     bytes: 1 << 20,
     depth: 3,
-    ratio_free: 1 << 16,
+    ratio_allowance: 1 << 16,
 };
 
 /// What a test packs.

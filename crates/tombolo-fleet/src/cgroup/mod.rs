@@ -4,6 +4,9 @@
 //! server processes are in. Its supervisor is not: it must outlive a bomb, and tell of it. Where the
 //! groups are is in `cgroups.json` in the instance's directory before they are made, so that whoever
 //! finds the supervisor dead can remove them.
+//!
+//! By hand and not by the crate cgroups-rs, which brings 94 others for one folder a hierarchy, and
+//! keeps paths where a supervisor that leaves the host's mounts needs descriptors.
 
 mod hierarchy;
 mod plan;
@@ -25,7 +28,7 @@ pub(crate) use hierarchy::{Controller, Hierarchies, Version};
 use plan::{Plan, doing};
 
 /// The period in which CPU time is counted out, in microseconds.
-const PERIOD: u64 = 100_000;
+const CPU_PERIOD_USEC: u64 = 100_000;
 
 /// What to do when a limit cannot be had.
 const HINT: &str = "`tombolo doctor` says which limits this machine can keep; in [sandbox] of the \
@@ -35,13 +38,13 @@ const HINT: &str = "`tombolo doctor` says which limits this machine can keep; in
 #[derive(Debug)]
 pub(crate) struct Cgroup {
     /// `cgroup.procs` of each of its groups.
-    doors: Vec<File>,
+    procs_files: Vec<File>,
     memory: Option<Counted>,
     processes: Option<Counted>,
     cpu: Option<(Version, File)>,
     limits: Limits,
     /// Each group's name in the folder that it was made in.
-    places: Vec<(File, OsString)>,
+    locations: Vec<(File, OsString)>,
 }
 
 /// What a group uses of something.
@@ -91,15 +94,15 @@ impl Cgroup {
 
     /// Moves this process into the group, where all that it starts will be too.
     pub(crate) fn enter(&self) -> io::Result<()> {
-        self.doors
+        self.procs_files
             .iter()
-            .try_for_each(|mut door| door.write_all(b"0"))
+            .try_for_each(|mut procs| procs.write_all(b"0"))
     }
 
     /// Removes the groups, which are empty, and the note of them in the instance's `directory`.
     /// What cannot be removed is found by the note.
     pub(crate) fn remove(&self, directory: &File) {
-        let removed = self.places.iter().try_for_each(|(parent, name)| {
+        let removed = self.locations.iter().try_for_each(|(parent, name)| {
             unlinkat(parent, name.as_os_str(), UnlinkatFlags::RemoveDir)
         });
         if removed.is_ok() {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
-use super::{Cgroup, Counted, Groups, HINT, PERIOD, Version, open};
+use super::{CPU_PERIOD_USEC, Cgroup, Counted, Groups, HINT, Version, open};
 use super::{Controller, Hierarchies};
 use crate::api::spec::Limits;
 use crate::step::{Doing, Hint, StepError};
@@ -18,16 +18,16 @@ const CONTAINER: &str = "tombolo-container";
 const SWAPS: &str = "/proc/swaps";
 
 /// How often to look for processes of the container that were started meanwhile.
-const ROUNDS: usize = 100;
+const VACATE_ROUNDS: usize = 100;
 
 /// Which groups are to be made for what.
 #[derive(Default)]
 pub(super) struct Plan {
-    places: Vec<Place>,
+    controllers: Vec<ControllerGroup>,
 }
 
 /// A controller, and the group in which it limits or counts.
-struct Place {
+struct ControllerGroup {
     controller: Controller,
     version: Version,
     parent: PathBuf,
@@ -58,10 +58,10 @@ impl Plan {
     /// Lets the groups have the controllers.
     pub(super) fn enable(&self) -> Result<(), StepError> {
         let mut in_version_2 = self
-            .places
+            .controllers
             .iter()
-            .filter(|place| place.version == Version::V2);
-        in_version_2.try_for_each(|place| enable(&place.parent, place.controller))
+            .filter(|controller| controller.version == Version::V2);
+        in_version_2.try_for_each(|controller| enable(&controller.parent, controller.controller))
     }
 
     /// Plans a group `name` for `controller`. One that is not asked for is taken along where it
@@ -92,7 +92,7 @@ impl Plan {
             Version::V2 => true,
         };
         if is_asked_for || counts_for_free {
-            self.places.push(Place {
+            self.controllers.push(ControllerGroup {
                 controller,
                 version: parent.version,
                 group: parent.folder.join(name),
@@ -105,9 +105,9 @@ impl Plan {
     /// The groups, each once: one may be for several controllers.
     pub(super) fn groups(&self) -> Groups {
         let mut folders: Vec<PathBuf> = Vec::new();
-        for place in &self.places {
-            if !folders.contains(&place.group) {
-                folders.push(place.group.clone());
+        for controller in &self.controllers {
+            if !folders.contains(&controller.group) {
+                folders.push(controller.group.clone());
             }
         }
         Groups { groups: folders }
@@ -115,26 +115,26 @@ impl Plan {
 
     /// Makes the groups and writes the limits.
     pub(super) fn carry_out(&self, limits: &Limits) -> Result<Cgroup, StepError> {
-        let (mut doors, mut places) = (Vec::new(), Vec::new());
+        let (mut procs_files, mut locations) = (Vec::new(), Vec::new());
         for group in self.groups().groups {
             let made = fs::create_dir(&group);
             doing("making the control group", &group, adopt(made))?;
-            doors.push(open_to_write(&group.join("cgroup.procs"))?);
+            procs_files.push(open_to_write(&group.join("cgroup.procs"))?);
             if let (Some(parent), Some(name)) = (group.parent(), group.file_name()) {
-                places.push((open(parent)?, name.to_owned()));
+                locations.push((open(parent)?, name.to_owned()));
             }
         }
         let mut cgroup = Cgroup {
-            doors,
+            procs_files,
             memory: None,
             processes: None,
             cpu: None,
             limits: limits.clone(),
-            places,
+            locations,
         };
-        for place in &self.places {
-            place.limit(limits)?;
-            place.count(&mut cgroup)?;
+        for controller in &self.controllers {
+            controller.limit(limits)?;
+            controller.count(&mut cgroup)?;
         }
         Ok(cgroup)
     }
@@ -148,7 +148,7 @@ fn adopt(made: io::Result<()>) -> io::Result<()> {
     }
 }
 
-impl Place {
+impl ControllerGroup {
     fn limit(&self, limits: &Limits) -> Result<(), StepError> {
         let Limits {
             memory_bytes,
@@ -179,13 +179,13 @@ impl Place {
                 let Some(millis) = cpu_millis else {
                     return Ok(());
                 };
-                let quota = millis.saturating_mul(PERIOD) / 1000;
+                let quota = millis.saturating_mul(CPU_PERIOD_USEC) / 1000;
                 match version {
                     Version::V1 => {
-                        self.write("cpu.cfs_period_us", PERIOD)?;
+                        self.write("cpu.cfs_period_us", CPU_PERIOD_USEC)?;
                         self.write("cpu.cfs_quota_us", quota)
                     }
-                    Version::V2 => self.write("cpu.max", format!("{quota} {PERIOD}")),
+                    Version::V2 => self.write("cpu.max", format!("{quota} {CPU_PERIOD_USEC}")),
                 }
             }
             (Controller::Cpuacct, _) => Ok(()),
@@ -286,7 +286,7 @@ fn enable(parent: &Path, controller: Controller) -> Result<(), StepError> {
 fn vacate(top: &Path) -> io::Result<()> {
     let below = top.join(CONTAINER);
     adopt(fs::create_dir(&below))?;
-    for _ in 0..ROUNDS {
+    for _ in 0..VACATE_ROUNDS {
         let processes = fs::read_to_string(top.join("cgroup.procs"))?;
         if processes.is_empty() {
             return Ok(());
@@ -323,7 +323,7 @@ mod tests {
     fn memory_is_limited_without_swap_or_not_at_all() {
         let place = tempfile::tempdir().unwrap();
         let swaps = place.path().join("swaps");
-        let group = Place {
+        let group = ControllerGroup {
             controller: Controller::Memory,
             version: Version::V2,
             parent: place.path().to_owned(),

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::{DEATH, START};
+use super::{KILL_TIMEOUT, START_TIMEOUT};
 use crate::api::spec::SpecError;
 use crate::supervisor::SUBCOMMAND;
 
@@ -37,7 +37,7 @@ pub enum StartError {
     },
     /// Nothing was heard of the supervisor: it hangs in a system call, on a file system perhaps.
     #[error(
-        "the instance's supervisor was not up after {START:?}; look for a process `instance-supervisor` in state D"
+        "the instance's supervisor was not up after {START_TIMEOUT:?}; look for a process `instance-supervisor` in state D"
     )]
     TimedOut,
     /// The supervisor said why it could not come up, with what to do about it.
@@ -91,7 +91,7 @@ pub enum StopError {
     },
     /// Every process was killed, and one is still there: it hangs in a system call.
     #[error(
-        "the processes of the instance in {directory:?} were killed and are not gone after {DEATH:?}; one hangs in the kernel: look for state D under process {pid}"
+        "the processes of the instance in {directory:?} were killed and are not gone after {KILL_TIMEOUT:?}; one hangs in the kernel: look for state D under process {pid}"
     )]
     Hangs {
         /// The supervisor's process id.

@@ -31,16 +31,16 @@ use crate::supervisor::{ALREADY_RUNNING, SUBCOMMAND};
 
 /// How long the processes of an instance may take to be gone once they were all killed: the kernel
 /// lets a process die only after its system call has ended.
-const DEATH: Duration = Duration::from_secs(10);
+const KILL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a supervisor may take to be up, which takes it milliseconds.
-const START: Duration = Duration::from_secs(60);
+const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How often to look for a supervisor that is coming up.
-const COMING_UP: Duration = Duration::from_millis(5);
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// How long a supervisor may take to answer; it never blocks.
-const ANSWER: Duration = Duration::from_secs(10);
+const REPLY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A live instance: a handle on its supervisor. Dropping it leaves the instance running.
 #[derive(Debug)]
@@ -77,7 +77,7 @@ impl Instance {
             .stdin(Stdio::null())
             .kill_on_drop(true)
             .output();
-        let output = timeout(START, output)
+        let output = timeout(START_TIMEOUT, output)
             .await
             .map_err(|_| StartError::TimedOut)?
             .map_err(|source| StartError::Run {
@@ -114,7 +114,7 @@ impl Instance {
             directory: directory.to_owned(),
             source,
         };
-        let deadline = Instant::now() + START;
+        let deadline = Instant::now() + START_TIMEOUT;
         loop {
             if let Some(found) = Self::find(directory).map_err(failed)? {
                 return Ok(Some(found));
@@ -129,7 +129,7 @@ impl Instance {
             if Instant::now() >= deadline {
                 return Ok(None);
             }
-            sleep(COMING_UP).await;
+            sleep(POLL_INTERVAL).await;
         }
     }
 
@@ -237,7 +237,7 @@ impl Instance {
                 _ => Ok(serde_json::from_str(&line)?),
             }
         };
-        within(ANSWER, answer)
+        within(REPLY_TIMEOUT, answer)
             .await
             .map_err(|source| self.control_error(source))
     }
@@ -255,7 +255,7 @@ impl Instance {
         }
         if asked.is_ok() {
             // Should it fail to end, it is killed below.
-            let _ = timeout(grace.saturating_add(DEATH), self.ended()).await;
+            let _ = timeout(grace.saturating_add(KILL_TIMEOUT), self.ended()).await;
         }
         self.kill().await
     }
@@ -273,7 +273,7 @@ impl Instance {
             .get_ref()
             .signal(Signal::SIGKILL)
             .map_err(failed)?;
-        match timeout(DEATH, self.ended()).await {
+        match timeout(KILL_TIMEOUT, self.ended()).await {
             Ok(ended) => ended.map_err(failed)?,
             Err(_) => {
                 return Err(StopError::Hangs {
@@ -312,7 +312,7 @@ impl Instance {
             stream.shutdown().await?;
             stream.read_to_end(&mut Vec::new()).await
         };
-        within(ANSWER, dealt_with)
+        within(REPLY_TIMEOUT, dealt_with)
             .await
             .map(drop)
             .map_err(|source| self.control_error(source))
@@ -327,7 +327,7 @@ impl Instance {
             stream.write_all(line.as_bytes()).await?;
             Ok(stream)
         };
-        within(ANSWER, asked)
+        within(REPLY_TIMEOUT, asked)
             .await
             .map_err(|source| self.control_error(source))
     }
@@ -343,7 +343,7 @@ impl Instance {
 /// Removes the control groups of an instance whose supervisor has died. Another supervisor that is
 /// on its way up, and holds the lock, does so itself.
 async fn remove_cgroups(directory: &Path) -> io::Result<()> {
-    let deadline = Instant::now() + DEATH;
+    let deadline = Instant::now() + KILL_TIMEOUT;
     while cgroup::are_noted(directory) {
         let Some(lock) = try_lock(directory)? else {
             break;
@@ -355,7 +355,7 @@ async fn remove_cgroups(directory: &Path) -> io::Result<()> {
             Err(error)
                 if error.raw_os_error() == Some(libc::EBUSY) && Instant::now() < deadline =>
             {
-                sleep(COMING_UP).await;
+                sleep(POLL_INTERVAL).await;
             }
             removed => return removed,
         }

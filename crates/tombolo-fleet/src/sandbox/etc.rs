@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use super::mount::{bind_or_link, make_directory};
-use crate::api::spec::{HOME_DIRECTORY, InstanceSpec, PLACES};
+use crate::api::spec::{HOME_DIRECTORY, InstanceSpec, PROCESS_SLOTS};
 use crate::step::{Doing, StepError};
 
 /// What of a root file system's `/etc` is seen, where it is there: what the dynamic linker, TLS
@@ -83,8 +83,8 @@ const NAME_SERVICES: &str = "passwd: files\ngroup: files\nhosts: files dns\nnetw
 /// The instance's users, root's name among them for listings of files.
 fn passwd(first_user: Option<u32>) -> String {
     let mut text = "root:x:0:0:root:/:/usr/sbin/nologin\n".to_owned();
-    for (place, user) in users(first_user) {
-        let name = user_name(place);
+    for (slot, user) in users(first_user) {
+        let name = user_name(slot);
         // Writing to a String does not fail.
         let _ = writeln!(text, "{name}:x:{user}:{user}::{HOME_DIRECTORY}:/bin/sh");
     }
@@ -93,21 +93,21 @@ fn passwd(first_user: Option<u32>) -> String {
 
 fn group(first_user: Option<u32>) -> String {
     let mut text = "root:x:0:\n".to_owned();
-    for (place, user) in users(first_user) {
-        let _ = writeln!(text, "{}:x:{user}:", user_name(place));
+    for (slot, user) in users(first_user) {
+        let _ = writeln!(text, "{}:x:{user}:", user_name(slot));
     }
     text
 }
 
-/// The name of the user of the process at `place`, from 1.
-fn user_name(place: u32) -> String {
-    format!("server-{place}")
+/// The name of the user of the process at `slot`, from 1.
+fn user_name(slot: u32) -> String {
+    format!("server-{slot}")
 }
 
-/// The users that server processes may be, by their places.
+/// The users that server processes may be, by their slots.
 fn users(first_user: Option<u32>) -> Vec<(u32, u32)> {
     match first_user {
-        Some(first) => (1..).zip(first..first + PLACES).collect(),
+        Some(first) => (1..).zip(first..first + PROCESS_SLOTS).collect(),
         None => vec![(1, nix::unistd::Uid::effective().as_raw())],
     }
 }
@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn every_user_of_the_instance_has_a_name() {
         let text = passwd(Some(2000));
-        assert_eq!(text.lines().count(), 1 + PLACES as usize);
+        assert_eq!(text.lines().count(), 1 + PROCESS_SLOTS as usize);
         assert!(text.contains("\nserver-1:x:2000:2000::/local/home:/bin/sh\n"));
         assert!(text.contains("\nserver-64:x:2063:2063::"));
     }

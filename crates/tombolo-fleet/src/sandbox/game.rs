@@ -10,7 +10,7 @@ use nix::mount::MsFlags;
 use super::folders::PAGE;
 use super::mount::{Reach, bind, bind_as, inside, make_directory, mount_new, restrict};
 use crate::api::spec::{GAME_DIRECTORY, HOME_DIRECTORY, InstanceSpec, Work};
-use crate::build::MOST_ENTRIES;
+use crate::build::MAX_ENTRIES;
 use crate::step::{Doing, Hint, StepError};
 
 /// Where the layers of a build that is being installed are, which only the supervisor may enter.
@@ -79,7 +79,7 @@ fn writable(spec: &InstanceSpec, root: &Path, game: &Path) -> Result<(), StepErr
     make_directory(&layers, 0o700)?;
     let bytes = spec.sandbox.install_bytes;
     // Empty files take memory too, and each of them is kept.
-    let entries = (bytes / PAGE).clamp(64, MOST_ENTRIES);
+    let entries = (bytes / PAGE).clamp(64, MAX_ENTRIES);
     let size = format!("mode=0700,size={bytes},nr_inodes={entries}");
     mount_new(
         "tmpfs",

@@ -30,7 +30,7 @@ use std::sync::Arc;
 
 use nix::unistd::{Uid, chdir};
 
-use crate::api::spec::{GAME_DIRECTORY, InstanceSpec, PLACES, Work};
+use crate::api::spec::{GAME_DIRECTORY, InstanceSpec, PROCESS_SLOTS, Work};
 use crate::cgroup::Cgroup;
 use crate::step::{Doing, Hint, StepError};
 use filter::Filter;
@@ -38,7 +38,7 @@ use filter::Filter;
 pub(crate) use folders::Folders;
 pub(crate) use game::INSTALL_UPPER;
 use landlock::version as landlock_version;
-pub use support::SandboxAbilities;
+pub use support::SandboxSupport;
 
 /// What all server processes of an instance have in common.
 pub(crate) struct Sandbox {
@@ -78,14 +78,15 @@ impl Sandbox {
         self.cgroup.as_deref()
     }
 
-    /// The user of the process at `place`, from 1; `None` is the supervisor's own.
-    pub(crate) fn user(&self, place: u32) -> Option<u32> {
-        self.first_user.map(|first| first + (place - 1) % PLACES)
+    /// The user of the process at `slot`, from 1; `None` is the supervisor's own.
+    pub(crate) fn user(&self, slot: u32) -> Option<u32> {
+        self.first_user
+            .map(|first| first + (slot - 1) % PROCESS_SLOTS)
     }
 
-    /// What the next run of the process at `place`, from 1, is put into.
-    pub(crate) fn confine(&self, place: u32) -> io::Result<(Confinement, Refusal)> {
-        let user = self.user(place);
+    /// What the next run of the process at `slot`, from 1, is put into.
+    pub(crate) fn confine(&self, slot: u32) -> io::Result<(Confinement, Refusal)> {
+        let user = self.user(slot);
         let (refusal, tells) = io::pipe()?;
         let confinement = Confinement {
             user,

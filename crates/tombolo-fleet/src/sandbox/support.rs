@@ -7,7 +7,7 @@ use crate::cgroup::{Controller, Hierarchies, Version};
 
 /// What of the sandbox of server processes this machine can do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SandboxAbilities {
+pub struct SandboxSupport {
     /// Whether system calls are filtered (`seccomp(2)`).
     pub seccomp: bool,
     /// The version of Landlock (`landlock(7)`), from 2; `None` is none that is of use.
@@ -22,7 +22,7 @@ pub struct SandboxAbilities {
     pub cpu: Option<u8>,
 }
 
-impl SandboxAbilities {
+impl SandboxSupport {
     /// Looks at this machine, and changes nothing.
     pub fn of_this_machine() -> Self {
         let hierarchies = Hierarchies::of_this_process().unwrap_or_default();
@@ -30,7 +30,7 @@ impl SandboxAbilities {
             Version::V1 => Some(1),
             Version::V2 => Some(2),
         };
-        SandboxAbilities {
+        SandboxSupport {
             seccomp: fs::read_to_string("/proc/sys/kernel/seccomp/actions_avail")
                 .is_ok_and(|actions| actions.split_whitespace().any(|action| action == "errno")),
             landlock: landlock_version(),

@@ -1,4 +1,7 @@
 //! How long to wait before a process is started again.
+//!
+//! By hand and not by the crate backon: its jitter is added on top of the longest wait, which the
+//! spec of an instance bounds, and it starts over only with a new value.
 
 use std::time::Duration;
 

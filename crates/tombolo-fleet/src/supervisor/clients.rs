@@ -9,19 +9,19 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use nix::poll::{PollFd, PollFlags};
 use serde::Serialize;
 
-use super::event_log::Journal;
-use crate::api::control::{LONGEST_REQUEST, Request, socket_path};
+use super::event_log::EventLog;
+use crate::api::control::{MAX_REQUEST_BYTES, Request, socket_path};
 use crate::step::{Doing, StepError};
 
 /// How many connections are served at once; the control plane needs two.
-const MOST: usize = 16;
+const MAX_CONNECTIONS: usize = 16;
 
 /// How much of a request is read at a time, in bytes.
 const CHUNK: usize = 4096;
 
 /// A client that asks on without reading what it is sent gets no more answers beyond this many
 /// bytes.
-const MOST_UNREAD: usize = 1 << 20;
+const MAX_UNREAD_BYTES: usize = 1 << 20;
 
 /// The control socket and who is connected to it. Nothing here ever blocks: a client that does not
 /// read is simply not written to.
@@ -77,7 +77,7 @@ impl Clients {
             PollFd::new(client.stream.as_fd(), flags)
         });
         // One client too many waits in the socket's backlog until another leaves.
-        connected.chain((self.connected.len() < MOST).then_some(listener))
+        connected.chain((self.connected.len() < MAX_CONNECTIONS).then_some(listener))
     }
 
     /// Accepts whoever waits and returns what the clients ask of the supervisor, and who does.
@@ -95,7 +95,7 @@ impl Clients {
     /// Accepts as many as there is room for, and returns whether it was any.
     fn accept(&mut self) -> bool {
         let before = self.connected.len();
-        while self.connected.len() < MOST
+        while self.connected.len() < MAX_CONNECTIONS
             && let Ok((stream, _)) = self.listener.accept()
         {
             // A client whose socket misbehaves is hung up on.
@@ -112,23 +112,26 @@ impl Clients {
         let client = self.connected.iter_mut().find(|client| client.id == to);
         // Plain structs can always be written.
         if let (Some(client), Ok(mut line)) = (client, serde_json::to_vec(answer))
-            && client.output.len() < MOST_UNREAD
+            && client.output.len() < MAX_UNREAD_BYTES
         {
             line.push(b'\n');
             client.output.append(&mut line);
         }
     }
 
-    /// Sends the clients what they have not had of the journal, as far as their sockets take it.
-    pub(super) fn send(&mut self, journal: &Journal) {
+    /// Sends the clients what they have not had of the event_log, as far as their sockets take it.
+    pub(super) fn send(&mut self, event_log: &EventLog) {
         self.connected
-            .retain_mut(|client| client.write(journal).is_ok());
+            .retain_mut(|client| client.write(event_log).is_ok());
     }
 
-    /// Whether every client that follows has had the whole journal.
-    pub(super) fn are_told(&self, journal: &Journal) -> bool {
+    /// Whether every client that follows has had the whole event_log.
+    pub(super) fn are_told(&self, event_log: &EventLog) -> bool {
         let told = |client: &Client| {
-            client.output.is_empty() && client.sent.is_none_or(|sent| journal.after(sent).is_none())
+            client.output.is_empty()
+                && client
+                    .sent
+                    .is_none_or(|sent| event_log.after(sent).is_none())
         };
         self.connected.iter().all(told)
     }
@@ -170,17 +173,17 @@ impl Client {
                     other => requests.push((other, self.id)),
                 }
             }
-            if self.input.len() > LONGEST_REQUEST {
+            if self.input.len() > MAX_REQUEST_BYTES {
                 return Err(ErrorKind::InvalidData.into());
             }
         }
     }
 
-    /// Writes event after event until the journal or the socket's room is at its end.
-    fn write(&mut self, journal: &Journal) -> io::Result<()> {
+    /// Writes event after event until the event_log or the socket's room is at its end.
+    fn write(&mut self, event_log: &EventLog) -> io::Result<()> {
         loop {
             if self.output.is_empty() {
-                let Some(event) = self.sent.and_then(|sent| journal.after(sent)) else {
+                let Some(event) = self.sent.and_then(|sent| event_log.after(sent)) else {
                     return Ok(());
                 };
                 self.sent = Some(event.seq);
@@ -194,7 +197,7 @@ impl Client {
                 Err(error) => return Err(error),
             }
         }
-        if self.output.len() > MOST_UNREAD {
+        if self.output.len() > MAX_UNREAD_BYTES {
             return Err(ErrorKind::OutOfMemory.into());
         }
         Ok(())

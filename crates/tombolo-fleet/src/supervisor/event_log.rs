@@ -9,14 +9,14 @@ const CAPACITY: usize = 1000;
 
 /// A bounded sequence of events; when it is full the oldest goes.
 #[derive(Debug, Default)]
-pub(super) struct Journal {
+pub(super) struct EventLog {
     /// Consecutive numbers, the last of them `last`.
     kept: VecDeque<NumberedEvent>,
     last: u64,
     acknowledged: u64,
 }
 
-impl Journal {
+impl EventLog {
     /// Appends an event that happened at `unix_ms` and left so many server processes `running`.
     pub(super) fn push(&mut self, unix_ms: u64, running: u32, event: Event) {
         self.last += 1;
@@ -68,16 +68,16 @@ impl Journal {
 mod tests {
     use super::*;
 
-    fn journal(events: u64) -> Journal {
-        let mut journal = Journal::default();
-        (0..events).for_each(|at| journal.push(at, 1, Event::Running));
-        journal
+    fn event_log(events: u64) -> EventLog {
+        let mut event_log = EventLog::default();
+        (0..events).for_each(|at| event_log.push(at, 1, Event::Running));
+        event_log
     }
 
     /// The numbers, and the sum of what was lost, that a client sees who read up to `seq`.
-    fn read(journal: &Journal, mut seq: u64) -> (Vec<u64>, u64) {
+    fn read(event_log: &EventLog, mut seq: u64) -> (Vec<u64>, u64) {
         let (mut numbers, mut lost) = (Vec::new(), 0);
-        while let Some(event) = journal.after(seq) {
+        while let Some(event) = event_log.after(seq) {
             seq = event.seq;
             lost += event.lost;
             numbers.push(seq);
@@ -87,34 +87,34 @@ mod tests {
 
     #[test]
     fn events_come_in_order_from_where_the_reader_was() {
-        let journal = journal(5);
-        assert_eq!(read(&journal, 0), (vec![1, 2, 3, 4, 5], 0));
-        assert_eq!(read(&journal, 3), (vec![4, 5], 0));
-        assert_eq!(read(&journal, 5), (vec![], 0));
-        assert_eq!(read(&journal, u64::MAX - 1), (vec![], 0));
-        assert_eq!(read(&journal, u64::MAX), (vec![], 0));
+        let event_log = event_log(5);
+        assert_eq!(read(&event_log, 0), (vec![1, 2, 3, 4, 5], 0));
+        assert_eq!(read(&event_log, 3), (vec![4, 5], 0));
+        assert_eq!(read(&event_log, 5), (vec![], 0));
+        assert_eq!(read(&event_log, u64::MAX - 1), (vec![], 0));
+        assert_eq!(read(&event_log, u64::MAX), (vec![], 0));
     }
 
     #[test]
     fn acknowledged_events_are_gone_and_not_lost() {
-        let mut journal = journal(5);
-        journal.acknowledge(3);
-        assert_eq!(read(&journal, 0), (vec![4, 5], 0));
-        journal.acknowledge(2);
-        assert_eq!(read(&journal, 4), (vec![5], 0));
-        journal.acknowledge(u64::MAX);
-        assert_eq!(read(&journal, 0), (vec![], 0));
-        journal.push(6, 0, Event::Stopped);
-        assert_eq!(read(&journal, 5), (vec![6], 0));
+        let mut event_log = event_log(5);
+        event_log.acknowledge(3);
+        assert_eq!(read(&event_log, 0), (vec![4, 5], 0));
+        event_log.acknowledge(2);
+        assert_eq!(read(&event_log, 4), (vec![5], 0));
+        event_log.acknowledge(u64::MAX);
+        assert_eq!(read(&event_log, 0), (vec![], 0));
+        event_log.push(6, 0, Event::Stopped);
+        assert_eq!(read(&event_log, 5), (vec![6], 0));
     }
 
     #[test]
     fn what_the_bound_drops_is_counted() {
-        let mut journal = journal(CAPACITY as u64 + 7);
-        let (numbers, lost) = read(&journal, 0);
+        let mut event_log = event_log(CAPACITY as u64 + 7);
+        let (numbers, lost) = read(&event_log, 0);
         assert_eq!((numbers.len(), numbers[0], lost), (CAPACITY, 8, 7));
-        assert_eq!(read(&journal, 5).1, 2);
-        journal.acknowledge(7);
-        assert_eq!(read(&journal, 0).1, 0);
+        assert_eq!(read(&event_log, 5).1, 2);
+        event_log.acknowledge(7);
+        assert_eq!(read(&event_log, 0).1, 0);
     }
 }

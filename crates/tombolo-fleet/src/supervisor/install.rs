@@ -3,22 +3,22 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::overlay_export::{Most, Place};
+use super::overlay_export::{Destination, ExportLimits};
 use crate::api::event::{Ended, Event, Exit};
 use crate::api::spec::{GAME_DIRECTORY, ServerProcess};
-use crate::build::MOST_ENTRIES;
+use crate::build::MAX_ENTRIES;
 use crate::sandbox::INSTALL_UPPER;
 
 /// How long it may take, as on GameLift ("Add a build install script" of its developer guide).
-const LONGEST: Duration = Duration::from_secs(5 * 60);
+const MAX_DURATION: Duration = Duration::from_secs(5 * 60);
 
 /// How long the supervisor stays for somebody to hear how it ended.
-pub(super) const FAREWELL: Duration = Duration::from_secs(10);
+pub(super) const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The installation of a build, which is all that its instance is there for.
 pub(super) struct Install {
-    place: Place,
-    most_bytes: u64,
+    destination: Destination,
+    max_bytes: u64,
     deadline: Instant,
     is_out_of_time: bool,
     /// Whether the script succeeded, once it has ended or cannot be started.
@@ -26,12 +26,12 @@ pub(super) struct Install {
 }
 
 impl Install {
-    /// The installation that keeps at `place` what the script changes.
-    pub(super) fn new(place: Place, most_bytes: u64, now: Instant) -> Self {
+    /// The installation that keeps at `destination` what the script changes.
+    pub(super) fn new(destination: Destination, max_bytes: u64, now: Instant) -> Self {
         Install {
-            place,
-            most_bytes,
-            deadline: now + LONGEST,
+            destination,
+            max_bytes,
+            deadline: now + MAX_DURATION,
             is_out_of_time: false,
             has_succeeded: None,
         }
@@ -39,7 +39,7 @@ impl Install {
 
     /// What runs for it; nothing if an earlier supervisor, killed since, has done it.
     pub(super) fn processes(&self) -> Vec<ServerProcess> {
-        if self.place.is_taken() {
+        if self.destination.is_taken() {
             return Vec::new();
         }
         vec![ServerProcess {
@@ -62,11 +62,11 @@ impl Install {
 
     /// Whether there is nothing more to run.
     pub(super) fn is_over(&self) -> bool {
-        self.has_succeeded.is_some() || self.place.is_taken()
+        self.has_succeeded.is_some() || self.destination.is_taken()
     }
 
     /// What is told of an installation when this happens to its script, which runs like a server
-    /// process; nothing if the script succeeded, until what it changed is kept.
+    /// process; nothing if the script succeeded, until what it changed is exported.
     pub(super) fn hear(&mut self, event: Event) -> Option<Event> {
         match event {
             Event::Crashed(ended) | Event::ExitedAtOnce(ended) => {
@@ -92,19 +92,19 @@ impl Install {
 
     /// Keeps what the script changed, if it has succeeded, once nobody can change any more. What
     /// came of it is the event.
-    pub(super) fn keep(&self) -> Option<Event> {
-        if self.place.is_taken() {
+    pub(super) fn export(&self) -> Option<Event> {
+        if self.destination.is_taken() {
             return Some(Event::Installed);
         }
         if self.has_succeeded != Some(true) {
             return None;
         }
-        let most = Most {
-            bytes: self.most_bytes,
-            entries: MOST_ENTRIES,
+        let limits = ExportLimits {
+            bytes: self.max_bytes,
+            entries: MAX_ENTRIES,
         };
-        let kept = self.place.keep(Path::new(INSTALL_UPPER), most);
-        Some(match kept {
+        let exported = self.destination.export(Path::new(INSTALL_UPPER), limits);
+        Some(match exported {
             Ok(()) => Event::Installed,
             Err(error) => Event::InstallNotKept { error },
         })
@@ -121,11 +121,12 @@ mod tests {
     fn a_script_that_takes_too_long_has_failed_however_it_ends() {
         let directory = tempfile::tempdir().unwrap();
         let open = File::open(directory.path()).unwrap();
-        let place = Place::open(&directory.path().join("installed/fleet-1"), &open).unwrap();
+        let destination =
+            Destination::open(&directory.path().join("installed/fleet-1"), &open).unwrap();
         let now = Instant::now();
-        let mut install = Install::new(place, 1 << 20, now);
+        let mut install = Install::new(destination, 1 << 20, now);
         let deadline = install.deadline().unwrap();
-        assert_eq!(deadline - now, LONGEST);
+        assert_eq!(deadline - now, MAX_DURATION);
         assert!(!install.is_overdue(deadline - Duration::from_millis(1)));
         assert!(install.is_overdue(deadline) && !install.is_overdue(deadline));
         assert_eq!(install.deadline(), None);
@@ -146,6 +147,6 @@ mod tests {
         };
         assert_eq!(told, Some(Event::InstallFailed(failed)));
         assert!(install.is_over());
-        assert_eq!(install.keep(), None);
+        assert_eq!(install.export(), None);
     }
 }

@@ -76,21 +76,21 @@ pub(super) fn find(launch_path: &str) -> Option<PathBuf> {
     (below(path) && below(&program) && fs::metadata(&program).ok()?.is_file()).then_some(program)
 }
 
-/// Runs the program of `command`, which was found at the path `program`, as the process at `place`:
+/// Runs the program of `command`, which was found at the path `program`, as the process at `slot`:
 /// in a process group of its own, in the directory that it lies in, with nothing of the supervisor's
 /// environment: PATH, HOME and LANG, and no GAMELIFT variable; in the sandbox.
 pub(super) fn launch(
     program: &Path,
     command: &Command,
-    place: u32,
+    slot: u32,
     sandbox: &Sandbox,
     now: Instant,
 ) -> Result<Launched, LaunchError> {
-    let (confinement, refusal) = sandbox.confine(place)?;
+    let (confinement, refusal) = sandbox.confine(slot)?;
     let folders = confinement.folders();
     let directory = program.parent().unwrap_or(Path::new(GAME_DIRECTORY));
     let directory = directory.to_owned();
-    let (stream, writer) = Stream::new(sandbox.user(place), now)?;
+    let (stream, writer) = Stream::new(sandbox.user(slot), now)?;
     let file = CString::new(program.as_os_str().as_bytes()).map_err(io::Error::from)?;
     let mut arguments = vec![CString::new(command.launch_path.as_str()).map_err(io::Error::from)?];
     for argument in &command.arguments {

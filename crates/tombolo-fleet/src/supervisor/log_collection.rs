@@ -21,19 +21,19 @@ use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 use super::output::Outputs;
 
 /// The most files that are kept of one run.
-const MOST_FILES: u32 = 1000;
+const MAX_FILES: u32 = 1000;
 
 /// The most bytes that are kept of one run.
-const MOST_BYTES: u64 = 64 << 20;
+const MAX_BYTES: u64 = 64 << 20;
 
 /// How deep folders are looked into.
-const DEEPEST: u32 = 16;
+const MAX_DEPTH: u32 = 16;
 
 /// How long it may take to keep the files of one run.
-pub(super) const LONGEST: Duration = Duration::from_secs(10);
+pub(super) const MAX_DURATION: Duration = Duration::from_secs(10);
 
 /// Of how many runs files are kept.
-const RUNS: usize = 3;
+const KEPT_RUNS: usize = 3;
 
 /// What is kept of one run, and where.
 pub(super) struct Collection<'a> {
@@ -136,7 +136,7 @@ impl Copying {
     /// Copies a file, or a folder with what is in it, to the path `to`.
     fn copy(&mut self, from: File, to: &Path, depth: u32) -> io::Result<()> {
         let found = from.metadata()?;
-        if self.files >= MOST_FILES || depth > DEEPEST || Instant::now() >= self.deadline {
+        if self.files >= MAX_FILES || depth > MAX_DEPTH || Instant::now() >= self.deadline {
             self.is_part = true;
             return Ok(());
         }
@@ -164,7 +164,7 @@ impl Copying {
 
     /// Copies a file; of one that is too long, the end, which says most.
     fn copy_file(&mut self, mut from: File, length: u64, to: &Path) -> io::Result<()> {
-        let room = MOST_BYTES - self.bytes;
+        let room = MAX_BYTES - self.bytes;
         if length > room {
             self.is_part = true;
             if room == 0 {
@@ -191,7 +191,7 @@ impl Copying {
     }
 }
 
-/// Removes what is not of the last [`RUNS`] runs, and what a killed supervisor did not finish.
+/// Removes what is not of the last [`KEPT_RUNS`] runs, and what a killed supervisor did not finish.
 fn forget_old(folder: &Path) -> io::Result<()> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
@@ -208,7 +208,7 @@ fn forget_old(folder: &Path) -> io::Result<()> {
     let finished = runs.iter().filter(|path| is_finished(path)).count();
     let unfinished = runs.len() - finished;
     // The unfinished ones sort first.
-    for old in &runs[..unfinished + finished.saturating_sub(RUNS)] {
+    for old in &runs[..unfinished + finished.saturating_sub(KEPT_RUNS)] {
         fs::remove_dir_all(old)?;
     }
     Ok(())
@@ -260,7 +260,7 @@ mod tests {
                 outputs: &self.outputs,
                 process: "server-1",
                 run,
-                deadline: Instant::now() + LONGEST,
+                deadline: Instant::now() + MAX_DURATION,
             };
             collection.collect().unwrap()
         }
@@ -339,7 +339,7 @@ mod tests {
             place.write(&format!("tmp/logs/{number}"), "x");
         }
         assert_eq!(place.collect("run-1"), Collected::Part);
-        assert_eq!(place.kept().len(), MOST_FILES as usize);
+        assert_eq!(place.kept().len(), MAX_FILES as usize);
 
         let place = Place::new();
         place.write(&format!("tmp/logs/{}file", "deep/".repeat(30)), "x");
@@ -357,7 +357,7 @@ mod tests {
         assert_eq!(place.collect("run-1"), Collected::Part);
         assert_eq!(
             place.kept(),
-            [("run-1/tmp/one.log".to_owned(), MOST_BYTES)].into()
+            [("run-1/tmp/one.log".to_owned(), MAX_BYTES)].into()
         );
     }
 

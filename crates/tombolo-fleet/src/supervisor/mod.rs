@@ -52,7 +52,7 @@ use crate::cgroup::Cgroup;
 use crate::sandbox::Sandbox;
 use crate::step::{Doing, StepError};
 use detach::{Side, Starter};
-use overlay_export::Place;
+use overlay_export::Destination;
 use run::Supervisor;
 
 /// The subcommand that [`main`] is behind: `tombolo instance-supervisor SPEC`.
@@ -62,7 +62,7 @@ pub const SUBCOMMAND: &str = "instance-supervisor";
 pub(crate) const ALREADY_RUNNING: u8 = 3;
 
 /// How long the processes of an earlier supervisor, killed just now, may take to be gone.
-const EARLIER_SUPERVISOR: Duration = Duration::from_secs(10);
+const EARLIER_SUPERVISOR_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Starts the instance that the file at `spec_path` describes, and returns when its supervisor is
 /// up. Call it first in `main`: it forks, and a user namespace can only be entered by a process
@@ -129,7 +129,7 @@ fn claim(directory: &Path) -> Result<File, BeginError> {
         });
     };
     // A supervisor that is being killed loses its lock a moment before its children are gone.
-    gone(directory).doing(|| {
+    wait_for_earlier(directory).doing(|| {
         format!(
             "waiting for the earlier supervisor of {} to end",
             directory.display()
@@ -138,7 +138,7 @@ fn claim(directory: &Path) -> Result<File, BeginError> {
     Ok(lock)
 }
 
-fn gone(directory: &Path) -> io::Result<()> {
+fn wait_for_earlier(directory: &Path) -> io::Result<()> {
     let Some(earlier) = SupervisorState::find(directory)? else {
         return Ok(());
     };
@@ -146,7 +146,7 @@ fn gone(directory: &Path) -> io::Result<()> {
     let Some(process) = earlier.open()? else {
         return Ok(());
     };
-    if process.ends_within(EARLIER_SUPERVISOR)? {
+    if process.ends_within(EARLIER_SUPERVISOR_TIMEOUT)? {
         Ok(())
     } else {
         Err(io::Error::new(
@@ -189,9 +189,9 @@ fn prepare(spec: &InstanceSpec) -> Result<Supervisor, StepError> {
         Incarnation::of_this_process().doing(|| "reading this process's /proc/self".into())?;
     let clients = clients::Clients::listen(&directory)?;
     detach::leave_standard_streams(&spec.directory)?;
-    let place = match &spec.work {
+    let destination = match &spec.work {
         Work::Serve(_) => None,
-        Work::Install { into } => Some(Place::open(into, &directory)?),
+        Work::Install { into } => Some(Destination::open(into, &directory)?),
     };
     let sandbox = Sandbox::enter(spec, incarnation.pid)?;
     // Last, so that nobody finds an instance which does not come up.
@@ -205,5 +205,5 @@ fn prepare(spec: &InstanceSpec) -> Result<Supervisor, StepError> {
             spec.directory.display()
         )
     })?;
-    Supervisor::new(spec, directory, clients, outputs, sandbox, place)
+    Supervisor::new(spec, directory, clients, outputs, sandbox, destination)
 }

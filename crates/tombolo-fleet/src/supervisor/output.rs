@@ -24,14 +24,14 @@ use nix::sys::stat::Mode;
 use crate::step::{Doing, StepError};
 
 /// A log that would grow beyond this many bytes is put aside.
-const LONGEST: u64 = 16 << 20;
+const MAX_LOG_BYTES: u64 = 16 << 20;
 
 /// How many files of one log are kept: the one that is written, `.1` and `.2`.
-const KEPT: u32 = 3;
+const MAX_LOG_FILES: u32 = 3;
 
 /// Of how many processes of an instance the logs are kept: with each new runtime configuration there
 /// may be new names.
-const MOST_NAMES: usize = 100;
+const MAX_LOG_NAMES: usize = 100;
 
 /// How many of the last lines an event carries.
 const LAST_LINES: usize = 20;
@@ -61,7 +61,7 @@ impl Outputs {
         }
     }
 
-    /// Removes the logs and files of all but [`MOST_NAMES`] processes: those of `current` ones stay,
+    /// Removes the logs and files of all but [`MAX_LOG_NAMES`] processes: those of `current` ones stay,
     /// and of the others those that were written last.
     pub(super) fn forget_old(&self, current: &BTreeSet<&str>) -> io::Result<()> {
         let directory = PathBuf::from(format!("/proc/self/fd/{}", self.0.as_raw_fd()));
@@ -82,7 +82,7 @@ impl Outputs {
         }
         let mut gone: Vec<_> = gone.into_values().collect();
         gone.sort_unstable_by_key(|(last, _)| Reverse(*last));
-        let kept = MOST_NAMES.saturating_sub(current.len());
+        let kept = MAX_LOG_NAMES.saturating_sub(current.len());
         for path in gone.iter().skip(kept).flat_map(|(_, paths)| paths) {
             match fs::symlink_metadata(path)?.is_dir() {
                 true => fs::remove_dir_all(path)?,
@@ -109,7 +109,7 @@ impl AsFd for Outputs {
     }
 }
 
-/// A log, whose files together are never larger than [`KEPT`] times [`LONGEST`].
+/// A log, whose files together are never larger than [`MAX_LOG_FILES`] times [`MAX_LOG_BYTES`].
 ///
 /// Nothing here fails: a game goes on without its log, and the log tells what is missing in it as
 /// soon as it can be written again.
@@ -215,7 +215,7 @@ impl Log {
     /// and what then went wrong.
     fn put(&mut self, bytes: &[u8]) -> Result<(), (usize, io::Error)> {
         let length = bytes.len() as u64;
-        let fits = |open: &Open| open.length == 0 || open.length + length <= LONGEST;
+        let fits = |open: &Open| open.length == 0 || open.length + length <= MAX_LOG_BYTES;
         let open = self.open().map_err(|error| (0, error))?;
         let has_room = fits(open);
         if !has_room {
@@ -245,7 +245,7 @@ impl Log {
             0 => self.name.clone(),
             number => format!("{}.{number}", self.name),
         };
-        for number in (0..KEPT - 1).rev() {
+        for number in (0..MAX_LOG_FILES - 1).rev() {
             let (from, to) = (aside(number), aside(number + 1));
             match renameat(&self.directory, from.as_str(), &self.directory, to.as_str()) {
                 Ok(()) | Err(Errno::ENOENT) => {}
@@ -364,10 +364,10 @@ mod tests {
         let files = ["server-1.log.2", "server-1.log.1", "server-1.log"].map(read);
         let sizes: Vec<_> = files.iter().map(Vec::len).collect();
         assert!(
-            sizes.iter().all(|size| *size as u64 <= LONGEST),
+            sizes.iter().all(|size| *size as u64 <= MAX_LOG_BYTES),
             "{sizes:?}"
         );
-        assert!(sizes[0] as u64 > LONGEST - (2 << 20), "{sizes:?}");
+        assert!(sizes[0] as u64 > MAX_LOG_BYTES - (2 << 20), "{sizes:?}");
         let names: Vec<_> = std::fs::read_dir(directory.path()).unwrap().collect();
         assert_eq!(names.len(), 3);
         // In the order of their age they are one log, with nothing missing and nothing twice.

@@ -34,7 +34,7 @@ const BLOCK: u64 = 4096;
 
 /// How much a layer may have, to be kept.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Most {
+pub(super) struct ExportLimits {
     /// All files together, each of them and each folder at least a block of 4,096, in bytes.
     pub(super) bytes: u64,
     /// Files, folders and whatever else has a name.
@@ -42,7 +42,7 @@ pub(super) struct Most {
 }
 
 /// Where what was installed is kept, by descriptors that outlive their paths.
-pub(super) struct Place {
+pub(super) struct Destination {
     /// The folder that it is in.
     parent: File,
     name: OsString,
@@ -50,7 +50,7 @@ pub(super) struct Place {
     directory: File,
 }
 
-impl Place {
+impl Destination {
     /// The place `into`, an absolute path, whose folder is made if it is not there.
     pub(super) fn open(into: &Path, directory: &File) -> Result<Self, StepError> {
         let parent = into.parent().unwrap_or(Path::new("/"));
@@ -59,7 +59,7 @@ impl Place {
                 .recursive(true)
                 .mode(0o700)
                 .create(parent)?;
-            Ok::<_, io::Error>(Place {
+            Ok::<_, io::Error>(Destination {
                 parent: File::open(parent)?,
                 name: into
                     .file_name()
@@ -76,11 +76,11 @@ impl Place {
         path_of(&self.parent).join(&self.name).is_dir()
     }
 
-    /// Copies the layer `upper`, if it has no more than `most`. When it returns, the copy is on the
+    /// Copies the layer `upper`, if it has no more than `limits`. When it returns, the copy is on the
     /// disk and at its place, or nothing is there.
-    pub(super) fn keep(&self, upper: &Path, most: Most) -> Result<(), String> {
+    pub(super) fn export(&self, upper: &Path, limits: ExportLimits) -> Result<(), String> {
         let unfinished = path_of(&self.directory).join(UNFINISHED);
-        let kept = self.copy_and_place(upper, &unfinished, most);
+        let kept = self.copy_and_place(upper, &unfinished, limits);
         if kept.is_err() {
             // It goes with the instance's directory at the latest.
             let _ = fs::remove_dir_all(&unfinished);
@@ -88,7 +88,12 @@ impl Place {
         kept
     }
 
-    fn copy_and_place(&self, upper: &Path, unfinished: &Path, most: Most) -> Result<(), String> {
+    fn copy_and_place(
+        &self,
+        upper: &Path,
+        unfinished: &Path,
+        limits: ExportLimits,
+    ) -> Result<(), String> {
         let named = |what: &str, error: &dyn Display| format!("{what}: {error}");
         match fs::remove_dir_all(unfinished) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -96,7 +101,7 @@ impl Place {
             }
             _ => {}
         }
-        Copying::new(upper, most).copy(Path::new(""), unfinished)?;
+        Copying::new(upper, limits).copy(Path::new(""), unfinished)?;
         syncfs(&self.directory).map_err(|error| named("writing to the disk", &error))?;
         let name = self.name.as_os_str();
         renameat(&self.directory, UNFINISHED, &self.parent, name)
@@ -110,18 +115,18 @@ impl Place {
 /// A copy under way.
 struct Copying<'a> {
     upper: &'a Path,
-    most: Most,
-    left: Most,
+    limits: ExportLimits,
+    left: ExportLimits,
     /// Files that have several names, by their inodes, with the copy of the first name.
     linked: BTreeMap<u64, PathBuf>,
 }
 
 impl<'a> Copying<'a> {
-    fn new(upper: &'a Path, most: Most) -> Self {
+    fn new(upper: &'a Path, limits: ExportLimits) -> Self {
         Copying {
             upper,
-            most,
-            left: most,
+            limits,
+            left: limits,
             linked: BTreeMap::new(),
         }
     }
@@ -165,7 +170,7 @@ impl<'a> Copying<'a> {
             true => found.len().max(BLOCK),
             false => BLOCK,
         };
-        let Most { bytes, entries } = self.most;
+        let ExportLimits { bytes, entries } = self.limits;
         self.left.entries = self.left.entries.checked_sub(1).ok_or_else(|| {
             io::Error::other(format!("there are more than {entries} files and folders"))
         })?;
@@ -263,12 +268,13 @@ mod tests {
             self.place.path().join(path)
         }
 
-        fn keep(&self, bytes: u64, entries: u64) -> Result<(), String> {
+        fn export(&self, bytes: u64, entries: u64) -> Result<(), String> {
             let directory = File::open(self.path("instance")).unwrap();
-            let place = Place::open(&self.path("installed/fleet-1"), &directory).unwrap();
-            assert!(!place.is_taken());
-            let kept = place.keep(&self.path("upper"), Most { bytes, entries });
-            assert_eq!(place.is_taken(), kept.is_ok());
+            let destination =
+                Destination::open(&self.path("installed/fleet-1"), &directory).unwrap();
+            assert!(!destination.is_taken());
+            let kept = destination.export(&self.path("upper"), ExportLimits { bytes, entries });
+            assert_eq!(destination.is_taken(), kept.is_ok());
             assert!(!self.path("instance").join(UNFINISHED).exists());
             kept
         }
@@ -279,7 +285,7 @@ mod tests {
         let layer = Layer::new();
         let sparse = File::create(layer.path("upper/bin/sparse")).unwrap();
         sparse.set_len(1 << 40).unwrap();
-        let error = layer.keep(1 << 20, 100).unwrap_err();
+        let error = layer.export(1 << 20, 100).unwrap_err();
         assert_eq!(
             error,
             "/local/game/bin/sparse: the files take more than 1048576 bytes together, each at least \
@@ -299,14 +305,14 @@ mod tests {
         }
         // With the layer itself and the two folders that every one has here.
         let all = 3 + 4 * 10;
-        let error = layer.keep(all * BLOCK - 1, all).unwrap_err();
+        let error = layer.export(all * BLOCK - 1, all).unwrap_err();
         assert!(
             error.ends_with("bytes together, each at least 4096"),
             "{error}"
         );
-        let error = layer.keep(all * BLOCK, all - 1).unwrap_err();
+        let error = layer.export(all * BLOCK, all - 1).unwrap_err();
         assert!(error.ends_with("more than 42 files and folders"), "{error}");
-        layer.keep(all * BLOCK, all).unwrap();
+        layer.export(all * BLOCK, all).unwrap();
     }
 
     #[test]
@@ -316,7 +322,7 @@ mod tests {
         fs::create_dir_all(unfinished.join("bin")).unwrap();
         fs::write(unfinished.join("bin/other"), "half").unwrap();
         fs::write(layer.path("upper/bin/server"), "program").unwrap();
-        layer.keep(1 << 20, 100).unwrap();
+        layer.export(1 << 20, 100).unwrap();
         assert!(!layer.path("installed/fleet-1/bin/other").exists());
         assert!(layer.path("installed/fleet-1/bin/server").exists());
     }
@@ -351,7 +357,7 @@ mod tests {
             lsetxattr(layer.path("upper/bin"), opaque, b"y", XattrFlags::empty()).unwrap();
             let _socket = UnixListener::bind(layer.path("upper/socket")).unwrap();
 
-            layer.keep(1 << 20, 100).unwrap();
+            layer.export(1 << 20, 100).unwrap();
             let kept = |path: &str| layer.path("installed/fleet-1").join(path);
             let mode = |path| fs::symlink_metadata(kept(path)).unwrap().mode() & 0o7777;
             assert_eq!(fs::read_to_string(kept("bin/server")).unwrap(), "program");
@@ -378,7 +384,7 @@ mod tests {
             let redirect = "trusted.overlay.redirect";
             let path = layer.path("upper/bin");
             lsetxattr(path, redirect, b"/old", XattrFlags::empty()).unwrap();
-            let error = layer.keep(1 << 20, 100).unwrap_err();
+            let error = layer.export(1 << 20, 100).unwrap_err();
             assert!(
                 error.starts_with("/local/game/bin: it was moved"),
                 "{error}"

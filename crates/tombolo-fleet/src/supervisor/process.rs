@@ -24,13 +24,13 @@ use crate::sandbox::{Folders, Sandbox};
 
 /// How long after a SIGKILL the next one is sent to what is there still: a process may have been
 /// forked just then.
-pub(super) const KILL_AGAIN: Duration = Duration::from_millis(100);
+pub(super) const KILL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A program of the runtime configuration, one of its concurrent executions.
 pub(super) struct Process {
     name: String,
-    /// Its place among all processes of the instance, from 1.
-    place: u32,
+    /// Its slot among all processes of the instance, from 1.
+    slot: u32,
     /// The user and group that it runs as; `None` is the supervisor's own.
     user: Option<u32>,
     command: Command,
@@ -81,19 +81,19 @@ struct Leaving {
 }
 
 impl Process {
-    /// The process in this `place` of its instance, due at once.
+    /// The process in this `slot` of its instance, due at once.
     pub(super) fn new(
         command: Command,
-        place: u32,
+        slot: u32,
         user: Option<u32>,
         outputs: &Outputs,
         now: Instant,
     ) -> Self {
-        let name = name(&command.launch_path, place);
+        let name = name(&command.launch_path, slot);
         Process {
             log: outputs.log(&name),
             name,
-            place,
+            slot,
             user,
             command,
             state: State::Due(now),
@@ -111,8 +111,8 @@ impl Process {
         &self.name
     }
 
-    pub(super) fn place(&self) -> u32 {
-        self.place
+    pub(super) fn slot(&self) -> u32 {
+        self.slot
     }
 
     /// Whether it is there to execute `command`, and to stay.
@@ -210,7 +210,7 @@ impl Process {
             "--- tombolo: {} starting {launch_path}",
             timestamp()
         ));
-        let launched = launch(&program, &self.command, self.place, sandbox, now);
+        let launched = launch(&program, &self.command, self.slot, sandbox, now);
         Some(match launched {
             Ok(Launched {
                 pid,
@@ -362,7 +362,7 @@ impl Process {
         }
         let _ = killpg(pid, Signal::SIGKILL);
         // Again later, should it have forked just then.
-        leaving.kill_at = now + KILL_AGAIN;
+        leaving.kill_at = now + KILL_INTERVAL;
         let was_forced = std::mem::replace(&mut leaving.is_forced, true);
         (!was_forced).then(|| Event::ForceTerminated {
             process: self.name.clone(),
@@ -427,7 +427,7 @@ pub(super) struct End {
 }
 
 /// `PROGRAM-N`, cut so that a log's name fits into a file name.
-fn name(launch_path: &str, place: u32) -> String {
+fn name(launch_path: &str, slot: u32) -> String {
     let program = Path::new(launch_path)
         .file_name()
         .unwrap_or_default()
@@ -437,7 +437,7 @@ fn name(launch_path: &str, place: u32) -> String {
         .filter(|c| !c.is_control())
         .take(48)
         .collect();
-    format!("{program}-{place}")
+    format!("{program}-{slot}")
 }
 
 /// The time `wait` after `now`; a year stands for what is beyond the clock's reach.

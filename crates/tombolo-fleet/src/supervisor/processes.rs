@@ -14,14 +14,14 @@ use super::output::Outputs;
 use super::process::{End, Process};
 use super::usage;
 use crate::api::event::{Event, Exit};
-use crate::api::spec::{InstanceSpec, PLACES, RestartPolicy, ServerProcess, SpecError};
+use crate::api::spec::{InstanceSpec, PROCESS_SLOTS, RestartPolicy, ServerProcess, SpecError};
 use crate::api::status::ProcessStatus;
 use crate::cgroup::Cgroup;
 use crate::sandbox::Sandbox;
 
 /// How long an instance that ends may take to keep files of its processes: less than a control plane
 /// waits for it.
-const LAST_COLLECTION: Duration = Duration::from_secs(5);
+const LAST_COLLECTION_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// All server processes, in the order in which they start.
 pub(super) struct Processes {
@@ -70,7 +70,7 @@ impl Processes {
     }
 
     /// Lets every wanted command have a process: one that is there, else a new one, if there is a
-    /// place for it. Processes that nobody wants are told to end.
+    /// slot for it. Processes that nobody wants are told to end.
     fn arrange(&mut self, now: Instant) {
         let mut there = std::mem::take(&mut self.all);
         there.retain(|process| !process.is_gone());
@@ -87,14 +87,14 @@ impl Processes {
         there.retain(|process| !process.is_gone());
 
         let taken: Vec<_> = arranged.iter().flatten().chain(&there).collect();
-        let taken: Vec<_> = taken.into_iter().map(Process::place).collect();
-        let mut free = (1..=PLACES).filter(|place| !taken.contains(place));
+        let taken: Vec<_> = taken.into_iter().map(Process::slot).collect();
+        let mut free = (1..=PROCESS_SLOTS).filter(|slot| !taken.contains(slot));
         for (command, process) in self.wanted.iter().zip(arranged) {
-            // Without a place it has to wait until a process that is leaving has left.
+            // Without a slot it has to wait until a process that is leaving has left.
             let new = || {
-                let place = free.next()?;
-                let (user, outputs) = (self.sandbox.user(place), &self.outputs);
-                Some(Process::new(command.clone(), place, user, outputs, now))
+                let slot = free.next()?;
+                let (user, outputs) = (self.sandbox.user(slot), &self.outputs);
+                Some(Process::new(command.clone(), slot, user, outputs, now))
             };
             self.all.extend(process.or_else(new));
         }
@@ -146,7 +146,7 @@ impl Processes {
         None
     }
 
-    /// Has the files kept of those that have ended, and lets others have their places.
+    /// Has the files kept of those that have ended, and lets others have their slots.
     pub(super) fn settle(&mut self, now: Instant) {
         let (log_paths, outputs) = (&self.log_paths, &self.outputs);
         for process in &mut self.all {
@@ -174,7 +174,7 @@ impl Processes {
                     outputs,
                     process: &name,
                     run: &leftovers.run,
-                    deadline: Instant::now() + log_collection::LONGEST,
+                    deadline: Instant::now() + log_collection::MAX_DURATION,
                 };
                 match collection.collect() {
                     Ok(collected) => collected.code(),
@@ -197,7 +197,7 @@ impl Processes {
     /// Keeps the files of those that have ended, in this process: for an instance that is at its
     /// own end.
     pub(super) fn collect_here(&mut self) {
-        let deadline = Instant::now() + LAST_COLLECTION;
+        let deadline = Instant::now() + LAST_COLLECTION_TIMEOUT;
         for process in &mut self.all {
             let Some(leftovers) = process.take_leftovers() else {
                 continue;

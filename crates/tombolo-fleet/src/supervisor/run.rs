@@ -12,11 +12,11 @@ use rustix::process::{WaitOptions, wait};
 
 use super::clients::{Clients, From};
 use super::clock::unix_ms;
-use super::event_log::Journal;
+use super::event_log::EventLog;
 use super::install::{self, Install};
 use super::output::Outputs;
-use super::overlay_export::Place;
-use super::process::{End, KILL_AGAIN, after};
+use super::overlay_export::Destination;
+use super::process::{End, KILL_INTERVAL, after};
 use super::processes::Processes;
 use super::stream::CHUNK;
 use crate::api::control::{Request, SOCKET};
@@ -34,7 +34,7 @@ use crate::step::{Doing, StepError};
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
 
 /// How long the last event may take to reach clients that are slow to read.
-const FAREWELL: Duration = Duration::from_secs(1);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The first process of an instance, once everything around it is made.
 pub(super) struct Supervisor {
@@ -45,7 +45,7 @@ pub(super) struct Supervisor {
     buffer: Box<[u8]>,
     signals: SignalFd,
     clients: Clients,
-    journal: Journal,
+    event_log: EventLog,
     /// Whether the last thing told of the processes' health is that all of them run.
     told_running: bool,
     /// What it is there for, if that is not to keep server processes running.
@@ -79,7 +79,7 @@ impl Supervisor {
         clients: Clients,
         outputs: Outputs,
         sandbox: Sandbox,
-        place: Option<Place>,
+        destination: Option<Destination>,
     ) -> Result<Self, StepError> {
         let mut wanted = SigSet::empty();
         wanted.add(Signal::SIGCHLD);
@@ -91,7 +91,8 @@ impl Supervisor {
             })
             .doing(|| "opening a descriptor for signals".into())?;
         let now = Instant::now();
-        let install = place.map(|place| Install::new(place, spec.sandbox.install_bytes, now));
+        let install = destination
+            .map(|destination| Install::new(destination, spec.sandbox.install_bytes, now));
         let wanted = match &install {
             Some(install) => install.processes(),
             None => spec.processes().to_owned(),
@@ -107,7 +108,7 @@ impl Supervisor {
             buffer: vec![0; CHUNK].into(),
             signals,
             clients,
-            journal: Journal::default(),
+            event_log: EventLog::default(),
             told_running: false,
             install,
             oom_kills: 0,
@@ -137,7 +138,7 @@ impl Supervisor {
                 self.tell_running(now);
                 self.end_install(now);
             }
-            self.clients.send(&self.journal);
+            self.clients.send(&self.event_log);
             self.wait(self.next_change(now));
         }
     }
@@ -156,7 +157,7 @@ impl Supervisor {
     fn obey(&mut self, request: Request, from: From, now: Instant) {
         match request {
             Request::ResumeAfter(_) => {}
-            Request::Acknowledge(seq) => self.journal.acknowledge(seq),
+            Request::Acknowledge(seq) => self.event_log.acknowledge(seq),
             Request::Configure(processes) => self.configure(&processes, now),
             Request::Status => {
                 let status = self.status(now);
@@ -205,7 +206,7 @@ impl Supervisor {
         }
         signal_all(Signal::SIGKILL);
         // Again later, should a process have been forked just then.
-        stopping.kill_at = now + KILL_AGAIN;
+        stopping.kill_at = now + KILL_INTERVAL;
         if !std::mem::replace(&mut stopping.is_forced, true) {
             let names: Vec<_> = self.processes.running_names().map(str::to_owned).collect();
             for process in names {
@@ -251,14 +252,14 @@ impl Supervisor {
     }
 
     fn start_due(&mut self, now: Instant) {
-        let (journal, install) = (&mut self.journal, &mut self.install);
+        let (event_log, install) = (&mut self.event_log, &mut self.install);
         self.processes.start_due(now, |processes, event| {
             let event = match install {
                 Some(install) => install.hear(event),
                 None => Some(event),
             };
             if let Some(event) = event {
-                journal.push(unix_ms(), processes.running(), event);
+                event_log.push(unix_ms(), processes.running(), event);
             }
         });
     }
@@ -286,7 +287,7 @@ impl Supervisor {
 
     fn tell(&mut self, event: Event) {
         let running = self.processes.running();
-        self.journal.push(unix_ms(), running, event);
+        self.event_log.push(unix_ms(), running, event);
     }
 
     /// When the loop has something to do even if nothing happens.
@@ -325,11 +326,11 @@ impl Supervisor {
     /// The last events, and nothing left behind.
     fn leave(mut self) {
         self.processes.collect_here();
-        if let Some(event) = self.install.as_ref().and_then(Install::keep) {
+        if let Some(event) = self.install.as_ref().and_then(Install::export) {
             self.tell(event);
         }
         self.tell(Event::Stopped);
-        self.say_farewell();
+        self.drain();
         if let Some(cgroup) = self.processes.cgroup() {
             cgroup.remove(&self.directory);
         }
@@ -341,28 +342,28 @@ impl Supervisor {
 
     /// Waits a moment for clients to read the last events. How an installation ended is waited for
     /// until somebody has it safe: else a control plane that was away would have to install again.
-    fn say_farewell(&mut self) {
-        let patience = match &self.install {
-            Some(_) => install::FAREWELL,
-            None => FAREWELL,
+    fn drain(&mut self) {
+        let timeout = match &self.install {
+            Some(_) => install::DRAIN_TIMEOUT,
+            None => DRAIN_TIMEOUT,
         };
-        let deadline = Instant::now() + patience;
-        self.clients.send(&self.journal);
+        let deadline = Instant::now() + timeout;
+        self.clients.send(&self.event_log);
         let is_over = |this: &Self| match &this.install {
             // The last one only says that there is nobody any more.
-            Some(_) => this.journal.unacknowledged() <= 1,
-            None => this.clients.are_told(&this.journal),
+            Some(_) => this.event_log.unacknowledged() <= 1,
+            None => this.clients.are_told(&this.event_log),
         };
         while !is_over(self) && Instant::now() < deadline {
             self.wait(Some(deadline));
             for (request, _) in self.clients.requests() {
                 match request {
-                    Request::Acknowledge(seq) => self.journal.acknowledge(seq),
+                    Request::Acknowledge(seq) => self.event_log.acknowledge(seq),
                     Request::Stop { .. } => return,
                     _ => {}
                 }
             }
-            self.clients.send(&self.journal);
+            self.clients.send(&self.event_log);
         }
     }
 }

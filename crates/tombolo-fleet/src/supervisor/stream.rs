@@ -26,7 +26,7 @@ const WINDOW: Duration = Duration::from_millis(100);
 
 /// The most that is read of a pipe after its process ended, in bytes: what a pipe can be made to
 /// hold (`/proc/sys/fs/pipe-max-size`). Whatever comes after that was written by another process.
-const LAST_WORDS: usize = 1 << 20;
+const MAX_LEFT_IN_PIPE: usize = 1 << 20;
 
 /// The reading end of a run's standard output and error.
 pub(super) struct Stream {
@@ -96,7 +96,7 @@ impl Stream {
     /// Moves everything that an ended process has left in the pipe into the log. A helper of its
     /// that still has the pipe open, and writes, is not waited for.
     pub(super) fn read_dry(mut self, buffer: &mut [u8], log: &mut Log) {
-        let mut left = LAST_WORDS;
+        let mut left = MAX_LEFT_IN_PIPE;
         while left > 0 {
             let at_most = left.min(buffer.len());
             let (length, _) = read_once(&mut self.pipe, &mut buffer[..at_most]);

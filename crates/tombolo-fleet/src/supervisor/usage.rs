@@ -11,7 +11,7 @@ use super::child::in_child;
 
 /// How many times a user's processes are killed: those that are forking just then take another one,
 /// and those that were killed are there until they are reaped.
-const ROUNDS: u32 = 2;
+const KILL_ROUNDS: u32 = 2;
 
 /// A user that no process of an instance is.
 const NOBODY: u32 = 65_534;
@@ -70,7 +70,7 @@ fn kill_all_as(user: u32) -> nix::Result<()> {
 
 /// For want of a process to do it at once.
 fn end_one_by_one(user: u32) {
-    for _ in 0..ROUNDS {
+    for _ in 0..KILL_ROUNDS {
         let mut is_any = false;
         for seen in look().iter().filter(|seen| seen.user == user) {
             is_any |= kill(Pid::from_raw(seen.pid), Signal::SIGKILL).is_ok();

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::unistd::Uid;
-use tombolo_fleet::{EndError, end_inhabitants};
+use tombolo_fleet::{EndError, end_namespace_processes};
 
 const GRACE: Duration = Duration::from_millis(200);
 
@@ -47,7 +47,7 @@ impl Script {
 impl Drop for Script {
     fn drop(&mut self) {
         // What it has in the background; of this namespace nothing is ended.
-        let _ = end_inhabitants(&self.netns(), GRACE);
+        let _ = end_namespace_processes(&self.netns(), GRACE);
         // An error means that it is gone.
         let _ = self.0.kill();
         let _ = self.0.wait();
@@ -65,10 +65,10 @@ fn all_that_is_in_the_namespace_ends_and_nothing_else() {
     let file = fs::File::open(&path).unwrap();
     let held = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
 
-    assert_eq!(end_inhabitants(&path, GRACE).unwrap(), 2);
+    assert_eq!(end_namespace_processes(&path, GRACE).unwrap(), 2);
     assert!(!inside.runs());
     assert!(outside.runs() && beside.runs());
-    assert_eq!(end_inhabitants(&held, GRACE).unwrap(), 0);
+    assert_eq!(end_namespace_processes(&held, GRACE).unwrap(), 0);
 }
 
 #[test]
@@ -76,21 +76,24 @@ fn sigterm_comes_first_and_who_ignores_it_is_killed_after_the_grace() {
     let stubborn = "trap '' TERM; sleep 1000 & echo ready; wait";
     let mut stubborn = Script::start(&["unshare", "--net"], stubborn);
     let started = Instant::now();
-    assert_eq!(end_inhabitants(&stubborn.netns(), GRACE).unwrap(), 2);
+    assert_eq!(
+        end_namespace_processes(&stubborn.netns(), GRACE).unwrap(),
+        2
+    );
     assert!(started.elapsed() >= GRACE, "it had no time to end");
     assert!(!stubborn.runs());
 
     let orderly = "trap 'kill $!; exit 7' TERM; sleep 1000 & echo ready; wait";
     let mut orderly = Script::start(&["unshare", "--net"], orderly);
-    end_inhabitants(&orderly.netns(), Duration::from_secs(20)).unwrap();
+    end_namespace_processes(&orderly.netns(), Duration::from_secs(20)).unwrap();
     assert_eq!(orderly.0.wait().unwrap().code(), Some(7));
 }
 
 #[test]
 fn the_own_namespace_is_refused_and_a_missing_one_is_empty() {
     let own = Path::new("/proc/self/ns/net");
-    let refused = end_inhabitants(own, GRACE);
+    let refused = end_namespace_processes(own, GRACE);
     assert!(matches!(refused, Err(EndError::OwnNamespace { .. })));
     let missing = Path::new("/run/netns/tmb-missing");
-    assert_eq!(end_inhabitants(missing, GRACE).unwrap(), 0);
+    assert_eq!(end_namespace_processes(missing, GRACE).unwrap(), 0);
 }

@@ -9,7 +9,7 @@ use nix::sys::statvfs::statvfs;
 use nix::sys::utsname::uname;
 use nix::unistd::geteuid;
 use serde::Serialize;
-use tombolo_fleet::SandboxAbilities;
+use tombolo_fleet::SandboxSupport;
 use tombolo_network::{EngineKind, ebpf};
 
 use crate::cli::{DoctorArguments, NetworkChoice};
@@ -54,7 +54,7 @@ struct Diagnosis {
 
 /// Shows what the machine can do. The exit code is 0 when packets can flow and fleets can run.
 pub(super) fn run(arguments: &DoctorArguments) -> Result<ExitCode> {
-    let sandbox = SandboxAbilities::of_this_machine();
+    let sandbox = SandboxSupport::of_this_machine();
     let diagnosis = Diagnosis {
         network: server::choose(NetworkChoice::Auto)?.kind,
         findings: vec![
@@ -196,7 +196,7 @@ fn namespaces() -> Result<Finding> {
     })
 }
 
-fn system_calls(sandbox: &SandboxAbilities) -> Finding {
+fn system_calls(sandbox: &SandboxSupport) -> Finding {
     let ok = sandbox.seccomp;
     Finding {
         what: "seccomp",
@@ -211,7 +211,7 @@ fn system_calls(sandbox: &SandboxAbilities) -> Finding {
 }
 
 /// A second wall: without it fleets run all the same.
-fn landlock(sandbox: &SandboxAbilities) -> Finding {
+fn landlock(sandbox: &SandboxSupport) -> Finding {
     Finding {
         what: "landlock",
         ok: true,
@@ -223,7 +223,7 @@ fn landlock(sandbox: &SandboxAbilities) -> Finding {
     }
 }
 
-fn overlay(sandbox: &SandboxAbilities) -> Finding {
+fn overlay(sandbox: &SandboxSupport) -> Finding {
     let ok = sandbox.overlay;
     Finding {
         what: "overlay",
@@ -237,7 +237,7 @@ fn overlay(sandbox: &SandboxAbilities) -> Finding {
     }
 }
 
-fn limits(sandbox: &SandboxAbilities) -> Finding {
+fn limits(sandbox: &SandboxSupport) -> Finding {
     let all = [
         ("memory", sandbox.memory),
         ("processes", sandbox.processes),

@@ -13,7 +13,7 @@ use nix::unistd::Pid;
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{self, SignalKind, signal};
 use tokio::task::spawn_blocking;
-use tombolo_fleet::{end_inhabitants, end_with_parent, enter};
+use tombolo_fleet::{end_namespace_processes, end_with_parent, enter};
 
 use crate::admin::client::AdminClient;
 use crate::admin::message::{AttachProgram, AttachedProgram, DetachProgram};
@@ -97,7 +97,7 @@ async fn supervise(
 /// Ends what the command started and did not end. The server would do it too, once it has seen that
 /// this process is gone; it is told here for whoever watches this terminal.
 async fn end_what_is_left(namespace: PathBuf) {
-    match spawn_blocking(move || end_inhabitants(&namespace, GRACE)).await {
+    match spawn_blocking(move || end_namespace_processes(&namespace, GRACE)).await {
         Ok(Ok(0)) => {}
         Ok(Ok(ended)) => tracing::info!(ended, "processes that the command had left were ended"),
         Ok(Err(error)) => tracing::warn!("{:#}", anyhow::Error::new(error)),

@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 use tokio::task::spawn_blocking;
 use tombolo_domain::id::NetworkInterfaceId;
 use tombolo_domain::vpc::Attachment;
-use tombolo_fleet::end_inhabitants;
+use tombolo_fleet::end_namespace_processes;
 use tombolo_network::NetworkEngine;
 use tombolo_store::typed::Transaction;
 use tombolo_store::{Store, keys};
@@ -27,7 +27,7 @@ pub(crate) async fn end_all(store: &Arc<dyn Store>, engine: &Arc<dyn NetworkEngi
     // Goes on after a failure, so that one program does not keep the others.
     let mut outcome = end(programs).await;
     for netns in interfaces.iter().filter_map(|id| engine.namespace(id)) {
-        let ended = spawn_blocking(move || end_inhabitants(&netns, GRACE)).await?;
+        let ended = spawn_blocking(move || end_namespace_processes(&netns, GRACE)).await?;
         outcome = outcome.and(ended.map(drop).map_err(anyhow::Error::from));
     }
     outcome

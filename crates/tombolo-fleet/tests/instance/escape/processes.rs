@@ -157,7 +157,7 @@ say(tried(socket.socket(socket.AF_UNIX).connect, "\0tmb-escape"))
     let other = fixture.log_of_until("other-2", "done").await;
     instance.kill().await.unwrap();
     // Landlock can since its sixth version.
-    let can = tombolo_fleet::SandboxAbilities::of_this_machine().landlock;
+    let can = tombolo_fleet::SandboxSupport::of_this_machine().landlock;
     let expected = if can >= Some(6) { "EPERM" } else { "allowed" };
     assert_eq!(other, [expected]);
 }
