@@ -12,36 +12,18 @@
 //! The workload's own end belongs to the workload: once set up, what it does to its `eth0` is not
 //! looked at again, and can harm only itself.
 
-mod attachment;
-mod bare;
 mod bpffs;
-mod busy;
-mod check;
-mod datapath;
-mod decide;
-mod entries;
+mod engine;
 mod error;
-mod filter;
-mod flow_entries;
 mod flow_table;
 mod flows;
 mod fnv;
-mod held;
-mod interface;
-mod kernel_map;
 #[cfg(test)]
 mod kernel_tests;
-mod local_ports;
-mod machine;
-mod map;
+mod links;
+mod maps;
 mod names;
 mod namespace;
-mod netlink;
-mod object;
-mod places;
-mod uplink;
-mod wanted;
-mod worker;
 
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -52,13 +34,13 @@ use async_trait::async_trait;
 use tokio::sync::oneshot;
 use tombolo_domain::id::NetworkInterfaceId;
 
-pub use self::attachment::AttachmentKind;
-pub use self::bare::BarePair;
-pub use self::check::{MINIMUM_KERNEL, check};
+pub use self::engine::preflight::{MINIMUM_KERNEL, check};
+use self::engine::worker::{self, Command};
+use self::engine::{Asked, Fingerprint};
 use self::error::Doing;
 pub use self::flow_table::FlowTable;
-use self::machine::{Asked, Fingerprint};
-use self::worker::Command;
+pub use self::links::attachment::AttachmentKind;
+pub use self::links::baseline::BarePair;
 use crate::flow::FlowPublisher;
 use crate::live::live;
 use crate::{

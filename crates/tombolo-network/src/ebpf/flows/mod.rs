@@ -4,6 +4,7 @@
 //! While no engine runs nothing of it happens: flows that are over count as absent all the same,
 //! records are lost and counted, and of the room in the flow table what is left can be used.
 
+pub(super) mod active_ports;
 mod owners;
 mod reader;
 mod record;
@@ -17,9 +18,9 @@ use std::thread;
 pub(super) use self::owners::Owners;
 use self::reader::Reader;
 use self::sweeper::Sweeper;
-use super::error::Doing;
-use super::object::Pins;
 use crate::EngineError;
+use crate::ebpf::error::Doing;
+use crate::ebpf::maps::object::Pins;
 use crate::flow::FlowPublisher;
 
 /// The two threads; they end soon after it is dropped.

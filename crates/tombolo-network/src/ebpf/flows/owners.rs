@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use tombolo_domain::id::NetworkInterfaceId;
 
-use crate::ebpf::flow_entries::OUTSIDE_LINK;
+use crate::ebpf::maps::flow_entries::OUTSIDE_LINK;
 
 /// The links of the core namespace and whose they are; a clone is the same list. An index is not
 /// given twice, so one that went can be remembered for the flows that it still had.

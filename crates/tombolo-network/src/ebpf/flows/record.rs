@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use nix::time::{ClockId, clock_gettime};
 
 use super::owners::Owners;
-use crate::ebpf::flow_entries::{ACCEPTED, FlowEntry, FlowEventEntry, FlowKey};
+use crate::ebpf::maps::flow_entries::{ACCEPTED, FlowEntry, FlowEventEntry, FlowKey};
 use crate::rules::ICMP;
 use crate::{DropReason, FlowDirection, FlowOutcome, FlowRecord};
 

@@ -11,9 +11,9 @@ use super::owners::Owners;
 use super::record::{self, Epoch};
 use crate::EngineError;
 use crate::ebpf::error::Doing;
-use crate::ebpf::flow_entries::{FlowEntry, FlowKey, Translation, TranslationKey};
-use crate::ebpf::kernel_map::{KernelMap, Put};
-use crate::ebpf::object::Pins;
+use crate::ebpf::maps::flow_entries::{FlowEntry, FlowKey, Translation, TranslationKey};
+use crate::ebpf::maps::kernel_map::{KernelMap, Put};
+use crate::ebpf::maps::object::Pins;
 use crate::flow::{FlowEvent, FlowPublisher};
 
 /// How often the table is swept. A flow that is over counts as absent at once; only its place is

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use crate::MacAddress;
-use crate::ebpf::interface::ROUTER_MAC;
+use crate::ebpf::links::interface::ROUTER_MAC;
 use crate::verdict::model::{About, Datagram, Payload, Replaced, TcpFlags};
 
 const ETHERNET: usize = 14;

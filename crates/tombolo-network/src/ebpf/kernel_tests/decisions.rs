@@ -6,7 +6,7 @@ use super::bytes::{self, frame};
 use super::run::SHOT;
 use super::{Trial, eni, mac, trial};
 use crate::ebpf::FlowTable;
-use crate::ebpf::wanted::Wanted;
+use crate::ebpf::maps::desired::Wanted;
 use crate::verdict::Verdict;
 use crate::verdict::model::{Datagram, Payload, TcpFlags};
 use crate::{

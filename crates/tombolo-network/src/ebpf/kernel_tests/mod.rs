@@ -21,12 +21,17 @@ use tombolo_domain::id::NetworkInterfaceId;
 
 use self::bytes::Told;
 use self::run::Ran;
-use super::datapath::DataPath;
-use super::entries::OutsideEntry;
-use super::flow_entries::{FlowEnd, FlowEntry, FlowKey, OUTSIDE_VPC, Translation, TranslationKey};
-use super::netlink::{Netlink, VethEnd};
-use super::wanted::{Ports, Wanted};
-use super::{FlowTable, bpffs, interface, namespace};
+use crate::ebpf::FlowTable;
+use crate::ebpf::bpffs;
+use crate::ebpf::links::interface;
+use crate::ebpf::links::netlink::{Netlink, VethEnd};
+use crate::ebpf::maps::datapath::DataPath;
+use crate::ebpf::maps::desired::{Ports, Wanted};
+use crate::ebpf::maps::entries::OutsideEntry;
+use crate::ebpf::maps::flow_entries::{
+    FlowEnd, FlowEntry, FlowKey, OUTSIDE_VPC, Translation, TranslationKey,
+};
+use crate::ebpf::namespace;
 use crate::outside::Mapping;
 use crate::verdict::Verdict;
 use crate::verdict::model::{self, Datagram, End, Joint, Outcome};

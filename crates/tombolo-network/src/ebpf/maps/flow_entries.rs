@@ -8,20 +8,20 @@ use crate::rules::{ICMP, TCP, UDP};
 /// `struct flow_end`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(C)]
-pub(super) struct FlowEnd {
-    pub(super) vpc: u32,
-    pub(super) address: [u8; 4],
-    pub(super) port: [u8; 2],
-    pub(super) padding: [u8; 2],
+pub(in crate::ebpf) struct FlowEnd {
+    pub(in crate::ebpf) vpc: u32,
+    pub(in crate::ebpf) address: [u8; 4],
+    pub(in crate::ebpf) port: [u8; 2],
+    pub(in crate::ebpf) padding: [u8; 2],
 }
 
 /// `struct flow_key`: what a flow is known by, in either direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(C)]
-pub(super) struct FlowKey {
-    pub(super) ends: [FlowEnd; 2],
-    pub(super) protocol: u8,
-    pub(super) padding: [u8; 3],
+pub(in crate::ebpf) struct FlowKey {
+    pub(in crate::ebpf) ends: [FlowEnd; 2],
+    pub(in crate::ebpf) protocol: u8,
+    pub(in crate::ebpf) padding: [u8; 3],
 }
 
 // SAFETY: `repr(C)`, no implicit padding, and every bit pattern is a value.
@@ -30,19 +30,19 @@ unsafe impl Pod for FlowKey {}
 /// `struct flow`. Of each pair the first is of the end that began it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
-pub(super) struct FlowEntry {
-    pub(super) last: u64,
-    pub(super) reported: u64,
-    pub(super) packets: [u64; 2],
-    pub(super) bytes: [u64; 2],
-    pub(super) links: [u32; 2],
-    pub(super) generation: u32,
-    pub(super) state: u32,
-    pub(super) began: u32,
+pub(in crate::ebpf) struct FlowEntry {
+    pub(in crate::ebpf) last: u64,
+    pub(in crate::ebpf) reported: u64,
+    pub(in crate::ebpf) packets: [u64; 2],
+    pub(in crate::ebpf) bytes: [u64; 2],
+    pub(in crate::ebpf) links: [u32; 2],
+    pub(in crate::ebpf) generation: u32,
+    pub(in crate::ebpf) state: u32,
+    pub(in crate::ebpf) began: u32,
     /// Of a flow with the outside.
-    pub(super) public_port: [u8; 2],
-    pub(super) charged: u8,
-    pub(super) padding: u8,
+    pub(in crate::ebpf) public_port: [u8; 2],
+    pub(in crate::ebpf) charged: u8,
+    pub(in crate::ebpf) padding: u8,
 }
 
 // SAFETY: `repr(C)`, no implicit padding, and every bit pattern is a value.
@@ -57,7 +57,7 @@ const UDP_STREAM: u32 = 3;
 
 impl FlowEntry {
     /// How long the flow may be idle, in seconds: `timeout_of` in `bpf/flows.h`.
-    pub(super) fn timeout(&self, protocol: u8) -> u64 {
+    pub(in crate::ebpf) fn timeout(&self, protocol: u8) -> u64 {
         let closing = self.state & TCP_RST != 0 || self.state & TCP_FINS == TCP_FINS;
         match protocol {
             TCP if closing => 10,
@@ -71,12 +71,12 @@ impl FlowEntry {
     }
 
     /// The link that has it in its share of the table.
-    pub(super) fn payer(&self) -> u32 {
+    pub(in crate::ebpf) fn payer(&self) -> u32 {
         self.links[usize::from(self.charged & 1)]
     }
 
     /// Whether the flow counts as absent at `now`, in nanoseconds of `CLOCK_MONOTONIC_COARSE`.
-    pub(super) fn is_over(&self, protocol: u8, now: u64) -> bool {
+    pub(in crate::ebpf) fn is_over(&self, protocol: u8, now: u64) -> bool {
         // The program may have seen a later time than `now`.
         let idle = now.wrapping_sub(self.last) as i64;
         idle > (self.timeout(protocol) * 1_000_000_000) as i64
@@ -84,18 +84,18 @@ impl FlowEntry {
 }
 
 /// `OUTSIDE_LINK`: in place of a link, the outside.
-pub(super) const OUTSIDE_LINK: u32 = u32::MAX;
+pub(in crate::ebpf) const OUTSIDE_LINK: u32 = u32::MAX;
 /// `OUTSIDE_VPC`.
-pub(super) const OUTSIDE_VPC: u32 = 0;
+pub(in crate::ebpf) const OUTSIDE_VPC: u32 = 0;
 
 /// `struct translation_key`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(C)]
-pub(super) struct TranslationKey {
-    pub(super) remote: [u8; 4],
-    pub(super) remote_port: [u8; 2],
-    pub(super) port: [u8; 2],
-    pub(super) protocol: u8,
+pub(in crate::ebpf) struct TranslationKey {
+    pub(in crate::ebpf) remote: [u8; 4],
+    pub(in crate::ebpf) remote_port: [u8; 2],
+    pub(in crate::ebpf) port: [u8; 2],
+    pub(in crate::ebpf) protocol: u8,
     padding: [u8; 3],
 }
 
@@ -105,9 +105,9 @@ unsafe impl Pod for TranslationKey {}
 /// `struct translation`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
-pub(super) struct Translation {
-    pub(super) inside: FlowEnd,
-    pub(super) link: u32,
+pub(in crate::ebpf) struct Translation {
+    pub(in crate::ebpf) inside: FlowEnd,
+    pub(in crate::ebpf) link: u32,
 }
 
 // SAFETY: `repr(C)`, no implicit padding, and every bit pattern is a value.
@@ -116,7 +116,7 @@ unsafe impl Pod for Translation {}
 impl TranslationKey {
     /// The key of the flow that `translation` is for. The end that is outside comes first, since
     /// its VPC's number is the smallest.
-    pub(super) fn flow(&self, translation: &Translation) -> FlowKey {
+    pub(in crate::ebpf) fn flow(&self, translation: &Translation) -> FlowKey {
         let outside = FlowEnd {
             vpc: OUTSIDE_VPC,
             address: self.remote,
@@ -134,22 +134,22 @@ impl TranslationKey {
 /// `struct flow_event`. Of each pair the first is the source's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
-pub(super) struct FlowEventEntry {
-    pub(super) start: u64,
-    pub(super) end: u64,
-    pub(super) packets: [u64; 2],
-    pub(super) bytes: [u64; 2],
-    pub(super) links: [u32; 2],
-    pub(super) addresses: [[u8; 4]; 2],
-    pub(super) ports: [[u8; 2]; 2],
-    pub(super) protocol: u32,
+pub(in crate::ebpf) struct FlowEventEntry {
+    pub(in crate::ebpf) start: u64,
+    pub(in crate::ebpf) end: u64,
+    pub(in crate::ebpf) packets: [u64; 2],
+    pub(in crate::ebpf) bytes: [u64; 2],
+    pub(in crate::ebpf) links: [u32; 2],
+    pub(in crate::ebpf) addresses: [[u8; 4]; 2],
+    pub(in crate::ebpf) ports: [[u8; 2]; 2],
+    pub(in crate::ebpf) protocol: u32,
     /// [`ACCEPTED`], or the number of a [`crate::DropReason`].
-    pub(super) outcome: u32,
-    pub(super) padding: u32,
+    pub(in crate::ebpf) outcome: u32,
+    pub(in crate::ebpf) padding: u32,
 }
 
 // SAFETY: `repr(C)`, no implicit padding, and every bit pattern is a value.
 unsafe impl Pod for FlowEventEntry {}
 
 /// `ACCEPTED`.
-pub(super) const ACCEPTED: u32 = u32::MAX;
+pub(in crate::ebpf) const ACCEPTED: u32 = u32::MAX;

@@ -8,15 +8,15 @@ use aya::programs::tc::{
 };
 use aya::programs::{ProgramError, TcAttachType};
 
-use super::error::Doing;
 use crate::EngineError;
+use crate::ebpf::error::Doing;
 
 /// Our filter's place: the first to see a packet.
 const PRIORITY: u16 = 1;
 const HANDLE: TcHandle = TcHandle::new(0, 1);
 
 /// Replaces the program of our filter on the link; false when there is none.
-pub(super) fn replace(program: &mut SchedClassifier, link: &str) -> bool {
+pub(in crate::ebpf) fn replace(program: &mut SchedClassifier, link: &str) -> bool {
     SchedClassifierLink::attached(link, TcAttachType::Ingress, PRIORITY, HANDLE, None).is_ok_and(
         |filter| match program.attach_to_link(filter) {
             Ok(id) => leave_attached(program.take_link(id)).is_ok(),
@@ -26,7 +26,7 @@ pub(super) fn replace(program: &mut SchedClassifier, link: &str) -> bool {
 }
 
 /// Adds a filter with the program to the link, and the qdisc that it takes.
-pub(super) fn add(program: &mut SchedClassifier, link: &str) -> Result<(), EngineError> {
+pub(in crate::ebpf) fn add(program: &mut SchedClassifier, link: &str) -> Result<(), EngineError> {
     let attaching = || format!("attaching the BPF program to {link} by clsact");
     // Fails when the qdisc is there, and then the filter can be added all the same.
     let qdisc = tc::qdisc_add_clsact(link);

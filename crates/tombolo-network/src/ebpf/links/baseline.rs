@@ -10,8 +10,8 @@ use ipnet::Ipv4Net;
 use nix::net::if_::if_nametoindex;
 use nix::sched::{CloneFlags, setns, unshare};
 
-use super::namespace;
-use super::netlink::{Netlink, VethEnd};
+use crate::ebpf::links::netlink::{Netlink, VethEnd};
+use crate::ebpf::namespace;
 use crate::{MAX_MTU, MacAddress};
 
 /// The link's name at both ends.

@@ -12,25 +12,25 @@ use std::os::fd::AsFd;
 use ipnet::Ipv4Net;
 use nix::net::if_::if_nametoindex;
 
-use super::attachment::kernel_is_at_least;
-use super::entries::OutsideEntry;
-use super::fnv::fnv1a;
-use super::interface::ROUTER_MAC;
-use super::local_ports::LocalPorts;
-use super::namespace;
-use super::netlink::{Link, Netlink, Towards, VethEnd};
+use crate::ebpf::fnv::fnv1a;
+use crate::ebpf::links::attachment::kernel_is_at_least;
+use crate::ebpf::links::interface::ROUTER_MAC;
+use crate::ebpf::links::local_ports::LocalPorts;
+use crate::ebpf::links::netlink::{Link, Netlink, Towards, VethEnd};
+use crate::ebpf::maps::entries::OutsideEntry;
+use crate::ebpf::namespace;
 use crate::outside::ROUTED_MTU;
 use crate::{MAX_MTU, MIN_MTU, MacAddress, OutsideConfig};
 
 /// The end in the core namespace.
-pub(super) const NEAR_NAME: &str = "uplink";
+pub(in crate::ebpf) const NEAR_NAME: &str = "uplink";
 
 /// The Ethernet address of the other end.
 const FAR_MAC: MacAddress = MacAddress([0x02, 0x54, 0x4d, 0x42, 0x00, 0x02]);
 
 /// The way between the core namespace and the machine's own.
 #[derive(Debug)]
-pub(super) struct Uplink {
+pub(in crate::ebpf) struct Uplink {
     config: OutsideConfig,
     /// The end in the machine's namespace.
     far_name: String,
@@ -40,16 +40,16 @@ pub(super) struct Uplink {
 
 /// What there is of the uplink, once it is whole.
 #[derive(Debug, Clone)]
-pub(super) struct Joined {
+pub(in crate::ebpf) struct Joined {
     /// As the programs are told of it.
-    pub(super) entry: OutsideEntry,
+    pub(in crate::ebpf) entry: OutsideEntry,
     /// What was missing, as sentences.
-    pub(super) missed: Vec<String>,
+    pub(in crate::ebpf) missed: Vec<String>,
 }
 
 impl Uplink {
     /// The uplink that `config` asks for, by the name of the engine.
-    pub(super) fn new(config: OutsideConfig, engine: &str, machine: File) -> Self {
+    pub(in crate::ebpf) fn new(config: OutsideConfig, engine: &str, machine: File) -> Self {
         Uplink {
             config,
             far_name: format!("tmb-{engine}"),
@@ -58,7 +58,7 @@ impl Uplink {
     }
 
     /// Asks whether it can be made on this machine, before anything is changed.
-    pub(super) fn check(&self) -> io::Result<()> {
+    pub(in crate::ebpf) fn check(&self) -> io::Result<()> {
         namespace::within_open(&self.machine, || {
             let mut netlink = Netlink::open()?;
             match &self.config.interface {
@@ -121,7 +121,7 @@ impl Uplink {
     }
 
     /// What the near end's alias says once all is made.
-    pub(super) fn alias(&self) -> String {
+    pub(in crate::ebpf) fn alias(&self) -> String {
         let OutsideConfig {
             address, interface, ..
         } = &self.config;
@@ -132,7 +132,7 @@ impl Uplink {
     }
 
     /// Whether that near end and its other end in the machine's namespace are as they should be.
-    pub(super) fn is_whole(&self, near: &Link) -> io::Result<bool> {
+    pub(in crate::ebpf) fn is_whole(&self, near: &Link) -> io::Result<bool> {
         if near.alias != self.alias() || !near.up {
             return Ok(false);
         }
@@ -147,7 +147,7 @@ impl Uplink {
 
     /// Makes the pair, both ends down; returns the near one's index. A far end that is there
     /// already is of a core namespace that is gone.
-    pub(super) fn create(&self, core: &mut Netlink) -> io::Result<u32> {
+    pub(in crate::ebpf) fn create(&self, core: &mut Netlink) -> io::Result<u32> {
         namespace::within_open(&self.machine, || {
             match if_nametoindex(self.far_name.as_str()) {
                 Ok(index) => Netlink::open()?.delete_links(&[index]),
@@ -181,7 +181,7 @@ impl Uplink {
 
     /// Sets up the far end, and what the machine has of the uplink; what of that was missing is
     /// told. `near` is the index of the end in the core namespace.
-    pub(super) fn set_up(&self, near: u32) -> io::Result<Joined> {
+    pub(in crate::ebpf) fn set_up(&self, near: u32) -> io::Result<Joined> {
         let mtu = self.mtu()?;
         namespace::within_open(&self.machine, || {
             let mut netlink = Netlink::open()?;
@@ -246,7 +246,7 @@ impl Uplink {
     }
 
     /// Runs `work` in the machine's namespace.
-    pub(super) fn on_the_machine<T: Send>(
+    pub(in crate::ebpf) fn on_the_machine<T: Send>(
         &self,
         work: impl FnOnce() -> io::Result<T> + Send,
     ) -> io::Result<T> {
@@ -254,12 +254,12 @@ impl Uplink {
     }
 
     /// The end in the machine's namespace.
-    pub(super) fn far_name(&self) -> &str {
+    pub(in crate::ebpf) fn far_name(&self) -> &str {
         &self.far_name
     }
 
     /// The machine's interface that the outside is behind.
-    pub(super) fn interface_name(&self) -> Option<&str> {
+    pub(in crate::ebpf) fn interface_name(&self) -> Option<&str> {
         self.config.interface.as_deref()
     }
 }

@@ -9,14 +9,14 @@ use aya::Pod;
 use aya::maps::lpm_trie::{Key, LpmTrie};
 use aya::maps::{HashMap, IterableMap, Map, MapData, MapError};
 
-use super::entries::PrefixKey;
-use super::error::Doing;
-use super::kernel_map::Batches;
 use crate::difference::only_in;
+use crate::ebpf::error::Doing;
+use crate::ebpf::maps::entries::PrefixKey;
+use crate::ebpf::maps::kernel_map::Batches;
 use crate::{EngineError, RepairKind, Repairs, Use};
 
 /// A map of the data path, and its contents as last read and since written.
-pub(super) struct MirroredMap<M, K, V> {
+pub(in crate::ebpf) struct MirroredMap<M, K, V> {
     name: &'static str,
     map: M,
     capacity: u64,
@@ -26,7 +26,7 @@ pub(super) struct MirroredMap<M, K, V> {
 }
 
 /// The two types of map that the data path looks packets up in.
-pub(super) trait Entries<K, V>: Sized {
+pub(in crate::ebpf) trait Entries<K, V>: Sized {
     fn open(map: Map) -> Result<Self, MapError>;
     /// How many entries it has room for.
     fn capacity(&self) -> Result<u64, MapError>;
@@ -43,7 +43,7 @@ where
     V: PartialEq + Clone,
 {
     /// Opens the map that is pinned as `name` in `directory`; call [`Self::read`] before use.
-    pub(super) fn open(directory: &Path, name: &'static str) -> Result<Self, EngineError> {
+    pub(in crate::ebpf) fn open(directory: &Path, name: &'static str) -> Result<Self, EngineError> {
         let map = open_pinned(directory, name, M::open)?;
         let capacity = map
             .capacity()
@@ -58,7 +58,7 @@ where
     }
 
     /// Reads what is really in the map, and tells what is not as it was left.
-    pub(super) fn read(&mut self, repairs: &mut Repairs) -> Result<(), EngineError> {
+    pub(in crate::ebpf) fn read(&mut self, repairs: &mut Repairs) -> Result<(), EngineError> {
         let name = self.name;
         let found = self
             .map
@@ -85,12 +85,12 @@ where
     }
 
     /// The value of `key`, as last read and since written.
-    pub(super) fn known(&self, key: &K) -> Option<&V> {
+    pub(in crate::ebpf) fn known(&self, key: &K) -> Option<&V> {
         self.known.get(key)
     }
 
     /// How many entries there are, and how many there can be.
-    pub(super) fn room(&self) -> Use {
+    pub(in crate::ebpf) fn room(&self) -> Use {
         Use {
             used: self.known.len() as u64,
             capacity: self.capacity,
@@ -99,7 +99,7 @@ where
 
     /// Asks whether the map has room for a change of `before`, or of all that is there, into
     /// `wanted`.
-    pub(super) fn check_room(
+    pub(in crate::ebpf) fn check_room(
         &self,
         before: Option<&BTreeMap<K, V>>,
         wanted: &BTreeMap<K, V>,
@@ -110,7 +110,7 @@ where
     }
 
     /// Asks whether the map has room for so many entries.
-    pub(super) fn check_room_for(&self, entries: usize) -> Result<(), EngineError> {
+    pub(in crate::ebpf) fn check_room_for(&self, entries: usize) -> Result<(), EngineError> {
         let needed = entries as u64;
         if needed <= self.capacity {
             return Ok(());
@@ -124,7 +124,7 @@ where
 
     /// Asks the kernel for the value of `key`, which in a trie is that of the longest prefix that
     /// `key` has.
-    pub(super) fn look_up(&self, key: &K) -> Result<Option<V>, EngineError> {
+    pub(in crate::ebpf) fn look_up(&self, key: &K) -> Result<Option<V>, EngineError> {
         match self.map.get(key) {
             Ok(value) => Ok(Some(value)),
             Err(MapError::KeyNotFound) => Ok(None),
@@ -135,7 +135,7 @@ where
 
     /// Removes what of `before`, or of all that is there, is not in `wanted` exactly so; returns
     /// how many entries that were.
-    pub(super) fn retain(
+    pub(in crate::ebpf) fn retain(
         &mut self,
         before: Option<&BTreeMap<K, V>>,
         wanted: &BTreeMap<K, V>,
@@ -149,7 +149,7 @@ where
     /// Removes the keys of `before`, or of all that is there, that `wanted` lacks, and leaves what
     /// has another value there for [`Self::extend`] to replace in place, so that no packet finds
     /// nothing in between; returns how many entries that were.
-    pub(super) fn retain_keys(
+    pub(in crate::ebpf) fn retain_keys(
         &mut self,
         before: Option<&BTreeMap<K, V>>,
         wanted: &BTreeMap<K, V>,
@@ -177,7 +177,10 @@ where
     }
 
     /// Puts what of `wanted` is not there; returns how many entries that were.
-    pub(super) fn extend(&mut self, wanted: &BTreeMap<K, V>) -> Result<usize, EngineError> {
+    pub(in crate::ebpf) fn extend(
+        &mut self,
+        wanted: &BTreeMap<K, V>,
+    ) -> Result<usize, EngineError> {
         let missing: Vec<(K, V)> = wanted
             .iter()
             .filter(|&(key, value)| self.known.get(key) != Some(value))
@@ -265,7 +268,7 @@ fn read_all<K: Pod, V: Pod, E: Ord, T>(
 }
 
 /// Opens the map that is pinned as `name` in `directory`, as the type that `open` makes of it.
-pub(super) fn open_pinned<M>(
+pub(in crate::ebpf) fn open_pinned<M>(
     directory: &Path,
     name: &str,
     open: impl FnOnce(Map) -> Result<M, MapError>,
@@ -277,7 +280,7 @@ pub(super) fn open_pinned<M>(
         .doing(|| format!("opening the pinned BPF map {}", path.display()))
 }
 
-pub(super) fn is_not_found(error: &MapError) -> bool {
+pub(in crate::ebpf) fn is_not_found(error: &MapError) -> bool {
     matches!(error, MapError::SyscallError(error)
         if error.io_error.kind() == std::io::ErrorKind::NotFound)
 }

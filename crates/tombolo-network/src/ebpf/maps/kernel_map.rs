@@ -9,8 +9,8 @@ use std::path::Path;
 use aya::Pod;
 use aya::maps::MapData;
 
-use super::error::Doing;
 use crate::EngineError;
+use crate::ebpf::error::Doing;
 
 /// `enum bpf_cmd` of linux/bpf.h.
 const MAP_LOOKUP_ELEM: libc::c_int = 1;
@@ -44,7 +44,7 @@ struct BatchAttributes {
 /// When [`KernelMap::put`] puts.
 #[derive(Debug, Clone, Copy)]
 #[repr(u64)]
-pub(super) enum Put {
+pub(in crate::ebpf) enum Put {
     /// `BPF_NOEXIST`.
     IfAbsent = 1,
     /// `BPF_EXIST`.
@@ -53,7 +53,7 @@ pub(super) enum Put {
 
 /// A hash map with one value for all CPUs.
 #[derive(Debug)]
-pub(super) struct KernelMap<K, V> {
+pub(in crate::ebpf) struct KernelMap<K, V> {
     data: MapData,
     entries: PhantomData<(K, V)>,
 }
@@ -61,7 +61,7 @@ pub(super) struct KernelMap<K, V> {
 impl<K: Pod, V: Pod> KernelMap<K, V> {
     /// Opens the map that is pinned as `name` in `directory`, whose keys and values must have the
     /// sizes of `K` and `V`.
-    pub(super) fn open(directory: &Path, name: &str) -> Result<Self, EngineError> {
+    pub(in crate::ebpf) fn open(directory: &Path, name: &str) -> Result<Self, EngineError> {
         let path = directory.join(name);
         let opening = || format!("opening the pinned BPF map {}", path.display());
         let data = MapData::from_pin(&path).doing(opening)?;
@@ -80,22 +80,22 @@ impl<K: Pod, V: Pod> KernelMap<K, V> {
     }
 
     /// Reads the map in pieces.
-    pub(super) fn batches(&self) -> Batches<'_, K, V> {
+    pub(in crate::ebpf) fn batches(&self) -> Batches<'_, K, V> {
         Batches::of(&self.data)
     }
 
     /// The value of a key.
-    pub(super) fn get(&self, key: &K) -> io::Result<Option<V>> {
+    pub(in crate::ebpf) fn get(&self, key: &K) -> io::Result<Option<V>> {
         self.read(MAP_LOOKUP_ELEM, key)
     }
 
     /// Removes an entry and returns the value that it had at that moment.
-    pub(super) fn take(&self, key: &K) -> io::Result<Option<V>> {
+    pub(in crate::ebpf) fn take(&self, key: &K) -> io::Result<Option<V>> {
         self.read(MAP_LOOKUP_AND_DELETE_ELEM, key)
     }
 
     /// Puts an entry; says whether the condition held.
-    pub(super) fn put(&self, key: &K, value: &V, put: Put) -> io::Result<bool> {
+    pub(in crate::ebpf) fn put(&self, key: &K, value: &V, put: Put) -> io::Result<bool> {
         let mut attributes = self.element(key, std::ptr::from_ref(value) as u64, put as u64);
         // SAFETY: the kernel reads a key and a value of the sizes that `open` compared; both
         // outlive the call.
@@ -134,7 +134,7 @@ impl<K: Pod, V: Pod> KernelMap<K, V> {
 
 /// The entries of a hash map or a trie, thousands with a system call. What is put or removed
 /// meanwhile may be seen or not; what stays is seen once.
-pub(super) struct Batches<'a, K, V> {
+pub(in crate::ebpf) struct Batches<'a, K, V> {
     map: BorrowedFd<'a>,
     /// The kernel's place in the map, once there is one: a bucket's number, or a key.
     place: Option<Vec<u8>>,
@@ -146,7 +146,7 @@ pub(super) struct Batches<'a, K, V> {
 impl<'a, K: Pod, V: Pod> Batches<'a, K, V> {
     /// From the map's beginning. `K` and `V` must have the sizes of its keys and values, as aya and
     /// [`KernelMap::open`] see to.
-    pub(super) fn of(map: &'a MapData) -> Self {
+    pub(in crate::ebpf) fn of(map: &'a MapData) -> Self {
         Batches {
             map: map.fd().as_fd(),
             place: None,
@@ -161,7 +161,7 @@ impl<'a, K: Pod, V: Pod> Batches<'a, K, V> {
     const ENTRIES: usize = 4096;
 
     /// The next entries; `None` after the last.
-    pub(super) fn next(&mut self) -> io::Result<Option<impl Iterator<Item = (&K, &V)>>> {
+    pub(in crate::ebpf) fn next(&mut self) -> io::Result<Option<impl Iterator<Item = (&K, &V)>>> {
         if self.done {
             return Ok(None);
         }

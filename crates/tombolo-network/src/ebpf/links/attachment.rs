@@ -16,10 +16,11 @@ use aya::programs::{LinkOrder, TcAttachType};
 use aya::util::KernelVersion;
 use nix::net::if_::if_nametoindex;
 
-use super::error::Doing;
-use super::netlink::Netlink;
-use super::{bpffs, filter};
 use crate::EngineError;
+use crate::ebpf::bpffs;
+use crate::ebpf::error::Doing;
+use crate::ebpf::links::filter;
+use crate::ebpf::links::netlink::Netlink;
 
 /// How the program is attached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +42,7 @@ impl AttachmentKind {
     }
 
     /// Asks of a link what attaching to it takes; with `clsact` the qdisc stays on it.
-    pub(super) fn try_on(self, link: &str) -> io::Result<()> {
+    pub(in crate::ebpf) fn try_on(self, link: &str) -> io::Result<()> {
         match self {
             AttachmentKind::Tcx => SchedClassifier::query_tcx(link, TcAttachType::Ingress)
                 .map(drop)
@@ -52,13 +53,13 @@ impl AttachmentKind {
 }
 
 /// Whether the running kernel is that version or a later one.
-pub(super) fn kernel_is_at_least(major: u8, minor: u8) -> bool {
+pub(in crate::ebpf) fn kernel_is_at_least(major: u8, minor: u8) -> bool {
     KernelVersion::current().is_ok_and(|version| version >= KernelVersion::new(major, minor, 0))
 }
 
 /// What attaching the program to a link took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Attached {
+pub(in crate::ebpf) enum Attached {
     /// Nothing.
     Already,
     /// An earlier build's program made way.
@@ -72,14 +73,14 @@ pub(super) enum Attached {
 /// machine waits for; more threads do not change that. A filter takes a tenth of a millisecond and
 /// costs each packet some nanoseconds more. So when there are many to attach to, all get a filter at
 /// once, and [`Attachments::settle`] replaces one after the other while nothing else is to be done.
-pub(super) const BY_TCX_AT_ONCE: usize = 4;
+pub(in crate::ebpf) const BY_TCX_AT_ONCE: usize = 4;
 
 /// How long the kernel may take to detach a program whose link is closed.
 const DETACHED_WITHIN: Duration = Duration::from_secs(2);
 const DETACHED_INTERVAL: Duration = Duration::from_millis(1);
 
 /// The attachments of one engine.
-pub(super) struct Attachments {
+pub(in crate::ebpf) struct Attachments {
     kind: AttachmentKind,
     links: PathBuf,
     /// The links that have a filter until a TCX link takes its place.
@@ -88,7 +89,7 @@ pub(super) struct Attachments {
 
 impl Attachments {
     /// Keeps its pins in a directory of `bpffs`.
-    pub(super) fn open(kind: AttachmentKind, bpffs: &Path) -> Result<Self, EngineError> {
+    pub(in crate::ebpf) fn open(kind: AttachmentKind, bpffs: &Path) -> Result<Self, EngineError> {
         let attachments = Attachments {
             kind,
             links: bpffs.join("links"),
@@ -99,13 +100,13 @@ impl Attachments {
     }
 
     /// Makes the directory of the pins, where it is gone.
-    pub(super) fn make_directory(&self) -> Result<(), EngineError> {
+    pub(in crate::ebpf) fn make_directory(&self) -> Result<(), EngineError> {
         fs::create_dir_all(&self.links).doing(|| format!("making {}", self.links.display()))
     }
 
     /// Attaches `program` to a link that has just been made. `quickly` is with a filter, to be
     /// settled later.
-    pub(super) fn attach(
+    pub(in crate::ebpf) fn attach(
         &mut self,
         program: &mut SchedClassifier,
         link: &str,
@@ -124,7 +125,7 @@ impl Attachments {
 
     /// Sees to it that `program` is attached to the link, in place of an earlier build's; says what
     /// that took. `quickly` as in [`Self::attach`].
-    pub(super) fn ensure(
+    pub(in crate::ebpf) fn ensure(
         &mut self,
         program: &mut SchedClassifier,
         link: &str,
@@ -156,14 +157,14 @@ impl Attachments {
     }
 
     /// Whether there is something to [`settle`](Self::settle).
-    pub(super) fn is_settled(&self) -> bool {
+    pub(in crate::ebpf) fn is_settled(&self) -> bool {
         self.provisional.is_empty()
     }
 
     /// Attaches `program` by TCX to one of the links that have a filter, and takes the filter away.
     /// At every moment one of the two decides about each packet: TCX is asked first, and its word
     /// is final.
-    pub(super) fn settle(
+    pub(in crate::ebpf) fn settle(
         &mut self,
         program: &mut SchedClassifier,
         netlink: &mut Netlink,
@@ -181,7 +182,7 @@ impl Attachments {
     }
 
     /// Forgets the attachment of a link that is being deleted.
-    pub(super) fn forget(&mut self, link: &str) -> Result<(), EngineError> {
+    pub(in crate::ebpf) fn forget(&mut self, link: &str) -> Result<(), EngineError> {
         self.provisional.remove(link);
         let pin = self.links.join(link);
         bpffs::remove_if_there(&pin).doing(|| removing(&pin))
@@ -199,7 +200,7 @@ impl Attachments {
     /// Sees to it that `program` is attached to a link of the calling thread's namespace, which
     /// need not be the core: only by TCX, since a link that others have, too, has room for no more
     /// than one filter of ours. The pin is `NAME-INDEX`, after the link's index.
-    pub(super) fn ensure_as(
+    pub(in crate::ebpf) fn ensure_as(
         &self,
         name: &str,
         program: &mut SchedClassifier,
@@ -225,7 +226,7 @@ impl Attachments {
     }
 
     /// Takes away what [`Self::ensure_as`] attached by that name.
-    pub(super) fn forget_as(&self, name: &str) -> Result<(), EngineError> {
+    pub(in crate::ebpf) fn forget_as(&self, name: &str) -> Result<(), EngineError> {
         self.forget_other(name, Path::new(""))
     }
 

@@ -1,8 +1,11 @@
 //! What the engine has made on the machine, and how it gets from there to what is wanted.
 
+pub(in crate::ebpf) mod decide;
 mod inspect;
 mod interfaces;
 mod outside;
+pub(in crate::ebpf) mod preflight;
+pub(in crate::ebpf) mod worker;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -12,24 +15,28 @@ use nix::net::if_::if_nametoindex;
 use tombolo_domain::error_chain;
 use tombolo_domain::id::NetworkInterfaceId;
 
+use self::decide::Decision;
 use self::inspect::Found;
-use super::attachment::Attachments;
-use super::datapath::DataPath;
-use super::decide::{self, Decision};
-use super::error::Doing;
-use super::flows::{FlowThreads, Owners};
-use super::held::Held;
-use super::netlink::{Link, Netlink};
-use super::uplink::Uplink;
-use super::wanted::{Ports, Wanted};
-use super::{EbpfConfig, bpffs, busy, names, namespace};
+use crate::ebpf::EbpfConfig;
+use crate::ebpf::bpffs;
+use crate::ebpf::error::Doing;
+use crate::ebpf::flows::active_ports;
+use crate::ebpf::flows::{FlowThreads, Owners};
+use crate::ebpf::links::attachment::Attachments;
+use crate::ebpf::links::netlink::{Link, Netlink};
+use crate::ebpf::links::uplink::Uplink;
+use crate::ebpf::maps::datapath::DataPath;
+use crate::ebpf::maps::desired::{Ports, Wanted};
+use crate::ebpf::maps::pinned_fds::Held;
+use crate::ebpf::names;
+use crate::ebpf::namespace;
 use crate::flow::FlowPublisher;
 use crate::outside::Mapping;
 use crate::part::Part;
 use crate::{Applied, Counters, DropReason, EngineError, Network, Packet, Verdict};
 
 /// The engine's part of the machine. Its thread is in the core namespace for good.
-pub(super) struct Machine {
+pub(in crate::ebpf) struct Machine {
     names: names::Names,
     bpffs: PathBuf,
     netlink: Netlink,
@@ -60,20 +67,20 @@ pub(super) struct Machine {
 }
 
 /// A value that tells two networks apart: what was asked for, whole.
-pub(super) type Fingerprint = u64;
+pub(in crate::ebpf) type Fingerprint = u64;
 
 /// What `apply` is asked for.
-pub(super) struct Asked {
+pub(in crate::ebpf) struct Asked {
     /// Of the whole network, other machines' interfaces included.
-    pub(super) fingerprint: Fingerprint,
+    pub(in crate::ebpf) fingerprint: Fingerprint,
     /// What of it matters here.
-    pub(super) network: Network,
+    pub(in crate::ebpf) network: Network,
 }
 
 impl Machine {
     /// Takes over what an earlier engine of the same data directory left, or starts anew, and
     /// moves the calling thread into the core namespace. `home` is the machine's own.
-    pub(super) fn open(
+    pub(in crate::ebpf) fn open(
         config: &EbpfConfig,
         home: &File,
         flows: &FlowPublisher,
@@ -114,7 +121,7 @@ impl Machine {
     }
 
     /// See [`crate::NetworkEngine::apply`].
-    pub(super) fn apply(&mut self, asked: Asked) -> Result<Applied, EngineError> {
+    pub(in crate::ebpf) fn apply(&mut self, asked: Asked) -> Result<Applied, EngineError> {
         let Asked {
             fingerprint,
             network,
@@ -198,12 +205,12 @@ impl Machine {
     }
 
     /// Whether there is nothing to [`settle`](Self::settle).
-    pub(super) fn is_settled(&self) -> bool {
+    pub(in crate::ebpf) fn is_settled(&self) -> bool {
         self.attachments.is_settled()
     }
 
     /// Does one of the things that can wait until nothing else is to be done.
-    pub(super) fn settle(&mut self) {
+    pub(in crate::ebpf) fn settle(&mut self) {
         let program = &mut self.data_path.program;
         if let Err(error) = self.attachments.settle(program, &mut self.netlink) {
             // The filter goes on, and the next look at all that is there tries again.
@@ -212,14 +219,14 @@ impl Machine {
     }
 
     /// See [`crate::NetworkEngine::counters`].
-    pub(super) fn counters(&self) -> Result<Counters, EngineError> {
+    pub(in crate::ebpf) fn counters(&self) -> Result<Counters, EngineError> {
         let mut counters = self.data_path.counters()?;
         for (id, &link) in &self.placed {
             if let Some(traffic) = self.data_path.traffic_of(link)? {
                 counters.interfaces.insert(id.clone(), traffic);
             }
         }
-        let busy = busy::busy_ports(&self.data_path)?;
+        let busy = active_ports::busy_ports(&self.data_path)?;
         let placed = self.placed.iter();
         counters.busy_ports = placed
             .filter_map(|(id, link)| Some((id.clone(), *busy.get(link)?)))
@@ -237,7 +244,7 @@ impl Machine {
     }
 
     /// See [`crate::NetworkEngine::decide`].
-    pub(super) fn decide(
+    pub(in crate::ebpf) fn decide(
         &mut self,
         from: &NetworkInterfaceId,
         packet: &Packet,
@@ -259,7 +266,7 @@ impl Machine {
     }
 
     /// See [`crate::NetworkEngine::teardown`].
-    pub(super) fn teardown(mut self) -> Result<(), EngineError> {
+    pub(in crate::ebpf) fn teardown(mut self) -> Result<(), EngineError> {
         let nothing = Network::default();
         let mut applied = Applied::default();
         let looked = self.inspect(&nothing, &mut applied.repairs).map(drop);

@@ -6,11 +6,13 @@ use tombolo_domain::error_chain;
 use tombolo_domain::id::NetworkInterfaceId;
 
 use super::{Change, Machine};
-use crate::ebpf::attachment::{Attached, BY_TCX_AT_ONCE};
 use crate::ebpf::error::Doing;
-use crate::ebpf::netlink::Link;
-use crate::ebpf::uplink::NEAR_NAME;
-use crate::ebpf::{interface, names, namespace};
+use crate::ebpf::links::attachment::{Attached, BY_TCX_AT_ONCE};
+use crate::ebpf::links::interface;
+use crate::ebpf::links::netlink::Link;
+use crate::ebpf::links::uplink::NEAR_NAME;
+use crate::ebpf::names;
+use crate::ebpf::namespace;
 use crate::{Applied, EngineError, Interface, RepairKind};
 
 /// Interfaces with their links' indices.

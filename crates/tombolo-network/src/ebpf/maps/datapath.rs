@@ -10,18 +10,18 @@ use aya::maps::lpm_trie::LpmTrie;
 use aya::maps::{Array, HashMap, MapData, MapError, PerCpuArray, PerCpuHashMap};
 use aya::programs::SchedClassifier;
 
-use super::FlowTable;
-use super::entries::{
+use crate::ebpf::FlowTable;
+use crate::ebpf::error::Doing;
+use crate::ebpf::maps::counter_map::Places;
+use crate::ebpf::maps::desired::{Ports, Wanted};
+use crate::ebpf::maps::entries::{
     EndpointEntry, EndpointKey, InsidePort, InterfaceEntry, InterfaceTrafficEntry, OutsideEntry,
     PrefixKey, PublicPort, RouteEntry, SettingsEntry, TrafficEntry, VpcPair,
 };
-use super::error::Doing;
-use super::flow_entries::{FlowEntry, FlowKey};
-use super::kernel_map::KernelMap;
-use super::map::{MirroredMap, is_not_found, open_pinned};
-use super::object::{ENTER, PROGRAM, Pins, SEND, TAKE};
-use super::places::Places;
-use super::wanted::{Ports, Wanted};
+use crate::ebpf::maps::flow_entries::{FlowEntry, FlowKey};
+use crate::ebpf::maps::kernel_map::KernelMap;
+use crate::ebpf::maps::mirrored_map::{MirroredMap, is_not_found, open_pinned};
+use crate::ebpf::maps::object::{ENTER, PROGRAM, Pins, SEND, TAKE};
 use crate::{
     Counters, DropReason, EngineError, InterfaceTraffic, RepairKind, Repairs, Traffic, Use,
     VpcNumber,
@@ -32,49 +32,51 @@ const FORWARDED_LOCAL: u32 = DropReason::ALL.len() as u32;
 const FORWARDED_PEERING: u32 = FORWARDED_LOCAL + 1;
 const FROM_OUTSIDE: u32 = FORWARDED_PEERING + 1;
 const TO_OUTSIDE: u32 = FROM_OUTSIDE + 1;
-pub(super) const EVENTS_LOST: u32 = TO_OUTSIDE + 1;
+pub(in crate::ebpf) const EVENTS_LOST: u32 = TO_OUTSIDE + 1;
 
 type Hash<K, V> = MirroredMap<HashMap<MapData, K, V>, K, V>;
 type Trie<const BYTES: usize, V> =
     MirroredMap<LpmTrie<MapData, [u8; BYTES], V>, PrefixKey<BYTES>, V>;
 
 /// What an entry holds of which nothing counts but that it is there.
-pub(super) const LET: u32 = 1;
+pub(in crate::ebpf) const LET: u32 = 1;
 
 /// The pinned programs and maps of this build.
-pub(super) struct DataPath {
+pub(in crate::ebpf) struct DataPath {
     /// Of interfaces.
-    pub(super) program: SchedClassifier,
+    pub(in crate::ebpf) program: SchedClassifier,
     /// Of the way outside: [`ENTER`], [`TAKE`] and [`SEND`].
-    pub(super) enter: SchedClassifier,
-    pub(super) take: SchedClassifier,
-    pub(super) send: SchedClassifier,
-    pub(super) interfaces: Hash<u32, InterfaceEntry>,
-    pub(super) endpoints: Hash<EndpointKey, EndpointEntry>,
-    pub(super) routes: Trie<8, RouteEntry>,
-    pub(super) admissions: Trie<12, u32>,
-    pub(super) public_ports: Hash<PublicPort, InsidePort>,
+    pub(in crate::ebpf) enter: SchedClassifier,
+    pub(in crate::ebpf) take: SchedClassifier,
+    pub(in crate::ebpf) send: SchedClassifier,
+    pub(in crate::ebpf) interfaces: Hash<u32, InterfaceEntry>,
+    pub(in crate::ebpf) endpoints: Hash<EndpointKey, EndpointEntry>,
+    pub(in crate::ebpf) routes: Trie<8, RouteEntry>,
+    pub(in crate::ebpf) admissions: Trie<12, u32>,
+    pub(in crate::ebpf) public_ports: Hash<PublicPort, InsidePort>,
     mapped_ports: Hash<InsidePort, PublicPort>,
-    pub(super) rule_blocks: Trie<12, u32>,
-    pub(super) rule_ports: Trie<16, u32>,
-    pub(super) interface_traffic: Places<PerCpuHashMap<MapData, u32, InterfaceTrafficEntry>, u32>,
-    pub(super) peering_traffic: Places<PerCpuHashMap<MapData, VpcPair, TrafficEntry>, VpcPair>,
+    pub(in crate::ebpf) rule_blocks: Trie<12, u32>,
+    pub(in crate::ebpf) rule_ports: Trie<16, u32>,
+    pub(in crate::ebpf) interface_traffic:
+        Places<PerCpuHashMap<MapData, u32, InterfaceTrafficEntry>, u32>,
+    pub(in crate::ebpf) peering_traffic:
+        Places<PerCpuHashMap<MapData, VpcPair, TrafficEntry>, VpcPair>,
     /// How many flows each link began, by the program.
-    pub(super) flow_use: Places<HashMap<MapData, u32, u64>, u32>,
+    pub(in crate::ebpf) flow_use: Places<HashMap<MapData, u32, u64>, u32>,
     /// How many of those were swept out of the table.
-    pub(super) flow_ended: Places<HashMap<MapData, u32, u64>, u32>,
+    pub(in crate::ebpf) flow_ended: Places<HashMap<MapData, u32, u64>, u32>,
     flow_table: FlowTable,
     settings: Array<MapData, SettingsEntry>,
     outside: Array<MapData, OutsideEntry>,
-    pub(super) live: KernelMap<FlowKey, FlowEntry>,
+    pub(in crate::ebpf) live: KernelMap<FlowKey, FlowEntry>,
     counters: PerCpuArray<MapData, TrafficEntry>,
     /// Where the maps are pinned, for those who read them from another thread.
-    pub(super) pins: Pins,
+    pub(in crate::ebpf) pins: Pins,
 }
 
 impl DataPath {
     /// Opens this build's pins on `bpffs`, or loads the object and pins it there.
-    pub(super) fn open(bpffs: &Path, table: FlowTable) -> Result<Self, EngineError> {
+    pub(in crate::ebpf) fn open(bpffs: &Path, table: FlowTable) -> Result<Self, EngineError> {
         let pins = Pins::new(bpffs, table);
         pins.ensure(table)?;
         let (build, flows) = (&pins.build, &pins.flows);
@@ -116,7 +118,7 @@ impl DataPath {
     }
 
     /// Reads what is really in the maps, and tells what is not as it was left.
-    pub(super) fn read(&mut self, repairs: &mut Repairs) -> Result<(), EngineError> {
+    pub(in crate::ebpf) fn read(&mut self, repairs: &mut Repairs) -> Result<(), EngineError> {
         self.interfaces.read(repairs)?;
         self.endpoints.read(repairs)?;
         self.routes.read(repairs)?;
@@ -133,7 +135,10 @@ impl DataPath {
 
     /// Sets an interface's share of the flow table right where somebody changed it; returns how
     /// much that took.
-    pub(super) fn mend_settings(&mut self, repairs: &mut Repairs) -> Result<usize, EngineError> {
+    pub(in crate::ebpf) fn mend_settings(
+        &mut self,
+        repairs: &mut Repairs,
+    ) -> Result<usize, EngineError> {
         let found = self.settings()?.flow_share;
         let share = self.flow_table.share;
         if found == share {
@@ -146,8 +151,8 @@ impl DataPath {
         Ok(1)
     }
 
-    /// The programs, as [`PROGRAMS`](super::object::PROGRAMS) names them.
-    pub(super) fn programs(
+    /// The programs, as [`PROGRAMS`](crate::ebpf::maps::object::PROGRAMS) names them.
+    pub(in crate::ebpf) fn programs(
         &mut self,
     ) -> impl Iterator<Item = (&'static str, &mut SchedClassifier)> {
         [
@@ -160,14 +165,17 @@ impl DataPath {
     }
 
     /// How the core namespace is joined to what is outside.
-    pub(super) fn outside(&self) -> Result<OutsideEntry, EngineError> {
+    pub(in crate::ebpf) fn outside(&self) -> Result<OutsideEntry, EngineError> {
         self.outside
             .get(&0, 0)
             .doing(|| "reading the BPF map outside".to_owned())
     }
 
     /// Joins it otherwise; says whether that changed anything.
-    pub(super) fn set_outside(&mut self, entry: OutsideEntry) -> Result<bool, EngineError> {
+    pub(in crate::ebpf) fn set_outside(
+        &mut self,
+        entry: OutsideEntry,
+    ) -> Result<bool, EngineError> {
         if self.outside()? == entry {
             return Ok(false);
         }
@@ -179,18 +187,18 @@ impl DataPath {
 
     /// Closes the ports of the public address that are not to lead where they do; returns how many
     /// entries that were.
-    pub(super) fn close_ports(&mut self, wanted: &Ports) -> Result<usize, EngineError> {
+    pub(in crate::ebpf) fn close_ports(&mut self, wanted: &Ports) -> Result<usize, EngineError> {
         Ok(self.public_ports.retain(None, &wanted.public)?
             + self.mapped_ports.retain(None, &wanted.mapped)?)
     }
 
     /// Opens those that do not lead anywhere yet.
-    pub(super) fn open_ports(&mut self, wanted: &Ports) -> Result<usize, EngineError> {
+    pub(in crate::ebpf) fn open_ports(&mut self, wanted: &Ports) -> Result<usize, EngineError> {
         Ok(self.public_ports.extend(&wanted.public)? + self.mapped_ports.extend(&wanted.mapped)?)
     }
 
     /// Asks whether the maps have room for what is wanted, with so many interfaces in all.
-    pub(super) fn check_room(
+    pub(in crate::ebpf) fn check_room(
         &self,
         before: Option<&Wanted>,
         wanted: &Wanted,
@@ -215,7 +223,7 @@ impl DataPath {
     /// take its packets, perhaps to another VPC that has the same addresses.
     ///
     /// With `before` only what of it is not wanted any more goes, else whatever is there.
-    pub(super) fn retain(
+    pub(in crate::ebpf) fn retain(
         &mut self,
         before: Option<&Wanted>,
         wanted: &Wanted,
@@ -266,7 +274,7 @@ impl DataPath {
 
     /// Takes out the interfaces of `before`, or of all that there are, that `wanted` does not have
     /// placed, and gives those that stay their new groups; returns how many entries that were.
-    pub(super) fn retain_interfaces(
+    pub(in crate::ebpf) fn retain_interfaces(
         &mut self,
         before: Option<&Wanted>,
         wanted: &Wanted,
@@ -289,7 +297,7 @@ impl DataPath {
 
     /// Adds all that is wanted and not there, and has routes lead where they should; returns how
     /// many entries that were. Admissions come last.
-    pub(super) fn extend(&mut self, wanted: &Wanted) -> Result<usize, EngineError> {
+    pub(in crate::ebpf) fn extend(&mut self, wanted: &Wanted) -> Result<usize, EngineError> {
         Ok(self.place(wanted)?
             + self.peering_traffic.extend(&wanted.crossings)?
             + self.routes.extend(&wanted.routes)?
@@ -312,7 +320,7 @@ impl DataPath {
     }
 
     /// Has every live flow decided again with its next packet.
-    pub(super) fn next_generation(&mut self) -> Result<(), EngineError> {
+    pub(in crate::ebpf) fn next_generation(&mut self) -> Result<(), EngineError> {
         let generation = self.settings()?.generation.wrapping_add(1);
         let settings = SettingsEntry {
             generation,
@@ -330,7 +338,7 @@ impl DataPath {
     }
 
     /// The counters, summed over the CPUs.
-    pub(super) fn counters(&self) -> Result<Counters, EngineError> {
+    pub(in crate::ebpf) fn counters(&self) -> Result<Counters, EngineError> {
         let mut dropped = BTreeMap::new();
         for reason in DropReason::ALL {
             dropped.insert(reason, self.counted(reason as u32)?);
@@ -380,7 +388,10 @@ impl DataPath {
     }
 
     /// What an interface sent and received, by its link; `None` when nothing counts for it.
-    pub(super) fn traffic_of(&self, link: u32) -> Result<Option<InterfaceTraffic>, EngineError> {
+    pub(in crate::ebpf) fn traffic_of(
+        &self,
+        link: u32,
+    ) -> Result<Option<InterfaceTraffic>, EngineError> {
         let reading = || format!("reading the BPF map interface_traffic for link {link}");
         let values = found(self.interface_traffic.map.get(&link, 0)).doing(reading)?;
         Ok(values.map(|values| {
@@ -395,7 +406,7 @@ impl DataPath {
     }
 
     /// What crossed between two VPCs, both ways together.
-    pub(super) fn traffic_between(
+    pub(in crate::ebpf) fn traffic_between(
         &self,
         a: VpcNumber,
         b: VpcNumber,

@@ -39,36 +39,36 @@ const DOOMED: u32 = 0x746d_6200;
 const CLSACT_PARENT: u32 = 0xffff_fff1;
 
 /// A socket to the kernel's routing tables and links of one network namespace.
-pub(super) struct Netlink {
+pub(in crate::ebpf) struct Netlink {
     socket: Socket,
     sequence: u32,
 }
 
 /// One end of a veth pair that is to be made.
-pub(super) struct VethEnd<'a> {
-    pub(super) name: &'a str,
-    pub(super) mac: MacAddress,
+pub(in crate::ebpf) struct VethEnd<'a> {
+    pub(in crate::ebpf) name: &'a str,
+    pub(in crate::ebpf) mac: MacAddress,
 }
 
 /// A link that is there.
 #[derive(Debug, Clone)]
-pub(super) struct Link {
-    pub(super) index: u32,
-    pub(super) name: String,
-    pub(super) up: bool,
+pub(in crate::ebpf) struct Link {
+    pub(in crate::ebpf) index: u32,
+    pub(in crate::ebpf) name: String,
+    pub(in crate::ebpf) up: bool,
     /// `ip link set alias`, empty where none is set.
-    pub(super) alias: String,
+    pub(in crate::ebpf) alias: String,
     /// The largest packet that it carries, in bytes.
-    pub(super) mtu: u32,
+    pub(in crate::ebpf) mtu: u32,
     /// Whether its frames are Ethernet's.
-    pub(super) is_ethernet: bool,
+    pub(in crate::ebpf) is_ethernet: bool,
     /// Of a veth: the index of its other end, in that end's namespace; else 0.
-    pub(super) other_end: u32,
+    pub(in crate::ebpf) other_end: u32,
 }
 
 /// Where a namespace sends what is for an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Towards {
+pub(in crate::ebpf) enum Towards {
     /// To itself: it has the address.
     Itself,
     /// Out of the link with that index.
@@ -79,7 +79,7 @@ pub(super) enum Towards {
 
 impl Netlink {
     /// Opens a socket in the calling thread's network namespace.
-    pub(super) fn open() -> io::Result<Self> {
+    pub(in crate::ebpf) fn open() -> io::Result<Self> {
         let mut socket = Socket::new(NETLINK_ROUTE)?;
         socket.bind_auto()?;
         socket.connect(&SocketAddr::new(0, 0))?;
@@ -90,7 +90,7 @@ impl Netlink {
     }
 
     /// Makes a veth pair, both ends down: `near` in this socket's namespace, `far` in `namespace`.
-    pub(super) fn create_veth(
+    pub(in crate::ebpf) fn create_veth(
         &mut self,
         near: VethEnd<'_>,
         far: VethEnd<'_>,
@@ -121,7 +121,7 @@ impl Netlink {
     }
 
     /// Sets a link up.
-    pub(super) fn set_up(&mut self, index: u32) -> io::Result<()> {
+    pub(in crate::ebpf) fn set_up(&mut self, index: u32) -> io::Result<()> {
         let mut message = of_link(index);
         message.header.flags = LinkFlags::Up;
         message.header.change_mask = LinkFlags::Up;
@@ -129,7 +129,7 @@ impl Netlink {
     }
 
     /// Has a link not ask for its neighbours' Ethernet addresses: it has one, and takes all.
-    pub(super) fn set_no_arp(&mut self, index: u32) -> io::Result<()> {
+    pub(in crate::ebpf) fn set_no_arp(&mut self, index: u32) -> io::Result<()> {
         let mut message = of_link(index);
         message.header.flags = LinkFlags::Noarp;
         message.header.change_mask = LinkFlags::Noarp;
@@ -137,7 +137,7 @@ impl Netlink {
     }
 
     /// Gives a link an alias.
-    pub(super) fn set_alias(&mut self, index: u32, alias: &str) -> io::Result<()> {
+    pub(in crate::ebpf) fn set_alias(&mut self, index: u32, alias: &str) -> io::Result<()> {
         let mut message = of_link(index);
         message
             .attributes
@@ -146,7 +146,7 @@ impl Netlink {
     }
 
     /// Sets the largest packet that a link carries, in bytes.
-    pub(super) fn set_mtu(&mut self, index: u32, mtu: u32) -> io::Result<()> {
+    pub(in crate::ebpf) fn set_mtu(&mut self, index: u32, mtu: u32) -> io::Result<()> {
         let mut message = of_link(index);
         message.attributes.push(LinkAttribute::Mtu(mtu));
         self.request(RouteNetlinkMessage::SetLink(message), 0)
@@ -154,7 +154,7 @@ impl Netlink {
 
     /// Waits until a link that is up at both ends can send. The kernel gives it its queue only
     /// when it gets around to the news that there is a carrier, and drops what is sent before.
-    pub(super) fn wait_until_operational(&mut self, index: u32) -> io::Result<()> {
+    pub(in crate::ebpf) fn wait_until_operational(&mut self, index: u32) -> io::Result<()> {
         let started = Instant::now();
         while !self.is_operational(index)? {
             if started.elapsed() > OPERATIONAL_DEADLINE {
@@ -188,7 +188,7 @@ impl Netlink {
     ///
     /// The kernel waits tens of milliseconds for its readers at each removal, so several go as one
     /// group.
-    pub(super) fn delete_links(&mut self, indices: &[u32]) -> io::Result<()> {
+    pub(in crate::ebpf) fn delete_links(&mut self, indices: &[u32]) -> io::Result<()> {
         if let &[index] = indices {
             let deleted = self.request(RouteNetlinkMessage::DelLink(of_link(index)), 0);
             return unless_gone(deleted);
@@ -207,7 +207,7 @@ impl Netlink {
     }
 
     /// Removes the `clsact` qdisc of a link, and its filters.
-    pub(super) fn delete_clsact(&mut self, index: u32) -> io::Result<()> {
+    pub(in crate::ebpf) fn delete_clsact(&mut self, index: u32) -> io::Result<()> {
         let mut message = TcMessage::default();
         message.header.index = index.cast_signed();
         message.header.parent = CLSACT_PARENT.into();
@@ -216,7 +216,7 @@ impl Netlink {
     }
 
     /// Gives a link an address and its on-link prefix.
-    pub(super) fn add_address(&mut self, index: u32, address: Ipv4Net) -> io::Result<()> {
+    pub(in crate::ebpf) fn add_address(&mut self, index: u32, address: Ipv4Net) -> io::Result<()> {
         let mut message = AddressMessage::default();
         message.header.family = AddressFamily::Inet;
         message.header.prefix_len = address.prefix_len();
@@ -232,7 +232,11 @@ impl Netlink {
     }
 
     /// Adds the default route by way of `gateway`.
-    pub(super) fn add_default_route(&mut self, index: u32, gateway: Ipv4Addr) -> io::Result<()> {
+    pub(in crate::ebpf) fn add_default_route(
+        &mut self,
+        index: u32,
+        gateway: Ipv4Addr,
+    ) -> io::Result<()> {
         let mut message = RouteMessage::default();
         message.header.address_family = AddressFamily::Inet;
         message.header.table = RouteHeader::RT_TABLE_MAIN;
@@ -250,7 +254,11 @@ impl Netlink {
     }
 
     /// Adds the route to one address that is on the link.
-    pub(super) fn add_host_route(&mut self, index: u32, address: Ipv4Addr) -> io::Result<()> {
+    pub(in crate::ebpf) fn add_host_route(
+        &mut self,
+        index: u32,
+        address: Ipv4Addr,
+    ) -> io::Result<()> {
         let mut message = to_address(address);
         message.header.table = RouteHeader::RT_TABLE_MAIN;
         message.header.protocol = RouteProtocol::Static;
@@ -264,7 +272,7 @@ impl Netlink {
     }
 
     /// Where the namespace sends what is for an address.
-    pub(super) fn towards(&mut self, address: Ipv4Addr) -> io::Result<Towards> {
+    pub(in crate::ebpf) fn towards(&mut self, address: Ipv4Addr) -> io::Result<Towards> {
         self.send(RouteNetlinkMessage::GetRoute(to_address(address)), 0)?;
         loop {
             for payload in self.receive()? {
@@ -298,7 +306,7 @@ impl Netlink {
     }
 
     /// All links of the namespace.
-    pub(super) fn links(&mut self) -> io::Result<Vec<Link>> {
+    pub(in crate::ebpf) fn links(&mut self) -> io::Result<Vec<Link>> {
         self.send(
             RouteNetlinkMessage::GetLink(LinkMessage::default()),
             NLM_F_DUMP,

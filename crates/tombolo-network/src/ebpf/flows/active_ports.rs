@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use nix::time::{ClockId, clock_gettime};
 
-use super::datapath::DataPath;
-use super::entries::{InsidePort, PublicPort};
-use super::error::Doing;
-use super::flow_entries::{FlowEntry, FlowKey, OUTSIDE_VPC};
 use crate::EngineError;
+use crate::ebpf::error::Doing;
+use crate::ebpf::maps::datapath::DataPath;
+use crate::ebpf::maps::entries::{InsidePort, PublicPort};
+use crate::ebpf::maps::flow_entries::{FlowEntry, FlowKey, OUTSIDE_VPC};
 
 /// How many ports of each link have a live flow that began outside, by the port of the public
 /// address that leads there now. All flows are read for it, thousands with a system call.
-pub(super) fn busy_ports(data_path: &DataPath) -> Result<BTreeMap<u32, u32>, EngineError> {
+pub(in crate::ebpf) fn busy_ports(data_path: &DataPath) -> Result<BTreeMap<u32, u32>, EngineError> {
     if data_path.public_ports.room().used == 0 {
         return Ok(BTreeMap::new());
     }

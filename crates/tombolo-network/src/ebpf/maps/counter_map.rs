@@ -9,21 +9,21 @@ use aya::Pod;
 use aya::maps::{HashMap, Map, MapData, MapError, PerCpuHashMap, PerCpuValues};
 use aya::util::nr_cpus;
 
-use super::error::Doing;
-use super::map::{is_not_found, open_pinned};
+use crate::ebpf::error::Doing;
+use crate::ebpf::maps::mirrored_map::{is_not_found, open_pinned};
 use crate::{EngineError, RepairKind, Repairs};
 
 /// A map to count in, and the places that it is known to have.
-pub(super) struct Places<M, K> {
+pub(in crate::ebpf) struct Places<M, K> {
     name: &'static str,
-    pub(super) map: M,
+    pub(in crate::ebpf) map: M,
     known: BTreeSet<K>,
     /// Whether `known` was ever read.
     was_read: bool,
 }
 
 /// The types of map that have places.
-pub(super) trait Placed<K>: Sized {
+pub(in crate::ebpf) trait Placed<K>: Sized {
     fn open(map: Map) -> Result<Self, MapError>;
     fn places(&self) -> Result<BTreeSet<K>, MapError>;
     /// Makes an entry of zeros.
@@ -33,7 +33,7 @@ pub(super) trait Placed<K>: Sized {
 
 impl<M: Placed<K>, K: Ord + Clone + fmt::Debug> Places<M, K> {
     /// Opens the map that is pinned as `name` in `directory`; call [`Self::read`] before use.
-    pub(super) fn open(directory: &Path, name: &'static str) -> Result<Self, EngineError> {
+    pub(in crate::ebpf) fn open(directory: &Path, name: &'static str) -> Result<Self, EngineError> {
         Ok(Places {
             name,
             map: open_pinned(directory, name, M::open)?,
@@ -43,7 +43,7 @@ impl<M: Placed<K>, K: Ord + Clone + fmt::Debug> Places<M, K> {
     }
 
     /// Reads which places there really are, and tells which are not as they were left.
-    pub(super) fn read(&mut self, repairs: &mut Repairs) -> Result<(), EngineError> {
+    pub(in crate::ebpf) fn read(&mut self, repairs: &mut Repairs) -> Result<(), EngineError> {
         let name = self.name;
         let found = self
             .map
@@ -66,7 +66,7 @@ impl<M: Placed<K>, K: Ord + Clone + fmt::Debug> Places<M, K> {
 
     /// Removes the places of `before`, or of all that there are, that are not wanted; returns how
     /// many those were.
-    pub(super) fn retain(
+    pub(in crate::ebpf) fn retain(
         &mut self,
         before: Option<&BTreeSet<K>>,
         wanted: &BTreeSet<K>,
@@ -86,7 +86,7 @@ impl<M: Placed<K>, K: Ord + Clone + fmt::Debug> Places<M, K> {
     }
 
     /// Makes the places that are missing, with nothing counted; returns how many those were.
-    pub(super) fn extend(&mut self, wanted: &BTreeSet<K>) -> Result<usize, EngineError> {
+    pub(in crate::ebpf) fn extend(&mut self, wanted: &BTreeSet<K>) -> Result<usize, EngineError> {
         let known = &self.known;
         let missing: Vec<K> = wanted
             .iter()

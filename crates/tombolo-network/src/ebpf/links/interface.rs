@@ -7,13 +7,13 @@ use std::os::fd::AsFd;
 use ipnet::Ipv4Net;
 use nix::net::if_::if_nametoindex;
 
-use super::namespace;
-use super::netlink::{Link, Netlink, VethEnd};
+use crate::ebpf::links::netlink::{Link, Netlink, VethEnd};
+use crate::ebpf::namespace;
 use crate::{Interface, MAX_MTU, MIN_MTU, MacAddress};
 
 /// The router's Ethernet address, in every subnet; `set_router_mac` in `bpf/tombolo.c` has it too.
 /// Each veth has it at its near end, so that a frame to the router is one to this host.
-pub(super) const ROUTER_MAC: MacAddress = MacAddress([0x02, 0x54, 0x4d, 0x42, 0x00, 0x01]);
+pub(in crate::ebpf) const ROUTER_MAC: MacAddress = MacAddress([0x02, 0x54, 0x4d, 0x42, 0x00, 0x01]);
 
 /// The workload's end, as it sees it.
 const FAR_NAME: &str = "eth0";
@@ -23,7 +23,7 @@ const LOOPBACK: u32 = 1;
 
 /// Makes the pair, both ends down: the near one named `link` in the calling thread's namespace,
 /// the far one in `namespace`; returns the near end's index.
-pub(super) fn create(
+pub(in crate::ebpf) fn create(
     netlink: &mut Netlink,
     link: &str,
     namespace: &str,
@@ -64,7 +64,7 @@ fn remove_leftover() -> io::Result<()> {
 ///
 /// In this order, since the end that comes second can send at once, and the first only after
 /// [`Netlink::wait_until_operational`], which the calling thread can ask of its own end alone.
-pub(super) fn set_up(
+pub(in crate::ebpf) fn set_up(
     netlink: &mut Netlink,
     link: u32,
     namespace: &str,
@@ -76,7 +76,7 @@ pub(super) fn set_up(
 
 /// Changes the largest packet of both ends: the one that may carry more first, since the near end
 /// drops what is too large for it without a word to the sender.
-pub(super) fn change_mtu(
+pub(in crate::ebpf) fn change_mtu(
     netlink: &mut Netlink,
     link: &Link,
     namespace: &str,
@@ -98,7 +98,7 @@ pub(super) fn change_mtu(
 }
 
 /// The interface's MTU, held within what Tombolo supports.
-pub(super) fn mtu(interface: &Interface) -> u32 {
+pub(in crate::ebpf) fn mtu(interface: &Interface) -> u32 {
     u32::from(interface.mtu.clamp(MIN_MTU, MAX_MTU))
 }
 

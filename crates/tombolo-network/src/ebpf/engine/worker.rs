@@ -10,9 +10,9 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tombolo_domain::id::NetworkInterfaceId;
 
-use super::EbpfConfig;
-use super::machine::{Asked, Machine};
-use super::namespace;
+use super::{Asked, Machine};
+use crate::ebpf::EbpfConfig;
+use crate::ebpf::namespace;
 use crate::flow::FlowPublisher;
 use crate::{Applied, Counters, EngineError, Packet, Verdict};
 
@@ -20,7 +20,7 @@ use crate::{Applied, Counters, EngineError, Packet, Verdict};
 type Reply<T> = oneshot::Sender<Result<T, EngineError>>;
 
 /// What the thread can be asked for.
-pub(super) enum Command {
+pub(in crate::ebpf) enum Command {
     Open(Reply<()>),
     Apply(Asked, Reply<Applied>),
     Counters(Reply<Counters>),
@@ -29,7 +29,10 @@ pub(super) enum Command {
 }
 
 /// Starts the thread. It ends, and leaves all on the machine as it is, when the sender is gone.
-pub(super) fn spawn(config: EbpfConfig, flows: FlowPublisher) -> io::Result<mpsc::Sender<Command>> {
+pub(in crate::ebpf) fn spawn(
+    config: EbpfConfig,
+    flows: FlowPublisher,
+) -> io::Result<mpsc::Sender<Command>> {
     let (sender, commands) = mpsc::channel();
     let home = File::open(namespace::CURRENT)?;
     thread::Builder::new()

@@ -8,10 +8,11 @@ use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use tombolo_domain::error_chain;
 
-use super::attachment::{AttachmentKind, kernel_is_at_least};
-use super::interface::ROUTER_MAC;
-use super::netlink::{Netlink, VethEnd};
-use super::{namespace, object};
+use crate::ebpf::links::attachment::{AttachmentKind, kernel_is_at_least};
+use crate::ebpf::links::interface::ROUTER_MAC;
+use crate::ebpf::links::netlink::{Netlink, VethEnd};
+use crate::ebpf::maps::object;
+use crate::ebpf::namespace;
 use crate::{EngineError, EngineKind, MAX_MTU};
 
 /// The capabilities that the engine needs, by their numbers in linux/capability.h.
@@ -27,7 +28,7 @@ const CAPABILITIES: [(u32, &str); 3] = [
 /// (5.12), `bpf_ktime_get_coarse_ns` (5.11), `bpf_redirect_peer` (5.10) and ring buffers (5.8).
 pub const MINIMUM_KERNEL: (u8, u8) = (5, 15);
 
-/// Tries what an [`EbpfEngine`](super::EbpfEngine) needs, short of attaching its program, in
+/// Tries what an [`EbpfEngine`](crate::ebpf::EbpfEngine) needs, short of attaching its program, in
 /// namespaces that go with it. The error says what is missing and what to do about it.
 pub fn check() -> Result<(), EngineError> {
     has_capabilities()?;

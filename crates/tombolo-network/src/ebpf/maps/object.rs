@@ -14,27 +14,29 @@ use aya::{Ebpf, EbpfLoader};
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 
-use super::error::Doing;
-use super::fnv::fnv1a;
-use super::{FlowTable, bpffs, namespace};
+use crate::ebpf::FlowTable;
+use crate::ebpf::bpffs;
+use crate::ebpf::error::Doing;
+use crate::ebpf::fnv::fnv1a;
+use crate::ebpf::namespace;
 use crate::{EngineError, EngineKind};
 
 /// `bpf/tombolo.c`, compiled by `cargo xtask bpf`.
-static OBJECT: &[u8] = aya::include_bytes_aligned!("../../bpf/tombolo.o");
+static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../bpf/tombolo.o");
 
 /// Where the kernel describes its own types.
 const KERNEL_TYPES: &str = "/sys/kernel/btf";
 
 /// The program of interfaces, which is pinned last.
-pub(super) const PROGRAM: &str = "tombolo";
+pub(in crate::ebpf) const PROGRAM: &str = "tombolo";
 /// The program at the core namespace's end of the uplink.
-pub(super) const ENTER: &str = "tombolo_enter";
+pub(in crate::ebpf) const ENTER: &str = "tombolo_enter";
 /// The program at the machine's interface that the outside is behind.
-pub(super) const TAKE: &str = "tombolo_take";
+pub(in crate::ebpf) const TAKE: &str = "tombolo_take";
 /// The program at the uplink's other end.
-pub(super) const SEND: &str = "tombolo_send";
+pub(in crate::ebpf) const SEND: &str = "tombolo_send";
 
-pub(super) const PROGRAMS: [&str; 4] = [ENTER, TAKE, SEND, PROGRAM];
+pub(in crate::ebpf) const PROGRAMS: [&str; 4] = [ENTER, TAKE, SEND, PROGRAM];
 
 /// The maps of a build.
 const MAPS: [&str; 13] = [
@@ -69,17 +71,17 @@ const FLOW_LAYOUT: u32 = 1;
 
 /// Where a build is pinned.
 #[derive(Debug, Clone)]
-pub(super) struct Pins {
+pub(in crate::ebpf) struct Pins {
     bpffs: PathBuf,
     /// The programs and their maps.
-    pub(super) build: PathBuf,
+    pub(in crate::ebpf) build: PathBuf,
     /// The maps that remember flows.
-    pub(super) flows: PathBuf,
+    pub(in crate::ebpf) flows: PathBuf,
 }
 
 impl Pins {
     /// The places of this build on `bpffs`.
-    pub(super) fn new(bpffs: &Path, table: FlowTable) -> Self {
+    pub(in crate::ebpf) fn new(bpffs: &Path, table: FlowTable) -> Self {
         let flows = format!("flows-{FLOW_LAYOUT}-{}", table.capacity);
         // The program holds on to the table that it was loaded with.
         let build = fnv1a(OBJECT) ^ fnv1a(flows.as_bytes());
@@ -91,7 +93,7 @@ impl Pins {
     }
 
     /// Loads and pins what is not there yet.
-    pub(super) fn ensure(&self, table: FlowTable) -> Result<(), EngineError> {
+    pub(in crate::ebpf) fn ensure(&self, table: FlowTable) -> Result<(), EngineError> {
         // The interfaces' program is pinned last: with it, all of the build is there.
         let flows = FLOW_MAPS.iter().all(|name| self.flows.join(name).exists());
         if flows && self.build.join(PROGRAM).exists() {
@@ -124,7 +126,7 @@ impl Pins {
     }
 
     /// Removes the pins of other builds, once nothing is attached to them any more.
-    pub(super) fn remove_others(&self) -> Result<(), EngineError> {
+    pub(in crate::ebpf) fn remove_others(&self) -> Result<(), EngineError> {
         let doing = || format!("removing earlier builds from {}", self.bpffs.display());
         for entry in fs::read_dir(&self.bpffs).doing(doing)? {
             let entry = entry.doing(doing)?;
@@ -141,7 +143,7 @@ impl Pins {
 }
 
 /// Loads the object into the kernel, whose verifier has the last word on it.
-pub(super) fn load() -> Result<Ebpf, EngineError> {
+pub(in crate::ebpf) fn load() -> Result<Ebpf, EngineError> {
     load_with(|_| {})
 }
 

@@ -19,7 +19,7 @@ const LONGEST: usize = 256 * 1024;
 
 /// The ports that the machine gives its own connections by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct LocalPorts {
+pub(in crate::ebpf) struct LocalPorts {
     range: RangeInclusive<u16>,
     reserved: Vec<RangeInclusive<u16>>,
     /// As the kernel writes it.
@@ -28,7 +28,7 @@ pub(super) struct LocalPorts {
 
 impl LocalPorts {
     /// Those of the network namespace of the calling thread.
-    pub(super) fn read() -> io::Result<Self> {
+    pub(in crate::ebpf) fn read() -> io::Result<Self> {
         let (range, reserved) = (whole(RANGE)?, whole(RESERVED)?);
         Self::parse(&range, &reserved).ok_or_else(|| {
             io::Error::other(format!(
@@ -63,7 +63,7 @@ impl LocalPorts {
 
     /// That none of `wanted` is one that the machine may give to a connection of its own, whose
     /// answers would then be taken for players' packets; otherwise, what to do about it.
-    pub(super) fn leave(&self, wanted: [PublicPorts; 2]) -> Result<(), String> {
+    pub(in crate::ebpf) fn leave(&self, wanted: [PublicPorts; 2]) -> Result<(), String> {
         if !wanted.into_iter().any(|ports| self.touch(ports)) {
             return Ok(());
         }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tombolo_domain::id::NetworkInterfaceId;
 
-use super::datapath::LET;
-use super::entries::{
+use crate::ebpf::maps::datapath::LET;
+use crate::ebpf::maps::entries::{
     EndpointEntry, EndpointKey, InsidePort, InterfaceEntry, PrefixKey, PublicPort, RouteEntry,
     VpcPair, admission_key, route_key, rule_block_key, rule_port_key,
 };
@@ -15,24 +15,24 @@ use crate::tables::Tables;
 use crate::{Network, TransportProtocol};
 
 /// The contents of the maps for one [`Network`].
-pub(super) struct Wanted {
-    pub(super) routes: BTreeMap<PrefixKey<8>, RouteEntry>,
-    pub(super) admissions: BTreeMap<PrefixKey<12>, u32>,
+pub(in crate::ebpf) struct Wanted {
+    pub(in crate::ebpf) routes: BTreeMap<PrefixKey<8>, RouteEntry>,
+    pub(in crate::ebpf) admissions: BTreeMap<PrefixKey<12>, u32>,
     /// The value is the length of the block's own prefix.
-    pub(super) rule_blocks: BTreeMap<PrefixKey<12>, u32>,
-    pub(super) rule_ports: BTreeMap<PrefixKey<16>, u32>,
+    pub(in crate::ebpf) rule_blocks: BTreeMap<PrefixKey<12>, u32>,
+    pub(in crate::ebpf) rule_ports: BTreeMap<PrefixKey<16>, u32>,
     /// The VPCs between which packets may cross.
-    pub(super) crossings: BTreeSet<VpcPair>,
+    pub(in crate::ebpf) crossings: BTreeSet<VpcPair>,
     /// Only of interfaces that have a link, see [`Wanted::place`].
-    pub(super) interfaces: BTreeMap<u32, InterfaceEntry>,
+    pub(in crate::ebpf) interfaces: BTreeMap<u32, InterfaceEntry>,
     /// Only of interfaces that have a link, see [`Wanted::place`].
-    pub(super) endpoints: BTreeMap<EndpointKey, EndpointEntry>,
+    pub(in crate::ebpf) endpoints: BTreeMap<EndpointKey, EndpointEntry>,
     tables: Tables,
 }
 
 impl Wanted {
     /// Routes, admissions and rules; the interfaces are still to be placed.
-    pub(super) fn compile(network: &Network) -> Self {
+    pub(in crate::ebpf) fn compile(network: &Network) -> Self {
         let tables = Tables::compile(network);
         let routes = tables
             .routes
@@ -68,7 +68,11 @@ impl Wanted {
     }
 
     /// Adds interfaces of `network` whose links have these indices.
-    pub(super) fn place(&mut self, network: &Network, links: &BTreeMap<NetworkInterfaceId, u32>) {
+    pub(in crate::ebpf) fn place(
+        &mut self,
+        network: &Network,
+        links: &BTreeMap<NetworkInterfaceId, u32>,
+    ) {
         for (id, interface) in &network.interfaces {
             let Some(&link) = links.get(id) else {
                 continue;
@@ -89,21 +93,24 @@ impl Wanted {
     }
 
     /// The links of the interfaces that are placed.
-    pub(super) fn links(&self) -> BTreeSet<u32> {
+    pub(in crate::ebpf) fn links(&self) -> BTreeSet<u32> {
         self.interfaces.keys().copied().collect()
     }
 }
 
 /// Where the ports of the public address should lead, both ways.
 #[derive(Default)]
-pub(super) struct Ports {
-    pub(super) public: BTreeMap<PublicPort, InsidePort>,
-    pub(super) mapped: BTreeMap<InsidePort, PublicPort>,
+pub(in crate::ebpf) struct Ports {
+    pub(in crate::ebpf) public: BTreeMap<PublicPort, InsidePort>,
+    pub(in crate::ebpf) mapped: BTreeMap<InsidePort, PublicPort>,
 }
 
 impl Ports {
     /// Those that lead to interfaces whose links have these indices.
-    pub(super) fn place(mapping: &Mapping, links: &BTreeMap<NetworkInterfaceId, u32>) -> Self {
+    pub(in crate::ebpf) fn place(
+        mapping: &Mapping,
+        links: &BTreeMap<NetworkInterfaceId, u32>,
+    ) -> Self {
         let mut ports = Ports::default();
         for (protocol, public, id, port) in mapping.iter() {
             let Some(&link) = links.get(id) else {

@@ -7,10 +7,12 @@ use std::path::Path;
 use tombolo_domain::id::NetworkInterfaceId;
 
 use super::Machine;
+use crate::ebpf::bpffs;
 use crate::ebpf::error::Doing;
-use crate::ebpf::netlink::Link;
-use crate::ebpf::uplink::NEAR_NAME;
-use crate::ebpf::{bpffs, names, namespace};
+use crate::ebpf::links::netlink::Link;
+use crate::ebpf::links::uplink::NEAR_NAME;
+use crate::ebpf::names;
+use crate::ebpf::namespace;
 use crate::{EngineError, Interface, Network, RepairKind, Repairs};
 
 /// What an engine finds of an earlier one of the same data directory.
@@ -225,7 +227,7 @@ impl Machine {
             let found = &link.alias;
             return of_link(format!("the link {name} of {id} was made for `{found}`"));
         }
-        let wanted = crate::ebpf::interface::mtu(interface);
+        let wanted = crate::ebpf::links::interface::mtu(interface);
         if link.mtu != wanted {
             let mtu = link.mtu;
             return of_link(format!(

@@ -5,8 +5,8 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
-use super::datapath::DataPath;
-use super::entries::{
+use crate::ebpf::maps::datapath::DataPath;
+use crate::ebpf::maps::entries::{
     EndpointKey, InterfaceEntry, RouteEntry, admission_key, route_key, rule_block_key,
     rule_port_key,
 };
@@ -21,7 +21,7 @@ use crate::{
 
 /// What becomes of a packet; the number is the index of the link that it goes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Decision {
+pub(in crate::ebpf) enum Decision {
     Local(u32),
     Peering(u32),
     Outside,
@@ -29,7 +29,7 @@ pub(super) enum Decision {
 }
 
 /// Decides about a packet that comes from `link`, which is not there any more if it is `None`.
-pub(super) fn decide(
+pub(in crate::ebpf) fn decide(
     data_path: &DataPath,
     link: Option<u32>,
     packet: &Packet,

@@ -4,10 +4,10 @@ use nix::net::if_::if_nametoindex;
 use tombolo_domain::error_chain;
 
 use super::Machine;
-use crate::ebpf::attachment::Attached;
-use crate::ebpf::entries::OutsideEntry;
 use crate::ebpf::error::Doing;
-use crate::ebpf::uplink::{NEAR_NAME, Uplink};
+use crate::ebpf::links::attachment::Attached;
+use crate::ebpf::links::uplink::{NEAR_NAME, Uplink};
+use crate::ebpf::maps::entries::OutsideEntry;
 use crate::{Applied, EngineError, RepairKind};
 
 /// The pins of the programs in the machine's namespace.

@@ -13,10 +13,10 @@ use crate::{
 };
 
 /// A key of a longest-prefix-match trie: the bits, and how many of them count.
-pub(super) type PrefixKey<const BYTES: usize> = ([u8; BYTES], u32);
+pub(in crate::ebpf) type PrefixKey<const BYTES: usize> = ([u8; BYTES], u32);
 
 /// The key of `routes`: the whole number of the table, then the destination's prefix.
-pub(super) fn route_key(table: RouteTableNumber, destination: Ipv4Net) -> PrefixKey<8> {
+pub(in crate::ebpf) fn route_key(table: RouteTableNumber, destination: Ipv4Net) -> PrefixKey<8> {
     let mut bits = [0; 8];
     bits[..4].copy_from_slice(&table.0.to_be_bytes());
     bits[4..].copy_from_slice(&destination.network().octets());
@@ -24,7 +24,7 @@ pub(super) fn route_key(table: RouteTableNumber, destination: Ipv4Net) -> Prefix
 }
 
 /// The key of `admissions`: both VPC numbers, then the sources' prefix.
-pub(super) fn admission_key(admission: &Admission) -> PrefixKey<12> {
+pub(in crate::ebpf) fn admission_key(admission: &Admission) -> PrefixKey<12> {
     let mut bits = [0; 12];
     bits[..4].copy_from_slice(&admission.to.0.to_be_bytes());
     bits[4..8].copy_from_slice(&admission.from.0.to_be_bytes());
@@ -33,7 +33,7 @@ pub(super) fn admission_key(admission: &Admission) -> PrefixKey<12> {
 }
 
 /// The key of `rule_blocks`: the group, the direction, then the block's prefix.
-pub(super) fn rule_block_key(rule: &RuleBlock) -> PrefixKey<12> {
+pub(in crate::ebpf) fn rule_block_key(rule: &RuleBlock) -> PrefixKey<12> {
     let mut bits = [0; 12];
     bits[..4].copy_from_slice(&rule.group.0.to_be_bytes());
     bits[7] = direction_number(rule.direction);
@@ -45,7 +45,7 @@ pub(super) fn rule_block_key(rule: &RuleBlock) -> PrefixKey<12> {
 const REMOTE_IS_GROUP: u8 = 0xff;
 
 /// The key of `rule_ports`, see `struct rule_port_key` for its order.
-pub(super) fn rule_port_key(rule: &RulePorts) -> PrefixKey<16> {
+pub(in crate::ebpf) fn rule_port_key(rule: &RulePorts) -> PrefixKey<16> {
     let (remote, remote_length) = match rule.remote {
         RulePeer::Cidr(block) => (block.network().octets(), block.prefix_len()),
         RulePeer::Group(group) => (group.0.to_be_bytes(), REMOTE_IS_GROUP),
@@ -84,16 +84,16 @@ fn group_numbers(groups: &[SecurityGroupNumber]) -> [u32; MAX_GROUPS] {
 /// `struct interface`, by the index of the veth's end in the core namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
-pub(super) struct InterfaceEntry {
-    pub(super) vpc: u32,
-    pub(super) route_table: u32,
-    pub(super) address: [u8; 4],
+pub(in crate::ebpf) struct InterfaceEntry {
+    pub(in crate::ebpf) vpc: u32,
+    pub(in crate::ebpf) route_table: u32,
+    pub(in crate::ebpf) address: [u8; 4],
     subnet: [u8; 4],
     netmask: [u8; 4],
     mac: [u8; 6],
     mtu: u16,
-    pub(super) groups: [u32; MAX_GROUPS],
-    pub(super) outside: u32,
+    pub(in crate::ebpf) groups: [u32; MAX_GROUPS],
+    pub(in crate::ebpf) outside: u32,
 }
 
 // SAFETY: `repr(C)`, no implicit padding, and every bit pattern is a value.
@@ -103,9 +103,9 @@ impl InterfaceEntry {
     /// `OUTSIDE_ANSWERS`: what no route takes goes outside.
     const OUTSIDE_ANSWERS: u32 = 1;
     /// `OUTSIDE_BEGINS`.
-    pub(super) const OUTSIDE_BEGINS: u32 = 2;
+    pub(in crate::ebpf) const OUTSIDE_BEGINS: u32 = 2;
 
-    pub(super) fn new(interface: &Interface) -> Self {
+    pub(in crate::ebpf) fn new(interface: &Interface) -> Self {
         InterfaceEntry {
             vpc: interface.vpc.0,
             route_table: interface.route_table.0,
@@ -127,7 +127,7 @@ impl InterfaceEntry {
 /// `struct endpoint_key`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(C)]
-pub(super) struct EndpointKey {
+pub(in crate::ebpf) struct EndpointKey {
     vpc: u32,
     address: [u8; 4],
 }
@@ -136,7 +136,7 @@ pub(super) struct EndpointKey {
 unsafe impl Pod for EndpointKey {}
 
 impl EndpointKey {
-    pub(super) fn new(vpc: VpcNumber, address: Ipv4Addr) -> Self {
+    pub(in crate::ebpf) fn new(vpc: VpcNumber, address: Ipv4Addr) -> Self {
         EndpointKey {
             vpc: vpc.0,
             address: address.octets(),
@@ -147,11 +147,11 @@ impl EndpointKey {
 /// `struct endpoint`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
-pub(super) struct EndpointEntry {
-    pub(super) link: u32,
+pub(in crate::ebpf) struct EndpointEntry {
+    pub(in crate::ebpf) link: u32,
     mac: [u8; 6],
-    pub(super) mtu: u16,
-    pub(super) groups: [u32; MAX_GROUPS],
+    pub(in crate::ebpf) mtu: u16,
+    pub(in crate::ebpf) groups: [u32; MAX_GROUPS],
 }
 
 // SAFETY: `repr(C)`, no implicit padding, and every bit pattern is a value.
@@ -159,7 +159,7 @@ unsafe impl Pod for EndpointEntry {}
 
 impl EndpointEntry {
     /// The address of an interface behind the link with index `link` in the core namespace.
-    pub(super) fn new(link: u32, interface: &Interface) -> Self {
+    pub(in crate::ebpf) fn new(link: u32, interface: &Interface) -> Self {
         EndpointEntry {
             link,
             mac: interface.mac.0,
@@ -172,9 +172,9 @@ impl EndpointEntry {
 /// `struct route`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
-pub(super) struct RouteEntry {
-    pub(super) kind: u32,
-    pub(super) vpc: u32,
+pub(in crate::ebpf) struct RouteEntry {
+    pub(in crate::ebpf) kind: u32,
+    pub(in crate::ebpf) vpc: u32,
 }
 
 // SAFETY: `repr(C)`, no implicit padding, and every bit pattern is a value.
@@ -182,12 +182,12 @@ unsafe impl Pod for RouteEntry {}
 
 impl RouteEntry {
     /// The `kind` of a route within the VPC.
-    pub(super) const LOCAL: u32 = 0;
+    pub(in crate::ebpf) const LOCAL: u32 = 0;
     /// The `kind` of a route that leads nowhere.
-    pub(super) const BLACK_HOLE: u32 = 2;
+    pub(in crate::ebpf) const BLACK_HOLE: u32 = 2;
 
     /// The numbers are those of `enum route_kind`.
-    pub(super) fn new(next_hop: NextHop) -> Self {
+    pub(in crate::ebpf) fn new(next_hop: NextHop) -> Self {
         match next_hop {
             NextHop::Local(vpc) => RouteEntry {
                 kind: Self::LOCAL,
@@ -208,14 +208,14 @@ impl RouteEntry {
 /// `struct outside`. All zeros: there is no way outside.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[repr(C)]
-pub(super) struct OutsideEntry {
-    pub(super) address: [u8; 4],
-    pub(super) uplink: u32,
-    pub(super) far_end: u32,
-    pub(super) interface: u32,
-    pub(super) ports: [u16; 2],
-    pub(super) mtu: u16,
-    pub(super) mac: [u8; 6],
+pub(in crate::ebpf) struct OutsideEntry {
+    pub(in crate::ebpf) address: [u8; 4],
+    pub(in crate::ebpf) uplink: u32,
+    pub(in crate::ebpf) far_end: u32,
+    pub(in crate::ebpf) interface: u32,
+    pub(in crate::ebpf) ports: [u16; 2],
+    pub(in crate::ebpf) mtu: u16,
+    pub(in crate::ebpf) mac: [u8; 6],
 }
 
 // SAFETY: `repr(C)`, no implicit padding, and every bit pattern is a value.
@@ -224,7 +224,7 @@ unsafe impl Pod for OutsideEntry {}
 /// `struct public_port_key`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(C)]
-pub(super) struct PublicPort {
+pub(in crate::ebpf) struct PublicPort {
     port: [u8; 2],
     protocol: u8,
     padding: u8,
@@ -235,7 +235,7 @@ unsafe impl Pod for PublicPort {}
 
 impl PublicPort {
     /// The port in the order of the network's bytes.
-    pub(super) fn new(protocol: u8, port: [u8; 2]) -> Self {
+    pub(in crate::ebpf) fn new(protocol: u8, port: [u8; 2]) -> Self {
         PublicPort {
             port,
             protocol,
@@ -247,9 +247,9 @@ impl PublicPort {
 /// `struct inside_port`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(C)]
-pub(super) struct InsidePort {
-    pub(super) link: u32,
-    pub(super) port: [u8; 2],
+pub(in crate::ebpf) struct InsidePort {
+    pub(in crate::ebpf) link: u32,
+    pub(in crate::ebpf) port: [u8; 2],
     protocol: u8,
     padding: u8,
 }
@@ -259,7 +259,7 @@ unsafe impl Pod for InsidePort {}
 
 impl InsidePort {
     /// The port in the order of the network's bytes.
-    pub(super) fn new(link: u32, protocol: u8, port: [u8; 2]) -> Self {
+    pub(in crate::ebpf) fn new(link: u32, protocol: u8, port: [u8; 2]) -> Self {
         InsidePort {
             link,
             port,
@@ -272,9 +272,9 @@ impl InsidePort {
 /// `struct settings`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
-pub(super) struct SettingsEntry {
-    pub(super) generation: u32,
-    pub(super) flow_share: u32,
+pub(in crate::ebpf) struct SettingsEntry {
+    pub(in crate::ebpf) generation: u32,
+    pub(in crate::ebpf) flow_share: u32,
 }
 
 // SAFETY: `repr(C)`, no implicit padding, and every bit pattern is a value.
@@ -283,9 +283,9 @@ unsafe impl Pod for SettingsEntry {}
 /// `struct traffic`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[repr(C)]
-pub(super) struct TrafficEntry {
-    pub(super) packets: u64,
-    pub(super) bytes: u64,
+pub(in crate::ebpf) struct TrafficEntry {
+    pub(in crate::ebpf) packets: u64,
+    pub(in crate::ebpf) bytes: u64,
 }
 
 // SAFETY: `repr(C)`, no implicit padding, and every bit pattern is a value.
@@ -294,10 +294,10 @@ unsafe impl Pod for TrafficEntry {}
 /// `struct interface_traffic`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[repr(C)]
-pub(super) struct InterfaceTrafficEntry {
-    pub(super) sent: TrafficEntry,
-    pub(super) received: TrafficEntry,
-    pub(super) dropped: TrafficEntry,
+pub(in crate::ebpf) struct InterfaceTrafficEntry {
+    pub(in crate::ebpf) sent: TrafficEntry,
+    pub(in crate::ebpf) received: TrafficEntry,
+    pub(in crate::ebpf) dropped: TrafficEntry,
 }
 
 // SAFETY: `repr(C)`, no implicit padding, and every bit pattern is a value.
@@ -306,9 +306,9 @@ unsafe impl Pod for InterfaceTrafficEntry {}
 /// `struct vpc_pair`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(C)]
-pub(super) struct VpcPair {
-    pub(super) from: u32,
-    pub(super) to: u32,
+pub(in crate::ebpf) struct VpcPair {
+    pub(in crate::ebpf) from: u32,
+    pub(in crate::ebpf) to: u32,
 }
 
 // SAFETY: `repr(C)`, no implicit padding, and every bit pattern is a value.

@@ -7,19 +7,19 @@ use std::path::{Path, PathBuf};
 use aya::maps::MapData;
 use aya::programs::SchedClassifier;
 
-use super::error::Doing;
-use super::object::{PROGRAMS, Pins};
 use crate::EngineError;
+use crate::ebpf::error::Doing;
+use crate::ebpf::maps::object::{PROGRAMS, Pins};
 
 /// The maps of a build, and where they are pinned.
-pub(super) struct Held {
+pub(in crate::ebpf) struct Held {
     maps: Vec<(PathBuf, MapData)>,
     build: PathBuf,
 }
 
 impl Held {
     /// Takes hold of all that is pinned.
-    pub(super) fn open(pins: &Pins) -> Result<Self, EngineError> {
+    pub(in crate::ebpf) fn open(pins: &Pins) -> Result<Self, EngineError> {
         let programs = PROGRAMS.map(|name| pins.build.join(name));
         let mut maps = Vec::new();
         for directory in [&pins.build, &pins.flows] {
@@ -41,7 +41,7 @@ impl Held {
 
     /// Pins again what is not pinned any more, and returns where that is. The programs come last, in
     /// the order of [`PROGRAMS`]: with the last of them, a restart finds all of the build.
-    pub(super) fn pin_missing<'p>(
+    pub(in crate::ebpf) fn pin_missing<'p>(
         &self,
         programs: impl Iterator<Item = (&'static str, &'p mut SchedClassifier)>,
     ) -> Result<Vec<PathBuf>, EngineError> {
