@@ -177,7 +177,7 @@ impl Drop for Machine {
 }
 
 fn main() {
-    if let Err(error) = ebpf::check() {
+    if let Err(error) = ebpf::preflight() {
         panic!("measuring with real interfaces: {error}");
     }
     let scale = Scale::of_arguments();

@@ -56,7 +56,7 @@ static __always_inline void submit_event(struct flow_event *event)
 }
 
 /* A record of one packet: one that begins a flow or belongs to none, or one that is rejected. */
-ON_ITS_OWN int report_packet(const struct packet *packet, __u32 outcome, __u64 now)
+__noinline int report_packet(const struct packet *packet, __u32 outcome, __u64 now)
 {
 	struct flow_event *event;
 
@@ -93,7 +93,7 @@ ON_ITS_OWN int report_packet(const struct packet *packet, __u32 outcome, __u64 n
  * A record of what a flow carried since its last one, which only one of several CPUs makes.
  * `beginner` and `other` are the ends as the packet at hand has them.
  */
-ON_ITS_OWN int report_flow(struct flow *flow, const struct flow_end *beginner,
+__noinline int report_flow(struct flow *flow, const struct flow_end *beginner,
 			   const struct flow_end *other, __u32 protocol, __u64 now)
 {
 	struct flow_event *event;

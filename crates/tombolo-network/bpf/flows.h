@@ -155,7 +155,7 @@ static __always_inline int changes_hands(struct flow *flow, __u32 owner, __u32 p
  * Puts the flow that the packet begins into the table: 0, or the reason to drop the packet. `there`
  * is the entry that its key has already, of a flow that is over.
  */
-ON_ITS_OWN __u32 begin_flow(const struct packet *packet, struct flow *there,
+__noinline __u32 begin_flow(const struct packet *packet, struct flow *there,
 			    const struct settings *set, __u64 now)
 {
 	if (!packet || !set)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (MIT OR GPL-2.0-only) */
 /*
- * What the data path looks up, remembers and counts. src/ebpf/entries.rs has the same layouts.
+ * What the data path looks up, remembers and counts. src/ebpf/maps/entries.rs has the same layouts.
  *
  * Numbers in host byte order are `__u32`, what stands so in a packet is `__be32`. In the keys of
  * the tries all is big-endian, so that a prefix of the bytes is a prefix of the number. No struct
@@ -21,11 +21,10 @@
 #define MAX_GROUPS 5
 
 /*
- * A function that the verifier goes through once, for any arguments, and not again for each path
- * that leads to a call: the program stays far from the limit of what the verifier looks at. Its
- * pointers may be NULL for all that it knows.
+ * The verifier goes through a global function that is `__noinline` once, for any arguments, and not
+ * again for each path that leads to a call: the program stays far from the limit of what it looks
+ * at. The function's pointers may be NULL for all that it knows.
  */
-#define ON_ITS_OWN __attribute__((noinline))
 
 /* The numbers of an interface's security groups; 0 after the last. */
 struct groups {
@@ -113,8 +112,11 @@ struct {
 	__type(value, struct route);
 } routes SEC(".maps");
 
-/* Who may send into the VPC `to`; routes alone would make a peering a way through. */
-struct admission_key {
+/*
+ * The peering ACL: which sources of VPC `from` may send into VPC `to`; routes alone would make a
+ * peering a way through. Its map has the name that metrics and errors have for it.
+ */
+struct peering_acl_key {
 	__u32 prefix_length;
 	__be32 to;
 	__be32 from;
@@ -125,7 +127,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(max_entries, 1 << 20);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct admission_key);
+	__type(key, struct peering_acl_key);
 	__type(value, __u32);
 } admissions SEC(".maps");
 

@@ -9,7 +9,7 @@
 #ifndef TOMBOLO_OUTSIDE_H
 #define TOMBOLO_OUTSIDE_H
 
-#include "judge.h"
+#include "policy.h"
 #include "translate.h"
 
 static __always_inline struct outside *the_outside(void)
@@ -146,7 +146,7 @@ static __always_inline int enter(struct __sk_buff *skb, const struct outside *ou
 	if (!packet.belongs) {
 		if (!inside.is_public || packet.kind != BEGINS)
 			return reject(skb, &packet, DROP_NO_FLOW);
-		reason = judge(&packet, &to->groups, &to->groups);
+		reason = policy_refusal(&packet, &to->groups, &to->groups);
 	}
 	if (reason)
 		return reject(skb, &packet, reason);
@@ -229,7 +229,7 @@ static __always_inline int has_translation(const struct translation_key *key,
  * taken, if there is one, then `before`, which the same flow went by earlier; else one by chance
  * (RFC 6056), and `key` is the entry that was made.
  */
-ON_ITS_OWN __u32 take_public_port(struct packet *packet, const struct outside *out, __be16 before,
+__noinline __u32 take_public_port(struct packet *packet, const struct outside *out, __be16 before,
 				  struct translation_key *key)
 {
 	if (!packet || !out || !key)
@@ -311,7 +311,7 @@ static __always_inline __u32 begin_outside(struct packet *packet, struct flow *o
 }
 
 /* A packet of an instance that none of its routes takes. */
-ON_ITS_OWN int leave(struct __sk_buff *skb, struct packet *packet, const struct interface *from,
+__noinline int leave(struct __sk_buff *skb, struct packet *packet, const struct interface *from,
 		     const struct outside *out, const struct settings *set)
 {
 	if (!packet || !from || !out || !set)
@@ -343,7 +343,7 @@ ON_ITS_OWN int leave(struct __sk_buff *skb, struct packet *packet, const struct 
 		    packet->protocol != IPPROTO_ICMP)) {
 		reason = DROP_NO_FLOW;
 	} else {
-		reason = judge(packet, &from->groups, &from->groups);
+		reason = policy_refusal(packet, &from->groups, &from->groups);
 	}
 	if (reason)
 		return reject(skb, packet, reason);

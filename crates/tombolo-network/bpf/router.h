@@ -6,7 +6,7 @@
 #include "events.h"
 
 /*
- * 02:54:4d:42:00:01, `ROUTER_MAC` in src/ebpf/interface.rs, which every veth has at its end in
+ * 02:54:4d:42:00:01, `ROUTER_MAC` in src/ebpf/links/interface.rs, which every veth has at its end in
  * the core namespace. Written out, since an array would become one more map to load and look at.
  */
 static __always_inline void set_router_mac(__u8 *mac)

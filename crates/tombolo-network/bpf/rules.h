@@ -41,7 +41,7 @@ static __always_inline int has_port(const struct question *asked, __u32 group, _
 }
 
 /* Whether one of the groups has a rule for it. */
-ON_ITS_OWN int some_group_lets(const struct question *asked)
+__noinline int some_group_allows(const struct question *asked)
 {
 	if (!asked)
 		return 0;
@@ -81,7 +81,7 @@ ON_ITS_OWN int some_group_lets(const struct question *asked)
  * 0 if the sender's groups let it out and the receiver's let it in, else the reason of the drop.
  * The groups of an end that is outside are not looked at.
  */
-ON_ITS_OWN __u32 refusal(const struct groups *sender, const struct groups *receiver,
+__noinline __u32 refusal(const struct groups *sender, const struct groups *receiver,
 			 const struct beginning *begins)
 {
 	if (!sender || !receiver || !begins)
@@ -97,7 +97,7 @@ ON_ITS_OWN __u32 refusal(const struct groups *sender, const struct groups *recei
 
 	if (begins->outside == NOBODY)
 		asked.remote_groups = *receiver;
-	if (begins->outside != SENDER && !some_group_lets(&asked))
+	if (begins->outside != SENDER && !some_group_allows(&asked))
 		return DROP_SECURITY_GROUP_EGRESS;
 	if (begins->outside == RECEIVER)
 		return 0;
@@ -107,7 +107,7 @@ ON_ITS_OWN __u32 refusal(const struct groups *sender, const struct groups *recei
 		asked.remote_groups = *sender;
 	asked.remote = begins->sender;
 	asked.direction = INGRESS;
-	return some_group_lets(&asked) ? 0 : DROP_SECURITY_GROUP_INGRESS;
+	return some_group_allows(&asked) ? 0 : DROP_SECURITY_GROUP_INGRESS;
 }
 
 #endif

@@ -35,13 +35,13 @@ static __always_inline void count_forwarded(const struct packet *packet, __u32 r
 }
 
 /* A packet to the VPC that a route leads to, its own or a peered one. */
-ON_ITS_OWN int pass(struct __sk_buff *skb, struct packet *packet, const struct interface *from,
+__noinline int pass(struct __sk_buff *skb, struct packet *packet, const struct interface *from,
 		    const struct settings *set, __u32 route_kind)
 {
 	if (!packet || !from || !set)
 		return TC_ACT_SHOT;
 	if (route_kind != ROUTE_LOCAL) {
-		struct admission_key entering = {
+		struct peering_acl_key entering = {
 			.prefix_length = 96,
 			.to = bpf_htonl(packet->destination.vpc),
 			.from = bpf_htonl(from->vpc),
@@ -73,7 +73,7 @@ ON_ITS_OWN int pass(struct __sk_buff *skb, struct packet *packet, const struct i
 		return reject(skb, packet, reason);
 	flow = find_flow(packet, &from->groups, &to->groups, set, now);
 	if (!packet->belongs)
-		reason = judge(packet, &from->groups, &to->groups);
+		reason = policy_refusal(packet, &from->groups, &to->groups);
 	if (reason)
 		return reject(skb, packet, reason);
 
@@ -148,7 +148,7 @@ static __always_inline int forward(struct __sk_buff *skb, const struct interface
 }
 
 SEC("classifier")
-int tombolo(struct __sk_buff *skb)
+int guest_egress(struct __sk_buff *skb)
 {
 	__u32 first = 0, ifindex = skb->ifindex;
 	struct settings *current = bpf_map_lookup_elem(&settings, &first);
@@ -187,7 +187,7 @@ int tombolo(struct __sk_buff *skb)
 
 /* At the core namespace's end of the uplink: what comes from outside. */
 SEC("classifier")
-int tombolo_enter(struct __sk_buff *skb)
+int uplink_ingress(struct __sk_buff *skb)
 {
 	__u32 first = 0;
 	struct settings *current = bpf_map_lookup_elem(&settings, &first);
@@ -210,7 +210,7 @@ int tombolo_enter(struct __sk_buff *skb)
  * all else to the machine, untouched and uncounted.
  */
 SEC("classifier")
-int tombolo_take(struct __sk_buff *skb)
+int host_ingress(struct __sk_buff *skb)
 {
 	struct outside *out = the_outside();
 	struct packet packet = {};
@@ -238,7 +238,7 @@ int tombolo_take(struct __sk_buff *skb)
  * address for a source is a martian.
  */
 SEC("classifier")
-int tombolo_send(struct __sk_buff *skb)
+int host_egress(struct __sk_buff *skb)
 {
 	struct outside *out = the_outside();
 

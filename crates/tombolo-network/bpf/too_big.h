@@ -44,7 +44,7 @@ struct told {
  * the destination. Also when the packet may be fragmented ("don't fragment" not set), which only
  * a real router could do: the sender is told to, since else it would never know.
  */
-ON_ITS_OWN int answer_too_big(struct __sk_buff *skb, const struct told *told, __u32 header_length)
+__noinline int answer_too_big(struct __sk_buff *skb, const struct told *told, __u32 header_length)
 {
 	if (!told)
 		return TC_ACT_SHOT;

@@ -47,7 +47,7 @@ static __always_inline int rewrite_port(struct __sk_buff *skb, __u32 at,
  * the address in it, an ICMP query's for its identifier; the checksum of a quoted TCP or UDP header
  * is left as it is, since it is of bytes that are not there (as RFC 5508, 4.2 allows).
  */
-ON_ITS_OWN int rewrite_quoted(struct __sk_buff *skb, __u32 message, const struct rewriting *change)
+__noinline int rewrite_quoted(struct __sk_buff *skb, __u32 message, const struct rewriting *change)
 {
 	struct iphdr ip;
 	__u32 quoted = message + ICMP_HEADER, transport;
@@ -68,7 +68,7 @@ ON_ITS_OWN int rewrite_quoted(struct __sk_buff *skb, __u32 message, const struct
 }
 
 /* Puts the new end in; 0, or what is not 0 when the packet has no room for what it says it has. */
-ON_ITS_OWN int rewrite(struct __sk_buff *skb, const struct packet *packet,
+__noinline int rewrite(struct __sk_buff *skb, const struct packet *packet,
 		       const struct rewriting *change)
 {
 	__u32 transport, checksum, port;

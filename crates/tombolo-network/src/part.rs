@@ -267,7 +267,11 @@ mod tests {
         }
         map(&mut tables.routes, before.routes, after.routes);
         map(&mut tables.endpoints, before.endpoints, after.endpoints);
-        set(&mut tables.admissions, before.admissions, after.admissions);
+        set(
+            &mut tables.peering_acl,
+            before.peering_acl,
+            after.peering_acl,
+        );
         set(
             &mut tables.rules.blocks,
             before.rules.blocks,

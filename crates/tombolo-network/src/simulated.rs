@@ -88,8 +88,8 @@ impl NetworkEngine for SimulatedEngine {
             + differences(&state.tables.routes, &tables.routes)
             + state
                 .tables
-                .admissions
-                .symmetric_difference(&tables.admissions)
+                .peering_acl
+                .symmetric_difference(&tables.peering_acl)
                 .count()
             + state
                 .tables

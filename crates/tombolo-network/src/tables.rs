@@ -12,13 +12,13 @@ use tombolo_domain::id::NetworkInterfaceId;
 use crate::rules::Rules;
 use crate::{Network, Peering, PeeringEnd, RouteTableNumber, VpcNumber};
 
-/// Routes, admissions and endpoints of all VPCs, and the rules of all security groups.
+/// Routes, peering ACL and endpoints of all VPCs, and the rules of all security groups.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Tables {
     /// By route table and destination; the longest prefix wins.
     pub(crate) routes: BTreeMap<(RouteTableNumber, Ipv4Net), NextHop>,
     /// Who may send into a VPC from another.
-    pub(crate) admissions: BTreeSet<Admission>,
+    pub(crate) peering_acl: BTreeSet<PeeringAclEntry>,
     /// Who has an address. Two interfaces that claim one address are a mistake of the caller's;
     /// the first id keeps it.
     pub(crate) endpoints: BTreeMap<(VpcNumber, Ipv4Addr), NetworkInterfaceId>,
@@ -38,9 +38,9 @@ pub(crate) enum NextHop {
 }
 
 /// Sources of VPC `from` that VPC `to` lets in. When the two VPCs share several peerings, what
-/// one of them admits is admitted.
+/// one of them admits is allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Admission {
+pub(crate) struct PeeringAclEntry {
     pub(crate) to: VpcNumber,
     pub(crate) from: VpcNumber,
     pub(crate) sources: Ipv4Net,
@@ -93,12 +93,12 @@ impl Tables {
     }
 
     fn admit(&mut self, from: &PeeringEnd, to: VpcNumber) {
-        let admitted = from.cidrs.iter().map(|cidr| Admission {
+        let allowed = from.cidrs.iter().map(|cidr| PeeringAclEntry {
             to,
             from: from.vpc,
             sources: cidr.trunc(),
         });
-        self.admissions.extend(admitted);
+        self.peering_acl.extend(allowed);
     }
 }
 

@@ -118,7 +118,7 @@ pub(crate) enum Way<'t> {
     Outside(&'t OutsideConfig),
 }
 
-/// Finds the destination by routes and admissions alone.
+/// Finds the destination by routes and the peering ACL alone.
 pub(crate) fn way<'t>(
     tables: &'t Tables,
     outside: Option<&'t OutsideConfig>,
@@ -139,7 +139,7 @@ pub(crate) fn way<'t>(
     };
     match next_hop {
         NextHop::Local(vpc) => owner(vpc).map(Way::Local),
-        NextHop::Peering(peer) if !admitted(tables, peer, from.vpc, source) => {
+        NextHop::Peering(peer) if !allowed(tables, peer, from.vpc, source) => {
             Err(DropReason::NotAdmitted)
         }
         NextHop::Peering(peer) => owner(peer).map(Way::Peering),
@@ -158,10 +158,11 @@ pub(crate) fn longest_match(
     })
 }
 
-fn admitted(tables: &Tables, to: VpcNumber, from: VpcNumber, source: Ipv4Addr) -> bool {
-    tables.admissions.iter().any(|admission| {
-        admission.to == to && admission.from == from && admission.sources.contains(&source)
-    })
+fn allowed(tables: &Tables, to: VpcNumber, from: VpcNumber, source: Ipv4Addr) -> bool {
+    tables
+        .peering_acl
+        .iter()
+        .any(|entry| entry.to == to && entry.from == from && entry.sources.contains(&source))
 }
 
 /// The first packet of a flow, as rules see it.
@@ -195,10 +196,10 @@ pub(crate) fn refusal(
     receiver: &Interface,
     beginning: &Beginning,
 ) -> Result<(), DropReason> {
-    if !lets(network, sender, RuleDirection::Egress, receiver, beginning) {
+    if !allows(network, sender, RuleDirection::Egress, receiver, beginning) {
         return Err(DropReason::SecurityGroupEgress);
     }
-    if !lets(network, receiver, RuleDirection::Ingress, sender, beginning) {
+    if !allows(network, receiver, RuleDirection::Ingress, sender, beginning) {
         return Err(DropReason::SecurityGroupIngress);
     }
     Ok(())
@@ -239,7 +240,7 @@ pub(crate) fn lets_in(
 }
 
 /// Whether a rule of one of the interface's groups lets the flow begin.
-fn lets(
+fn allows(
     network: &Network,
     interface: &Interface,
     direction: RuleDirection,
@@ -265,7 +266,7 @@ fn lets_with(
         .flat_map(|group| &group.rules)
         .any(|rule| {
             rule.direction == direction
-                && takes(rule.protocol, beginning)
+                && matches(rule.protocol, beginning)
                 && match rule.peer {
                     RulePeer::Cidr(block) => block.contains(&address),
                     RulePeer::Group(number) => groups.contains(&number),
@@ -273,7 +274,7 @@ fn lets_with(
         })
 }
 
-fn takes(protocol: Protocol, beginning: &Beginning) -> bool {
+fn matches(protocol: Protocol, beginning: &Beginning) -> bool {
     let is = |number| beginning.protocol == number;
     let [kind, code] = beginning.service.to_be_bytes();
     match protocol {

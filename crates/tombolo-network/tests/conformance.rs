@@ -15,7 +15,7 @@ use tombolo_network::ebpf::{self, EbpfConfig, EbpfEngine};
 
 #[tokio::test]
 async fn the_ebpf_engine_does_what_every_engine_must() {
-    if let Err(error) = ebpf::check() {
+    if let Err(error) = ebpf::preflight() {
         panic!("tests with real packets: {error}");
     }
     let directory = tempfile::tempdir().unwrap();

@@ -165,7 +165,7 @@ fn the_pins_of_a_map_and_of_the_program() {
     let mut machine = running();
     let [one, two] = [1, 2].map(|interface| machine.udp(interface));
     machine.assert_delivers(&one, &two);
-    for name in ["routes", "tombolo"] {
+    for name in ["routes", "guest_egress"] {
         fs::remove_file(machine.build().join(name)).unwrap();
     }
     let repairs = repaired(&mut machine);
@@ -174,7 +174,7 @@ fn the_pins_of_a_map_and_of_the_program() {
         [RepairKind::FileSystem, RepairKind::FileSystem]
     );
     assert_names(&repairs[0], &["routes"]);
-    assert_names(&repairs[1], &["tombolo"]);
+    assert_names(&repairs[1], &["guest_egress"]);
     machine.stop();
     machine.start();
     assert_eq!(machine.reapply().changes, 0);

@@ -34,13 +34,13 @@ use async_trait::async_trait;
 use tokio::sync::oneshot;
 use tombolo_domain::id::NetworkInterfaceId;
 
-pub use self::engine::preflight::{MINIMUM_KERNEL, check};
+pub use self::engine::preflight::{MINIMUM_KERNEL, preflight};
 use self::engine::worker::{self, Command};
 use self::engine::{Asked, Fingerprint};
 use self::error::Doing;
 pub use self::flow_table::FlowTable;
 pub use self::links::attachment::AttachmentKind;
-pub use self::links::baseline::BarePair;
+pub use self::links::baseline::BaselinePair;
 use crate::flow::FlowPublisher;
 use crate::live::live;
 use crate::{

@@ -55,7 +55,7 @@ impl Machine {
 
     /// The same, in the network namespace `home`.
     pub fn at(home: Option<PathBuf>, change: impl FnOnce(&mut EbpfConfig)) -> Self {
-        if let Err(error) = ebpf::check() {
+        if let Err(error) = ebpf::preflight() {
             panic!("tests with real packets: {error}");
         }
         let directory = tempfile::tempdir().unwrap();

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::process::Command;
 
-use tombolo_network::ebpf::{BarePair, EbpfConfig};
+use tombolo_network::ebpf::{BaselinePair, EbpfConfig};
 use tombolo_network::{Network, OutsideConfig};
 
 use super::Build;
@@ -31,7 +31,7 @@ pub const WAYS: [Way; 2] = [Way::Routed, Way::Taken];
 
 /// The machine and the player.
 pub struct Site {
-    pair: BarePair,
+    pair: BaselinePair,
     /// The public address.
     pub address: Ipv4Addr,
     interface: Option<String>,
@@ -40,7 +40,7 @@ pub struct Site {
 impl Site {
     pub fn new(way: Way) -> Self {
         let net = |address: Ipv4Addr| format!("{address}/24").parse().unwrap();
-        let pair = BarePair::new([net(HOST), net(PLAYER)]).unwrap();
+        let pair = BaselinePair::new([net(HOST), net(PLAYER)]).unwrap();
         let site = Site {
             pair,
             address: match way {

@@ -131,7 +131,7 @@ fn root() -> Finding {
 }
 
 fn data_path() -> Finding {
-    match ebpf::check() {
+    match ebpf::preflight() {
         Ok(()) => Finding {
             what: "data path",
             ok: true,

@@ -11,7 +11,7 @@ use ipnet::Ipv4Net;
 use nix::sys::signal::Signal;
 use tokio::process::Command;
 use tombolo_fleet::{end_with_parent, enter};
-use tombolo_network::ebpf::BarePair;
+use tombolo_network::ebpf::BaselinePair;
 
 use super::report::Measurement;
 use super::wait::{Patience, until};
@@ -29,7 +29,7 @@ const MEASUREMENT: Patience = Patience {
 
 /// Makes the pair, measures across it, and takes everything away again.
 pub(super) async fn measure() -> Result<Measurement> {
-    let pair = BarePair::new([NEAR, FAR]).context("making a bare veth pair")?;
+    let pair = BaselinePair::new([NEAR, FAR]).context("making a bare veth pair")?;
     let [near, far] = pair.namespaces();
     let database = format!("{}:{PORT}", FAR.addr());
     let mut server = program(&far, &["demo-database", "--listen", &database])?.spawn()?;

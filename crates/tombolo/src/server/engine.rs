@@ -29,14 +29,14 @@ pub(crate) fn choose(choice: NetworkChoice) -> Result<Chosen> {
     };
     match choice {
         NetworkChoice::Simulated => Ok(simulated(None)),
-        NetworkChoice::Auto => Ok(match ebpf::check() {
+        NetworkChoice::Auto => Ok(match ebpf::preflight() {
             Ok(()) => Chosen {
                 kind: EngineKind::Ebpf,
                 fallback: None,
             },
             Err(error) => simulated(Some(error)),
         }),
-        NetworkChoice::Ebpf => match ebpf::check() {
+        NetworkChoice::Ebpf => match ebpf::preflight() {
             Ok(()) => Ok(Chosen {
                 kind: EngineKind::Ebpf,
                 fallback: None,

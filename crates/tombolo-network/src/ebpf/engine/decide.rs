@@ -7,12 +7,12 @@ use ipnet::Ipv4Net;
 
 use crate::ebpf::maps::datapath::DataPath;
 use crate::ebpf::maps::entries::{
-    EndpointKey, InterfaceEntry, RouteEntry, admission_key, route_key, rule_block_key,
+    EndpointKey, InterfaceEntry, RouteEntry, peering_acl_key, route_key, rule_block_key,
     rule_port_key,
 };
 use crate::outside::is_outside;
 use crate::rules::{PortPrefix, RuleBlock, RulePorts};
-use crate::tables::Admission;
+use crate::tables::PeeringAclEntry;
 use crate::verdict::{Beginning, has_port};
 use crate::{
     DropReason, EngineError, MAX_GROUPS, Packet, RouteTableNumber, RuleDirection, RulePeer,
@@ -54,12 +54,12 @@ pub(in crate::ebpf) fn decide(
     }
     let vpc = VpcNumber(vpc);
     if kind != RouteEntry::LOCAL {
-        let entering = admission_key(&Admission {
+        let entering = peering_acl_key(&PeeringAclEntry {
             to: vpc,
             from: VpcNumber(from.vpc),
             sources: packet.source.into(),
         });
-        if data_path.admissions.look_up(&entering)?.is_none() {
+        if data_path.peering_acl.look_up(&entering)?.is_none() {
             return Ok(Decision::Drop(DropReason::NotAdmitted));
         }
     }
@@ -74,7 +74,7 @@ pub(in crate::ebpf) fn decide(
         remote: packet.destination,
         remote_groups: to.groups,
     };
-    if !out.some_group_lets(data_path, &beginning)? {
+    if !out.some_group_allows(data_path, &beginning)? {
         return Ok(Decision::Drop(DropReason::SecurityGroupEgress));
     }
     let into = Question {
@@ -83,7 +83,7 @@ pub(in crate::ebpf) fn decide(
         remote: packet.source,
         remote_groups: from.groups,
     };
-    if !into.some_group_lets(data_path, &beginning)? {
+    if !into.some_group_allows(data_path, &beginning)? {
         return Ok(Decision::Drop(DropReason::SecurityGroupIngress));
     }
     Ok(match kind {
@@ -114,7 +114,7 @@ fn leave(
             remote: packet.destination,
             remote_groups: [0; MAX_GROUPS],
         };
-        if question.some_group_lets(data_path, &Beginning::of(packet))? {
+        if question.some_group_allows(data_path, &Beginning::of(packet))? {
             return Ok(Decision::Outside);
         }
         DropReason::SecurityGroupEgress
@@ -132,13 +132,13 @@ struct Question {
 
 impl Question {
     /// As in `bpf/rules.h`.
-    fn some_group_lets(
+    fn some_group_allows(
         &self,
         data_path: &DataPath,
         beginning: &Beginning,
     ) -> Result<bool, EngineError> {
         for group in carried(&self.groups) {
-            let lets = |remote| {
+            let allows = |remote| {
                 let ports = rule_port_key(&RulePorts {
                     group,
                     direction: self.direction,
@@ -160,12 +160,12 @@ impl Question {
             let block =
                 length.and_then(|length| Ipv4Net::new(self.remote, length.try_into().ok()?).ok());
             if let Some(block) = block
-                && lets(RulePeer::Cidr(block.trunc()))?
+                && allows(RulePeer::Cidr(block.trunc()))?
             {
                 return Ok(true);
             }
             for remote in carried(&self.remote_groups) {
-                if lets(RulePeer::Group(remote))? {
+                if allows(RulePeer::Group(remote))? {
                     return Ok(true);
                 }
             }

@@ -123,7 +123,7 @@ impl Machine {
             mended += 1;
         }
         self.attachments.make_directory()?;
-        for pin in self.held.pin_missing(self.data_path.programs())? {
+        for pin in self.pinned_fds.pin_missing(self.data_path.programs())? {
             repairs.add(RepairKind::FileSystem, || {
                 format!("the pin {} was gone", pin.display())
             });
@@ -145,7 +145,7 @@ impl Machine {
 
     fn inspect_namespaces(&mut self, repairs: &mut Repairs) -> Result<usize, EngineError> {
         let mut mended = 0;
-        for (name, held) in &self.held_namespaces {
+        for (name, held) in &self.namespace_fds {
             if !namespace::exists(name) {
                 namespace::name_again(held, name)
                     .doing(|| format!("naming the namespace {name} again"))?;
@@ -175,10 +175,10 @@ impl Machine {
     /// Keeps a descriptor of a workload's namespace. Without one, for want of descriptors, a name
     /// that is taken away leaves the workload without its interface.
     pub(super) fn hold(&mut self, namespace: &str) {
-        if !self.held_namespaces.contains_key(namespace)
+        if !self.namespace_fds.contains_key(namespace)
             && let Ok(held) = File::open(namespace::path(namespace))
         {
-            self.held_namespaces.insert(namespace.to_owned(), held);
+            self.namespace_fds.insert(namespace.to_owned(), held);
         }
     }
 

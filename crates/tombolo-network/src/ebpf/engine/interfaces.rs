@@ -62,7 +62,7 @@ impl Machine {
         };
         self.delete(&links)?;
         for name in &namespaces {
-            self.held_namespaces.remove(name);
+            self.namespace_fds.remove(name);
             namespace::remove(name).doing(|| format!("removing the namespace {name}"))?;
             self.namespaces.remove(name);
         }
@@ -143,7 +143,7 @@ impl Machine {
         self.links.insert(name.clone(), link);
         // The program first, so that no packet ever meets the core namespace's own stack.
         self.attachments
-            .attach(&mut self.data_path.program, &name, quickly)?;
+            .attach(&mut self.data_path.guest_egress, &name, quickly)?;
         interface::set_up(&mut self.netlink, index, &namespace, interface).doing(making)?;
         Ok(index)
     }
@@ -154,7 +154,7 @@ impl Machine {
         let quickly = kept.len() > BY_TCX_AT_ONCE;
         for id in kept.keys() {
             let name = names::link(id);
-            let program = &mut self.data_path.program;
+            let program = &mut self.data_path.guest_egress;
             match self.attachments.ensure(program, &name, quickly) {
                 Ok(Attached::Already) => {}
                 Ok(Attached::InPlaceOfAnother) => applied.changes += 1,

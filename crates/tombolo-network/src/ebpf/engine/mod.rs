@@ -26,8 +26,8 @@ use crate::ebpf::links::attachment::Attachments;
 use crate::ebpf::links::netlink::{Link, Netlink};
 use crate::ebpf::links::uplink::Uplink;
 use crate::ebpf::maps::datapath::DataPath;
-use crate::ebpf::maps::desired::{Ports, Wanted};
-use crate::ebpf::maps::pinned_fds::Held;
+use crate::ebpf::maps::desired::{DesiredMaps, DesiredPorts};
+use crate::ebpf::maps::pinned_fds::PinnedFds;
 use crate::ebpf::names;
 use crate::ebpf::namespace;
 use crate::flow::FlowPublisher;
@@ -43,13 +43,13 @@ pub(in crate::ebpf) struct Machine {
     data_path: DataPath,
     attachments: Attachments,
     /// Second descriptors of all that is pinned, to pin it again.
-    held: Held,
+    pinned_fds: PinnedFds,
     /// The near ends in the core namespace, by name.
     links: BTreeMap<String, Link>,
     /// The workloads' namespaces.
     namespaces: BTreeSet<String>,
     /// Descriptors of those, to name them again: whoever is in one keeps its interface.
-    held_namespaces: BTreeMap<String, File>,
+    namespace_fds: BTreeMap<String, File>,
     /// The interfaces in service, with their links' indices.
     placed: BTreeMap<NetworkInterfaceId, u32>,
     /// The same, for those who read about flows.
@@ -101,7 +101,7 @@ impl Machine {
         let data_path = DataPath::open(&bpffs, config.flow_table)?;
         let owners = Owners::default();
         Ok(Machine {
-            held: Held::open(&data_path.pins)?,
+            pinned_fds: PinnedFds::open(&data_path.pins)?,
             flows: FlowThreads::spawn(&data_path.pins, &owners, flows)?,
             attachments: Attachments::open(config.attachment, &bpffs)?,
             netlink,
@@ -110,7 +110,7 @@ impl Machine {
             bpffs,
             links: BTreeMap::new(),
             namespaces: BTreeSet::new(),
-            held_namespaces: BTreeMap::new(),
+            namespace_fds: BTreeMap::new(),
             placed: BTreeMap::new(),
             owners,
             uplink,
@@ -151,20 +151,20 @@ impl Machine {
     }
 
     /// The order keeps VPCs apart at every moment: first nothing may cross that should not, then
-    /// interfaces go and come, then the data path learns of the new ones, and admissions are last.
+    /// interfaces go and come, then the data path learns of the new ones, and the peering ACL comes last.
     fn converge(&mut self, change: Change, applied: &mut Applied) -> Result<(), EngineError> {
         let before = change.before.as_ref().map(|network| {
-            let mut before = Wanted::compile(network);
+            let mut before = DesiredMaps::compile(network);
             before.place(network, &self.links_of(network));
             before
         });
-        let mut wanted = Wanted::compile(&change.wanted);
+        let mut wanted = DesiredMaps::compile(&change.wanted);
         self.data_path
             .check_room(before.as_ref(), &wanted, change.network.interfaces.len())?;
 
         let mapping = Mapping::compile(&change.network);
         let kept = self.kept(&change);
-        let ports = Ports::place(&mapping, &kept);
+        let ports = DesiredPorts::place(&mapping, &kept);
         applied.changes += self.data_path.close_ports(&ports)?;
         applied.changes += self.data_path.retain(before.as_ref(), &wanted)?;
 
@@ -186,7 +186,7 @@ impl Machine {
         }
         wanted.place(&change.wanted, &made);
         applied.changes += self.data_path.extend(&wanted)?;
-        let ports = Ports::place(&mapping, &self.placed);
+        let ports = DesiredPorts::place(&mapping, &self.placed);
         applied.changes += self.data_path.open_ports(&ports)?;
 
         if change.before.is_none() {
@@ -211,7 +211,7 @@ impl Machine {
 
     /// Does one of the things that can wait until nothing else is to be done.
     pub(in crate::ebpf) fn settle(&mut self) {
-        let program = &mut self.data_path.program;
+        let program = &mut self.data_path.guest_egress;
         if let Err(error) = self.attachments.settle(program, &mut self.netlink) {
             // The filter goes on, and the next look at all that is there tries again.
             tracing::warn!("settling an attachment: {}", error_chain(&error));
@@ -226,10 +226,10 @@ impl Machine {
                 counters.interfaces.insert(id.clone(), traffic);
             }
         }
-        let busy = active_ports::busy_ports(&self.data_path)?;
+        let active = active_ports::active_ports(&self.data_path)?;
         let placed = self.placed.iter();
         counters.busy_ports = placed
-            .filter_map(|(id, link)| Some((id.clone(), *busy.get(link)?)))
+            .filter_map(|(id, link)| Some((id.clone(), *active.get(link)?)))
             .collect();
         // The first of several between the same two VPCs stands for all of them.
         let mut counted = BTreeSet::new();

@@ -91,7 +91,7 @@ impl Machine {
         let near = uplink.create(&mut self.netlink).doing(making)?;
         self.links = self.list_links()?;
         self.attachments
-            .attach(&mut self.data_path.enter, NEAR_NAME, false)?;
+            .attach(&mut self.data_path.uplink_ingress, NEAR_NAME, false)?;
         self.netlink.set_up(near).doing(making)
     }
 
@@ -140,9 +140,9 @@ impl Machine {
         applied: &mut Applied,
     ) -> Result<(), EngineError> {
         let mut note = |attached, link: &str| note(attached, link, was_whole, applied);
-        let entered = self
-            .attachments
-            .ensure(&mut self.data_path.enter, NEAR_NAME, false)?;
+        let entered =
+            self.attachments
+                .ensure(&mut self.data_path.uplink_ingress, NEAR_NAME, false)?;
         note(entered, NEAR_NAME);
         let Some(interface) = uplink.interface_name() else {
             self.attachments.forget_as(TAKING)?;
@@ -150,7 +150,10 @@ impl Machine {
         };
         let entry = self.data_path.outside()?;
         let attachments = &self.attachments;
-        let (take, send) = (&mut self.data_path.take, &mut self.data_path.send);
+        let (take, send) = (
+            &mut self.data_path.host_ingress,
+            &mut self.data_path.host_egress,
+        );
         let far = uplink.far_name();
         let attached = uplink.on_the_machine(|| {
             // What is taken can be answered from the first packet on.

@@ -30,7 +30,7 @@ pub const MINIMUM_KERNEL: (u8, u8) = (5, 15);
 
 /// Tries what an [`EbpfEngine`](crate::ebpf::EbpfEngine) needs, short of attaching its program, in
 /// namespaces that go with it. The error says what is missing and what to do about it.
-pub fn check() -> Result<(), EngineError> {
+pub fn preflight() -> Result<(), EngineError> {
     has_capabilities()?;
     let (major, minor) = MINIMUM_KERNEL;
     if !kernel_is_at_least(major, minor) {

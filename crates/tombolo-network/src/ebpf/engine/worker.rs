@@ -60,7 +60,7 @@ struct Worker {
 
 /// How long to wait for a command between two things that can wait: long enough that others get
 /// at the kernel's network devices in between.
-const PAUSE: Duration = Duration::from_millis(20);
+const SETTLE_INTERVAL: Duration = Duration::from_millis(20);
 
 impl Worker {
     /// Obeys until the sender is gone.
@@ -72,7 +72,7 @@ impl Worker {
                 .filter(|machine| !machine.is_settled());
             let command = match unsettled {
                 None => commands.recv().map_err(RecvTimeoutError::from),
-                Some(machine) => match commands.recv_timeout(PAUSE) {
+                Some(machine) => match commands.recv_timeout(SETTLE_INTERVAL) {
                     Err(RecvTimeoutError::Timeout) => {
                         machine.settle();
                         continue;

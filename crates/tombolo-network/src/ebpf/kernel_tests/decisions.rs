@@ -4,9 +4,9 @@ use tombolo_domain::id::VpcPeeringConnectionId;
 
 use super::bytes::{self, frame};
 use super::run::SHOT;
-use super::{Trial, eni, mac, trial};
+use super::{KernelTest, eni, kernel_test, mac};
 use crate::ebpf::FlowTable;
-use crate::ebpf::maps::desired::Wanted;
+use crate::ebpf::maps::desired::DesiredMaps;
 use crate::verdict::Verdict;
 use crate::verdict::model::{Datagram, Payload, TcpFlags};
 use crate::{
@@ -62,10 +62,10 @@ fn clients_and_server() -> Network {
     }
 }
 
-pub(super) fn with_clients_and_server(table: FlowTable, work: impl FnOnce(&mut Trial) + Send) {
-    trial(table, |trial| {
-        trial.apply(&clients_and_server());
-        work(trial);
+pub(super) fn with_clients_and_server(table: FlowTable, work: impl FnOnce(&mut KernelTest) + Send) {
+    kernel_test(table, |test| {
+        test.apply(&clients_and_server());
+        work(test);
     });
 }
 
@@ -83,9 +83,9 @@ pub(super) fn packet(network: &Network, from: usize, to: usize, payload: Payload
     }
 }
 
-fn check(trial: &Trial, from: usize, to: usize, payload: Payload, expected: &str) {
-    let datagram = packet(&trial.network, from, to, payload);
-    let verdict = trial.send(&eni(from), &datagram, 0).verdict;
+fn check(test: &KernelTest, from: usize, to: usize, payload: Payload, expected: &str) {
+    let datagram = packet(&test.network, from, to, payload);
+    let verdict = test.send(&eni(from), &datagram, 0).verdict;
     let observed = match &verdict {
         Verdict::Local(receiver) if *receiver == eni(to) => "passes".to_owned(),
         Verdict::Drop(reason) => reason.to_string(),
@@ -114,70 +114,64 @@ pub(super) fn tcp(from: u16, to: u16, flags: &str) -> Payload {
 
 #[test]
 fn a_reply_needs_a_live_flow() {
-    with_clients_and_server(FlowTable::default(), |trial| {
+    with_clients_and_server(FlowTable::default(), |test| {
         let reply = || udp(4000, 1000);
-        check(trial, SERVER, CLIENT, reply(), "security_group_egress");
-        check(trial, CLIENT, SERVER, udp(1000, 4000), "passes");
-        check(trial, SERVER, CLIENT, reply(), "passes");
+        check(test, SERVER, CLIENT, reply(), "security_group_egress");
+        check(test, CLIENT, SERVER, udp(1000, 4000), "passes");
+        check(test, SERVER, CLIENT, reply(), "passes");
         check(
-            trial,
+            test,
             SERVER,
             CLIENT,
             udp(4000, 1001),
             "security_group_egress",
         );
-        check(
-            trial,
-            SERVER,
-            OTHER_CLIENT,
-            reply(),
-            "security_group_egress",
-        );
+        check(test, SERVER, OTHER_CLIENT, reply(), "security_group_egress");
     });
 }
 
 /// The timeouts, each just before and just after.
 #[test]
 fn a_flow_is_forgotten_after_its_timeout() {
-    type Talk = fn(&Trial);
+    type Talk = fn(&KernelTest);
     let check_timeout = |seconds: u64, talk: Talk, reply: fn() -> Payload| {
-        with_clients_and_server(FlowTable::default(), |trial| {
-            talk(trial);
-            trial.wait(seconds * 1000 - 500);
-            check(trial, SERVER, CLIENT, reply(), "passes");
+        with_clients_and_server(FlowTable::default(), |test| {
+            talk(test);
+            test.wait(seconds * 1000 - 500);
+            check(test, SERVER, CLIENT, reply(), "passes");
         });
-        with_clients_and_server(FlowTable::default(), |trial| {
-            talk(trial);
-            trial.wait(seconds * 1000 + 500);
-            check(trial, SERVER, CLIENT, reply(), "security_group_egress");
+        with_clients_and_server(FlowTable::default(), |test| {
+            talk(test);
+            test.wait(seconds * 1000 + 500);
+            check(test, SERVER, CLIENT, reply(), "security_group_egress");
         });
     };
-    let asked: Talk = |trial| check(trial, CLIENT, SERVER, udp(1, 2), "passes");
-    let answered: Talk = |trial| {
-        check(trial, CLIENT, SERVER, udp(1, 2), "passes");
-        check(trial, SERVER, CLIENT, udp(2, 1), "passes");
+    let asked: Talk = |test| check(test, CLIENT, SERVER, udp(1, 2), "passes");
+    let answered: Talk = |test| {
+        check(test, CLIENT, SERVER, udp(1, 2), "passes");
+        check(test, SERVER, CLIENT, udp(2, 1), "passes");
     };
-    let stream: Talk = |trial| {
+    let stream: Talk = |test| {
         for _ in 0..2 {
-            check(trial, CLIENT, SERVER, udp(1, 2), "passes");
-            check(trial, SERVER, CLIENT, udp(2, 1), "passes");
+            check(test, CLIENT, SERVER, udp(1, 2), "passes");
+            check(test, SERVER, CLIENT, udp(2, 1), "passes");
         }
     };
     check_timeout(30, asked, || udp(2, 1));
     check_timeout(30, answered, || udp(2, 1));
     check_timeout(180, stream, || udp(2, 1));
 
-    let opening: Talk = |trial| check(trial, CLIENT, SERVER, tcp(1, 2, "S"), "passes");
-    let established: Talk = |trial| {
-        check(trial, CLIENT, SERVER, tcp(1, 2, "S"), "passes");
-        check(trial, SERVER, CLIENT, tcp(2, 1, "SA"), "passes");
-        check(trial, CLIENT, SERVER, tcp(1, 2, "FA"), "passes");
+    let opening: Talk = |test| check(test, CLIENT, SERVER, tcp(1, 2, "S"), "passes");
+    let established: Talk = |test| {
+        check(test, CLIENT, SERVER, tcp(1, 2, "S"), "passes");
+        check(test, SERVER, CLIENT, tcp(2, 1, "SA"), "passes");
+        check(test, CLIENT, SERVER, tcp(1, 2, "FA"), "passes");
     };
-    let closing: Talk = |trial| {
-        check(trial, CLIENT, SERVER, tcp(1, 2, "S"), "passes");
-        check(trial, SERVER, CLIENT, tcp(2, 1, "SA"), "passes");
-        check(trial, CLIENT, SERVER, tcp(1, 2, "FA"), "passes");
-        check(trial, SERVER, CLIENT, tcp(2, 1, "FA"), "passes");
+    let closing: Talk = |test| {
+        check(test, CLIENT, SERVER, tcp(1, 2, "S"), "passes");
+        check(test, SERVER, CLIENT, tcp(2, 1, "SA"), "passes");
+        check(test, CLIENT, SERVER, tcp(1, 2, "FA"), "passes");
+        check(test, SERVER, CLIENT, tcp(2, 1, "FA"), "passes");
     };
     check_timeout(60, opening, || tcp(2, 1, "A"));
     check_timeout(432_000, established, || tcp(2, 1, "A"));
@@ -188,56 +182,56 @@ fn a_flow_is_forgotten_after_its_timeout() {
         code: 0,
         id: 7,
     };
-    with_clients_and_server(FlowTable::default(), |trial| {
-        check(trial, CLIENT, SERVER, echo(8), "passes");
-        trial.wait(29_500);
-        check(trial, SERVER, CLIENT, echo(0), "passes");
-        trial.wait(30_500);
-        check(trial, SERVER, CLIENT, echo(0), "security_group_egress");
+    with_clients_and_server(FlowTable::default(), |test| {
+        check(test, CLIENT, SERVER, echo(8), "passes");
+        test.wait(29_500);
+        check(test, SERVER, CLIENT, echo(0), "passes");
+        test.wait(30_500);
+        check(test, SERVER, CLIENT, echo(0), "security_group_egress");
     });
     check_timeout(
         600,
-        |trial| check(trial, CLIENT, SERVER, Payload::Other(47), "passes"),
+        |test| check(test, CLIENT, SERVER, Payload::Other(47), "passes"),
         || Payload::Other(47),
     );
 }
 
 #[test]
 fn a_server_cannot_open_a_connection_back_to_its_client() {
-    with_clients_and_server(FlowTable::default(), |trial| {
-        check(trial, CLIENT, SERVER, tcp(1, 80, "S"), "passes");
-        check(trial, SERVER, CLIENT, tcp(80, 1, "SA"), "passes");
+    with_clients_and_server(FlowTable::default(), |test| {
+        check(test, CLIENT, SERVER, tcp(1, 80, "S"), "passes");
+        check(test, SERVER, CLIENT, tcp(80, 1, "SA"), "passes");
         check(
-            trial,
+            test,
             SERVER,
             CLIENT,
             tcp(80, 1, "S"),
             "security_group_egress",
         );
         // It did not end the flow by trying.
-        check(trial, SERVER, CLIENT, tcp(80, 1, "A"), "passes");
+        check(test, SERVER, CLIENT, tcp(80, 1, "A"), "passes");
         // Nor can one ping back by the identifier that looks like a query's type.
         let ping = |kind| Payload::Icmp {
             kind,
             code: 0,
             id: 8 << 8,
         };
-        check(trial, CLIENT, SERVER, ping(8), "passes");
-        check(trial, SERVER, CLIENT, ping(8), "security_group_egress");
-        check(trial, SERVER, CLIENT, ping(0), "passes");
+        check(test, CLIENT, SERVER, ping(8), "passes");
+        check(test, SERVER, CLIENT, ping(8), "security_group_egress");
+        check(test, SERVER, CLIENT, ping(0), "passes");
     });
 }
 
 #[test]
 fn a_connection_that_closed_can_be_opened_again_at_once() {
-    with_clients_and_server(FlowTable::default(), |trial| {
-        check(trial, CLIENT, SERVER, tcp(1, 80, "S"), "passes");
-        check(trial, SERVER, CLIENT, tcp(80, 1, "RA"), "passes");
-        check(trial, CLIENT, SERVER, tcp(1, 80, "S"), "passes");
-        check(trial, SERVER, CLIENT, tcp(80, 1, "SA"), "passes");
-        trial.wait(100_000_000);
-        check(trial, SERVER, CLIENT, tcp(80, 1, "A"), "passes");
-        assert_eq!(trial.flows.keys().count(), 1);
+    with_clients_and_server(FlowTable::default(), |test| {
+        check(test, CLIENT, SERVER, tcp(1, 80, "S"), "passes");
+        check(test, SERVER, CLIENT, tcp(80, 1, "RA"), "passes");
+        check(test, CLIENT, SERVER, tcp(1, 80, "S"), "passes");
+        check(test, SERVER, CLIENT, tcp(80, 1, "SA"), "passes");
+        test.wait(100_000_000);
+        check(test, SERVER, CLIENT, tcp(80, 1, "A"), "passes");
+        assert_eq!(test.flows.keys().count(), 1);
     });
 }
 
@@ -247,64 +241,64 @@ fn a_full_table_stops_new_flows_only() {
         capacity: 3,
         share: 2,
     };
-    with_clients_and_server(table, |trial| {
-        check(trial, CLIENT, SERVER, udp(1, 9), "passes");
-        check(trial, CLIENT, SERVER, udp(2, 9), "passes");
-        check(trial, CLIENT, SERVER, udp(3, 9), "flow_table_full");
+    with_clients_and_server(table, |test| {
+        check(test, CLIENT, SERVER, udp(1, 9), "passes");
+        check(test, CLIENT, SERVER, udp(2, 9), "passes");
+        check(test, CLIENT, SERVER, udp(3, 9), "flow_table_full");
         // The share of one is not another's.
-        check(trial, OTHER_CLIENT, SERVER, udp(1, 9), "passes");
-        check(trial, OTHER_CLIENT, SERVER, udp(2, 9), "flow_table_full");
+        check(test, OTHER_CLIENT, SERVER, udp(1, 9), "passes");
+        check(test, OTHER_CLIENT, SERVER, udp(2, 9), "flow_table_full");
         for port in [1, 2] {
-            check(trial, CLIENT, SERVER, udp(port, 9), "passes");
-            check(trial, SERVER, CLIENT, udp(9, port), "passes");
+            check(test, CLIENT, SERVER, udp(port, 9), "passes");
+            check(test, SERVER, CLIENT, udp(9, port), "passes");
         }
         // One that is over makes room for itself, and for nobody else before it is swept out.
-        trial.wait(31_000);
-        check(trial, CLIENT, SERVER, udp(1, 9), "passes");
-        check(trial, CLIENT, SERVER, udp(3, 9), "flow_table_full");
+        test.wait(31_000);
+        check(test, CLIENT, SERVER, udp(1, 9), "passes");
+        check(test, CLIENT, SERVER, udp(3, 9), "flow_table_full");
     });
 }
 
 #[test]
 fn a_rule_that_goes_ends_live_flows_and_comes_back_for_them() {
-    with_clients_and_server(FlowTable::default(), |trial| {
+    with_clients_and_server(FlowTable::default(), |test| {
         let open = clients_and_server();
         let mut closed = open.clone();
         let server = closed.security_groups.get_mut(&SecurityGroupNumber(2));
         server.unwrap().rules.clear();
 
-        check(trial, CLIENT, SERVER, udp(1, 9), "passes");
-        trial.apply(&closed);
-        check(trial, CLIENT, SERVER, udp(1, 9), "security_group_ingress");
-        check(trial, SERVER, CLIENT, udp(9, 1), "security_group_egress");
-        trial.apply(&open);
-        check(trial, SERVER, CLIENT, udp(9, 1), "passes");
+        check(test, CLIENT, SERVER, udp(1, 9), "passes");
+        test.apply(&closed);
+        check(test, CLIENT, SERVER, udp(1, 9), "security_group_ingress");
+        check(test, SERVER, CLIENT, udp(9, 1), "security_group_egress");
+        test.apply(&open);
+        check(test, SERVER, CLIENT, udp(9, 1), "passes");
 
         // The same for a group that the interface no longer carries.
         let mut bare = open.clone();
         let server = bare.interfaces.get_mut(&eni(SERVER)).unwrap();
         server.security_groups.clear();
-        trial.apply(&bare);
-        check(trial, CLIENT, SERVER, udp(1, 9), "security_group_ingress");
-        trial.apply(&open);
-        check(trial, CLIENT, SERVER, udp(1, 9), "passes");
+        test.apply(&bare);
+        check(test, CLIENT, SERVER, udp(1, 9), "security_group_ingress");
+        test.apply(&open);
+        check(test, CLIENT, SERVER, udp(1, 9), "passes");
     });
 }
 
 /// What takes over an address takes over none of the flows of who had it.
 #[test]
 fn a_flow_is_not_inherited_with_an_address() {
-    with_clients_and_server(FlowTable::default(), |trial| {
-        check(trial, CLIENT, SERVER, udp(1000, 4000), "passes");
-        check(trial, SERVER, CLIENT, udp(4000, 1000), "passes");
+    with_clients_and_server(FlowTable::default(), |test| {
+        check(test, CLIENT, SERVER, udp(1000, 4000), "passes");
+        check(test, SERVER, CLIENT, udp(4000, 1000), "passes");
         for heir in [CLIENT, SERVER] {
-            let link = trial.links[&eni(heir + 4)];
-            trial.links.insert(eni(heir), link);
-            trial.apply(&clients_and_server());
+            let link = test.links[&eni(heir + 4)];
+            test.links.insert(eni(heir), link);
+            test.apply(&clients_and_server());
             let reply = udp(4000, 1000);
-            check(trial, SERVER, CLIENT, reply, "security_group_egress");
-            check(trial, CLIENT, SERVER, udp(1000, 4000), "passes");
-            check(trial, SERVER, CLIENT, udp(4000, 1000), "passes");
+            check(test, SERVER, CLIENT, reply, "security_group_egress");
+            check(test, CLIENT, SERVER, udp(1000, 4000), "passes");
+            check(test, SERVER, CLIENT, udp(4000, 1000), "passes");
         }
     });
 }
@@ -317,18 +311,18 @@ fn what_answers_or_resets_begins_no_flow() {
         capacity: 8,
         share: 1,
     };
-    with_clients_and_server(table, |trial| {
+    with_clients_and_server(table, |test| {
         let mut open = clients_and_server();
         for interface in open.interfaces.values_mut() {
             interface.security_groups = [1, 2].map(SecurityGroupNumber).to_vec();
         }
-        trial.apply(&open);
-        check(trial, SERVER, CLIENT, tcp(80, 1000, "SA"), "passes");
-        check(trial, SERVER, CLIENT, tcp(80, 1001, "SA"), "passes");
-        check(trial, SERVER, CLIENT, tcp(80, 1002, "R"), "passes");
-        check(trial, SERVER, CLIENT, tcp(80, 1003, "RA"), "passes");
-        check(trial, SERVER, CLIENT, tcp(80, 1004, "A"), "passes");
-        check(trial, SERVER, CLIENT, tcp(80, 1005, "A"), "flow_table_full");
+        test.apply(&open);
+        check(test, SERVER, CLIENT, tcp(80, 1000, "SA"), "passes");
+        check(test, SERVER, CLIENT, tcp(80, 1001, "SA"), "passes");
+        check(test, SERVER, CLIENT, tcp(80, 1002, "R"), "passes");
+        check(test, SERVER, CLIENT, tcp(80, 1003, "RA"), "passes");
+        check(test, SERVER, CLIENT, tcp(80, 1004, "A"), "passes");
+        check(test, SERVER, CLIENT, tcp(80, 1005, "A"), "flow_table_full");
     });
 }
 
@@ -375,44 +369,44 @@ fn a_route_that_changes_leaves_nothing_to_a_wider_one() {
     let table = network.route_tables.get_mut(&RouteTableNumber(1)).unwrap();
     table.routes = vec![route("10.1.0.0/16", 2), route("10.1.0.0/24", 3)];
 
-    trial(FlowTable::default(), |trial| {
-        trial.apply(&network);
+    kernel_test(FlowTable::default(), |test| {
+        test.apply(&network);
         let datagram = packet(&network, 0, 2, udp(1, 9));
-        let verdict = |trial: &Trial| trial.send(&eni(0), &datagram, 0).verdict;
-        assert_eq!(verdict(trial), Verdict::Peering(eni(2)));
+        let verdict = |test: &KernelTest| test.send(&eni(0), &datagram, 0).verdict;
+        assert_eq!(verdict(test), Verdict::Peering(eni(2)));
 
         network.peerings.remove(&pcx(3));
-        let before = trial.wanted.take();
-        let wanted = Wanted::compile(&network);
-        trial.data_path.retain(before.as_ref(), &wanted).unwrap();
-        let between = verdict(trial);
+        let before = test.wanted.take();
+        let wanted = DesiredMaps::compile(&network);
+        test.data_path.retain(before.as_ref(), &wanted).unwrap();
+        let between = verdict(test);
         assert!(matches!(between, Verdict::Drop(_)), "{between:?}");
-        trial.wanted = before;
-        trial.apply(&network);
-        assert_eq!(verdict(trial), Verdict::Drop(DropReason::NoRoute));
+        test.wanted = before;
+        test.apply(&network);
+        assert_eq!(verdict(test), Verdict::Drop(DropReason::NoRoute));
     });
 }
 
 /// A packet that the kernel is still to cut counts by its segments, in size and in number.
 #[test]
 fn the_size_of_a_packet_to_be_cut_is_that_of_its_segments() {
-    with_clients_and_server(FlowTable::default(), |trial| {
+    with_clients_and_server(FlowTable::default(), |test| {
         let large = Datagram {
             length: 2940,
-            ..packet(&trial.network, CLIENT, SERVER, tcp(1, 80, "A"))
+            ..packet(&test.network, CLIENT, SERVER, tcp(1, 80, "A"))
         };
         let frame = frame(&large, mac(CLIENT), 0);
-        let before = trial.data_path.counters().unwrap().forwarded_local.packets;
-        let fits = trial.observe(&eni(CLIENT), &frame, 1460);
+        let before = test.data_path.counters().unwrap().forwarded_local.packets;
+        let fits = test.observe(&eni(CLIENT), &frame, 1460);
         assert_eq!(fits.verdict, Verdict::Local(eni(SERVER)));
-        let after = trial.data_path.counters().unwrap().forwarded_local.packets;
+        let after = test.data_path.counters().unwrap().forwarded_local.packets;
         assert_eq!(
             after - before,
             3,
             "the two segments' payload and a header more"
         );
 
-        let exceeds = trial.observe(&eni(CLIENT), &frame, 1461);
+        let exceeds = test.observe(&eni(CLIENT), &frame, 1461);
         assert_eq!(exceeds.verdict, Verdict::Drop(DropReason::TooBig));
         assert_eq!(exceeds.told, Some(1500));
     });
@@ -420,18 +414,18 @@ fn the_size_of_a_packet_to_be_cut_is_that_of_its_segments() {
 
 #[test]
 fn nobody_is_told_that_an_error_or_a_later_fragment_is_too_big() {
-    with_clients_and_server(FlowTable::default(), |trial| {
+    with_clients_and_server(FlowTable::default(), |test| {
         let first = Datagram {
             more_fragments: true,
-            ..packet(&trial.network, CLIENT, SERVER, udp(1, 9))
+            ..packet(&test.network, CLIENT, SERVER, udp(1, 9))
         };
-        trial.send(&eni(CLIENT), &first, 0);
+        test.send(&eni(CLIENT), &first, 0);
         let second = Datagram {
             fragment_offset: 5,
             length: 1600,
             ..first
         };
-        let told = trial.send(&eni(CLIENT), &second, 0);
+        let told = test.send(&eni(CLIENT), &second, 0);
         assert_eq!(told.verdict, Verdict::Drop(DropReason::TooBig));
         assert_eq!(told.told, None);
     });
@@ -440,8 +434,8 @@ fn nobody_is_told_that_an_error_or_a_later_fragment_is_too_big() {
 /// Headers that lie about lengths, one lie at a time.
 #[test]
 fn malformed_headers_are_dropped() {
-    with_clients_and_server(FlowTable::default(), |trial| {
-        let good = packet(&trial.network, CLIENT, SERVER, udp(1, 9));
+    with_clients_and_server(FlowTable::default(), |test| {
+        let good = packet(&test.network, CLIENT, SERVER, udp(1, 9));
         let good = frame(&good, mac(CLIENT), 0);
         // What is at an offset of the frame becomes another byte.
         let lies = [
@@ -454,12 +448,12 @@ fn malformed_headers_are_dropped() {
         for (offset, byte) in lies {
             let mut frame = good.clone();
             frame[offset] = byte;
-            let outcome = trial.observe(&eni(CLIENT), &frame, 0);
+            let outcome = test.observe(&eni(CLIENT), &frame, 0);
             let malformed = Verdict::Drop(DropReason::Malformed);
             assert_eq!(outcome.verdict, malformed, "{byte:#x} at {offset}");
         }
         for length in [34, 41, 73] {
-            let outcome = trial.observe(&eni(CLIENT), &good[..length], 0);
+            let outcome = test.observe(&eni(CLIENT), &good[..length], 0);
             let malformed = Verdict::Drop(DropReason::Malformed);
             assert_eq!(outcome.verdict, malformed, "{length} bytes");
         }
@@ -468,8 +462,8 @@ fn malformed_headers_are_dropped() {
 
 #[test]
 fn other_ethernet_frames_are_dropped() {
-    with_clients_and_server(FlowTable::default(), |trial| {
-        let good = packet(&trial.network, CLIENT, SERVER, udp(1, 9));
+    with_clients_and_server(FlowTable::default(), |test| {
+        let good = packet(&test.network, CLIENT, SERVER, udp(1, 9));
         let good = frame(&good, mac(CLIENT), 0);
         let mut ipv6 = good.clone();
         ipv6[12..14].copy_from_slice(&[0x86, 0xdd]);
@@ -479,12 +473,12 @@ fn other_ethernet_frames_are_dropped() {
             (ipv6, DropReason::EtherType),
             (spoofed, DropReason::SpoofedMac),
         ] {
-            assert_eq!(trial.run(&eni(CLIENT), &frame).verdict, SHOT);
-            let outcome = trial.observe(&eni(CLIENT), &frame, 0);
+            assert_eq!(test.run(&eni(CLIENT), &frame).verdict, SHOT);
+            let outcome = test.observe(&eni(CLIENT), &frame, 0);
             assert_eq!(outcome.verdict, Verdict::Drop(reason));
         }
         // Nothing of the frame is another's once it is delivered.
-        let delivered = trial.run(&eni(CLIENT), &good).frame;
+        let delivered = test.run(&eni(CLIENT), &good).frame;
         assert_eq!(delivered, bytes::readdressed(&good, mac(SERVER)));
     });
 }

@@ -14,7 +14,7 @@ use proptest::test_runner::{Config, TestRunner};
 use tombolo_domain::id::NetworkInterfaceId;
 
 use super::networks::{INTERNET_PORTS, PUBLIC, address, changed, joint, network, port, remote};
-use super::{FAR_MAC, Trial, bytes, trial};
+use super::{FAR_MAC, KernelTest, bytes, kernel_test};
 use crate::ebpf::FlowTable;
 use crate::verdict::Verdict;
 use crate::verdict::model::{About, Datagram, Model, Outcome, Payload, TcpFlags};
@@ -23,7 +23,7 @@ use crate::{MacAddress, Network};
 /// How many networks CI tries.
 const CASES: u32 = 150;
 /// How often that many are tried at most, for want of an outcome that is rare.
-const MOST_ROUNDS: usize = 20;
+const MAX_ROUNDS: usize = 20;
 
 /// Small, so that it fills up.
 const TABLE: FlowTable = FlowTable {
@@ -330,7 +330,7 @@ fn next(step: &Step, network: &Network, sent: &History) -> Option<(Sender, Sent)
 
 /// Takes both through the steps, and compares after each.
 fn compare(
-    trial: &mut Trial,
+    test: &mut KernelTest,
     first: &Network,
     second: &Network,
     steps: &[Step],
@@ -339,34 +339,34 @@ fn compare(
     let model = Model::new(TABLE.capacity as usize, TABLE.share as usize);
     let mut model = model.joined(joint());
     let mut networks = [first, second].into_iter().cycle();
-    trial.forget();
+    test.forget();
     let mut sent = Vec::new();
     if let Some(network) = networks.next() {
-        trial.apply(network);
+        test.apply(network);
         model.apply(network);
     }
     for step in steps {
         match step {
             Step::Wait(milliseconds) => {
-                trial.wait(*milliseconds);
+                test.wait(*milliseconds);
                 model.wait(*milliseconds);
             }
             Step::Change => {
                 if let Some(network) = networks.next() {
-                    trial.apply(network);
+                    test.apply(network);
                     model.apply(network);
                 }
             }
             _ => {}
         }
-        let network = trial.network.clone();
+        let network = test.network.clone();
         let Some((from, next)) = next(step, &network, &sent) else {
             continue;
         };
         let Sent { datagram, options } = &next;
-        let (observed, frame) = trial.observe_frame(from.as_ref(), datagram, *options);
+        let (observed, frame) = test.observe_frame(from.as_ref(), datagram, *options);
         let expected = match &from {
-            Some(from) => model.send(from, datagram, &trial.chosen()),
+            Some(from) => model.send(from, datagram, &test.chosen()),
             None => model.arrive(datagram),
         };
         let without = Outcome {
@@ -383,7 +383,7 @@ fn compare(
         }
         let arrived = arrived(datagram, &expected);
         if let Some(mac) = receiver(&network, &expected.verdict) {
-            let sent = trial.frame(from.as_ref(), &arrived, *options);
+            let sent = test.frame(from.as_ref(), &arrived, *options);
             prop_assert_eq!(
                 frame,
                 bytes::readdressed(&sent, mac),
@@ -470,32 +470,32 @@ fn verdict(outcome: &Outcome) -> String {
 fn the_program_does_as_its_model() {
     let cases = std::env::var("TOMBOLO_FUZZ_CASES");
     let cases = cases.map_or(CASES, |cases| cases.parse().expect("a number of cases"));
-    trial(TABLE, |trial| {
-        trial.join(&joint());
+    kernel_test(TABLE, |test| {
+        test.join(&joint());
         let config = Config {
             cases,
             failure_persistence: None,
             ..Config::default()
         };
         let strategy = (network(), network(), vec(step(), 1..60));
-        let trial = RefCell::new((trial, BTreeSet::new()));
+        let test = RefCell::new((test, BTreeSet::new()));
         // Agreement on what never happens says nothing, so it goes on until all has happened.
-        for _ in 0..MOST_ROUNDS {
+        for _ in 0..MAX_ROUNDS {
             let mut runner = TestRunner::new(config.clone());
             let ran = runner.run(&strategy, |(first, other, steps)| {
                 let second = changed(&first, other);
-                let (trial, seen) = &mut *trial.borrow_mut();
-                compare(trial, &first, &second, &steps, seen)
+                let (test, seen) = &mut *test.borrow_mut();
+                compare(test, &first, &second, &steps, seen)
             });
             if let Err(error) = ran {
                 panic!("{error}");
             }
-            let (_, seen) = &*trial.borrow();
+            let (_, seen) = &*test.borrow();
             if OUTCOMES.iter().all(|outcome| seen.contains(*outcome)) {
                 break;
             }
         }
-        let (_, seen) = trial.into_inner();
+        let (_, seen) = test.into_inner();
         for outcome in OUTCOMES {
             assert!(seen.contains(outcome), "{outcome} is not among {seen:?}");
         }

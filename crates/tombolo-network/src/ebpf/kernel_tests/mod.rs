@@ -26,7 +26,7 @@ use crate::ebpf::bpffs;
 use crate::ebpf::links::interface;
 use crate::ebpf::links::netlink::{Netlink, VethEnd};
 use crate::ebpf::maps::datapath::DataPath;
-use crate::ebpf::maps::desired::{Ports, Wanted};
+use crate::ebpf::maps::desired::{DesiredMaps, DesiredPorts};
 use crate::ebpf::maps::entries::OutsideEntry;
 use crate::ebpf::maps::flow_entries::{
     FlowEnd, FlowEntry, FlowKey, OUTSIDE_VPC, Translation, TranslationKey,
@@ -47,21 +47,21 @@ fn mac(number: usize) -> MacAddress {
     MacAddress([2, 0, 0, 0, 0, number as u8])
 }
 
-/// How many interfaces a trial can have, numbered from 0.
+/// How many interfaces a test can have, numbered from 0.
 const LINKS: usize = 8;
 
 /// The Ethernet address at the other end of the uplink.
 const FAR_MAC: MacAddress = MacAddress([0x02, 0x54, 0x4d, 0x42, 0x00, 0x02]);
 
 /// The data path of a network that is not connected to anything.
-struct Trial {
+struct KernelTest {
     data_path: DataPath,
     links: BTreeMap<NetworkInterfaceId, u32>,
     /// The core namespace's end of the uplink.
     uplink: u32,
     network: Network,
     /// What the maps hold, once they hold anything.
-    wanted: Option<Wanted>,
+    wanted: Option<DesiredMaps>,
     flows: HashMap<MapData, FlowKey, FlowEntry>,
     fragments: HashMap<MapData, [u8; 20], FragmentEntry>,
     translations: HashMap<MapData, TranslationKey, Translation>,
@@ -79,23 +79,23 @@ struct FragmentEntry {
 unsafe impl Pod for FragmentEntry {}
 
 /// Runs `work` with a new data path, in namespaces that go with it.
-fn trial(table: FlowTable, work: impl FnOnce(&mut Trial) + Send) {
+fn kernel_test(table: FlowTable, work: impl FnOnce(&mut KernelTest) + Send) {
     namespace::on_own_thread(|| {
         namespace::unshare_mounts()?;
         unshare(CloneFlags::CLONE_NEWNET)?;
         let directory = tempfile::tempdir()?;
         let bpffs = directory.path().join("bpf");
         bpffs::mount_on(&bpffs)?;
-        let mut trial = Trial::open(&bpffs, table);
-        work(&mut trial);
-        drop(trial);
+        let mut test = KernelTest::open(&bpffs, table);
+        work(&mut test);
+        drop(test);
         bpffs::unmount(&bpffs)
     })
     .unwrap();
 }
 
-impl Trial {
-    fn open(bpffs: &std::path::Path, table: FlowTable) -> Trial {
+impl KernelTest {
+    fn open(bpffs: &std::path::Path, table: FlowTable) -> KernelTest {
         let data_path = DataPath::open(bpffs, table).unwrap();
         let made = make_links().unwrap();
         let uplink = made[LINKS];
@@ -107,7 +107,7 @@ impl Trial {
                 .map(|data| Map::from_map_data(data).unwrap())
                 .unwrap()
         };
-        Trial {
+        KernelTest {
             flows: map("flows").try_into().unwrap(),
             fragments: map("fragments").try_into().unwrap(),
             translations: map("translations").try_into().unwrap(),
@@ -121,7 +121,7 @@ impl Trial {
 
     /// Fills the maps, in the order in which the engine does.
     fn apply(&mut self, network: &Network) {
-        let mut wanted = Wanted::compile(network);
+        let mut wanted = DesiredMaps::compile(network);
         let before = self.wanted.take();
         self.data_path.retain(before.as_ref(), &wanted).unwrap();
         let mut links = self.links.clone();
@@ -132,7 +132,7 @@ impl Trial {
             .retain_interfaces(before.as_ref(), &wanted)
             .unwrap();
         data_path.extend(&wanted).unwrap();
-        let ports = Ports::place(&Mapping::compile(network), &links);
+        let ports = DesiredPorts::place(&Mapping::compile(network), &links);
         data_path.close_ports(&ports).unwrap();
         data_path.open_ports(&ports).unwrap();
         self.wanted = Some(wanted);
@@ -213,7 +213,7 @@ impl Trial {
 
     /// The same, with a packet that is to be cut into segments with so many bytes each.
     fn run_in_segments(&self, from: &NetworkInterfaceId, frame: &[u8], segment: u32) -> Ran {
-        let program = self.data_path.program.fd().unwrap();
+        let program = self.data_path.guest_egress.fd().unwrap();
         run::test_run(program.as_fd(), frame, self.links[from], segment).unwrap()
     }
 
@@ -247,7 +247,7 @@ impl Trial {
         self.observe_run(&frame, from, || match from {
             Some(from) => self.run(from, &frame),
             None => {
-                let program = self.data_path.enter.fd().unwrap();
+                let program = self.data_path.uplink_ingress.fd().unwrap();
                 run::test_run(program.as_fd(), &frame, self.uplink, 0).unwrap()
             }
         })

@@ -76,8 +76,8 @@ pub(in crate::ebpf) enum Attached {
 pub(in crate::ebpf) const BY_TCX_AT_ONCE: usize = 4;
 
 /// How long the kernel may take to detach a program whose link is closed.
-const DETACHED_WITHIN: Duration = Duration::from_secs(2);
-const DETACHED_INTERVAL: Duration = Duration::from_millis(1);
+const DETACH_TIMEOUT: Duration = Duration::from_secs(2);
+const DETACH_POLL_INTERVAL: Duration = Duration::from_millis(1);
 
 /// The attachments of one engine.
 pub(in crate::ebpf) struct Attachments {
@@ -218,8 +218,8 @@ impl Attachments {
         bpffs::remove_if_there(&pin).doing(|| removing(&pin))?;
         // An attachment that lost its pin is there until the kernel gets around to it.
         let started = Instant::now();
-        while is_attached(program, link)? && started.elapsed() < DETACHED_WITHIN {
-            thread::sleep(DETACHED_INTERVAL);
+        while is_attached(program, link)? && started.elapsed() < DETACH_TIMEOUT {
+            thread::sleep(DETACH_POLL_INTERVAL);
         }
         attach_pinned(program, link, &pin)?;
         Ok(Attached::Anew)

@@ -19,11 +19,11 @@ const NAME: &str = "eth0";
 
 /// Two namespaces without names, which are gone with this value, however the process ends.
 #[derive(Debug)]
-pub struct BarePair {
+pub struct BaselinePair {
     ends: [File; 2],
 }
 
-impl BarePair {
+impl BaselinePair {
     /// Makes the pair, with an address and its subnet's prefix at each end. Needs root.
     pub fn new(addresses: [Ipv4Net; 2]) -> io::Result<Self> {
         let make = || {
@@ -32,7 +32,7 @@ impl BarePair {
                 File::open(namespace::CURRENT)
             })
         };
-        let pair = BarePair {
+        let pair = BaselinePair {
             ends: [make()?, make()?],
         };
         let end = |address: Ipv4Net| VethEnd {

@@ -10,12 +10,12 @@ use tombolo_domain::fleet::PublicPorts;
 /// ip-sysctl.rst).
 const RANGE: &str = "/proc/sys/net/ipv4/ip_local_port_range";
 
-/// Ports that it never gives by itself, such as `8080,9148-9150` (ip_local_reserved_ports there).
+/// DesiredPorts that it never gives by itself, such as `8080,9148-9150` (ip_local_reserved_ports there).
 const RESERVED: &str = "/proc/sys/net/ipv4/ip_local_reserved_ports";
 
 /// The longest list of reserved ports that is read, in bytes. None is longer: every second port of
 /// all would be 32,768 times five digits and a comma.
-const LONGEST: usize = 256 * 1024;
+const MAX_FILE_BYTES: usize = 256 * 1024;
 
 /// The ports that the machine gives its own connections by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,7 +86,7 @@ impl LocalPorts {
 /// The text of a file in /proc/sys. One read has to take all of it: the kernel gives the list of
 /// reserved ports to the first only, cut off where the buffer ends.
 fn whole(path: &str) -> io::Result<String> {
-    let mut buffer = vec![0; LONGEST];
+    let mut buffer = vec![0; MAX_FILE_BYTES];
     let read = File::open(path).and_then(|mut file| file.read(&mut buffer));
     let length = read.map_err(|error| io::Error::new(error.kind(), format!("{path}: {error}")))?;
     buffer.truncate(length);

@@ -14,7 +14,7 @@ use crate::ebpf::maps::mirrored_map::{is_not_found, open_pinned};
 use crate::{EngineError, RepairKind, Repairs};
 
 /// A map to count in, and the places that it is known to have.
-pub(in crate::ebpf) struct Places<M, K> {
+pub(in crate::ebpf) struct CounterMap<M, K> {
     name: &'static str,
     pub(in crate::ebpf) map: M,
     known: BTreeSet<K>,
@@ -23,18 +23,18 @@ pub(in crate::ebpf) struct Places<M, K> {
 }
 
 /// The types of map that have places.
-pub(in crate::ebpf) trait Placed<K>: Sized {
+pub(in crate::ebpf) trait CounterEntries<K>: Sized {
     fn open(map: Map) -> Result<Self, MapError>;
-    fn places(&self) -> Result<BTreeSet<K>, MapError>;
+    fn keys_present(&self) -> Result<BTreeSet<K>, MapError>;
     /// Makes an entry of zeros.
     fn put(&mut self, key: &K) -> Result<(), MapError>;
     fn remove(&mut self, key: &K) -> Result<(), MapError>;
 }
 
-impl<M: Placed<K>, K: Ord + Clone + fmt::Debug> Places<M, K> {
+impl<M: CounterEntries<K>, K: Ord + Clone + fmt::Debug> CounterMap<M, K> {
     /// Opens the map that is pinned as `name` in `directory`; call [`Self::read`] before use.
     pub(in crate::ebpf) fn open(directory: &Path, name: &'static str) -> Result<Self, EngineError> {
-        Ok(Places {
+        Ok(CounterMap {
             name,
             map: open_pinned(directory, name, M::open)?,
             known: BTreeSet::new(),
@@ -47,7 +47,7 @@ impl<M: Placed<K>, K: Ord + Clone + fmt::Debug> Places<M, K> {
         let name = self.name;
         let found = self
             .map
-            .places()
+            .keys_present()
             .doing(|| format!("reading the BPF map {name}"))?;
         let left = std::mem::replace(&mut self.known, found);
         if std::mem::replace(&mut self.was_read, true) {
@@ -107,12 +107,12 @@ impl<M: Placed<K>, K: Ord + Clone + fmt::Debug> Places<M, K> {
     }
 }
 
-impl<K: Pod + Ord> Placed<K> for HashMap<MapData, K, u64> {
+impl<K: Pod + Ord> CounterEntries<K> for HashMap<MapData, K, u64> {
     fn open(map: Map) -> Result<Self, MapError> {
         map.try_into()
     }
 
-    fn places(&self) -> Result<BTreeSet<K>, MapError> {
+    fn keys_present(&self) -> Result<BTreeSet<K>, MapError> {
         self.keys().collect()
     }
 
@@ -125,12 +125,12 @@ impl<K: Pod + Ord> Placed<K> for HashMap<MapData, K, u64> {
     }
 }
 
-impl<K: Pod + Ord, V: Pod + Default> Placed<K> for PerCpuHashMap<MapData, K, V> {
+impl<K: Pod + Ord, V: Pod + Default> CounterEntries<K> for PerCpuHashMap<MapData, K, V> {
     fn open(map: Map) -> Result<Self, MapError> {
         map.try_into()
     }
 
-    fn places(&self) -> Result<BTreeSet<K>, MapError> {
+    fn keys_present(&self) -> Result<BTreeSet<K>, MapError> {
         self.keys().collect()
     }
 

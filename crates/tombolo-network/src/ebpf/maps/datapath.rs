@@ -12,8 +12,8 @@ use aya::programs::SchedClassifier;
 
 use crate::ebpf::FlowTable;
 use crate::ebpf::error::Doing;
-use crate::ebpf::maps::counter_map::Places;
-use crate::ebpf::maps::desired::{Ports, Wanted};
+use crate::ebpf::maps::counter_map::CounterMap;
+use crate::ebpf::maps::desired::{DesiredMaps, DesiredPorts};
 use crate::ebpf::maps::entries::{
     EndpointEntry, EndpointKey, InsidePort, InterfaceEntry, InterfaceTrafficEntry, OutsideEntry,
     PrefixKey, PublicPort, RouteEntry, SettingsEntry, TrafficEntry, VpcPair,
@@ -21,7 +21,7 @@ use crate::ebpf::maps::entries::{
 use crate::ebpf::maps::flow_entries::{FlowEntry, FlowKey};
 use crate::ebpf::maps::kernel_map::KernelMap;
 use crate::ebpf::maps::mirrored_map::{MirroredMap, is_not_found, open_pinned};
-use crate::ebpf::maps::object::{ENTER, PROGRAM, Pins, SEND, TAKE};
+use crate::ebpf::maps::object::{GUEST_EGRESS, HOST_EGRESS, HOST_INGRESS, Pins, UPLINK_INGRESS};
 use crate::{
     Counters, DropReason, EngineError, InterfaceTraffic, RepairKind, Repairs, Traffic, Use,
     VpcNumber,
@@ -39,32 +39,33 @@ type Trie<const BYTES: usize, V> =
     MirroredMap<LpmTrie<MapData, [u8; BYTES], V>, PrefixKey<BYTES>, V>;
 
 /// What an entry holds of which nothing counts but that it is there.
-pub(in crate::ebpf) const LET: u32 = 1;
+pub(in crate::ebpf) const ALLOW: u32 = 1;
 
 /// The pinned programs and maps of this build.
 pub(in crate::ebpf) struct DataPath {
     /// Of interfaces.
-    pub(in crate::ebpf) program: SchedClassifier,
-    /// Of the way outside: [`ENTER`], [`TAKE`] and [`SEND`].
-    pub(in crate::ebpf) enter: SchedClassifier,
-    pub(in crate::ebpf) take: SchedClassifier,
-    pub(in crate::ebpf) send: SchedClassifier,
+    pub(in crate::ebpf) guest_egress: SchedClassifier,
+    /// Of the way outside: [`UPLINK_INGRESS`], [`HOST_INGRESS`] and [`HOST_EGRESS`].
+    pub(in crate::ebpf) uplink_ingress: SchedClassifier,
+    pub(in crate::ebpf) host_ingress: SchedClassifier,
+    pub(in crate::ebpf) host_egress: SchedClassifier,
     pub(in crate::ebpf) interfaces: Hash<u32, InterfaceEntry>,
     pub(in crate::ebpf) endpoints: Hash<EndpointKey, EndpointEntry>,
     pub(in crate::ebpf) routes: Trie<8, RouteEntry>,
-    pub(in crate::ebpf) admissions: Trie<12, u32>,
+    /// In the kernel, in `/metrics` and in errors it is `admissions`.
+    pub(in crate::ebpf) peering_acl: Trie<12, u32>,
     pub(in crate::ebpf) public_ports: Hash<PublicPort, InsidePort>,
     mapped_ports: Hash<InsidePort, PublicPort>,
     pub(in crate::ebpf) rule_blocks: Trie<12, u32>,
     pub(in crate::ebpf) rule_ports: Trie<16, u32>,
     pub(in crate::ebpf) interface_traffic:
-        Places<PerCpuHashMap<MapData, u32, InterfaceTrafficEntry>, u32>,
+        CounterMap<PerCpuHashMap<MapData, u32, InterfaceTrafficEntry>, u32>,
     pub(in crate::ebpf) peering_traffic:
-        Places<PerCpuHashMap<MapData, VpcPair, TrafficEntry>, VpcPair>,
+        CounterMap<PerCpuHashMap<MapData, VpcPair, TrafficEntry>, VpcPair>,
     /// How many flows each link began, by the program.
-    pub(in crate::ebpf) flow_use: Places<HashMap<MapData, u32, u64>, u32>,
+    pub(in crate::ebpf) flow_use: CounterMap<HashMap<MapData, u32, u64>, u32>,
     /// How many of those were swept out of the table.
-    pub(in crate::ebpf) flow_ended: Places<HashMap<MapData, u32, u64>, u32>,
+    pub(in crate::ebpf) flow_ended: CounterMap<HashMap<MapData, u32, u64>, u32>,
     flow_table: FlowTable,
     settings: Array<MapData, SettingsEntry>,
     outside: Array<MapData, OutsideEntry>,
@@ -89,22 +90,22 @@ impl DataPath {
             })
         };
         let mut data_path = DataPath {
-            program: program(PROGRAM)?,
-            enter: program(ENTER)?,
-            take: program(TAKE)?,
-            send: program(SEND)?,
+            guest_egress: program(GUEST_EGRESS)?,
+            uplink_ingress: program(UPLINK_INGRESS)?,
+            host_ingress: program(HOST_INGRESS)?,
+            host_egress: program(HOST_EGRESS)?,
             interfaces: MirroredMap::open(build, "interfaces")?,
             endpoints: MirroredMap::open(build, "endpoints")?,
             routes: MirroredMap::open(build, "routes")?,
-            admissions: MirroredMap::open(build, "admissions")?,
+            peering_acl: MirroredMap::open(build, "admissions")?,
             public_ports: MirroredMap::open(build, "public_ports")?,
             mapped_ports: MirroredMap::open(build, "mapped_ports")?,
             rule_blocks: MirroredMap::open(build, "rule_blocks")?,
             rule_ports: MirroredMap::open(build, "rule_ports")?,
-            interface_traffic: Places::open(build, "interface_traffic")?,
-            peering_traffic: Places::open(build, "peering_traffic")?,
-            flow_use: Places::open(flows, "flow_use")?,
-            flow_ended: Places::open(flows, "flow_ended")?,
+            interface_traffic: CounterMap::open(build, "interface_traffic")?,
+            peering_traffic: CounterMap::open(build, "peering_traffic")?,
+            flow_use: CounterMap::open(flows, "flow_use")?,
+            flow_ended: CounterMap::open(flows, "flow_ended")?,
             flow_table: table,
             settings: open_pinned(flows, "settings", Array::try_from)?,
             outside: open_pinned(build, "outside", Array::try_from)?,
@@ -122,7 +123,7 @@ impl DataPath {
         self.interfaces.read(repairs)?;
         self.endpoints.read(repairs)?;
         self.routes.read(repairs)?;
-        self.admissions.read(repairs)?;
+        self.peering_acl.read(repairs)?;
         self.public_ports.read(repairs)?;
         self.mapped_ports.read(repairs)?;
         self.rule_blocks.read(repairs)?;
@@ -156,10 +157,10 @@ impl DataPath {
         &mut self,
     ) -> impl Iterator<Item = (&'static str, &mut SchedClassifier)> {
         [
-            (ENTER, &mut self.enter),
-            (TAKE, &mut self.take),
-            (SEND, &mut self.send),
-            (PROGRAM, &mut self.program),
+            (UPLINK_INGRESS, &mut self.uplink_ingress),
+            (HOST_INGRESS, &mut self.host_ingress),
+            (HOST_EGRESS, &mut self.host_egress),
+            (GUEST_EGRESS, &mut self.guest_egress),
         ]
         .into_iter()
     }
@@ -187,21 +188,27 @@ impl DataPath {
 
     /// Closes the ports of the public address that are not to lead where they do; returns how many
     /// entries that were.
-    pub(in crate::ebpf) fn close_ports(&mut self, wanted: &Ports) -> Result<usize, EngineError> {
+    pub(in crate::ebpf) fn close_ports(
+        &mut self,
+        wanted: &DesiredPorts,
+    ) -> Result<usize, EngineError> {
         Ok(self.public_ports.retain(None, &wanted.public)?
             + self.mapped_ports.retain(None, &wanted.mapped)?)
     }
 
     /// Opens those that do not lead anywhere yet.
-    pub(in crate::ebpf) fn open_ports(&mut self, wanted: &Ports) -> Result<usize, EngineError> {
+    pub(in crate::ebpf) fn open_ports(
+        &mut self,
+        wanted: &DesiredPorts,
+    ) -> Result<usize, EngineError> {
         Ok(self.public_ports.extend(&wanted.public)? + self.mapped_ports.extend(&wanted.mapped)?)
     }
 
     /// Asks whether the maps have room for what is wanted, with so many interfaces in all.
     pub(in crate::ebpf) fn check_room(
         &self,
-        before: Option<&Wanted>,
-        wanted: &Wanted,
+        before: Option<&DesiredMaps>,
+        wanted: &DesiredMaps,
         interfaces: usize,
     ) -> Result<(), EngineError> {
         let old = before;
@@ -209,8 +216,8 @@ impl DataPath {
         self.endpoints.check_room_for(interfaces)?;
         self.routes
             .check_room(old.map(|old| &old.routes), &wanted.routes)?;
-        self.admissions
-            .check_room(old.map(|old| &old.admissions), &wanted.admissions)?;
+        self.peering_acl
+            .check_room(old.map(|old| &old.peering_acl), &wanted.peering_acl)?;
         self.rule_blocks
             .check_room(old.map(|old| &old.rule_blocks), &wanted.rule_blocks)?;
         self.rule_ports
@@ -225,13 +232,13 @@ impl DataPath {
     /// With `before` only what of it is not wanted any more goes, else whatever is there.
     pub(in crate::ebpf) fn retain(
         &mut self,
-        before: Option<&Wanted>,
-        wanted: &Wanted,
+        before: Option<&DesiredMaps>,
+        wanted: &DesiredMaps,
     ) -> Result<usize, EngineError> {
         let old = before;
         let ways = self
-            .admissions
-            .retain(old.map(|old| &old.admissions), &wanted.admissions)?
+            .peering_acl
+            .retain(old.map(|old| &old.peering_acl), &wanted.peering_acl)?
             + self
                 .routes
                 .retain_keys(old.map(|old| &old.routes), &wanted.routes)?
@@ -252,7 +259,11 @@ impl DataPath {
     /// of the new, or of both: what both let is never refused, and what neither lets never passes.
     /// For a block that comes finds its ports, and one that goes leaves its addresses to a wider
     /// one, whose ports of before it had too.
-    fn change_rules(&mut self, before: &Wanted, wanted: &Wanted) -> Result<usize, EngineError> {
+    fn change_rules(
+        &mut self,
+        before: &DesiredMaps,
+        wanted: &DesiredMaps,
+    ) -> Result<usize, EngineError> {
         Ok(self.rule_ports.extend(&wanted.rule_ports)?
             + self.rule_blocks.extend(&wanted.rule_blocks)?
             + self
@@ -265,7 +276,7 @@ impl DataPath {
 
     /// Goes from whatever is there to these rules. There may be ports of a block that is not, which
     /// a block that comes must not find: all that is too much goes before anything is added.
-    fn set_rules(&mut self, wanted: &Wanted) -> Result<usize, EngineError> {
+    fn set_rules(&mut self, wanted: &DesiredMaps) -> Result<usize, EngineError> {
         Ok(self.rule_blocks.retain(None, &wanted.rule_blocks)?
             + self.rule_ports.extend(&wanted.rule_ports)?
             + self.rule_ports.retain(None, &wanted.rule_ports)?
@@ -276,12 +287,12 @@ impl DataPath {
     /// placed, and gives those that stay their new groups; returns how many entries that were.
     pub(in crate::ebpf) fn retain_interfaces(
         &mut self,
-        before: Option<&Wanted>,
-        wanted: &Wanted,
+        before: Option<&DesiredMaps>,
+        wanted: &DesiredMaps,
     ) -> Result<usize, EngineError> {
         let old = before;
         let links = wanted.links();
-        let old_links = old.map(Wanted::links);
+        let old_links = old.map(DesiredMaps::links);
         let old_links = old_links.as_ref();
         Ok(self
             .endpoints
@@ -296,16 +307,16 @@ impl DataPath {
     }
 
     /// Adds all that is wanted and not there, and has routes lead where they should; returns how
-    /// many entries that were. Admissions come last.
-    pub(in crate::ebpf) fn extend(&mut self, wanted: &Wanted) -> Result<usize, EngineError> {
+    /// many entries that were. The peering ACL comes last.
+    pub(in crate::ebpf) fn extend(&mut self, wanted: &DesiredMaps) -> Result<usize, EngineError> {
         Ok(self.place(wanted)?
             + self.peering_traffic.extend(&wanted.crossings)?
             + self.routes.extend(&wanted.routes)?
-            + self.admissions.extend(&wanted.admissions)?)
+            + self.peering_acl.extend(&wanted.peering_acl)?)
     }
 
     /// Puts the interfaces that are placed. They have where to count before they send.
-    fn place(&mut self, wanted: &Wanted) -> Result<usize, EngineError> {
+    fn place(&mut self, wanted: &DesiredMaps) -> Result<usize, EngineError> {
         let links = wanted.links();
         let places = self.interface_traffic.extend(&links)?
             + self.flow_use.extend(&links)?
@@ -364,7 +375,7 @@ impl DataPath {
             ("interfaces", self.interfaces.room()),
             ("endpoints", self.endpoints.room()),
             ("routes", self.routes.room()),
-            ("admissions", self.admissions.room()),
+            ("admissions", self.peering_acl.room()),
             ("public_ports", self.public_ports.room()),
             ("rule_blocks", self.rule_blocks.room()),
             ("rule_ports", self.rule_ports.room()),

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tombolo_domain::id::NetworkInterfaceId;
 
-use crate::ebpf::maps::datapath::LET;
+use crate::ebpf::maps::datapath::ALLOW;
 use crate::ebpf::maps::entries::{
     EndpointEntry, EndpointKey, InsidePort, InterfaceEntry, PrefixKey, PublicPort, RouteEntry,
-    VpcPair, admission_key, route_key, rule_block_key, rule_port_key,
+    VpcPair, peering_acl_key, route_key, rule_block_key, rule_port_key,
 };
 use crate::outside::Mapping;
 use crate::rules::{TCP, UDP};
@@ -15,23 +15,23 @@ use crate::tables::Tables;
 use crate::{Network, TransportProtocol};
 
 /// The contents of the maps for one [`Network`].
-pub(in crate::ebpf) struct Wanted {
+pub(in crate::ebpf) struct DesiredMaps {
     pub(in crate::ebpf) routes: BTreeMap<PrefixKey<8>, RouteEntry>,
-    pub(in crate::ebpf) admissions: BTreeMap<PrefixKey<12>, u32>,
+    pub(in crate::ebpf) peering_acl: BTreeMap<PrefixKey<12>, u32>,
     /// The value is the length of the block's own prefix.
     pub(in crate::ebpf) rule_blocks: BTreeMap<PrefixKey<12>, u32>,
     pub(in crate::ebpf) rule_ports: BTreeMap<PrefixKey<16>, u32>,
     /// The VPCs between which packets may cross.
     pub(in crate::ebpf) crossings: BTreeSet<VpcPair>,
-    /// Only of interfaces that have a link, see [`Wanted::place`].
+    /// Only of interfaces that have a link, see [`DesiredMaps::place`].
     pub(in crate::ebpf) interfaces: BTreeMap<u32, InterfaceEntry>,
-    /// Only of interfaces that have a link, see [`Wanted::place`].
+    /// Only of interfaces that have a link, see [`DesiredMaps::place`].
     pub(in crate::ebpf) endpoints: BTreeMap<EndpointKey, EndpointEntry>,
     tables: Tables,
 }
 
-impl Wanted {
-    /// Routes, admissions and rules; the interfaces are still to be placed.
+impl DesiredMaps {
+    /// Routes, peering ACL and rules; the interfaces are still to be placed.
     pub(in crate::ebpf) fn compile(network: &Network) -> Self {
         let tables = Tables::compile(network);
         let routes = tables
@@ -41,26 +41,28 @@ impl Wanted {
                 (route_key(table, destination), RouteEntry::new(next_hop))
             })
             .collect();
-        let admissions = tables
-            .admissions
+        let peering_acl = tables
+            .peering_acl
             .iter()
-            .map(|admission| (admission_key(admission), LET))
+            .map(|entry| (peering_acl_key(entry), ALLOW))
             .collect();
-        let crossings = tables.admissions.iter().map(|admission| VpcPair {
-            from: admission.from.0,
-            to: admission.to.0,
+        let crossings = tables.peering_acl.iter().map(|entry| VpcPair {
+            from: entry.from.0,
+            to: entry.to.0,
         });
         let rule_blocks = tables.rules.blocks.iter().map(|rule| {
             let length = u32::from(rule.block.prefix_len());
             (rule_block_key(rule), length)
         });
         let rule_ports = tables.rules.ports.iter();
-        Wanted {
+        DesiredMaps {
             routes,
-            admissions,
+            peering_acl,
             crossings: crossings.collect(),
             rule_blocks: rule_blocks.collect(),
-            rule_ports: rule_ports.map(|rule| (rule_port_key(rule), LET)).collect(),
+            rule_ports: rule_ports
+                .map(|rule| (rule_port_key(rule), ALLOW))
+                .collect(),
             interfaces: BTreeMap::new(),
             endpoints: BTreeMap::new(),
             tables,
@@ -100,18 +102,18 @@ impl Wanted {
 
 /// Where the ports of the public address should lead, both ways.
 #[derive(Default)]
-pub(in crate::ebpf) struct Ports {
+pub(in crate::ebpf) struct DesiredPorts {
     pub(in crate::ebpf) public: BTreeMap<PublicPort, InsidePort>,
     pub(in crate::ebpf) mapped: BTreeMap<InsidePort, PublicPort>,
 }
 
-impl Ports {
+impl DesiredPorts {
     /// Those that lead to interfaces whose links have these indices.
     pub(in crate::ebpf) fn place(
         mapping: &Mapping,
         links: &BTreeMap<NetworkInterfaceId, u32>,
     ) -> Self {
-        let mut ports = Ports::default();
+        let mut ports = DesiredPorts::default();
         for (protocol, public, id, port) in mapping.iter() {
             let Some(&link) = links.get(id) else {
                 continue;

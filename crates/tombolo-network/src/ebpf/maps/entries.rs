@@ -6,7 +6,7 @@ use aya::Pod;
 use ipnet::Ipv4Net;
 
 use crate::rules::{RuleBlock, RulePorts};
-use crate::tables::{Admission, NextHop};
+use crate::tables::{NextHop, PeeringAclEntry};
 use crate::{
     Interface, MAX_GROUPS, RouteTableNumber, RuleDirection, RulePeer, SecurityGroupNumber,
     VpcNumber,
@@ -23,13 +23,13 @@ pub(in crate::ebpf) fn route_key(table: RouteTableNumber, destination: Ipv4Net) 
     (bits, 32 + u32::from(destination.prefix_len()))
 }
 
-/// The key of `admissions`: both VPC numbers, then the sources' prefix.
-pub(in crate::ebpf) fn admission_key(admission: &Admission) -> PrefixKey<12> {
+/// The key of `admissions`, the peering ACL: both VPC numbers, then the sources' prefix.
+pub(in crate::ebpf) fn peering_acl_key(entry: &PeeringAclEntry) -> PrefixKey<12> {
     let mut bits = [0; 12];
-    bits[..4].copy_from_slice(&admission.to.0.to_be_bytes());
-    bits[4..8].copy_from_slice(&admission.from.0.to_be_bytes());
-    bits[8..].copy_from_slice(&admission.sources.network().octets());
-    (bits, 64 + u32::from(admission.sources.prefix_len()))
+    bits[..4].copy_from_slice(&entry.to.0.to_be_bytes());
+    bits[4..8].copy_from_slice(&entry.from.0.to_be_bytes());
+    bits[8..].copy_from_slice(&entry.sources.network().octets());
+    (bits, 64 + u32::from(entry.sources.prefix_len()))
 }
 
 /// The key of `rule_blocks`: the group, the direction, then the block's prefix.

@@ -28,15 +28,16 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../bpf/tombolo.o");
 const KERNEL_TYPES: &str = "/sys/kernel/btf";
 
 /// The program of interfaces, which is pinned last.
-pub(in crate::ebpf) const PROGRAM: &str = "tombolo";
+pub(in crate::ebpf) const GUEST_EGRESS: &str = "guest_egress";
 /// The program at the core namespace's end of the uplink.
-pub(in crate::ebpf) const ENTER: &str = "tombolo_enter";
+pub(in crate::ebpf) const UPLINK_INGRESS: &str = "uplink_ingress";
 /// The program at the machine's interface that the outside is behind.
-pub(in crate::ebpf) const TAKE: &str = "tombolo_take";
+pub(in crate::ebpf) const HOST_INGRESS: &str = "host_ingress";
 /// The program at the uplink's other end.
-pub(in crate::ebpf) const SEND: &str = "tombolo_send";
+pub(in crate::ebpf) const HOST_EGRESS: &str = "host_egress";
 
-pub(in crate::ebpf) const PROGRAMS: [&str; 4] = [ENTER, TAKE, SEND, PROGRAM];
+pub(in crate::ebpf) const PROGRAMS: [&str; 4] =
+    [UPLINK_INGRESS, HOST_INGRESS, HOST_EGRESS, GUEST_EGRESS];
 
 /// The maps of a build.
 const MAPS: [&str; 13] = [
@@ -96,7 +97,7 @@ impl Pins {
     pub(in crate::ebpf) fn ensure(&self, table: FlowTable) -> Result<(), EngineError> {
         // The interfaces' program is pinned last: with it, all of the build is there.
         let flows = FLOW_MAPS.iter().all(|name| self.flows.join(name).exists());
-        if flows && self.build.join(PROGRAM).exists() {
+        if flows && self.build.join(GUEST_EGRESS).exists() {
             return Ok(());
         }
         let build = &self.build;

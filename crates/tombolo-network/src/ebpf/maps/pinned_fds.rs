@@ -12,12 +12,12 @@ use crate::ebpf::error::Doing;
 use crate::ebpf::maps::object::{PROGRAMS, Pins};
 
 /// The maps of a build, and where they are pinned.
-pub(in crate::ebpf) struct Held {
+pub(in crate::ebpf) struct PinnedFds {
     maps: Vec<(PathBuf, MapData)>,
     build: PathBuf,
 }
 
-impl Held {
+impl PinnedFds {
     /// Takes hold of all that is pinned.
     pub(in crate::ebpf) fn open(pins: &Pins) -> Result<Self, EngineError> {
         let programs = PROGRAMS.map(|name| pins.build.join(name));
@@ -33,7 +33,7 @@ impl Held {
                 }
             }
         }
-        Ok(Held {
+        Ok(PinnedFds {
             maps,
             build: pins.build.clone(),
         })

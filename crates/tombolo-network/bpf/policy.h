@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (MIT OR GPL-2.0-only) */
-/* Whether a packet whose two ends are known may pass: by its flow, or by rules. */
-#ifndef TOMBOLO_JUDGE_H
-#define TOMBOLO_JUDGE_H
+/* The policy: whether a packet whose two ends are known may pass, by its flow or by rules. */
+#ifndef TOMBOLO_POLICY_H
+#define TOMBOLO_POLICY_H
 
 #include <linux/if_packet.h>
 #include <linux/pkt_cls.h>
@@ -75,7 +75,7 @@ static __always_inline void remember_first(const struct fragment_key *key,
 }
 
 /* Whether groups let a live flow of an earlier generation go on, as its beginner would be asked. */
-static __always_inline int is_still_let(const struct flow *flow, const struct packet *packet,
+static __always_inline int is_still_allowed(const struct flow *flow, const struct packet *packet,
 					const struct groups *from, const struct groups *to)
 {
 	int reply = flow->began != packet->end;
@@ -98,7 +98,7 @@ static __always_inline int is_still_let(const struct flow *flow, const struct pa
  * The entry of the packet's flow, if there is one. `packet->belongs` tells whether it is of a live
  * flow that the packet belongs to and that groups still let; else a new one takes its place.
  */
-static __attribute__((noinline)) struct flow *find_flow(struct packet *packet,
+static __noinline struct flow *find_flow(struct packet *packet,
 							const struct groups *from,
 							const struct groups *to,
 							const struct settings *set, __u64 now)
@@ -113,7 +113,7 @@ static __attribute__((noinline)) struct flow *find_flow(struct packet *packet,
 	if (!there || !is_live(there, packet, packet->end, now))
 		return there;
 	if (there->generation != set->generation) {
-		if (!is_still_let(there, packet, from, to))
+		if (!is_still_allowed(there, packet, from, to))
 			return there;
 		there->generation = set->generation;
 	}
@@ -122,7 +122,7 @@ static __attribute__((noinline)) struct flow *find_flow(struct packet *packet,
 }
 
 /* 0 if groups let the packet begin a flow, else the reason to drop it. */
-static __always_inline __u32 judge(const struct packet *packet, const struct groups *from,
+static __always_inline __u32 policy_refusal(const struct packet *packet, const struct groups *from,
 				   const struct groups *to)
 {
 	struct beginning begins = {

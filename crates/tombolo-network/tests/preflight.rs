@@ -13,7 +13,7 @@ use tombolo_network::{EngineError, EngineKind, ebpf};
 
 #[test]
 fn root_on_a_current_kernel_can_run_the_engine() {
-    ebpf::check().unwrap();
+    ebpf::preflight().unwrap();
 }
 
 #[test]
@@ -24,7 +24,7 @@ fn a_process_without_capabilities_is_told_which_and_what_to_do() {
         // function, it changes this thread only, which then loses its capabilities.
         let set = unsafe { libc::syscall(libc::SYS_setresuid, nobody, nobody, nobody) };
         assert_eq!(set, 0, "this test needs root");
-        ebpf::check()
+        ebpf::preflight()
     });
     match checked.join().unwrap() {
         Err(EngineError::Unsupported {
@@ -46,6 +46,6 @@ fn checking_leaves_nothing_mounted() {
         mounts.lines().filter(|line| line.contains(" / / ")).count()
     };
     let before = on_the_root();
-    ebpf::check().unwrap();
+    ebpf::preflight().unwrap();
     assert_eq!(on_the_root(), before);
 }
