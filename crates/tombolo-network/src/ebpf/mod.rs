@@ -13,11 +13,10 @@
 //! looked at again, and can harm only itself.
 
 mod bpffs;
+mod config;
 mod engine;
 mod error;
-mod flow_table;
 mod flows;
-mod fnv;
 #[cfg(test)]
 mod kernel_tests;
 mod links;
@@ -34,51 +33,19 @@ use async_trait::async_trait;
 use tokio::sync::oneshot;
 use tombolo_domain::id::NetworkInterfaceId;
 
+pub use self::config::{EbpfConfig, FlowTable};
 pub use self::engine::preflight::{MINIMUM_KERNEL, preflight};
 use self::engine::worker::{self, Command};
 use self::engine::{Asked, Fingerprint};
 use self::error::Doing;
-pub use self::flow_table::FlowTable;
 pub use self::links::attachment::AttachmentKind;
 pub use self::links::baseline::BaselinePair;
 use crate::flow::FlowPublisher;
 use crate::live::live;
 use crate::{
-    Applied, Counters, EngineError, EngineKind, FlowRecords, Network, NetworkEngine, OutsideConfig,
-    Packet, Verdict,
+    Applied, Counters, EngineError, EngineKind, FlowRecords, Network, NetworkEngine, Packet,
+    Verdict,
 };
-
-/// Where an [`EbpfEngine`] keeps its things, and what they are called.
-#[derive(Debug, Clone)]
-pub struct EbpfConfig {
-    /// The server's data directory; it must exist. A BPF file system is mounted on `bpf` in it.
-    pub directory: PathBuf,
-    /// What the namespaces of this engine have in their names, `tmb-NAME-…`: short, and its own
-    /// on this machine.
-    pub name: String,
-    /// How the program is attached.
-    pub attachment: AttachmentKind,
-    /// How many flows it remembers. Another capacity than before begins with an empty table.
-    pub flow_table: FlowTable,
-    /// How the networks are joined to the one that the engine is started in; `None` is not at all.
-    pub outside: Option<OutsideConfig>,
-}
-
-impl EbpfConfig {
-    /// The configuration of a data directory: always the same for the same directory, named by
-    /// eight hexadecimal digits of its canonical path's hash. Fails when it does not exist.
-    pub fn for_directory(directory: PathBuf) -> Result<Self, EngineError> {
-        let name = names::of_directory(&directory)
-            .doing(|| format!("finding the data directory {}", directory.display()))?;
-        Ok(EbpfConfig {
-            directory,
-            name,
-            attachment: AttachmentKind::of_this_kernel(),
-            flow_table: FlowTable::default(),
-            outside: None,
-        })
-    }
-}
 
 /// The [`NetworkEngine`] of Linux with root. Dropping it changes nothing on the machine;
 /// [`NetworkEngine::teardown`] does.

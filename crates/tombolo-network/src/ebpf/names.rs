@@ -1,11 +1,11 @@
-//! What the engine's things are called on the machine.
+//! What the engine's things are called on the machine: names that must be short, and the same every
+//! time.
 
 use std::io;
 use std::path::Path;
 
 use tombolo_domain::id::NetworkInterfaceId;
 
-use super::fnv::fnv1a;
 use crate::Interface;
 
 /// Names that belong to one data directory, so that several servers share a machine.
@@ -87,4 +87,12 @@ fn digits(interface: &NetworkInterfaceId) -> &str {
         .as_str()
         .strip_prefix(NetworkInterfaceId::PREFIX)
         .unwrap_or(interface.as_str())
+}
+
+/// The FNV-1a hash of `bytes`, 64 bits (draft-eastlake-fnv): it withstands no enemy, and names need
+/// not.
+pub(super) fn fnv1a(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
 }

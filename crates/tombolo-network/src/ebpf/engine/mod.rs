@@ -17,8 +17,8 @@ use tombolo_domain::id::NetworkInterfaceId;
 
 use self::decide::Decision;
 use self::inspect::Found;
-use crate::ebpf::EbpfConfig;
 use crate::ebpf::bpffs;
+use crate::ebpf::config::EbpfConfig;
 use crate::ebpf::error::Doing;
 use crate::ebpf::flows::active_ports;
 use crate::ebpf::flows::{FlowThreads, Owners};

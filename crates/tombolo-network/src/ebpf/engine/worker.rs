@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use tombolo_domain::id::NetworkInterfaceId;
 
 use super::{Asked, Machine};
-use crate::ebpf::EbpfConfig;
+use crate::ebpf::config::EbpfConfig;
 use crate::ebpf::namespace;
 use crate::flow::FlowPublisher;
 use crate::{Applied, Counters, EngineError, Packet, Verdict};

@@ -5,7 +5,7 @@ use tombolo_domain::id::VpcPeeringConnectionId;
 use super::bytes::{self, frame};
 use super::run::SHOT;
 use super::{KernelTest, eni, kernel_test, mac};
-use crate::ebpf::FlowTable;
+use crate::ebpf::config::FlowTable;
 use crate::ebpf::maps::desired::DesiredMaps;
 use crate::verdict::Verdict;
 use crate::verdict::model::{Datagram, Payload, TcpFlags};

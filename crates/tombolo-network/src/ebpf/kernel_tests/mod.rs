@@ -21,8 +21,8 @@ use tombolo_domain::id::NetworkInterfaceId;
 
 use self::bytes::Told;
 use self::run::Ran;
-use crate::ebpf::FlowTable;
 use crate::ebpf::bpffs;
+use crate::ebpf::config::FlowTable;
 use crate::ebpf::links::interface;
 use crate::ebpf::links::netlink::{Netlink, VethEnd};
 use crate::ebpf::maps::datapath::DataPath;

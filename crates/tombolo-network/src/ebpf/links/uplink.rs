@@ -12,12 +12,12 @@ use std::os::fd::AsFd;
 use ipnet::Ipv4Net;
 use nix::net::if_::if_nametoindex;
 
-use crate::ebpf::fnv::fnv1a;
 use crate::ebpf::links::attachment::kernel_is_at_least;
 use crate::ebpf::links::interface::ROUTER_MAC;
 use crate::ebpf::links::local_ports::LocalPorts;
 use crate::ebpf::links::netlink::{Link, Netlink, Towards, VethEnd};
 use crate::ebpf::maps::entries::OutsideEntry;
+use crate::ebpf::names::fnv1a;
 use crate::ebpf::namespace;
 use crate::outside::ROUTED_MTU;
 use crate::{MAX_MTU, MIN_MTU, MacAddress, OutsideConfig};

@@ -10,7 +10,7 @@ use aya::maps::lpm_trie::LpmTrie;
 use aya::maps::{Array, HashMap, MapData, MapError, PerCpuArray, PerCpuHashMap};
 use aya::programs::SchedClassifier;
 
-use crate::ebpf::FlowTable;
+use crate::ebpf::config::FlowTable;
 use crate::ebpf::error::Doing;
 use crate::ebpf::maps::counter_map::CounterMap;
 use crate::ebpf::maps::desired::{DesiredMaps, DesiredPorts};
@@ -37,9 +37,6 @@ pub(in crate::ebpf) const EVENTS_LOST: u32 = TO_OUTSIDE + 1;
 type Hash<K, V> = MirroredMap<HashMap<MapData, K, V>, K, V>;
 type Trie<const BYTES: usize, V> =
     MirroredMap<LpmTrie<MapData, [u8; BYTES], V>, PrefixKey<BYTES>, V>;
-
-/// What an entry holds of which nothing counts but that it is there.
-pub(in crate::ebpf) const ALLOW: u32 = 1;
 
 /// The pinned programs and maps of this build.
 pub(in crate::ebpf) struct DataPath {

@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tombolo_domain::id::NetworkInterfaceId;
 
-use crate::ebpf::maps::datapath::ALLOW;
 use crate::ebpf::maps::entries::{
-    EndpointEntry, EndpointKey, InsidePort, InterfaceEntry, PrefixKey, PublicPort, RouteEntry,
-    VpcPair, peering_acl_key, route_key, rule_block_key, rule_port_key,
+    ALLOW, EndpointEntry, EndpointKey, InsidePort, InterfaceEntry, PrefixKey, PublicPort,
+    RouteEntry, VpcPair, peering_acl_key, route_key, rule_block_key, rule_port_key,
 };
 use crate::outside::Mapping;
 use crate::rules::{TCP, UDP};

@@ -12,6 +12,9 @@ use crate::{
     VpcNumber,
 };
 
+/// What an entry holds of which nothing counts but that it is there.
+pub(in crate::ebpf) const ALLOW: u32 = 1;
+
 /// A key of a longest-prefix-match trie: the bits, and how many of them count.
 pub(in crate::ebpf) type PrefixKey<const BYTES: usize> = ([u8; BYTES], u32);
 

@@ -14,10 +14,10 @@ use aya::{Ebpf, EbpfLoader};
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 
-use crate::ebpf::FlowTable;
 use crate::ebpf::bpffs;
+use crate::ebpf::config::FlowTable;
 use crate::ebpf::error::Doing;
-use crate::ebpf::fnv::fnv1a;
+use crate::ebpf::names::fnv1a;
 use crate::ebpf::namespace;
 use crate::{EngineError, EngineKind};
 

@@ -1,0 +1,63 @@
+//! What an engine is started with.
+
+use std::path::PathBuf;
+
+use super::error::Doing;
+use super::links::attachment::AttachmentKind;
+use super::names;
+use crate::{EngineError, OutsideConfig};
+
+/// Where an [`EbpfEngine`](super::EbpfEngine) keeps its things, and what they are called.
+#[derive(Debug, Clone)]
+pub struct EbpfConfig {
+    /// The server's data directory; it must exist. A BPF file system is mounted on `bpf` in it.
+    pub directory: PathBuf,
+    /// What the namespaces of this engine have in their names, `tmb-NAME-…`: short, and its own
+    /// on this machine.
+    pub name: String,
+    /// How the program is attached.
+    pub attachment: AttachmentKind,
+    /// How many flows it remembers. Another capacity than before begins with an empty table.
+    pub flow_table: FlowTable,
+    /// How the networks are joined to the one that the engine is started in; `None` is not at all.
+    pub outside: Option<OutsideConfig>,
+}
+
+impl EbpfConfig {
+    /// The configuration of a data directory: always the same for the same directory, named by
+    /// eight hexadecimal digits of its canonical path's hash. Fails when it does not exist.
+    pub fn for_directory(directory: PathBuf) -> Result<Self, EngineError> {
+        let name = names::of_directory(&directory)
+            .doing(|| format!("finding the data directory {}", directory.display()))?;
+        Ok(EbpfConfig {
+            directory,
+            name,
+            attachment: AttachmentKind::of_this_kernel(),
+            flow_table: FlowTable::default(),
+            outside: None,
+        })
+    }
+}
+
+/// How many flows the data path remembers. A flow that does not fit cannot begin: its first packet
+/// is dropped and counted as [`FlowTableFull`](crate::DropReason::FlowTableFull), and the flows that
+/// are in the table go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FlowTable {
+    /// All flows, also the expired that are not swept out yet. Memory is taken as they come, about
+    /// 200 bytes each.
+    pub capacity: u32,
+    /// Of these, how many that one interface began, so that no workload fills the table for the
+    /// others.
+    pub share: u32,
+}
+
+impl Default for FlowTable {
+    /// 1,048,576 flows, 65,536 an interface.
+    fn default() -> Self {
+        FlowTable {
+            capacity: 1 << 20,
+            share: 1 << 16,
+        }
+    }
+}
