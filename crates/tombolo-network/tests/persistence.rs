@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use aya::maps::lpm_trie::Key;
-use aya::maps::{LpmTrie, Map, MapData};
+use aya::maps::{LpmTrie, Map, MapData, MapType};
 use aya::programs::SchedClassifier;
 use aya::programs::tc::TcAttachType;
 use common::machine::{Machine, link_of, wait_for, within};
@@ -23,6 +23,7 @@ use common::netlink::change_link;
 use common::{Build, two_vpcs};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::LinkAttribute;
+use serde_json::{Value, json};
 use tombolo_network::DropReason;
 
 #[test]
@@ -103,6 +104,53 @@ fn an_earlier_builds_program_is_replaced_under_running_traffic() {
     machine.assert_delivers(&two, &one);
     assert_eq!(machine.counters().forwarded_peering.packets, 2);
     assert_eq!(machine.reapply().changes, 0);
+}
+
+/// `flows-1.json` has what the releases up to ff7b196 pin. Another layout takes another number
+/// (`FLOW_LAYOUT`), and a file beside this one: an upgrade would misread the flows that are there.
+#[test]
+fn the_flow_maps_that_an_upgrade_takes_over_are_those_of_their_layout() {
+    let machine = Machine::running(two_vpcs().peered(1, 1, 2));
+    let golden: Value = serde_json::from_str(include_str!("golden/flows-1.json")).unwrap();
+    let maps = golden["maps"].as_object().unwrap();
+    let directory = machine.flows();
+    let name = directory.file_name().unwrap().to_str().unwrap();
+    assert!(name.starts_with("flows-1-"), "{name}");
+    let mut pinned: Vec<_> = fs::read_dir(&directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    pinned.sort();
+    assert_eq!(pinned, maps.keys().cloned().collect::<Vec<_>>());
+    for (name, expected) in maps {
+        let map = MapData::from_pin(directory.join(name)).unwrap();
+        let info = map.info().unwrap();
+        let kind = match info.map_type().unwrap() {
+            MapType::Hash => "hash",
+            MapType::Array => "array",
+            MapType::RingBuf => "ringbuf",
+            other => panic!("{name} is of type {other:?}"),
+        };
+        let found = json!({
+            "type": kind,
+            "key_bytes": info.key_size(),
+            "value_bytes": info.value_size(),
+            "flags": info.map_flags(),
+        });
+        assert_eq!(found, *expected, "{name}");
+    }
+}
+
+/// The links' pins are found by their names, whichever build made them.
+#[test]
+fn attachments_are_pinned_by_the_names_of_their_links() {
+    let machine = Machine::running(two_vpcs().peered(1, 1, 2));
+    let mut pinned: Vec<_> = fs::read_dir(machine.directory().join("bpf/links"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    pinned.sort();
+    assert_eq!(pinned, [link_of(1), link_of(2)]);
 }
 
 /// The earlier program goes by the rules of its own maps until it is replaced, and what it let

@@ -10,7 +10,8 @@ use crate::ebpf::links::uplink::{NEAR_NAME, Uplink};
 use crate::ebpf::maps::entries::OutsideEntry;
 use crate::{Applied, EngineError, RepairKind};
 
-/// The pins of the programs in the machine's namespace.
+/// The pins of the programs in the machine's namespace. An upgrade finds the earlier build's by these
+/// names, whatever the programs are called.
 const TAKING: &str = "take";
 const SENDING: &str = "send";
 

@@ -153,3 +153,58 @@ unsafe impl Pod for FlowEventEntry {}
 
 /// `ACCEPTED`.
 pub(in crate::ebpf) const ACCEPTED: u32 = u32::MAX;
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use aya::Pod;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// An entry as it is in the kernel, from hexadecimal digits.
+    fn entry<T: Pod>(digits: &Value) -> T {
+        let digits = digits.as_str().unwrap();
+        let bytes: Vec<u8> = (0..digits.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap())
+            .collect();
+        assert_eq!(bytes.len(), size_of::<T>());
+        // SAFETY: there are as many bytes as `T` has, and of a `Pod` all bytes are a value.
+        unsafe { bytes.as_ptr().cast::<T>().read_unaligned() }
+    }
+
+    /// A flow of a game that ff7b196's program put there, and what the kernel's own types say of
+    /// it.
+    #[test]
+    fn a_flow_of_an_earlier_release_is_read_as_what_it_is() {
+        let golden = include_str!("../../../tests/golden/flows-1.json");
+        let golden: Value = serde_json::from_str(golden).unwrap();
+        let flow = &golden["flow"];
+        let key: FlowKey = entry(&flow["key"]);
+        let value: FlowEntry = entry(&flow["value"]);
+        let ends = key.ends.map(|end| {
+            json!({
+                "vpc": end.vpc,
+                "address": Ipv4Addr::from(end.address),
+                "port": u16::from_be_bytes(end.port),
+            })
+        });
+        let read = json!({
+            "protocol": key.protocol,
+            "ends": ends,
+            "last": value.last,
+            "reported": value.reported,
+            "packets": value.packets,
+            "bytes": value.bytes,
+            "ifindex": value.links,
+            "generation": value.generation,
+            "state": value.state,
+            "began": value.began,
+            "public_port": u16::from_be_bytes(value.public_port),
+            "charged": value.charged,
+        });
+        assert_eq!(read, flow["says"]);
+    }
+}

@@ -66,8 +66,9 @@ const FLOW_MAPS: [&str; 6] = [
     "translations",
 ];
 
-/// The layout of the maps in [`FLOW_MAPS`]. Whoever changes one of their structs counts on, and
-/// an upgrade then begins with an empty table.
+/// The version of the layout of the maps in [`FLOW_MAPS`], which an upgrade takes over; it is in the
+/// name of their directory. Whoever changes one of their structs counts on, and an upgrade then
+/// begins with an empty table. `tests/golden` has each layout that there has been.
 const FLOW_LAYOUT: u32 = 1;
 
 /// Where a build is pinned.
