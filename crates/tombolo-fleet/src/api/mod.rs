@@ -8,6 +8,5 @@ pub(crate) mod format;
 #[cfg(test)]
 mod golden;
 pub(crate) mod incarnation;
-pub(crate) mod lock;
 pub(crate) mod spec;
 pub(crate) mod status;

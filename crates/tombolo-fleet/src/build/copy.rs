@@ -5,8 +5,8 @@ use std::io::{self, Read};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::Path;
 
+use super::entry::stays_inside;
 use super::error::{ImportError, doing};
-use super::link::stays_inside;
 use super::place::{permissions, publish};
 use super::{ImportedBuild, Limits};
 

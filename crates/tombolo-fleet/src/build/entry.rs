@@ -1,6 +1,7 @@
-//! What an entry of an archive says of itself, before anything of it is believed.
+//! What a build may have: which names, kinds of files and links. An archive says what its entries are,
+//! and nothing of that is believed before it was looked at here.
 
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 
 use super::error::ImportError;
 
@@ -78,4 +79,19 @@ pub(super) fn kind(name: &str, mode: Option<u32>) -> Result<Kind, &'static str> 
         libc::S_IFSOCK => Err("socket"),
         _ => Err("file of an unknown kind"),
     }
+}
+
+/// Whether a link in a directory `depth` below the root leads nowhere outside it, whatever the
+/// links that it leads through are. After its leading `..`, which start in a real directory and so
+/// are exact, it may only go down: `..` behind another link would be relative to where that leads.
+pub(super) fn stays_inside(target: &Path, depth: usize) -> bool {
+    let up = target
+        .components()
+        .take_while(|part| *part == Component::ParentDir)
+        .count();
+    up <= depth
+        && target
+            .components()
+            .skip(up)
+            .all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
 }

@@ -8,7 +8,6 @@
 mod copy;
 mod entry;
 mod error;
-mod link;
 mod parts;
 mod place;
 mod unpack;

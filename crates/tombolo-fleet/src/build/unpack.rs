@@ -14,9 +14,8 @@ use zip::result::ZipError;
 use zip::unstable::read::ZipIterable;
 use zip::{CompressionMethod, ZipReadOptions};
 
-use super::entry::{self, Kind};
+use super::entry::{self, Kind, stays_inside};
 use super::error::{ImportError, doing};
-use super::link::stays_inside;
 use super::parts::Parts;
 use super::place::{permissions, publish};
 use super::{ImportedBuild, Limits, MAX_RATIO};

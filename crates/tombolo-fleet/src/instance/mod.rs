@@ -21,8 +21,7 @@ pub use error::{AttachError, ConfigureError, ControlError, StartError, StopError
 use crate::api::control::{PROTOCOL, Request, SOCKET, socket_path};
 use crate::api::event::NumberedEvent;
 use crate::api::format::InstanceFile;
-use crate::api::incarnation::{Incarnation, SupervisorState};
-use crate::api::lock::{is_locked, try_lock};
+use crate::api::incarnation::{Incarnation, SupervisorState, is_locked, try_lock};
 use crate::api::spec::{InstanceSpec, ServerProcess, Work, check_processes};
 use crate::api::status::InstanceStatus;
 use crate::cgroup;

@@ -18,7 +18,7 @@
 //! it lives, which is what keeps an instance from being started twice.
 
 mod backoff;
-mod child;
+mod children;
 mod clients;
 mod clock;
 mod detach;
@@ -45,8 +45,7 @@ use tombolo_domain::error_chain;
 
 use crate::api::control::{PROTOCOL, path_of};
 use crate::api::format::InstanceFile;
-use crate::api::incarnation::{Incarnation, SupervisorState};
-use crate::api::lock::try_lock;
+use crate::api::incarnation::{Incarnation, SupervisorState, try_lock};
 use crate::api::spec::{InstanceSpec, SpecError, Work};
 use crate::cgroup::Cgroup;
 use crate::sandbox::Sandbox;

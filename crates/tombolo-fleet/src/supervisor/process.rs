@@ -11,12 +11,13 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 use super::backoff::Backoff;
+use super::children::end_all_of;
 use super::clock::{timestamp, unix_ms};
 use super::launch::{self, Command, Launched, launch};
 use super::log_collection::{self, Collected};
 use super::output::{Log, Outputs};
 use super::stream::{More, Stream};
-use super::usage::{self, Seen};
+use super::usage::Seen;
 use crate::api::event::{Ended, Event, Exit};
 use crate::api::spec::RestartPolicy;
 use crate::api::status::{ProcessState, ProcessStatus};
@@ -262,7 +263,7 @@ impl Process {
         // group's number is not used again so soon: numbers are given out in a circle.
         let _ = killpg(run.pid, Signal::SIGKILL);
         if let Some(user) = self.user {
-            usage::end_all_of(user);
+            end_all_of(user);
         }
         if let Some(stream) = run.stream.take() {
             stream.read_dry(buffer, &mut self.log);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use nix::poll::PollFd;
 use nix::unistd::Pid;
 
-use super::child::in_child;
+use super::children::in_child;
 use super::launch::Command;
 use super::log_collection::{self, Collected, Collection};
 use super::output::Outputs;

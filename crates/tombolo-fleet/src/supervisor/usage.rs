@@ -1,20 +1,7 @@
 //! What the processes of the instance use, by its own `/proc` (`proc_pid_stat(5)`).
 
-use nix::errno::Errno;
-use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::{Pid, Uid, setresuid};
 use procfs::ProcResult;
 use procfs::process::{Process, Stat, Status};
-
-use super::child::in_child;
-
-/// How many times a user's processes are killed: those that are forking just then take another one,
-/// and those that were killed are there until they are reaped.
-const KILL_ROUNDS: u32 = 2;
-
-/// A user that no process of an instance is.
-const NOBODY: u32 = 65_534;
 
 /// A process of the instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,44 +28,6 @@ pub(super) fn look() -> Vec<Seen> {
         .filter_map(|process| seen(&process.ok()?).ok())
         .filter(|seen| seen.pid != 1)
         .collect()
-}
-
-/// Kills every process of `user`, who is one server process's alone: what a dead server has started
-/// outside of its own process group.
-///
-/// What forks all the time is somebody else whenever it is looked for. So the kernel is asked to
-/// kill all that `user` may kill (`kill(2)`, -1), which it does at once: nobody is forked meanwhile,
-/// and who has its signal forks no more.
-pub(super) fn end_all_of(user: u32) {
-    let killer = in_child(&[], || kill_all_as(user).map_or(1, |()| 0));
-    let is_done = killer.and_then(|killer| waitpid(killer, None));
-    if !matches!(is_done, Ok(WaitStatus::Exited(_, 0))) {
-        end_one_by_one(user);
-    }
-}
-
-/// Becomes somebody whom `user` cannot kill, and kills as `user` all that there are.
-fn kill_all_as(user: u32) -> nix::Result<()> {
-    let nobody = Uid::from_raw(NOBODY);
-    setresuid(nobody, Uid::from_raw(user), nobody)?;
-    match kill(Pid::from_raw(-1), Signal::SIGKILL) {
-        // There is none that it may kill.
-        Ok(()) | Err(Errno::ESRCH | Errno::EPERM) => Ok(()),
-        Err(errno) => Err(errno),
-    }
-}
-
-/// For want of a process to do it at once.
-fn end_one_by_one(user: u32) {
-    for _ in 0..KILL_ROUNDS {
-        let mut is_any = false;
-        for seen in look().iter().filter(|seen| seen.user == user) {
-            is_any |= kill(Pid::from_raw(seen.pid), Signal::SIGKILL).is_ok();
-        }
-        if !is_any {
-            return;
-        }
-    }
 }
 
 fn seen(process: &Process) -> ProcResult<Seen> {
