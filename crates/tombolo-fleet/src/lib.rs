@@ -16,10 +16,13 @@
 //!
 //! The supervisor is not a child of the control plane and does not need it: the control plane may
 //! be killed at any moment, and [`Instance::attach`] finds the supervisor again, with every event
-//! that was not yet acknowledged. Events live in the supervisor's memory. When the supervisor dies, the kernel kills every process of its
-//! PID namespace, so an instance never leaves an orphan.
+//! that was not yet acknowledged. Events live in the supervisor's memory. When the supervisor dies,
+//! the kernel kills every process of its PID namespace, so an instance never leaves an orphan.
 //!
-//! A server process is behind several walls, which [`supervisor`] puts it behind between fork and
+//! `api` has what both sides of the socket share, in versions, since they may be of different
+//! releases.
+//!
+//! A server process is behind several walls, which `sandbox` puts it behind between fork and
 //! exec: files and folders of its own, a user of its own without any capability, limits of what its
 //! instance may use, Landlock and a filter of system calls. `docs/sandbox.md` says what it can do
 //! and what it cannot, and which test holds it.

@@ -15,7 +15,6 @@ mod flow;
 mod live;
 mod network;
 mod outside;
-mod packet;
 mod part;
 mod repair;
 mod rules;
@@ -33,7 +32,6 @@ pub use network::{
     VpcNumber,
 };
 pub use outside::OutsideConfig;
-pub use packet::{Packet, Transport};
 pub use repair::{Repair, RepairKind, Repairs};
 pub use simulated::SimulatedEngine;
-pub use verdict::Verdict;
+pub use verdict::{Packet, Transport, Verdict};

@@ -1,5 +1,5 @@
-//! Which supervisor an instance has: the lock that it holds, and what it says of itself, by which it is
-//! told from every other process, also when its process id is used again.
+//! Which supervisor an instance has: the lock that it holds, and the state file that tells its process
+//! from every other one, also when its process id is used again.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions, TryLockError};

@@ -9,7 +9,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, Uid, fork, setresuid};
 
-use super::usage::look;
+use super::usage::measure;
 
 /// How many times a user's processes are killed: those that are forking just then take another one,
 /// and those that were killed are there until they are reaped.
@@ -85,8 +85,8 @@ fn kill_all_as(user: u32) -> nix::Result<()> {
 fn end_one_by_one(user: u32) {
     for _ in 0..KILL_ROUNDS {
         let mut is_any = false;
-        for seen in look().iter().filter(|seen| seen.user == user) {
-            is_any |= kill(Pid::from_raw(seen.pid), Signal::SIGKILL).is_ok();
+        for process in measure().iter().filter(|process| process.user == user) {
+            is_any |= kill(Pid::from_raw(process.pid), Signal::SIGKILL).is_ok();
         }
         if !is_any {
             return;

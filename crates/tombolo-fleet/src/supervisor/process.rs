@@ -17,7 +17,7 @@ use super::launch::{self, Command, Launched, launch};
 use super::log_collection::{self, Collected};
 use super::output::{Log, Outputs};
 use super::stream::{More, Stream};
-use super::usage::Seen;
+use super::usage::ProcessUsage;
 use crate::api::event::{Ended, Event, Exit};
 use crate::api::spec::RestartPolicy;
 use crate::api::status::{ProcessState, ProcessStatus};
@@ -393,13 +393,13 @@ impl Process {
     }
 
     /// Whether a process of the instance is this one or a helper of it.
-    pub(super) fn owns(&self, seen: &Seen) -> bool {
+    pub(super) fn owns(&self, usage: &ProcessUsage) -> bool {
         let Some(pid) = self.pid() else {
             return false;
         };
         match self.user {
-            Some(user) => seen.user == user,
-            None => seen.group == pid.as_raw(),
+            Some(user) => usage.user == user,
+            None => usage.group == pid.as_raw(),
         }
     }
 

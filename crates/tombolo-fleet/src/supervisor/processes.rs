@@ -267,12 +267,12 @@ impl Processes {
 
     /// What each of them is doing, and uses.
     pub(super) fn status(&self, now: Instant) -> Vec<ProcessStatus> {
-        let seen = usage::look();
+        let measured = usage::measure();
         let status = |process: &Process| {
             let mut status = process.status(now, &self.policy);
-            for seen in seen.iter().filter(|seen| process.owns(seen)) {
-                status.cpu_usec += seen.cpu_usec;
-                status.memory_bytes += seen.memory_bytes;
+            for usage in measured.iter().filter(|usage| process.owns(usage)) {
+                status.cpu_usec += usage.cpu_usec;
+                status.memory_bytes += usage.memory_bytes;
             }
             status
         };

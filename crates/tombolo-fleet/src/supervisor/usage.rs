@@ -5,7 +5,7 @@ use procfs::process::{Process, Stat, Status};
 
 /// A process of the instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Seen {
+pub(super) struct ProcessUsage {
     /// Its process id.
     pub(super) pid: i32,
     /// The user that it runs as, by its real id.
@@ -19,26 +19,26 @@ pub(super) struct Seen {
 }
 
 /// Every process that the instance has at the moment, but its first.
-pub(super) fn look() -> Vec<Seen> {
+pub(super) fn measure() -> Vec<ProcessUsage> {
     let Ok(processes) = procfs::process::all_processes() else {
         return Vec::new();
     };
     processes
         // One that ended meanwhile is not there any more.
-        .filter_map(|process| seen(&process.ok()?).ok())
-        .filter(|seen| seen.pid != 1)
+        .filter_map(|process| usage_of(&process.ok()?).ok())
+        .filter(|usage| usage.pid != 1)
         .collect()
 }
 
-fn seen(process: &Process) -> ProcResult<Seen> {
+fn usage_of(process: &Process) -> ProcResult<ProcessUsage> {
     let (stat, status) = (process.stat()?, process.status()?);
-    Ok(of(&stat, &status))
+    Ok(from_proc(&stat, &status))
 }
 
-fn of(stat: &Stat, status: &Status) -> Seen {
+fn from_proc(stat: &Stat, status: &Status) -> ProcessUsage {
     let waited_for = [stat.cutime, stat.cstime].map(|ticks| u64::try_from(ticks).unwrap_or(0));
     let ticks = stat.utime + stat.stime + waited_for.iter().sum::<u64>();
-    Seen {
+    ProcessUsage {
         pid: stat.pid,
         user: status.ruid,
         group: stat.pgrp,
@@ -67,17 +67,17 @@ mod tests {
                 _ => format!("{line}\n"),
             })
             .collect();
-        let seen = of(
+        let usage = from_proc(
             &Stat::from_read(stat.as_bytes()).unwrap(),
             &Status::from_read(status.as_bytes()).unwrap(),
         );
-        let expected = Seen {
+        let expected = ProcessUsage {
             pid: 17,
             user: 1_879_048_200,
             group: 42,
             cpu_usec: 215 * 1_000_000 / procfs::ticks_per_second(),
             memory_bytes: 300 * procfs::page_size(),
         };
-        assert_eq!(seen, expected);
+        assert_eq!(usage, expected);
     }
 }

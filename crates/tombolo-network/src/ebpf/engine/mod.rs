@@ -1,4 +1,5 @@
-//! What the engine has made on the machine, and how it gets from there to what is wanted.
+//! The engine's state on the machine, namespaces, links and maps, and how it converges to a desired
+//! network.
 
 pub(in crate::ebpf) mod decide;
 mod inspect;
@@ -214,7 +215,10 @@ impl Machine {
         let program = &mut self.data_path.guest_egress;
         if let Err(error) = self.attachments.settle(program, &mut self.netlink) {
             // The filter goes on, and the next look at all that is there tries again.
-            tracing::warn!("settling an attachment: {}", error_chain(&error));
+            tracing::warn!(
+                "replacing a tc filter by a TCX link: {}",
+                error_chain(&error)
+            );
         }
     }
 

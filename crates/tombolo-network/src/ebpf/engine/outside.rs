@@ -34,7 +34,7 @@ impl Machine {
             }
             Err(error) => {
                 let reason = error_chain(&error);
-                tracing::warn!(reason, "there is no way outside");
+                tracing::warn!(reason, "the uplink to the public address cannot be set up");
                 applied.outside = Some(reason);
                 self.leave_outside(applied)?;
                 Ok(false)
@@ -129,7 +129,7 @@ impl Machine {
             return Ok(());
         };
         let reason = error_chain(&error);
-        tracing::warn!(reason, "there is no way outside");
+        tracing::warn!(reason, "the uplink to the public address cannot be set up");
         applied.outside = Some(reason);
         self.leave_outside(applied)
     }

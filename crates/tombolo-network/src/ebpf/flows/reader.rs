@@ -61,7 +61,9 @@ impl Reader {
                 Ok(true) => return,
                 Ok(false) => {}
                 Err(error) => {
-                    tracing::error!("no more flow records: waiting for them failed: {error}");
+                    tracing::error!(
+                        "flow records end here: polling the ring buffer failed: {error}"
+                    );
                     return;
                 }
             }
