@@ -1,22 +1,85 @@
 //! Amazon Resource Names of what Tombolo serves.
 
+use std::fmt;
+
 use crate::Scope;
 use crate::id::{BuildId, FleetId, MalformedId};
 
+/// What an action is done on, as policies name it. It borrows its parts: one is named at every
+/// look-up, and written out only where somebody reads it.
+///
+/// The forms are those of the Service Authorization Reference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resource<'a> {
+    /// `*`: no resource of its own, as for most operations that list or create.
+    Any,
+    /// `arn:aws:SERVICE:REGION:ACCOUNT:KIND/ID`
+    Owned {
+        /// Such as `ec2`.
+        service: &'static str,
+        /// Whose it is, and where.
+        owner: &'a Scope,
+        /// Such as `vpc`.
+        kind: &'static str,
+        /// Such as `vpc-0a1b2c3d4e5f60718`.
+        id: &'a str,
+    },
+    /// `arn:aws:s3:::BUCKET`
+    Bucket(&'a str),
+    /// `arn:aws:s3:::BUCKET/KEY`
+    Object {
+        /// The bucket.
+        bucket: &'a str,
+        /// The object's key.
+        key: &'a str,
+    },
+}
+
+impl fmt::Display for Resource<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Resource::Any => f.write_str("*"),
+            Resource::Owned {
+                service,
+                owner: Scope { account, region },
+                kind,
+                id,
+            } => write!(f, "arn:aws:{service}:{region}:{account}:{kind}/{id}"),
+            Resource::Bucket(bucket) => write!(f, "arn:aws:s3:::{bucket}"),
+            Resource::Object { bucket, key } => write!(f, "arn:aws:s3:::{bucket}/{key}"),
+        }
+    }
+}
+
+impl<'a> Resource<'a> {
+    /// A fleet.
+    pub fn fleet(owner: &'a Scope, fleet: &'a FleetId) -> Self {
+        Self::of_gamelift(owner, "fleet", fleet.as_str())
+    }
+
+    /// A build.
+    pub fn build(owner: &'a Scope, build: &'a BuildId) -> Self {
+        Self::of_gamelift(owner, "build", build.as_str())
+    }
+
+    fn of_gamelift(owner: &'a Scope, kind: &'static str, id: &'a str) -> Self {
+        Resource::Owned {
+            service: "gamelift",
+            owner,
+            kind,
+            id,
+        }
+    }
+}
+
 /// The ARN of a fleet.
 pub fn fleet(scope: &Scope, fleet: &FleetId) -> String {
-    format!(
-        "arn:aws:gamelift:{}:{}:fleet/{fleet}",
-        scope.region, scope.account
-    )
+    Resource::fleet(scope, fleet).to_string()
 }
 
 /// The ARN of a build.
 pub fn build(scope: &Scope, build: &BuildId) -> String {
-    format!(
-        "arn:aws:gamelift:{}:{}:build/{build}",
-        scope.region, scope.account
-    )
+    Resource::build(scope, build).to_string()
 }
 
 /// A GameLift resource that can be named by an ARN and carries tags.

@@ -14,6 +14,7 @@ pub mod fleet;
 pub mod id;
 pub mod object;
 pub mod peering;
+pub mod principal;
 pub mod quota;
 pub mod repair;
 pub mod room;

@@ -14,5 +14,6 @@ mod bucket;
 mod connection;
 mod inbound;
 mod ports;
+mod principal;
 mod scaling;
 mod trace;
