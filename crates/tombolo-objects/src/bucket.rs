@@ -11,7 +11,7 @@ use tombolo_store::keys;
 
 use crate::error::{ObjectError, refuse};
 use crate::list::timestamp;
-use crate::shelf::{Shelf, caller, own_bucket, stored, transact};
+use crate::shelf::{Shelf, own_bucket, principal, stored, transact};
 
 impl Shelf {
     /// Makes a bucket. One that the account has already stays as it is, and is told.
@@ -19,7 +19,7 @@ impl Shelf {
         &self,
         request: S3Request<CreateBucketInput>,
     ) -> S3Result<CreateBucketOutput> {
-        let caller = caller(&request)?;
+        let principal = principal(&request)?;
         let input = request.input;
         let name = match input.bucket.parse::<BucketName>() {
             Ok(name) if !name.is_reserved() => name,
@@ -37,21 +37,21 @@ impl Shelf {
         let asked = input
             .create_bucket_configuration
             .and_then(|configuration| configuration.location_constraint);
-        if let Some(asked) = asked.filter(|asked| asked.as_str() != caller.scope.region.as_str()) {
+        if let Some(asked) = asked.filter(|asked| asked.as_str() != principal.region().as_str()) {
             return Err(refuse(
                 ObjectError::IllegalLocationConstraint,
                 format!(
                     "The {} location constraint is incompatible for the Region {} that the request \
                      was signed for.",
                     asked.as_str(),
-                    caller.scope.region
+                    principal.region()
                 ),
             ));
         }
         let location = format!("/{name}");
         transact!(self, tx, {
             let buckets = tx
-                .list(&keys::buckets(&caller.scope))
+                .list(&keys::buckets(principal.scope()))
                 .await
                 .map_err(stored)?;
             if buckets.iter().any(|bucket| bucket.name == name) {
@@ -65,12 +65,12 @@ impl Shelf {
                     ObjectError::TooManyBuckets,
                     format!(
                         "Your account has {MOST_BUCKETS} buckets in {}, the most there may be.",
-                        caller.scope.region
+                        principal.region()
                     ),
                 ));
             }
             let bucket = Bucket {
-                scope: caller.scope.clone(),
+                scope: principal.scope().clone(),
                 name: name.clone(),
                 created: self.clock.now(),
             };
@@ -86,10 +86,10 @@ impl Shelf {
         &self,
         request: S3Request<HeadBucketInput>,
     ) -> S3Result<HeadBucketOutput> {
-        let caller = caller(&request)?;
-        own_bucket(&mut self.begin(), &caller, &request.input.bucket).await?;
+        let principal = principal(&request)?;
+        own_bucket(&mut self.begin(), &principal, &request.input.bucket).await?;
         Ok(HeadBucketOutput {
-            bucket_region: Some(caller.scope.region.to_string()),
+            bucket_region: Some(principal.region().to_string()),
             ..HeadBucketOutput::default()
         })
     }
@@ -99,9 +99,9 @@ impl Shelf {
         &self,
         request: S3Request<GetBucketLocationInput>,
     ) -> S3Result<GetBucketLocationOutput> {
-        let caller = caller(&request)?;
-        own_bucket(&mut self.begin(), &caller, &request.input.bucket).await?;
-        let region = caller.scope.region.to_string();
+        let principal = principal(&request)?;
+        own_bucket(&mut self.begin(), &principal, &request.input.bucket).await?;
+        let region = principal.region().to_string();
         let location = (region != "us-east-1").then(|| BucketLocationConstraint::from(region));
         Ok(GetBucketLocationOutput {
             location_constraint: location,
@@ -113,15 +113,15 @@ impl Shelf {
         &self,
         request: S3Request<ListBucketsInput>,
     ) -> S3Result<ListBucketsOutput> {
-        let caller = caller(&request)?;
+        let principal = principal(&request)?;
         let start = request.input.prefix.unwrap_or_default();
-        let found = self.begin().peek(&keys::buckets(&caller.scope)).await;
+        let found = self.begin().peek(&keys::buckets(principal.scope())).await;
         let buckets: Buckets = found
             .map_err(stored)?
             .into_iter()
             .filter(|bucket| bucket.name.as_str().starts_with(&start))
             .map(|bucket| s3s::dto::Bucket {
-                bucket_region: Some(caller.scope.region.to_string()),
+                bucket_region: Some(principal.region().to_string()),
                 creation_date: Some(timestamp(bucket.created)),
                 name: Some(bucket.name.to_string()),
             })
@@ -138,11 +138,11 @@ impl Shelf {
         &self,
         request: S3Request<DeleteBucketInput>,
     ) -> S3Result<()> {
-        let caller = caller(&request)?;
+        let principal = principal(&request)?;
         let name = &request.input.bucket;
         transact!(self, tx, {
-            let bucket = own_bucket(tx, &caller, name).await?;
-            let objects = keys::objects_of(&caller.scope, &bucket.name);
+            let bucket = own_bucket(tx, &principal, name).await?;
+            let objects = keys::objects_of(principal.scope(), &bucket.name);
             let some = tx.page(&objects, None, 1).await.map_err(stored)?;
             // Listed only when there are none, so that the commit depends on that.
             if !some.records.is_empty() || !tx.list(&objects).await.map_err(stored)?.is_empty() {
@@ -151,7 +151,7 @@ impl Shelf {
                     format!("The bucket you tried to delete is not empty: {name}"),
                 ));
             }
-            let uploads = keys::uploads_to(&caller.scope, &bucket.name);
+            let uploads = keys::uploads_to(principal.scope(), &bucket.name);
             for upload in tx.list(&uploads).await.map_err(stored)? {
                 tx.remove_upload(&upload).await.map_err(stored)?;
             }

@@ -204,7 +204,7 @@ pub(crate) struct Unverified;
 
 impl fmt::Display for Unverified {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a request reached an operation without a verified caller")
+        f.write_str("a request reached an operation without a verified principal")
     }
 }
 

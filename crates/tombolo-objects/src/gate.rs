@@ -7,40 +7,36 @@ use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::{S3Auth, SecretKey};
 use s3s::path::S3Path;
 use tombolo_api::error::CommonError;
-use tombolo_api::http::{Credentials, ObjectCaller};
+use tombolo_api::http::Credentials;
+use tombolo_domain::arn::Resource;
 use tombolo_domain::object::{BucketName, build_key};
+use tombolo_domain::principal::{Action, Principal};
 
 use crate::error::{ObjectError, Unverified, denied, internal, refuse};
 
-/// What an upload credential may do with its object.
-const UPLOAD: [&str; 6] = [
-    "PutObject",
-    "CreateMultipartUpload",
-    "UploadPart",
-    "CompleteMultipartUpload",
-    "AbortMultipartUpload",
-    "ListParts",
+/// What is served, each with the action that policies have for it.
+const SERVED: [(&str, Action); 16] = [
+    ("AbortMultipartUpload", s3("AbortMultipartUpload")),
+    ("CompleteMultipartUpload", s3("PutObject")),
+    ("CreateBucket", s3("CreateBucket")),
+    ("CreateMultipartUpload", s3("PutObject")),
+    ("DeleteBucket", s3("DeleteBucket")),
+    ("DeleteObject", s3("DeleteObject")),
+    ("DeleteObjects", s3("DeleteObject")),
+    ("GetBucketLocation", s3("GetBucketLocation")),
+    ("GetObject", s3("GetObject")),
+    ("HeadBucket", s3("ListBucket")),
+    ("HeadObject", s3("GetObject")),
+    ("ListBuckets", s3("ListAllMyBuckets")),
+    ("ListObjectsV2", s3("ListBucket")),
+    ("ListParts", s3("ListMultipartUploadParts")),
+    ("PutObject", s3("PutObject")),
+    ("UploadPart", s3("PutObject")),
 ];
 
-/// What is served.
-const SERVED: [&str; 16] = [
-    "AbortMultipartUpload",
-    "CompleteMultipartUpload",
-    "CreateBucket",
-    "CreateMultipartUpload",
-    "DeleteBucket",
-    "DeleteObject",
-    "DeleteObjects",
-    "GetBucketLocation",
-    "GetObject",
-    "HeadBucket",
-    "HeadObject",
-    "ListBuckets",
-    "ListObjectsV2",
-    "ListParts",
-    "PutObject",
-    "UploadPart",
-];
+const fn s3(action: &'static str) -> Action {
+    Action::new("s3", action)
+}
 
 /// Gives `s3s` the secrets that it verifies bodies with.
 pub(crate) struct Secrets(pub(crate) Arc<dyn Credentials>);
@@ -69,36 +65,38 @@ impl S3Auth for Secrets {
     }
 }
 
-/// Lets through what is served, and of an upload credential's requests those for its object.
+/// Lets through what is served and the principal may do.
 pub(crate) struct Gate;
 
 #[async_trait::async_trait]
 impl S3Access for Gate {
     async fn check(&self, cx: &mut S3AccessContext<'_>) -> S3Result<()> {
         let operation = cx.s3_op().name().to_owned();
-        let Some(caller) = cx.extensions_mut().get::<ObjectCaller>().cloned() else {
-            return Err(internal("finding the caller", Unverified));
+        let Some(principal) = cx.extensions_mut().get::<Principal>().cloned() else {
+            return Err(internal("finding the principal", Unverified));
         };
-        if let Some(build) = &caller.upload {
-            let key = build_key(&caller.scope, build);
-            let is_own = matches!(
-                cx.s3_path(),
-                S3Path::Object { bucket, key: asked }
-                    if **bucket == *BucketName::of_builds().as_str() && **asked == *key
-            );
-            if !is_own || !UPLOAD.contains(&operation.as_str()) {
-                return Err(denied(format!(
-                    "This temporary credential may upload s3://{}/{key}, and do nothing else.",
-                    BucketName::of_builds()
-                )));
-            }
+        let served = SERVED.iter().find(|(name, _)| *name == operation);
+        let resource = match cx.s3_path() {
+            S3Path::Root => Resource::Any,
+            S3Path::Bucket { bucket } => Resource::Bucket(bucket),
+            S3Path::Object { bucket, key } => Resource::Object { bucket, key },
+        };
+        match (served, principal.upload()) {
+            (Some((_, action)), _) if principal.may(*action, &resource) => Ok(()),
+            // It is told nothing of what else there is.
+            (_, Some(build)) => Err(denied(format!(
+                "This temporary credential may upload s3://{}/{}, and do nothing else.",
+                BucketName::of_builds(),
+                build_key(principal.scope(), build)
+            ))),
+            (Some((_, action)), None) => Err(denied(format!(
+                "User: {} is not authorized to perform: {action} on resource: \"{resource}\"",
+                principal.arn()
+            ))),
+            (None, None) => Err(refuse(
+                ObjectError::NotImplemented,
+                format!("Tombolo does not serve {operation} of Amazon S3."),
+            )),
         }
-        if SERVED.contains(&operation.as_str()) {
-            return Ok(());
-        }
-        Err(refuse(
-            ObjectError::NotImplemented,
-            format!("Tombolo does not serve {operation} of Amazon S3."),
-        ))
     }
 }

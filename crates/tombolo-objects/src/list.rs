@@ -15,7 +15,7 @@ use tombolo_domain::object::{BucketName, Object};
 use tombolo_store::keys::{self, Cursor, Key, ObjectKey};
 
 use crate::error::{ObjectError, refuse};
-use crate::shelf::{Shelf, caller, own_bucket, stored};
+use crate::shelf::{Shelf, own_bucket, principal, stored};
 
 /// The most keys and common prefixes of one page, as in S3.
 const MOST: usize = 1000;
@@ -35,10 +35,10 @@ impl Shelf {
         &self,
         request: S3Request<ListObjectsV2Input>,
     ) -> S3Result<ListObjectsV2Output> {
-        let caller = caller(&request)?;
+        let principal = principal(&request)?;
         let input = request.input;
         let mut tx = self.begin();
-        let bucket = own_bucket(&mut tx, &caller, &input.bucket).await?.name;
+        let bucket = own_bucket(&mut tx, &principal, &input.bucket).await?.name;
         let most = match input.max_keys {
             None => MOST,
             Some(asked) => usize::try_from(asked)
@@ -60,12 +60,12 @@ impl Shelf {
         // Of what is read behind a common prefix, nothing may be shown.
         let at_once = if delimiter.is_empty() { MOST } else { 64 };
         let mut found = Page::default();
-        let prefix = keys::objects_that_start(&caller.scope, &bucket, &start);
+        let prefix = keys::objects_that_start(principal.scope(), &bucket, &start);
         let mut after = after.and_then(|after| after.within(&start));
         // One read gives everything of a page without a delimiter, and one common prefix otherwise.
         while !found.is_full(most) {
             let behind = after.as_ref();
-            let behind = behind.map(|after| after.cursor(&caller.scope, &bucket));
+            let behind = behind.map(|after| after.cursor(principal.scope(), &bucket));
             let room = (most - found.len()).min(at_once);
             let page = tx.page(&prefix, behind.as_ref(), room);
             let page = page.await.map_err(stored)?;
@@ -81,7 +81,7 @@ impl Shelf {
         // What a page ends at is behind everything that it shows; whether more follows is seen here.
         let mut next = None;
         if let Some(last) = after {
-            let behind = last.cursor(&caller.scope, &bucket);
+            let behind = last.cursor(principal.scope(), &bucket);
             let more = tx.page(&prefix, Some(&behind), 1).await;
             if !more.map_err(stored)?.records.is_empty() {
                 next = Some(last.token());

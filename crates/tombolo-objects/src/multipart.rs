@@ -11,12 +11,12 @@ use s3s::dto::{
     UploadPartOutput,
 };
 use s3s::{S3Request, S3Result};
-use tombolo_api::http::ObjectCaller;
 use tombolo_domain::id::{BlobId, UploadId};
 use tombolo_domain::object::{
     BucketName, LARGEST_OBJECT, LARGEST_PUT, MOST_PARTS, MOST_UPLOADS, MultipartUpload, Object,
     SMALLEST_PART, UploadedPart,
 };
+use tombolo_domain::principal::Principal;
 use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
@@ -26,7 +26,7 @@ use crate::list::timestamp;
 use crate::object::{
     Condition, check_length, empty, headers, only_if_absent, refuse_present, settle,
 };
-use crate::shelf::{Shelf, caller, own_bucket, stored, transact, writable_bucket};
+use crate::shelf::{Shelf, own_bucket, principal, stored, transact, writable_bucket};
 
 /// The most parts of one ListParts, as in S3.
 const MOST_LISTED: usize = 1000;
@@ -41,25 +41,25 @@ impl Shelf {
         &self,
         request: S3Request<CreateMultipartUploadInput>,
     ) -> S3Result<CreateMultipartUploadOutput> {
-        let caller = caller(&request)?;
+        let principal = principal(&request)?;
         let input = request.input;
         let headers = headers(input.content_type, input.metadata)?;
         let id = UploadId::generate(&*self.ids);
         transact!(self, tx, {
-            let bucket = writable_bucket(tx, &caller, &input.bucket).await?;
-            let uploads = tx.list(&keys::uploads(&caller.scope)).await;
+            let bucket = writable_bucket(tx, &principal, &input.bucket).await?;
+            let uploads = tx.list(&keys::uploads(principal.scope())).await;
             if uploads.map_err(stored)?.len() >= MOST_UPLOADS {
                 return Err(refuse(
                     ObjectError::SlowDown,
                     format!(
                         "Your account has {MOST_UPLOADS} multipart uploads in {}, the most there \
                          may be; complete or abort some.",
-                        caller.scope.region
+                        principal.region()
                     ),
                 ));
             }
-            if caller.upload.is_some() {
-                let same = tx.list(&keys::uploads_to(&caller.scope, &bucket)).await;
+            if principal.upload().is_some() {
+                let same = tx.list(&keys::uploads_to(principal.scope(), &bucket)).await;
                 let same = same.map_err(stored)?.into_iter();
                 if same.filter(|upload| upload.key == input.key).count() >= MOST_OF_A_BUILD {
                     return Err(refuse(
@@ -72,7 +72,7 @@ impl Shelf {
                 }
             }
             let upload = MultipartUpload {
-                scope: caller.scope.clone(),
+                scope: principal.scope().clone(),
                 bucket,
                 key: input.key.clone(),
                 id: id.clone(),
@@ -94,7 +94,7 @@ impl Shelf {
         &self,
         request: S3Request<UploadPartInput>,
     ) -> S3Result<UploadPartOutput> {
-        let caller = caller(&request)?;
+        let principal = principal(&request)?;
         let input = request.input;
         let number = part_number(input.part_number)?;
         let at = At {
@@ -103,7 +103,7 @@ impl Shelf {
             upload: &input.upload_id,
         };
         // Before the body is read, so that one that nobody will keep is not even received.
-        upload(&mut self.begin(), &caller, at).await?;
+        upload(&mut self.begin(), &principal, at).await?;
         let promised = Checksum {
             checksum_crc32: input.checksum_crc32,
             checksum_crc32c: input.checksum_crc32c,
@@ -121,13 +121,13 @@ impl Shelf {
         let (blob, etag) = (received.blob.clone(), received.md5.clone());
         received.keep();
         let put = transact!(self, tx, {
-            let upload = upload(tx, &caller, at).await?;
-            let key = keys::part(&caller.scope, &upload.id, number);
+            let upload = upload(tx, &principal, at).await?;
+            let key = keys::part(principal.scope(), &upload.id, number);
             if let Some(old) = tx.get(&key).await.map_err(stored)? {
                 tx.drop_blobs([&old.blob]).map_err(stored)?;
             }
             let part = UploadedPart {
-                scope: caller.scope.clone(),
+                scope: principal.scope().clone(),
                 upload: upload.id,
                 number,
                 blob: blob.clone(),
@@ -148,7 +148,7 @@ impl Shelf {
         &self,
         request: S3Request<CompleteMultipartUploadInput>,
     ) -> S3Result<CompleteMultipartUploadOutput> {
-        let caller = caller(&request)?;
+        let principal = principal(&request)?;
         let input = request.input;
         let condition = only_if_absent(input.if_match.is_some(), input.if_none_match.as_ref())?;
         let named = input.multipart_upload.and_then(|upload| upload.parts);
@@ -159,14 +159,16 @@ impl Shelf {
             upload: &input.upload_id,
         };
         let etag = transact!(self, tx, {
-            if let Some(done) = completed(tx, &caller, at).await? {
+            if let Some(done) = completed(tx, &principal, at).await? {
                 return Ok(done.etag);
             }
-            let upload = upload(tx, &caller, at).await?;
+            let upload = upload(tx, &principal, at).await?;
             if condition == Condition::Absent {
-                refuse_present(tx, &caller, &upload.bucket, &upload.key).await?;
+                refuse_present(tx, &principal, &upload.bucket, &upload.key).await?;
             }
-            let parts = tx.list(&keys::parts_of(&caller.scope, &upload.id)).await;
+            let parts = tx
+                .list(&keys::parts_of(principal.scope(), &upload.id))
+                .await;
             let parts = parts.map_err(stored)?;
             let object = self.object_of(&upload, &parts, &named)?;
             let kept: BTreeSet<&BlobId> = object.blobs.iter().map(|blob| &blob.id).collect();
@@ -247,7 +249,7 @@ impl Shelf {
         &self,
         request: S3Request<AbortMultipartUploadInput>,
     ) -> S3Result<()> {
-        let caller = caller(&request)?;
+        let principal = principal(&request)?;
         let input = request.input;
         let at = At {
             bucket: &input.bucket,
@@ -255,7 +257,7 @@ impl Shelf {
             upload: &input.upload_id,
         };
         transact!(self, tx, {
-            let upload = upload(tx, &caller, at).await?;
+            let upload = upload(tx, &principal, at).await?;
             tx.remove_upload(&upload).await.map_err(stored)
         })
     }
@@ -265,7 +267,7 @@ impl Shelf {
         &self,
         request: S3Request<ListPartsInput>,
     ) -> S3Result<ListPartsOutput> {
-        let caller = caller(&request)?;
+        let principal = principal(&request)?;
         let input = request.input;
         let mut tx = self.begin();
         let at = At {
@@ -273,16 +275,16 @@ impl Shelf {
             key: &input.key,
             upload: &input.upload_id,
         };
-        let upload = upload(&mut tx, &caller, at).await?;
+        let upload = upload(&mut tx, &principal, at).await?;
         let most = input
             .max_parts
             .and_then(|asked| usize::try_from(asked).ok());
         let most = most.unwrap_or(MOST_LISTED).min(MOST_LISTED);
         let after = input.part_number_marker.unwrap_or(0).max(0);
-        let prefix = keys::parts_of(&caller.scope, &upload.id);
+        let prefix = keys::parts_of(principal.scope(), &upload.id);
         // No part has a higher number than that.
         let after = u16::try_from(after).unwrap_or(u16::MAX);
-        let after = keys::part(&caller.scope, &upload.id, after).behind();
+        let after = keys::part(principal.scope(), &upload.id, after).behind();
         let page = tx.page(&prefix, Some(&after), most).await;
         let page = page.map_err(stored)?;
         let last = page.records.last().map(|(_, part)| i32::from(part.number));
@@ -318,12 +320,12 @@ struct At<'a> {
 /// The upload that a request means, if the caller may go on with it.
 async fn upload(
     tx: &mut Transaction,
-    caller: &ObjectCaller,
+    principal: &Principal,
     at: At<'_>,
 ) -> S3Result<MultipartUpload> {
-    let bucket = writable_bucket(tx, caller, at.bucket).await?;
+    let bucket = writable_bucket(tx, principal, at.bucket).await?;
     let found = match at.upload.parse::<UploadId>() {
-        Ok(id) => tx.get(&keys::upload(&caller.scope, &bucket, &id)).await,
+        Ok(id) => tx.get(&keys::upload(principal.scope(), &bucket, &id)).await,
         Err(_) => Ok(None),
     };
     let found = found.map_err(stored)?;
@@ -335,14 +337,16 @@ async fn upload(
 /// The object that an upload has become already: a client whose answer was lost asks again.
 async fn completed(
     tx: &mut Transaction,
-    caller: &ObjectCaller,
+    principal: &Principal,
     at: At<'_>,
 ) -> S3Result<Option<Object>> {
-    let bucket = match caller.upload {
+    let bucket = match principal.upload() {
         Some(_) => BucketName::of_builds(),
-        None => own_bucket(tx, caller, at.bucket).await?.name,
+        None => own_bucket(tx, principal, at.bucket).await?.name,
     };
-    let found = tx.get(&keys::object(&caller.scope, &bucket, at.key)).await;
+    let found = tx
+        .get(&keys::object(principal.scope(), &bucket, at.key))
+        .await;
     let of_upload = |object: &Object| {
         let upload = object.upload.as_ref();
         upload.is_some_and(|upload| upload.as_str() == at.upload)

@@ -7,8 +7,8 @@ use s3s::dto::{
     PutObjectInput, PutObjectOutput, Range, StreamingBlob,
 };
 use s3s::{S3ErrorCode, S3Request, S3Result};
-use tombolo_api::http::ObjectCaller;
 use tombolo_domain::object::{BucketName, LARGEST_PUT, Object, ObjectHeaders};
+use tombolo_domain::principal::Principal;
 use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
@@ -16,7 +16,7 @@ use crate::blob::Received;
 use crate::checks::Checks;
 use crate::error::{ObjectError, no_such_key, refuse};
 use crate::list::timestamp;
-use crate::shelf::{Shelf, caller, own_bucket, stored, transact, writable_bucket};
+use crate::shelf::{Shelf, own_bucket, principal, stored, transact, writable_bucket};
 
 /// The most bytes of an object's metadata, names and values together, as in S3.
 const MOST_METADATA: usize = 2048;
@@ -30,12 +30,12 @@ impl Shelf {
         &self,
         request: S3Request<PutObjectInput>,
     ) -> S3Result<PutObjectOutput> {
-        let caller = caller(&request)?;
+        let principal = principal(&request)?;
         let input = request.input;
         let condition = only_if_absent(input.if_match.is_some(), input.if_none_match.as_ref())?;
         let headers = headers(input.content_type, input.metadata)?;
         // Before the body is read, so that one that nobody will keep is not even received.
-        writable_bucket(&mut self.begin(), &caller, &input.bucket).await?;
+        writable_bucket(&mut self.begin(), &principal, &input.bucket).await?;
         let promised = Checksum {
             checksum_crc32: input.checksum_crc32,
             checksum_crc32c: input.checksum_crc32c,
@@ -53,12 +53,12 @@ impl Shelf {
         let (blob, etag) = (received.blob.clone(), received.md5.clone());
         received.keep();
         let put = transact!(self, tx, {
-            let bucket = writable_bucket(tx, &caller, &input.bucket).await?;
+            let bucket = writable_bucket(tx, &principal, &input.bucket).await?;
             if condition == Condition::Absent {
-                refuse_present(tx, &caller, &bucket, &input.key).await?;
+                refuse_present(tx, &principal, &bucket, &input.key).await?;
             }
             let object = Object {
-                scope: caller.scope.clone(),
+                scope: principal.scope().clone(),
                 bucket,
                 key: input.key.clone(),
                 size: blob.size,
@@ -82,9 +82,11 @@ impl Shelf {
         &self,
         request: S3Request<GetObjectInput>,
     ) -> S3Result<GetObjectOutput> {
-        let caller = caller(&request)?;
+        let principal = principal(&request)?;
         let input = request.input;
-        let object = self.own_object(&caller, &input.bucket, &input.key).await?;
+        let object = self
+            .own_object(&principal, &input.bucket, &input.key)
+            .await?;
         let seen = Seen {
             if_match: input.if_match,
             if_none_match: input.if_none_match,
@@ -114,9 +116,11 @@ impl Shelf {
         &self,
         request: S3Request<HeadObjectInput>,
     ) -> S3Result<HeadObjectOutput> {
-        let caller = caller(&request)?;
+        let principal = principal(&request)?;
         let input = request.input;
-        let object = self.own_object(&caller, &input.bucket, &input.key).await?;
+        let object = self
+            .own_object(&principal, &input.bucket, &input.key)
+            .await?;
         let seen = Seen {
             if_match: input.if_match,
             if_none_match: input.if_none_match,
@@ -138,10 +142,10 @@ impl Shelf {
         &self,
         request: S3Request<DeleteObjectInput>,
     ) -> S3Result<()> {
-        let caller = caller(&request)?;
+        let principal = principal(&request)?;
         let input = request.input;
         transact!(self, tx, {
-            delete(tx, &caller, &input.bucket, &input.key).await
+            delete(tx, &principal, &input.bucket, &input.key).await
         })
     }
 
@@ -150,7 +154,7 @@ impl Shelf {
         &self,
         request: S3Request<DeleteObjectsInput>,
     ) -> S3Result<DeleteObjectsOutput> {
-        let caller = caller(&request)?;
+        let principal = principal(&request)?;
         let input = request.input;
         if input.delete.objects.len() > MOST_DELETED {
             return Err(refuse(
@@ -160,7 +164,7 @@ impl Shelf {
         }
         transact!(self, tx, {
             for object in &input.delete.objects {
-                delete(tx, &caller, &input.bucket, &object.key).await?;
+                delete(tx, &principal, &input.bucket, &object.key).await?;
             }
             Ok(())
         })?;
@@ -179,10 +183,10 @@ impl Shelf {
         })
     }
 
-    async fn own_object(&self, caller: &ObjectCaller, bucket: &str, key: &str) -> S3Result<Object> {
+    async fn own_object(&self, principal: &Principal, bucket: &str, key: &str) -> S3Result<Object> {
         let mut tx = self.begin();
-        let bucket = own_bucket(&mut tx, caller, bucket).await?.name;
-        let found = tx.get(&keys::object(&caller.scope, &bucket, key)).await;
+        let bucket = own_bucket(&mut tx, principal, bucket).await?.name;
+        let found = tx.get(&keys::object(principal.scope(), &bucket, key)).await;
         found
             .map_err(stored)?
             .ok_or_else(|| no_such_key(&bucket, key))
@@ -191,12 +195,12 @@ impl Shelf {
 
 async fn delete(
     tx: &mut Transaction,
-    caller: &ObjectCaller,
+    principal: &Principal,
     bucket: &str,
     key: &str,
 ) -> S3Result<()> {
-    let bucket = own_bucket(tx, caller, bucket).await?.name;
-    let object = tx.get(&keys::object(&caller.scope, &bucket, key)).await;
+    let bucket = own_bucket(tx, principal, bucket).await?.name;
+    let object = tx.get(&keys::object(principal.scope(), &bucket, key)).await;
     match object.map_err(stored)? {
         Some(object) => tx.remove_object(&object).map_err(stored),
         None => Ok(()),
@@ -229,11 +233,11 @@ pub(crate) fn only_if_absent(
 /// Refuses if an object is there already.
 pub(crate) async fn refuse_present(
     tx: &mut Transaction,
-    caller: &ObjectCaller,
+    principal: &Principal,
     bucket: &BucketName,
     key: &str,
 ) -> S3Result<()> {
-    let found = tx.get(&keys::object(&caller.scope, bucket, key)).await;
+    let found = tx.get(&keys::object(principal.scope(), bucket, key)).await;
     if found.map_err(stored)?.is_some() {
         return Err(refuse(
             ObjectError::PreconditionFailed,

@@ -12,9 +12,10 @@ use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::host::{S3Host, VirtualHost};
 use s3s::service::{S3Service, S3ServiceBuilder};
 use tombolo_api::error::{ApiError, CommonError, Refusal};
-use tombolo_api::http::{Credentials, ObjectCaller, RequestId};
+use tombolo_api::http::{Credentials, RequestId};
 use tombolo_api::sigv4::{SignedRequest, Verifier, names_service};
-use tombolo_domain::id::{IdSource, Region};
+use tombolo_domain::id::{AccountId, IdSource, Region};
+use tombolo_domain::principal::Principal;
 use tombolo_domain::time::Clock;
 use tombolo_store::Store;
 use tracing::Instrument;
@@ -114,18 +115,15 @@ impl Objects {
         .await
     }
 
-    async fn answer(
-        &self,
-        request: Request<Body>,
-    ) -> (Option<tombolo_domain::id::AccountId>, Response<Body>) {
+    async fn answer(&self, request: Request<Body>) -> (Option<AccountId>, Response<Body>) {
         let (mut head, body) = request.into_parts();
         let is_head = head.method == Method::HEAD;
-        let caller = match self.admit(&head).await {
-            Ok(caller) => caller,
+        let principal = match self.admit(&head).await {
+            Ok(principal) => principal,
             Err(error) => return (None, reply(refusal(error), is_head)),
         };
-        let account = Some(caller.scope.account);
-        head.extensions.insert(caller);
+        let account = Some(principal.account());
+        head.extensions.insert(principal);
         let body = s3s::Body::http_body_unsync(pieces::hold(&head.headers, body));
         let response = match self.service.call(Request::from_parts(head, body)).await {
             Ok(response) => response.map(Body::new),
@@ -142,7 +140,7 @@ impl Objects {
     }
 
     /// Who calls, from the verified head.
-    async fn admit(&self, head: &Parts) -> Result<ObjectCaller, ApiError<ObjectError>> {
+    async fn admit(&self, head: &Parts) -> Result<Principal, ApiError<ObjectError>> {
         refuse_other_signatures(head)?;
         let request = SignedRequest {
             method: head.method.as_str(),

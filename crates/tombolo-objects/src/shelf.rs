@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use s3s::{S3Request, S3Result};
 use tombolo_api::error::CommonError;
-use tombolo_api::http::ObjectCaller;
 use tombolo_domain::fleet::BuildStatus;
 use tombolo_domain::id::IdSource;
 use tombolo_domain::object::{Bucket, BucketName};
+use tombolo_domain::principal::Principal;
 use tombolo_domain::time::Clock;
 use tombolo_store::typed::{Committed, Transaction};
 use tombolo_store::{Store, keys};
@@ -77,19 +77,19 @@ pub(crate) fn stored(error: tombolo_store::StoreError) -> s3s::S3Error {
 }
 
 /// Who calls, which was verified before `s3s` saw the request.
-pub(crate) fn caller<T>(request: &S3Request<T>) -> S3Result<ObjectCaller> {
-    let caller = request.extensions.get::<ObjectCaller>().cloned();
-    caller.ok_or_else(|| internal("finding the caller", Unverified))
+pub(crate) fn principal<T>(request: &S3Request<T>) -> S3Result<Principal> {
+    let principal = request.extensions.get::<Principal>().cloned();
+    principal.ok_or_else(|| internal("finding the principal", Unverified))
 }
 
 /// A bucket of the caller's own. Another account's is none, whatever it is called.
 pub(crate) async fn own_bucket(
     tx: &mut Transaction,
-    caller: &ObjectCaller,
+    principal: &Principal,
     name: &str,
 ) -> S3Result<Bucket> {
     let found = match name.parse::<BucketName>() {
-        Ok(parsed) => tx.get(&keys::bucket(&caller.scope, &parsed)).await,
+        Ok(parsed) => tx.get(&keys::bucket(principal.scope(), &parsed)).await,
         Err(_) => Ok(None),
     };
     found.map_err(stored)?.ok_or_else(|| no_such_bucket(name))
@@ -99,30 +99,30 @@ pub(crate) async fn own_bucket(
 /// server's. That the credential is for this very object was checked at the gate.
 pub(crate) async fn writable_bucket(
     tx: &mut Transaction,
-    caller: &ObjectCaller,
+    principal: &Principal,
     name: &str,
 ) -> S3Result<BucketName> {
-    if caller.upload.is_none() {
-        return Ok(own_bucket(tx, caller, name).await?.name);
+    if principal.upload().is_none() {
+        return Ok(own_bucket(tx, principal, name).await?.name);
     }
-    check_build_awaits(tx, caller).await?;
+    check_build_awaits(tx, principal).await?;
     Ok(BucketName::of_builds())
 }
 
 /// Refuses the upload of a build that has its files, or awaits none: they never change.
 pub(crate) async fn check_build_awaits(
     tx: &mut Transaction,
-    caller: &ObjectCaller,
+    principal: &Principal,
 ) -> S3Result<()> {
-    let Some(id) = &caller.upload else {
+    let Some(id) = principal.upload() else {
         return Ok(());
     };
-    let build = tx.get(&keys::build(&caller.scope, id)).await;
+    let build = tx.get(&keys::build(principal.scope(), id)).await;
     let Some(build) = build.map_err(stored)? else {
         return Err(denied(format!("Build {id} was deleted.")));
     };
     let at = build.object();
-    let object = keys::object(&caller.scope, &at.bucket, &at.key);
+    let object = keys::object(principal.scope(), &at.bucket, &at.key);
     let is_here = tx.get(&object).await.map_err(stored)?.is_some();
     if build.source.is_some() || build.status != BuildStatus::Initialized || is_here {
         return Err(denied(format!(

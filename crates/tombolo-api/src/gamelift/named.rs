@@ -63,7 +63,7 @@ pub(super) fn not_found(call: &Call<'_>, kind: &str, name: &str) -> Error {
     Error::not_found(format!(
         "{kind} {} was not found in account {} and Region {}.",
         shorten(name),
-        call.caller.account,
-        call.caller.region
+        call.principal.account(),
+        call.principal.region()
     ))
 }

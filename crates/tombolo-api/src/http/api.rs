@@ -13,9 +13,10 @@ use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use jiff::Timestamp;
 use tombolo_domain::error_chain;
 use tombolo_domain::id::{AccountId, IdSource, Region};
+use tombolo_domain::principal::Principal;
 use tracing::Instrument;
 
-use super::caller::{Caller, Credentials};
+use super::credentials::Credentials;
 use super::dispatch::Dispatch;
 use super::request_id::RequestId;
 use crate::error::{ApiError, CommonError, Refusal, excerpt};
@@ -161,11 +162,11 @@ impl Api {
         progress.service = call.service;
         progress.operation = call.operation;
 
-        let caller = self
+        let principal = self
             .verify(head, body, call.service)
             .await
             .map_err(refuse)?;
-        progress.account = Some(caller.account);
+        progress.account = Some(principal.account());
 
         let service = self.models.service(call.service);
         let operation = find(service, &progress.operation).map_err(refuse)?;
@@ -176,7 +177,7 @@ impl Api {
         }
         let output = self
             .dispatch
-            .call(call.service, operation.name, &caller, input)
+            .call(call.service, operation.name, &principal, input)
             .await?;
         protocol::output(call.protocol, service, operation, &output, request_id)
             .map_err(|error| refuse(ApiError::internal("writing the output", error)))
@@ -187,7 +188,7 @@ impl Api {
         head: &Parts,
         body: &[u8],
         service: ServiceName,
-    ) -> Result<Caller, ApiError> {
+    ) -> Result<Principal, ApiError> {
         let request = SignedRequest {
             method: head.method.as_str(),
             path: head.uri.path(),

@@ -1,12 +1,12 @@
 //! The door between the wire and the operations.
 
 use async_trait::async_trait;
+use tombolo_domain::principal::Principal;
 
-use super::caller::Caller;
 use crate::error::Refusal;
 use crate::model::{Document, ServiceName};
 
-/// Carries out operations. Implemented by the handlers; called with verified callers, served
+/// Carries out operations. Implemented by the handlers; called with verified principals, served
 /// operations and validated input only.
 #[async_trait]
 pub trait Dispatch: Send + Sync {
@@ -19,7 +19,7 @@ pub trait Dispatch: Send + Sync {
         &self,
         service: ServiceName,
         operation: &'static str,
-        caller: &Caller,
+        principal: &Principal,
         input: Document,
     ) -> Result<Document, Refusal>;
 }

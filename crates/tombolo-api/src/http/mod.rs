@@ -4,13 +4,13 @@
 //! the model does not allow. [`Api::handle`] is the only way to [`Dispatch`].
 
 mod api;
-mod caller;
+mod credentials;
 mod dispatch;
 mod request_id;
 mod router;
 
 pub use api::{Api, Backend, MAX_BODY};
-pub use caller::{Caller, Credential, Credentials, Holder, ObjectCaller, UploadSession, User};
+pub use credentials::Credentials;
 pub use dispatch::Dispatch;
 pub use request_id::RequestId;
 pub use router::router;

@@ -1,8 +1,9 @@
 //! Writing down a build: GameLift's CreateBuild and `tombolo build import` do the same thing here.
 
+use tombolo_domain::Timestamp;
 use tombolo_domain::fleet::{Build, BuildSource, BuildStatus, OperatingSystem};
 use tombolo_domain::id::BuildId;
-use tombolo_domain::{Scope, Timestamp};
+use tombolo_domain::principal::Principal;
 use tombolo_store::typed::Transaction;
 
 use crate::error::ApiError;
@@ -38,13 +39,13 @@ pub enum BuildFiles {
     },
 }
 
-/// Makes a build of the account and Region of `scope`.
+/// Makes a build in the account and Region that `principal` acts in.
 ///
 /// # Errors
 /// Only the server's own: the record could not be written.
 pub fn create(
     tx: &mut Transaction,
-    scope: &Scope,
+    principal: &Principal,
     now: Timestamp,
     new: NewBuild,
 ) -> Result<Build, ApiError> {
@@ -54,7 +55,7 @@ pub fn create(
         BuildFiles::Here { size } => (BuildStatus::Ready, Some(size), None),
     };
     let build = Build {
-        scope: scope.clone(),
+        scope: principal.scope().clone(),
         id: new.id,
         name: new.name,
         version: new.version,

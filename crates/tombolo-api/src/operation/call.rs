@@ -1,16 +1,16 @@
 //! What a handler knows besides its input.
 
 use tombolo_domain::id::IdSource;
+use tombolo_domain::principal::Principal;
 use tombolo_domain::{Scope, Timestamp};
 
 use super::Settings;
 use super::number::Draw;
-use crate::http::Caller;
 
 /// One request's circumstances.
 pub struct Call<'a> {
-    /// Who calls, from the verified signature only.
-    pub caller: &'a Caller,
+    /// Who calls.
+    pub principal: &'a Principal,
     /// The server's time, one for the whole request.
     pub now: Timestamp,
     /// Where new ids come from.
@@ -24,9 +24,6 @@ pub struct Call<'a> {
 impl Call<'_> {
     /// The account and Region that the request acts in.
     pub fn scope(&self) -> Scope {
-        Scope {
-            account: self.caller.account,
-            region: self.caller.region.clone(),
-        }
+        self.principal.scope().clone()
     }
 }

@@ -27,6 +27,7 @@ use tokio::sync::watch;
 use tombolo_domain::cidr::AddressPlan;
 use tombolo_domain::fleet::PublicAddress;
 use tombolo_domain::id::{IdSource, Region};
+use tombolo_domain::principal::Principal;
 use tombolo_domain::quota::Quotas;
 use tombolo_domain::room::Room;
 use tombolo_domain::time::Clock;
@@ -34,7 +35,7 @@ use tombolo_store::Store;
 use tombolo_store::typed::{Committed, Transaction};
 
 use crate::error::{ApiError, CommonError, Refusal};
-use crate::http::{Caller, Dispatch};
+use crate::http::Dispatch;
 use crate::model::{Document, ServiceName};
 
 pub use call::Call;
@@ -104,13 +105,13 @@ impl Operations {
         &self,
         service: ServiceName,
         operation: &'static str,
-        caller: &Caller,
+        principal: &Principal,
         input: &Document,
     ) -> Result<Option<Document>, Refusal> {
         let mut tx = Transaction::new(self.store.clone());
         let numbers = self.numbers.draw();
         let call = Call {
-            caller,
+            principal,
             now: self.clock.now(),
             ids: &*self.ids,
             numbers: &numbers,
@@ -145,12 +146,12 @@ impl Dispatch for Operations {
         &self,
         service: ServiceName,
         operation: &'static str,
-        caller: &Caller,
+        principal: &Principal,
         input: Document,
     ) -> Result<Document, Refusal> {
         room::check(&self.room.borrow(), service, operation)
             .map_err(|full| refuse(service, full))?;
-        let attempt = || self.attempt(service, operation, caller, &input);
+        let attempt = || self.attempt(service, operation, principal, &input);
         for _ in 0..UNORDERED {
             if let Some(output) = attempt().await? {
                 return Ok(output);

@@ -7,11 +7,11 @@
 //! AWS's canonical form.
 //!
 //! Follows <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html>. For S3 only the
-//! head of a request is verified here, from which its caller comes; its body is held against the
+//! head of a request is verified here, from which its principal comes; its body is held against the
 //! hashes that the head signs by whoever reads it.
 //!
-//! **Invariant:** a [`Caller`] and an [`ObjectCaller`] are made here only, after the signature
-//! matched.
+//! **Architecture invariant:** of a request's [`Principal`], this is the only maker, after the
+//! signature matched.
 
 mod canonical;
 mod claim;
@@ -28,7 +28,7 @@ pub(crate) use token::SessionToken;
 pub use verify::{SignedRequest, Verifier};
 
 #[cfg(doc)]
-use crate::http::{Caller, ObjectCaller};
+use tombolo_domain::principal::Principal;
 
 /// The only algorithm.
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";

@@ -1,4 +1,4 @@
-//! From a request to the caller who signed it.
+//! From a request to the principal who signed it.
 
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use tombolo_domain::Scope;
 use tombolo_domain::id::{AccessKeyId, Region};
+use tombolo_domain::principal::{Credential, Identity, Principal, Session};
 
 use super::canonical::Paths;
 use super::claim::{self, Claim};
@@ -16,7 +17,7 @@ use super::key::SigningKeys;
 use super::token::is_token;
 use super::{canonical, time};
 use crate::error::{ApiError, CommonError, excerpt};
-use crate::http::{Caller, Credential, Credentials, Holder, ObjectCaller, UploadSession};
+use crate::http::Credentials;
 use crate::model::ServiceName;
 
 /// How far a signature's time may be from the server's, either way.
@@ -96,6 +97,36 @@ struct Signed {
     region: Region,
 }
 
+impl Signed {
+    /// Who signed, if the credential may be used for the service of `rules` at all.
+    fn principal(self, rules: Rules) -> Result<Principal, ApiError> {
+        let Signed {
+            credential,
+            access_key_id,
+            region: asked,
+        } = self;
+        let refused = match &credential.identity {
+            Identity::User { .. } | Identity::Admin => None,
+            Identity::UploadSession { build, .. } if rules != Rules::S3 => Some(format!(
+                "Temporary credential {access_key_id} may upload build {build} to Amazon S3 and do \
+                 nothing else: sign with an access key of a user (AKIA…)."
+            )),
+            Identity::UploadSession { region, .. } => (*region != asked)
+                .then(|| format!("This temporary credential is for Region {region}, not {asked}.")),
+        };
+        if let Some(message) = refused {
+            return Err(ApiError::new(CommonError::AccessDenied, message));
+        }
+        let scope = Scope {
+            account: credential.account,
+            region: asked,
+        };
+        #[expect(clippy::disallowed_methods, reason = "the signature was verified")]
+        let principal = Principal::authenticated(scope, credential.identity, access_key_id);
+        Ok(principal)
+    }
+}
+
 /// What S3's clients write in place of the hash of a body that is not signed.
 const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
 
@@ -128,31 +159,11 @@ impl Verifier {
         request: &SignedRequest<'_>,
         service: ServiceName,
         now: Timestamp,
-    ) -> Result<Caller, ApiError> {
+    ) -> Result<Principal, ApiError> {
         let payload = check_payload(request);
-        let signed = self
-            .signed(request, Rules::of(service), payload, now)
-            .await?;
-        let Signed {
-            credential,
-            access_key_id,
-            region,
-        } = signed;
-        match credential.holder {
-            Holder::User(user) => Ok(Caller {
-                account: credential.account,
-                user,
-                access_key_id,
-                region,
-            }),
-            Holder::Upload(UploadSession { build, .. }) => Err(ApiError::new(
-                CommonError::AccessDenied,
-                format!(
-                    "Temporary credential {access_key_id} may upload build {build} to Amazon S3 and \
-                     do nothing else: sign with an access key of a user (AKIA…)."
-                ),
-            )),
-        }
+        let rules = Rules::of(service);
+        let signed = self.signed(request, rules, payload, now).await?;
+        signed.principal(rules)
     }
 
     /// Who signed the head of `request` for S3. The body must still be held against what
@@ -165,29 +176,10 @@ impl Verifier {
         &self,
         request: &SignedRequest<'_>,
         now: Timestamp,
-    ) -> Result<ObjectCaller, ApiError> {
+    ) -> Result<Principal, ApiError> {
         let payload = claimed_payload(request);
-        let Signed {
-            credential, region, ..
-        } = self.signed(request, Rules::S3, payload, now).await?;
-        let upload = match credential.holder {
-            Holder::User(_) => None,
-            Holder::Upload(session) if session.region == region => Some(session.build),
-            Holder::Upload(session) => {
-                return Err(ApiError::new(
-                    CommonError::AccessDenied,
-                    format!(
-                        "This temporary credential is for Region {}, not {region}.",
-                        session.region
-                    ),
-                ));
-            }
-        };
-        let account = credential.account;
-        Ok(ObjectCaller {
-            scope: Scope { account, region },
-            upload,
-        })
+        let signed = self.signed(request, Rules::S3, payload, now).await?;
+        signed.principal(Rules::S3)
     }
 
     async fn signed(
@@ -228,9 +220,9 @@ impl Verifier {
                  Consult the service documentation for details.",
             ));
         }
-        if let Holder::Upload(UploadSession {
+        if let Some(Session {
             has_expired: true, ..
-        }) = credential.holder
+        }) = credential.session
         {
             return Err(ApiError::new(CommonError::ExpiredToken, rules.expired));
         }
@@ -279,16 +271,16 @@ impl Verifier {
 /// A temporary credential comes with its session token, an access key with none.
 fn check_token(claim: &Claim<'_>, credential: &Credential, rules: Rules) -> Result<(), ApiError> {
     let invalid = || ApiError::new(CommonError::InvalidToken, rules.invalid_token);
-    match (&credential.holder, &claim.session_token) {
-        (Holder::User(_), None) => Ok(()),
-        (Holder::User(_), Some(_)) => Err(invalid()),
+    match (&credential.session, &claim.session_token) {
+        (None, None) => Ok(()),
+        (None, Some(_)) => Err(invalid()),
         // Without a token it is no credential at all.
-        (Holder::Upload(_), None) => Err(ApiError::new(
+        (Some(_), None) => Err(ApiError::new(
             CommonError::UnrecognizedClient,
             rules.unrecognized,
         )),
-        (Holder::Upload(session), Some(token)) if is_token(token, &session.token) => Ok(()),
-        (Holder::Upload(_), Some(_)) => Err(invalid()),
+        (Some(session), Some(token)) if is_token(token, &session.token) => Ok(()),
+        (Some(_), Some(_)) => Err(invalid()),
     }
 }
 

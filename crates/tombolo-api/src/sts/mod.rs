@@ -28,10 +28,10 @@ pub(crate) async fn get_caller_identity(
     call: &Call<'_>,
     _: GetCallerIdentity,
 ) -> Result<CallerIdentity> {
-    let caller = call.caller;
+    let principal = call.principal;
     Ok(CallerIdentity {
-        user_id: caller.user.id.clone(),
-        account: caller.account,
-        arn: caller.arn(),
+        user_id: principal.user_id(),
+        account: principal.account(),
+        arn: principal.arn(),
     })
 }

@@ -4,11 +4,12 @@ use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 use tombolo_api::error::Refusal as Refused;
-use tombolo_api::http::{Caller, Dispatch, User};
+use tombolo_api::http::Dispatch;
 use tombolo_api::model::{Kind, Models, Service, ServiceName, ShapeId, validate};
 use tombolo_api::operation::refuse;
 use tombolo_domain::Scope;
 use tombolo_domain::id::Region;
+use tombolo_domain::principal::{Identity, Principal};
 
 use crate::server::Server;
 
@@ -18,7 +19,7 @@ static MODELS: LazyLock<Models> = LazyLock::new(|| Models::load().unwrap());
 pub(crate) struct Account<'s> {
     pub(crate) server: &'s Server,
     service: ServiceName,
-    caller: Caller,
+    pub(crate) principal: Principal,
 }
 
 /// A refused request, as the client sees it.
@@ -40,18 +41,24 @@ impl<'s> Account<'s> {
         account: &str,
         region: &str,
     ) -> Self {
+        let scope = Scope {
+            account: account.parse().unwrap(),
+            region: region.parse().unwrap(),
+        };
+        let user = Identity::User {
+            name: "tester".parse().unwrap(),
+            id: "AIDAAAAAAAAAAAAAAAAA".to_owned(),
+        };
+        let access_key = "AKIAAAAAAAAAAAAAAAAA".parse().unwrap();
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "these tests begin behind the signature"
+        )]
+        let principal = Principal::authenticated(scope, user, access_key);
         Account {
             server,
             service,
-            caller: Caller {
-                account: account.parse().unwrap(),
-                user: User {
-                    name: "tester".to_owned(),
-                    id: "AIDAAAAAAAAAAAAAAAAA".to_owned(),
-                },
-                access_key_id: "AKIAAAAAAAAAAAAAAAAA".parse().unwrap(),
-                region: region.parse().unwrap(),
-            },
+            principal,
         }
     }
 
@@ -69,21 +76,18 @@ impl<'s> Account<'s> {
         Account {
             server: self.server,
             service,
-            caller: self.caller.clone(),
+            principal: self.principal.clone(),
         }
     }
 }
 
 impl Account<'_> {
     pub(crate) fn scope(&self) -> Scope {
-        Scope {
-            account: self.caller.account,
-            region: self.caller.region.clone(),
-        }
+        self.principal.scope().clone()
     }
 
     pub(crate) fn region(&self) -> &Region {
-        &self.caller.region
+        self.principal.region()
     }
 
     pub(crate) fn model(&self) -> &'static Service {
@@ -139,7 +143,7 @@ impl Account<'_> {
             validate(model, shape, &input).map_err(|error| refuse(self.service, error))?;
         }
         let operations = self.server.operations();
-        let called = operations.call(self.service, operation.name, &self.caller, input);
+        let called = operations.call(self.service, operation.name, &self.principal, input);
         let output = called.await.inspect_err(|error| {
             let code = error.wire().code;
             // EC2's model declares no errors at all.

@@ -1,5 +1,7 @@
 //! Every way a signature can be wrong, with AWS's code and text, in each protocol.
 
+use tombolo_domain::principal::{Credential, Identity};
+
 use crate::server::Server;
 use crate::signer::{Draft, EXPIRED_KEY, NOW, Signed, TEMPORARY_KEY, TOKEN};
 
@@ -75,9 +77,12 @@ fn a_well_signed_call_reaches_its_operation_with_its_caller() {
             panic!("{service} was not reached");
         };
         assert_eq!(reached.service.as_str(), service);
-        assert_eq!(reached.caller.account.to_string(), "111122223333");
-        assert_eq!(reached.caller.region.as_str(), "us-west-2");
-        assert_eq!(reached.caller.arn(), "arn:aws:iam::111122223333:user/alice");
+        assert_eq!(reached.principal.account().to_string(), "111122223333");
+        assert_eq!(reached.principal.region().as_str(), "us-west-2");
+        assert_eq!(
+            reached.principal.arn(),
+            "arn:aws:iam::111122223333:user/alice"
+        );
     }
 }
 
@@ -88,7 +93,7 @@ fn a_call_is_for_the_region_of_its_scope() {
         let mut draft = Draft::sts("GetCallerIdentity");
         draft.region = region.into();
         server.send(&draft.sign());
-        assert_eq!(server.reached()[0].caller.region.as_str(), region);
+        assert_eq!(server.reached()[0].principal.region().as_str(), region);
     }
 }
 
@@ -604,13 +609,14 @@ fn a_new_secret_counts_at_once() {
 
 #[test]
 fn secrets_are_not_printed() {
-    let credential = tombolo_api::http::Credential {
+    let credential = Credential {
         secret: "hush".into(),
         account: "111122223333".parse().unwrap(),
-        holder: tombolo_api::http::Holder::User(tombolo_api::http::User {
-            name: "alice".into(),
+        identity: Identity::User {
+            name: "alice".parse().unwrap(),
             id: "AIDACKCEVSQ6C2EXAMPLE".into(),
-        }),
+        },
+        session: None,
     };
     assert!(!format!("{credential:?}").contains("hush"));
 }

@@ -11,12 +11,11 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tombolo_api::error::Refusal;
-use tombolo_api::http::{
-    Api, Backend, Caller, Credential, Credentials, Dispatch, Holder, UploadSession, User,
-};
+use tombolo_api::http::{Api, Backend, Credentials, Dispatch};
 use tombolo_api::model::ServiceName;
 use tombolo_domain::account::TokenHash;
 use tombolo_domain::id::AccessKeyId;
+use tombolo_domain::principal::{Credential, Identity, Principal, Session};
 use tombolo_domain::testing::SeededIds;
 
 use crate::log;
@@ -27,7 +26,7 @@ use crate::signer::{ACCESS_KEY, EXPIRED_KEY, SECRET, Signed, TEMPORARY_KEY, TOKE
 pub(crate) struct Reached {
     pub(crate) service: ServiceName,
     pub(crate) operation: &'static str,
-    pub(crate) caller: Caller,
+    pub(crate) principal: Principal,
     pub(crate) input: Value,
 }
 
@@ -44,13 +43,13 @@ impl Dispatch for Recorder {
         &self,
         service: ServiceName,
         operation: &'static str,
-        caller: &Caller,
+        principal: &Principal,
         input: Value,
     ) -> Result<Value, Refusal> {
         self.reached.lock().unwrap().push(Reached {
             service,
             operation,
-            caller: caller.clone(),
+            principal: principal.clone(),
             input,
         });
         let answer = self.answers.lock().unwrap().pop();
@@ -68,13 +67,15 @@ impl Credentials for Recorder {
             return Ok(Some(Credential {
                 secret: SECRET.into(),
                 account: "111122223333".parse().unwrap(),
-                holder: Holder::Upload(UploadSession {
-                    token: TokenHash(format!("{:x}", Sha256::digest(TOKEN))),
-                    has_expired: id.as_str() == EXPIRED_KEY,
+                identity: Identity::UploadSession {
                     region: "us-west-2".parse().unwrap(),
                     build: "build-2222bbbb-33cc-44dd-95ee-6666ffff77aa"
                         .parse()
                         .unwrap(),
+                },
+                session: Some(Session {
+                    token: TokenHash(format!("{:x}", Sha256::digest(TOKEN))),
+                    has_expired: id.as_str() == EXPIRED_KEY,
                 }),
             }));
         }
@@ -82,10 +83,11 @@ impl Credentials for Recorder {
         Ok((id.as_str() == ACCESS_KEY).then(|| Credential {
             secret: secret.unwrap_or_else(|| SECRET.into()),
             account: "111122223333".parse().unwrap(),
-            holder: Holder::User(User {
-                name: "alice".into(),
+            identity: Identity::User {
+                name: "alice".parse().unwrap(),
                 id: "AIDACKCEVSQ6C2EXAMPLE".into(),
-            }),
+            },
+            session: None,
         }))
     }
 }

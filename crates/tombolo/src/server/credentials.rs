@@ -5,9 +5,10 @@ use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use tombolo_api::http::{Credential, Credentials, Holder, UploadSession, User};
+use tombolo_api::http::Credentials;
 use tombolo_domain::account::TemporaryCredential;
 use tombolo_domain::id::AccessKeyId;
+use tombolo_domain::principal::{Credential, Identity, Session};
 use tombolo_domain::time::Clock;
 use tombolo_store::typed::Transaction;
 use tombolo_store::{Revision, Store, StoreError, keys};
@@ -52,10 +53,11 @@ impl StoredCredentials {
         Ok(Some(Credential {
             secret: key.secret.reveal().to_owned(),
             account: key.account,
-            holder: Holder::User(User {
-                name: user.name.as_str().to_owned(),
+            identity: Identity::User {
+                name: user.name,
                 id: user.id,
-            }),
+            },
+            session: None,
         }))
     }
 
@@ -64,11 +66,13 @@ impl StoredCredentials {
         Credential {
             secret: found.secret.reveal().to_owned(),
             account: found.scope.account,
-            holder: Holder::Upload(UploadSession {
-                token: found.token,
-                has_expired,
+            identity: Identity::UploadSession {
                 region: found.scope.region,
                 build: found.build,
+            },
+            session: Some(Session {
+                token: found.token,
+                has_expired,
             }),
         }
     }

@@ -10,8 +10,9 @@ use axum::extract::Request;
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use tombolo_api::error::Refusal;
-use tombolo_api::http::{Caller, Dispatch};
+use tombolo_api::http::Dispatch;
 use tombolo_api::model::{Document, ServiceName};
+use tombolo_domain::principal::Principal;
 
 /// Counts and times the operations of `D`.
 pub(super) struct Measured<D> {
@@ -30,13 +31,13 @@ impl<D: Dispatch> Dispatch for Measured<D> {
         &self,
         service: ServiceName,
         operation: &'static str,
-        caller: &Caller,
+        principal: &Principal,
         input: Document,
     ) -> Result<Document, Refusal> {
         let started = Instant::now();
         let outcome = self
             .operations
-            .call(service, operation, caller, input)
+            .call(service, operation, principal, input)
             .await;
         let code = match &outcome {
             Ok(_) => "OK",

@@ -66,7 +66,11 @@ pub(crate) async fn reject_vpc_peering_connection(
     if connection.state != State::PendingAcceptance {
         return Err(invalid_transition(&connection, "rejected"));
     }
-    take(&mut connection, Step::Reject(call.caller.account), call)?;
+    take(
+        &mut connection,
+        Step::Reject(call.principal.account()),
+        call,
+    )?;
     tx.put_delivered(&connection)?;
     Ok(Happened { r#return: true })
 }
@@ -86,7 +90,7 @@ async fn asked(
         );
         return Err(not_permitted(call, verb, &connection, &why));
     }
-    if connection.accepter.account != call.caller.account {
+    if connection.accepter.account != call.principal.account() {
         let accepter = connection.accepter.account;
         let why = format!("the owner of the accepter VPC, account {accepter}, does.");
         return Err(not_permitted(call, verb, &connection, &why));

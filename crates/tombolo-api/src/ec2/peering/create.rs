@@ -64,7 +64,7 @@ pub(crate) async fn create_vpc_peering_connection(
 }
 
 fn refuse_other_region(call: &Call<'_>, region: Option<&str>) -> Result<()> {
-    let here = &call.caller.region;
+    let here = call.principal.region();
     match region.filter(|region| *region != here.as_str()) {
         None => Ok(()),
         Some(there) => Err(unsupported(format!(
@@ -80,7 +80,7 @@ fn peer(call: &Call<'_>, input: &Create) -> Result<(AccountId, VpcId)> {
     let vpc = input.peer_vpc_id.as_deref();
     let vpc = id::parse(vpc.ok_or_else(|| Error::missing_parameter("peerVpcId"))?)?;
     let account = match &input.peer_owner_id {
-        None => call.caller.account,
+        None => call.principal.account(),
         Some(text) => text
             .parse()
             .map_err(|_| invalid_value("peerOwnerId", text, "An AWS account ID has 12 digits."))?,
@@ -132,7 +132,7 @@ async fn refuse_too_many(tx: &mut Transaction, call: &Call<'_>) -> Result<()> {
         format!(
             "Account {} has as many unanswered requests for VPC peering connections as it may \
              have, {most}; one of them has to be deleted first.",
-            call.caller.account
+            call.principal.account()
         ),
     ))
 }

@@ -22,7 +22,7 @@ pub(crate) async fn delete_vpc_peering_connection(
     match connection.state {
         State::Deleting { .. } | State::Deleted { .. } => {}
         _ => {
-            let ended = connection.take(Step::Delete(call.caller.account), call.now);
+            let ended = connection.take(Step::Delete(call.principal.account()), call.now);
             ended.map_err(|_| invalid_transition(&connection, "deleting"))?;
             tx.put(&connection)?;
         }
@@ -31,7 +31,7 @@ pub(crate) async fn delete_vpc_peering_connection(
 }
 
 fn refuse_other_owner(call: &Call<'_>, connection: &Connection) -> Result<()> {
-    let account = call.caller.account;
+    let account = call.principal.account();
     let is_requester = connection.requester.account == account;
     let is_accepter = connection.accepter.account == account;
     match &connection.fleet {

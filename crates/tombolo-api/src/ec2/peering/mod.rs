@@ -81,7 +81,8 @@ fn not_permitted(call: &Call<'_>, verb: &str, connection: &Connection, why: &str
         Ec2Error::OperationNotPermitted,
         format!(
             "User ({}) cannot {verb} peering {}: {why}",
-            call.caller.account, connection.id
+            call.principal.account(),
+            connection.id
         ),
     )
 }

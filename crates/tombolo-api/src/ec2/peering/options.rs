@@ -60,7 +60,7 @@ pub(crate) async fn modify_vpc_peering_connection_options(
     for (side, end, wanted) in sides {
         let Some(wanted) = wanted else { continue };
         wanted.others.refuse()?;
-        if end.account != call.caller.account {
+        if end.account != call.principal.account() {
             let why = format!("account {} owns the {side}'s side.", end.account);
             return Err(not_permitted(call, "modify", &connection, &why));
         }

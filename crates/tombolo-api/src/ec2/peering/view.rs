@@ -80,7 +80,7 @@ impl ConnectionView {
         expiration: Option<Timestamp>,
         tags: Vec<Tag>,
     ) -> Self {
-        let is_accepter = connection.accepter.account == call.caller.account;
+        let is_accepter = connection.accepter.account == call.principal.account();
         if !is_accepter && !connection.has_consent() {
             connection.accepter.cidr = None;
             connection.accepter.secondary_cidrs.clear();

@@ -64,7 +64,7 @@ pub(crate) async fn create_build(
         server_sdk_version: input.server_sdk_version,
         files,
     };
-    let build = build::create(tx, &scope, call.now, new)?;
+    let build = build::create(tx, call.principal, call.now, new)?;
     let tags = input.tags.unwrap_or_default();
     tag::refuse_creation_only(build.id.as_str(), tags.iter().map(|tag| &*tag.key))?;
     tag::write_first(tx, &scope, build.id.as_str(), tags)?;
@@ -115,8 +115,8 @@ async fn own_object(
              zip file there first.",
             shorten(bucket),
             shorten(key),
-            call.caller.account,
-            call.caller.region
+            call.principal.account(),
+            call.principal.region()
         ))),
     }
 }

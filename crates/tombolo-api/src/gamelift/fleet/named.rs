@@ -79,7 +79,7 @@ pub(super) fn refuse_ended(fleet: &Fleet) -> Result<()> {
 /// # Errors
 /// [`GameLiftError::UnsupportedRegion`] for another location.
 pub(super) fn home(call: &Call<'_>, asked: Option<&str>) -> Result<String> {
-    let home = call.caller.region.as_str();
+    let home = call.principal.region().as_str();
     match asked {
         Some(location) if location != home => Err(Error::new(
             GameLiftError::UnsupportedRegion,

@@ -24,7 +24,7 @@ impl Account<'_> {
             server_sdk_version: None,
             files: BuildFiles::Here { size: 4096 },
         };
-        let made = build::create(&mut tx, &self.scope(), self.server.now(), new).unwrap();
+        let made = build::create(&mut tx, &self.principal, self.server.now(), new).unwrap();
         assert_eq!(tx.commit().await.unwrap(), Committed::Yes);
         made.id.to_string()
     }

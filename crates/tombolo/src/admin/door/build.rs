@@ -23,7 +23,7 @@ impl Door {
             bail!("the root {:?} must be an absolute path", ask.root);
         }
         let account = find_account(&mut self.read(), &ask.account).await?;
-        let scope = self.scope(&account, ask.region)?;
+        let principal = self.principal(&account, ask.region)?;
         let id = BuildId::generate(&*self.ids);
         let into = self.builds.join(id.as_str());
 
@@ -39,11 +39,11 @@ impl Door {
             },
         };
         let made = self
-            .transact(async |tx| Ok(create(tx, &scope, self.clock.now(), new.clone())?))
+            .transact(async |tx| Ok(create(tx, &principal, self.clock.now(), new.clone())?))
             .await;
         match made {
             Ok(build) => Ok(ImportedBuild {
-                build_arn: arn::build(&scope, &build.id),
+                build_arn: arn::build(&build.scope, &build.id),
                 build_id: build.id,
                 files: files.files,
                 size_on_disk: files.size_bytes,

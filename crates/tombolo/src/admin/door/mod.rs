@@ -33,6 +33,7 @@ use tombolo_api::operation::Settings;
 use tombolo_domain::Scope;
 use tombolo_domain::account::Account;
 use tombolo_domain::id::{IdSource, Region};
+use tombolo_domain::principal::Principal;
 use tombolo_network::{EngineKind, NetworkEngine};
 use tombolo_node::Reconcilers;
 use tombolo_store::typed::Transaction;
@@ -116,8 +117,8 @@ impl Door {
         Transaction::new(self.store.clone())
     }
 
-    /// An account and a Region of it; the server's first if none is named.
-    fn scope(&self, account: &Account, region: Option<Region>) -> Result<Scope> {
+    /// Who acts for an account in a Region; in the server's first if none is named.
+    fn principal(&self, account: &Account, region: Option<Region>) -> Result<Principal> {
         let regions = &self.settings.regions;
         let region = match region {
             Some(region) if regions.contains(&region) => region,
@@ -134,10 +135,13 @@ impl Door {
                 .cloned()
                 .ok_or_else(|| anyhow!("this server has no Region"))?,
         };
-        Ok(Scope {
+        let scope = Scope {
             account: account.id,
             region,
-        })
+        };
+        #[expect(clippy::disallowed_methods, reason = "this is the admin socket")]
+        let principal = Principal::admin(scope);
+        Ok(principal)
     }
 }
 
