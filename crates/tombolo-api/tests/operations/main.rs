@@ -9,11 +9,10 @@
     reason = "this is how a test fails"
 )]
 
-mod account;
 mod anything;
-mod document;
 mod ec2;
 mod gamelift;
-mod server;
 mod slow;
 mod store;
+
+use tombolo_testkit::{account, document, server};

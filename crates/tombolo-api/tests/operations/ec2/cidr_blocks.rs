@@ -3,40 +3,10 @@
 use serde_json::{Value, json};
 use tombolo_domain::cidr::AddressPlan;
 use tombolo_domain::quota::Quotas;
+use tombolo_testkit::ec2::filter;
 
-use super::resources::filter;
-use crate::account::Account;
 use crate::document::{list, text};
 use crate::server::{BACKEND, STUDIO, Server};
-
-impl Account<'_> {
-    /// Adds a block to a VPC, and gives the association's id.
-    pub(crate) async fn add_block(&self, vpc: &str, block: &str) -> String {
-        let input = json!({"VpcId": vpc, "CidrBlock": block});
-        let output = self.call("AssociateVpcCidrBlock", input).await;
-        text(&output["CidrBlockAssociation"]["AssociationId"])
-    }
-
-    async fn shown_vpc(&self, vpc: &str) -> Value {
-        let input = json!({"VpcIds": [vpc]});
-        self.call("DescribeVpcs", input).await["Vpcs"][0].clone()
-    }
-
-    /// The destinations of the local routes in all tables of a VPC.
-    async fn local_routes(&self, vpc: &str) -> Vec<Vec<String>> {
-        let filters = filter("vpc-id", vpc);
-        let tables = self.filtered("DescribeRouteTables", "RouteTables", filters);
-        let tables = tables.await;
-        let local = |table: &Value| {
-            let routes = list(&table["Routes"]).into_iter();
-            let local = routes.filter(|route| route["GatewayId"] == "local");
-            local
-                .map(|route| text(&route["DestinationCidrBlock"]))
-                .collect()
-        };
-        tables.iter().map(local).collect()
-    }
-}
 
 fn block(association: &str, cidr: &str, state: &str) -> Value {
     json!({

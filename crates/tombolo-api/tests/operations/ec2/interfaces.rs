@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 use tombolo_domain::vpc::Attachment;
 use tombolo_store::typed::Committed;
+use tombolo_testkit::ec2::filter;
 
-use super::resources::filter;
 use crate::account::Account;
 use crate::document::{text, with};
 use crate::server::{BACKEND, Server};

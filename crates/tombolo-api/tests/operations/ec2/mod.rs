@@ -18,7 +18,6 @@ mod peering_story;
 mod peerings;
 mod places;
 mod reach;
-mod resources;
 mod room;
 mod route_tables;
 mod routes;

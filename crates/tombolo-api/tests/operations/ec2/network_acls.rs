@@ -1,8 +1,8 @@
 //! DescribeNetworkAcls.
 
 use serde_json::{Value, json};
+use tombolo_testkit::ec2::filter;
 
-use super::resources::filter;
 use crate::document::text;
 use crate::server::{BACKEND, STUDIO, Server};
 

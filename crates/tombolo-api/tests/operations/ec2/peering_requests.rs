@@ -3,9 +3,9 @@
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use tombolo_domain::quota::Quotas;
+use tombolo_testkit::ec2::filter;
 
 use super::peering_story::Story;
-use super::resources::filter;
 use crate::document::{text, with};
 use crate::server::{BACKEND, HOME, STRANGER, STUDIO, Server};
 

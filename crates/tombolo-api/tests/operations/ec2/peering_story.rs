@@ -2,11 +2,8 @@
 
 use serde_json::{Value, json};
 use tombolo_domain::peering::{Connection, Step};
-use tombolo_store::keys;
-use tombolo_store::typed::Committed;
 
 use crate::account::Account;
-use crate::document::text;
 use crate::server::{BACKEND, STUDIO, Server};
 
 /// The studio's VPC, the backend's, and what the first asks the second for.
@@ -93,9 +90,7 @@ impl Story {
     }
 
     pub(crate) async fn accept(&self) -> Value {
-        let (backend, named) = (self.backend(), self.named());
-        let accepted = backend.call("AcceptVpcPeeringConnection", named).await;
-        accepted["VpcPeeringConnection"].clone()
+        self.backend().accept(&self.id).await
     }
 
     pub(crate) async fn take(&self, step: Step) {
@@ -106,63 +101,5 @@ impl Story {
 
     pub(crate) async fn record(&self) -> Connection {
         self.server.connection_by_id(&self.id).await
-    }
-}
-
-impl Account<'_> {
-    /// Asks for a connection and gives its id.
-    pub(crate) async fn ask(&self, vpc: &str, owner: &str, peer: &str) -> String {
-        let input = json!({"VpcId": vpc, "PeerVpcId": peer, "PeerOwnerId": owner});
-        let asked = self.call("CreateVpcPeeringConnection", input).await;
-        text(&asked["VpcPeeringConnection"]["VpcPeeringConnectionId"])
-    }
-
-    /// The code of the state in which this account is shown a connection; `None` if it is not.
-    pub(crate) async fn peering_state(&self, id: &str) -> Option<String> {
-        let shown = self.peering(id).await?;
-        Some(text(&shown["Status"]["Code"]))
-    }
-
-    /// A connection as this account is shown it.
-    pub(crate) async fn peering(&self, id: &str) -> Option<Value> {
-        let all = self
-            .all("DescribeVpcPeeringConnections", "VpcPeeringConnections")
-            .await;
-        all.into_iter()
-            .find(|one| one["VpcPeeringConnectionId"] == id)
-    }
-}
-
-impl Server {
-    pub(crate) async fn connection_by_id(&self, id: &str) -> Connection {
-        let all = self.transaction().peek(&keys::all_connections()).await;
-        let mut all = all.unwrap().into_iter();
-        all.find(|one| one.id.as_str() == id).unwrap()
-    }
-
-    /// Does as the network reconciler does with a new request.
-    pub(crate) async fn deliver(&self, id: &str) {
-        let mut connection = self.connection_by_id(id).await;
-        let scope = tombolo_domain::Scope {
-            account: connection.accepter.account,
-            region: connection.region.clone(),
-        };
-        let mut tx = self.transaction();
-        let key = keys::vpc(&scope, &connection.accepter.vpc);
-        let found = tx.get(&key).await.unwrap();
-        let step = connection.delivery(found.filter(|vpc| vpc.fleet.is_none()).as_ref());
-        let is_delivered = step == Step::Deliver;
-        connection.take(step, self.now()).unwrap();
-        tx.put(&connection).unwrap();
-        if is_delivered {
-            tx.put_delivered(&connection).unwrap();
-        }
-        assert_eq!(tx.commit().await.unwrap(), Committed::Yes);
-    }
-
-    pub(crate) async fn put_connection(&self, connection: &Connection) {
-        let mut tx = self.transaction();
-        tx.put(connection).unwrap();
-        assert_eq!(tx.commit().await.unwrap(), Committed::Yes);
     }
 }

@@ -7,8 +7,8 @@ use tombolo_domain::peering::{State, Step};
 use tombolo_domain::vpc::{Route, RouteTarget};
 use tombolo_store::keys;
 use tombolo_store::typed::Committed;
+use tombolo_testkit::ec2::filter;
 
-use super::resources::filter;
 use crate::document::text;
 use crate::server::{BACKEND, STUDIO, Server};
 

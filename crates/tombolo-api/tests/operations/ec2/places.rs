@@ -3,8 +3,8 @@
 
 use serde_json::{Value, json};
 use tombolo_domain::quota::Quotas;
+use tombolo_testkit::ec2::filter;
 
-use super::resources::filter;
 use crate::document::{list, text};
 use crate::server::{AWAY, BACKEND, HOME, Server};
 

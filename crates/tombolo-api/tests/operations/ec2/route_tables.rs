@@ -4,63 +4,8 @@
 use serde_json::{Value, json};
 use tombolo_domain::quota::Quotas;
 
-use super::resources::filter;
-use crate::account::Account;
 use crate::document::{list, text, with};
 use crate::server::{BACKEND, Server};
-
-impl Account<'_> {
-    pub(crate) async fn route_table(&self, vpc: &str) -> String {
-        let created = self.call("CreateRouteTable", json!({"VpcId": vpc})).await;
-        text(&created["RouteTable"]["RouteTableId"])
-    }
-
-    /// A route table as it is shown.
-    pub(crate) async fn shown_table(&self, table: &str) -> Value {
-        let input = json!({"RouteTableIds": [table]});
-        let shown = self.call("DescribeRouteTables", input).await;
-        shown["RouteTables"][0].clone()
-    }
-
-    /// A VPC's main route table, and the association that makes it so.
-    pub(crate) async fn main_table(&self, vpc: &str) -> (String, String) {
-        let filters = json!([
-            {"Name": "vpc-id", "Values": [vpc]},
-            {"Name": "association.main", "Values": ["true"]},
-        ]);
-        let found = self.filtered("DescribeRouteTables", "RouteTables", filters);
-        let [table] = <[Value; 1]>::try_from(found.await).expect("one main table");
-        let associations = list(&table["Associations"]);
-        let main = associations.iter().find(|one| one["Main"] == true).unwrap();
-        (
-            text(&table["RouteTableId"]),
-            text(&main["RouteTableAssociationId"]),
-        )
-    }
-
-    async fn associate(&self, table: &str, subnet: &str) -> String {
-        let input = json!({"RouteTableId": table, "SubnetId": subnet});
-        let output = self.call("AssociateRouteTable", input).await;
-        assert_eq!(output["AssociationState"], json!({"State": "associated"}));
-        text(&output["AssociationId"])
-    }
-
-    async fn replace(&self, association: &str, table: &str) -> String {
-        let input = json!({"AssociationId": association, "RouteTableId": table});
-        let output = self.call("ReplaceRouteTableAssociation", input).await;
-        assert_eq!(output["AssociationState"], json!({"State": "associated"}));
-        text(&output["NewAssociationId"])
-    }
-
-    /// The tables that a subnet uses: one, or none if it uses the main one.
-    async fn tables_of(&self, subnet: &str) -> Vec<String> {
-        let filters = filter("association.subnet-id", subnet);
-        let found = self.filtered("DescribeRouteTables", "RouteTables", filters);
-        let tables = found.await;
-        let ids = tables.iter().map(|table| text(&table["RouteTableId"]));
-        ids.collect()
-    }
-}
 
 #[tokio::test]
 async fn a_new_table_is_shown_in_full() {

@@ -7,43 +7,10 @@ use tombolo_domain::vpc::{Route, RouteTarget};
 use tombolo_store::keys;
 use tombolo_store::typed::Committed;
 
-use crate::account::Account;
-use crate::document::{list, text, with};
+use tombolo_testkit::ec2::route;
+
+use crate::document::with;
 use crate::server::{BACKEND, STUDIO, Server};
-
-impl Account<'_> {
-    async fn route(&self, table: &str, destination: &str, connection: &str) {
-        let created = self
-            .call("CreateRoute", route(table, destination, connection))
-            .await;
-        assert_eq!(created["Return"], true);
-    }
-
-    /// The destinations, targets and states of a table's routes, without the local ones.
-    async fn routes(&self, table: &str) -> Vec<[String; 3]> {
-        let table = self.shown_table(table).await;
-        let routes = list(&table["Routes"]).into_iter();
-        let beyond = routes.filter(|route| route["GatewayId"] == Value::Null);
-        beyond
-            .map(|route| {
-                assert_eq!(route["Origin"], "CreateRoute");
-                [
-                    text(&route["DestinationCidrBlock"]),
-                    text(&route["VpcPeeringConnectionId"]),
-                    text(&route["State"]),
-                ]
-            })
-            .collect()
-    }
-}
-
-fn route(table: &str, destination: &str, connection: &str) -> Value {
-    json!({
-        "RouteTableId": table,
-        "DestinationCidrBlock": destination,
-        "VpcPeeringConnectionId": connection,
-    })
-}
 
 /// Two VPCs of two accounts that are peered.
 struct Pair {

@@ -3,9 +3,9 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tombolo_domain::quota::Quotas;
+use tombolo_testkit::ec2::filter;
 
 use super::groups::{tcp, with_group};
-use super::resources::filter;
 use crate::document::{list, text};
 use crate::server::{BACKEND, Server};
 

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 use tombolo_domain::quota::Quotas;
 use tombolo_store::keys;
+use tombolo_testkit::ec2::filter;
 
 use super::groups::{from_group, tcp};
-use super::resources::filter;
 use crate::document::{text, with};
 use crate::server::{BACKEND, Server};
 

@@ -1,8 +1,8 @@
 //! What all Describe operations have in common: ids, filters and pages.
 
 use serde_json::{Value, json};
+use tombolo_testkit::ec2::filter;
 
-use super::resources::filter;
 use crate::document::text;
 use crate::server::{AWAY, BACKEND, STUDIO, Server};
 

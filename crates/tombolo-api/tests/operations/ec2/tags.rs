@@ -1,8 +1,8 @@
 //! CreateTags, DeleteTags and DescribeTags.
 
 use serde_json::{Value, json};
+use tombolo_testkit::ec2::filter;
 
-use super::resources::filter;
 use crate::account::Account;
 use crate::document::text;
 use crate::server::{BACKEND, Server};

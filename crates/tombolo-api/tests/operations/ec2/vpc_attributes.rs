@@ -14,27 +14,25 @@ const ATTRIBUTES: [(&str, &str); 3] = [
     ),
 ];
 
-impl Account<'_> {
-    /// A VPC's attributes, in the order of [`ATTRIBUTES`].
-    async fn attributes_of(&self, vpc: &str) -> Vec<bool> {
-        let mut values = Vec::new();
-        for (name, member) in ATTRIBUTES {
-            let input = json!({"VpcId": vpc, "Attribute": name});
-            let shown = self.call("DescribeVpcAttribute", input).await;
-            assert_eq!(shown["VpcId"], vpc);
-            let others = ATTRIBUTES.iter().filter(|(_, other)| *other != member);
-            for (_, other) in others {
-                assert_eq!(shown[other], Value::Null, "{name} shows {other}");
-            }
-            values.push(shown[member]["Value"].as_bool().unwrap());
+/// A VPC's attributes, in the order of [`ATTRIBUTES`].
+async fn attributes_of(account: &Account<'_>, vpc: &str) -> Vec<bool> {
+    let mut values = Vec::new();
+    for (name, member) in ATTRIBUTES {
+        let input = json!({"VpcId": vpc, "Attribute": name});
+        let shown = account.call("DescribeVpcAttribute", input).await;
+        assert_eq!(shown["VpcId"], vpc);
+        let others = ATTRIBUTES.iter().filter(|(_, other)| *other != member);
+        for (_, other) in others {
+            assert_eq!(shown[other], Value::Null, "{name} shows {other}");
         }
-        values
+        values.push(shown[member]["Value"].as_bool().unwrap());
     }
+    values
+}
 
-    async fn set(&self, vpc: &str, member: &str, value: bool) {
-        let input = json!({"VpcId": vpc, member: {"Value": value}});
-        self.call("ModifyVpcAttribute", input).await;
-    }
+async fn set(account: &Account<'_>, vpc: &str, member: &str, value: bool) {
+    let input = json!({"VpcId": vpc, member: {"Value": value}});
+    account.call("ModifyVpcAttribute", input).await;
 }
 
 #[tokio::test]
@@ -42,15 +40,15 @@ async fn attributes_are_kept_each_for_itself() {
     let server = Server::new();
     let backend = server.ec2(BACKEND);
     let vpc = backend.vpc("10.0.0.0/16").await;
-    assert_eq!(backend.attributes_of(&vpc).await, [true, false, false]);
-    backend.set(&vpc, "EnableDnsHostnames", true).await;
-    assert_eq!(backend.attributes_of(&vpc).await, [true, true, false]);
+    assert_eq!(attributes_of(&backend, &vpc).await, [true, false, false]);
+    set(&backend, &vpc, "EnableDnsHostnames", true).await;
+    assert_eq!(attributes_of(&backend, &vpc).await, [true, true, false]);
     let metrics = "EnableNetworkAddressUsageMetrics";
-    backend.set(&vpc, metrics, true).await;
-    assert_eq!(backend.attributes_of(&vpc).await, [true, true, true]);
-    backend.set(&vpc, "EnableDnsHostnames", false).await;
-    backend.set(&vpc, "EnableDnsSupport", false).await;
-    assert_eq!(backend.attributes_of(&vpc).await, [false, false, true]);
+    set(&backend, &vpc, metrics, true).await;
+    assert_eq!(attributes_of(&backend, &vpc).await, [true, true, true]);
+    set(&backend, &vpc, "EnableDnsHostnames", false).await;
+    set(&backend, &vpc, "EnableDnsSupport", false).await;
+    assert_eq!(attributes_of(&backend, &vpc).await, [false, false, true]);
 }
 
 #[tokio::test]
@@ -58,7 +56,7 @@ async fn modify_vpc_attribute_refuses() {
     let server = Server::new();
     let backend = server.ec2(BACKEND);
     let vpc = backend.vpc("10.0.0.0/16").await;
-    backend.set(&vpc, "EnableDnsSupport", false).await;
+    set(&backend, &vpc, "EnableDnsSupport", false).await;
     let yes = json!({"Value": true});
     for (input, code, message) in [
         (

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde_json::json;
 use tokio::task::JoinSet;
 use tombolo_domain::cidr::AddressPlan;
+use tombolo_testkit::gamelift::fleet_input;
 
-use super::resources::fleet_input;
 use crate::account::{Account, assert_refused};
 use crate::document::with;
 use crate::server::{AWAY, BACKEND, STRANGER, STUDIO, Server};

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 use tombolo_domain::fleet::FleetStatus;
+use tombolo_testkit::gamelift::fleet_input;
 
-use super::resources::fleet_input;
 use crate::account::assert_refused;
 use crate::document::{list, text};
 use crate::server::{AWAY, HOME, STRANGER, STUDIO, Server};

@@ -3,8 +3,8 @@
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use tombolo_domain::fleet::FleetStatus;
+use tombolo_testkit::gamelift::anywhere;
 
-use super::resources::anywhere;
 use crate::account::Account;
 use crate::document::{list, text, with};
 use crate::server::{AWAY, HOME, STUDIO, Server};

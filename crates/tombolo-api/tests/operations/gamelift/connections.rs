@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use tombolo_domain::fleet::{Compute, FleetStatus, ManagedCompute};
 use tombolo_domain::peering::{FailureReason, Step};
 use tombolo_store::keys;
+use tombolo_testkit::gamelift::fleet_input;
 
-use super::resources::fleet_input;
 use crate::account::{Account, Refusal, assert_refused};
 use crate::document::{list, text, with};
 use crate::server::{AWAY, BACKEND, HOME, STRANGER, STUDIO, Server};

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use tombolo_domain::Timestamp;
 use tombolo_domain::fleet::{EventCode, FleetEvent};
 use tombolo_store::typed::Committed;
+use tombolo_testkit::gamelift::fleet_input;
 
-use super::resources::fleet_input;
 use crate::account::assert_refused;
 use crate::document::{list, text};
 use crate::server::{AWAY, HOME, STRANGER, STUDIO, Server};

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 use tombolo_domain::fleet::FleetStatus;
 use tombolo_store::keys;
+use tombolo_testkit::gamelift::{anywhere, fleet_input};
 
-use super::resources::{anywhere, fleet_input};
 use crate::account::assert_refused;
 use crate::document::{list, text, with};
 use crate::server::{AWAY, HOME, STRANGER, STUDIO, Server};

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
+use tombolo_testkit::gamelift::anywhere;
 
-use super::resources::anywhere;
 use crate::document::{text, with};
 use crate::server::{AWAY, HOME, STRANGER, STUDIO, Server};
 

@@ -13,7 +13,6 @@ mod fleets;
 mod instances;
 mod isolation;
 mod ports;
-mod resources;
 mod runtime;
 mod scaling;
 mod tags;

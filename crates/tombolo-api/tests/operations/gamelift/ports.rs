@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 use tombolo_domain::fleet::FleetStatus;
 use tombolo_domain::vpc::{Peer, Protocol, RuleDirection, SecurityGroup};
 use tombolo_store::keys;
+use tombolo_testkit::gamelift::fleet_input;
 
-use super::resources::fleet_input;
 use crate::account::Account;
 use crate::document::{list, with};
 use crate::server::{AWAY, HOME, STUDIO, Server};

@@ -1,8 +1,8 @@
 //! ListTagsForResource, TagResource and UntagResource.
 
 use serde_json::{Value, json};
+use tombolo_testkit::gamelift::{anywhere, fleet_input};
 
-use super::resources::{anywhere, fleet_input};
 use crate::account::{Account, assert_refused};
 use crate::document::{text, with};
 use crate::server::{AWAY, HOME, STRANGER, STUDIO, Server};

@@ -16,31 +16,31 @@ use crate::server::Server;
 static MODELS: LazyLock<Models> = LazyLock::new(|| Models::load().unwrap());
 
 /// A service of the server, as one account uses it in one Region.
-pub(crate) struct Account<'s> {
-    pub(crate) server: &'s Server,
+pub struct Account<'s> {
+    /// The server.
+    pub server: &'s Server,
     service: ServiceName,
     pub(crate) principal: Principal,
 }
 
 /// A refused request, as the client sees it.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Refusal {
-    pub(crate) code: &'static str,
-    pub(crate) message: String,
+pub struct Refusal {
+    /// The code of the error.
+    pub code: &'static str,
+    /// Its text.
+    pub message: String,
 }
 
+/// Requires that a refusal has this code and text.
 #[track_caller]
-pub(crate) fn assert_refused(refusal: &Refusal, code: &str, message: &str) {
+pub fn assert_refused(refusal: &Refusal, code: &str, message: &str) {
     assert_eq!((refusal.code, refusal.message.as_str()), (code, message));
 }
 
 impl<'s> Account<'s> {
-    pub(crate) fn new(
-        server: &'s Server,
-        service: ServiceName,
-        account: &str,
-        region: &str,
-    ) -> Self {
+    /// A service of `server`, as `account` uses it in `region`.
+    pub fn new(server: &'s Server, service: ServiceName, account: &str, region: &str) -> Self {
         let scope = Scope {
             account: account.parse().unwrap(),
             region: region.parse().unwrap(),
@@ -63,12 +63,12 @@ impl<'s> Account<'s> {
     }
 
     /// EC2, as the same account uses it in the same Region.
-    pub(crate) fn ec2(&self) -> Self {
+    pub fn ec2(&self) -> Self {
         self.at(ServiceName::Ec2)
     }
 
     /// GameLift, as the same account uses it in the same Region.
-    pub(crate) fn gamelift(&self) -> Self {
+    pub fn gamelift(&self) -> Self {
         self.at(ServiceName::GameLift)
     }
 
@@ -82,20 +82,23 @@ impl<'s> Account<'s> {
 }
 
 impl Account<'_> {
-    pub(crate) fn scope(&self) -> Scope {
+    /// The account and the Region.
+    pub fn scope(&self) -> Scope {
         self.principal.scope().clone()
     }
 
-    pub(crate) fn region(&self) -> &Region {
+    /// The Region.
+    pub fn region(&self) -> &Region {
         self.principal.region()
     }
 
-    pub(crate) fn model(&self) -> &'static Service {
+    /// The service's model.
+    pub fn model(&self) -> &'static Service {
         MODELS.service(self.service)
     }
 
     /// Calls an operation, which must succeed.
-    pub(crate) async fn call(&self, operation: &str, input: Value) -> Value {
+    pub async fn call(&self, operation: &str, input: Value) -> Value {
         match self.dispatch(operation, input).await {
             Ok(output) => output,
             Err(error) => panic!("{operation}: {error}"),
@@ -103,7 +106,7 @@ impl Account<'_> {
     }
 
     /// Calls an operation, which must refuse and change nothing.
-    pub(crate) async fn refusal(&self, operation: &str, input: Value) -> Refusal {
+    pub async fn refusal(&self, operation: &str, input: Value) -> Refusal {
         let before = self.server.dump().await;
         let error = match self.dispatch(operation, input).await {
             Ok(output) => panic!("{operation} was not refused: {output}"),
@@ -120,7 +123,7 @@ impl Account<'_> {
     }
 
     /// Calls an operation, which must refuse with this code and text, and change nothing.
-    pub(crate) async fn refused(&self, operation: &str, input: Value, code: &str, message: &str) {
+    pub async fn refused(&self, operation: &str, input: Value, code: &str, message: &str) {
         let refusal = self.refusal(operation, input).await;
         assert_eq!(
             (refusal.code, refusal.message.as_str()),
@@ -130,7 +133,7 @@ impl Account<'_> {
     }
 
     /// Calls an operation; the code that it was refused with, if it was.
-    pub(crate) async fn attempt(&self, operation: &str, input: Value) -> Option<&'static str> {
+    pub async fn attempt(&self, operation: &str, input: Value) -> Option<&'static str> {
         let refused = self.dispatch(operation, input).await.err()?;
         Some(refused.wire().code)
     }

@@ -9,7 +9,7 @@ use tombolo_api::model::ServiceName;
 use tombolo_api::operation::{Operations, Settings};
 use tombolo_domain::cidr::AddressPlan;
 use tombolo_domain::fleet::{BuildStatus, Fleet, FleetStatus, PublicAddress};
-use tombolo_domain::id::{BlobId, FleetId, IdSource};
+use tombolo_domain::id::{BlobId, FleetId};
 use tombolo_domain::object::{Blob, Object, ObjectHeaders};
 use tombolo_domain::peering::{Connection, Step};
 use tombolo_domain::quota::Quotas;
@@ -23,74 +23,91 @@ use tombolo_store::{KeyRange, MemoryStore, Revision, Store, keys};
 use crate::account::Account;
 
 /// The account that has fleets.
-pub(crate) const STUDIO: &str = "111122223333";
+pub const STUDIO: &str = "111122223333";
 /// The account that has VPCs.
-pub(crate) const BACKEND: &str = "444455556666";
+pub const BACKEND: &str = "444455556666";
 /// An account that has nothing to do with either.
-pub(crate) const STRANGER: &str = "777788889999";
+pub const STRANGER: &str = "777788889999";
 /// Where everything happens, unless a test goes elsewhere.
-pub(crate) const HOME: &str = "us-west-2";
+pub const HOME: &str = "us-west-2";
 /// The server's other Region.
-pub(crate) const AWAY: &str = "eu-west-1";
+pub const AWAY: &str = "eu-west-1";
 
 /// 2026-11-22T12:00:00.489Z: the milliseconds of the sample in AWS's API reference.
 const START: i64 = 1_795_348_800_489;
 
-pub(crate) struct Server {
+/// The operations over a store in memory.
+pub struct Server {
     operations: Operations,
     store: Arc<MemoryStore>,
     clock: Arc<ManualClock>,
     ids: Arc<SeededIds>,
 }
 
+/// What a server is without configuration, in two Regions.
+pub fn settings() -> Settings {
+    Settings {
+        regions: vec![HOME.parse().unwrap(), AWAY.parse().unwrap()],
+        address_plan: AddressPlan::default(),
+        quotas: Quotas::default(),
+        public: None,
+    }
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Server::new()
+    }
+}
+
 impl Server {
-    pub(crate) fn new() -> Self {
-        Self::with_plan(AddressPlan::default())
+    /// A server without configuration.
+    pub fn new() -> Self {
+        Self::with_settings(settings())
     }
 
-    pub(crate) fn with_quotas(quotas: Quotas) -> Self {
-        Self::build(AddressPlan::default(), quotas, |store| store)
+    /// A server with other quotas.
+    pub fn with_quotas(quotas: Quotas) -> Self {
+        Self::with_settings(Settings {
+            quotas,
+            ..settings()
+        })
     }
 
-    pub(crate) fn with_plan(address_plan: AddressPlan) -> Self {
-        Self::build(address_plan, Quotas::default(), |store| store)
-    }
-
-    /// A server that uses its store by way of `seen`.
-    pub(crate) fn over<S: Store + 'static>(seen: impl FnOnce(Arc<MemoryStore>) -> Arc<S>) -> Self {
-        Self::build(AddressPlan::default(), Quotas::default(), seen)
+    /// A server with another pool of addresses for fleets.
+    pub fn with_plan(address_plan: AddressPlan) -> Self {
+        Self::with_settings(Settings {
+            address_plan,
+            ..settings()
+        })
     }
 
     /// A server whose instances players reach at `public`.
-    pub(crate) fn with_public(public: PublicAddress) -> Self {
-        let (plan, quotas) = (AddressPlan::default(), Quotas::default());
-        Self::build_with(plan, quotas, Some(public), |store| store)
+    pub fn with_public(public: PublicAddress) -> Self {
+        Self::with_settings(Settings {
+            public: Some(public),
+            ..settings()
+        })
+    }
+
+    /// A server that is configured so.
+    pub fn with_settings(settings: Settings) -> Self {
+        Self::build(settings, |store| store)
+    }
+
+    /// A server that uses its store by way of `seen`.
+    pub fn over<S: Store + 'static>(seen: impl FnOnce(Arc<MemoryStore>) -> Arc<S>) -> Self {
+        Self::build(settings(), seen)
     }
 
     fn build<S: Store + 'static>(
-        address_plan: AddressPlan,
-        quotas: Quotas,
-        seen: impl FnOnce(Arc<MemoryStore>) -> Arc<S>,
-    ) -> Self {
-        Self::build_with(address_plan, quotas, None, seen)
-    }
-
-    fn build_with<S: Store + 'static>(
-        address_plan: AddressPlan,
-        quotas: Quotas,
-        public: Option<PublicAddress>,
+        settings: Settings,
         seen: impl FnOnce(Arc<MemoryStore>) -> Arc<S>,
     ) -> Self {
         let store = Arc::new(MemoryStore::new());
         let start = Timestamp::from_millisecond(START).unwrap();
         let clock = Arc::new(ManualClock::new(start));
         let ids = Arc::new(SeededIds::new(1));
-        let settings = Settings {
-            regions: vec![HOME.parse().unwrap(), AWAY.parse().unwrap()],
-            address_plan,
-            quotas,
-            public,
-        };
         let operations = Operations::new(seen(store.clone()), clock.clone(), ids.clone(), settings);
         Server {
             operations,
@@ -101,7 +118,7 @@ impl Server {
     }
 
     /// The same server in a network whose tables are as `room` has them.
-    pub(crate) fn within(self, room: Room) -> Self {
+    pub fn within(self, room: Room) -> Self {
         let room = tokio::sync::watch::Sender::new(room).subscribe();
         Server {
             operations: self.operations.within(room),
@@ -110,45 +127,74 @@ impl Server {
     }
 
     /// EC2, as `account` uses it in the home Region.
-    pub(crate) fn ec2(&self, account: &str) -> Account<'_> {
+    pub fn ec2(&self, account: &str) -> Account<'_> {
         self.ec2_in(account, HOME)
     }
 
-    pub(crate) fn ec2_in(&self, account: &str, region: &str) -> Account<'_> {
+    /// EC2, as `account` uses it in a Region.
+    pub fn ec2_in(&self, account: &str, region: &str) -> Account<'_> {
         Account::new(self, ServiceName::Ec2, account, region)
     }
 
     /// GameLift, as `account` uses it in the home Region.
-    pub(crate) fn gamelift(&self, account: &str) -> Account<'_> {
+    pub fn gamelift(&self, account: &str) -> Account<'_> {
         self.gamelift_in(account, HOME)
     }
 
-    pub(crate) fn gamelift_in(&self, account: &str, region: &str) -> Account<'_> {
+    /// GameLift, as `account` uses it in a Region.
+    pub fn gamelift_in(&self, account: &str, region: &str) -> Account<'_> {
         Account::new(self, ServiceName::GameLift, account, region)
     }
 
-    pub(crate) fn operations(&self) -> &Operations {
+    /// What answers the calls.
+    pub fn operations(&self) -> &Operations {
         &self.operations
     }
 
-    pub(crate) fn now(&self) -> Timestamp {
+    /// What the clock shows.
+    pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    pub(crate) fn advance(&self, by: SignedDuration) {
+    /// Moves the clock.
+    pub fn advance(&self, by: SignedDuration) {
         self.clock.advance(by);
     }
 
-    pub(crate) fn ids(&self) -> &dyn IdSource {
-        &*self.ids
+    /// Where the ids come from.
+    pub fn ids(&self) -> &SeededIds {
+        &self.ids
     }
 
-    pub(crate) fn transaction(&self) -> Transaction {
+    /// The same, for whoever keeps it.
+    pub fn shared_ids(&self) -> Arc<SeededIds> {
+        self.ids.clone()
+    }
+
+    /// A transaction on the store.
+    pub fn transaction(&self) -> Transaction {
         Transaction::new(self.store.clone())
     }
 
+    /// Writes to the store past the operations, for what nobody asks for by a call.
+    pub async fn write(&self, work: impl AsyncFnOnce(&mut Transaction)) {
+        let mut tx = self.transaction();
+        work(&mut tx).await;
+        assert_eq!(tx.commit().await.unwrap(), Committed::Yes);
+    }
+
+    /// The store.
+    pub fn store(&self) -> Arc<MemoryStore> {
+        self.store.clone()
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> Arc<ManualClock> {
+        self.clock.clone()
+    }
+
     /// Everything in the store, and the revision it has.
-    pub(crate) async fn dump(&self) -> (Revision, BTreeMap<Bytes, Bytes>) {
+    pub async fn dump(&self) -> (Revision, BTreeMap<Bytes, Bytes>) {
         let everything = KeyRange {
             start: Bytes::new(),
             end: Bytes::from_static(&[0xff]),
@@ -161,40 +207,35 @@ impl Server {
     }
 
     /// The keys that start with `start`.
-    pub(crate) async fn keys(&self, start: &str) -> Vec<String> {
+    pub async fn keys(&self, start: &str) -> Vec<String> {
         let (_, entries) = self.dump().await;
         let keys = entries.keys().map(|key| key.escape_ascii().to_string());
         keys.filter(|key| key.starts_with(start)).collect()
     }
 
     /// A fleet as it is stored.
-    pub(crate) async fn fleet(&self, fleet: &str) -> Fleet {
+    pub async fn fleet(&self, fleet: &str) -> Fleet {
         let all = self.transaction().peek(&keys::all_fleets()).await.unwrap();
         let mut all = all.into_iter();
         all.find(|record| record.id.as_str() == fleet).unwrap()
     }
 
     /// Does as the fleet reconciler does: changes a fleet's record.
-    pub(crate) async fn set_status(&self, fleet: &str, status: FleetStatus) {
-        let mut tx = self.transaction();
+    pub async fn set_status(&self, fleet: &str, status: FleetStatus) {
         let mut record = self.fleet(fleet).await;
         record.status = status;
-        tx.put(&record).unwrap();
-        assert_eq!(tx.commit().await.unwrap(), Committed::Yes);
+        self.write(async |tx| tx.put(&record).unwrap()).await;
     }
 
     /// Does as the fleet reconciler does when nothing is left of a fleet.
-    pub(crate) async fn terminate(&self, fleet: &str) {
-        let mut tx = self.transaction();
+    pub async fn terminate(&self, fleet: &str) {
         let mut record = self.fleet(fleet).await;
         (record.status, record.terminated) = (FleetStatus::Terminated, Some(self.now()));
-        tx.put(&record).unwrap();
-        assert_eq!(tx.commit().await.unwrap(), Committed::Yes);
+        self.write(async |tx| tx.put(&record).unwrap()).await;
     }
 
     /// Does as an upload does: puts an object of one blob.
-    pub(crate) async fn put_object(&self, account: &str, bucket: &str, key: &str) {
-        let mut tx = self.transaction();
+    pub async fn put_object(&self, account: &str, bucket: &str, key: &str) {
         let object = Object {
             scope: Scope {
                 account: account.parse().unwrap(),
@@ -212,31 +253,31 @@ impl Server {
             headers: ObjectHeaders::default(),
             upload: None,
         };
-        tx.put(&object).unwrap();
-        assert_eq!(tx.commit().await.unwrap(), Committed::Yes);
+        self.write(async |tx| tx.put(&object).unwrap()).await;
     }
 
     /// Does as the build reconciler does: tells that a build failed.
-    pub(crate) async fn fail_build(&self, build: &str, reason: &str) {
-        let mut tx = self.transaction();
-        let all = tx.list(&keys::all_builds()).await.unwrap();
-        let mut all = all.into_iter();
-        let mut record = all.find(|record| record.id.as_str() == build).unwrap();
-        record.status = BuildStatus::Failed;
-        record.failure = Some(reason.to_owned());
-        tx.put(&record).unwrap();
-        assert_eq!(tx.commit().await.unwrap(), Committed::Yes);
+    pub async fn fail_build(&self, build: &str, reason: &str) {
+        self.write(async |tx| {
+            let all = tx.list(&keys::all_builds()).await.unwrap();
+            let mut all = all.into_iter();
+            let mut record = all.find(|record| record.id.as_str() == build).unwrap();
+            record.status = BuildStatus::Failed;
+            record.failure = Some(reason.to_owned());
+            tx.put(&record).unwrap();
+        })
+        .await;
     }
 
     /// The only connection, as it is stored.
-    pub(crate) async fn only_connection(&self) -> Connection {
+    pub async fn only_connection(&self) -> Connection {
         let all = self.transaction().peek(&keys::all_connections()).await;
         let [only] = <[Connection; 1]>::try_from(all.unwrap()).expect("one connection");
         only
     }
 
     /// The connection of a fleet as it is stored; the newest if it has several.
-    pub(crate) async fn connection(&self, fleet: &str) -> Connection {
+    pub async fn connection(&self, fleet: &str) -> Connection {
         let fleet: FleetId = fleet.parse().unwrap();
         let all = self.transaction().peek(&keys::all_connections()).await;
         let of_fleet = all
@@ -247,16 +288,14 @@ impl Server {
     }
 
     /// Does as the network reconciler does: takes `step` on a fleet's newest connection.
-    pub(crate) async fn step(&self, fleet: &str, step: Step) {
-        let mut tx = self.transaction();
+    pub async fn step(&self, fleet: &str, step: Step) {
         let mut connection = self.connection(fleet).await;
         connection.take(step, self.now()).unwrap();
-        tx.put(&connection).unwrap();
-        assert_eq!(tx.commit().await.unwrap(), Committed::Yes);
+        self.write(async |tx| tx.put(&connection).unwrap()).await;
     }
 
     /// Takes a fleet's connection to `active`.
-    pub(crate) async fn activate(&self, fleet: &str) {
+    pub async fn activate(&self, fleet: &str) {
         for step in [Step::Deliver, Step::Accept, Step::Provisioned] {
             self.step(fleet, step).await;
         }

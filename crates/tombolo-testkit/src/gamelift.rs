@@ -1,7 +1,6 @@
 //! What an account has at GameLift: making it, and looking at it.
 
 use serde_json::{Value, json};
-use tombolo_api::ec2::new_interface::{self, NewInterface};
 use tombolo_api::operation::build::{self, BuildFiles, NewBuild};
 use tombolo_domain::fleet::{Instance, OperatingSystem};
 use tombolo_domain::id::{BuildId, InstanceId, VpcId};
@@ -14,7 +13,7 @@ use crate::document::{list, text};
 
 impl Account<'_> {
     /// A READY build of this account, as `tombolo build import` makes it.
-    pub(crate) async fn ready_build(&self) -> String {
+    pub async fn ready_build(&self) -> String {
         let mut tx = self.server.transaction();
         let new = NewBuild {
             id: BuildId::generate(self.server.ids()),
@@ -30,25 +29,26 @@ impl Account<'_> {
     }
 
     /// A fleet of a new build of this account; its id.
-    pub(crate) async fn fleet(&self) -> String {
+    pub async fn fleet(&self) -> String {
         let build = self.ready_build().await;
         self.fleet_with(fleet_input(&build)).await
     }
 
-    pub(crate) async fn fleet_with(&self, input: Value) -> String {
+    /// A fleet of this account; its id.
+    pub async fn fleet_with(&self, input: Value) -> String {
         let created = self.gamelift().call("CreateFleet", input).await;
         text(&created["FleetAttributes"]["FleetId"])
     }
 
     /// A fleet as it is shown.
-    pub(crate) async fn attributes(&self, fleet: &str) -> Value {
+    pub async fn attributes(&self, fleet: &str) -> Value {
         let input = json!({"FleetIds": [fleet]});
         let output = self.call("DescribeFleetAttributes", input).await;
         output["FleetAttributes"][0].clone()
     }
 
     /// The VPC that a fleet hides.
-    pub(crate) async fn hidden_vpc(&self, fleet: &str) -> Vpc {
+    pub async fn hidden_vpc(&self, fleet: &str) -> Vpc {
         let record = self.server.fleet(fleet).await;
         let mut tx = self.server.transaction();
         let key = keys::vpc(&self.scope(), record.vpc().unwrap());
@@ -57,33 +57,20 @@ impl Account<'_> {
 
     /// An instance of a fleet of this account, as the fleet reconciler makes it, with `change` made
     /// to it; its id.
-    pub(crate) async fn instance(&self, fleet: &str, change: impl FnOnce(&mut Instance)) -> String {
+    pub async fn instance(&self, fleet: &str, change: impl FnOnce(&mut Instance)) -> String {
         let record = self.server.fleet(fleet).await;
         let vpc = self.hidden_vpc(fleet).await;
         let mut tx = self.server.transaction();
         let subnets = tx.peek(&keys::subnets_of(&vpc.scope, &vpc.id)).await;
         let subnet = &subnets.unwrap()[0];
         let (ids, now) = (self.server.ids(), self.server.now());
-        let interface = new_interface::create(
-            &mut tx,
-            ids,
-            now,
-            NewInterface {
-                vpc: &vpc,
-                subnet,
-                address: None,
-                groups: Vec::new(),
-                mtu: None,
-                description: String::new(),
-                attachment: None,
-            },
-        );
+        let interface = self.server.interface(&mut tx, &vpc, subnet, None).await;
         let mut instance = Instance {
             scope: record.scope,
             fleet: record.id,
             id: InstanceId::generate(ids),
             number: 1,
-            interface: interface.await.unwrap().id,
+            interface: interface.id,
             ports: Vec::new(),
             supervisor: None,
             seen: 0,
@@ -99,7 +86,7 @@ impl Account<'_> {
     }
 
     /// An event of a fleet for each code and message, the newest first.
-    pub(crate) async fn events(&self, fleet: &str) -> Vec<(String, String)> {
+    pub async fn events(&self, fleet: &str) -> Vec<(String, String)> {
         let output = self.call("DescribeFleetEvents", json!({"FleetId": fleet}));
         let events = list(&output.await["Events"]).into_iter();
         events
@@ -108,28 +95,28 @@ impl Account<'_> {
     }
 
     /// Lets `fleet_account` connect its fleets to a VPC of this account.
-    pub(crate) async fn authorize(&self, fleet_account: &str, vpc: &str) -> Value {
+    pub async fn authorize(&self, fleet_account: &str, vpc: &str) -> Value {
         let input = json!({"GameLiftAwsAccountId": fleet_account, "PeerVpcId": vpc});
         let call = self.gamelift();
         call.call("CreateVpcPeeringAuthorization", input).await
     }
 
     /// Asks for a connection of a fleet of this account to a VPC that `owner` authorized it for.
-    pub(crate) async fn connect(&self, fleet: &str, owner: &str, vpc: &str) {
+    pub async fn connect(&self, fleet: &str, owner: &str, vpc: &str) {
         let input = json!({"FleetId": fleet, "PeerVpcAwsAccountId": owner, "PeerVpcId": vpc});
         let gamelift = self.gamelift();
         gamelift.call("CreateVpcPeeringConnection", input).await;
     }
 
     /// The connections of a fleet, as they are shown.
-    pub(crate) async fn connections(&self, fleet: &str) -> Vec<Value> {
+    pub async fn connections(&self, fleet: &str) -> Vec<Value> {
         let input = json!({"FleetId": fleet});
         let output = self.call("DescribeVpcPeeringConnections", input).await;
         list(&output["VpcPeeringConnections"])
     }
 
     /// Takes a VPC away, and leaves what else there is.
-    pub(crate) async fn remove_vpc(&self, vpc: &str) {
+    pub async fn remove_vpc(&self, vpc: &str) {
         let vpc: VpcId = vpc.parse().unwrap();
         let mut tx = self.server.transaction();
         tx.delete(&keys::vpc(&self.scope(), &vpc));
@@ -139,7 +126,7 @@ impl Account<'_> {
 }
 
 /// A fleet of compute type ANYWHERE.
-pub(crate) fn anywhere() -> Value {
+pub fn anywhere() -> Value {
     json!({
         "Name": "desks",
         "ComputeType": "ANYWHERE",
@@ -149,7 +136,7 @@ pub(crate) fn anywhere() -> Value {
 }
 
 /// The least that an EC2 fleet needs.
-pub(crate) fn fleet_input(build: &str) -> Value {
+pub fn fleet_input(build: &str) -> Value {
     json!({
         "Name": "islands",
         "BuildId": build,
