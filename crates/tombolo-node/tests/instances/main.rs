@@ -12,6 +12,8 @@ mod capacity;
 #[allow(dead_code, reason = "the tests of connections use the rest")]
 mod engine;
 mod failure;
+#[path = "../node/gate.rs"]
+mod gate;
 mod hosting;
 mod installer;
 mod leftovers;

@@ -13,8 +13,8 @@ use crate::world::{World, net};
 
 /// Two VPCs of two accounts, and the request of the first.
 async fn requested(world: &World) -> (Vpc, Vpc, Connection) {
-    let own = world.vpc(&world.studio, "10.1.0.0/16", None).await;
-    let peer = world.vpc(&world.backend, "10.2.0.0/16", None).await;
+    let own = world.vpc(&world.studio, "10.1.0.0/16").await;
+    let peer = world.vpc(&world.backend, "10.2.0.0/16").await;
     let connection = world.ask(&own, &peer).await;
     (own, peer, connection)
 }
@@ -108,7 +108,7 @@ async fn a_third_vpc_stays_out() {
     let world = World::new();
     let _reconcilers = world.start();
     let (own, middle, first) = active(&world).await;
-    let third = world.vpc(&world.backend, "10.3.0.0/16", None).await;
+    let third = world.vpc(&world.backend, "10.3.0.0/16").await;
     let second = world.ask(&middle, &third).await;
     let second = accepted(&world, &second).await;
     let (one, between) = (world.interface(&own).await, world.interface(&middle).await);
@@ -147,8 +147,8 @@ async fn a_rejected_request_leaves_nothing_in_the_data_path() {
     let by = peer.scope.account;
     world.take(&connection, Step::Reject(by)).await;
     // What is asked for later is dealt with after it.
-    let (fleet, fleet_vpc) = world.fleet("100.64.0.0/24", FleetStatus::Active).await;
-    let later = world.request(&fleet, &fleet_vpc, &peer).await;
+    let (fleet, _) = world.fleet("100.64.0.0/24", FleetStatus::Active).await;
+    let later = world.request(&fleet, &peer).await;
     world.reaches(&later, "active").await;
     let found = world.get(&connection.key()).await.unwrap();
     assert_eq!(found.state, State::Rejected { by });
@@ -183,8 +183,8 @@ async fn a_request_that_nobody_answers_expires_and_is_forgotten() {
 #[tokio::test]
 async fn any_two_blocks_that_share_addresses_fail_before_the_accepter_hears_of_it() {
     let world = World::new();
-    let own = world.vpc(&world.studio, "10.1.0.0/16", None).await;
-    let mut peer = world.vpc(&world.backend, "10.2.0.0/16", None).await;
+    let own = world.vpc(&world.studio, "10.1.0.0/16").await;
+    let mut peer = world.vpc(&world.backend, "10.2.0.0/16").await;
     peer.secondary_cidrs.push(CidrAssociation {
         id: VpcCidrAssociationId::generate(&*world.context.ids),
         cidr: net("10.1.64.0/20"),
@@ -204,9 +204,9 @@ async fn any_two_blocks_that_share_addresses_fail_before_the_accepter_hears_of_i
 #[tokio::test]
 async fn a_vpc_that_is_not_there_or_a_fleets_fails_alike() {
     let world = World::new();
-    let own = world.vpc(&world.studio, "10.1.0.0/16", None).await;
+    let own = world.vpc(&world.studio, "10.1.0.0/16").await;
     let (_, hidden) = world.fleet("100.64.0.0/24", FleetStatus::Active).await;
-    let gone = world.vpc(&world.backend, "10.2.0.0/16", None).await;
+    let gone = world.vpc(&world.backend, "10.2.0.0/16").await;
     world
         .write(async |tx| tx.remove_vpc(&gone.scope, &gone.id).await.unwrap())
         .await;
@@ -229,9 +229,9 @@ async fn a_vpc_that_is_not_there_or_a_fleets_fails_alike() {
 async fn a_vpc_is_joined_to_two_of_the_same_block() {
     let world = World::new();
     let _reconcilers = world.start();
-    let own = world.vpc(&world.studio, "10.1.0.0/16", None).await;
+    let own = world.vpc(&world.studio, "10.1.0.0/16").await;
     for _ in 0..2 {
-        let peer = world.vpc(&world.backend, "10.2.0.0/16", None).await;
+        let peer = world.vpc(&world.backend, "10.2.0.0/16").await;
         let connection = world.ask(&own, &peer).await;
         accepted(&world, &connection).await;
     }

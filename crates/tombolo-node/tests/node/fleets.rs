@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use tombolo_domain::fleet::{Compute, FleetStatus};
+use serde_json::json;
+use tombolo_domain::fleet::FleetStatus;
 use tombolo_domain::id::{SecurityGroupRuleId, VpcCidrAssociationId};
 use tombolo_domain::peering::{State, Step, VALIDITY};
 use tombolo_domain::vpc::{
@@ -17,14 +18,14 @@ use crate::world::{World, net};
 async fn a_request_becomes_active_and_packets_may_pass_both_ways() {
     let world = World::new();
     let (fleet, fleet_vpc) = world.fleet("100.64.0.0/24", FleetStatus::Active).await;
-    let peer = world.vpc(&world.backend, "10.0.0.0/16", None).await;
+    let peer = world.vpc(&world.backend, "10.0.0.0/16").await;
     let (game, database) = (
         world.interface(&fleet_vpc).await,
         world.interface(&peer).await,
     );
     let _reconcilers = world.start();
 
-    let connection = world.request(&fleet, &fleet_vpc, &peer).await;
+    let connection = world.request(&fleet, &peer).await;
     let connection = world.reaches(&connection, "active").await;
 
     let passed: Vec<_> = connection
@@ -69,13 +70,13 @@ async fn a_request_becomes_active_and_packets_may_pass_both_ways() {
 async fn deleting_takes_back_what_the_connection_made_and_nothing_that_a_person_wrote() {
     let world = World::new();
     let (fleet, fleet_vpc) = world.fleet("100.64.0.0/24", FleetStatus::Active).await;
-    let peer = world.vpc(&world.backend, "10.0.0.0/16", None).await;
+    let peer = world.vpc(&world.backend, "10.0.0.0/16").await;
     let (game, database) = (
         world.interface(&fleet_vpc).await,
         world.interface(&peer).await,
     );
     let _reconcilers = world.start();
-    let connection = world.request(&fleet, &fleet_vpc, &peer).await;
+    let connection = world.request(&fleet, &peer).await;
     let connection = world.reaches(&connection, "active").await;
 
     // A person's own route through the connection, and own rule for the same addresses.
@@ -154,10 +155,10 @@ async fn deleting_takes_back_what_the_connection_made_and_nothing_that_a_person_
 async fn deleting_the_vpc_ends_its_connection_with_an_event_of_the_fleet() {
     let world = World::new();
     let (fleet, fleet_vpc) = world.fleet("100.64.0.0/24", FleetStatus::Active).await;
-    let peer = world.vpc(&world.backend, "10.0.0.0/16", None).await;
+    let peer = world.vpc(&world.backend, "10.0.0.0/16").await;
     let game = world.interface(&fleet_vpc).await;
     let _reconcilers = world.start();
-    let connection = world.request(&fleet, &fleet_vpc, &peer).await;
+    let connection = world.request(&fleet, &peer).await;
     let connection = world.reaches(&connection, "active").await;
 
     // What DeleteVpc writes, a second later.
@@ -195,11 +196,11 @@ async fn deleting_the_vpc_ends_its_connection_with_an_event_of_the_fleet() {
 #[tokio::test]
 async fn overlapping_blocks_fail_with_both_in_the_event() {
     let world = World::new();
-    let (fleet, fleet_vpc) = world.fleet("10.0.3.0/24", FleetStatus::Active).await;
-    let peer = world.vpc(&world.backend, "10.0.0.0/16", None).await;
+    let (fleet, _) = world.fleet("10.0.3.0/24", FleetStatus::Active).await;
+    let peer = world.vpc(&world.backend, "10.0.0.0/16").await;
     let _reconcilers = world.start();
 
-    let connection = world.request(&fleet, &fleet_vpc, &peer).await;
+    let connection = world.request(&fleet, &peer).await;
     let connection = world.reaches(&connection, "failed").await;
 
     assert_eq!(
@@ -217,14 +218,14 @@ async fn overlapping_blocks_fail_with_both_in_the_event() {
 #[tokio::test]
 async fn of_two_fleets_with_the_same_block_the_second_to_ask_fails() {
     let world = World::new();
-    let peer = world.vpc(&world.backend, "10.0.0.0/16", None).await;
-    let (first, first_vpc) = world.fleet("100.64.0.0/24", FleetStatus::Active).await;
-    let (second, second_vpc) = world.fleet("100.64.0.0/24", FleetStatus::Active).await;
+    let peer = world.vpc(&world.backend, "10.0.0.0/16").await;
+    let (first, _) = world.fleet("100.64.0.0/24", FleetStatus::Active).await;
+    let (second, _) = world.fleet("100.64.0.0/24", FleetStatus::Active).await;
     let _reconcilers = world.start();
 
-    let connection = world.request(&first, &first_vpc, &peer).await;
+    let connection = world.request(&first, &peer).await;
     world.reaches(&connection, "active").await;
-    let connection = world.request(&second, &second_vpc, &peer).await;
+    let connection = world.request(&second, &peer).await;
     world.reaches(&connection, "failed").await;
     let (_, message) = world.events(&second).await.remove(0);
     assert!(
@@ -236,23 +237,23 @@ async fn of_two_fleets_with_the_same_block_the_second_to_ask_fails() {
 #[tokio::test]
 async fn a_fleet_does_not_reach_two_vpcs_of_the_same_block() {
     let world = World::new();
-    let (fleet, fleet_vpc) = world.fleet("100.64.0.0/24", FleetStatus::Active).await;
-    let first = world.vpc(&world.backend, "10.0.0.0/16", None).await;
-    let second = world.vpc(&world.backend, "10.0.0.0/16", None).await;
+    let (fleet, _) = world.fleet("100.64.0.0/24", FleetStatus::Active).await;
+    let first = world.vpc(&world.backend, "10.0.0.0/16").await;
+    let second = world.vpc(&world.backend, "10.0.0.0/16").await;
     let _reconcilers = world.start();
 
-    let connection = world.request(&fleet, &fleet_vpc, &first).await;
+    let connection = world.request(&fleet, &first).await;
     world.reaches(&connection, "active").await;
-    let connection = world.request(&fleet, &fleet_vpc, &second).await;
+    let connection = world.request(&fleet, &second).await;
     world.reaches(&connection, "failed").await;
 }
 
 #[tokio::test]
 async fn a_connection_fails_when_consent_ended_before_it_was_made() {
     let world = World::new();
-    let (fleet, fleet_vpc) = world.fleet("100.64.0.0/24", FleetStatus::Active).await;
-    let peer = world.vpc(&world.backend, "10.0.0.0/16", None).await;
-    let connection = world.request(&fleet, &fleet_vpc, &peer).await;
+    let (fleet, _) = world.fleet("100.64.0.0/24", FleetStatus::Active).await;
+    let peer = world.vpc(&world.backend, "10.0.0.0/16").await;
+    let connection = world.request(&fleet, &peer).await;
     world.clock.advance(Duration::try_from(VALIDITY).unwrap());
 
     let _reconcilers = world.start();
@@ -267,9 +268,9 @@ async fn a_connection_fails_when_consent_ended_before_it_was_made() {
 #[tokio::test]
 async fn a_connection_fails_when_its_vpc_was_deleted_before_it_was_made() {
     let world = World::new();
-    let (fleet, fleet_vpc) = world.fleet("100.64.0.0/24", FleetStatus::Active).await;
-    let peer = world.vpc(&world.backend, "10.0.0.0/16", None).await;
-    let connection = world.request(&fleet, &fleet_vpc, &peer).await;
+    let (fleet, _) = world.fleet("100.64.0.0/24", FleetStatus::Active).await;
+    let peer = world.vpc(&world.backend, "10.0.0.0/16").await;
+    let connection = world.request(&fleet, &peer).await;
     world
         .write(async |tx| tx.remove_vpc(&peer.scope, &peer.id).await.unwrap())
         .await;
@@ -282,16 +283,16 @@ async fn a_connection_fails_when_its_vpc_was_deleted_before_it_was_made() {
 #[tokio::test]
 async fn a_connection_asked_for_with_its_fleet_waits_for_it_and_fails_with_it() {
     let world = World::new();
+    let peer = world.vpc(&world.backend, "10.0.0.0/16").await;
+    world.authorize(&peer).await;
+    let peering = json!({
+        "PeerVpcAwsAccountId": peer.scope.account.to_string(),
+        "PeerVpcId": peer.id.as_str(),
+    });
     // The fleet cannot come up: its build has no files.
-    let (mut fleet, fleet_vpc) = world.fleet("100.64.0.0/24", FleetStatus::New).await;
-    let peer = world.vpc(&world.backend, "10.0.0.0/16", None).await;
-    let authorization = world.authorize(&peer).await;
-    let connection = world.requested(&authorization, &fleet, &fleet_vpc, &peer);
-    if let Compute::Managed(managed) = &mut fleet.compute {
-        managed.peering = Some(connection.id.clone());
-    }
-    world.write(async |tx| tx.put(&fleet).unwrap()).await;
-    world.put_connection(&connection).await;
+    let new = world.fleet_with("100.64.0.0/24", FleetStatus::New, peering);
+    let (fleet, _) = new.await;
+    let connection = world.server.connection(fleet.id.as_str()).await;
 
     let _reconcilers = world.start();
     let connection = world.reaches(&connection, "failed").await;
@@ -328,9 +329,9 @@ async fn whatever_state_a_killed_server_left_the_next_one_ends_it() {
     let steps = [Step::Deliver, Step::Accept, Step::Provisioned];
     for taken in 0..=steps.len() {
         let world = World::new();
-        let (fleet, fleet_vpc) = world.fleet("100.64.0.0/24", FleetStatus::Active).await;
-        let peer = world.vpc(&world.backend, "10.0.0.0/16", None).await;
-        let mut connection = world.request(&fleet, &fleet_vpc, &peer).await;
+        let (fleet, _) = world.fleet("100.64.0.0/24", FleetStatus::Active).await;
+        let peer = world.vpc(&world.backend, "10.0.0.0/16").await;
+        let mut connection = world.request(&fleet, &peer).await;
         for step in &steps[..taken] {
             connection
                 .take(step.clone(), world.context.clock.now())
@@ -360,9 +361,9 @@ async fn whatever_state_a_killed_server_left_the_next_one_ends_it() {
 #[tokio::test]
 async fn an_ended_connection_is_forgotten_after_two_hours() {
     let world = World::new();
-    let (fleet, fleet_vpc) = world.fleet("10.0.3.0/24", FleetStatus::Active).await;
-    let peer = world.vpc(&world.backend, "10.0.0.0/16", None).await;
-    let connection = world.request(&fleet, &fleet_vpc, &peer).await;
+    let (fleet, _) = world.fleet("10.0.3.0/24", FleetStatus::Active).await;
+    let peer = world.vpc(&world.backend, "10.0.0.0/16").await;
+    let connection = world.request(&fleet, &peer).await;
     let reconcilers = world.start();
     world.reaches(&connection, "failed").await;
     reconcilers.stop().await;
@@ -398,8 +399,8 @@ fn datagram(source: std::net::Ipv4Addr, destination: std::net::Ipv4Addr) -> Pack
 async fn a_fleet_is_joined_to_every_block_of_the_vpc_and_refused_for_any() {
     let world = World::new();
     let (fleet, fleet_vpc) = world.fleet("100.64.0.0/24", FleetStatus::Active).await;
-    let (other, other_vpc) = world.fleet("10.1.3.0/24", FleetStatus::Active).await;
-    let mut peer = world.vpc(&world.backend, "10.0.0.0/16", None).await;
+    let (other, _) = world.fleet("10.1.3.0/24", FleetStatus::Active).await;
+    let mut peer = world.vpc(&world.backend, "10.0.0.0/16").await;
     peer.secondary_cidrs.push(CidrAssociation {
         id: VpcCidrAssociationId::generate(&*world.context.ids),
         cidr: net("10.1.0.0/16"),
@@ -407,12 +408,12 @@ async fn a_fleet_is_joined_to_every_block_of_the_vpc_and_refused_for_any() {
     world.write(async |tx| tx.put(&peer).unwrap()).await;
     let _reconcilers = world.start();
 
-    let connection = world.request(&fleet, &fleet_vpc, &peer).await;
+    let connection = world.request(&fleet, &peer).await;
     let connection = world.reaches(&connection, "active").await;
     assert_eq!(world.made_in(&fleet_vpc, &connection.id).await, (2, 2));
     assert_eq!(world.made_in(&peer, &connection.id).await, (1, 1));
 
-    let refused = world.request(&other, &other_vpc, &peer).await;
+    let refused = world.request(&other, &peer).await;
     world.reaches(&refused, "failed").await;
     let (_, message) = world.events(&other).await.remove(0);
     for named in ["10.1.3.0/24", "10.1.0.0/16"] {

@@ -11,6 +11,7 @@ mod between;
 #[allow(dead_code, reason = "the tests of instances use the rest")]
 mod engine;
 mod fleets;
+mod gate;
 mod room;
 #[allow(dead_code, reason = "the tests of instances use the rest")]
 mod world;

@@ -24,13 +24,13 @@ fn narrow(room: usize) -> (World, Arc<Narrow>) {
 async fn a_connection_that_does_not_fit_fails_and_leaves_the_others_and_nothing_behind() {
     let (world, _) = narrow(1);
     let (fleet, fleet_vpc) = world.fleet("100.64.0.0/24", FleetStatus::Active).await;
-    let first = world.vpc(&world.backend, "10.0.0.0/16", None).await;
-    let second = world.vpc(&world.backend, "10.1.0.0/16", None).await;
+    let first = world.vpc(&world.backend, "10.0.0.0/16").await;
+    let second = world.vpc(&world.backend, "10.1.0.0/16").await;
     let reconcilers = world.start();
-    let fits = world.request(&fleet, &fleet_vpc, &first).await;
+    let fits = world.request(&fleet, &first).await;
     world.reaches(&fits, "active").await;
 
-    let surplus = world.request(&fleet, &fleet_vpc, &second).await;
+    let surplus = world.request(&fleet, &second).await;
     let surplus = world.reaches(&surplus, "failed").await;
     let reason = FailureReason::NoRoom {
         table: TABLE.to_owned(),
@@ -58,11 +58,11 @@ async fn a_connection_that_does_not_fit_fails_and_leaves_the_others_and_nothing_
 #[tokio::test]
 async fn of_those_accepted_at_once_as_many_are_made_as_fit() {
     let (world, _) = narrow(2);
-    let (fleet, fleet_vpc) = world.fleet("100.64.0.0/24", FleetStatus::Active).await;
+    let (fleet, _) = world.fleet("100.64.0.0/24", FleetStatus::Active).await;
     let mut asked = Vec::new();
     for block in ["10.0.0.0/16", "10.1.0.0/16", "10.2.0.0/16", "10.3.0.0/16"] {
-        let peer = world.vpc(&world.backend, block, None).await;
-        asked.push(world.request(&fleet, &fleet_vpc, &peer).await);
+        let peer = world.vpc(&world.backend, block).await;
+        asked.push(world.request(&fleet, &peer).await);
     }
     let reconcilers = world.start();
     let ended = world
@@ -100,9 +100,9 @@ async fn rules_that_do_not_fit_close_their_own_vpc_and_hold_up_nobody_else() {
     let mut world = World::new();
     let engine = Arc::new(Narrow::with_room_for_rules(20));
     world.context.engine = engine.clone();
-    let heavy = world.vpc(&world.backend, "10.0.0.0/16", None).await;
-    let light = world.vpc(&world.studio, "10.1.0.0/16", None).await;
-    let peer = world.vpc(&world.studio, "10.2.0.0/16", None).await;
+    let heavy = world.vpc(&world.backend, "10.0.0.0/16").await;
+    let light = world.vpc(&world.studio, "10.1.0.0/16").await;
+    let peer = world.vpc(&world.studio, "10.2.0.0/16").await;
     let connection = world.ask(&light, &peer).await;
     for vpc in [&heavy, &light] {
         world.interface(vpc).await;
@@ -155,7 +155,7 @@ async fn repairs_are_written_down_and_the_oldest_forgotten() {
         engine.meddle(a_round);
         world.clock.advance(std::time::Duration::from_secs(1));
         world
-            .vpc(&world.backend, &format!("10.{round}.0.0/16"), None)
+            .vpc(&world.backend, &format!("10.{round}.0.0/16"))
             .await;
         world
             .eventually("a round's repairs", async |tx| {

@@ -1,44 +1,43 @@
-//! A small world for reconcilers: a store in memory, a network without packets, a clock that
-//! stands where it is put.
+//! A small world for reconcilers: a server in memory, whose operations make what is in its store, a
+//! network without packets, a clock that stands where it is put.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::timeout;
-use tombolo_domain::fleet::{
-    Capacity, Compute, Fleet, FleetEvent, FleetStatus, ManagedCompute, RuntimeConfiguration,
-    ServerProcess, ShownAttributes,
-};
-use tombolo_domain::id::{
-    AccountId, BuildId, FleetId, NetworkInterfaceId, RouteTableAssociationId, RouteTableId,
-    SecurityGroupRuleId, SubnetId, VpcId, VpcPeeringConnectionId,
-};
-use tombolo_domain::peering::{Authorization, Connection, End, Step};
-use tombolo_domain::testing::{ManualClock, SeededIds};
-use tombolo_domain::vpc::{
-    Attachment, MacAddress, NetworkInterface, Peer, Protocol, Route, RouteTable, RouteTarget,
-    RuleDirection, SecurityGroup, SecurityGroupRule, Subnet, Vpc, VpcAttributes, VpcNumber,
-};
-use tombolo_domain::{Scope, Timestamp};
+use tombolo_domain::Scope;
+use tombolo_domain::fleet::{Fleet, FleetEvent, FleetStatus};
+use tombolo_domain::id::{AccountId, VpcPeeringConnectionId};
+use tombolo_domain::peering::{Connection, Step};
+use tombolo_domain::vpc::{Attachment, NetworkInterface, Vpc};
 use tombolo_network::{Packet, SimulatedEngine, Transport, Verdict};
 use tombolo_node::{Context, Reconcilers};
+use tombolo_store::Revision;
 use tombolo_store::keys::{self, Key, KeyParts, Stored};
 use tombolo_store::typed::{Committed, Transaction};
-use tombolo_store::{MemoryStore, Revision};
+use tombolo_testkit::ManualClock;
+use tombolo_testkit::account::Account;
+use tombolo_testkit::gamelift::fleet_input;
+use tombolo_testkit::server::{BACKEND, HOME, STUDIO, Server};
+
+use crate::gate::Gate;
 
 /// How long a condition may take to come true before the test fails.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 pub(crate) struct World {
     pub(crate) context: Context,
+    pub(crate) server: Server,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) engine: Arc<SimulatedEngine>,
     /// The account that has the fleets.
     pub(crate) studio: Scope,
     /// The account that has the other VPCs.
     pub(crate) backend: Scope,
+    gate: Arc<Gate>,
     _directory: TempDir,
 }
 
@@ -67,18 +66,18 @@ impl Drop for World {
 impl World {
     pub(crate) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let start = Timestamp::from_second(1_800_000_000).unwrap();
-        let clock = Arc::new(ManualClock::new(start));
+        let server = Server::new();
+        let gate = Arc::new(Gate::before(server.store()));
         let engine = Arc::new(SimulatedEngine::new());
         let scope = |account: &str| Scope {
             account: account.parse().unwrap(),
-            region: "us-west-2".parse().unwrap(),
+            region: HOME.parse().unwrap(),
         };
         World {
             context: Context {
-                store: Arc::new(MemoryStore::new()),
-                clock: clock.clone(),
-                ids: Arc::new(SeededIds::new(1)),
+                store: gate.clone(),
+                clock: server.clock(),
+                ids: server.shared_ids(),
                 engine: engine.clone(),
                 room: tokio::sync::watch::Sender::default(),
                 binary: env!("CARGO_BIN_EXE_node-test-support").into(),
@@ -87,10 +86,12 @@ impl World {
                 public: None,
                 sandbox: tombolo_node::SandboxSettings::default(),
             },
-            clock,
+            clock: server.clock(),
+            server,
             engine,
-            studio: scope("111122223333"),
-            backend: scope("444455556666"),
+            studio: scope(STUDIO),
+            backend: scope(BACKEND),
+            gate,
             _directory: directory,
         }
     }
@@ -99,15 +100,13 @@ impl World {
         Reconcilers::start(self.context.clone()).unwrap()
     }
 
-    pub(crate) async fn write(&self, work: impl AsyncFn(&mut Transaction)) {
-        let mut tx = Transaction::new(self.context.store.clone());
-        work(&mut tx).await;
-        assert_eq!(tx.commit().await.unwrap(), Committed::Yes);
+    /// Writes past the operations, for what a person cannot ask for.
+    pub(crate) async fn write(&self, work: impl AsyncFnOnce(&mut Transaction)) {
+        self.server.write(work).await;
     }
 
     pub(crate) async fn get<K: KeyParts>(&self, key: &Key<K>) -> Option<K::Value> {
-        let mut tx = Transaction::new(self.context.store.clone());
-        tx.get(key).await.unwrap()
+        self.server.transaction().get(key).await.unwrap()
     }
 
     /// Waits until `condition` gives something, looking again at each change of the store.
@@ -135,162 +134,91 @@ impl World {
         }
     }
 
-    /// A VPC with its main route table, its default security group, and a subnet of all of it.
-    pub(crate) async fn vpc(&self, scope: &Scope, cidr: &str, fleet: Option<FleetId>) -> Vpc {
-        let ids = &*self.context.ids;
-        let number = self.get(&keys::vpc_number()).await.unwrap_or(0) + 1;
-        let vpc = Vpc {
-            scope: scope.clone(),
-            id: VpcId::generate(ids),
-            number: VpcNumber(number),
-            cidr: net(cidr),
-            secondary_cidrs: Vec::new(),
-            attributes: VpcAttributes::default(),
-            fleet,
-            created: self.context.clock.now(),
-        };
-        let table = RouteTable {
-            scope: scope.clone(),
-            id: RouteTableId::generate(ids),
-            vpc: vpc.id.clone(),
-            number: None,
-            main: Some(RouteTableAssociationId::generate(ids)),
-            associations: Vec::new(),
-            routes: vec![Route::local(vpc.cidr)],
-            client_token: None,
-        };
-        let group = SecurityGroup::default_of(scope.clone(), vpc.id.clone(), ids);
-        let subnet = Subnet {
-            scope: scope.clone(),
-            id: SubnetId::generate(ids),
-            vpc: vpc.id.clone(),
-            cidr: vpc.cidr,
-            availability_zone: "us-west-2a".to_owned(),
-        };
-        self.write(async |tx| {
-            tx.put_at(&keys::vpc_number(), &number).unwrap();
-            tx.put(&vpc).unwrap();
-            tx.put_at(&keys::vpc_scope(&vpc.id), scope).unwrap();
-            tx.put(&table).unwrap();
-            tx.put(&group).unwrap();
-            tx.put(&subnet).unwrap();
-        })
-        .await;
-        vpc
+    fn ec2(&self, scope: &Scope) -> Account<'_> {
+        let account = scope.account.to_string();
+        self.server.ec2_in(&account, scope.region.as_str())
+    }
+
+    fn gamelift(&self, scope: &Scope) -> Account<'_> {
+        self.ec2(scope).gamelift()
+    }
+
+    /// A VPC with a subnet of all of it.
+    pub(crate) async fn vpc(&self, scope: &Scope, cidr: &str) -> Vpc {
+        let owner = self.ec2(scope);
+        let id = owner.vpc(cidr).await;
+        owner.subnet(&id, cidr).await;
+        let key = keys::vpc(scope, &id.parse().unwrap());
+        self.get(&key).await.unwrap()
     }
 
     /// An interface with a workload, at the first address of the VPC, in its default group.
     pub(crate) async fn interface(&self, vpc: &Vpc) -> NetworkInterface {
-        let mut tx = Transaction::new(self.context.store.clone());
-        let subnets = tx.peek(&keys::subnets(&vpc.scope)).await.unwrap();
-        let subnet = subnets
-            .into_iter()
-            .find(|subnet| subnet.vpc == vpc.id)
-            .unwrap();
-        let groups = tx
-            .peek(&keys::security_groups_of(&vpc.scope, &vpc.id))
-            .await
-            .unwrap();
-        let address = tombolo_domain::cidr::usable_addresses(vpc.cidr)
-            .next()
-            .unwrap();
         let pid = std::process::id() as i32;
-        let interface = NetworkInterface {
-            scope: vpc.scope.clone(),
-            id: NetworkInterfaceId::generate(&*self.context.ids),
-            vpc: vpc.id.clone(),
-            subnet: subnet.id,
-            address,
-            mac: MacAddress::for_address(address),
-            description: String::new(),
-            mtu: None,
-            groups: groups.into_iter().map(|group| group.id).collect(),
-            attachment: Some(Attachment::Program {
-                pid,
-                start_time: tombolo_fleet::start_ticks(pid).unwrap(),
-            }),
-            client_token: None,
-            created: self.context.clock.now(),
+        let attachment = Attachment::Program {
+            pid,
+            start_time: tombolo_fleet::start_ticks(pid).unwrap(),
         };
-        self.write(async |tx| tx.put(&interface).unwrap()).await;
-        interface
+        let mut tx = self.server.transaction();
+        let subnets = tx.peek(&keys::subnets_of(&vpc.scope, &vpc.id)).await;
+        let subnet = &subnets.unwrap()[0];
+        let made = self
+            .server
+            .interface(&mut tx, vpc, subnet, Some(attachment));
+        let made = made.await;
+        assert_eq!(tx.commit().await.unwrap(), Committed::Yes);
+        made
     }
 
-    /// A fleet of the studio's in `status`, with its hidden VPC, that is to have no instances.
+    /// A fleet of the studio's with its hidden VPC, that is to have no instances; it is in `status`
+    /// before any reconciler sees it.
     pub(crate) async fn fleet(&self, cidr: &str, status: FleetStatus) -> (Fleet, Vpc) {
-        let ids = &*self.context.ids;
-        let id = FleetId::generate(ids);
-        let vpc = self.vpc(&self.studio, cidr, Some(id.clone())).await;
-        let process = ServerProcess {
-            launch_path: "/local/game/server".to_owned(),
-            parameters: None,
-            concurrent_executions: 1,
-        };
-        let fleet = Fleet {
-            scope: self.studio.clone(),
-            id,
-            name: "fleet".to_owned(),
-            description: None,
-            compute: Compute::Managed(Box::new(ManagedCompute {
-                build: BuildId::generate(ids),
-                runtime: RuntimeConfiguration::new(vec![process]).unwrap(),
-                vpc: vpc.id.clone(),
-                instance_type: "c5.large".to_owned(),
-                peering: None,
-                capacity: Capacity {
-                    desired: 0,
-                    ..Capacity::default()
-                },
-                inbound_permissions: Vec::new(),
-                internet: false,
-                scaling_is_stopped: false,
-            })),
-            status,
-            created: self.context.clock.now(),
-            terminated: None,
-            shown: ShownAttributes::default(),
-        };
-        self.write(async |tx| tx.put(&fleet).unwrap()).await;
-        (fleet, vpc)
+        self.fleet_with(cidr, status, json!({})).await
     }
 
-    pub(crate) async fn authorize(&self, vpc: &Vpc) -> Authorization {
-        let authorization = Authorization::issue(
-            vpc.scope.region.clone(),
-            self.studio.account,
-            vpc.scope.account,
-            vpc.id.clone(),
-            self.context.clock.now(),
-        );
-        self.write(async |tx| tx.put(&authorization).unwrap()).await;
-        authorization
-    }
-
-    /// What CreateVpcPeeringConnection writes.
-    pub(crate) async fn request(&self, fleet: &Fleet, fleet_vpc: &Vpc, peer: &Vpc) -> Connection {
-        let authorization = self.authorize(peer).await;
-        let connection = self.requested(&authorization, fleet, fleet_vpc, peer);
-        self.put_connection(&connection).await;
-        connection
-    }
-
-    pub(crate) fn requested(
+    /// The same, with more members of CreateFleet's input.
+    pub(crate) async fn fleet_with(
         &self,
-        authorization: &Authorization,
-        fleet: &Fleet,
-        fleet_vpc: &Vpc,
-        peer: &Vpc,
-    ) -> Connection {
-        let now = self.context.clock.now();
-        Connection::request(
-            authorization.consent(now).unwrap(),
-            self.studio.region.clone(),
-            fleet.id.clone(),
-            End::of(fleet_vpc),
-            peer,
-            now,
-            &*self.context.ids,
-        )
+        cidr: &str,
+        status: FleetStatus,
+        members: Value,
+    ) -> (Fleet, Vpc) {
+        let _closed = self.gate.close().await;
+        let studio = self.gamelift(&self.studio);
+        let mut input = fleet_input(&studio.ready_build().await);
+        input["Tags"] = json!([{"Key": "tombolo:fleet-cidr", "Value": cidr}]);
+        for (name, value) in members.as_object().unwrap() {
+            input[name] = value.clone();
+        }
+        let id = studio.fleet_with(input).await;
+        let none = json!({"FleetId": id, "DesiredInstances": 0});
+        studio.call("UpdateFleetCapacity", none).await;
+        self.server.set_status(&id, status).await;
+        // Whatever happens to it is newer than its creation.
+        self.clock.advance(Duration::from_secs(1));
+        (self.server.fleet(&id).await, studio.hidden_vpc(&id).await)
+    }
+
+    /// Lets the studio connect its fleets to a VPC.
+    pub(crate) async fn authorize(&self, vpc: &Vpc) {
+        let studio = self.studio.account.to_string();
+        let owner = self.gamelift(&vpc.scope);
+        owner.authorize(&studio, vpc.id.as_str()).await;
+    }
+
+    /// Asks for a connection of a fleet with a VPC, whose owner has authorized it.
+    pub(crate) async fn request(&self, fleet: &Fleet, peer: &Vpc) -> Connection {
+        self.authorize(peer).await;
+        let owner = peer.scope.account.to_string();
+        let studio = self.gamelift(&fleet.scope);
+        let requested = studio.connect(fleet.id.as_str(), &owner, peer.id.as_str());
+        requested.await;
+        let mut tx = self.server.transaction();
+        let all = tx.peek(&keys::all_connections()).await.unwrap();
+        let with_peer = all.into_iter().filter(|connection| {
+            connection.fleet.as_ref() == Some(&fleet.id) && connection.accepter.vpc == peer.id
+        });
+        with_peer.max_by_key(Connection::since).unwrap()
     }
 
     pub(crate) async fn put_connection(&self, connection: &Connection) {
@@ -298,52 +226,40 @@ impl World {
             .await;
     }
 
-    /// What EC2's CreateVpcPeeringConnection writes.
+    /// Asks for a connection between two VPCs.
     pub(crate) async fn ask(&self, own: &Vpc, peer: &Vpc) -> Connection {
-        let named = (peer.scope.account, peer.id.clone());
-        let now = self.context.clock.now();
-        let connection = Connection::request_between(own, named, now, &*self.context.ids);
-        self.write(async |tx| tx.put(&connection).unwrap()).await;
-        connection
+        let owner = peer.scope.account.to_string();
+        let requester = self.ec2(&own.scope);
+        let asked = requester.ask(own.id.as_str(), &owner, peer.id.as_str());
+        self.server.connection_by_id(&asked.await).await
     }
 
-    /// Takes a step that an operation takes.
+    /// Has an owner answer a request between two VPCs, or delete their connection.
     pub(crate) async fn take(&self, connection: &Connection, step: Step) {
-        let now = self.context.clock.now();
-        self.write(async |tx| {
-            let mut connection = tx.get(&connection.key()).await.unwrap().unwrap();
-            connection.take(step.clone(), now).unwrap();
-            tx.put(&connection).unwrap();
-        })
-        .await;
+        let (account, operation) = match step {
+            Step::Accept => (connection.accepter.account, "AcceptVpcPeeringConnection"),
+            Step::Reject(by) => (by, "RejectVpcPeeringConnection"),
+            Step::Delete(by) => (by, "DeleteVpcPeeringConnection"),
+            step => panic!("{step:?} is no owner's"),
+        };
+        let owner = self.ec2(&Scope {
+            account,
+            region: connection.region.clone(),
+        });
+        let input = json!({"VpcPeeringConnectionId": connection.id.as_str()});
+        owner.call(operation, input).await;
     }
 
-    /// What an owner writes to reach `there` through a connection: a route in every table of its
-    /// VPC, and a rule in every group.
+    /// What an owner does to reach `there` through a connection: a route in the VPC's table, and a
+    /// rule in its default group.
     pub(crate) async fn join_by_hand(&self, here: &Vpc, there: Ipv4Net, connection: &Connection) {
-        let Vpc { scope, id, .. } = here;
-        self.write(async |tx| {
-            for mut table in tx.list(&keys::route_tables_of(scope, id)).await.unwrap() {
-                table.routes.push(Route {
-                    destination: there,
-                    target: RouteTarget::Peering(connection.id.clone()),
-                    made_by: None,
-                });
-                tx.put(&table).unwrap();
-            }
-            for mut group in tx.list(&keys::security_groups_of(scope, id)).await.unwrap() {
-                group.rules.push(SecurityGroupRule {
-                    id: SecurityGroupRuleId::generate(&*self.context.ids),
-                    direction: RuleDirection::Ingress,
-                    protocol: Protocol::All,
-                    peer: Peer::Cidr(there),
-                    description: None,
-                    made_by: None,
-                });
-                tx.put(&group).unwrap();
-            }
-        })
-        .await;
+        let owner = self.ec2(&here.scope);
+        let (table, _) = owner.main_table(here.id.as_str()).await;
+        let there = there.to_string();
+        owner.route(&table, &there, connection.id.as_str()).await;
+        let group = owner.default_group(here.id.as_str()).await;
+        let everything = json!([{"IpProtocol": "-1", "IpRanges": [{"CidrIp": there}]}]);
+        owner.let_in(&group, everything).await;
     }
 
     /// What the data path does with a datagram between two workloads.
