@@ -17,5 +17,6 @@ pub mod document;
 pub mod ec2;
 pub mod gamelift;
 pub mod server;
+pub mod sigv4;
 
 pub use tombolo_domain::testing::{ManualClock, SeededIds};

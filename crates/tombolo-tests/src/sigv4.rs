@@ -1,12 +1,10 @@
-//! Signature version 4, written for the tests: it signs whatever it is given, so that a request
-//! can be wrong in one place and right in all others, signature included.
-//!
-//! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>
+//! A client that signs: with the real time, and whatever it is given.
 
-use hmac::{Hmac, Mac};
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use sha2::{Digest, Sha256};
+use tombolo_testkit::sigv4::{ALGORITHM, CanonicalRequest, SigningKey, hash};
 
 use crate::http::Request;
 
@@ -35,42 +33,45 @@ pub struct Signer {
 impl Signer {
     /// Signs every header there is, and adds the signature as headers.
     pub fn sign(&self, request: Request) -> Request {
-        let hash = hex::encode(Sha256::digest(&request.body));
+        let hash = hash(&request.body);
         self.sign_with(request, &hash)
     }
 
     /// The same with `hash` in place of the body's hash: one of the words that S3 has for bodies
     /// that are not signed, or in pieces.
     pub fn sign_with(&self, request: Request, hash: &str) -> Request {
-        let (date, time) = self.time();
+        let time = self.time();
         let request = request.header("x-amz-date", &time);
-        let names = header_names(&request);
-        let scope = self.scope(&date);
         let (path, query) = split(&request.target);
-        let canonical = canonical(&request, path, &canonical_query(query), &names, hash);
-        let signature = self.signature(&date, &time, &scope, &canonical);
-        let authorization = format!(
-            "AWS4-HMAC-SHA256 Credential={}/{scope}, SignedHeaders={}, Signature={signature}",
-            self.access_key_id,
-            names.join(";"),
-        );
+        let authorization = self.key(&time).authorization(&CanonicalRequest {
+            method: &request.method,
+            path: &canonical_path(path),
+            query: &canonical_query(query),
+            headers: &canonical_headers(&request),
+            payload: hash,
+        });
         request.header("authorization", &authorization)
     }
 
     /// Signs by query parameters that say how long the URL is good for.
     pub fn presign(&self, mut request: Request, expires: SignedDuration) -> Request {
-        let (date, time) = self.time();
-        let scope = self.scope(&date);
-        let names = header_names(&request);
+        let time = self.time();
+        let key = self.key(&time);
         let (path, query) = split(&request.target);
-        let credential = format!("{}/{scope}", self.access_key_id);
+        let mut canonical = CanonicalRequest {
+            method: &request.method,
+            path: &canonical_path(path),
+            query: "",
+            headers: &canonical_headers(&request),
+            payload: &hash(&request.body),
+        };
         let mut query = query.to_owned();
         for (name, value) in [
-            ("X-Amz-Algorithm", "AWS4-HMAC-SHA256"),
-            ("X-Amz-Credential", &credential),
+            ("X-Amz-Algorithm", ALGORITHM),
+            ("X-Amz-Credential", &key.credential()),
             ("X-Amz-Date", &time),
             ("X-Amz-Expires", &expires.as_secs().to_string()),
-            ("X-Amz-SignedHeaders", &names.join(";")),
+            ("X-Amz-SignedHeaders", &canonical.signed_headers()),
         ] {
             if !query.is_empty() {
                 query.push('&');
@@ -78,56 +79,48 @@ impl Signer {
             query.push_str(&format!("{name}={}", encode(value)));
         }
         let query = canonical_query(&query);
-        let hash = hex::encode(Sha256::digest(&request.body));
-        let canonical = canonical(&request, path, &query, &names, &hash);
-        let signature = self.signature(&date, &time, &scope, &canonical);
+        canonical.query = &query;
+        let signature = key.signature(&canonical);
         request.target = format!("{path}?{query}&X-Amz-Signature={signature}");
         request
+    }
+
+    fn key<'a>(&'a self, time: &'a str) -> SigningKey<'a> {
+        SigningKey {
+            access_key_id: &self.access_key_id,
+            secret_access_key: &self.secret_access_key,
+            time,
+            day: &time[..8],
+            region: &self.region,
+            service: &self.service,
+        }
     }
 
     #[expect(
         clippy::disallowed_methods,
         reason = "a client signs with the real time"
     )]
-    fn time(&self) -> (String, String) {
+    fn time(&self) -> String {
         let now = Timestamp::now() + self.skew;
-        (
-            now.strftime("%Y%m%d").to_string(),
-            now.strftime("%Y%m%dT%H%M%SZ").to_string(),
-        )
-    }
-
-    fn scope(&self, date: &str) -> String {
-        format!("{date}/{}/{}/aws4_request", self.region, self.service)
-    }
-
-    fn signature(&self, date: &str, time: &str, scope: &str, canonical: &str) -> String {
-        let digest = hex::encode(Sha256::digest(canonical));
-        let to_sign = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{digest}");
-        let secret = format!("AWS4{}", self.secret_access_key);
-        let key = [date, &self.region, &self.service, "aws4_request"]
-            .iter()
-            .fold(secret.into_bytes(), |key, part| hmac(&key, part));
-        hex::encode(hmac(&key, &to_sign))
+        now.strftime("%Y%m%dT%H%M%SZ").to_string()
     }
 }
 
-fn canonical(request: &Request, path: &str, query: &str, names: &[String], hash: &str) -> String {
-    let mut headers = String::new();
-    for name in names {
-        let values = request
-            .headers
-            .iter()
-            .filter(|(other, _)| other.eq_ignore_ascii_case(name));
-        let values: Vec<&str> = values.map(|(_, value)| value.trim()).collect();
-        headers.push_str(&format!("{name}:{}\n", values.join(",")));
+fn canonical_path(path: &str) -> String {
+    path.split('/').map(encode).collect::<Vec<_>>().join("/")
+}
+
+/// Each name once, in lower case and in order, with all its values.
+fn canonical_headers(request: &Request) -> Vec<(String, String)> {
+    let mut headers: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for (name, value) in &request.headers {
+        let values = headers.entry(name.to_ascii_lowercase()).or_default();
+        values.push(value.trim());
     }
-    let path = path.split('/').map(encode).collect::<Vec<_>>().join("/");
-    let names = names.join(";");
-    format!(
-        "{}\n{path}\n{query}\n{headers}\n{names}\n{hash}",
-        request.method
-    )
+    let headers = headers.into_iter();
+    headers
+        .map(|(name, values)| (name, values.join(",")))
+        .collect()
 }
 
 /// Parameters are already encoded in the target; they only have to be sorted.
@@ -144,14 +137,6 @@ fn canonical_query(query: &str) -> String {
     parameters.join("&")
 }
 
-fn header_names(request: &Request) -> Vec<String> {
-    let names = request.headers.iter();
-    let mut names: Vec<String> = names.map(|(name, _)| name.to_ascii_lowercase()).collect();
-    names.sort();
-    names.dedup();
-    names
-}
-
 fn split(target: &str) -> (&str, &str) {
     target.split_once('?').unwrap_or((target, ""))
 }
@@ -159,10 +144,4 @@ fn split(target: &str) -> (&str, &str) {
 /// As AWS wants it in a query, and in a path once more.
 pub fn encode(text: &str) -> String {
     utf8_percent_encode(text, ENCODED).to_string()
-}
-
-fn hmac(key: &[u8], message: &str) -> Vec<u8> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
-    mac.update(message.as_bytes());
-    mac.finalize().into_bytes().to_vec()
 }

@@ -1,11 +1,9 @@
-//! Signs requests the way AWS documents it, in the most literal way, so that it shares no code
-//! with the verifier; and leaves every part open to be spoiled.
+//! Requests of each protocol, signed, with every part of them open to be spoiled.
 
 use bytes::Bytes;
-use hmac::{Hmac, Mac};
 use http::{HeaderName, HeaderValue, Method, Request};
 use http_body_util::Full;
-use sha2::{Digest, Sha256};
+use tombolo_testkit::sigv4::{self, CanonicalRequest, SigningKey};
 
 /// An access key that the tests' server knows.
 pub(crate) const ACCESS_KEY: &str = "AKIAIOSFODNN7EXAMPLE";
@@ -119,13 +117,9 @@ impl Draft {
         headers.push(("host".into(), "localhost:8000".into()));
         headers.push(("x-amz-date".into(), self.date.clone()));
         headers.sort();
-        let names = names(&headers);
-        let signature = self.signature(&self.query, &headers);
-        let authorization = format!(
-            "AWS4-HMAC-SHA256 Credential={}/{}, SignedHeaders={names}, Signature={signature}",
-            self.access_key,
-            self.scope()
-        );
+        let authorization = self.with_canonical(&self.query, &headers, |key, canonical| {
+            key.authorization(canonical)
+        });
         headers.push(("authorization".into(), authorization));
         Signed {
             method: self.method.clone(),
@@ -140,7 +134,9 @@ impl Draft {
         let mut headers = self.headers.clone();
         headers.push(("host".into(), "localhost:8000".into()));
         headers.sort();
-        let credential = format!("{}/{}", self.access_key, self.scope()).replace('/', "%2F");
+        let (credential, names) = self.with_canonical("", &headers, |key, canonical| {
+            (key.credential(), canonical.signed_headers())
+        });
         let mut parameters: Vec<String> = self
             .query
             .split('&')
@@ -148,18 +144,16 @@ impl Draft {
             .map(str::to_owned)
             .collect();
         parameters.extend([
-            "X-Amz-Algorithm=AWS4-HMAC-SHA256".into(),
-            format!("X-Amz-Credential={credential}"),
+            format!("X-Amz-Algorithm={}", sigv4::ALGORITHM),
+            format!("X-Amz-Credential={}", credential.replace('/', "%2F")),
             format!("X-Amz-Date={}", self.date),
             format!("X-Amz-Expires={expires}"),
-            format!(
-                "X-Amz-SignedHeaders={}",
-                names(&headers).replace(';', "%3B")
-            ),
+            format!("X-Amz-SignedHeaders={}", names.replace(';', "%3B")),
         ]);
         parameters.sort();
         let query = parameters.join("&");
-        let signature = self.signature(&query, &headers);
+        let signature =
+            self.with_canonical(&query, &headers, |key, canonical| key.signature(canonical));
         Signed {
             method: self.method.clone(),
             target: self.target(&format!("{query}&X-Amz-Signature={signature}")),
@@ -176,47 +170,30 @@ impl Draft {
         }
     }
 
-    fn scope(&self) -> String {
-        let day = self.day.clone().unwrap_or_else(|| self.date[..8].into());
-        format!("{day}/{}/{}/aws4_request", self.region, self.service)
+    /// Does something with the key, and with what is signed.
+    fn with_canonical<T>(
+        &self,
+        query: &str,
+        headers: &[(String, String)],
+        work: impl FnOnce(&SigningKey<'_>, &CanonicalRequest<'_>) -> T,
+    ) -> T {
+        let key = SigningKey {
+            access_key_id: &self.access_key,
+            secret_access_key: &self.secret,
+            time: &self.date,
+            day: self.day.as_deref().unwrap_or(&self.date[..8]),
+            region: &self.region,
+            service: &self.service,
+        };
+        let canonical = CanonicalRequest {
+            method: self.method.as_str(),
+            path: &self.path,
+            query,
+            headers,
+            payload: &sigv4::hash(&self.body),
+        };
+        work(&key, &canonical)
     }
-
-    fn signature(&self, query: &str, headers: &[(String, String)]) -> String {
-        let canonical_headers: String = headers
-            .iter()
-            .map(|(name, value)| format!("{name}:{value}\n"))
-            .collect();
-        let canonical = format!(
-            "{}\n{}\n{query}\n{canonical_headers}\n{}\n{}",
-            self.method,
-            self.path,
-            names(headers),
-            hex::encode(Sha256::digest(&self.body))
-        );
-        let string_to_sign = format!(
-            "AWS4-HMAC-SHA256\n{}\n{}\n{}",
-            self.date,
-            self.scope(),
-            hex::encode(Sha256::digest(canonical))
-        );
-        let secret = format!("AWS4{}", self.secret).into_bytes();
-        let scope = self.scope();
-        let key = scope
-            .split('/')
-            .fold(secret, |key, part| hmac(&key, part.as_bytes()));
-        hex::encode(hmac(&key, string_to_sign.as_bytes()))
-    }
-}
-
-fn names(headers: &[(String, String)]) -> String {
-    let names: Vec<&str> = headers.iter().map(|(name, _)| name.as_str()).collect();
-    names.join(";")
-}
-
-fn hmac(key: &[u8], message: &[u8]) -> Vec<u8> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
-    mac.update(message);
-    mac.finalize().into_bytes().to_vec()
 }
 
 /// A signed request, still open to be spoiled.
