@@ -7,7 +7,7 @@ use anyhow::ensure;
 
 use crate::command::{self, cargo, installed};
 use crate::tally::Tally;
-use crate::{bpf, licences, manual, model, setup, workspace};
+use crate::{bpf, licences, model, setup, workspace};
 
 /// Runs everything and goes on after failures, so that one run names them all.
 fn checks(tally: &mut Tally) {
@@ -22,7 +22,6 @@ fn checks(tally: &mut Tally) {
     );
     tally.check("the committed data path", bpf::run(true));
     tally.check("the committed API models", model::run(true));
-    tally.check("the committed man pages and completions", manual::run(true));
     tally.check("the licences of all dependencies", licences::check());
     let clippy = [
         "clippy",
