@@ -7,21 +7,39 @@ use std::process::Command;
 
 use anyhow::{Context, ensure};
 
-use crate::command;
+use crate::command::{self, installed};
+use crate::tally::Checked;
 use crate::workspace;
 
 const CRATE: &str = "crates/tombolo-network";
+const OBJECT: &str = "bpf/tombolo.o";
 
-/// Compiles the object in its place, or with `check` compares it with the committed one.
+/// Another clang makes other bytes of the same source.
+const CLANG: &str = "clang-14";
+const STRIP: &str = "llvm-strip-14";
+
+/// Compiles the object in its place.
 ///
 /// # Errors
-/// clang 14 is missing or refuses the source; with `check`, the bytes differ.
-pub(crate) fn run(check: bool) -> anyhow::Result<()> {
+/// clang 14 is missing or refuses the source.
+pub(crate) fn make() -> anyhow::Result<()> {
     let folder = workspace::root().join(CRATE);
-    let committed = folder.join("bpf/tombolo.o");
-    if !check {
-        return compile(&folder, &committed);
+    compile(&folder, &folder.join(OBJECT))
+}
+
+/// Compares the committed object with what clang 14 makes, if that is there.
+///
+/// # Errors
+/// clang refuses the source; the bytes differ.
+pub(crate) fn check() -> anyhow::Result<Checked> {
+    for tool in [CLANG, STRIP] {
+        if !installed(tool) {
+            let why = format!("{tool} is missing; `cargo xtask setup` installs it");
+            return Ok(Checked::Not(why));
+        }
     }
+    let folder = workspace::root().join(CRATE);
+    let committed = folder.join(OBJECT);
     fs::create_dir_all(workspace::target())?;
     let compiled = workspace::target().join("tombolo.o");
     compile(&folder, &compiled)?;
@@ -30,7 +48,7 @@ pub(crate) fn run(check: bool) -> anyhow::Result<()> {
         "{} is not what clang 14 makes of tombolo.c; run `cargo xtask bpf` and commit it",
         committed.display()
     );
-    Ok(())
+    Ok(Checked::Right)
 }
 
 /// Compiles with paths relative to the crate, so that none of this machine gets into the object,
@@ -38,7 +56,7 @@ pub(crate) fn run(check: bool) -> anyhow::Result<()> {
 fn compile(folder: &Path, object: &Path) -> anyhow::Result<()> {
     let multiarch = format!("/usr/include/{}-linux-gnu", std::env::consts::ARCH);
     command::run(
-        Command::new("clang-14")
+        Command::new(CLANG)
             .args([
                 "-O2", "-g", "-Wall", "-Werror", "-target", "bpf", "-mcpu=v3",
             ])
@@ -49,7 +67,7 @@ fn compile(folder: &Path, object: &Path) -> anyhow::Result<()> {
             .arg(object)
             .current_dir(folder),
     )?;
-    command::run(Command::new("llvm-strip-14").arg("-g").arg(object))
+    command::run(Command::new(STRIP).arg("-g").arg(object))
 }
 
 fn read(path: &Path) -> anyhow::Result<Vec<u8>> {

@@ -1,55 +1,52 @@
 //! `cargo xtask`: the project's own tasks.
-//!
-//! Few dependencies, so that it is there in seconds on a fresh machine and can install the rest.
 
 mod bench;
 mod bpf;
 mod command;
+mod flags;
+mod interrupt;
+mod leftovers;
 mod licences;
 mod manual;
 mod model;
 mod setup;
+mod suites;
 mod tally;
 mod test;
 mod workspace;
 
 use std::process::ExitCode;
 
-const HELP: &str = "\
-usage: cargo xtask COMMAND
+use anyhow::bail;
 
-  test            install what the tests need, check the format, derived files and lints, run every test
-  bench [PART...] measure beside moto, bare SQLite, a bare veth and a router, and print the table of ratios;
-                  the parts are api, store, path, players, first-packet, fleet and scale
-  setup           only install what the tests need
-  bpf [--check]   compile the data path, or check that the committed object is what clang makes of it
-  man [--check]   write man pages and completions, or check that the committed ones are current
-  licences        check that deny.toml allows the licence of every dependency
-  model [--check] derive the API models from botocore, or check that the committed ones are that
-";
+use crate::flags::{Xtask, XtaskCmd};
+use crate::tally::Checked;
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let outcome = match arguments[..] {
-        ["test"] => return test::run(),
-        ["bench", ref parts @ ..] => bench::run(parts),
-        ["setup"] => setup::for_tests(),
-        ["bpf"] => bpf::run(false),
-        ["bpf", "--check"] => bpf::run(true),
-        ["man"] => manual::run(false),
-        ["man", "--check"] => manual::run(true),
-        ["model"] => model::run(false),
-        ["model", "--check"] => model::run(true),
-        ["licences"] => licences::check(),
-        ["help" | "--help" | "-h"] => {
-            print!("{HELP}");
-            Ok(())
+    let command = match Xtask::from_env() {
+        Ok(flags) => flags.subcommand,
+        Err(error) if error.is_help() => {
+            print!("{error}");
+            return ExitCode::SUCCESS;
         }
-        _ => {
-            eprint!("{HELP}");
+        Err(error) => {
+            eprintln!("error: {error}\nhint: `cargo xtask help` explains every command");
             return ExitCode::from(2);
         }
+    };
+    let outcome = match command {
+        XtaskCmd::Help(help) => return explain(help.command.as_deref()),
+        XtaskCmd::Check(_) => return test::check(),
+        XtaskCmd::Test(test) if test.suite.is_empty() => return test::everything(),
+        XtaskCmd::Test(test) => return test::some(&test.suite),
+        XtaskCmd::Bench(bench) => bench::run(&bench.part),
+        XtaskCmd::Setup(_) => setup::for_tests(),
+        XtaskCmd::Bpf(bpf) if bpf.check => bpf::check().and_then(right),
+        XtaskCmd::Bpf(_) => bpf::make(),
+        XtaskCmd::Man(man) => manual::run(man.check),
+        XtaskCmd::Licences(_) => licences::check(),
+        XtaskCmd::Model(model) if model.check => model::check(true).and_then(right),
+        XtaskCmd::Model(_) => model::make(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -57,5 +54,29 @@ fn main() -> ExitCode {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+fn explain(command: Option<&str>) -> ExitCode {
+    match Xtask::help(command) {
+        Some(help) => {
+            print!("{help}");
+            if command == Some("test") {
+                print!("\n{}", suites::list());
+            }
+            ExitCode::SUCCESS
+        }
+        None => {
+            eprintln!("error: there is no command {}", command.unwrap_or_default());
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Who asks for one check by name wants it done.
+fn right(checked: Checked) -> anyhow::Result<()> {
+    match checked {
+        Checked::Right => Ok(()),
+        Checked::Not(why) => bail!("not checked: {why}"),
     }
 }

@@ -9,6 +9,9 @@ use std::process::Command;
 
 use anyhow::{Context, bail, ensure};
 
+use crate::tally::Checked;
+use crate::{setup, workspace};
+
 /// The botocore whose models are served. A newer one is a change to review: members, constraints
 /// and errors may have moved.
 const BOTOCORE: &str = "botocore==1.44.5";
@@ -130,23 +133,34 @@ const MODELS: &[Model] = &[
     },
 ];
 
-/// Writes the models, or with `check` fails when a committed one is not what would be written.
+/// Writes the models.
 ///
 /// # Errors
-/// Python or PyPI cannot be reached, a served operation is not in the service's model, or, with
-/// `check`, a file is stale.
-pub(crate) fn run(check: bool) -> anyhow::Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .context("xtask is in the workspace")?;
-    let python = botocore(&root.join("target/model-venv"))?;
+/// Python or PyPI cannot be reached, or a served operation is not in the service's model.
+pub(crate) fn make() -> anyhow::Result<()> {
+    let python = botocore()?;
+    for model in MODELS {
+        let path = model.path();
+        let derived = derive(&python, model)?;
+        fs::write(&path, derived).with_context(|| format!("writing {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// Compares the committed models with what botocore gives, if it is there or `may_install`.
+///
+/// # Errors
+/// As for [`make`], and a file is stale.
+pub(crate) fn check(may_install: bool) -> anyhow::Result<Checked> {
+    if !may_install && !setup::is_made_from(BOTOCORE, &venv()) {
+        let why = format!("{BOTOCORE} is missing; `cargo xtask model --check` installs it");
+        return Ok(Checked::Not(why));
+    }
+    let python = botocore()?;
     let mut stale = Vec::new();
     for model in MODELS {
-        let path = root.join("crates/tombolo-api/models").join(model.file);
-        let derived = derive(&python, root, model)?;
-        if !check {
-            fs::write(&path, derived).with_context(|| format!("writing {}", path.display()))?;
-        } else if fs::read(&path).unwrap_or_default() != derived {
+        let path = model.path();
+        if fs::read(&path).unwrap_or_default() != derive(&python, model)? {
             stale.push(path.display().to_string());
         }
     }
@@ -155,30 +169,33 @@ pub(crate) fn run(check: bool) -> anyhow::Result<()> {
         "not what {BOTOCORE} gives: {}; run `cargo xtask model` and commit the result",
         stale.join(", ")
     );
-    Ok(())
+    Ok(Checked::Right)
+}
+
+impl Model {
+    /// The committed file.
+    fn path(&self) -> PathBuf {
+        let models = workspace::root().join("crates/tombolo-api/models");
+        models.join(self.file)
+    }
+}
+
+/// The virtual environment with the pinned botocore.
+fn venv() -> PathBuf {
+    workspace::target().join("model-venv")
 }
 
 /// A Python that has the pinned botocore, in a virtual environment that is made on first use.
-fn botocore(venv: &Path) -> anyhow::Result<PathBuf> {
-    let python = venv.join("bin/python");
-    if !python.exists() {
-        output(Command::new("python3").args(["-m", "venv"]).arg(venv))?;
-    }
-    output(Command::new(&python).args([
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        BOTOCORE,
-    ]))?;
-    Ok(python)
+fn botocore() -> anyhow::Result<PathBuf> {
+    let venv = venv();
+    setup::unless_made_from(BOTOCORE, &venv, || setup::python_with(&venv, &[BOTOCORE]))?;
+    Ok(venv.join("bin/python"))
 }
 
-fn derive(python: &Path, root: &Path, model: &Model) -> anyhow::Result<Vec<u8>> {
+fn derive(python: &Path, model: &Model) -> anyhow::Result<Vec<u8>> {
     output(
         Command::new(python)
-            .arg(root.join("xtask/src/trim_model.py"))
+            .arg(workspace::root().join("xtask/src/trim_model.py"))
             .arg(model.source)
             .args(model.served),
     )

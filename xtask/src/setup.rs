@@ -11,6 +11,9 @@ use anyhow::{Context, bail};
 use crate::command::{installed, run};
 use crate::workspace;
 
+/// The file in what was installed that says what it was made from.
+const MARK: &str = "made-from";
+
 /// A Debian package, and how to see that it is not needed any more.
 struct Package {
     name: &'static str,
@@ -122,20 +125,20 @@ fn packages(needed: &[Package]) -> anyhow::Result<()> {
 fn python(venv: &str, requirements: &str) -> anyhow::Result<()> {
     let wanted = fs::read_to_string(workspace::clients().join("python").join(requirements))?;
     let venv = workspace::target().join(venv);
+    let file = workspace::clients().join("python").join(requirements);
+    let file = file.to_string_lossy();
     unless_made_from(&wanted, &venv, || {
-        run(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
-        let file = workspace::clients().join("python").join(requirements);
-        run(Command::new(venv.join("bin/python"))
-            .args([
-                "-m",
-                "pip",
-                "install",
-                "--quiet",
-                "--disable-pip-version-check",
-                "--requirement",
-            ])
-            .arg(file))
+        python_with(&venv, &["--requirement", &file])
     })
+}
+
+/// Makes a virtual environment and has pip install `what` in it.
+pub(crate) fn python_with(venv: &Path, what: &[&str]) -> anyhow::Result<()> {
+    run(Command::new("python3").args(["-m", "venv"]).arg(venv))?;
+    run(Command::new(venv.join("bin/python"))
+        .args(["-m", "pip", "install", "--quiet"])
+        .arg("--disable-pip-version-check")
+        .args(what))
 }
 
 /// Makes `target/node` from the committed lock. Node itself comes from PyPI, pinned like the rest:
@@ -197,20 +200,25 @@ fn texts_in(folder: &Path, to: &mut String) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Whether `folder` was made from `source`, to the end.
+pub(crate) fn is_made_from(source: &str, folder: &Path) -> bool {
+    fs::read_to_string(folder.join(MARK)).is_ok_and(|made_from| made_from == source)
+}
+
 /// Makes `folder` anew unless the last time it was made to the end it was made from `source`.
-fn unless_made_from(
+pub(crate) fn unless_made_from(
     source: &str,
     folder: &Path,
     make: impl FnOnce() -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let mark = folder.join("made-from");
-    if fs::read_to_string(&mark).is_ok_and(|made_from| made_from == source) {
+    if is_made_from(source, folder) {
         return Ok(());
     }
     if folder.exists() {
         fs::remove_dir_all(folder).with_context(|| format!("removing {}", folder.display()))?;
     }
     make().with_context(|| format!("making {}", folder.display()))?;
+    let mark = folder.join(MARK);
     fs::write(&mark, source).with_context(|| format!("writing {}", mark.display()))
 }
 

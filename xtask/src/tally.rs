@@ -1,11 +1,25 @@
-//! Counts checks and tests for the one line at the end.
+//! Counts checks and tests for the one line at the end, and how long each took.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::io::{BufRead, BufReader, PipeReader};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 
 use crate::command;
+use crate::interrupt;
+
+/// How long a runner that was interrupted may take to end its tests.
+const FAREWELL: Duration = Duration::from_secs(15);
+
+/// How often it is looked whether a runner has ended, or is to end.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// How long what a runner has printed may still be on its way when it has ended.
+const LAST_LINES: Duration = Duration::from_secs(2);
 
 /// What passed and what failed so far.
 #[derive(Debug, Default)]
@@ -13,20 +27,76 @@ pub(crate) struct Tally {
     passed: u64,
     failed: u64,
     failures: Vec<String>,
+    unchecked: Vec<String>,
+    rows: Vec<Row>,
+}
+
+/// What one check or suite did.
+#[derive(Debug)]
+struct Row {
+    name: String,
+    took: Duration,
+    passed: u64,
+    failed: u64,
+}
+
+/// What a check came to that found nothing wrong.
+#[derive(Debug)]
+pub(crate) enum Checked {
+    /// It is as it should be.
+    Right,
+    /// It cannot be checked on this machine, and why.
+    Not(String),
 }
 
 impl Tally {
-    /// Counts one check.
-    pub(crate) fn check(&mut self, name: &str, outcome: anyhow::Result<()>) {
+    /// Runs and counts one check.
+    pub(crate) fn check(&mut self, name: &str, check: impl FnOnce() -> anyhow::Result<()>) {
+        let started = Instant::now();
+        let outcome = check();
+        self.row(
+            name,
+            started,
+            outcome.is_ok().into(),
+            outcome.is_err().into(),
+        );
         match outcome {
             Ok(()) => self.passed += 1,
             Err(error) => self.fail(format!("{name}: {error:#}")),
         }
     }
 
+    /// The same for one that this machine may not be able to do. If it `must` be done, that fails.
+    pub(crate) fn check_if_possible(
+        &mut self,
+        name: &str,
+        must: bool,
+        check: impl FnOnce() -> anyhow::Result<Checked>,
+    ) {
+        let mut unchecked = None;
+        self.check(name, || match check()? {
+            Checked::Right => Ok(()),
+            Checked::Not(why) if must => bail!("not checked: {why}"),
+            Checked::Not(why) => {
+                unchecked = Some(format!("{name}: {why}"));
+                Ok(())
+            }
+        });
+        if let Some(unchecked) = unchecked {
+            eprintln!("not checked: {unchecked}");
+            self.unchecked.push(unchecked);
+            self.passed -= 1;
+            if let Some(row) = self.rows.last_mut() {
+                row.passed = 0;
+            }
+        }
+    }
+
     /// Runs a test runner, shows what it prints, and counts what it says to have run. A runner
     /// that fails without naming a failed test, as when the code does not compile, counts as one.
     pub(crate) fn runner(&mut self, name: &str, command: &mut Command) {
+        let started = Instant::now();
+        let (passed, failed) = (self.passed, self.failed);
         match run_counting(command) {
             Ok((counts, succeeded)) => {
                 self.passed += counts.passed;
@@ -42,15 +112,42 @@ impl Tally {
             }
             Err(error) => self.fail(format!("{name}: {error:#}")),
         }
+        self.row(name, started, self.passed - passed, self.failed - failed);
     }
 
-    /// Names the failures, then prints the total line, alone. True when nothing failed.
+    /// Whether anything has failed so far.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed > 0
+    }
+
+    /// Prints how long everything took, names what was not checked and what failed, then prints the
+    /// total line, alone. True when nothing failed.
     pub(crate) fn close(self) -> bool {
+        eprintln!("\nminutes  passed  failed");
+        for row in &self.rows {
+            let minutes = row.took.as_secs_f64() / 60.0;
+            eprintln!(
+                "{minutes:7.1} {:7} {:7}  {}",
+                row.passed, row.failed, row.name
+            );
+        }
+        for unchecked in &self.unchecked {
+            eprintln!("not checked: {unchecked}");
+        }
         for failure in &self.failures {
             eprintln!("failed: {failure}");
         }
         println!("{} passed, {} failed", self.passed, self.failed);
         self.failed == 0
+    }
+
+    fn row(&mut self, name: &str, started: Instant, passed: u64, failed: u64) {
+        self.rows.push(Row {
+            name: name.to_owned(),
+            took: started.elapsed(),
+            passed,
+            failed,
+        });
     }
 
     fn fail(&mut self, failure: String) {
@@ -70,23 +167,68 @@ fn run_counting(command: &mut Command) -> anyhow::Result<(Counts, bool)> {
     command::show(command);
     // Both runners' streams in one pipe, or the summary of one could overtake the other's failures.
     let (reader, writer) = std::io::pipe().context("making a pipe")?;
-    command
+    let mut child = command
+        // Of its own group, so that what interrupts this process does not end the tests before they
+        // have been told to end.
+        .process_group(0)
         .stdin(Stdio::null())
         .stdout(writer.try_clone().context("making a pipe")?)
-        .stderr(writer);
-    let mut child = command
+        .stderr(writer)
         .spawn()
         .with_context(|| format!("starting {}", command.get_program().display()))?;
     // The command holds the pipe's writing ends, and the pipe ends when the last one closes.
     command.stdout(Stdio::null()).stderr(Stdio::null());
-    let mut counts = Counts::default();
-    for line in BufReader::new(reader).split(b'\n') {
-        let line = line.context("reading what the tests print")?;
-        let line = String::from_utf8_lossy(&line);
-        eprintln!("{line}");
-        counts.add(&line);
+    let counted = count_in_background(reader);
+    let status = wait(&mut child)?;
+    // Something that the tests left may hold the pipe open for ever.
+    let counts = match counted.recv_timeout(LAST_LINES) {
+        Ok(counts) => counts?,
+        Err(_) => bail!("something that the tests started still holds their output open"),
+    };
+    Ok((counts, status.success()))
+}
+
+/// Shows what is read, and sends the counts when there is no more.
+fn count_in_background(reader: PipeReader) -> mpsc::Receiver<std::io::Result<Counts>> {
+    let (sender, counted) = mpsc::channel();
+    thread::spawn(move || {
+        let mut counts = Counts::default();
+        let read = BufReader::new(reader).split(b'\n').try_for_each(|line| {
+            let line = line?;
+            let line = String::from_utf8_lossy(&line);
+            eprintln!("{line}");
+            counts.add(&line);
+            Ok(())
+        });
+        // Nobody may wait for it any more.
+        let _ = sender.send(read.map(|()| counts));
+    });
+    counted
+}
+
+/// Waits until the runner ends. When this process is interrupted, so is the runner with all that is in
+/// its group, and what does not end then is killed.
+fn wait(child: &mut Child) -> anyhow::Result<ExitStatus> {
+    let mut interrupted: Option<Instant> = None;
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status);
+        }
+        let group = format!("-{}", child.id());
+        let signal = |signal| Command::new("kill").args([signal, "--", &group]).status();
+        match interrupted {
+            None if interrupt::is_pending() => {
+                eprintln!("interrupted: ending the tests");
+                signal("-INT")?;
+                interrupted = Some(Instant::now());
+            }
+            Some(since) if since.elapsed() >= FAREWELL => {
+                signal("-KILL")?;
+            }
+            _ => {}
+        }
+        thread::sleep(LOOK_AGAIN);
     }
-    Ok((counts, child.wait()?.success()))
 }
 
 impl Counts {

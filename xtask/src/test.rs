@@ -1,75 +1,208 @@
-//! `cargo xtask test`: every check, and one plain total line.
+//! `cargo xtask check` and `cargo xtask test`: every check, and one plain total line.
 
 use std::env;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
-use anyhow::ensure;
+use anyhow::{Context, bail, ensure};
 
 use crate::command::{self, cargo, installed};
+use crate::leftovers::Run;
+use crate::suites::{self, SUITES, Suite, Tests, Tier};
 use crate::tally::Tally;
-use crate::{bpf, licences, model, setup, workspace};
+use crate::{bpf, interrupt, licences, model, setup, workspace};
 
-/// Runs everything and goes on after failures, so that one run names them all.
-fn checks(tally: &mut Tally) {
-    tally.check("running as root", root());
-    let set_up = setup::for_tests();
-    let ready = set_up.is_ok();
-    tally.check("installing what the tests need", set_up);
-
-    tally.check(
-        "cargo fmt",
-        command::run(&mut cargo(["fmt", "--all", "--check"])),
-    );
-    tally.check("the committed data path", bpf::run(true));
-    tally.check("the committed API models", model::run(true));
-    tally.check("the licences of all dependencies", licences::check());
-    let clippy = [
-        "clippy",
-        "--workspace",
-        "--all-targets",
-        "--",
-        "-D",
-        "warnings",
-    ];
-    tally.check("cargo clippy", command::run(&mut cargo(clippy)));
-    // Without the clients every end-to-end test would fail for the one reason that is known.
-    if ready {
-        tests(tally);
-    }
+/// `cargo xtask check`.
+pub(crate) fn check() -> ExitCode {
+    closed(|tally| {
+        static_checks(tally, is_ci());
+        let unprivileged: Vec<&Suite> = of(Tier::Unprivileged).collect();
+        if is_built(tally, &unprivileged) {
+            // All at once: one after the other takes twice the time, and there is nothing to compare.
+            let (documentation, others): (Vec<&Suite>, Vec<&Suite>) = unprivileged
+                .into_iter()
+                .partition(|suite| matches!(suite.tests, Tests::Documentation));
+            run(
+                tally,
+                &[("unprivileged", others), ("documentation", documentation)],
+            );
+        }
+    })
 }
 
-/// The command: the total line is the last one, whatever happened before.
-pub(crate) fn run() -> ExitCode {
+/// `cargo xtask test` without a name. It goes on after failures, so that one run names them all.
+pub(crate) fn everything() -> ExitCode {
+    closed(|tally| {
+        tally.check("running as root", root);
+        let mut ready = false;
+        tally.check("installing what the tests need", || {
+            setup::for_tests()?;
+            ready = true;
+            Ok(())
+        });
+        static_checks(tally, true);
+        let mut all: Vec<&Suite> = SUITES.iter().collect();
+        // Without the clients every end-to-end test would fail for the one reason that is known.
+        all.retain(|suite| ready || suite.tier != Tier::Clients);
+        if is_built(tally, &all) {
+            run(tally, &one_by_one(&all));
+        }
+    })
+}
+
+/// `cargo xtask test NAME`.
+pub(crate) fn some(names: &[String]) -> ExitCode {
+    let suites = match suites::named(names) {
+        Ok(suites) => suites,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            return ExitCode::from(2);
+        }
+    };
+    closed(|tally| {
+        if suites.iter().any(|suite| suite.tier != Tier::Unprivileged) {
+            tally.check("running as root", root);
+        }
+        if suites.iter().any(|suite| suite.tier == Tier::Clients) {
+            tally.check("installing what the tests need", setup::for_tests);
+        }
+        if !tally.has_failed() && is_built(tally, &suites) {
+            run(tally, &one_by_one(&suites));
+        }
+    })
+}
+
+/// The total line is the last one, whatever happened before.
+fn closed(work: impl FnOnce(&mut Tally)) -> ExitCode {
     let mut tally = Tally::default();
-    checks(&mut tally);
+    if let Err(error) = interrupt::note() {
+        // Then Ctrl-C ends this process, as it does without.
+        eprintln!("cannot handle signals: {error}");
+    }
+    work(&mut tally);
     match tally.close() {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     }
 }
 
+/// What is checked without running anything of Tombolo. Where a derived file cannot be checked
+/// because its tool is missing, that fails if it `must` be.
+fn static_checks(tally: &mut Tally, must: bool) {
+    tally.check("cargo fmt", || {
+        command::run(&mut cargo(["fmt", "--all", "--check"]))
+    });
+    tally.check_if_possible("the committed data path", must, bpf::check);
+    tally.check_if_possible("the committed API models", must, || model::check(must));
+    tally.check("the suites have every test target", suites::check);
+    tally.check("the licences of all dependencies", licences::check);
+    tally.check("cargo clippy", || {
+        command::run(&mut cargo([
+            "clippy",
+            "--quiet",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ]))
+    });
+}
+
+fn of(tier: Tier) -> impl Iterator<Item = &'static Suite> {
+    SUITES.iter().filter(move |suite| suite.tier == tier)
+}
+
+/// Builds the suites all at once, which keeps every processor busy, and so that what takes long to
+/// compile is not taken for a slow suite. If it does not compile, none can run.
+fn is_built(tally: &mut Tally, suites: &[&Suite]) -> bool {
+    let mut is_built = false;
+    tally.check("building the tests", || {
+        command::run(&mut suites::build(suites))?;
+        is_built = true;
+        Ok(())
+    });
+    is_built
+}
+
+/// Suites to run together, and what to call them.
+type Batch = (&'static str, Vec<&'static Suite>);
+
+fn one_by_one(suites: &[&'static Suite]) -> Vec<Batch> {
+    suites
+        .iter()
+        .map(|&suite| (suite.name, vec![suite]))
+        .collect()
+}
+
+/// Runs the batches one after the other, and looks after each what it left.
+fn run(tally: &mut Tally, batches: &[Batch]) {
+    let mut this_run = match Run::begin() {
+        Ok(run) => run,
+        Err(error) => return tally.check("looking at this machine", || Err(error)),
+    };
+    let nextest = installed("cargo-nextest");
+    let mut left = Vec::new();
+    for (name, suites) in batches {
+        if interrupt::is_pending() {
+            break;
+        }
+        let mut command = suites::command(suites, nextest);
+        command.env(
+            "TOMBOLO_TEST_BINARY",
+            workspace::target().join("debug/tombolo"),
+        );
+        this_run.contains(&mut command);
+        if suites.iter().all(|suite| suite.tier == Tier::Unprivileged) {
+            without_capabilities(&mut command);
+        }
+        tally.runner(name, &mut command);
+        if let Err(error) = this_run.check() {
+            eprintln!("{error:#}");
+            left.push(format!("after {name}, {error:#}"));
+        }
+    }
+    tally.check("nothing is left on this machine", || {
+        ensure!(left.is_empty(), "{}", left.join("\n"));
+        Ok(())
+    });
+    if interrupt::is_pending() {
+        tally.check("running every suite", || bail!("interrupted"));
+    }
+}
+
+/// Has root's tests run without what makes it root, so that one that needs it fails also where
+/// everything is run as root, as in CI.
+fn without_capabilities(command: &mut Command) {
+    if !setup::is_root() || !installed("setpriv") {
+        return;
+    }
+    let Ok(host) = host() else {
+        return;
+    };
+    let runner = "setpriv --securebits=+noroot --inh-caps=-all --bounding-set=-all";
+    let host = host.to_uppercase().replace('-', "_");
+    command.env(format!("CARGO_TARGET_{host}_RUNNER"), runner);
+}
+
+/// The target that this machine's compiler compiles for.
+fn host() -> anyhow::Result<String> {
+    let output = Command::new("rustc").arg("-vV").output()?;
+    let text = String::from_utf8(output.stdout)?;
+    let host = text.lines().find_map(|line| line.strip_prefix("host: "));
+    host.map(str::to_owned).context("rustc -vV names its host")
+}
+
 fn root() -> anyhow::Result<()> {
     ensure!(
         setup::is_root(),
         "the network tests make namespaces and load eBPF programs, so they fail without root; \
-         run `sudo --preserve-env=PATH,HOME {} xtask test`",
+         run `sudo --preserve-env=PATH,HOME {} xtask test`, or `cargo xtask check` for what needs no root",
         env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned())
     );
     Ok(())
 }
 
-fn tests(tally: &mut Tally) {
-    let binary = workspace::target().join("debug/tombolo");
-    if installed("cargo-nextest") {
-        let all = ["nextest", "run", "--workspace", "--no-fail-fast"];
-        tally.runner("tests", cargo(all).env("TOMBOLO_TEST_BINARY", &binary));
-        // nextest leaves the examples in the documentation out.
-        tally.runner(
-            "documentation tests",
-            &mut cargo(["test", "--workspace", "--doc"]),
-        );
-    } else {
-        let all = ["test", "--workspace", "--no-fail-fast"];
-        tally.runner("tests", cargo(all).env("TOMBOLO_TEST_BINARY", &binary));
-    }
+/// Whether this is a CI, as every one of them says.
+fn is_ci() -> bool {
+    env::var_os("CI").is_some_and(|value| value != "false" && value != "0" && !value.is_empty())
 }

@@ -1,0 +1,100 @@
+//! The command line, defined once for the parser and for the help.
+
+#![allow(missing_docs, reason = "xflags gives its structs no documentation")]
+
+xflags::xflags! {
+    /// The project's own tasks.
+    ///
+    /// CONTRIBUTING.md says when to use which.
+    cmd xtask {
+        /// Explain COMMAND, or all of them.
+        cmd help {
+            /// The command to explain.
+            optional command: String
+        }
+
+        /// Check what can be checked without root, and without apt, pip and npm.
+        ///
+        /// The format, clippy's lints, the files that are derived from others, and every test of the
+        /// tier `unprivileged`. A derived file whose tool is missing is reported as not checked; with
+        /// CI=true in the environment, it fails.
+        cmd check {}
+
+        /// Run every check and every test, or the suites that are named.
+        ///
+        /// Needs root, installs what is missing, and ends with the line `N passed, N failed`. Before
+        /// that line it prints how long each suite took. It fails if anything of the tests is left on
+        /// the machine: a process, network namespace, mount, control group, pinned BPF object, link
+        /// or temporary file; what is this run's own is then taken away.
+        ///
+        /// A suite is named by its own name, by its tier, or by one of its test targets. For one test
+        /// of a target use cargo: `cargo test -p CRATE --test TARGET PART-OF-ITS-NAME`.
+        cmd test {
+            /// Suites to run instead of everything.
+            repeated suite: String
+        }
+
+        /// Measure, and print tables.
+        ///
+        /// Parts: api, store, path, players, first-packet, fleet, scale. Without any, all.
+        cmd bench {
+            /// Parts to measure instead of all.
+            repeated part: String
+        }
+
+        /// Only install what the tests need: Debian packages, and pinned packages from PyPI and npm under target/.
+        cmd setup {}
+
+        /// Compile the data path, crates/tombolo-network/bpf/tombolo.o. Needs clang 14.
+        cmd bpf {
+            /// Compare the committed object with what clang makes, and write nothing.
+            optional --check
+        }
+
+        /// Write the man pages and completions in docs/.
+        cmd man {
+            /// Compare with the committed ones, and write nothing.
+            optional --check
+        }
+
+        /// Check that deny.toml allows the licence of every dependency.
+        cmd licences {}
+
+        /// Derive the API models, crates/tombolo-api/models, from botocore.
+        cmd model {
+            /// Compare with the committed ones, and write nothing.
+            optional --check
+        }
+    }
+}
+
+impl Xtask {
+    /// The help of one command, or of all. `None` if there is no such command.
+    pub(crate) fn help(command: Option<&str>) -> Option<String> {
+        let Some(command) = command else {
+            return Some(Self::HELP_.to_owned());
+        };
+        // Each command's part begins with its name and ends where the next one's begins.
+        let mut parts = Self::HELP_.split("\n\nxtask ").skip(1);
+        let part = parts.find(|part| part.split_whitespace().next() == Some(command))?;
+        Some(format!("xtask {}\n", part.trim_end()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_command_has_its_own_help() {
+        for command in [
+            "help", "check", "test", "bench", "setup", "bpf", "man", "model",
+        ] {
+            let help = Xtask::help(Some(command)).unwrap();
+            assert!(help.starts_with(&format!("xtask {command}\n")), "{help}");
+            assert_eq!(help.matches("\nxtask ").count(), 0, "{help}");
+        }
+        assert_eq!(Xtask::help(Some("nothing")), None);
+        assert!(Xtask::help(None).unwrap().contains("xtask model"));
+    }
+}
