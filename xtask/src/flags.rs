@@ -57,8 +57,11 @@ xflags::xflags! {
             optional --check
         }
 
-        /// Check that deny.toml allows the licence of every dependency.
-        cmd licences {}
+        /// Check the dependencies by deny.toml: licences, bans, sources and advisories.
+        ///
+        /// Installs cargo-deny under target/ if there is none. Advisories come from a repository on
+        /// GitHub; where that cannot be reached, they are reported as not checked.
+        cmd deny {}
 
         /// Derive the API models, crates/tombolo-api/models, from botocore.
         cmd model {

@@ -3,10 +3,10 @@
 mod bench;
 mod bpf;
 mod command;
+mod deny;
 mod flags;
 mod interrupt;
 mod leftovers;
-mod licences;
 mod manual;
 mod model;
 mod setup;
@@ -44,7 +44,7 @@ fn main() -> ExitCode {
         XtaskCmd::Bpf(bpf) if bpf.check => bpf::check().and_then(right),
         XtaskCmd::Bpf(_) => bpf::make(),
         XtaskCmd::Man(man) => manual::run(man.check),
-        XtaskCmd::Licences(_) => licences::check(),
+        XtaskCmd::Deny(_) => dependencies(),
         XtaskCmd::Model(model) if model.check => model::check(true).and_then(right),
         XtaskCmd::Model(_) => model::make(),
     };
@@ -55,6 +55,14 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn dependencies() -> anyhow::Result<()> {
+    deny::check(true).and_then(right)?;
+    if let Checked::Not(why) = deny::check_advisories(true)? {
+        eprintln!("advisories are not checked: {why}");
+    }
+    Ok(())
 }
 
 fn explain(command: Option<&str>) -> ExitCode {
