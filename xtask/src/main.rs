@@ -9,6 +9,7 @@ mod interrupt;
 mod leftovers;
 mod manual;
 mod model;
+mod rust_version;
 mod setup;
 mod suites;
 mod tally;

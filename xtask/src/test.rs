@@ -9,7 +9,7 @@ use crate::command::{self, cargo, installed};
 use crate::leftovers::Run;
 use crate::suites::{self, SUITES, Suite, Tests, Tier};
 use crate::tally::Tally;
-use crate::{bpf, deny, interrupt, model, setup, workspace};
+use crate::{bpf, deny, interrupt, model, rust_version, setup, workspace};
 
 /// `cargo xtask check`.
 pub(crate) fn check() -> ExitCode {
@@ -40,6 +40,7 @@ pub(crate) fn everything() -> ExitCode {
             Ok(())
         });
         static_checks(tally, true);
+        tally.check_if_possible("the oldest compiler", true, rust_version::check_compiles);
         // The one check that takes a network beyond the registries.
         tally.check_if_possible("advisories", false, || deny::check_advisories(true));
         let mut all: Vec<&Suite> = SUITES.iter().collect();
@@ -96,6 +97,7 @@ fn static_checks(tally: &mut Tally, must: bool) {
     tally.check_if_possible("the committed data path", must, bpf::check);
     tally.check_if_possible("the committed API models", must, || model::check(must));
     tally.check("the suites have every test target", suites::check);
+    tally.check("one rust-version", rust_version::check_stated);
     tally.check_if_possible("the dependencies", must, || deny::check(must));
     tally.check("cargo clippy", || {
         command::run(&mut cargo([
