@@ -34,12 +34,20 @@ xflags::xflags! {
             repeated suite: String
         }
 
-        /// Measure, and print tables.
+        /// Measure, and print tables, which stay under target/bench/.
         ///
-        /// Parts: api, store, path, players, first-packet, fleet, scale. Without any, all.
+        /// Parts: api, store, path, players, first-packet, fleet, scale. Without any, all. Needs root.
+        ///
+        /// With --against, this tree and another revision are built and measured in turns. A figure is
+        /// worse if its median is, by 3 % or more, and the intervals of the two medians are apart; then
+        /// the command fails.
         cmd bench {
             /// Parts to measure instead of all.
             repeated part: String
+            /// A revision to compare this tree with: a commit, a branch or a tag.
+            optional --against revision: String
+            /// How often each is measured, 10 unless told. Fewer than 6 prove little.
+            optional --rounds count: usize
         }
 
         /// Only install what the tests need: Debian packages, and pinned packages from PyPI and npm under target/.

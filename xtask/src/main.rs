@@ -40,7 +40,7 @@ fn main() -> ExitCode {
         XtaskCmd::Check(_) => return test::check(),
         XtaskCmd::Test(test) if test.suite.is_empty() => return test::everything(),
         XtaskCmd::Test(test) => return test::some(&test.suite),
-        XtaskCmd::Bench(bench) => bench::run(&bench.part),
+        XtaskCmd::Bench(bench) => bench::run(&bench),
         XtaskCmd::Setup(_) => setup::for_tests(),
         XtaskCmd::Bpf(bpf) if bpf.check => bpf::check().and_then(right),
         XtaskCmd::Bpf(_) => bpf::make(),

@@ -22,6 +22,9 @@ struct Row {
     what: String,
     ours: String,
     theirs: String,
+    /// Ours as a number, for who compares two revisions of it.
+    measured: f64,
+    measured_unit: String,
     figure: f64,
     unit: &'static str,
     target: Target,
@@ -45,8 +48,13 @@ impl Table {
     ) {
         turns.sort_by(|a, b| (a.0 / a.1).total_cmp(&(b.0 / b.1)));
         let (ours, theirs) = turns[turns.len() / 2];
-        let shown = |value: f64| format!("{} {unit}", rounded(value));
-        self.add(what, shown(ours), shown(theirs), ours / theirs, "x", target);
+        self.add(
+            what,
+            (ours, unit),
+            Some(theirs),
+            (ours / theirs, "x"),
+            target,
+        );
     }
 
     /// A figure of ours, with theirs beside it where there is one.
@@ -58,20 +66,18 @@ impl Table {
         theirs: Option<f64>,
         target: Target,
     ) {
-        let shown = |value: f64| format!("{} {unit}", rounded(value));
-        let theirs = theirs.map(shown).unwrap_or_default();
-        self.add(what, shown(ours), theirs, ours, unit, target);
+        self.add(what, (ours, unit), theirs, (ours, unit), target);
     }
 
     fn add(
         &mut self,
         what: &str,
-        ours: String,
-        theirs: String,
-        figure: f64,
-        unit: &'static str,
+        (ours, ours_unit): (f64, &str),
+        theirs: Option<f64>,
+        (figure, unit): (f64, &'static str),
         target: Target,
     ) {
+        let shown = |value: f64| format!("{} {ours_unit}", rounded(value));
         let reached = match target {
             Target::AtLeast(least) => Some(figure >= least),
             Target::AtMost(most) => Some(figure <= most),
@@ -79,8 +85,10 @@ impl Table {
         };
         let row = Row {
             what: what.to_owned(),
-            ours,
-            theirs,
+            ours: shown(ours),
+            theirs: theirs.map(shown).unwrap_or_default(),
+            measured: ours,
+            measured_unit: ours_unit.to_owned(),
             figure,
             unit,
             target,

@@ -1,20 +1,53 @@
 //! `cargo xtask bench`: measures side by side, in one run on one machine.
 
+mod against;
+mod sample;
+
 use std::process::Command;
 
+use anyhow::ensure;
+
 use crate::command::{self, cargo};
+use crate::flags::Bench;
 use crate::{setup, workspace};
+
+/// What can be measured.
+const PARTS: [&str; 7] = [
+    "api",
+    "store",
+    "path",
+    "players",
+    "first-packet",
+    "fleet",
+    SCALE,
+];
+
+/// How often each of two revisions is measured.
+const ROUNDS: usize = 10;
 
 /// The part that needs no other program beside: a benchmark of the network crate's own.
 const SCALE: &str = "scale";
 
 /// Builds for release, then hands over to the benchmarks, which print their tables and keep them
-/// under `target/bench/`. Without `parts` it measures all.
+/// under `target/bench/`. Without parts it measures all.
 ///
 /// # Errors
-/// Something cannot be installed or built, or a measurement fails. A missed target is no error:
-/// it is in the table.
-pub(crate) fn run(parts: &[String]) -> anyhow::Result<()> {
+/// A part has no such name, something cannot be installed or built, a measurement fails, or something
+/// is worse than in the revision that it is held against. A missed target is no error: it is in the
+/// table.
+pub(crate) fn run(arguments: &Bench) -> anyhow::Result<()> {
+    let parts = &arguments.part;
+    for part in parts {
+        ensure!(
+            PARTS.contains(&part.as_str()),
+            "there is no part {part}, but {}",
+            PARTS.join(", ")
+        );
+    }
+    if let Some(revision) = &arguments.against {
+        return against::run(revision, arguments.rounds.unwrap_or(ROUNDS), parts);
+    }
+    ensure!(arguments.rounds.is_none(), "rounds are for --against");
     let beside: Vec<&String> = parts.iter().filter(|part| *part != SCALE).collect();
     if parts.is_empty() || !beside.is_empty() {
         side_by_side(&beside)?;
