@@ -70,8 +70,10 @@ fn explain(command: Option<&str>) -> ExitCode {
     match Xtask::help(command) {
         Some(help) => {
             print!("{help}");
-            if command == Some("test") {
-                print!("\n{}", suites::list());
+            if command == Some("test")
+                && let Ok(suites) = suites::all()
+            {
+                print!("\n{}", suites::list(&suites));
             }
             ExitCode::SUCCESS
         }

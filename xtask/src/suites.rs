@@ -1,14 +1,17 @@
 //! The suites of tests, and what each takes of a machine.
 //!
-//! One table, held complete by [`check`]: a test target that no suite has would be run by nobody.
+//! A crate's test targets are a suite, which needs neither root nor anything installed. What takes more
+//! is named in [`SPECIAL`]. Whoever forgets that is told: as root, suites that need no root run without
+//! capabilities. So no target is in no suite, and none in the wrong tier for long.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::process::Command;
 
 use anyhow::{Context, bail, ensure};
 use serde_json::Value;
 
 use crate::command::cargo;
+use crate::workspace;
 
 /// What a suite takes of a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,12 +39,10 @@ impl Tier {
 /// Tests that are run together.
 #[derive(Debug)]
 pub(crate) struct Suite {
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
     pub(crate) tier: Tier,
-    pub(crate) about: &'static str,
+    pub(crate) about: String,
     pub(crate) tests: Tests,
-    /// Whether its tests start `target/debug/tombolo`.
-    pub(crate) starts_tombolo: bool,
 }
 
 /// Which tests a suite has.
@@ -52,7 +53,7 @@ pub(crate) enum Tests {
     /// Those beside the code in modules [`KERNEL_TESTS`].
     Kernel,
     /// Test targets, by their names, which are unique in the workspace.
-    Targets(&'static [&'static str]),
+    Targets(Vec<String>),
     /// The examples in the documentation.
     Documentation,
 }
@@ -60,83 +61,19 @@ pub(crate) enum Tests {
 /// The name of the modules whose unit tests take root.
 const KERNEL_TESTS: &str = "kernel_tests::";
 
-/// Every suite, in the order in which all are run: the quick ones first.
-pub(crate) const SUITES: &[Suite] = &[
-    Suite {
-        name: "unit",
-        tier: Tier::Unprivileged,
-        about: "the tests beside the code",
-        tests: Tests::Unit,
-        starts_tombolo: false,
-    },
-    Suite {
-        name: "documentation",
-        tier: Tier::Unprivileged,
-        about: "the examples in the documentation",
-        tests: Tests::Documentation,
-        starts_tombolo: false,
-    },
-    Suite {
-        name: "domain",
-        tier: Tier::Unprivileged,
-        about: "the rules, by tables and properties",
-        tests: Tests::Targets(&["rules"]),
-        starts_tombolo: false,
-    },
-    Suite {
-        name: "store",
-        tier: Tier::Unprivileged,
-        about: "one suite over every engine of the store, records, crashes",
-        tests: Tests::Targets(&["crash", "records", "sqlite", "suite", "typed"]),
-        starts_tombolo: false,
-    },
-    Suite {
-        name: "api",
-        tier: Tier::Unprivileged,
-        about: "every operation through the router, and the wire",
-        tests: Tests::Targets(&["error_matrix", "operations", "wire"]),
-        starts_tombolo: false,
-    },
-    Suite {
-        name: "network",
-        tier: Tier::Unprivileged,
-        about: "the simulated engine",
-        tests: Tests::Targets(&["simulated"]),
-        starts_tombolo: false,
-    },
-    Suite {
-        name: "node",
-        tier: Tier::Unprivileged,
-        about: "connections and fleets through the store, without instances",
-        tests: Tests::Targets(&["node"]),
-        starts_tombolo: false,
-    },
-    Suite {
-        name: "command",
-        tier: Tier::Unprivileged,
-        about: "the command line, its configuration and its man pages",
-        tests: Tests::Targets(&["command_line", "config", "manual"]),
-        starts_tombolo: false,
-    },
-    Suite {
-        name: "golden",
-        tier: Tier::Unprivileged,
-        about: "what clients, scripts and scrapes see, byte for byte",
-        tests: Tests::Targets(&["golden"]),
-        starts_tombolo: true,
-    },
-    Suite {
-        name: "kernel",
-        tier: Tier::Privileged,
-        about: "the data path through BPF_PROG_TEST_RUN, and other unit tests that take root",
-        tests: Tests::Kernel,
-        starts_tombolo: false,
-    },
-    Suite {
-        name: "packets",
-        tier: Tier::Privileged,
-        about: "real packets through the ebpf engine",
-        tests: Tests::Targets(&[
+/// Suites that are not just a crate's test targets: name, tier, what it is about, its targets.
+const SPECIAL: &[(&str, Tier, &str, &[&str])] = &[
+    (
+        "golden",
+        Tier::Unprivileged,
+        "what clients, scripts and scrapes see, byte for byte",
+        &["golden"],
+    ),
+    (
+        "packets",
+        Tier::Privileged,
+        "real packets through the ebpf engine",
+        &[
             "agreement",
             "check",
             "conformance",
@@ -151,51 +88,130 @@ pub(crate) const SUITES: &[Suite] = &[
             "repairs",
             "sizes",
             "uplink",
-        ]),
-        starts_tombolo: false,
-    },
-    Suite {
-        name: "instances",
-        tier: Tier::Privileged,
-        about: "real supervisors and server processes, in their sandbox and under the reconcilers",
-        tests: Tests::Targets(&["instance", "instances"]),
-        starts_tombolo: false,
-    },
-    Suite {
-        name: "e2e",
-        tier: Tier::Clients,
-        about: "real clients, the real binary, real packets and real games",
-        tests: Tests::Targets(&["e2e"]),
-        starts_tombolo: true,
-    },
+        ],
+    ),
+    (
+        "instances",
+        Tier::Privileged,
+        "real supervisors and server processes, in their sandbox and under the reconcilers",
+        &["instance", "instances"],
+    ),
+    (
+        "e2e",
+        Tier::Clients,
+        "real clients, the real binary, real packets and real games",
+        &["e2e"],
+    ),
 ];
 
-/// The suites that `names` stand for, in the order of the table; all if there are none.
+/// Every suite, in the order in which all are run: those that need least first.
+///
+/// # Errors
+/// cargo does not know the workspace; two crates have a test target of the same name, so that neither
+/// can be run alone; or a target that [`SPECIAL`] names is in no crate.
+pub(crate) fn all() -> anyhow::Result<Vec<Suite>> {
+    let suite = |name: &str, tier, about: &str, tests| Suite {
+        name: name.to_owned(),
+        tier,
+        about: about.to_owned(),
+        tests,
+    };
+    let mut suites = vec![
+        suite(
+            "unit",
+            Tier::Unprivileged,
+            "the tests beside the code",
+            Tests::Unit,
+        ),
+        suite(
+            "documentation",
+            Tier::Unprivileged,
+            "the examples in the documentation",
+            Tests::Documentation,
+        ),
+        suite(
+            "kernel",
+            Tier::Privileged,
+            "the data path through BPF_PROG_TEST_RUN, and other unit tests that take root",
+            Tests::Kernel,
+        ),
+    ];
+    let mut seen = BTreeSet::new();
+    for package in workspace::packages()? {
+        let mut targets = test_targets(&package)?;
+        for target in &targets {
+            ensure!(
+                seen.insert(target.clone()),
+                "two crates have a test target {target}: rename one, so that each can be named"
+            );
+        }
+        targets.retain(|target| !SPECIAL.iter().any(|row| row.3.contains(&target.as_str())));
+        if !targets.is_empty() {
+            let text = |key: &str| package[key].as_str().unwrap_or_default();
+            let name = text("name");
+            let name = name.strip_prefix("tombolo-").unwrap_or(name);
+            let tests = Tests::Targets(targets);
+            suites.push(suite(name, Tier::Unprivileged, text("description"), tests));
+        }
+    }
+    for (name, tier, about, targets) in SPECIAL {
+        let targets: Vec<String> = targets.iter().map(|&target| target.to_owned()).collect();
+        let gone: Vec<_> = targets
+            .iter()
+            .filter(|target| !seen.contains(*target))
+            .collect();
+        ensure!(
+            gone.is_empty(),
+            "no crate has the test targets {gone:?}: take them out of xtask/src/suites.rs"
+        );
+        suites.push(suite(name, *tier, about, Tests::Targets(targets)));
+    }
+    suites.sort_by_key(|suite| suite.tier);
+    Ok(suites)
+}
+
+/// The names of a package's test targets.
+fn test_targets(package: &Value) -> anyhow::Result<Vec<String>> {
+    let targets = package["targets"]
+        .as_array()
+        .context("a package has targets")?;
+    let is_test = |target: &&Value| {
+        let kinds = target["kind"].as_array();
+        kinds.is_some_and(|kinds| kinds.iter().any(|kind| kind == "test"))
+    };
+    let names = targets.iter().filter(is_test).map(|target| {
+        let name = target["name"].as_str().context("a target has a name")?;
+        Ok(name.to_owned())
+    });
+    names.collect()
+}
+
+/// Those of `all` that `names` stand for, in their order; all if there are none.
 ///
 /// # Errors
 /// A name is neither that of a suite, nor of a tier, nor of a test target.
-pub(crate) fn named(names: &[String]) -> anyhow::Result<Vec<&'static Suite>> {
+pub(crate) fn named(all: Vec<Suite>, names: &[String]) -> anyhow::Result<Vec<Suite>> {
     for name in names {
-        if !SUITES.iter().any(|suite| suite.is_named(name)) {
+        if !all.iter().any(|suite| suite.is_named(name)) {
             bail!(
                 "there is no suite, tier or test target {name}\n\n{}",
-                list()
+                list(&all)
             );
         }
     }
-    let is_named = |suite: &&Suite| names.iter().any(|name| suite.is_named(name));
-    Ok(SUITES
-        .iter()
+    let is_named = |suite: &Suite| names.iter().any(|name| suite.is_named(name));
+    Ok(all
+        .into_iter()
         .filter(|suite| names.is_empty() || is_named(suite))
         .collect())
 }
 
 /// All suites, by tier, as a person reads them.
-pub(crate) fn list() -> String {
+pub(crate) fn list(all: &[Suite]) -> String {
     let mut text = String::from("SUITES:\n");
     for tier in Tier::ALL {
         text += &format!("    {}\n", tier.name());
-        for suite in SUITES.iter().filter(|suite| suite.tier == tier) {
+        for suite in all.iter().filter(|suite| suite.tier == tier) {
             text += &format!("      {:<15}{}\n", suite.name, suite.about);
         }
     }
@@ -204,14 +220,11 @@ pub(crate) fn list() -> String {
 
 impl Suite {
     fn is_named(&self, name: &str) -> bool {
-        self.name == name || self.tier.name() == name || self.targets().contains(&name)
-    }
-
-    fn targets(&self) -> &'static [&'static str] {
-        match self.tests {
-            Tests::Targets(targets) => targets,
-            Tests::Unit | Tests::Kernel | Tests::Documentation => &[],
-        }
+        let is_target = match &self.tests {
+            Tests::Targets(targets) => targets.iter().any(|target| target == name),
+            Tests::Unit | Tests::Kernel | Tests::Documentation => false,
+        };
+        self.name == name || self.tier.name() == name || is_target
     }
 }
 
@@ -241,15 +254,15 @@ pub(crate) fn command(suites: &[&Suite], nextest: bool) -> Command {
 }
 
 /// The command that compiles suites and everything that they start.
-pub(crate) fn build(suites: &[&Suite]) -> Command {
+pub(crate) fn build(suites: &[Suite]) -> Command {
     let compiled: Vec<&Suite> = suites
         .iter()
-        .copied()
         .filter(|suite| !matches!(suite.tests, Tests::Documentation))
         .collect();
     let mut command = cargo(["test", "--no-run"]);
     command.args(selection(&compiled));
-    if suites.iter().any(|suite| suite.starts_tombolo) {
+    let start_tombolo = |name: &str| name == "golden" || name == "e2e";
+    if suites.iter().any(|suite| start_tombolo(&suite.name)) {
         command.args(["--bin", "tombolo"]);
     }
     command
@@ -257,10 +270,10 @@ pub(crate) fn build(suites: &[&Suite]) -> Command {
 
 /// What cargo is told to select. The whole workspace always is, so that everything is built with the
 /// same features of its dependencies.
-fn selection(suites: &[&Suite]) -> Vec<&'static str> {
+fn selection<'a>(suites: &[&'a Suite]) -> Vec<&'a str> {
     let mut selection = vec!["--workspace"];
     for suite in suites {
-        match suite.tests {
+        match &suite.tests {
             Tests::Unit | Tests::Kernel => selection.extend(["--lib", "--bins"]),
             Tests::Targets(targets) => {
                 selection.extend(targets.iter().flat_map(|target| ["--test", target]));
@@ -274,88 +287,25 @@ fn selection(suites: &[&Suite]) -> Vec<&'static str> {
     selection
 }
 
-/// Every test target of the workspace is in one suite, and every suite's targets are there.
-///
-/// # Errors
-/// Names what is in no suite, in two, or in none of the crates.
-pub(crate) fn check() -> anyhow::Result<()> {
-    let mut suites: BTreeMap<&str, u32> = BTreeMap::new();
-    for target in SUITES.iter().flat_map(Suite::targets) {
-        *suites.entry(target).or_default() += 1;
-    }
-    let targets = test_targets()?;
-    let missing: Vec<&String> = targets
-        .iter()
-        .filter(|name| !suites.contains_key(name.as_str()))
-        .collect();
-    ensure!(
-        missing.is_empty(),
-        "the test targets {missing:?} are in no suite: add each to the table in xtask/src/suites.rs"
-    );
-    let twice: Vec<_> = suites.iter().filter(|(_, count)| **count > 1).collect();
-    ensure!(twice.is_empty(), "in more than one suite: {twice:?}");
-    let gone: Vec<_> = suites
-        .keys()
-        .filter(|name| !targets.contains(**name))
-        .collect();
-    ensure!(
-        gone.is_empty(),
-        "no crate has the test targets {gone:?}: take them out of the table in xtask/src/suites.rs"
-    );
-    Ok(())
-}
-
-/// The names of the workspace's test targets.
-///
-/// # Errors
-/// Two crates have a target of the same name, so that neither can be run alone.
-fn test_targets() -> anyhow::Result<BTreeSet<String>> {
-    let mut names = BTreeSet::new();
-    for package in crate::workspace::packages()? {
-        let targets = package["targets"].as_array().cloned().unwrap_or_default();
-        for target in targets {
-            let is_test = |kind: &Value| kind.as_str() == Some("test");
-            if !target["kind"]
-                .as_array()
-                .is_some_and(|kinds| kinds.iter().any(is_test))
-            {
-                continue;
-            }
-            let name = target["name"].as_str().context("a target has a name")?;
-            ensure!(
-                names.insert(name.to_owned()),
-                "two crates have a test target {name}: rename one, so that each can be named"
-            );
-        }
-    }
-    Ok(names)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn names(asked: &[&str]) -> Vec<&'static str> {
+    fn names(asked: &[&str]) -> Vec<String> {
         let asked: Vec<String> = asked.iter().map(|&name| name.to_owned()).collect();
-        named(&asked)
-            .unwrap()
-            .iter()
-            .map(|suite| suite.name)
-            .collect()
-    }
-
-    #[test]
-    fn every_test_target_is_in_one_suite() {
-        check().unwrap();
+        let suites = named(all().unwrap(), &asked).unwrap();
+        suites.into_iter().map(|suite| suite.name).collect()
     }
 
     #[test]
     fn a_suite_is_named_by_itself_its_tier_or_a_target_of_it() {
         assert_eq!(names(&["store"]), ["store"]);
-        assert_eq!(names(&["crash", "wire"]), ["store", "api"]);
+        assert_eq!(names(&["crash", "wire"]), ["api", "store"]);
         assert_eq!(names(&["privileged"]), ["kernel", "packets", "instances"]);
-        assert_eq!(names(&[]).len(), SUITES.len());
-        let error = named(&["nothing".to_owned()]).unwrap_err().to_string();
+        assert_eq!(names(&[]).len(), all().unwrap().len());
+        let error = named(all().unwrap(), &["nothing".to_owned()])
+            .unwrap_err()
+            .to_string();
         assert!(
             error.contains("nothing") && error.contains("packets"),
             "{error}"

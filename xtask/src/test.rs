@@ -7,7 +7,7 @@ use anyhow::{Context, bail, ensure};
 
 use crate::command::{self, cargo, installed};
 use crate::leftovers::Run;
-use crate::suites::{self, SUITES, Suite, Tests, Tier};
+use crate::suites::{self, Suite, Tests, Tier};
 use crate::tally::Tally;
 use crate::{bpf, deny, interrupt, model, rust_version, setup, workspace};
 
@@ -15,11 +15,12 @@ use crate::{bpf, deny, interrupt, model, rust_version, setup, workspace};
 pub(crate) fn check() -> ExitCode {
     closed(|tally| {
         static_checks(tally, is_ci());
-        let unprivileged: Vec<&Suite> = of(Tier::Unprivileged).collect();
-        if is_built(tally, &unprivileged) {
+        let mut suites = found(tally);
+        suites.retain(|suite| suite.tier == Tier::Unprivileged);
+        if is_built(tally, &suites) {
             // All at once: one after the other takes twice the time, and there is nothing to compare.
-            let (documentation, others): (Vec<&Suite>, Vec<&Suite>) = unprivileged
-                .into_iter()
+            let (documentation, others): (Vec<&Suite>, Vec<&Suite>) = suites
+                .iter()
                 .partition(|suite| matches!(suite.tests, Tests::Documentation));
             run(
                 tally,
@@ -43,18 +44,18 @@ pub(crate) fn everything() -> ExitCode {
         tally.check_if_possible("the oldest compiler", true, rust_version::check_compiles);
         // The one check that takes a network beyond the registries.
         tally.check_if_possible("advisories", false, || deny::check_advisories(true));
-        let mut all: Vec<&Suite> = SUITES.iter().collect();
+        let mut suites = found(tally);
         // Without the clients every end-to-end test would fail for the one reason that is known.
-        all.retain(|suite| ready || suite.tier != Tier::Clients);
-        if is_built(tally, &all) {
-            run(tally, &one_by_one(&all));
+        suites.retain(|suite| ready || suite.tier != Tier::Clients);
+        if is_built(tally, &suites) {
+            run(tally, &one_by_one(&suites));
         }
     })
 }
 
 /// `cargo xtask test NAME`.
 pub(crate) fn some(names: &[String]) -> ExitCode {
-    let suites = match suites::named(names) {
+    let suites = match suites::all().and_then(|all| suites::named(all, names)) {
         Ok(suites) => suites,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -96,7 +97,6 @@ fn static_checks(tally: &mut Tally, must: bool) {
     });
     tally.check_if_possible("the committed data path", must, bpf::check);
     tally.check_if_possible("the committed API models", must, || model::check(must));
-    tally.check("the suites have every test target", suites::check);
     tally.check("one rust-version", rust_version::check_stated);
     tally.check_if_possible("the dependencies", must, || deny::check(must));
     tally.check("cargo clippy", || {
@@ -112,13 +112,19 @@ fn static_checks(tally: &mut Tally, must: bool) {
     });
 }
 
-fn of(tier: Tier) -> impl Iterator<Item = &'static Suite> {
-    SUITES.iter().filter(move |suite| suite.tier == tier)
+/// Every suite; none if that cannot be found out.
+fn found(tally: &mut Tally) -> Vec<Suite> {
+    let mut suites = Vec::new();
+    tally.check("finding the suites", || {
+        suites = suites::all()?;
+        Ok(())
+    });
+    suites
 }
 
 /// Builds the suites all at once, which keeps every processor busy, and so that what takes long to
 /// compile is not taken for a slow suite. If it does not compile, none can run.
-fn is_built(tally: &mut Tally, suites: &[&Suite]) -> bool {
+fn is_built(tally: &mut Tally, suites: &[Suite]) -> bool {
     let mut is_built = false;
     tally.check("building the tests", || {
         command::run(&mut suites::build(suites))?;
@@ -129,12 +135,12 @@ fn is_built(tally: &mut Tally, suites: &[&Suite]) -> bool {
 }
 
 /// Suites to run together, and what to call them.
-type Batch = (&'static str, Vec<&'static Suite>);
+type Batch<'a> = (&'a str, Vec<&'a Suite>);
 
-fn one_by_one(suites: &[&'static Suite]) -> Vec<Batch> {
+fn one_by_one(suites: &[Suite]) -> Vec<Batch<'_>> {
     suites
         .iter()
-        .map(|&suite| (suite.name, vec![suite]))
+        .map(|suite| (suite.name.as_str(), vec![suite]))
         .collect()
 }
 
