@@ -16,13 +16,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use nix::fcntl::{Flock, FlockArg};
 use tempfile::TempDir;
+use tombolo_admin::admin_socket;
 
 use crate::report::{OrHint, hinted};
-
-/// The admin socket of the server whose data directory is `directory`.
-pub(crate) fn admin_socket(directory: &Path) -> PathBuf {
-    directory.join("admin.sock")
-}
 
 /// A data directory that this process has for itself.
 pub(crate) struct DataDirectory {

@@ -1,15 +1,14 @@
 //! The commands of `tombolo`, its configuration, and the wiring of the other crates.
 //!
 //! **Architecture invariant:** no rule lives here. A command asks a server, by its AWS API or by
-//! the [`admin`] socket; a server is put together in [`server`] from a store, an engine, the
-//! operations and the reconcilers.
+//! the admin socket of [`tombolo_admin`]; a server is put together in [`server`] from a store, an
+//! engine, the operations and the reconcilers.
 //!
 //! It is a library too so that the tests and the tool that renders the man pages can see the
 //! command line's definition.
 
 #![forbid(unsafe_code)]
 
-pub mod admin;
 mod aws;
 pub mod cli;
 pub mod command;
@@ -18,7 +17,6 @@ mod demo;
 mod directory;
 pub mod log;
 mod output;
-mod process;
 pub mod report;
 mod server;
 mod stop;

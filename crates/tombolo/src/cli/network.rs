@@ -5,11 +5,11 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use tombolo_admin::message::Sender;
 use tombolo_domain::cidr;
 use tombolo_domain::id::{NetworkInterfaceId, VpcId};
 
 use super::{Format, ServerDirectory};
-use crate::admin::message::Sender;
 
 /// The arguments of `tombolo trace`.
 #[derive(Debug, Args)]

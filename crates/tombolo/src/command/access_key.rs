@@ -1,9 +1,9 @@
 //! `tombolo access-key`.
 
 use anyhow::Result;
+use tombolo_admin::client::AdminClient;
+use tombolo_admin::message::{CreateAccessKey, DeleteAccessKey, ListAccessKeys};
 
-use crate::admin::client::AdminClient;
-use crate::admin::message::{CreateAccessKey, DeleteAccessKey, ListAccessKeys};
 use crate::cli::AccessKeyCommand;
 use crate::output;
 

@@ -1,9 +1,9 @@
 //! `tombolo account`.
 
 use anyhow::Result;
+use tombolo_admin::client::AdminClient;
+use tombolo_admin::message::{CreateAccount, ListAccounts};
 
-use crate::admin::client::AdminClient;
-use crate::admin::message::{CreateAccount, ListAccounts};
 use crate::cli::AccountCommand;
 use crate::output;
 

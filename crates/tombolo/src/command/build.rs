@@ -1,10 +1,10 @@
 //! `tombolo build`.
 
 use anyhow::{Context, Result};
+use tombolo_admin::client::AdminClient;
+use tombolo_admin::message::{ImportBuild, ListBuilds};
 use tombolo_domain::fleet::Build;
 
-use crate::admin::client::AdminClient;
-use crate::admin::message::{ImportBuild, ListBuilds};
 use crate::cli::{BuildCommand, ImportArguments};
 use crate::output;
 use crate::report::OrHint;

@@ -2,9 +2,9 @@
 
 use anyhow::Result;
 use jiff::SignedDuration;
+use tombolo_admin::client::AdminClient;
+use tombolo_admin::message::MoveClock;
 
-use crate::admin::client::AdminClient;
-use crate::admin::message::MoveClock;
 use crate::cli::{ClockCommand, Format, ServerDirectory};
 use crate::output;
 

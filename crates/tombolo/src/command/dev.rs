@@ -6,6 +6,9 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
+use tombolo_admin::admin_socket;
+use tombolo_admin::message::{CreateAccessKey, CreateAccount, ListAccounts, Mode};
+use tombolo_admin::server::Door;
 use tombolo_api::operation::Settings;
 use tombolo_domain::account::{AccountName, UserName};
 use tombolo_domain::cidr::AddressPlan;
@@ -15,11 +18,9 @@ use tombolo_fleet::write_private;
 use tombolo_network::EngineKind;
 use tombolo_network::MAX_MTU;
 
-use crate::admin::door::Door;
-use crate::admin::message::{CreateAccessKey, CreateAccount, ListAccounts, Mode};
 use crate::cli::{DevArguments, NetworkChoice};
 use crate::config::{self, Players};
-use crate::directory::{DataDirectory, admin_socket};
+use crate::directory::DataDirectory;
 use crate::output;
 use crate::report::hinted;
 use crate::server::{Plan, Server};

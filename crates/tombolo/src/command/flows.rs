@@ -6,11 +6,11 @@ use std::mem;
 
 use anyhow::Result;
 use jiff::Timestamp;
+use tombolo_admin::client::AdminClient;
+use tombolo_admin::message::{FlowLine, FollowFlows, Outcome};
 use tombolo_domain::id::{AccountId, NetworkInterfaceId};
 use tombolo_network::{FlowOutcome, FlowRecord};
 
-use crate::admin::client::AdminClient;
-use crate::admin::message::{FlowLine, FollowFlows, Outcome};
 use crate::cli::FlowsArguments;
 use crate::output::{self, Reader};
 use crate::server::real_now;

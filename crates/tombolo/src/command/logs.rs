@@ -4,9 +4,9 @@ use std::io::{self, IsTerminal};
 
 use anyhow::Result;
 use serde::Serialize;
+use tombolo_admin::client::AdminClient;
+use tombolo_admin::message::{FollowLogs, LogLines, LogPart, LogSource};
 
-use crate::admin::client::AdminClient;
-use crate::admin::message::{FollowLogs, LogLines, LogPart, LogSource};
 use crate::cli::LogsArguments;
 use crate::output::{self, Reader};
 use crate::stop::Stop;

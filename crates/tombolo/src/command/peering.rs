@@ -2,10 +2,10 @@
 
 use anyhow::Result;
 use jiff::Timestamp;
+use tombolo_admin::client::AdminClient;
+use tombolo_admin::message::{ListPeerings, Peerings};
 use tombolo_domain::peering::{Authorization, Connection, End, Missing, State};
 
-use crate::admin::client::AdminClient;
-use crate::admin::message::{ListPeerings, Peerings};
 use crate::cli::PeeringCommand;
 use crate::output;
 

@@ -1,9 +1,9 @@
 //! `tombolo repairs`.
 
 use anyhow::Result;
+use tombolo_admin::client::AdminClient;
+use tombolo_admin::message::ListRepairs;
 
-use crate::admin::client::AdminClient;
-use crate::admin::message::ListRepairs;
 use crate::cli::RepairsArguments;
 use crate::output;
 

@@ -13,12 +13,12 @@ use nix::unistd::Pid;
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{self, SignalKind, signal};
 use tokio::task::spawn_blocking;
+use tombolo_admin::client::AdminClient;
+use tombolo_admin::message::{AttachProgram, AttachedProgram, DetachProgram};
+use tombolo_admin::process::Process;
 use tombolo_fleet::{end_namespace_processes, end_with_parent, enter};
 
-use crate::admin::client::AdminClient;
-use crate::admin::message::{AttachProgram, AttachedProgram, DetachProgram};
 use crate::cli::RunArguments;
-use crate::process::Process;
 use crate::report::OrHint;
 
 /// How long what the command has left running may take to end after SIGTERM.

@@ -1,9 +1,9 @@
 //! `tombolo serve`.
 
 use anyhow::Result;
+use tombolo_admin::message::Mode;
 use tombolo_api::operation::Settings;
 
-use crate::admin::message::Mode;
 use crate::cli::ServeArguments;
 use crate::config::{Config, Players};
 use crate::directory::DataDirectory;

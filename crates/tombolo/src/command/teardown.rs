@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use tokio::sync::watch;
+use tombolo_admin::program;
+use tombolo_admin::server_clock::ServerClock;
 
 use crate::cli::{NetworkChoice, TeardownArguments};
 use crate::directory::DataDirectory;
-use crate::server::{self, ServerClock, SystemIds};
+use crate::server::{self, SystemIds};
 
 pub(super) async fn run(arguments: &TeardownArguments) -> Result<()> {
     let directory = DataDirectory::take_existing(&arguments.dir)?;
@@ -18,7 +20,7 @@ pub(super) async fn run(arguments: &TeardownArguments) -> Result<()> {
             let outside = None;
             server::start_engine(engine_of(&directory)?, directory.path(), outside).await?
         };
-        server::end_programs(&store, &engine).await?;
+        program::end_all(&store, &engine).await?;
         let context = tombolo_node::Context {
             clock: Arc::new(ServerClock::open(&store).await?),
             ids: Arc::new(SystemIds),

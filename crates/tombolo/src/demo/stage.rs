@@ -12,9 +12,9 @@ use nix::unistd::Pid;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
+use tombolo_admin::client::AdminClient;
 use tombolo_fleet::end_with_parent;
 
-use crate::admin::client::AdminClient;
 use crate::aws::{AccessKey, AwsClient};
 use crate::cli::NetworkChoice;
 use crate::command::dev::{Profile, Ready};

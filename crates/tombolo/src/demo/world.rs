@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
+use tombolo_admin::message::{FollowLogs, ImportBuild, LogLines, LogPart};
 use tombolo_domain::fleet::OperatingSystem;
 
 use super::database;
@@ -12,7 +13,6 @@ use super::report::{self, Report};
 use super::stage::Stage;
 use super::steps::step;
 use super::wait::{Patience, until};
-use crate::admin::message::{FollowLogs, ImportBuild, LogLines, LogPart};
 use crate::aws::{AwsClient, element};
 
 /// The block of the database's VPC.

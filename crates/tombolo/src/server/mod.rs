@@ -3,7 +3,6 @@
 //!
 //! **Architecture invariant:** nothing administrative listens on TCP.
 
-mod clock;
 mod credentials;
 mod descriptors;
 mod engine;
@@ -12,7 +11,6 @@ mod listen;
 mod measured;
 mod metrics;
 mod objects;
-mod programs;
 mod tls;
 
 use std::net::SocketAddr;
@@ -27,6 +25,9 @@ use nix::sys::stat::{Mode, umask};
 use tokio::net::UnixListener;
 use tokio::sync::{RwLock, watch};
 use tokio_util::sync::CancellationToken;
+use tombolo_admin::server::{Door, SharedReconcilers};
+use tombolo_admin::server_clock::ServerClock;
+use tombolo_admin::{admin_socket, message, program};
 use tombolo_api::http::{Api, Backend};
 use tombolo_api::operation::{Operations, Settings};
 use tombolo_network::{EngineKind, NetworkEngine};
@@ -34,18 +35,15 @@ use tombolo_node::{Reconcilers, SandboxSettings};
 use tombolo_objects::Objects;
 use tombolo_store::{SqliteStore, Store};
 
-use crate::admin::door::{Door, SharedReconcilers};
-use crate::admin::message;
 use crate::cli::NetworkChoice;
 use crate::config::{Players, Tls};
-use crate::directory::{DataDirectory, admin_socket};
+use crate::directory::DataDirectory;
 use crate::report::{OrHint, hinted};
 use crate::stop::Stop;
 
-pub(crate) use clock::{ServerClock, real_now};
 pub(crate) use engine::{choose, start as start_engine};
 pub(crate) use ids::SystemIds;
-pub(crate) use programs::end_all as end_programs;
+pub(crate) use tombolo_admin::server_clock::real_now;
 
 use listen::Listening;
 use metrics::Metrics;
@@ -253,7 +251,7 @@ impl Server {
         let (store, engine) = (self.store.clone(), self.engine.clone());
         let (reconcilers, _directory) = self.close().await?;
         // Goes on after a failure, so that one does not leave everything behind.
-        let ended = programs::end_all(&store, &engine).await;
+        let ended = program::end_all(&store, &engine).await;
         let taken = reconcilers.teardown().await;
         ended?;
         taken.context("taking the server's network and processes away")

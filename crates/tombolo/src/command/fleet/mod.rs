@@ -8,12 +8,12 @@ use std::time::Instant;
 use anyhow::Result;
 
 use super::live::Screens;
-use crate::admin::client::AdminClient;
-use crate::admin::message::{FleetReading, ReadFleet};
 use crate::cli::FleetArguments;
 use crate::output::{self, Reader};
 
 use reading::Dashboard;
+use tombolo_admin::client::AdminClient;
+use tombolo_admin::message::{FleetReading, ReadFleet};
 
 /// Shows a fleet until somebody ends it or nobody reads any more, or once.
 pub(super) async fn run(arguments: FleetArguments) -> Result<()> {

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
+use tombolo_admin::message::{
+    EventReading, FleetReading, InstanceReading, ManagedReading, PeeringReading,
+};
 use tombolo_domain::Scope;
 use tombolo_domain::fleet::{FleetStatus, InstanceStatus, MappedPort};
 use tombolo_domain::id::{
@@ -13,9 +16,6 @@ use tombolo_domain::id::{
 use tombolo_fleet::{Exit, ProcessState, ProcessStatus};
 use tombolo_network::{EngineKind, Traffic};
 
-use crate::admin::message::{
-    EventReading, FleetReading, InstanceReading, ManagedReading, PeeringReading,
-};
 use crate::command::live::{Rate, per_second};
 
 /// A fleet in an interval.

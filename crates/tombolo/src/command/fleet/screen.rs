@@ -226,8 +226,8 @@ mod tests {
     use tombolo_network::InterfaceTraffic;
 
     use super::*;
-    use crate::admin::message::{EventReading, FleetReading, InstanceReading, ManagedReading};
     use crate::command::live::fitting;
+    use tombolo_admin::message::{EventReading, FleetReading, InstanceReading, ManagedReading};
 
     fn process(name: &str, state: ProcessState, cpu_usec: u64) -> ProcessStatus {
         ProcessStatus {

@@ -8,12 +8,12 @@ use std::time::Instant;
 use anyhow::Result;
 
 use super::live::Screens;
-use crate::admin::client::AdminClient;
-use crate::admin::message::{ReadTraffic, TrafficReading};
 use crate::cli::TopArguments;
 use crate::output::{self, Reader};
 
 use reading::Top;
+use tombolo_admin::client::AdminClient;
+use tombolo_admin::message::{ReadTraffic, TrafficReading};
 
 /// Shows tables until somebody ends it or nobody reads them any more, or one.
 pub(super) async fn run(arguments: TopArguments) -> Result<()> {

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
+use tombolo_admin::message::{InterfaceDescription, PeeringDescription, TrafficReading};
 use tombolo_domain::id::{NetworkInterfaceId, VpcPeeringConnectionId};
 use tombolo_network::{DropReason, EngineKind, InterfaceTraffic, Traffic, Use};
 
-use crate::admin::message::{InterfaceDescription, PeeringDescription, TrafficReading};
 use crate::command::live::Rate;
 
 /// The traffic of an interval.

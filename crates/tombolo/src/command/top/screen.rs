@@ -130,8 +130,8 @@ mod tests {
     use tombolo_network::Counters;
 
     use super::*;
-    use crate::admin::message::{InterfaceDescription, TrafficReading};
     use crate::command::live::fitting;
+    use tombolo_admin::message::{InterfaceDescription, TrafficReading};
 
     fn with_interfaces(count: u32) -> Top {
         let interface = |number| {

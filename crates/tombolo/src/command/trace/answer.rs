@@ -2,10 +2,10 @@
 
 use std::net::Ipv4Addr;
 
+use tombolo_admin::message::TracedPath;
 use tombolo_domain::trace::{Hop, Packet};
 
 use super::probe::Probed;
-use crate::admin::message::TracedPath;
 
 /// How soon what differs is found and put right.
 const REPAIRED: &str = "it is repaired within 15 s, see `tombolo repairs`";

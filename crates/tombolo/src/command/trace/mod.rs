@@ -10,11 +10,11 @@ use anyhow::Result;
 use clap::CommandFactory;
 use clap::error::ErrorKind;
 use serde::Serialize;
+use tombolo_admin::client::AdminClient;
+use tombolo_admin::message::{InterfaceDescription, ReadTraffic, TracePath, TracedPath};
 use tombolo_domain::trace::{Hop, Packet};
 use tombolo_network::EngineKind;
 
-use crate::admin::client::AdminClient;
-use crate::admin::message::{InterfaceDescription, ReadTraffic, TracePath, TracedPath};
 use crate::cli::{Cli, ProtocolName, Target, TraceArguments};
 use crate::{output, report};
 

@@ -6,14 +6,14 @@ use anyhow::Result;
 use tombolo_domain::time::Clock;
 use tombolo_store::keys;
 
-use super::{Door, find_account};
-use crate::admin::message::{ListPeerings, Peerings};
-use crate::report::hinted;
+use crate::hint::hinted;
+use crate::message::{ListPeerings, Peerings};
+use crate::server::{Door, find_account};
 
 impl Door {
     /// The connections in which an account has an end, and the authorizations that it gave or that
     /// name it, in all Regions.
-    pub(crate) async fn list_peerings(self: Arc<Self>, ask: ListPeerings) -> Result<Peerings> {
+    pub async fn list_peerings(self: Arc<Self>, ask: ListPeerings) -> Result<Peerings> {
         let mut tx = self.read();
         let account = find_account(&mut tx, &ask.account).await?.id;
         let now = self.clock.now();

@@ -6,12 +6,12 @@ use anyhow::Result;
 use tombolo_domain::repair::RepairRecord;
 use tombolo_store::keys;
 
-use super::Door;
-use crate::admin::message::ListRepairs;
+use crate::message::ListRepairs;
+use crate::server::Door;
 
 impl Door {
     /// The records of repairs, the newest first.
-    pub(crate) async fn list_repairs(self: Arc<Self>, _: ListRepairs) -> Result<Vec<RepairRecord>> {
+    pub async fn list_repairs(self: Arc<Self>, _: ListRepairs) -> Result<Vec<RepairRecord>> {
         Ok(self.read().peek(&keys::repairs()).await?)
     }
 }

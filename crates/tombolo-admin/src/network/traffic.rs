@@ -5,12 +5,12 @@ use std::sync::Arc;
 use anyhow::Result;
 use tombolo_store::keys;
 
-use super::Door;
-use crate::admin::message::{PeeringDescription, ReadTraffic, TrafficReading};
+use crate::message::{PeeringDescription, ReadTraffic, TrafficReading};
+use crate::server::Door;
 
 impl Door {
     /// The counters, with the interfaces and peerings that they are about.
-    pub(crate) async fn read_traffic(self: Arc<Self>, _: ReadTraffic) -> Result<TrafficReading> {
+    pub async fn read_traffic(self: Arc<Self>, _: ReadTraffic) -> Result<TrafficReading> {
         let connections = self.read().peek(&keys::all_connections()).await?;
         let carrying = connections
             .into_iter()

@@ -13,8 +13,8 @@ use tombolo_domain::id::NetworkInterfaceId;
 use tombolo_domain::vpc::NetworkInterface;
 use tombolo_store::keys;
 
-use super::Door;
-use crate::admin::message::InterfaceDescription;
+use crate::message::InterfaceDescription;
+use crate::server::Door;
 
 impl Door {
     /// The interfaces that are attached, of all accounts.

@@ -20,16 +20,16 @@ use tombolo_domain::id::InstanceId;
 use tombolo_node::logs_directory;
 
 use self::tail::{Chunk, Tail};
-use super::Door;
-use super::fleet::find_fleet;
-use crate::admin::message::{FollowLogs, LogLines, LogPart, LogSource};
+use crate::fleet::find_fleet;
+use crate::message::{FollowLogs, LogLines, LogPart, LogSource};
+use crate::server::Door;
 
 /// How often logs that are followed are looked at when nothing new is in any of them.
 const LOOK: Duration = Duration::from_millis(200);
 
 impl Door {
     /// What a fleet's server processes wrote; followed, until the server stops.
-    pub(crate) async fn follow_logs(
+    pub async fn follow_logs(
         self: Arc<Self>,
         ask: FollowLogs,
     ) -> Result<impl Stream<Item = LogPart> + Send + use<>> {

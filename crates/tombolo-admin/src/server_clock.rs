@@ -14,19 +14,19 @@ use tombolo_store::{Store, keys};
     clippy::disallowed_methods,
     reason = "this is where the server's time comes from"
 )]
-pub(crate) fn real_now() -> Timestamp {
+pub fn real_now() -> Timestamp {
     Timestamp::now()
 }
 
 /// The system's time and the stored offset.
 #[derive(Debug)]
-pub(crate) struct ServerClock {
+pub struct ServerClock {
     offset_seconds: AtomicI64,
 }
 
 impl ServerClock {
     /// The clock of a store, moved as far as the store says.
-    pub(crate) async fn open(store: &Arc<dyn Store>) -> Result<Self> {
+    pub async fn open(store: &Arc<dyn Store>) -> Result<Self> {
         let mut tx = Transaction::new(store.clone());
         let offset = tx
             .get(&keys::clock_offset())
@@ -38,12 +38,12 @@ impl ServerClock {
     }
 
     /// How far the clock was moved.
-    pub(crate) fn offset(&self) -> SignedDuration {
+    pub fn offset(&self) -> SignedDuration {
         SignedDuration::from_secs(self.offset_seconds.load(Ordering::Relaxed))
     }
 
     /// Follows what was stored.
-    pub(crate) fn set_offset(&self, offset: SignedDuration) {
+    pub fn set_offset(&self, offset: SignedDuration) {
         self.offset_seconds
             .store(offset.as_secs(), Ordering::Relaxed);
     }

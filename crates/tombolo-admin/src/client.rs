@@ -16,19 +16,19 @@ use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 use tokio::task::JoinHandle;
 
-use super::message::{Ask, Follow, Refusal};
-use crate::directory::admin_socket;
-use crate::report::{OrHint, hinted};
+use crate::admin_socket;
+use crate::hint::{OrHint, hinted};
+use crate::message::{Ask, Follow, Refusal};
 
 /// The server of a data directory, as the commands reach it.
 #[derive(Debug, Clone)]
-pub(crate) struct AdminClient {
+pub struct AdminClient {
     directory: PathBuf,
 }
 
 impl AdminClient {
     /// The server of `directory`. Nothing is asked yet.
-    pub(crate) fn new(directory: &Path) -> Self {
+    pub fn new(directory: &Path) -> Self {
         AdminClient {
             directory: directory.to_owned(),
         }
@@ -38,7 +38,7 @@ impl AdminClient {
     ///
     /// # Errors
     /// No server answers, or it refuses: then the error is its words and its hint.
-    pub(crate) async fn ask<A: Ask>(&self, ask: &A) -> Result<A::Answer> {
+    pub async fn ask<A: Ask>(&self, ask: &A) -> Result<A::Answer> {
         let (body, _connection) = self.post(A::PATH, ask).await?;
         serde_json::from_slice(&collect(body).await?).context("understanding the server's answer")
     }
@@ -47,7 +47,7 @@ impl AdminClient {
     ///
     /// # Errors
     /// No server answers, or it refuses: then the error is its words and its hint.
-    pub(crate) async fn follow<F: Follow>(&self, ask: &F) -> Result<Lines<F::Line>> {
+    pub async fn follow<F: Follow>(&self, ask: &F) -> Result<Lines<F::Line>> {
         let (body, connection) = self.post(F::PATH, ask).await?;
         Ok(Lines {
             body,
@@ -127,7 +127,7 @@ impl Drop for AbortOnDrop {
 }
 
 /// What happens, as it happens.
-pub(crate) struct Lines<L> {
+pub struct Lines<L> {
     body: Incoming,
     /// The connection lives as long as this.
     #[expect(dead_code, reason = "held for its drop")]
@@ -139,7 +139,7 @@ pub(crate) struct Lines<L> {
 
 impl<L: DeserializeOwned> Lines<L> {
     /// The next thing that happens; `None` when the server has stopped.
-    pub(crate) async fn next(&mut self) -> Result<Option<L>> {
+    pub async fn next(&mut self) -> Result<Option<L>> {
         loop {
             if let Some(end) = self.unread.iter().position(|byte| *byte == b'\n') {
                 let line = self.unread.split_to(end + 1);

@@ -3,16 +3,6 @@
 //! Whoever can open the socket is the owner of the data directory, and so of every secret in it:
 //! nothing is checked here but what is asked.
 
-mod account;
-mod build;
-mod clock;
-mod fleet;
-mod log;
-mod network;
-mod peering;
-mod program;
-mod transact;
-
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -39,47 +29,47 @@ use tombolo_node::Reconcilers;
 use tombolo_store::typed::Transaction;
 use tombolo_store::{Store, keys};
 
-use super::message::{Ask, DescribeServer, Follow, Mode, Refusal, ServerDescription};
-use crate::report::{Hinted, hinted};
-use crate::server::ServerClock;
+use crate::hint::{Hinted, hinted};
+use crate::message::{Ask, DescribeServer, Follow, Mode, Refusal, ServerDescription};
+use crate::server_clock::ServerClock;
 
 /// The longest request, in bytes.
 const MAX_REQUEST: usize = 1 << 20;
 
 /// What the admin socket works with.
-pub(crate) struct Door {
+pub struct Door {
     /// The data directory.
-    pub(crate) directory: PathBuf,
+    pub directory: PathBuf,
     /// Where builds' files are.
-    pub(crate) builds: PathBuf,
+    pub builds: PathBuf,
     /// Where the API is.
-    pub(crate) endpoint: String,
+    pub endpoint: String,
     /// What started the server.
-    pub(crate) mode: Mode,
+    pub mode: Mode,
     /// Whether packets flow.
-    pub(crate) network: EngineKind,
+    pub network: EngineKind,
     /// What moves them, asked what it counts and decides.
-    pub(crate) engine: Arc<dyn NetworkEngine>,
+    pub engine: Arc<dyn NetworkEngine>,
     /// The Regions.
-    pub(crate) settings: Settings,
+    pub settings: Settings,
     /// Where everything is.
-    pub(crate) store: Arc<dyn Store>,
+    pub store: Arc<dyn Store>,
     /// The server's time.
-    pub(crate) clock: Arc<ServerClock>,
+    pub clock: Arc<ServerClock>,
     /// Where ids and secrets come from.
-    pub(crate) ids: Arc<dyn IdSource>,
+    pub ids: Arc<dyn IdSource>,
     /// They make what is asked for.
-    pub(crate) reconcilers: SharedReconcilers,
+    pub reconcilers: SharedReconcilers,
     /// Cancelled when the server stops: what is followed ends then.
-    pub(crate) stopping: CancellationToken,
+    pub stopping: CancellationToken,
 }
 
 /// The reconcilers, until the server that stops takes them out.
-pub(crate) type SharedReconcilers = Arc<RwLock<Option<Reconcilers>>>;
+pub type SharedReconcilers = Arc<RwLock<Option<Reconcilers>>>;
 
 impl Door {
     /// Every request and who answers it.
-    pub(crate) fn router(door: Arc<Door>) -> Router {
+    pub fn router(door: Arc<Door>) -> Router {
         Answers(Router::new())
             .by(Door::describe)
             .by(Door::create_account)
@@ -113,12 +103,12 @@ impl Door {
     }
 
     /// A transaction that only reads.
-    fn read(&self) -> Transaction {
+    pub(crate) fn read(&self) -> Transaction {
         Transaction::new(self.store.clone())
     }
 
     /// Who acts for an account in a Region; in the server's first if none is named.
-    fn principal(&self, account: &Account, region: Option<Region>) -> Result<Principal> {
+    pub(crate) fn principal(&self, account: &Account, region: Option<Region>) -> Result<Principal> {
         let regions = &self.settings.regions;
         let region = match region {
             Some(region) if regions.contains(&region) => region,
@@ -146,7 +136,7 @@ impl Door {
 }
 
 /// The account that is called `name` here or has these 12 digits.
-async fn find_account(tx: &mut Transaction, name: &str) -> Result<Account> {
+pub(crate) async fn find_account(tx: &mut Transaction, name: &str) -> Result<Account> {
     let id = match (name.parse(), name.parse()) {
         (Ok(id), _) => Some(id),
         (Err(_), Ok(name)) => tx.get(&keys::account_name(&name)).await?,

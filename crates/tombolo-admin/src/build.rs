@@ -11,14 +11,14 @@ use tombolo_domain::time::Clock;
 use tombolo_fleet::build::BuildFiles;
 use tombolo_store::keys;
 
-use super::{Door, find_account};
-use crate::admin::message::{ImportBuild, ImportedBuild, ListBuilds};
-use crate::report::hinted;
+use crate::hint::hinted;
+use crate::message::{ImportBuild, ImportedBuild, ListBuilds};
+use crate::server::{Door, find_account};
 
 impl Door {
     /// Copies a directory into the server's own and makes a READY build of it. The files come
     /// first: a record says that they are here.
-    pub(crate) async fn import_build(self: Arc<Self>, ask: ImportBuild) -> Result<ImportedBuild> {
+    pub async fn import_build(self: Arc<Self>, ask: ImportBuild) -> Result<ImportedBuild> {
         if !ask.root.is_absolute() {
             bail!("the root {:?} must be an absolute path", ask.root);
         }
@@ -58,7 +58,7 @@ impl Door {
     }
 
     /// The builds of an account in all Regions, the newest last.
-    pub(crate) async fn list_builds(self: Arc<Self>, ask: ListBuilds) -> Result<Vec<Build>> {
+    pub async fn list_builds(self: Arc<Self>, ask: ListBuilds) -> Result<Vec<Build>> {
         let mut tx = self.read();
         let account = find_account(&mut tx, &ask.account).await?.id;
         let mut builds = tx.peek(&keys::all_builds()).await?;

@@ -19,7 +19,7 @@ pub struct Process {
 
 impl Process {
     /// This process.
-    pub(crate) fn this() -> io::Result<Self> {
+    pub fn this() -> io::Result<Self> {
         let pid = Pid::this().as_raw();
         let start_time = start_ticks(pid).map_err(|error| {
             let reason = format!("/proc has no entry for this process ({error}); is it mounted?");
@@ -29,12 +29,12 @@ impl Process {
     }
 
     /// Whether it still runs; one that has ended and was not waited for does not.
-    pub(crate) fn is_alive(self) -> io::Result<bool> {
+    pub fn is_alive(self) -> io::Result<bool> {
         Ok(self.open()?.is_some())
     }
 
     /// Sends it a signal; no error if it is gone. Never hits a later process of the same pid.
-    pub(crate) fn signal(self, signal: Signal) -> io::Result<()> {
+    pub fn signal(self, signal: Signal) -> io::Result<()> {
         match self.open()? {
             Some(process) => process.signal(signal),
             None => Ok(()),

@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use tombolo_store::typed::{Committed, Transaction};
 
-use super::Door;
+use crate::server::Door;
 
 /// How often a transaction is started over before the person is told to try again.
 const ATTEMPTS: usize = 100;
@@ -11,7 +11,7 @@ const ATTEMPTS: usize = 100;
 impl Door {
     /// Runs `work` in a transaction and commits it, over again for as long as what it read changes
     /// meanwhile.
-    pub(super) async fn transact<T>(
+    pub(crate) async fn transact<T>(
         &self,
         work: impl AsyncFn(&mut Transaction) -> Result<T>,
     ) -> Result<T> {

@@ -7,9 +7,9 @@ use jiff::SignedDuration;
 use tombolo_domain::time::Clock;
 use tombolo_store::keys;
 
-use super::Door;
-use crate::admin::message::{ClockReading, Mode, MoveClock};
-use crate::report::hinted;
+use crate::hint::hinted;
+use crate::message::{ClockReading, Mode, MoveClock};
+use crate::server::Door;
 
 /// How far ahead of the real time the clock can be: a hundred years.
 const FARTHEST_SECONDS: i64 = 100 * 366 * 24 * 60 * 60;
@@ -17,7 +17,7 @@ const FARTHEST_SECONDS: i64 = 100 * 366 * 24 * 60 * 60;
 impl Door {
     /// Shows the clock, and moves it first if asked to. The move is stored before it counts, so a
     /// restart never goes back in time.
-    pub(crate) async fn move_clock(self: Arc<Self>, ask: MoveClock) -> Result<ClockReading> {
+    pub async fn move_clock(self: Arc<Self>, ask: MoveClock) -> Result<ClockReading> {
         if ask.advance_seconds < 0 {
             bail!("the clock only goes forward: what was stored under a time cannot be taken back");
         }

@@ -11,8 +11,8 @@ use tokio::time::Instant;
 use tombolo_domain::id::{AccountId, NetworkInterfaceId};
 use tombolo_network::{FlowEvent, FlowOutcome, FlowRecord, FlowRecords};
 
-use super::super::{Door, find_account};
-use crate::admin::message::{FlowLine, FollowFlows, Outcome};
+use crate::message::{FlowLine, FollowFlows, Outcome};
+use crate::server::{Door, find_account};
 
 /// How long the owners of interfaces are believed before an unknown interface makes the server
 /// look again.
@@ -20,7 +20,7 @@ const FRESH: Duration = Duration::from_secs(1);
 
 impl Door {
     /// The flows that `ask` is about, from now on, until the server stops.
-    pub(crate) async fn follow_flows(
+    pub async fn follow_flows(
         self: Arc<Self>,
         ask: FollowFlows,
     ) -> Result<impl Stream<Item = FlowLine> + Send + use<>> {

@@ -22,7 +22,7 @@ const GRACE: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(10);
 
 /// Ends every program that a network interface was made for, and what those have started.
-pub(crate) async fn end_all(store: &Arc<dyn Store>, engine: &Arc<dyn NetworkEngine>) -> Result<()> {
+pub async fn end_all(store: &Arc<dyn Store>, engine: &Arc<dyn NetworkEngine>) -> Result<()> {
     let (interfaces, programs): (Vec<_>, Vec<_>) = attached(store).await?.into_iter().unzip();
     // Goes on after a failure, so that one program does not keep the others.
     let mut outcome = end(programs).await;

@@ -1,5 +1,7 @@
 //! Network interfaces for the programs of `tombolo run`.
 
+mod end;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,9 +16,11 @@ use tombolo_network::EngineKind;
 use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
-use super::{Door, find_account};
-use crate::admin::message::{AttachProgram, AttachedProgram, DetachProgram};
-use crate::report::hinted;
+use crate::hint::hinted;
+use crate::message::{AttachProgram, AttachedProgram, DetachProgram};
+use crate::server::{Door, find_account};
+
+pub use end::end_all;
 
 /// How long the engine may take to make an interface; it takes milliseconds.
 const INTERFACE: Duration = Duration::from_secs(10);
@@ -27,10 +31,7 @@ const MAX_DESCRIPTION: usize = 255;
 impl Door {
     /// Makes a network interface that lives as long as a process, and waits until the engine has
     /// it.
-    pub(crate) async fn attach_program(
-        self: Arc<Self>,
-        ask: AttachProgram,
-    ) -> Result<AttachedProgram> {
+    pub async fn attach_program(self: Arc<Self>, ask: AttachProgram) -> Result<AttachedProgram> {
         if self.network == EngineKind::Simulated {
             return Err(hinted(
                 "this server's network is simulated: no packet flows in it, so no program can run \
@@ -75,7 +76,7 @@ impl Door {
 
     /// Takes the interface of a program away, if it is still that program's. The reconcilers do
     /// the same when the process is gone without having asked.
-    pub(crate) async fn detach_program(self: Arc<Self>, ask: DetachProgram) -> Result<()> {
+    pub async fn detach_program(self: Arc<Self>, ask: DetachProgram) -> Result<()> {
         let mut tx = self.read();
         let Some(scope) = tx.get(&keys::vpc_scope(&ask.vpc)).await? else {
             return Ok(());

@@ -10,9 +10,10 @@ use tombolo_network::{Packet, Transport, Verdict};
 use tombolo_store::keys;
 
 use super::compare::{self, Directions};
-use super::{Door, describe};
-use crate::admin::message::{Sender, TracePath, TracedPath};
-use crate::report::hinted;
+use super::describe;
+use crate::hint::hinted;
+use crate::message::{Sender, TracePath, TracedPath};
+use crate::server::Door;
 
 /// A change that has just been stored reaches the data path within milliseconds. How often the two
 /// are compared before a difference is told, and how long is waited in between.
@@ -24,7 +25,7 @@ const SOURCE_PORT: u16 = 49_152;
 
 impl Door {
     /// Walks the stored intent, and holds it against the data path.
-    pub(crate) async fn trace_path(self: Arc<Self>, ask: TracePath) -> Result<TracedPath> {
+    pub async fn trace_path(self: Arc<Self>, ask: TracePath) -> Result<TracedPath> {
         let mut looks = 0;
         loop {
             let records = self.records().await?;

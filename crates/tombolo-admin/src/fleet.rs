@@ -15,12 +15,12 @@ use tombolo_node::instance_directory;
 use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
-use super::{Door, find_account};
-use crate::admin::message::{
+use crate::hint::hinted;
+use crate::message::{
     EventReading, FleetReading, InstanceReading, ManagedReading, PeeringReading, ReadFleet,
 };
-use crate::report::hinted;
-use crate::server::real_now;
+use crate::server::{Door, find_account};
+use crate::server_clock::real_now;
 
 /// How many of the last events are told.
 const EVENTS: usize = 20;
@@ -33,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Door {
     /// What a fleet does at the moment.
-    pub(crate) async fn read_fleet(self: Arc<Self>, ask: ReadFleet) -> Result<FleetReading> {
+    pub async fn read_fleet(self: Arc<Self>, ask: ReadFleet) -> Result<FleetReading> {
         let mut tx = self.read();
         let fleet = find_fleet(&mut tx, &ask.fleet, ask.account.as_deref()).await?;
         let counters = self.engine.counters().await?;
@@ -73,7 +73,7 @@ impl Door {
 }
 
 /// A fleet of this server, of whichever account unless one is named.
-pub(super) async fn find_fleet(
+pub(crate) async fn find_fleet(
     tx: &mut Transaction,
     id: &FleetId,
     account: Option<&str>,

@@ -8,19 +8,16 @@ use tombolo_domain::id::{AccessKeyId, AccountId};
 use tombolo_domain::time::Clock;
 use tombolo_store::keys;
 
-use super::{Door, find_account};
-use crate::admin::message::{
+use crate::hint::hinted;
+use crate::message::{
     AccessKeyDescription, AccountDescription, CreateAccessKey, CreateAccount, DeleteAccessKey,
     ListAccessKeys, ListAccounts, NewAccessKey,
 };
-use crate::report::hinted;
+use crate::server::{Door, find_account};
 
 impl Door {
     /// Makes an account with a name that no other has.
-    pub(crate) async fn create_account(
-        self: Arc<Self>,
-        ask: CreateAccount,
-    ) -> Result<AccountDescription> {
+    pub async fn create_account(self: Arc<Self>, ask: CreateAccount) -> Result<AccountDescription> {
         let account = self
             .transact(async |tx| {
                 let by_name = keys::account_name(&ask.name);
@@ -50,7 +47,7 @@ impl Door {
     }
 
     /// All accounts.
-    pub(crate) async fn list_accounts(
+    pub async fn list_accounts(
         self: Arc<Self>,
         _: ListAccounts,
     ) -> Result<Vec<AccountDescription>> {
@@ -59,10 +56,7 @@ impl Door {
     }
 
     /// Makes an access key, and its user if the account has none of that name.
-    pub(crate) async fn create_access_key(
-        self: Arc<Self>,
-        ask: CreateAccessKey,
-    ) -> Result<NewAccessKey> {
+    pub async fn create_access_key(self: Arc<Self>, ask: CreateAccessKey) -> Result<NewAccessKey> {
         let key = self
             .transact(async |tx| {
                 let account = find_account(tx, &ask.account).await?.id;
@@ -86,16 +80,13 @@ impl Door {
 
     /// The oldest access key of a user, with its secret: `tombolo dev` writes the same profiles at
     /// every start. Only for this process, no request gives it.
-    pub(crate) async fn reveal_access_key(
-        &self,
-        account: AccountId,
-    ) -> Result<Option<NewAccessKey>> {
+    pub async fn reveal_access_key(&self, account: AccountId) -> Result<Option<NewAccessKey>> {
         let keys = self.access_keys_of(account).await?;
         Ok(keys.into_iter().min_by_key(|key| key.created).map(reveal))
     }
 
     /// An account's access keys, without their secrets.
-    pub(crate) async fn list_access_keys(
+    pub async fn list_access_keys(
         self: Arc<Self>,
         ask: ListAccessKeys,
     ) -> Result<Vec<AccessKeyDescription>> {
@@ -112,7 +103,7 @@ impl Door {
 
     /// Deletes an access key. Credentials are looked up at every request, so the next one signed
     /// with it is refused.
-    pub(crate) async fn delete_access_key(self: Arc<Self>, ask: DeleteAccessKey) -> Result<()> {
+    pub async fn delete_access_key(self: Arc<Self>, ask: DeleteAccessKey) -> Result<()> {
         let id = ask.access_key_id;
         self.transact(async |tx| {
             let key = keys::access_key(&id);
