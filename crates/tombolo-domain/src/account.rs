@@ -10,7 +10,7 @@ use crate::Scope;
 use crate::id::{AccessKeyId, AccountId, BuildId, IdSource, MalformedId};
 
 /// An owner of resources.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
     /// Its 12 digits.
     pub id: AccountId,
@@ -21,7 +21,7 @@ pub struct Account {
 }
 
 /// Somebody, or some program, of an account who signs requests with an access key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
     /// The account.
     pub account: AccountId,
@@ -47,7 +47,7 @@ impl User {
 }
 
 /// An access key and its secret.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct AccessKey {
     /// The public half.
     pub id: AccessKeyId,
@@ -74,7 +74,7 @@ impl fmt::Debug for AccessKey {
 
 /// A credential that GameLift hands out to upload one build: it works for a short time, together
 /// with its session token, and for that build's object only.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct TemporaryCredential {
     /// The public half: `ASIA…`.
     pub id: AccessKeyId,
@@ -109,14 +109,12 @@ impl fmt::Debug for TemporaryCredential {
 }
 
 /// The SHA-256 of a session token, in lowercase hexadecimal.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct TokenHash(pub String);
 
 /// The secret half of an access key: 40 characters. It has no `Display`, and its `Debug` tells
 /// nothing.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct SecretKey(String);
 
 impl SecretKey {
@@ -132,6 +130,11 @@ impl SecretKey {
                 .map(|b| char::from(BASE64[usize::from(b & 63)]))
                 .collect(),
         )
+    }
+
+    /// A secret that [`reveal`](SecretKey::reveal) gave.
+    pub fn from_revealed(secret: String) -> Self {
+        SecretKey(secret)
     }
 
     /// The secret itself: for the signature, and for the one time that it is shown.

@@ -35,7 +35,7 @@ pub const MOST_BUCKETS: usize = 100;
 pub const MOST_UPLOADS: usize = 1000;
 
 /// A bucket of an account.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bucket {
     /// The owner.
     pub scope: Scope,
@@ -46,7 +46,7 @@ pub struct Bucket {
 }
 
 /// Some bytes of an object.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Blob {
     /// Its file.
     pub id: BlobId,
@@ -55,7 +55,7 @@ pub struct Blob {
 }
 
 /// An object, whole.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Object {
     /// The bucket's owner.
     pub scope: Scope,
@@ -74,12 +74,11 @@ pub struct Object {
     /// What its maker says of it.
     pub headers: ObjectHeaders,
     /// The multipart upload that it was, so that completing that again finds it done.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upload: Option<UploadId>,
 }
 
 /// What the maker of an object says of it, and is given back with it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ObjectHeaders {
     /// `Content-Type`
     pub content_type: Option<String>,
@@ -88,7 +87,7 @@ pub struct ObjectHeaders {
 }
 
 /// An object that is uploaded in parts, and is none before it is completed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MultipartUpload {
     /// The bucket's owner.
     pub scope: Scope,
@@ -105,7 +104,7 @@ pub struct MultipartUpload {
 }
 
 /// A part of a multipart upload.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UploadedPart {
     /// The bucket's owner.
     pub scope: Scope,

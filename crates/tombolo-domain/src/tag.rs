@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
-
 use crate::Scope;
 
 /// The most tags that one resource may have (EC2 and GameLift agree on 50 for people's own; the
@@ -15,7 +13,7 @@ pub const MAX_KEY: usize = 128;
 pub const MAX_VALUE: usize = 256;
 
 /// The tags of one resource.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tags {
     /// The owner of the resource.
     pub scope: Scope,

@@ -128,13 +128,28 @@ pub enum StoreError {
     /// The store was closed, or its writer ended after an error that it logged.
     #[error("the store is closed")]
     Closed,
-    /// A value that this version cannot read.
-    #[error("the value of key {key} is not readable: {reason}")]
+    /// A value that no version of Tombolo wrote so.
+    #[error(
+        "the value of key {key} is not readable: {reason}; restore the data directory from a backup"
+    )]
     Corrupt {
         /// The key, escaped.
         key: String,
         /// What is wrong with it.
         reason: String,
+    },
+    /// A value that a newer version of Tombolo wrote.
+    #[error(
+        "the record of key {key} has version {version}, and this version of Tombolo reads up to \
+         {known}; run the version that wrote it, or restore the data directory from a backup"
+    )]
+    NewerRecord {
+        /// The key, escaped.
+        key: String,
+        /// The record's version.
+        version: u8,
+        /// The newest that this version of Tombolo knows.
+        known: u8,
     },
     /// A key that this version cannot read.
     #[error(transparent)]

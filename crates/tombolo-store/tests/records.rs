@@ -3,7 +3,7 @@
 //! `golden/KIND/v1.txt` has what version 1 of a kind's records looks like: on each line a key, a
 //! space and the record. `golden/KIND/v1-older.txt` has what earlier servers wrote as version 1, with
 //! members missing or under other names, and indented by a tab as what that is written again. A golden
-//! file never changes. `UPDATE_GOLDEN=1` writes the ones that are missing.
+//! file never changes. `UPDATE_GOLDEN=1` writes the ones that are missing, of today's version.
 
 #![allow(
     clippy::unwrap_used,
@@ -19,12 +19,21 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tombolo_store::keys::Kind;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+use tombolo_store::keys::{AnyKey, Kind};
 use tombolo_store::typed::{Committed, Transaction};
 use tombolo_store::{KeyRange, MemoryStore, Store};
 
-fn golden() -> PathBuf {
+fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("golden")
+}
+
+/// The file of a version of a kind's records.
+fn golden(kind: Kind, version: u8) -> PathBuf {
+    directory()
+        .join(kind.name())
+        .join(format!("v{version}.txt"))
 }
 
 /// What the store holds once the samples are written, by the files that it belongs in.
@@ -41,9 +50,8 @@ async fn written() -> BTreeMap<PathBuf, String> {
     let mut files: BTreeMap<PathBuf, String> = BTreeMap::new();
     for entry in page.entries {
         let key = str::from_utf8(&entry.key).unwrap();
-        let kind = key.split('/').next().unwrap();
         let (version, record) = entry.value.split_first().unwrap();
-        let file = golden().join(kind).join(format!("v{version}.txt"));
+        let file = golden(Kind::of(&entry.key).unwrap(), *version);
         let record = str::from_utf8(record).unwrap();
         *files.entry(file).or_default() += &format!("{key} {record}\n");
     }
@@ -52,7 +60,12 @@ async fn written() -> BTreeMap<PathBuf, String> {
 
 #[tokio::test]
 async fn every_kind_is_written_as_its_golden_file_has_it() {
-    for (file, lines) in written().await {
+    let written = written().await;
+    for kind in Kind::ALL {
+        let file = golden(*kind, kind.version());
+        assert!(written.contains_key(&file), "no sample of {}", kind.name());
+    }
+    for (file, lines) in written {
         if std::env::var_os("UPDATE_GOLDEN").is_some() && !file.exists() {
             std::fs::create_dir_all(file.parent().unwrap()).unwrap();
             std::fs::write(&file, &lines).unwrap();
@@ -64,31 +77,120 @@ async fn every_kind_is_written_as_its_golden_file_has_it() {
     }
 }
 
-/// What is written for a record after it was read.
-async fn written_again(key: &str, record: &str) -> String {
-    let key = Bytes::copy_from_slice(key.as_bytes());
-    let value = Bytes::from(format!("\u{1}{record}"));
-    let kind = Kind::of(&key).unwrap();
-    let value = kind.rewrite(&key, &value).unwrap();
+/// A line of a golden file, and what becomes of it.
+struct Line {
+    key: String,
+    record: String,
+    /// `None`: it is of today's version, or the file of that one has the same key.
+    becomes: Option<String>,
+}
+
+fn lines(file: &Path) -> Vec<Line> {
+    let mut lines: Vec<Line> = Vec::new();
+    for line in std::fs::read_to_string(file).unwrap().lines() {
+        match line.strip_prefix('\t') {
+            Some(becomes) => lines.last_mut().unwrap().becomes = Some(becomes.to_owned()),
+            None => {
+                let (key, record) = line.split_once(' ').unwrap();
+                lines.push(Line {
+                    key: key.to_owned(),
+                    record: record.to_owned(),
+                    becomes: None,
+                });
+            }
+        }
+    }
+    lines
+}
+
+/// What is written for a record once it was read.
+fn written_again(kind: Kind, version: u8, line: &Line) -> String {
+    let value = [&[version], line.record.as_bytes()].concat();
+    let value = kind.rewrite(line.key.as_bytes(), &value).unwrap();
+    assert_eq!(value[0], kind.version());
     str::from_utf8(&value[1..]).unwrap().to_owned()
 }
 
-#[tokio::test]
-async fn what_earlier_servers_wrote_is_read() {
-    for directory in std::fs::read_dir(golden()).unwrap() {
-        let file = directory.unwrap().path().join("v1-older.txt");
-        let Ok(text) = std::fs::read_to_string(&file) else {
-            continue;
-        };
-        let mut out = String::new();
-        for line in text.lines().filter(|line| !line.starts_with('\t')) {
-            let (key, record) = line.split_once(' ').unwrap();
-            out += &format!("{line}\n\t{}\n", written_again(key, record).await);
+#[test]
+fn every_golden_file_is_read() {
+    let mut read: BTreeMap<(Kind, u8), usize> = BTreeMap::new();
+    for of_kind in std::fs::read_dir(directory()).unwrap() {
+        let of_kind = of_kind.unwrap();
+        let name = of_kind.file_name().into_string().unwrap();
+        let kind = Kind::named(&name)
+            .unwrap_or_else(|| panic!("golden/{name} is of a kind that nothing reads any more"));
+        let today = lines(&golden(kind, kind.version())).into_iter();
+        let today: BTreeMap<String, String> = today.map(|one| (one.key, one.record)).collect();
+        for file in std::fs::read_dir(of_kind.path()).unwrap() {
+            let file = file.unwrap().path();
+            let version = file
+                .file_stem()
+                .and_then(|stem| stem.to_str()?.strip_prefix('v'));
+            let version = version.map(|version| version.trim_end_matches("-older"));
+            let version = version.and_then(|version| version.parse().ok());
+            let Some(version) = version.filter(|version| (1..=kind.version()).contains(version))
+            else {
+                panic!("{}: there is no code that reads it", file.display());
+            };
+            for line in lines(&file) {
+                assert_eq!(AnyKey::parse(line.key.as_bytes()).unwrap().kind(), kind);
+                let expected = line.becomes.as_ref().or_else(|| today.get(&line.key));
+                let again = written_again(kind, version, &line);
+                assert_eq!(Some(&again), expected, "{}: {}", file.display(), line.key);
+                *read.entry((kind, version)).or_default() += 1;
+            }
         }
-        if std::env::var_os("UPDATE_GOLDEN").is_some() && !text.contains('\t') {
-            std::fs::write(&file, &out).unwrap();
-        } else {
-            assert_eq!(out, text, "{}", file.display());
+    }
+    for kind in Kind::ALL {
+        for version in 1..=kind.version() {
+            let file = golden(*kind, version);
+            assert!(read.contains_key(&(*kind, version)), "{}", file.display());
+        }
+    }
+}
+
+#[test]
+fn a_record_of_a_newer_version_is_refused_by_name() {
+    for kind in Kind::ALL {
+        let line = lines(&golden(*kind, kind.version())).remove(0);
+        let newer = kind.version() + 1;
+        let value = [&[newer], line.record.as_bytes()].concat();
+        let error = kind.rewrite(line.key.as_bytes(), &value).unwrap_err();
+        let known = kind.version();
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "the record of key {} has version {newer}, and this version of Tombolo reads up to \
+                 {known}; run the version that wrote it, or restore the data directory from a backup",
+                line.key
+            )
+        );
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    /// A letter more, a letter less: an error with the key, or another value; never a panic.
+    #[test]
+    fn a_record_that_does_not_parse_is_refused_by_name(
+        kind in select(Kind::ALL),
+        which in any::<Index>(),
+        at in any::<Index>(),
+        cut in 0..3usize,
+        put in select(vec!["", "{", "\"", "0", "null", "-1", "\u{0}", "ü"]),
+    ) {
+        let lines = lines(&golden(kind, kind.version()));
+        let line = &lines[which.index(lines.len())];
+        let mut letters: Vec<char> = line.record.chars().collect();
+        let at = at.index(letters.len());
+        letters.splice(at..(at + cut).min(letters.len()), put.chars());
+        let record: String = letters.into_iter().collect();
+        let value = [&[kind.version()], record.as_bytes()].concat();
+        if let Err(error) = kind.rewrite(line.key.as_bytes(), &value) {
+            let (error, start) = (error.to_string(), format!("the value of key {} is not", line.key));
+            prop_assert!(error.starts_with(&start));
+            prop_assert!(error.ends_with("; restore the data directory from a backup"));
         }
     }
 }

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use tombolo_domain::fleet::{Build, BuildStatus, OperatingSystem};
 use tombolo_domain::vpc::RouteTable;
 use tombolo_domain::{Scope, Timestamp};
-use tombolo_store::typed::{Committed, Transaction};
-use tombolo_store::{KeyRange, MemoryStore, Store, keys};
+use tombolo_store::typed::{Committed, Transaction, check};
+use tombolo_store::{KeyRange, MemoryStore, Revision, Store, Txn, TxnOutcome, keys};
 
 fn scope() -> Scope {
     Scope {
@@ -188,4 +188,65 @@ async fn what_is_in_a_vpc_is_found_by_its_id_until_it_is_removed() {
         end: Bytes::from_static(&[0xff]),
     };
     assert_eq!(store.range(&everything, 1).await.unwrap().entries, []);
+}
+
+/// A store with these entries.
+async fn holding(entries: &[(&'static str, &'static str)]) -> MemoryStore {
+    let store = MemoryStore::new();
+    let puts = entries
+        .iter()
+        .map(|(key, value)| ((*key).into(), (*value).into()));
+    let txn = Txn {
+        puts: puts.collect(),
+        ..Txn::default()
+    };
+    let outcome = store.txn(txn).await.unwrap();
+    assert_eq!(outcome, TxnOutcome::Committed(Revision(1)));
+    store
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_gone_on_with_is_refused_by_name() {
+    let name = ("account-name/games", "\u{1}\"111122223333\"");
+    assert!(check(&holding(&[name]).await).await.is_ok());
+
+    let refusal = async |key, value| {
+        let store = holding(&[name, (key, value)]).await;
+        check(&store).await.unwrap_err().to_string()
+    };
+    assert_eq!(
+        refusal("lease/one", "\u{1}{}").await,
+        "the key lease/one is of a kind that this version of Tombolo does not know; run the version \
+         that wrote it, or restore the data directory from a backup"
+    );
+    assert_eq!(
+        refusal("vpc/us-west-2/vpc-1", "\u{1}{}").await,
+        "the key vpc/us-west-2/vpc-1 is not of the form vpc/{scope}/{vpc}: its scope is missing or \
+         wrong; restore the data directory from a backup"
+    );
+    assert_eq!(
+        refusal("clock-offset", "\u{2}{}").await,
+        "the record of key clock-offset has version 2, and this version of Tombolo reads up to 1; \
+         run the version that wrote it, or restore the data directory from a backup"
+    );
+    assert_eq!(
+        refusal("clock-offset", "").await,
+        "the value of key clock-offset is not readable: it has no version; restore the data \
+         directory from a backup"
+    );
+}
+
+#[tokio::test]
+async fn a_record_that_does_not_parse_stops_who_reads_it_and_nobody_else() {
+    let store: Arc<dyn Store> = Arc::new(holding(&[("instance-number", "\u{1}\"seven\"")]).await);
+    let mut tx = Transaction::new(store);
+    let refused = tx.get(&keys::instance_number()).await.unwrap_err();
+    let refused = refused.to_string();
+    assert!(
+        refused
+            .starts_with("the value of key instance-number is not readable: invalid type: string"),
+        "{refused}"
+    );
+    tx.put_at(&keys::vpc_number(), &1).unwrap();
+    assert_eq!(tx.get(&keys::vpc_number()).await.unwrap(), Some(1));
 }

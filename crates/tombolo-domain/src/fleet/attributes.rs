@@ -1,11 +1,9 @@
 //! What CreateFleet took and only gives back.
 
-use serde::{Deserialize, Serialize};
-
 use super::OperatingSystem;
 
 /// Attributes that DescribeFleetAttributes and its kin give back as CreateFleet took them.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ShownAttributes {
     /// ON_DEMAND or SPOT.
     pub fleet_type: Option<String>,
@@ -30,15 +28,13 @@ pub struct ShownAttributes {
     /// Cost of AnywhereConfiguration, in US dollars an hour, as it was written.
     pub anywhere_cost: Option<String>,
     /// MaxConcurrentGameSessionActivations of RuntimeConfiguration.
-    #[serde(default)]
     pub concurrent_activations: Option<u64>,
     /// Its GameSessionActivationTimeoutSeconds.
-    #[serde(default)]
     pub activation_timeout_seconds: Option<u64>,
 }
 
 /// ResourceCreationLimitPolicy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResourceCreationLimit {
     /// The most game sessions of one player within the period.
     pub new_game_sessions_per_creator: Option<u64>,

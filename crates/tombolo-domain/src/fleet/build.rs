@@ -25,10 +25,10 @@ pub struct Build {
     /// The size of its files, in bytes, once they are there.
     pub size_on_disk: Option<u64>,
     /// Where its files come from, if not by an upload of its own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<BuildSource>,
     /// Why its files could not be had, or could not so far.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
     /// What it was built for; shown, and without meaning here.
     pub operating_system: OperatingSystem,

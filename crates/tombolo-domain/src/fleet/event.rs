@@ -10,7 +10,7 @@ use crate::id::{EventId, FleetId, IdSource};
 pub const MAX_MESSAGE: usize = 1024;
 
 /// One event. Events are never changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FleetEvent {
     /// The fleet's owner.
     pub scope: Scope,

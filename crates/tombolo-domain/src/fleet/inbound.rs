@@ -16,7 +16,7 @@ pub const MAX_PERMISSIONS: usize = 50;
 pub const MAX_OPEN_PORTS: usize = 100;
 
 /// Which players reach which ports of a fleet's instances.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InboundPermission {
     /// The first port.
     pub from_port: u16,

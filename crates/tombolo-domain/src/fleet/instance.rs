@@ -10,7 +10,7 @@ use crate::Scope;
 use crate::id::{FleetId, InstanceId, NetworkInterfaceId};
 
 /// One instance of a fleet: namespaces on this machine, with a supervisor.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Instance {
     /// The fleet's owner.
     pub scope: Scope,
@@ -20,12 +20,10 @@ pub struct Instance {
     pub id: InstanceId,
     /// A number that no other instance of this server has: the users that its server processes run
     /// as are counted from it.
-    #[serde(default)]
     pub number: u32,
     /// Its interface in the fleet's VPC.
     pub interface: NetworkInterfaceId,
     /// How players reach it.
-    #[serde(default)]
     pub ports: Vec<MappedPort>,
     /// Which run of its supervisor the number in `seen` counts in; none before the first.
     pub supervisor: Option<String>,
@@ -35,10 +33,8 @@ pub struct Instance {
     /// Whether all its server processes have been seen to run.
     pub running: bool,
     /// How many of its server processes run, as its supervisor last said.
-    #[serde(default)]
     pub active_processes: u32,
     /// Whether it is being taken away.
-    #[serde(default)]
     pub ending: bool,
     /// When it was made.
     pub created: Timestamp,

@@ -1,12 +1,10 @@
 //! Fleets whose instances Tombolo runs.
 
-use serde::{Deserialize, Serialize};
-
 use super::{Capacity, InboundPermission, RuntimeConfiguration};
 use crate::id::{BuildId, VpcId, VpcPeeringConnectionId};
 
 /// What the instances of a fleet are, and how many there may be: ComputeType EC2.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ManagedCompute {
     /// The build that they run.
     pub build: BuildId,
@@ -20,15 +18,11 @@ pub struct ManagedCompute {
     /// fail.
     pub peering: Option<VpcPeeringConnectionId>,
     /// How many instances there are to be.
-    #[serde(default)]
     pub capacity: Capacity,
     /// EC2InboundPermissions: which players reach which ports of the instances.
-    #[serde(default)]
     pub inbound_permissions: Vec<InboundPermission>,
     /// Whether instances may open connections to addresses outside of every VPC.
-    #[serde(default)]
     pub internet: bool,
     /// Whether StopFleetActions has stopped AUTO_SCALING: scaling policies change nothing.
-    #[serde(default)]
     pub scaling_is_stopped: bool,
 }

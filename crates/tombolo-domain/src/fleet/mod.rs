@@ -15,7 +15,6 @@ mod scaling;
 mod status;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use crate::Scope;
 use crate::id::{FleetId, VpcId};
@@ -34,7 +33,7 @@ pub use scaling::{Load, SCALE_IN_AFTER, Scaler, needed};
 pub use status::{FleetStatus, InvalidFleetStep};
 
 /// A fleet: instances in a hidden VPC of its own that run one build.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fleet {
     /// The owner.
     pub scope: Scope,
@@ -57,8 +56,7 @@ pub struct Fleet {
 }
 
 /// On what a fleet's server processes run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Compute {
     /// Instances that Tombolo runs, in a VPC of the fleet's own: ComputeType EC2.
     Managed(Box<ManagedCompute>),

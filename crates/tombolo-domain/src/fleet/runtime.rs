@@ -1,7 +1,5 @@
 //! What each instance of a fleet runs.
 
-use serde::{Deserialize, Serialize};
-
 /// Where a build's files are, seen from a server process (GameLift's own path on Linux).
 pub const GAME_ROOT: &str = "/local/game";
 
@@ -9,14 +7,14 @@ pub const GAME_ROOT: &str = "/local/game";
 pub const MAX_PROCESSES: u32 = 50;
 
 /// The server processes of each instance.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuntimeConfiguration {
     /// At least one.
     pub server_processes: Vec<ServerProcess>,
 }
 
 /// A program, and how many of it run at a time.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerProcess {
     /// The program, an absolute path under [`GAME_ROOT`].
     pub launch_path: String,

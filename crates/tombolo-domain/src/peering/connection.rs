@@ -32,7 +32,6 @@ pub struct Connection {
     pub accepter: End,
     /// When a request that nobody accepts ends, to the whole second; `None` for a fleet's, whose authorization has a
     /// time of its own.
-    #[serde(default)]
     pub expires: Option<Timestamp>,
     /// Where it stands.
     pub state: State,
@@ -49,13 +48,10 @@ pub struct End {
     pub vpc: VpcId,
     /// Its primary block; `None` before a request between two VPCs is delivered, since whoever asks
     /// cannot see the other's VPC.
-    #[serde(default)]
     pub cidr: Option<Ipv4Net>,
     /// Its other blocks. They follow the VPC's for as long as the connection lives.
-    #[serde(default)]
     pub secondary_cidrs: Vec<Ipv4Net>,
     /// What ModifyVpcPeeringConnectionOptions changes.
-    #[serde(default)]
     pub options: PeeringOptions,
 }
 
@@ -112,8 +108,7 @@ pub struct PeeringOptions {
 }
 
 /// What asked for a connection: the part of its key that says under what it is kept.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(untagged)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Asker {
     /// A fleet.
     Fleet(FleetId),

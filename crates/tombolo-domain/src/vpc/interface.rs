@@ -4,14 +4,12 @@ use std::fmt;
 use std::net::Ipv4Addr;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use crate::Scope;
 use crate::id::{FleetId, InstanceId, NetworkInterfaceId, SecurityGroupId, SubnetId, VpcId};
 
 /// An Ethernet address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MacAddress(pub [u8; 6]);
 
 impl MacAddress {
@@ -31,7 +29,7 @@ impl fmt::Display for MacAddress {
 }
 
 /// A network interface in a subnet.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NetworkInterface {
     /// The owner.
     pub scope: Scope,
@@ -49,7 +47,6 @@ pub struct NetworkInterface {
     pub description: String,
     /// The largest packet that it takes, in bytes of IPv4, when somebody asked for another than
     /// the server's.
-    #[serde(default)]
     pub mtu: Option<u16>,
     /// The security groups, at least one.
     pub groups: Vec<SecurityGroupId>,
@@ -62,8 +59,7 @@ pub struct NetworkInterface {
 }
 
 /// The workload that a network interface belongs to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Attachment {
     /// An instance of a fleet.
     Instance {

@@ -6,7 +6,6 @@ mod security_group;
 
 use ipnet::Ipv4Net;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use crate::Scope;
 use crate::id::{FleetId, SubnetId, VpcCidrAssociationId, VpcId};
@@ -21,23 +20,20 @@ pub use security_group::{
 /// A VPC's number in the data path, 1 to 2^24 - 1 (it fits a tunnel key, for engines that span
 /// hosts). The store hands it out and never uses it twice, so that a stale map entry can never
 /// mean another VPC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct VpcNumber(pub u32);
 
 /// A route table's number in the data path. Numbers of VPCs, route tables and security groups are
 /// drawn from one sequence, so none is ever given twice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RouteTableNumber(pub u32);
 
 /// A security group's number in the data path; see [`RouteTableNumber`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SecurityGroupNumber(pub u32);
 
 /// A private network of an account in a Region.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Vpc {
     /// The owner.
     pub scope: Scope,
@@ -48,10 +44,8 @@ pub struct Vpc {
     /// The primary block, fixed for life.
     pub cidr: Ipv4Net,
     /// The blocks that were added later.
-    #[serde(default)]
     pub secondary_cidrs: Vec<CidrAssociation>,
     /// What ModifyVpcAttribute changes.
-    #[serde(default)]
     pub attributes: VpcAttributes,
     /// The fleet whose hidden VPC this is. EC2's operations do not show such a one, nor let
     /// anything be done to it.
@@ -69,7 +63,7 @@ impl Vpc {
 }
 
 /// A block that AssociateVpcCidrBlock added to a VPC.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CidrAssociation {
     /// The id, by which it is taken away again.
     pub id: VpcCidrAssociationId,
@@ -79,7 +73,7 @@ pub struct CidrAssociation {
 
 /// A VPC's attributes (EC2's ModifyVpcAttribute). Tombolo has no DNS server of a VPC: they are
 /// kept and shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VpcAttributes {
     /// enableDnsSupport
     pub dns_support: bool,
@@ -101,7 +95,7 @@ impl Default for VpcAttributes {
 }
 
 /// A part of a VPC's addresses, in one Availability Zone.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subnet {
     /// The owner.
     pub scope: Scope,

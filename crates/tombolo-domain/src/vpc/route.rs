@@ -1,14 +1,13 @@
 //! Route tables.
 
 use ipnet::Ipv4Net;
-use serde::{Deserialize, Serialize};
 
 use crate::Scope;
 use crate::id::{RouteTableAssociationId, RouteTableId, SubnetId, VpcId, VpcPeeringConnectionId};
 use crate::vpc::{RouteTableNumber, VpcNumber};
 
 /// Where packets of a VPC's subnets go.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RouteTable {
     /// The owner.
     pub scope: Scope,
@@ -18,17 +17,14 @@ pub struct RouteTable {
     pub vpc: VpcId,
     /// The number in the data path. `None` for the table that came with the VPC, which has the
     /// VPC's own, also when another has become the main one.
-    #[serde(default)]
     pub number: Option<RouteTableNumber>,
     /// The association that makes it the VPC's main route table.
     pub main: Option<RouteTableAssociationId>,
     /// The subnets that use this table instead of the main one.
-    #[serde(default)]
     pub associations: Vec<RouteTableAssociation>,
     /// The routes. The local ones, one for each block of the VPC, come first and cannot be removed.
     pub routes: Vec<Route>,
     /// The token of the request that made it, so that the request can be repeated.
-    #[serde(default)]
     pub client_token: Option<String>,
 }
 
@@ -103,7 +99,7 @@ pub enum RouteTableUser {
 }
 
 /// A subnet that uses a route table.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RouteTableAssociation {
     /// The id, by which it is changed and taken away.
     pub id: RouteTableAssociationId,
@@ -112,7 +108,7 @@ pub struct RouteTableAssociation {
 }
 
 /// One route.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
     /// Which packets it takes; the longest prefix wins.
     pub destination: Ipv4Net,
@@ -134,8 +130,7 @@ impl Route {
 }
 
 /// Where a route's packets go.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RouteTarget {
     /// Within the VPC.
     Local,

@@ -11,7 +11,7 @@ use crate::id::{
 use crate::vpc::{SecurityGroupNumber, VpcNumber};
 
 /// Which packets reach and leave the network interfaces that carry the group.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecurityGroup {
     /// The owner.
     pub scope: Scope,
@@ -21,7 +21,6 @@ pub struct SecurityGroup {
     pub vpc: VpcId,
     /// The number in the data path. `None` for the group that came with the VPC, which has the
     /// VPC's own.
-    #[serde(default)]
     pub number: Option<SecurityGroupNumber>,
     /// The name; `default` is the group that comes with the VPC and cannot be deleted.
     pub name: String,
@@ -139,7 +138,7 @@ impl SecurityGroup {
 }
 
 /// One rule.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecurityGroupRule {
     /// The id.
     pub id: SecurityGroupRuleId,
@@ -150,7 +149,6 @@ pub struct SecurityGroupRule {
     /// From or to whom.
     pub peer: Peer,
     /// What a person wrote about it.
-    #[serde(default)]
     pub description: Option<String>,
     /// The connection that made this rule and will take it back, if a person did not.
     pub made_by: Option<VpcPeeringConnectionId>,
@@ -203,8 +201,7 @@ pub enum RuleDirection {
 }
 
 /// The packets that a rule takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Protocol {
     /// Every one: `-1` in EC2's API.
     All,
@@ -219,7 +216,7 @@ pub enum Protocol {
 }
 
 /// Ports, from the first to the last of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PortRange {
     /// The first.
     pub from: u16,
@@ -236,7 +233,7 @@ impl PortRange {
 }
 
 /// ICMP messages by type and code (RFC 792).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IcmpMessages {
     /// The type; `None` is every one, and then of every code.
     pub kind: Option<u8>,
@@ -245,8 +242,7 @@ pub struct IcmpMessages {
 }
 
 /// The other side of a rule.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Peer {
     /// Addresses.
     Cidr(Ipv4Net),
@@ -279,7 +275,7 @@ impl Peer {
 /// A group of another VPC. It counts while the connection is active and the group is there;
 /// otherwise the rule is stale (Amazon VPC Peering Guide, "Update your security groups to
 /// reference peer security groups").
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PeeredGroup {
     /// The account that has the group.
     pub account: AccountId,

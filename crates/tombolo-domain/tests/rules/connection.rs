@@ -253,23 +253,6 @@ fn any_two_blocks_that_share_addresses_overlap() {
     );
 }
 
-/// Records from before requests between two VPCs.
-#[test]
-fn an_older_record_is_read() {
-    let now = Timestamp::from_second(1_800_000_000).unwrap();
-    let connection = new_connection(now);
-    let mut record = serde_json::to_value(&connection).unwrap();
-    let members = record.as_object_mut().unwrap();
-    members.remove("expires");
-    for end in ["requester", "accepter"] {
-        let end = members[end].as_object_mut().unwrap();
-        end.remove("secondary_cidrs");
-        end.remove("options");
-    }
-    let read: Connection = serde_json::from_value(record).unwrap();
-    assert_eq!(read, connection);
-}
-
 #[test]
 fn the_end_says_who_and_why() {
     let now = Timestamp::from_second(1_800_000_000).unwrap();

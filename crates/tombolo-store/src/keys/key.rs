@@ -4,12 +4,10 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use bytes::Bytes;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use super::Kind;
 use super::part::Segments;
-use crate::KeyRange;
+use crate::{KeyRange, StoreError};
 
 /// The parts of one kind's keys.
 pub trait KeyParts: Sized {
@@ -19,8 +17,24 @@ pub trait KeyParts: Sized {
     /// What such a key looks like: `vpc/{scope}/{vpc}`.
     const PATTERN: &'static str;
 
-    /// What is kept under such a key.
-    type Value: Serialize + DeserializeOwned + Send;
+    /// The version of the record that is written for a value.
+    const VERSION: u8;
+
+    /// What is kept under such a key, as the domain has it.
+    type Value: Send;
+
+    /// What is written for a value.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`] for a value that JSON has no form for.
+    fn encode(value: &Self::Value) -> Result<Bytes, StoreError>;
+
+    /// Reads the value that is written under `key`.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] for what no version wrote, [`StoreError::NewerRecord`] for what a newer
+    /// version of Tombolo did.
+    fn decode(key: &[u8], bytes: &[u8]) -> Result<Self::Value, StoreError>;
 
     /// The key of these parts.
     fn key(&self) -> Key<Self>;

@@ -19,7 +19,6 @@ mod part;
 mod table;
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
 use tombolo_domain::account::{
     AccessKey, Account, AccountName, TemporaryCredential, User, UserName,
 };
@@ -35,7 +34,11 @@ use tombolo_domain::tag::Tags;
 use tombolo_domain::vpc::{NetworkInterface, RouteTable, SecurityGroup, Subnet, Vpc};
 use tombolo_domain::{Scope, Timestamp};
 
-use crate::{StoreError, record};
+use crate::StoreError;
+use crate::record::{
+    self, account, build, fleet, instance, network, object, peering, repair, scope, security_group,
+    tag,
+};
 pub use key::{Cursor, Key, KeyError, KeyParts, Prefix};
 pub use part::{HexText, KeyPart, NewestFirst, Segments};
 
@@ -45,13 +48,13 @@ kinds! {
         /// Every account.
         prefix accounts,
         id: AccountId,
-    } -> Account, key account of |a| (a.id),
+    } -> Account as account::v1::Account, key account of |a| (a.id),
         "A handful.";
 
     /// The account that has a name: it makes names unique.
     AccountName, AccountNameKey = "account-name" {
         name: AccountName,
-    } -> AccountId, key account_name,
+    } -> AccountId as AccountId, key account_name,
         "One an account.";
 
     /// Somebody, or some program, of an account.
@@ -60,7 +63,7 @@ kinds! {
         /// The users of an account.
         prefix users,
         name: UserName,
-    } -> User, key user of |u| (u.account, &u.name),
+    } -> User as account::v1::User, key user of |u| (u.account, &u.name),
         "A few an account.";
 
     /// An access key and its secret.
@@ -68,7 +71,7 @@ kinds! {
         /// Every access key.
         prefix access_keys,
         id: AccessKeyId,
-    } -> AccessKey, key access_key of |k| (&k.id),
+    } -> AccessKey as account::v1::AccessKey, key access_key of |k| (&k.id),
         "A few a user.";
 
     /// A VPC; a fleet's hidden one is among its account's.
@@ -79,13 +82,13 @@ kinds! {
         /// The VPCs of an account in a Region.
         prefix vpcs,
         vpc: VpcId,
-    } -> Vpc, key vpc of |v| (&v.scope, &v.id),
+    } -> Vpc as network::v1::Vpc, key vpc of |v| (&v.scope, &v.id),
         "Thousands.";
 
     /// Who has a VPC: finds it without its owner.
     VpcScope, VpcScopeKey = "vpc-scope" {
         vpc: VpcId,
-    } -> Scope, key vpc_scope,
+    } -> Scope as scope::v1::Scope, key vpc_scope,
         "One a VPC.";
 
     /// A subnet.
@@ -99,7 +102,7 @@ kinds! {
         /// The subnets of a VPC.
         prefix subnets_of,
         subnet: SubnetId,
-    } -> Subnet, key subnet of |s| (&s.scope, &s.vpc, &s.id) in vpc,
+    } -> Subnet as network::v1::Subnet, key subnet of |s| (&s.scope, &s.vpc, &s.id) in vpc,
         "A few a VPC.";
 
     /// A network interface.
@@ -113,7 +116,7 @@ kinds! {
         /// The network interfaces of a VPC.
         prefix interfaces_of,
         interface: NetworkInterfaceId,
-    } -> NetworkInterface, key interface of |i| (&i.scope, &i.vpc, &i.id) in vpc,
+    } -> NetworkInterface as network::v1::NetworkInterface, key interface of |i| (&i.scope, &i.vpc, &i.id) in vpc,
         "One a workload.";
 
     /// A route table.
@@ -127,7 +130,7 @@ kinds! {
         /// The route tables of a VPC.
         prefix route_tables_of,
         table: RouteTableId,
-    } -> RouteTable, key route_table of |t| (&t.scope, &t.vpc, &t.id) in vpc,
+    } -> RouteTable as network::v1::RouteTable, key route_table of |t| (&t.scope, &t.vpc, &t.id) in vpc,
         "A few a VPC.";
 
     /// A security group.
@@ -141,7 +144,7 @@ kinds! {
         /// The security groups of a VPC.
         prefix security_groups_of,
         group: SecurityGroupId,
-    } -> SecurityGroup, key security_group of |g| (&g.scope, &g.vpc, &g.id)
+    } -> SecurityGroup as security_group::v1::SecurityGroup, key security_group of |g| (&g.scope, &g.vpc, &g.id)
         in vpc with |g| g.rules.iter().map(|rule| rule.id.as_str()).collect(),
         "A few a VPC.";
 
@@ -150,7 +153,7 @@ kinds! {
     Located, LocatedKey = "located" {
         scope: Scope,
         resource: String,
-    } -> VpcId, key located,
+    } -> VpcId as VpcId, key located,
         "One each.";
 
     /// The tags of a resource.
@@ -159,7 +162,7 @@ kinds! {
         /// The tags of an account's resources in a Region.
         prefix all_tags,
         resource: String,
-    } -> Tags, key tags of |t| (&t.scope, &t.resource),
+    } -> Tags as tag::v1::Tags, key tags of |t| (&t.scope, &t.resource),
         "At most one a resource; none if it has no tags.";
 
     /// The latest authorization of a VPC, given by its owner, for an account's fleets.
@@ -173,7 +176,7 @@ kinds! {
         /// The authorizations of a VPC.
         prefix authorizations_of,
         fleet_account: AccountId,
-    } -> Authorization, key authorization of |a| (&a.owner(), &a.peer_vpc, a.fleet_account),
+    } -> Authorization as peering::v1::Authorization, key authorization of |a| (&a.owner(), &a.peer_vpc, a.fleet_account),
         "One each (VPC, account).";
 
     /// An authorization, by the account that it names.
@@ -183,7 +186,7 @@ kinds! {
         prefix authorizations_for,
         peer_account: AccountId,
         vpc: VpcId,
-    } -> (), key authorized,
+    } -> () as (), key authorized,
         "One an authorization.";
 
     /// A peering connection, under the account and the fleet that asked for it, or the VPC when
@@ -198,7 +201,7 @@ kinds! {
         /// The connections that a fleet or a VPC asked for.
         prefix connections_of,
         connection: VpcPeeringConnectionId,
-    } -> Connection, key connection of |c| (&c.requester_scope(), &c.asker(), &c.id),
+    } -> Connection as peering::v1::Connection, key connection of |c| (&c.requester_scope(), &c.asker(), &c.id),
         "Thousands.";
 
     /// Where a connection is that has reached its accepter: finds those of a peer VPC.
@@ -210,7 +213,7 @@ kinds! {
         /// Those of a peer VPC.
         prefix peerings_of,
         connection: VpcPeeringConnectionId,
-    } -> ConnectionRef, key peering,
+    } -> ConnectionRef as peering::v1::ConnectionRef, key peering,
         "One a connection.";
 
     /// A fleet.
@@ -221,7 +224,7 @@ kinds! {
         /// The fleets of an account in a Region.
         prefix fleets,
         fleet: FleetId,
-    } -> Fleet, key fleet of |f| (&f.scope, &f.id),
+    } -> Fleet as fleet::v1::Fleet, key fleet of |f| (&f.scope, &f.id),
         "Hundreds.";
 
     /// An instance.
@@ -233,11 +236,11 @@ kinds! {
         /// The instances of a fleet.
         prefix instances_of,
         instance: InstanceId,
-    } -> Instance, key instance of |i| (&i.scope, &i.fleet, &i.id),
+    } -> Instance as instance::v1::Instance, key instance of |i| (&i.scope, &i.fleet, &i.id),
         "Up to 200 a fleet.";
 
     /// The last number that was given to an instance.
-    InstanceNumber, InstanceNumberKey = "instance-number" {} -> u32, key instance_number,
+    InstanceNumber, InstanceNumberKey = "instance-number" {} -> u32 as u32, key instance_number,
         "One.";
 
     /// Where a port of the public address leads: it makes them unique.
@@ -246,7 +249,7 @@ kinds! {
         /// The ports of one protocol that lead somewhere.
         prefix public_ports,
         port: u16,
-    } -> InstanceRef, key public_port,
+    } -> InstanceRef as instance::v1::InstanceRef, key public_port,
         "One a port of the public address that leads to an instance.";
 
     /// A scaling policy.
@@ -258,7 +261,7 @@ kinds! {
         /// The scaling policies of a fleet.
         prefix scaling_policies,
         name: HexText,
-    } -> ScalingPolicy, key scaling_policy of |p| (&p.scope, &p.fleet, &p.name),
+    } -> ScalingPolicy as fleet::v1::ScalingPolicy, key scaling_policy of |p| (&p.scope, &p.fleet, &p.name),
         "A few a fleet.";
 
     /// An event of a fleet.
@@ -268,7 +271,7 @@ kinds! {
         /// The events of a fleet, the newest first.
         prefix fleet_events,
         event: NewestFirst,
-    } -> FleetEvent, key fleet_event of |e| (&e.scope, &e.fleet, (e.at, &e.id)),
+    } -> FleetEvent as fleet::v1::FleetEvent, key fleet_event of |e| (&e.scope, &e.fleet, (e.at, &e.id)),
         "Hundreds a fleet.";
 
     /// A repair of the network.
@@ -276,7 +279,7 @@ kinds! {
         /// The repairs, the newest first.
         prefix repairs,
         repair: NewestFirst,
-    } -> RepairRecord, key repair of |r| ((r.at, &r.id)),
+    } -> RepairRecord as repair::v1::RepairRecord, key repair of |r| ((r.at, &r.id)),
         "The newest [`KEPT`](tombolo_domain::repair::KEPT).";
 
     /// A build.
@@ -287,7 +290,7 @@ kinds! {
         /// The builds of an account in a Region.
         prefix builds,
         build: BuildId,
-    } -> Build, key build of |b| (&b.scope, &b.id),
+    } -> Build as build::v1::Build, key build of |b| (&b.scope, &b.id),
         "Tens.";
 
     /// A temporary credential.
@@ -295,7 +298,7 @@ kinds! {
         /// Every temporary credential.
         prefix all_temporary_credentials,
         id: AccessKeyId,
-    } -> TemporaryCredential, key temporary_credential of |c| (&c.id),
+    } -> TemporaryCredential as account::v1::TemporaryCredential, key temporary_credential of |c| (&c.id),
         "A few a build that is being uploaded; gone soon after they expired.";
 
     /// A bucket.
@@ -304,7 +307,7 @@ kinds! {
         /// The buckets of an account in a Region.
         prefix buckets,
         bucket: BucketName,
-    } -> Bucket, key bucket of |b| (&b.scope, &b.name),
+    } -> Bucket as object::v1::Bucket, key bucket of |b| (&b.scope, &b.name),
         "A few an account.";
 
     /// An object.
@@ -316,7 +319,7 @@ kinds! {
         /// The objects of a bucket, in S3's order.
         prefix objects_of,
         key: HexText,
-    } -> Object, key object of |o| (&o.scope, &o.bucket, &o.key),
+    } -> Object as object::v1::Object, key object of |o| (&o.scope, &o.bucket, &o.key),
         "As many as were put.";
 
     /// A multipart upload under way.
@@ -330,7 +333,7 @@ kinds! {
         /// The multipart uploads to a bucket.
         prefix uploads_to,
         upload: UploadId,
-    } -> MultipartUpload, key upload of |u| (&u.scope, &u.bucket, &u.id),
+    } -> MultipartUpload as object::v1::MultipartUpload, key upload of |u| (&u.scope, &u.bucket, &u.id),
         "One a multipart upload under way.";
 
     /// A part of a multipart upload under way.
@@ -342,7 +345,7 @@ kinds! {
         /// The parts of a multipart upload, by their numbers.
         prefix parts_of,
         number: u16,
-    } -> UploadedPart, key part of |p| (&p.scope, &p.upload, p.number),
+    } -> UploadedPart as object::v1::UploadedPart, key part of |p| (&p.scope, &p.upload, p.number),
         "Up to 10,000 a multipart upload.";
 
     /// A file that no record names any more.
@@ -350,21 +353,21 @@ kinds! {
         /// All of them.
         prefix unused_blobs,
         blob: BlobId,
-    } -> (), key unused_blob,
+    } -> () as (), key unused_blob,
         "One a file, until it is removed.";
 
     /// The last number that is reserved for VPCs, route tables and security groups; those up to it
     /// were given or never will be.
-    VpcNumber, VpcNumberKey = "vpc-number" {} -> u32, key vpc_number,
+    VpcNumber, VpcNumberKey = "vpc-number" {} -> u32 as u32, key vpc_number,
         "One.";
 
     /// How many fleets' blocks were chosen from the address plan: two choices made at once both
     /// change it, so that one sees what the other chose.
-    FleetBlockChoice, FleetBlockChoiceKey = "fleet-block-choice" {} -> u64, key fleet_block_choice,
+    FleetBlockChoice, FleetBlockChoiceKey = "fleet-block-choice" {} -> u64 as u64, key fleet_block_choice,
         "One.";
 
     /// How many seconds `tombolo clock advance` moved the clock.
-    ClockOffset, ClockOffsetKey = "clock-offset" {} -> i64, key clock_offset,
+    ClockOffset, ClockOffsetKey = "clock-offset" {} -> i64 as i64, key clock_offset,
         "At most one.";
 }
 
@@ -453,13 +456,11 @@ pub struct Place<'r> {
 }
 
 /// Where a connection that is known from its peer VPC is kept.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConnectionRef {
     /// The account that asked for it.
-    #[serde(alias = "fleet_account")]
     pub account: AccountId,
     /// What it asked for it with.
-    #[serde(alias = "fleet")]
     pub asker: Asker,
 }
 
@@ -483,7 +484,7 @@ impl ConnectionRef {
 }
 
 /// Where the instance is kept that a public port leads to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InstanceRef {
     /// The fleet's owner.
     pub scope: Scope,

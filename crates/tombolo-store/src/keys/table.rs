@@ -4,11 +4,11 @@
 ///
 /// ```text
 /// /// What it is.
-/// KIND, PARTS = "name" { BODY } -> VALUE, key FUNCTION
+/// KIND, PARTS = "name" { BODY } -> VALUE as RECORD, key FUNCTION
 ///     [of |value| (PART, …) [in vpc [with |value| TAGGED]]], "bound";
 /// ```
 ///
-/// `BODY` has the parts in the order that they stand in the key, `part: Type,`. In between, at the
+/// The value is one of the domain's, the record the version of it that is written. `BODY` has the parts in the order that they stand in the key, `part: Type,`. In between, at the
 /// place where it cuts the key, `prefix function,` makes a function that gives all keys with the
 /// same parts so far. `of` says where in a value the parts of its key are, for values that are kept
 /// under one key only; `in vpc` that they are found by their `id` alone as well, and behind `with`
@@ -16,9 +16,9 @@
 macro_rules! kinds {
     ($(
         $(#[$doc:meta])*
-        $kind:ident, $parts:ident = $name:literal { $($body:tt)* } -> $value:ty,
+        $kind:ident, $parts:ident = $name:literal { $($body:tt)* } -> $value:ty as $record:ty,
         key $key:ident $(
-            of |$record:ident| ($($own:expr),*) $(in $vpc:ident $(with |$whole:ident| $tagged:expr)?)?
+            of |$of:ident| ($($own:expr),*) $(in $vpc:ident $(with |$whole:ident| $tagged:expr)?)?
         )?,
         $bound:literal;
     )*) => {
@@ -65,7 +65,25 @@ macro_rules! kinds {
             /// [`StoreError::Corrupt`] for a value that this version cannot read.
             pub fn rewrite(self, key: &[u8], value: &[u8]) -> Result<Bytes, StoreError> {
                 match self {
-                    $(Kind::$kind => record::encode::<$parts>(&record::decode::<$parts>(key, value)?),)*
+                    $(Kind::$kind => <$parts>::encode(&<$parts>::decode(key, value)?),)*
+                }
+            }
+
+            /// Looks at the version of what is kept under a key of this kind.
+            ///
+            /// # Errors
+            /// [`StoreError::NewerRecord`] if this version of Tombolo cannot read it,
+            /// [`StoreError::Corrupt`] if there is none.
+            pub(crate) fn check_version(self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+                match self {
+                    $(Kind::$kind => record::version::<$record>(key, value).map(drop),)*
+                }
+            }
+
+            /// The version of its records that is written.
+            pub const fn version(self) -> u8 {
+                match self {
+                    $(Kind::$kind => <$parts as KeyParts>::VERSION,)*
                 }
             }
 
@@ -111,13 +129,13 @@ macro_rules! kinds {
         }
 
         $(
-            key_parts!({ $kind, $parts, $name, $value, $key } [] $($body)*);
+            key_parts!({ $kind, $parts, $name, $value, $record, $key } [] $($body)*);
             $(
                 impl Stored for $value {
                     type Parts = $parts;
 
                     fn key(&self) -> Key<$parts> {
-                        let $record = self;
+                        let $of = self;
                         $key($($own),*)
                     }
 
@@ -146,7 +164,7 @@ macro_rules! in_vpc {
 /// Goes through a row's body: `[parts so far] what is left`.
 macro_rules! key_parts {
     (
-        { $kind:ident, $parts:ident, $name:literal, $value:ty, $key:ident } [$($part:ident: $type:ty,)*]
+        { $kind:ident, $parts:ident, $name:literal, $value:ty, $record:ty, $key:ident } [$($part:ident: $type:ty,)*]
         $(#[$doc:meta])* prefix $prefix:ident, $($rest:tt)*
     ) => {
         $(#[$doc])*
@@ -158,7 +176,7 @@ macro_rules! key_parts {
                 )*
             })
         }
-        key_parts!({ $kind, $parts, $name, $value, $key } [$($part: $type,)*] $($rest)*);
+        key_parts!({ $kind, $parts, $name, $value, $record, $key } [$($part: $type,)*] $($rest)*);
     };
     (
         $row:tt [$($part:ident: $type:ty,)*]
@@ -167,7 +185,7 @@ macro_rules! key_parts {
         key_parts!($row [$($part: $type,)* $next: $next_type,] $($rest)*);
     };
     (
-        { $kind:ident, $parts:ident, $name:literal, $value:ty, $key:ident } [$($part:ident: $type:ty,)*]
+        { $kind:ident, $parts:ident, $name:literal, $value:ty, $record:ty, $key:ident } [$($part:ident: $type:ty,)*]
     ) => {
         #[doc = concat!("The parts of a [`", stringify!($kind), "`](Kind::", stringify!($kind), ") key, `", $name, $("/{", stringify!($part), "}",)* "`.")]
         #[derive(Debug, Clone, PartialEq, Eq)]
@@ -179,7 +197,16 @@ macro_rules! key_parts {
         impl KeyParts for $parts {
             const KIND: Kind = Kind::$kind;
             const PATTERN: &'static str = concat!($name, $("/{", stringify!($part), "}",)*);
+            const VERSION: u8 = <$record as record::Record>::VERSION;
             type Value = $value;
+
+            fn encode(value: &$value) -> Result<Bytes, StoreError> {
+                record::encode::<$record, _>(value)
+            }
+
+            fn decode(key: &[u8], bytes: &[u8]) -> Result<$value, StoreError> {
+                record::decode::<$record, _>(key, bytes)
+            }
 
             fn key(&self) -> Key<Self> {
                 $key($(self.$part.as_arg()),*)

@@ -18,7 +18,10 @@ use crate::history::Limits;
 use crate::state::{State, Versioned};
 use crate::store::{Revision, StoreError};
 
-/// The format that this version writes, in the file's `user_version`.
+/// The format that this version writes, in the file's `user_version`. It is one more than the release
+/// before's as soon as something is written that the release before could not read: a record of a new
+/// version, or of a new kind. Earlier formats are read; a file has the new one from the first commit
+/// on.
 const FORMAT: u32 = 1;
 
 /// "TMBL", in the file's `application_id`, so that no other program's database is taken for ours.
@@ -87,15 +90,24 @@ pub enum OpenError {
     },
 }
 
-/// An open, locked database in format [`FORMAT`].
+/// An open, locked database.
 #[derive(Debug)]
 pub(super) struct Database {
     connection: Connection,
+    /// The format of the file.
+    format: u32,
+    /// The format of what is written to it.
+    writes: u32,
 }
 
 impl Database {
     /// Opens the database at `path`, or makes it, and locks it until it is dropped.
     pub(super) fn open(path: &Path) -> Result<Self, OpenError> {
+        Self::open_to_write(path, FORMAT)
+    }
+
+    /// As [`open`](Database::open), as a version that writes format `writes` does.
+    fn open_to_write(path: &Path, writes: u32) -> Result<Self, OpenError> {
         keep_private(path).map_err(|source| OpenError::File {
             path: path.to_owned(),
             source,
@@ -120,17 +132,17 @@ impl Database {
             .map_err(refused)?;
 
         // Looked at before anything is written: another program's file stays as it is.
-        let fresh = match contents(&connection).map_err(refused)? {
-            Contents::Nothing => true,
-            Contents::Store { format } if format > FORMAT => {
+        let found = match contents(&connection).map_err(refused)? {
+            Contents::Nothing => None,
+            Contents::Store { format } if format > writes => {
                 let path = path.to_owned();
                 return Err(OpenError::NewerFormat {
                     path,
                     found: format,
-                    known: FORMAT,
+                    known: writes,
                 });
             }
-            Contents::Store { .. } => false,
+            Contents::Store { format } => Some(format),
             Contents::Foreign => {
                 return Err(OpenError::Foreign {
                     path: path.to_owned(),
@@ -147,10 +159,14 @@ impl Database {
         connection
             .pragma_update(None, "cache_size", cache)
             .map_err(refused)?;
-        if fresh {
-            create(&connection).map_err(refused)?;
+        if found.is_none() {
+            create(&connection, writes).map_err(refused)?;
         }
-        Ok(Self { connection })
+        Ok(Self {
+            connection,
+            format: found.unwrap_or(writes),
+            writes,
+        })
     }
 
     /// Reads everything.
@@ -178,8 +194,7 @@ impl Database {
                 return Err(StoreError::Corrupt {
                     key: key.escape_ascii().to_string(),
                     reason: format!(
-                        "it was changed at revision {}, but the store's last is {}; restore the \
-                         database from a backup",
+                        "it was changed at revision {}, but the store's last is {}",
                         versioned.modified.0, revision.0
                     ),
                 });
@@ -210,6 +225,10 @@ impl Database {
             };
         }
         advance.execute([revision.0])?;
+        if self.format < self.writes {
+            self.connection
+                .pragma_update(None, "user_version", self.writes)?;
+        }
         Ok(())
     }
 
@@ -232,14 +251,16 @@ impl Journal for Database {
             .execute_batch("BEGIN IMMEDIATE")
             .and_then(|()| self.write(writes, revision))
             .map_err(|cause| self.roll_back(cause))?;
-        self.connection
-            .execute_batch("COMMIT")
-            .map_err(|cause| match cause.sqlite_error_code() {
+        self.connection.execute_batch("COMMIT").map_err(|cause| {
+            match cause.sqlite_error_code() {
                 // The commit record did not fit, and the next commit writes over what did.
                 Some(ErrorCode::DiskFull) => self.roll_back(cause),
                 // After a failed fsync the kernel may forget the pages and report success next time.
                 _ => CommitError::OutcomeUnknown(Arc::new(cause)),
-            })
+            }
+        })?;
+        self.format = self.writes;
+        Ok(())
     }
 }
 
@@ -263,12 +284,12 @@ fn contents(connection: &Connection) -> rusqlite::Result<Contents> {
 }
 
 /// All or nothing: a server killed half-way leaves an empty database, which is fresh again.
-fn create(connection: &Connection) -> rusqlite::Result<()> {
+fn create(connection: &Connection, format: u32) -> rusqlite::Result<()> {
     connection.execute_batch(&format!(
         "BEGIN IMMEDIATE;
          {SCHEMA}
          PRAGMA application_id = {APPLICATION_ID};
-         PRAGMA user_version = {FORMAT};
+         PRAGMA user_version = {format};
          COMMIT;"
     ))
 }
@@ -370,6 +391,40 @@ mod tests {
 
         database.commit(&writes("c", 10, 2), Revision(2)).unwrap();
         assert_eq!(keys(&database), ["a", "c"]);
+    }
+
+    #[test]
+    fn a_file_of_an_earlier_format_has_the_new_one_with_the_first_write() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("store.db");
+        let mut earlier = Database::open_to_write(&path, 1).unwrap();
+        earlier.commit(&writes("a", 10, 1), Revision(1)).unwrap();
+        drop(earlier);
+
+        // What is only read can still be opened by the version before.
+        drop(Database::open_to_write(&path, 2).unwrap());
+        drop(Database::open_to_write(&path, 1).unwrap());
+
+        let mut later = Database::open_to_write(&path, 2).unwrap();
+        assert_eq!(keys(&later), ["a"]);
+        later.commit(&writes("b", 10, 2), Revision(2)).unwrap();
+        drop(later);
+        let refused = Database::open_to_write(&path, 1).unwrap_err();
+        assert!(
+            matches!(
+                refused,
+                OpenError::NewerFormat {
+                    found: 2,
+                    known: 1,
+                    ..
+                }
+            ),
+            "{refused}"
+        );
+        assert_eq!(
+            keys(&Database::open_to_write(&path, 2).unwrap()),
+            ["a", "b"]
+        );
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! Typed records over the bytes of a [`Store`](crate::Store): what operations and reconcilers use.
 
+mod check;
 mod object;
 mod peering;
 mod removal;
 mod transaction;
 
+pub use check::check;
 pub use transaction::{Committed, Found, Transaction};

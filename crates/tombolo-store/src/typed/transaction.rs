@@ -6,7 +6,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::keys::{self, Cursor, Key, KeyParts, Place, Prefix, Stored};
-use crate::record;
 use crate::{Compare, Entry, KeyRange, Revision, Store, StoreError, Txn, TxnOutcome};
 
 /// How many entries one read of a range asks for at a time.
@@ -68,16 +67,14 @@ impl Transaction {
     pub async fn get<K: KeyParts>(&mut self, key: &Key<K>) -> Result<Option<K::Value>, StoreError> {
         if let Some(written) = self.writes.get(&key.bytes) {
             let value = written.as_ref();
-            return value
-                .map(|value| record::decode::<K>(&key.bytes, value))
-                .transpose();
+            return value.map(|value| K::decode(&key.bytes, value)).transpose();
         }
         let entry = self.store.get(&key.bytes).await?;
         let modified = entry.as_ref().map_or(Revision(0), |entry| entry.modified);
         // Of two reads of a key, the first counts: had it changed in between, the commit must see.
         self.reads.entry(key.bytes.clone()).or_insert(modified);
         entry
-            .map(|entry| record::decode::<K>(&key.bytes, &entry.value))
+            .map(|entry| K::decode(&key.bytes, &entry.value))
             .transpose()
     }
 
@@ -182,7 +179,7 @@ impl Transaction {
             .into_iter()
             .take(limit)
             .map(|(key, value)| {
-                let record = record::decode::<K>(&key, &value)?;
+                let record = K::decode(&key, &value)?;
                 Ok((Key::stored(key), record))
             })
             .collect::<Result<_, StoreError>>()?;
@@ -215,7 +212,7 @@ impl Transaction {
             self.reads.entry(key.bytes.clone()).or_insert(*modified);
         }
         self.writes
-            .insert(key.bytes.clone(), Some(record::encode::<K>(value)?));
+            .insert(key.bytes.clone(), Some(K::encode(value)?));
         Ok(())
     }
 

@@ -288,12 +288,16 @@ impl Server {
     }
 }
 
-/// Opens the store of a data directory, or makes it.
+/// Opens the store of a data directory, or makes it. One that a newer version wrote to is left as it
+/// is.
 pub(crate) async fn open_store(directory: &DataDirectory) -> Result<Arc<dyn Store>> {
     let database = directory.database();
     let opened = tokio::task::spawn_blocking(move || SqliteStore::open(database)).await?;
-    let store = opened
-        .with_context(|| format!("opening the database in {}", directory.path().display()))?;
+    let opening = || format!("opening the database in {}", directory.path().display());
+    let store = opened.with_context(opening)?;
+    tombolo_store::typed::check(&store)
+        .await
+        .with_context(opening)?;
     Ok(Arc::new(store))
 }
 
