@@ -58,13 +58,13 @@ pub struct Door {
     pub clock: Arc<ServerClock>,
     /// Where ids and secrets come from.
     pub ids: Arc<dyn IdSource>,
-    /// They make what is asked for.
+    /// They decide and make what is asked for.
     pub reconcilers: SharedReconcilers,
     /// Cancelled when the server stops: what is followed ends then.
     pub stopping: CancellationToken,
 }
 
-/// The reconcilers, until the server that stops takes them out.
+/// Controller and node, until the server that stops takes them out.
 pub type SharedReconcilers = Arc<RwLock<Option<Reconcilers>>>;
 
 impl Door {

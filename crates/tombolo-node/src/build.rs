@@ -1,9 +1,8 @@
-//! The build reconciler: unpacks the archives of builds once they are whole, and removes the files
-//! of objects that nobody has any more.
+//! Builds' files: unpacks the archives of builds once they are whole, and removes the files of
+//! objects that nobody has any more.
 //!
-//! A build is INITIALIZED until its files are where instances find them, and READY only then. Its
-//! archive goes in the same transaction, so that a server which is killed anywhere finds one or the
-//! other: what was being unpacked is unpacked again.
+//! That the files are there is reported before the archive goes, in the transaction that makes the
+//! build READY: what a server that was killed had been unpacking is unpacked again.
 
 mod tries;
 
@@ -17,18 +16,17 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::task::{AbortHandle, JoinSet, spawn_blocking};
 use tokio::time::{Instant, timeout};
+use tombolo_controller::{Reports, Unpacked};
 use tombolo_domain::error_chain;
 use tombolo_domain::fleet::{Build, BuildStatus};
 use tombolo_domain::id::{BlobId, BuildId};
 use tombolo_domain::object::Object;
-use tombolo_fleet::build::{BuildFiles, ImportError, ImportedBuild};
-use tombolo_store::StoreError;
-use tombolo_store::keys::{self, KeyError};
+use tombolo_fleet::build::{BuildFiles, ImportError};
+use tombolo_store::keys::{self, KeyError, Kind};
 use tombolo_store::typed::Transaction;
+use tombolo_store::{StoreError, Wakes};
 
 use crate::folder::remove_folder;
-use crate::transact::transact;
-use crate::wake::Wakes;
 use crate::{Context, builds_directory, objects_directory};
 use tries::{MOST_TRIES, Tries};
 
@@ -41,8 +39,11 @@ const AT_A_TIME: usize = 2;
 /// The most files that are removed before looking again.
 const REMOVED_AT_ONCE: usize = 1024;
 
+/// What this loop reads.
+pub(crate) const READS: [Kind; 3] = [Kind::Build, Kind::Object, Kind::UnusedBlob];
+
 /// Starts a worker for every build whose archive is here.
-pub(crate) async fn run(context: Context, mut wakes: Wakes) {
+pub(crate) async fn run(context: Context, reports: Arc<dyn Reports>, mut wakes: Wakes) {
     let mut tasks = JoinSet::new();
     let mut workers: BTreeMap<BuildId, AbortHandle> = BTreeMap::new();
     let mut tries: BTreeMap<BuildId, Tries> = BTreeMap::new();
@@ -66,10 +67,12 @@ pub(crate) async fn run(context: Context, mut wakes: Wakes) {
                     }
                     workers.entry(build.id.clone()).or_insert_with(|| {
                         let (context, turns) = (context.clone(), turns.clone());
+                        let reports = reports.clone();
                         let stopping = stopping.0.clone();
                         tasks.spawn_local(async move {
                             let _turn = turns.acquire().await;
-                            let progress = take_in(&context, &build, tried, stopping).await;
+                            let progress =
+                                take_in(&context, &*reports, &build, tried, stopping).await;
                             let progress = progress.unwrap_or_else(|error| {
                                 log(Err(error));
                                 Progress::Made
@@ -81,7 +84,7 @@ pub(crate) async fn run(context: Context, mut wakes: Wakes) {
             }
             Err(error) => log(Err(error)),
         }
-        log(remove_unused(&context).await);
+        log(remove_unused(&context, &*reports).await);
     }
 }
 
@@ -136,6 +139,7 @@ enum Progress {
 /// Unpacks a build's archive, which was `tried` before, and writes down what became of it.
 async fn take_in(
     context: &Context,
+    reports: &dyn Reports,
     build: &Build,
     tried: Tries,
     stopping: Arc<AtomicBool>,
@@ -147,7 +151,7 @@ async fn take_in(
             "the object s3://{}/{} was deleted before its files were taken out of it",
             at.bucket, at.key
         );
-        finish(context, build, Outcome::Failed(reason)).await?;
+        finish(context, reports, build, Unpacked::Failed(reason)).await?;
         return Ok(Progress::Made);
     };
     let archive: Vec<_> = object
@@ -166,72 +170,43 @@ async fn take_in(
         BuildFiles::unpack(&archive, &into, &stopping)
     });
     let outcome = match unpacked.await {
-        Ok(Ok(files)) => Outcome::Unpacked(files),
+        Ok(Ok(files)) => {
+            tracing::info!(build = %build.id, files = files.files, "unpacked");
+            Unpacked::Files {
+                size_bytes: files.size_bytes,
+            }
+        }
         Ok(Err(ImportError::Stopped)) => return Ok(Progress::Made),
         Ok(Err(error @ ImportError::Io { .. })) => {
             tracing::error!(build = %build.id, "not unpacked: {}", error_chain(&error));
             match error.is_ours() {
-                true if tried.are_all_but_one() => Outcome::Failed(refused_for_good(&error)),
-                true => Outcome::NotYet(refused_by_the_disk(&error)),
-                false => Outcome::Failed(refused_as_a_name(&error)),
+                true if tried.are_all_but_one() => Unpacked::Failed(refused_for_good(&error)),
+                true => Unpacked::NotYet(refused_by_the_disk(&error)),
+                false => Unpacked::Failed(refused_as_a_name(&error)),
             }
         }
-        Ok(Err(error)) => Outcome::Failed(error_chain(&error)),
-        Err(panic) => Outcome::Failed(format!("unpacking it failed: {panic}")),
+        Ok(Err(error)) => Unpacked::Failed(error_chain(&error)),
+        Err(panic) => Unpacked::Failed(format!("unpacking it failed: {panic}")),
     };
     let progress = match &outcome {
-        Outcome::NotYet(_) => Progress::Refused,
-        Outcome::Unpacked(_) | Outcome::Failed(_) => Progress::Made,
+        Unpacked::NotYet(_) => Progress::Refused,
+        Unpacked::Files { .. } | Unpacked::Failed(_) => Progress::Made,
     };
-    finish(context, build, outcome).await?;
+    finish(context, reports, build, outcome).await?;
     Ok(progress)
 }
 
-/// What became of an archive.
-enum Outcome {
-    Unpacked(ImportedBuild),
-    /// It is bad, or gone.
-    Failed(String),
-    /// The disk refused something; the archive stays.
-    NotYet(String),
-}
-
-async fn finish(context: &Context, build: &Build, outcome: Outcome) -> Result<(), StoreError> {
-    let key = keys::build(&build.scope, &build.id);
-    let is_there = transact(&context.store, async |tx| {
-        let Some(mut build) = tx.get(&key).await? else {
-            return Ok(false);
-        };
-        match &outcome {
-            Outcome::Unpacked(files) => {
-                build.status = BuildStatus::Ready;
-                build.size_on_disk = Some(files.size_bytes);
-                build.failure = None;
-                tx.remove_upload_of_build(&build).await?;
-            }
-            Outcome::Failed(reason) => {
-                build.status = BuildStatus::Failed;
-                build.failure = Some(reason.clone());
-                tx.remove_upload_of_build(&build).await?;
-            }
-            Outcome::NotYet(reason) if build.failure.as_ref() == Some(reason) => return Ok(true),
-            Outcome::NotYet(reason) => build.failure = Some(reason.clone()),
-        }
-        tx.put(&build)?;
-        Ok(true)
-    })
-    .await?;
-    let id = &build.id;
-    match &outcome {
-        Outcome::Unpacked(files) => {
-            tracing::info!(build = %id, files = files.files, bytes = files.size_bytes, "unpacked")
-        }
-        Outcome::Failed(reason) => tracing::info!(build = %id, "failed: {reason}"),
-        Outcome::NotYet(_) => {}
-    }
+/// Reports what became of an archive, and removes the files of a build that was deleted meanwhile.
+async fn finish(
+    context: &Context,
+    reports: &dyn Reports,
+    build: &Build,
+    outcome: Unpacked,
+) -> Result<(), StoreError> {
+    let is_there = reports.build_unpacked(build, outcome).await?;
     if !is_there {
-        // It was deleted meanwhile.
-        remove_folder(builds_directory(&context.directory).join(id.as_str())).await;
+        let files = builds_directory(&context.directory).join(build.id.as_str());
+        remove_folder(files).await;
     }
     Ok(())
 }
@@ -265,7 +240,7 @@ fn cause(error: &ImportError) -> String {
 }
 
 /// Removes the files that no record names any more.
-async fn remove_unused(context: &Context) -> Result<(), StoreError> {
+async fn remove_unused(context: &Context, reports: &dyn Reports) -> Result<(), StoreError> {
     loop {
         let prefix = keys::unused_blobs();
         let mut tx = Transaction::new(context.store.clone());
@@ -295,13 +270,7 @@ async fn remove_unused(context: &Context) -> Result<(), StoreError> {
             // Looked at again later.
             return Ok(());
         }
-        transact(&context.store, async |tx| {
-            for blob in &removed {
-                tx.delete(&keys::unused_blob(blob));
-            }
-            Ok(())
-        })
-        .await?;
+        reports.blobs_removed(&removed).await?;
         if !page.more {
             return Ok(());
         }

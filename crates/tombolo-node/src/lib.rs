@@ -1,31 +1,40 @@
-//! Reconcilers: from what the store wants to what the engines have, and back to what is told.
+//! A node: makes what the store wants so on one machine, and reports.
 //!
-//! Each reconciler is a loop: look at the store and at its engine, make the next step, write what
-//! came of it, wait for a wake-up. A wake-up says only "look again"; it carries no input, and each
-//! loop also looks again by itself from time to time. So a wake-up that is lost costs time and
+//! Each loop looks at the store and at what it has, makes the next step, reports what came of it
+//! ([`Reports`]), and waits for a wake-up. A wake-up says only "look again"; it carries no input, and
+//! each loop also looks again by itself from time to time. So a wake-up that is lost costs time and
 //! never correctness, and a server that is killed anywhere goes on from what the store says.
 //!
-//! | reconciler | wants | has |
-//! | --- | --- | --- |
-//! | [`network`] | VPCs, attached interfaces, peering connections | the network engine |
-//! | [`fleet`] | fleets and their instances | supervisors of server processes |
-//! | [`build`] | builds' files, and no files of objects that are gone | archives, `builds/`, `objects/` |
-//! | [`expiry`] | nothing that has ended long ago | records, builds' files, interfaces of programs |
+//! | loop | wants | has | thread |
+//! | --- | --- | --- | --- |
+//! | [`network`] | VPCs, attached interfaces, peering connections | the network engine | `network` |
+//! | [`programs`] | no interface of a program that has ended | processes | `network` |
+//! | [`fleet`] | fleets and their instances | supervisors of server processes | `instances` |
+//! | [`build`] | builds' files, and no files of objects that are gone | archives, `builds/`, `objects/` | `instances` |
+//! | [`retention`] | no files of what is gone | `builds/`, `installed/`, `logs/` | `instances` |
 //!
-//! **Architecture invariant:** nothing here knows a wire format or who called. A reconciler may
-//! be run twice, late, or after a crash in the middle of itself, and comes to the same end.
+//! What one instance's files or supervisor take never stands in the way of a packet: the network has
+//! a thread of its own.
+//!
+//! The node reads the store and writes nothing to it: whatever changes there by what it did, the
+//! controller decides, through the [`Reports`] that it is given. That trait is the controller's, and
+//! the only thing of it that a node has; [`Reconcilers`] is both in one process.
+//!
+//! **Architecture invariant:** nothing here decides, and nothing knows a wire format or who called. A
+//! loop may be run twice, late, or after a crash in the middle of itself, and comes to the same end.
 
 #![forbid(unsafe_code)]
 
 mod build;
-mod expiry;
 mod fleet;
 mod folder;
+mod in_process;
+mod log_retention;
+mod measurements;
 mod network;
+mod programs;
+mod retention;
 mod sandbox;
-mod step;
-mod transact;
-mod wake;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -33,28 +42,27 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use futures::future::{join_all, select_all};
 use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinSet, LocalSet};
 use tokio::time::timeout;
-use tombolo_domain::fleet::PublicAddress;
+use tombolo_controller::Reports;
 use tombolo_domain::id::{FleetId, IdSource, InstanceId, NetworkInterfaceId};
 use tombolo_domain::room::Room;
-use tombolo_domain::time::Clock;
 use tombolo_network::{EngineError, NetworkEngine};
-use tombolo_store::{Store, StoreError};
+use tombolo_store::{Store, StoreError, Wake};
 
+pub use in_process::Reconcilers;
+pub use measurements::measurements;
 use network::NetworkStatus;
 pub use sandbox::SandboxSettings;
-use wake::Wake;
 
-/// What the reconcilers work with.
+/// What a node works with.
 #[derive(Clone)]
 pub struct Context {
-    /// What is wanted, and where what happened is written.
+    /// What is wanted.
     pub store: Arc<dyn Store>,
-    /// The server's time.
-    pub clock: Arc<dyn Clock>,
-    /// Where ids of events come from.
+    /// Where ids of what nobody keeps come from.
     pub ids: Arc<dyn IdSource>,
     /// The network.
     pub engine: Arc<dyn NetworkEngine>,
@@ -68,8 +76,6 @@ pub struct Context {
     /// The MTU of network interfaces that have none of their own, [`tombolo_network::MIN_MTU`] to
     /// [`tombolo_network::MAX_MTU`].
     pub mtu: u16,
-    /// Where players reach instances; `None` is nowhere.
-    pub public: Option<PublicAddress>,
     /// What server processes may do and use.
     pub sandbox: SandboxSettings,
 }
@@ -115,16 +121,21 @@ pub fn objects_directory(directory: &Path) -> PathBuf {
     directory.join("objects")
 }
 
-/// The running reconcilers, on a thread of their own: what they do never stands in the way of a
-/// request. Dropping them stops them and leaves the network and the server processes as they are.
-pub struct Reconcilers {
+/// The running node, on threads of its own: what it does never stands in the way of a request.
+/// Dropping it stops it and leaves the network and the server processes as they are.
+pub struct Node {
     context: Context,
     wake: Wake,
     network: watch::Receiver<NetworkStatus>,
+    threads: Vec<Thread>,
+}
+
+/// A thread with loops that run until they are told to end.
+struct Thread {
     /// Dropping it tells the thread to end.
     stop: oneshot::Sender<()>,
     /// Closed by the thread when it has ended.
-    stopped: oneshot::Receiver<()>,
+    stopped: watch::Receiver<()>,
 }
 
 /// An interface that cannot be used.
@@ -178,54 +189,44 @@ pub enum TeardownError {
     Network(#[from] EngineError),
 }
 
-impl Reconcilers {
-    /// Starts them. What is wanted already is made at once. An error is the kernel's, that gave no
-    /// thread.
-    pub fn start(context: Context) -> io::Result<Self> {
-        let wake = Wake::new();
+impl Node {
+    /// Starts it. What is wanted already is made at once, and told to `reports`. An error is the
+    /// kernel's, that gave no thread.
+    pub fn start(context: Context, reports: Arc<dyn Reports>) -> io::Result<Self> {
+        let wake = Wake::default();
         let (status, network) = watch::channel(NetworkStatus::default());
-        let (stop, stopping) = oneshot::channel();
-        let (ended, stopped) = oneshot::channel();
-
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        let all = {
-            let (context, wake, network) = (context.clone(), wake.clone(), network.clone());
-            async move {
-                let mut tasks = JoinSet::new();
-                tasks.spawn_local(wake::follow(context.store.clone(), wake.clone()));
-                tasks.spawn_local(network::run(context.clone(), wake.network(), status));
-                tasks.spawn_local(fleet::run(context.clone(), wake.clone(), network));
-                tasks.spawn_local(build::run(context.clone(), wake.builds()));
-                tasks.spawn_local(expiry::run(context));
-                tokio::select! {
-                    // Closed, not answered: the sender is dropped to say it.
-                    _ = stopping => {}
-                    // They run for ever, unless one panics or the store is closed under them.
-                    ended = tasks.join_next() => {
-                        tracing::error!(?ended, "a reconciler has ended by itself");
-                    }
-                }
-                tasks.shutdown().await;
+        let on_network = {
+            let (context, reports, wake) = (context.clone(), reports.clone(), wake.clone());
+            move |tasks: &mut JoinSet<()>| {
+                let wakes = wake.on(&network::READS);
+                tasks.spawn_local(wake.follow(context.store.clone()));
+                tasks.spawn_local(programs::run(context.clone(), reports.clone()));
+                tasks.spawn_local(network::run(context, reports, wakes, status));
             }
         };
-        thread::Builder::new()
-            .name("reconcilers".to_owned())
-            .spawn(move || {
-                LocalSet::new().block_on(&runtime, all);
-                drop(ended);
-            })?;
-        Ok(Reconcilers {
+        let on_instances = {
+            let (context, wake, network) = (context.clone(), wake.clone(), network.clone());
+            move |tasks: &mut JoinSet<()>| {
+                let wakes = wake.on(&build::READS);
+                tasks.spawn_local(build::run(context.clone(), reports.clone(), wakes));
+                let wakes = wake.on(&retention::READS);
+                tasks.spawn_local(retention::run(context.clone(), wakes));
+                tasks.spawn_local(fleet::run(context, reports, wake, network));
+            }
+        };
+        let threads = vec![
+            Thread::start("network", on_network)?,
+            Thread::start("instances", on_instances)?,
+        ];
+        Ok(Node {
             context,
             wake,
             network,
-            stop,
-            stopped,
+            threads,
         })
     }
 
-    /// Makes all of them look again: after the clock was moved, for instance.
+    /// Makes all of its loops look again: after the clock was moved, for instance.
     pub fn wake(&self) {
         self.wake.all();
     }
@@ -240,7 +241,7 @@ impl Reconcilers {
         let ready = network.wait_for(|status| status.knows(interface));
         let failed = match timeout(deadline, ready).await {
             Ok(Ok(status)) => status.failed.get(interface).cloned(),
-            // The reconciler is gone, or too slow.
+            // The loop is gone, or too slow.
             Ok(Err(_)) | Err(_) => {
                 return Err(NotReady::Late {
                     interface: interface.clone(),
@@ -261,25 +262,32 @@ impl Reconcilers {
             .ok_or(NotReady::NoPackets { engine })
     }
 
-    /// Completes when they have ended, by themselves too, which is a failure that the log tells:
-    /// what is wanted is then no longer made, and the server should end to be started again.
+    /// Completes when one of its threads has ended, by itself too, which is a failure that the log
+    /// tells: what is wanted is then no longer made, and the server should end to be started again.
     pub fn ended(&self) -> impl Future<Output = ()> + use<> {
-        let mut network = self.network.clone();
+        let ended = self
+            .threads
+            .iter()
+            .map(|thread| over(thread.stopped.clone()));
+        let ended: Vec<_> = ended.map(Box::pin).collect();
         async move {
-            // The network reconciler holds the other side for as long as it runs.
-            let _ = network.wait_for(|_| false).await;
+            let _ = select_all(ended).await;
         }
     }
 
-    /// Stops the reconcilers and leaves the network and the server processes running for the next
-    /// start.
+    /// Stops it and leaves the network and the server processes running for the next start.
     pub async fn stop(self) {
-        drop(self.stop);
-        let _ = self.stopped.await;
+        let (stops, stopped): (Vec<_>, Vec<_>) = self
+            .threads
+            .into_iter()
+            .map(|thread| (thread.stop, thread.stopped))
+            .unzip();
+        drop(stops);
+        join_all(stopped.into_iter().map(over)).await;
     }
 
-    /// Stops the reconcilers, ends every server process and takes the network away. It goes on
-    /// after a failure and returns the first one.
+    /// Stops it, ends every server process and takes the network away. It goes on after a failure
+    /// and returns the first one.
     pub async fn teardown(self) -> Result<(), TeardownError> {
         let context = self.context.clone();
         self.stop().await;
@@ -287,8 +295,47 @@ impl Reconcilers {
     }
 }
 
+/// Waits until the sender, which sends nothing, is gone.
+async fn over(mut stopped: watch::Receiver<()>) {
+    let _ = stopped.changed().await;
+}
+
+impl Thread {
+    /// Starts a thread that runs what `spawn` gives it.
+    fn start(
+        name: &'static str,
+        spawn: impl FnOnce(&mut JoinSet<()>) + Send + 'static,
+    ) -> io::Result<Self> {
+        let (stop, stopping) = oneshot::channel();
+        let (ended, stopped) = watch::channel(());
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let all = async move {
+            let mut tasks = JoinSet::new();
+            spawn(&mut tasks);
+            tokio::select! {
+                // Closed, not answered: the sender is dropped to say it.
+                _ = stopping => {}
+                // They run for ever, unless one panics or the store is closed under them.
+                ended = tasks.join_next() => {
+                    tracing::error!(?ended, thread = name, "a task of the node has ended by itself");
+                }
+            }
+            tasks.shutdown().await;
+        };
+        thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || {
+                LocalSet::new().block_on(&runtime, all);
+                drop(ended);
+            })?;
+        Ok(Thread { stop, stopped })
+    }
+}
+
 /// Ends every server process of a data directory and takes its network away, while no
-/// reconcilers run on it. It goes on after a failure and returns the first one.
+/// node runs on it. It goes on after a failure and returns the first one.
 pub async fn teardown(context: &Context) -> Result<(), TeardownError> {
     let processes = fleet::end_all(context).await;
     let network = context.engine.teardown().await;

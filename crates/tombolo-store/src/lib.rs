@@ -16,6 +16,7 @@ mod sqlite;
 mod state;
 mod store;
 pub mod typed;
+mod wake;
 
 pub use memory::MemoryStore;
 pub use sqlite::{OpenError, SqliteStore};
@@ -23,3 +24,4 @@ pub use store::{
     Compare, Entry, Event, KeyRange, Page, Revision, Store, StoreError, Txn, TxnOutcome, Watch,
     WatchError,
 };
+pub use wake::{Wake, Wakes};

@@ -3,26 +3,25 @@
 
 use std::future::pending;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::rc::Rc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::sleep;
+use tombolo_controller::{Failure, FleetReport, installer_failure};
 use tombolo_domain::error_chain;
-use tombolo_domain::fleet::{EventCode, FleetStatus};
+use tombolo_domain::fleet::EventCode;
 use tombolo_domain::id::{BuildId, FleetId, InstanceId};
 use tombolo_fleet::{
     AttachError, ControlError, Event, Instance, InstanceSpec, RestartPolicy, StartError, StopError,
     Work,
 };
-use tombolo_store::{StoreError, keys};
+use tombolo_store::StoreError;
 
 use super::backoff::Backoff;
-use super::record::{Failure, Record};
-use super::report::report;
+use super::event::happening;
+use super::{FleetContext, is_there};
 use crate::folder::remove_folder;
-use crate::transact::transact;
 use crate::{Context, builds_directory, installed_directory, logs_directory};
 
 /// How often it is run when it is killed together with its supervisor, which is nobody's verdict on
@@ -32,12 +31,17 @@ const ATTEMPTS: u32 = 3;
 const GRACE: Duration = Duration::from_secs(1);
 
 /// Where what a build's `install.sh` changed is kept for a fleet, if the build has one.
-pub(super) fn installed(context: &Context, build: &BuildId, fleet: &FleetId) -> Option<PathBuf> {
+pub(super) async fn installed(
+    context: &Context,
+    build: &BuildId,
+    fleet: &FleetId,
+) -> Option<PathBuf> {
     let script = builds_directory(&context.directory)
         .join(build.as_str())
         .join("install.sh");
     let into = installed_directory(&context.directory).join(fleet.as_str());
-    script.is_file().then_some(into)
+    let is_there = spawn_blocking(move || script.is_file()).await;
+    is_there.unwrap_or(false).then_some(into)
 }
 
 /// The name of the folder among the instances that a fleet's installer has.
@@ -47,29 +51,16 @@ pub(super) fn folder(fleet: &FleetId) -> String {
 
 /// The task that installs, at most one at a time.
 pub(super) struct Installer {
-    record: Record,
-    starts: Arc<Semaphore>,
+    context: Rc<FleetContext>,
     task: JoinSet<Result<(), Failure>>,
 }
 
 impl Installer {
-    pub(super) fn new(record: Record, starts: Arc<Semaphore>) -> Self {
+    pub(super) fn new(context: Rc<FleetContext>) -> Self {
         Installer {
-            record,
-            starts,
+            context,
             task: JoinSet::new(),
         }
-    }
-
-    /// Whether what is to be kept at `into` is there, whole. Tells so, once.
-    pub(super) async fn is_done(&self, into: &std::path::Path) -> Result<bool, StoreError> {
-        if !into.is_dir() {
-            return Ok(false);
-        }
-        let message = "The build's install.sh succeeded, and what it changed is kept.";
-        let code = EventCode::FleetCreationCompletedInstaller;
-        self.record.tell_once(code, message).await?;
-        Ok(true)
     }
 
     /// Begins, unless it has begun.
@@ -77,12 +68,10 @@ impl Installer {
         if !self.task.is_empty() {
             return Ok(());
         }
-        let message = "The build's install.sh is being run.";
-        let code = EventCode::FleetCreationRunningInstaller;
-        self.record.tell_once(code, message).await?;
+        let FleetContext { reports, fleet, .. } = &*self.context;
+        reports.fleet(fleet, FleetReport::Installing).await?;
         let run = Run {
-            record: self.record.clone(),
-            starts: self.starts.clone(),
+            context: self.context.clone(),
             build: build.clone(),
             into,
         };
@@ -105,14 +94,14 @@ impl Installer {
     /// Ends it, if it runs, and removes what it has made.
     pub(super) async fn give_back(&mut self) -> Result<(), InstallError> {
         self.task.shutdown().await;
-        let Record { context, id, .. } = &self.record;
-        let directory = context.instances_directory().join(folder(id));
+        let FleetContext { context, fleet, .. } = &*self.context;
+        let directory = context.instances_directory().join(folder(&fleet.id));
         if let Some(live) = Instance::attach(&directory).await? {
             // Nobody wants to know any more how it would have ended.
             live.kill().await?;
         }
         remove_folder(directory).await;
-        remove_folder(installed_directory(&context.directory).join(id.as_str())).await;
+        remove_folder(installed_directory(&context.directory).join(fleet.id.as_str())).await;
         Ok(())
     }
 }
@@ -136,8 +125,7 @@ pub(super) enum InstallError {
 
 /// One fleet's installation.
 struct Run {
-    record: Record,
-    starts: Arc<Semaphore>,
+    context: Rc<FleetContext>,
     build: BuildId,
     into: PathBuf,
 }
@@ -163,7 +151,7 @@ impl Run {
                 )));
             }
             tracing::error!(
-                fleet = %self.record.id,
+                fleet = %self.context.fleet.id,
                 error = &error as &(dyn std::error::Error + 'static),
                 "a build could not be installed; trying again"
             );
@@ -173,12 +161,12 @@ impl Run {
 
     /// Finds or starts it, and waits for its end.
     async fn attempt(&self) -> Result<Result<(), Failure>, InstallError> {
-        let context = &self.record.context;
-        let directory = context.instances_directory().join(folder(&self.record.id));
+        let FleetContext { context, fleet, .. } = &*self.context;
+        let directory = context.instances_directory().join(folder(&fleet.id));
         let live = match Instance::attach(&directory).await? {
             Some(live) => live,
             // It ended well while nobody was there.
-            None if self.into.is_dir() => {
+            None if is_there(self.into.clone()).await => {
                 remove_folder(directory).await;
                 return Ok(Ok(()));
             }
@@ -194,22 +182,22 @@ impl Run {
     }
 
     async fn start(&self, directory: PathBuf) -> Result<Instance, InstallError> {
-        let context = &self.record.context;
+        let FleetContext {
+            context,
+            fleet,
+            reports,
+            starts,
+            ..
+        } = &*self.context;
         // Its users are nobody else's, as those of every instance.
-        let number = transact(self.record.store(), async |tx| {
-            let number = tx.get(&keys::instance_number()).await?.unwrap_or(0);
-            let number = number.wrapping_add(1);
-            tx.put_at(&keys::instance_number(), &number)?;
-            Ok(number)
-        })
-        .await?;
+        let number = reports.installer_number().await?;
         let spec = InstanceSpec {
             instance: InstanceId::generate(&*context.ids),
-            fleet: self.record.id.clone(),
+            fleet: fleet.id.clone(),
             network_namespace: None,
             build: builds_directory(&context.directory).join(self.build.as_str()),
             directory,
-            logs: logs_directory(&context.directory, &self.record.id).join("install"),
+            logs: logs_directory(&context.directory, &fleet.id).join("install"),
             hidden: vec![context.directory.clone()],
             installed: None,
             work: Work::Install {
@@ -220,14 +208,14 @@ impl Run {
             log_paths: Vec::new(),
         };
         // Nobody closes the semaphore.
-        let _turn = self.starts.acquire().await;
+        let _turn = starts.acquire().await;
         Ok(Instance::start(&context.binary, &spec).await?)
     }
 
     /// What it reports in the end; `None` if it was killed before it could.
     async fn outcome(&self, live: &Instance) -> Result<Option<Result<(), Failure>>, InstallError> {
         // It is in no record, so that another id than its own says as little.
-        let instance = InstanceId::generate(&*self.record.context.ids);
+        let instance = InstanceId::generate(&*self.context.context.ids);
         let mut events = live.events(0).await?;
         // A connection that breaks off is that of a supervisor that was killed.
         while let Ok(Some(event)) = events.next().await {
@@ -236,9 +224,8 @@ impl Run {
             if event.event == Event::Installed {
                 return Ok(Some(Ok(())));
             }
-            let report = report(&instance, &event.event, FleetStatus::Building);
-            if let Some(report) = report.filter(|report| report.is_fatal) {
-                return Ok(Some(Err(failed(report.message))));
+            if let Some(failure) = installer_failure(&instance, &happening(event.event)) {
+                return Ok(Some(Err(failure)));
             }
         }
         Ok(None)

@@ -2,28 +2,25 @@
 //! reports is written down, it is started again when it dies, and at last all of it is given back.
 
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::join;
 use tokio::select;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
+use tombolo_controller::InstanceAt;
 use tombolo_domain::error_chain;
-use tombolo_domain::fleet::{EventCode, Instance};
+use tombolo_domain::fleet::Instance;
 use tombolo_fleet::{ConfigureError, ControlError, Events, StartError, StopError};
-use tombolo_store::typed::Transaction;
 use tombolo_store::{StoreError, keys};
 
+use super::FleetContext;
 use super::backoff::Backoff;
-use super::ports;
-use super::record::{Failure, Record};
+use super::event::reported;
 use super::supervised::{self, AttachOrStartError, Plan};
-use super::take::take;
 use crate::folder::remove_folder;
 use crate::network::NetworkStatus;
-use crate::transact::transact;
 
 /// How long server processes have to end by themselves when their instance is taken away.
 const GRACE: Duration = Duration::from_secs(5);
@@ -31,14 +28,6 @@ const GRACE: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How many of an instance's events are written in one transaction.
 const AT_A_TIME: usize = 64;
-
-/// What all instances of a fleet share.
-pub(super) struct Surroundings {
-    pub(super) record: Record,
-    pub(super) network: watch::Receiver<NetworkStatus>,
-    /// How many supervisors may be on their way up at once, on the whole machine.
-    pub(super) starts: Arc<Semaphore>,
-}
 
 /// What is wanted of an instance.
 #[derive(Clone, PartialEq)]
@@ -53,7 +42,7 @@ pub(super) enum Wanted {
 
 /// The task of one instance.
 pub(super) struct Life {
-    surroundings: Rc<Surroundings>,
+    context: Rc<FleetContext>,
     /// The record as it was when the task began: for what of it never changes.
     instance: Instance,
     network: watch::Receiver<NetworkStatus>,
@@ -92,13 +81,13 @@ impl From<tombolo_fleet::AttachError> for LifeError {
 
 impl Life {
     pub(super) fn new(
-        surroundings: Rc<Surroundings>,
+        context: Rc<FleetContext>,
         instance: Instance,
         wanted: watch::Receiver<Wanted>,
     ) -> Self {
         Life {
-            network: surroundings.network.clone(),
-            surroundings,
+            network: context.network.clone(),
+            context,
             instance,
             wanted,
             backoff: Backoff::default(),
@@ -117,7 +106,7 @@ impl Life {
             };
             let pause = self.backoff.next();
             tracing::error!(
-                fleet = %self.record().id,
+                fleet = %self.instance.fleet,
                 instance = %self.instance.id,
                 error = &error as &(dyn std::error::Error + 'static),
                 "an instance could not be taken further; trying again in {pause:?}"
@@ -132,8 +121,8 @@ impl Life {
         }
     }
 
-    fn record(&self) -> &Record {
-        &self.surroundings.record
+    fn at(&self) -> InstanceAt {
+        InstanceAt::of(&self.instance)
     }
 
     /// Waits, at most until something else is wanted; whether it is.
@@ -201,7 +190,7 @@ impl Life {
             // The record is gone: so is everything.
             return Ok(Next::Over);
         };
-        let directory = self.record().context.instance_directory(&current.id);
+        let directory = self.context.context.instance_directory(&current.id);
         let found = tombolo_fleet::Instance::attach(&directory).await?;
         // It may run what was wanted earlier, and nobody has told it since.
         let untold = found.is_some().then_some(plan);
@@ -235,7 +224,7 @@ impl Life {
         if current.supervisor.is_some() {
             let pause = self.backoff.next();
             tracing::warn!(
-                fleet = %self.record().id,
+                fleet = %self.instance.fleet,
                 instance = %current.id,
                 "an instance has ended by itself and is started again in {pause:?}"
             );
@@ -243,13 +232,13 @@ impl Life {
                 return Ok(None);
             }
         }
-        let starts = self.surroundings.starts.clone();
+        let starts = self.context.starts.clone();
         // Nobody closes the semaphore.
         let _turn = starts.acquire().await;
         if self.wanted.has_changed().unwrap_or(true) {
             return Ok(None);
         }
-        let started = supervised::start(&self.record().context, plan, current).await;
+        let started = supervised::start(&self.context.context, plan, current).await;
         Ok(Some(started.map_err(AttachOrStartError::from)?))
     }
 
@@ -294,9 +283,14 @@ impl Life {
         }
         tracing::debug!(instance = %self.instance.id, ?batch, "an instance reports");
         let incarnation = live.incarnation().to_string();
-        take(self.record(), &self.instance.id, &incarnation, &batch).await?;
-        if let Some(last) = batch.last() {
-            live.acknowledge(last.seq).await?;
+        let last = batch.last().map(|last| last.seq);
+        let batch = batch.into_iter().map(reported).collect();
+        let reports = &self.context.reports;
+        reports
+            .instance_events(&self.at(), &incarnation, batch)
+            .await?;
+        if let Some(last) = last {
+            live.acknowledge(last).await?;
         }
         Ok(true)
     }
@@ -304,21 +298,21 @@ impl Life {
     /// Ends the instance's processes, whatever they have started, and gives back its folder, its
     /// interface and its records.
     async fn end(&mut self) -> Result<(), LifeError> {
-        let directory = self.record().context.instance_directory(&self.instance.id);
+        let directory = self.context.context.instance_directory(&self.instance.id);
         if let Some(live) = tombolo_fleet::Instance::attach(&directory).await? {
             // What happens until the end, and what was not yet told, is told.
             let (stopped, ()) = join(live.stop(GRACE), self.listen_to_the_end(&live)).await;
             stopped?;
         }
         remove_folder(directory).await;
-        self.detach().await?;
+        self.context.reports.instance_ended(&self.at()).await?;
         let interface = &self.instance.interface;
         // Closed when the reconcilers are ending.
         let _ = self
             .network
             .wait_for(|network| !network.knows(interface))
             .await;
-        Ok(self.remove().await?)
+        Ok(self.context.reports.instance_released(&self.at()).await?)
     }
 
     async fn listen_to_the_end(&self, live: &tombolo_fleet::Instance) {
@@ -341,43 +335,13 @@ impl Life {
         }
     }
 
-    /// Deletes the interface, so that the network lets go of it.
-    async fn detach(&self) -> Result<(), StoreError> {
-        let record = self.record();
-        transact(record.store(), async |tx| {
-            let fleet = tx.get(&record.key()).await?;
-            if let Some(vpc) = fleet.as_ref().and_then(|fleet| fleet.vpc()) {
-                let key = keys::interface(&record.scope, vpc, &self.instance.interface);
-                if let Some(interface) = tx.get(&key).await? {
-                    tx.remove(&interface);
-                }
-            }
-            Ok(())
-        })
-        .await
-    }
-
-    /// Removes the record, which is the last of the instance.
-    async fn remove(&self) -> Result<(), StoreError> {
-        let record = self.record();
-        transact(record.store(), async |tx| {
-            let key = keys::instance(&record.scope, &record.id, &self.instance.id);
-            if let Some(instance) = tx.get(&key).await? {
-                ports::give_back(tx, &instance);
-                tx.delete(&key);
-                let message = format!("Instance {} was taken away.", instance.id);
-                tx.put(&record.event(EventCode::GenericEvent, message))?;
-            }
-            Ok(())
-        })
-        .await
-    }
-
     /// The instance's record as it is now.
     async fn current(&self) -> Result<Option<Instance>, StoreError> {
-        let record = self.record();
-        let key = keys::instance(&record.scope, &record.id, &self.instance.id);
-        Transaction::new(record.store().clone()).get(&key).await
+        let Instance {
+            scope, fleet, id, ..
+        } = &self.instance;
+        let key = keys::instance(scope, fleet, id);
+        self.context.read().get(&key).await
     }
 
     /// Tells people of an error that keeps the instance from running, once it is clear that it
@@ -402,17 +366,13 @@ impl Life {
         self.trouble(message).await
     }
 
-    /// What keeps the instance from running is the end of a fleet that starts, and an event of one
-    /// that is ACTIVE, since there it is tried again and again.
+    /// Reports what keeps the instance from running, once.
     async fn trouble(&mut self, message: String) -> Result<(), StoreError> {
         if self.told.as_ref() == Some(&message) {
             return Ok(());
         }
-        let failure = Failure {
-            code: EventCode::FleetInitializationFailed,
-            message: message.clone(),
-        };
-        self.record().trouble(failure).await?;
+        let FleetContext { reports, fleet, .. } = &*self.context;
+        reports.instance_hindered(fleet, message.clone()).await?;
         self.told = Some(message);
         Ok(())
     }

@@ -9,20 +9,21 @@ use tokio::task::JoinSet;
 use tombolo_domain::fleet::Instance;
 use tombolo_domain::id::InstanceId;
 
-use super::life::{Life, Surroundings, Wanted};
+use super::FleetContext;
+use super::life::{Life, Wanted};
 
 /// The tasks, and where each is told what is wanted of it. Dropping it stops the tasks and leaves
 /// the instances as they are.
 pub(super) struct Lives {
-    surroundings: Rc<Surroundings>,
+    context: Rc<FleetContext>,
     tasks: JoinSet<()>,
     wanted: BTreeMap<InstanceId, watch::Sender<Wanted>>,
 }
 
 impl Lives {
-    pub(super) fn new(surroundings: Surroundings) -> Self {
+    pub(super) fn new(context: Rc<FleetContext>) -> Self {
         Lives {
-            surroundings: Rc::new(surroundings),
+            context,
             tasks: JoinSet::new(),
             wanted: BTreeMap::new(),
         }
@@ -55,7 +56,7 @@ impl Lives {
 
     fn begin(&mut self, instance: &Instance, wanted: Wanted) {
         let (told, wanted) = watch::channel(wanted);
-        let life = Life::new(self.surroundings.clone(), instance.clone(), wanted);
+        let life = Life::new(self.context.clone(), instance.clone(), wanted);
         self.tasks.spawn_local(life.run());
         self.wanted.insert(instance.id.clone(), told);
     }

@@ -1,52 +1,43 @@
-//! The fleet reconciler: one worker a fleet takes it from NEW to ACTIVE, keeps as many instances
-//! running as it is to have, turns what their supervisors report into events, and takes it away.
+//! Fleets on this machine: a worker each has their builds ready, their instances running, and takes
+//! away what is to go.
 //!
 //! | room | what is in it |
 //! | --- | --- |
-//! | [`worker`] | the walk through the fleet's states |
-//! | [`set`] | which instances there are: the missing are made, the surplus is ended |
-//! | [`ports`] | which ports of the public address lead to them |
-//! | [`scaling`] | how many there are to be, as scaling policies have it |
+//! | [`worker`] | what each status of the fleet asks for on this machine |
+//! | [`validation`] | the build's files, held against what is to run |
 //! | [`installer`] | the build's `install.sh`, once for the fleet |
 //! | [`lives`], [`life`] | a task an instance: from its interface to its end |
 //! | [`supervised`] | what an instance's supervisor is started with |
-//! | [`take`], [`report`] | what supervisors report, as events |
-//! | [`record`] | the fleet's record, its steps and its failure |
+//! | [`event`] | what supervisors say, as it is reported |
 //! | [`orphan`] | what runs here that the store does not know |
 
 mod backoff;
+mod event;
 mod installer;
 mod life;
 mod lives;
 mod orphan;
-mod ports;
-mod record;
-mod report;
-mod scaling;
-mod set;
 mod supervised;
-mod take;
 mod validation;
 mod worker;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::{AbortHandle, JoinSet, spawn_blocking};
 use tokio::time::timeout;
-use tombolo_domain::Scope;
+use tombolo_controller::{FleetAt, Reports};
 use tombolo_domain::fleet::{Compute, FleetStatus};
 use tombolo_domain::id::FleetId;
+use tombolo_store::keys::{self, Kind};
 use tombolo_store::typed::Transaction;
-use tombolo_store::{StoreError, keys};
+use tombolo_store::{StoreError, Wake};
 
 use crate::Context;
 use crate::network::NetworkStatus;
-use crate::wake::Wake;
-use life::Surroundings;
-use record::Record;
 use worker::Worker;
 
 pub(crate) use orphan::end_all;
@@ -59,9 +50,34 @@ const RETRY: Duration = Duration::from_secs(1);
 /// and more at a time only take each other's CPU.
 const STARTS: usize = 8;
 
+/// What the worker of a fleet reads.
+const OF_A_FLEET: [Kind; 3] = [Kind::Fleet, Kind::Instance, Kind::Connection];
+
+/// What everything of a fleet works with.
+#[derive(Clone)]
+pub(crate) struct FleetContext {
+    pub(crate) context: Context,
+    pub(crate) reports: Arc<dyn Reports>,
+    pub(crate) fleet: FleetAt,
+    pub(crate) network: watch::Receiver<NetworkStatus>,
+    /// How many supervisors may be on their way up at once, on the whole machine.
+    pub(crate) starts: Arc<Semaphore>,
+}
+
+impl FleetContext {
+    fn read(&self) -> Transaction {
+        Transaction::new(self.context.store.clone())
+    }
+}
+
 /// Ends what no fleet has, and starts a worker for every fleet that needs one.
-pub(crate) async fn run(context: Context, wake: Wake, network: watch::Receiver<NetworkStatus>) {
-    let mut wakes = wake.fleets();
+pub(crate) async fn run(
+    context: Context,
+    reports: Arc<dyn Reports>,
+    wake: Wake,
+    network: watch::Receiver<NetworkStatus>,
+) {
+    let mut wakes = wake.on(&[Kind::Fleet]);
     let mut tasks = JoinSet::new();
     let mut workers: BTreeMap<FleetId, AbortHandle> = BTreeMap::new();
     let starts = Arc::new(Semaphore::new(STARTS));
@@ -72,12 +88,13 @@ pub(crate) async fn run(context: Context, wake: Wake, network: watch::Receiver<N
         workers.retain(|_, worker| !worker.is_finished());
         match managed(&context).await {
             Ok(fleets) => {
-                for (scope, id) in fleets {
-                    workers.entry(id.clone()).or_insert_with(|| {
-                        let wakes = wake.fleet(&id);
-                        let context = context.clone();
-                        let worker = Worker::new(Surroundings {
-                            record: Record { context, scope, id },
+                for fleet in fleets {
+                    workers.entry(fleet.id.clone()).or_insert_with(|| {
+                        let wakes = wake.on_fleet(&OF_A_FLEET, &fleet.id);
+                        let worker = Worker::new(FleetContext {
+                            context: context.clone(),
+                            reports: reports.clone(),
+                            fleet,
                             network: network.clone(),
                             starts: starts.clone(),
                         });
@@ -103,12 +120,22 @@ async fn end_unknown(context: Context) {
 }
 
 /// The fleets that have, or will have, something on this machine.
-async fn managed(context: &Context) -> Result<Vec<(Scope, FleetId)>, StoreError> {
+async fn managed(context: &Context) -> Result<Vec<FleetAt>, StoreError> {
     let fleets = Transaction::new(context.store.clone())
         .peek(&keys::all_fleets())
         .await?;
     let managed = fleets.into_iter().filter(|fleet| {
         matches!(fleet.compute, Compute::Managed(_)) && fleet.status != FleetStatus::Terminated
     });
-    Ok(managed.map(|fleet| (fleet.scope, fleet.id)).collect())
+    let managed = managed.map(|fleet| FleetAt {
+        scope: fleet.scope,
+        id: fleet.id,
+    });
+    Ok(managed.collect())
+}
+
+async fn is_there(directory: PathBuf) -> bool {
+    let looked = spawn_blocking(move || directory.is_dir()).await;
+    // A panic in there was logged by its thread.
+    looked.unwrap_or(false)
 }

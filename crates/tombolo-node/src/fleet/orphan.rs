@@ -3,10 +3,11 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures::future::join_all;
+use tokio::task::spawn_blocking;
 use tombolo_domain::fleet::FleetStatus;
 use tombolo_fleet::Instance;
 use tombolo_store::typed::Transaction;
@@ -23,7 +24,7 @@ const GRACE: Duration = Duration::from_secs(2);
 /// is logged, and tried again the next time.
 pub(super) async fn end_unknown(context: &Context) -> Result<(), StoreError> {
     // The folders first: a record is written before its folder is made, and removed after it.
-    let folders = on_disk(context);
+    let folders = on_disk(context).await;
     if folders.is_empty() {
         return Ok(());
     }
@@ -53,15 +54,18 @@ pub(super) async fn end_unknown(context: &Context) -> Result<(), StoreError> {
 
 /// Ends every instance of the data directory, also one that the store does not know.
 pub(crate) async fn end_all(context: &Context) -> Result<(), TeardownError> {
-    let ends = on_disk(context).into_iter().map(|instance| async move {
-        end(&directory(context, &instance))
-            .await
-            .map_err(|source| TeardownError::Instance { instance, source })
-    });
+    let ends = on_disk(context)
+        .await
+        .into_iter()
+        .map(|instance| async move {
+            end(&directory(context, &instance))
+                .await
+                .map_err(|source| TeardownError::Instance { instance, source })
+        });
     join_all(ends).await.into_iter().collect()
 }
 
-async fn end(directory: &std::path::Path) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+async fn end(directory: &Path) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     if let Some(live) = Instance::attach(directory).await? {
         live.stop(GRACE).await?;
     }
@@ -73,8 +77,16 @@ fn directory(context: &Context, name: &str) -> PathBuf {
 }
 
 /// The names of the instances' folders: nothing else makes folders there.
-fn on_disk(context: &Context) -> Vec<String> {
-    let entries = match std::fs::read_dir(context.instances_directory()) {
+async fn on_disk(context: &Context) -> Vec<String> {
+    let directory = context.instances_directory();
+    // A panic in there was logged by its thread.
+    spawn_blocking(move || read(&directory))
+        .await
+        .unwrap_or_default()
+}
+
+fn read(directory: &Path) -> Vec<String> {
+    let entries = match std::fs::read_dir(directory) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),
         Err(error) => {

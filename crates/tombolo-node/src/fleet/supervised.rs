@@ -6,7 +6,6 @@ use tombolo_domain::fleet::{Fleet, Instance, ManagedCompute, RuntimeConfiguratio
 use tombolo_domain::id::BuildId;
 use tombolo_fleet::{AttachError, InstanceSpec, RestartPolicy, ServerProcess, StartError, Work};
 
-use super::installer::installed;
 use crate::{Context, builds_directory, logs_directory};
 
 /// What an instance runs.
@@ -20,10 +19,10 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// What the instances of `fleet` run.
-    pub(super) fn of(context: &Context, fleet: &Fleet, managed: &ManagedCompute) -> Self {
+    /// What the instances of `fleet` run, over what its installer changed.
+    pub(super) fn of(installed: Option<PathBuf>, fleet: &Fleet, managed: &ManagedCompute) -> Self {
         Plan {
-            installed: installed(context, &managed.build, &fleet.id),
+            installed,
             build: managed.build.clone(),
             runtime: managed.runtime.clone(),
             log_paths: fleet.shown.log_paths.clone(),

@@ -1,18 +1,25 @@
 //! What is held against the build's files before a fleet's instance is made.
 
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
-use tombolo_domain::fleet::{EventCode, RuntimeConfiguration};
+use tokio::task::spawn_blocking;
+use tombolo_controller::Failure;
+use tombolo_domain::fleet::{EventCode, ManagedCompute, RuntimeConfiguration};
 use tombolo_domain::id::BuildId;
 
-use super::record::Failure;
 use crate::{Context, builds_directory};
 
 /// The build's files are on this machine already: an import puts them where instances mount
 /// them from.
-pub(super) fn build_is_here(context: &Context, build: &BuildId) -> Result<(), Failure> {
+pub(super) async fn build_is_here(
+    context: &Context,
+    managed: &ManagedCompute,
+) -> Result<(), Failure> {
+    let build = &managed.build;
     let path = builds_directory(&context.directory).join(build.as_str());
-    if path.is_dir() {
+    let is_here = spawn_blocking(move || path.is_dir()).await;
+    if is_here.unwrap_or(false) {
         return Ok(());
     }
     Err(Failure {
@@ -25,12 +32,19 @@ pub(super) fn build_is_here(context: &Context, build: &BuildId) -> Result<(), Fa
 }
 
 /// Every launch path is a file of the build that can be executed.
-pub(super) fn can_run(
-    context: &Context,
-    build: &BuildId,
-    runtime: &RuntimeConfiguration,
-) -> Result<(), Failure> {
+pub(super) async fn can_run(context: &Context, managed: &ManagedCompute) -> Result<(), Failure> {
+    let (build, runtime) = (managed.build.clone(), managed.runtime.clone());
     let root = builds_directory(&context.directory).join(build.as_str());
+    let held = spawn_blocking(move || held(&root, &build, &runtime)).await;
+    held.unwrap_or_else(|panic| {
+        Err(Failure {
+            code: EventCode::FleetValidationExecutableRuntimeFailure,
+            message: format!("Looking at the build failed: {panic}."),
+        })
+    })
+}
+
+fn held(root: &Path, build: &BuildId, runtime: &RuntimeConfiguration) -> Result<(), Failure> {
     for process in &runtime.server_processes {
         let path = &process.launch_path;
         // The runtime configuration was accepted with paths inside of the build only.

@@ -1,44 +1,49 @@
-//! The network reconciler: moves peering connections through their states and keeps the network
-//! engine at what the store wants.
+//! The network of this machine: the engine has what the store wants.
 //!
 //! One round:
-//! 1. Connections that need nothing of the data path take their steps: a request is delivered,
-//!    expires or fails; a fleet's is accepted, with its routes and rules.
-//! 2. What the store wants is read and given to the engine, whole.
-//! 3. What the engine has now put in force is written: `provisioning` becomes `active`,
-//!    `deleting` becomes `deleted`, each with its event. What it found changed behind its back and
-//!    put right is written, too. If all of it does not fit, [something gives way](room).
+//! 1. What the store wants is read and given to the engine, whole. If it does not fit,
+//!    [something gives way](room).
+//! 2. What the engine has put in force is reported: connections whose packets it now lets through,
+//!    connections of which it lets none through any more, what it found changed behind its back.
 //!
-//! A connection is told `active` only after the engine lets packets through, and `deleted` only
-//! after it lets none through. A server killed between two rounds finds the connection in a state
-//! from which the next round goes on: none stays half-made.
+//! A connection is reported only after the engine has it so, and is reported again until the store
+//! says that it was heard.
 
-mod peering;
 mod repair;
 mod room;
 mod wanted;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
-use futures::stream;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
+use tombolo_controller::{NetworkApplied, NetworkRefused, Reports};
 use tombolo_domain::id::NetworkInterfaceId;
-use tombolo_domain::peering::Connection;
 use tombolo_domain::room::Room;
 use tombolo_domain::vpc::SecurityGroupNumber;
 use tombolo_network::{EngineError, Network, Use};
-use tombolo_store::StoreError;
-use tombolo_store::keys;
-use tombolo_store::typed::Transaction;
+use tombolo_store::keys::Kind;
+use tombolo_store::{StoreError, Wakes};
 
 use room::GivesWay;
 use wanted::Wanted;
 
 use crate::Context;
-use crate::wake::Wakes;
+
+/// What the network is made from. Of instances it reads how players reach them, which the public
+/// ports tell of; that a supervisor reported something does not concern it.
+pub(crate) const READS: [Kind; 8] = [
+    Kind::Vpc,
+    Kind::Subnet,
+    Kind::NetworkInterface,
+    Kind::RouteTable,
+    Kind::SecurityGroup,
+    Kind::Connection,
+    Kind::Fleet,
+    Kind::PublicPort,
+];
 
 /// How long to wait at most before looking for drift.
 const RESYNC: Duration = Duration::from_secs(15);
@@ -46,8 +51,6 @@ const RESYNC: Duration = Duration::from_secs(15);
 const RETRY: Duration = Duration::from_secs(1);
 /// How often the entries of the tables are counted at most.
 const COUNT_EVERY: Duration = Duration::from_secs(1);
-/// How many connections take a step at a time: enough to fill the store's group commit.
-const AT_A_TIME: usize = 64;
 
 /// Which interfaces the engine has.
 #[derive(Debug, Clone, Default)]
@@ -83,9 +86,15 @@ impl RoundError {
     }
 }
 
-pub(crate) async fn run(context: Context, mut wakes: Wakes, status: watch::Sender<NetworkStatus>) {
+pub(crate) async fn run(
+    context: Context,
+    reports: Arc<dyn Reports>,
+    mut wakes: Wakes,
+    status: watch::Sender<NetworkStatus>,
+) {
     let mut reconciler = Reconciler {
         context,
+        reports,
         status,
         applied: None,
         counted: None,
@@ -113,6 +122,7 @@ pub(crate) async fn run(context: Context, mut wakes: Wakes, status: watch::Sende
 
 struct Reconciler {
     context: Context,
+    reports: Arc<dyn Reports>,
     status: watch::Sender<NetworkStatus>,
     /// What the engine was last given, and when.
     applied: Option<(Network, Instant)>,
@@ -124,33 +134,25 @@ struct Reconciler {
 
 impl Reconciler {
     async fn round(&mut self) -> Result<(), RoundError> {
-        let context = &self.context;
-        let connections = Transaction::new(context.store.clone())
-            .peek(&keys::all_connections())
-            .await?;
-        let now = context.clock.now();
-        let due = connections
-            .into_iter()
-            .filter(|found| peering::is_due(found, now));
-        for_each(due, async |connection| {
-            peering::advance(context, connection).await
-        })
-        .await?;
-
         let Wanted {
             mut network,
             group_ids,
             provisioning,
             deleting,
-        } = wanted::read(context).await?;
+        } = wanted::read(&self.context).await?;
         let mut withheld = BTreeSet::new();
         while let Err(error) = self.apply(network.clone()).await {
             let full = error.engine();
             match full.and_then(|full| room::gives_way(full, &network, &provisioning)) {
                 None => return Err(error),
-                Some(GivesWay::Connection(connection, reason)) => {
-                    // Its change wakes this reconciler, which then sees whether the rest fits.
-                    peering::give_up(&self.context, connection, reason).await?;
+                Some(GivesWay::Connection { table, capacity }) => {
+                    // Its change wakes this loop, which then sees whether the rest fits.
+                    let refused = NetworkRefused {
+                        table,
+                        capacity,
+                        provisioning,
+                    };
+                    self.reports.network_refused(refused).await?;
                     return Ok(());
                 }
                 Some(GivesWay::Rules(groups)) => {
@@ -173,15 +175,11 @@ impl Reconciler {
         }
         self.withheld = withheld;
 
-        let context = &self.context;
-        for_each(provisioning, async |connection| {
-            peering::activate(context, connection).await
-        })
-        .await?;
-        for_each(deleting, async |connection| {
-            peering::finish(context, connection).await
-        })
-        .await?;
+        let applied = NetworkApplied {
+            provisioned: provisioning,
+            removed: deleting,
+        };
+        self.reports.network_applied(applied).await?;
         Ok(())
     }
 
@@ -210,7 +208,9 @@ impl Reconciler {
             failed: outcome.failed,
         });
         self.applied = Some((network, Instant::now()));
-        repair::record(&self.context, &outcome.repairs).await?;
+        self.reports
+            .network_repaired(repair::reported(&outcome.repairs))
+            .await?;
         self.look_for_room().await?;
         Ok(())
     }
@@ -229,19 +229,4 @@ impl Reconciler {
         self.counted = Some(Instant::now());
         Ok(())
     }
-}
-
-/// Does `step` for each connection, several at a time; the first error stops it.
-async fn for_each(
-    connections: impl IntoIterator<Item = Connection>,
-    step: impl AsyncFn(&Connection) -> Result<(), StoreError>,
-) -> Result<(), StoreError> {
-    let step = &step;
-    let mut steps = stream::iter(connections)
-        .map(|connection| async move { step(&connection).await })
-        .buffer_unordered(AT_A_TIME);
-    while let Some(done) = steps.next().await {
-        done?;
-    }
-    Ok(())
 }

@@ -10,7 +10,7 @@
 
 use std::collections::BTreeMap;
 
-use tombolo_domain::peering::{Connection, FailureReason};
+use tombolo_domain::peering::Connection;
 use tombolo_domain::vpc::{SecurityGroupNumber, VpcNumber};
 use tombolo_network::{EngineError, Network};
 
@@ -22,22 +22,24 @@ const OF_PEERINGS: [&str; 3] = ["routes", "admissions", "peering_traffic"];
 
 /// What gives way.
 #[derive(Debug)]
-pub(super) enum GivesWay<'c> {
-    /// A connection, with the reason.
-    Connection(&'c Connection, FailureReason),
+pub(super) enum GivesWay {
+    /// A connection that is being made, which the controller chooses.
+    Connection {
+        /// The table that has no room for it.
+        table: String,
+        /// How many entries that holds.
+        capacity: u64,
+    },
     /// The rules of these groups; never none.
     Rules(Vec<SecurityGroupNumber>),
 }
 
 /// What gives way, so that the rest of `network` fits; `None` where nothing would help.
-///
-/// Of connections it is the one that was accepted last, so that those before it, which fitted, go
-/// on.
-pub(super) fn gives_way<'c>(
+pub(super) fn gives_way(
     error: &EngineError,
     network: &Network,
-    provisioning: &'c [Connection],
-) -> Option<GivesWay<'c>> {
+    provisioning: &[Connection],
+) -> Option<GivesWay> {
     let EngineError::Full {
         table,
         needed,
@@ -50,15 +52,11 @@ pub(super) fn gives_way<'c>(
         let groups = heaviest_groups(network, needed.saturating_sub(*capacity));
         return (!groups.is_empty()).then_some(GivesWay::Rules(groups));
     }
-    if !OF_PEERINGS.contains(&table.as_str()) {
-        return None;
-    }
-    let last = provisioning.iter().max_by_key(|one| one.since())?;
-    let reason = FailureReason::NoRoom {
+    let is_of_peerings = OF_PEERINGS.contains(&table.as_str());
+    (is_of_peerings && !provisioning.is_empty()).then(|| GivesWay::Connection {
         table: table.clone(),
         capacity: *capacity,
-    };
-    Some(GivesWay::Connection(last, reason))
+    })
 }
 
 /// Takes the rules of `groups` out of a network.

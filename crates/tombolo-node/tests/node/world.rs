@@ -1,6 +1,7 @@
 //! A small world for reconcilers: a server in memory, whose operations make what is in its store, a
 //! network without packets, a clock that stands where it is put.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,15 +10,17 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::timeout;
 use tombolo_domain::Scope;
-use tombolo_domain::fleet::{Fleet, FleetEvent, FleetStatus};
-use tombolo_domain::id::{AccountId, VpcPeeringConnectionId};
+use tombolo_domain::fleet::{Fleet, FleetEvent, FleetStatus, PublicAddress};
+use tombolo_domain::id::{AccountId, IdSource, VpcPeeringConnectionId};
 use tombolo_domain::peering::{Connection, Step};
+use tombolo_domain::room::Room;
+use tombolo_domain::time::Clock;
 use tombolo_domain::vpc::{Attachment, NetworkInterface, Vpc};
-use tombolo_network::{Packet, SimulatedEngine, Transport, Verdict};
-use tombolo_node::{Context, Reconcilers};
-use tombolo_store::Revision;
+use tombolo_network::{NetworkEngine, Packet, SimulatedEngine, Transport, Verdict};
+use tombolo_node::Reconcilers;
 use tombolo_store::keys::{self, Key, KeyParts, Stored};
 use tombolo_store::typed::{Committed, Transaction};
+use tombolo_store::{Revision, Store};
 use tombolo_testkit::ManualClock;
 use tombolo_testkit::account::Account;
 use tombolo_testkit::gamelift::fleet_input;
@@ -41,6 +44,43 @@ pub(crate) struct World {
     _directory: TempDir,
 }
 
+/// What the controller and the node work with.
+#[derive(Clone)]
+pub(crate) struct Context {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ids: Arc<dyn IdSource>,
+    pub(crate) engine: Arc<dyn NetworkEngine>,
+    pub(crate) room: tokio::sync::watch::Sender<Room>,
+    pub(crate) directory: PathBuf,
+    pub(crate) public: Option<PublicAddress>,
+}
+
+impl Context {
+    fn node(&self) -> tombolo_node::Context {
+        tombolo_node::Context {
+            store: self.store.clone(),
+            ids: self.ids.clone(),
+            engine: self.engine.clone(),
+            room: self.room.clone(),
+            binary: env!("CARGO_BIN_EXE_node-test-support").into(),
+            directory: self.directory.clone(),
+            mtu: tombolo_network::MAX_MTU,
+            sandbox: tombolo_node::SandboxSettings::default(),
+        }
+    }
+
+    fn controller(&self) -> tombolo_controller::Context {
+        tombolo_controller::Context {
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            ids: self.ids.clone(),
+            public: self.public,
+            measurements: tombolo_node::measurements(self.engine.clone()),
+        }
+    }
+}
+
 pub(crate) fn net(text: &str) -> Ipv4Net {
     text.parse().unwrap()
 }
@@ -48,7 +88,7 @@ pub(crate) fn net(text: &str) -> Ipv4Net {
 impl Drop for World {
     /// Ends the instances that a test left running, also when it failed.
     fn drop(&mut self) {
-        let context = self.context.clone();
+        let context = self.context.node();
         let ending = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -80,11 +120,8 @@ impl World {
                 ids: server.shared_ids(),
                 engine: engine.clone(),
                 room: tokio::sync::watch::Sender::default(),
-                binary: env!("CARGO_BIN_EXE_node-test-support").into(),
                 directory: directory.path().to_owned(),
-                mtu: tombolo_network::MAX_MTU,
                 public: None,
-                sandbox: tombolo_node::SandboxSettings::default(),
             },
             clock: server.clock(),
             server,
@@ -97,7 +134,7 @@ impl World {
     }
 
     pub(crate) fn start(&self) -> Reconcilers {
-        Reconcilers::start(self.context.clone()).unwrap()
+        Reconcilers::start(self.context.controller(), self.context.node()).unwrap()
     }
 
     /// Writes past the operations, for what a person cannot ask for.

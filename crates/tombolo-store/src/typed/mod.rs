@@ -4,7 +4,9 @@ mod check;
 mod object;
 mod peering;
 mod removal;
+mod transact;
 mod transaction;
 
 pub use check::check;
+pub use transact::transact;
 pub use transaction::{Committed, Found, Transaction};

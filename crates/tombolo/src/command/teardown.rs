@@ -5,7 +5,6 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use tokio::sync::watch;
 use tombolo_admin::program;
-use tombolo_admin::server_clock::ServerClock;
 
 use crate::cli::{NetworkChoice, TeardownArguments};
 use crate::directory::DataDirectory;
@@ -22,14 +21,12 @@ pub(super) async fn run(arguments: &TeardownArguments) -> Result<()> {
         };
         program::end_all(&store, &engine).await?;
         let context = tombolo_node::Context {
-            clock: Arc::new(ServerClock::open(&store).await?),
             ids: Arc::new(SystemIds),
             engine,
             room: watch::Sender::default(),
             binary: server::this_executable()?,
             directory: directory.path().to_owned(),
             mtu: tombolo_network::MAX_MTU,
-            public: None,
             sandbox: tombolo_node::SandboxSettings::default(),
             store,
         };

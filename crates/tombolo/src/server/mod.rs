@@ -1,4 +1,4 @@
-//! A server, put together: store, clock, engine, operations, reconcilers, and the two doors (the
+//! A server, put together: store, clock, engine, operations, controller, node, and the two doors (the
 //! AWS API by TCP, the admin socket).
 //!
 //! **Architecture invariant:** nothing administrative listens on TCP.
@@ -19,7 +19,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use futures::FutureExt;
 use futures::future::BoxFuture;
 use nix::sys::stat::{Mode, umask};
 use tokio::net::UnixListener;
@@ -157,20 +156,26 @@ impl Server {
             None => None,
         };
 
-        let reconcilers = Reconcilers::start(tombolo_node::Context {
+        let controller = tombolo_controller::Context {
             store: store.clone(),
             clock: clock.clone(),
+            ids: ids.clone(),
+            public: plan.settings.public,
+            measurements: tombolo_node::measurements(engine.clone()),
+        };
+        let node = tombolo_node::Context {
+            store: store.clone(),
             ids: ids.clone(),
             engine: engine.clone(),
             room,
             binary,
             directory: path.clone(),
             mtu: plan.mtu,
-            public: plan.settings.public,
             sandbox: plan.sandbox,
-        });
-        let reconcilers = reconcilers.context("starting the reconcilers")?;
-        let reconcilers_ended = reconcilers.ended().boxed();
+        };
+        let reconcilers = Reconcilers::start(controller, node);
+        let reconcilers = reconcilers.context("starting the controller and the node")?;
+        let reconcilers_ended = reconcilers.ended();
         let reconcilers = Arc::new(RwLock::new(Some(reconcilers)));
         let door = Arc::new(Door {
             builds: tombolo_node::builds_directory(&path),
@@ -233,7 +238,7 @@ impl Server {
         tokio::select! {
             () = stop.asked() => Ok(()),
             () = &mut self.reconcilers_ended => {
-                bail!("the reconcilers ended by themselves; the log says why")
+                bail!("the controller or the node ended by itself; the log says why")
             }
         }
     }

@@ -1,33 +1,31 @@
-//! What a supervisor reported, written into the store: once, whatever is killed when.
+//! What nodes report of an instance, written into the store: exactly once across crashes.
 
-use jiff::Timestamp;
 use tombolo_domain::fleet::{EventCode, Fleet, FleetStatus, Instance};
-use tombolo_domain::id::InstanceId;
-use tombolo_fleet::{Event, NumberedEvent};
-use tombolo_store::typed::Transaction;
+use tombolo_store::typed::{Transaction, transact};
 use tombolo_store::{StoreError, keys};
 
 use super::ports;
-use super::record::{Failure, Record};
+use super::record::Record;
 use super::report::{Report, report};
-use crate::transact::transact;
+use crate::{Context, Failure, FleetAt, Happening, InstanceAt, InstanceEvent};
 
 /// Writes events of one run of an instance's supervisor, in order, together with the note that they
 /// are written. `incarnation` is which run; the first events of a new one say that the instance was
 /// started again.
-pub(super) async fn take(
-    record: &Record,
-    id: &InstanceId,
+pub(crate) async fn events(
+    context: &Context,
+    at: &InstanceAt,
     incarnation: &str,
-    events: &[NumberedEvent],
+    events: &[InstanceEvent],
 ) -> Result<(), StoreError> {
+    let record = &super::record(context, &at.fleet);
     let Written {
         failed,
         crashes,
         recycled,
     } = transact(record.store(), async |tx| {
         let mut written = Written::default();
-        let key = keys::instance(&record.scope, &record.id, id);
+        let key = keys::instance(&record.scope, &record.id, &at.id);
         let Some(mut instance) = tx.get(&key).await? else {
             return Ok(written);
         };
@@ -44,7 +42,10 @@ pub(super) async fn take(
             if let Some(fatal) = write(record, tx, &mut instance, &fleet, event)? {
                 record.write_failure(tx, &mut fleet, &fatal).await?;
                 written.failed = true;
-            } else if matches!(event.event, Event::Crashed(_) | Event::ExitedAtOnce(_)) {
+            } else if matches!(
+                event.what,
+                Happening::Crashed(_) | Happening::ExitedAtOnce(_)
+            ) {
                 written.crashes += 1;
             }
         }
@@ -58,6 +59,56 @@ pub(super) async fn take(
         record.log(FleetStatus::Error);
     }
     Ok(())
+}
+
+/// Writes what keeps an instance from running: the end of a fleet that starts, and an event of one
+/// that is ACTIVE, since there it is tried again and again.
+pub(crate) async fn hindered(
+    context: &Context,
+    fleet: &FleetAt,
+    message: String,
+) -> Result<(), StoreError> {
+    let failure = Failure {
+        code: EventCode::FleetInitializationFailed,
+        message,
+    };
+    super::record(context, fleet).trouble(failure).await
+}
+
+/// Deletes the interface of an instance without processes, so that the network lets go of it.
+pub(crate) async fn ended(context: &Context, at: &InstanceAt) -> Result<(), StoreError> {
+    let record = &super::record(context, &at.fleet);
+    transact(record.store(), async |tx| {
+        let key = keys::instance(&record.scope, &record.id, &at.id);
+        let Some(instance) = tx.get(&key).await? else {
+            return Ok(());
+        };
+        let fleet = tx.get(&record.key()).await?;
+        if let Some(vpc) = fleet.as_ref().and_then(|fleet| fleet.vpc()) {
+            let key = keys::interface(&record.scope, vpc, &instance.interface);
+            if let Some(interface) = tx.get(&key).await? {
+                tx.remove(&interface);
+            }
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Removes the record of an instance without an interface, which is the last of it.
+pub(crate) async fn released(context: &Context, at: &InstanceAt) -> Result<(), StoreError> {
+    let record = &super::record(context, &at.fleet);
+    transact(record.store(), async |tx| {
+        let key = keys::instance(&record.scope, &record.id, &at.id);
+        if let Some(instance) = tx.get(&key).await? {
+            ports::give_back(tx, &instance);
+            tx.delete(&key);
+            let message = format!("Instance {} was taken away.", instance.id);
+            tx.put(&record.event(EventCode::GenericEvent, message))?;
+        }
+        Ok(())
+    })
+    .await
 }
 
 /// What was written.
@@ -76,7 +127,7 @@ fn begin(
     tx: &mut Transaction,
     instance: &mut Instance,
     incarnation: &str,
-    first: &NumberedEvent,
+    first: &InstanceEvent,
 ) -> Result<bool, StoreError> {
     if instance.supervisor.as_deref() == Some(incarnation) {
         return Ok(false);
@@ -93,7 +144,7 @@ fn begin(
             "Instance {} had ended and was started again with all its server processes.",
             instance.id
         );
-        let at = record.context.clock.at(happened(first));
+        let at = record.context.clock.at(first.at);
         tx.put(&record.event_at(at, EventCode::InstanceRecycled, message))?;
     }
     Ok(again)
@@ -105,12 +156,12 @@ fn write(
     tx: &mut Transaction,
     instance: &mut Instance,
     fleet: &Fleet,
-    event: &NumberedEvent,
+    event: &InstanceEvent,
 ) -> Result<Option<Failure>, StoreError> {
-    let at = record.context.clock.at(happened(event));
+    let at = record.context.clock.at(event.at);
     instance.seen = event.seq;
     instance.active_processes = event.running;
-    if event.event == Event::Running && !instance.running {
+    if event.what == Happening::Running && !instance.running {
         instance.running = true;
         let message = format!(
             "Instance {} runs all its server processes.{}",
@@ -130,7 +181,7 @@ fn write(
         code,
         message,
         is_fatal,
-    }) = report(&instance.id, &event.event, fleet.status)
+    }) = report(&instance.id, &event.what, fleet.status)
     else {
         return Ok(None);
     };
@@ -139,10 +190,4 @@ fn write(
     }
     tx.put(&record.event_at(at, code, message))?;
     Ok(None)
-}
-
-/// When an event happened, by the machine's clock.
-fn happened(event: &NumberedEvent) -> Timestamp {
-    let milliseconds = i64::try_from(event.unix_ms).unwrap_or(i64::MAX);
-    Timestamp::from_millisecond(milliseconds).unwrap_or(Timestamp::MAX)
 }

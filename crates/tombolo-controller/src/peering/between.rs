@@ -4,9 +4,9 @@ use tombolo_domain::peering::{Connection, State, Step};
 use tombolo_store::StoreError;
 use tombolo_store::typed::Transaction;
 
+use super::step;
 use super::vpc_of;
 use crate::Context;
-use crate::step;
 
 /// Delivers a new request, or writes that one which nobody accepted has expired.
 pub(super) async fn advance(

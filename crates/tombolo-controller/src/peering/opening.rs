@@ -9,8 +9,8 @@ use tombolo_domain::vpc::{Route, RouteTable, RouteTarget};
 use tombolo_store::typed::Transaction;
 use tombolo_store::{StoreError, keys};
 
+use super::step::scope_of;
 use crate::Context;
-use crate::step::scope_of;
 
 /// Adds what lets the two sides reach each other: routes to every block of the other in every
 /// route table of both VPCs, and a rule for each in both default security groups. If the routes of

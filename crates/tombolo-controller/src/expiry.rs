@@ -1,52 +1,39 @@
-//! The expiry reconciler: takes away what has ended long enough ago that nobody asks for it.
+//! Expiry: forgets what has ended long enough ago that nobody asks for it.
 //!
 //! What an operation shows never depends on this having run: an authorization past its time is
 //! invalid, a request for a connection past its seven days expired, and a deleted connection past
 //! its time invisible, by the clock alone.
 
-mod gone;
-
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 use tombolo_domain::Timestamp;
 use tombolo_domain::fleet::{Fleet, FleetStatus, TransportProtocol};
-use tombolo_domain::id::{FleetId, InstanceId, NetworkInterfaceId};
-use tombolo_domain::vpc::{Attachment, NetworkInterface};
-use tombolo_fleet::build::IMPORTING;
-use tombolo_fleet::{end_namespace_processes, process_runs};
+use tombolo_domain::id::InstanceId;
+use tombolo_domain::vpc::NetworkInterface;
 use tombolo_store::StoreError;
 use tombolo_store::keys::{self, PublicPortKey, Stored};
-use tombolo_store::typed::Transaction;
+use tombolo_store::typed::{Transaction, transact};
 
-use crate::folder::remove_folder;
-use crate::transact::transact;
-use crate::{Context, builds_directory, installed_directory, logs_directory};
+use crate::Context;
 
-/// How often to look for programs that have ended.
-const PROGRAMS: Duration = Duration::from_secs(1);
-/// How often to look for everything else, which has a day's or a month's time.
+/// How often to look at the clock, which a person may move.
+const CLOCK: Duration = Duration::from_secs(1);
+/// How often to look for records, which have a day's or a month's time.
 const RECORDS: SignedDuration = SignedDuration::from_secs(60);
-/// How long what a program has left running may take to end after SIGTERM.
-const GRACE: Duration = Duration::from_secs(5);
 /// How long a temporary credential is still known to have expired.
 const CREDENTIAL_RETENTION: SignedDuration = SignedDuration::from_hours(1);
 /// How long a multipart upload may take: of a build, and of anything else.
 const BUILD_UPLOAD: SignedDuration = SignedDuration::from_hours(24);
 const UPLOAD: SignedDuration = SignedDuration::from_hours(7 * 24);
-/// How long a terminated fleet, its events and its logs are kept.
+/// How long a terminated fleet and its events are kept; its logs go soon after.
 const FLEET_RETENTION: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 pub(crate) async fn run(context: Context) {
-    let mut looked_at = None;
+    let mut looked_at: Option<Timestamp> = None;
     loop {
-        if let Err(error) = programs(&context).await {
-            log(&error);
-        }
         // A clock that a person moved makes records due at once.
         let now = context.clock.now();
         let is_due = looked_at.is_none_or(|at| now.duration_since(at).abs() >= RECORDS);
@@ -56,7 +43,7 @@ pub(crate) async fn run(context: Context) {
             }
             looked_at = Some(now);
         }
-        sleep(PROGRAMS).await;
+        sleep(CLOCK).await;
     }
 }
 
@@ -67,59 +54,28 @@ fn log(error: &StoreError) {
     );
 }
 
-/// Interfaces of programs that have ended without saying so, and what still runs on them.
-async fn programs(context: &Context) -> Result<(), StoreError> {
-    let mut tx = Transaction::new(context.store.clone());
-    for interface in tx.peek(&keys::all_interfaces()).await? {
-        let NetworkInterface { id, attachment, .. } = &interface;
-        let Some(Attachment::Program { pid, start_time }) = attachment else {
-            continue;
-        };
-        if !process_runs(*pid, *start_time) {
-            tracing::info!(interface = %id, pid, "the program of an interface has ended");
-            // Once the interface is gone, nobody knows any more where those processes are.
-            if let Err(error) = end_what_is_left(context, id).await {
-                tracing::error!(
-                    interface = %id,
-                    error = &*error,
-                    "the interface of a program that has ended stays, since processes are on it"
-                );
-                continue;
-            }
-            transact(&context.store, async |tx| {
-                tx.remove(&interface);
-                Ok(())
-            })
-            .await?;
-        }
-    }
-    Ok(())
-}
-
-/// Ends the processes in the network namespace of an interface.
-async fn end_what_is_left(
+/// Removes the interface of a program that has ended, if it is still that program's.
+pub(crate) async fn program_ended(
     context: &Context,
-    interface: &NetworkInterfaceId,
-) -> Result<(), Box<dyn std::error::Error + 'static>> {
-    if let Some(netns) = context.engine.namespace(interface) {
-        let ended = spawn_blocking(move || end_namespace_processes(&netns, GRACE)).await??;
-        if ended > 0 {
-            tracing::info!(%interface, ended, "processes that a program had left were ended");
+    seen: &NetworkInterface,
+) -> Result<(), StoreError> {
+    transact(&context.store, async |tx| {
+        let current = tx.get(&seen.key()).await?;
+        if let Some(interface) = current.filter(|one| one.attachment == seen.attachment) {
+            tx.remove(&interface);
         }
-    }
-    Ok(())
+        Ok(())
+    })
+    .await
 }
 
 async fn records(context: &Context, now: Timestamp) -> Result<(), StoreError> {
     authorizations(context, now).await?;
     connections(context, now).await?;
     fleets(context, now).await?;
-    folders_of_fleets(context).await?;
-    gone::logs(context).await?;
     public_ports(context).await?;
     credentials(context, now).await?;
-    uploads(context, now).await?;
-    builds(context).await
+    uploads(context, now).await
 }
 
 async fn credentials(context: &Context, now: Timestamp) -> Result<(), StoreError> {
@@ -220,29 +176,6 @@ async fn fleets(context: &Context, now: Timestamp) -> Result<(), StoreError> {
             Ok(())
         })
         .await?;
-        remove_folder(logs_directory(&context.directory, &fleet.id)).await;
-    }
-    Ok(())
-}
-
-/// What was installed for fleets that are gone, and the logs of those that are forgotten. A fleet is
-/// there before its folders are.
-async fn folders_of_fleets(context: &Context) -> Result<(), StoreError> {
-    let installed = fleets_in(&installed_directory(&context.directory));
-    let logs = fleets_in(&context.directory.join("logs"));
-    if installed.is_empty() && logs.is_empty() {
-        return Ok(());
-    }
-    let mut tx = Transaction::new(context.store.clone());
-    let fleets = tx.peek(&keys::all_fleets()).await?;
-    let known: BTreeSet<&FleetId> = fleets.iter().map(|fleet| &fleet.id).collect();
-    let live = fleets.iter().filter(|fleet| !fleet.status.has_ended());
-    let live: BTreeSet<&FleetId> = live.map(|fleet| &fleet.id).collect();
-    for fleet in installed.iter().filter(|fleet| !live.contains(fleet)) {
-        remove_folder(installed_directory(&context.directory).join(fleet.as_str())).await;
-    }
-    for fleet in logs.iter().filter(|fleet| !known.contains(fleet)) {
-        remove_folder(logs_directory(&context.directory, fleet)).await;
     }
     Ok(())
 }
@@ -270,50 +203,6 @@ async fn public_ports(context: &Context) -> Result<(), StoreError> {
                 Ok(())
             })
             .await?;
-        }
-    }
-    Ok(())
-}
-
-/// The fleets that have something in a folder; none in one that is not there.
-fn fleets_in(folder: &Path) -> Vec<FleetId> {
-    let Ok(entries) = std::fs::read_dir(folder) else {
-        return Vec::new();
-    };
-    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    names.filter_map(|name| name.parse().ok()).collect()
-}
-
-/// The files of builds that were deleted, and what an import that was killed left. A folder is
-/// there before its record, for as long as its import copies, so only one that nobody has touched
-/// for a while is taken away.
-async fn builds(context: &Context) -> Result<(), StoreError> {
-    const UNDISTURBED: Duration = Duration::from_secs(60 * 60);
-    let Ok(entries) = std::fs::read_dir(builds_directory(&context.directory)) else {
-        return Ok(());
-    };
-    let known: BTreeSet<String> = {
-        let mut tx = Transaction::new(context.store.clone());
-        let builds = tx.peek(&keys::all_builds()).await?;
-        builds
-            .into_iter()
-            .map(|build| build.id.to_string())
-            .collect()
-    };
-    for entry in entries.flatten() {
-        let age = entry
-            .metadata()
-            .and_then(|found| found.modified())
-            .map(|at| at.elapsed());
-        let is_old = matches!(age, Ok(Ok(age)) if age > UNDISTURBED);
-        // A folder that an archive is unpacked into is there before its build's own, and is touched
-        // only when something is put right into it.
-        let is_known = entry.file_name().to_str().is_some_and(|name| {
-            let build = name.strip_prefix(IMPORTING).unwrap_or(name);
-            known.contains(build)
-        });
-        if is_old && !is_known {
-            remove_folder(entry.path()).await;
         }
     }
     Ok(())

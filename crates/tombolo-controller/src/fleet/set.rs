@@ -9,13 +9,12 @@ use tombolo_domain::cidr::usable_addresses;
 use tombolo_domain::fleet::{EventCode, Instance, ManagedCompute, Standing, surplus};
 use tombolo_domain::id::{IdSource, InstanceId, NetworkInterfaceId, SecurityGroupId};
 use tombolo_domain::vpc::{Attachment, MacAddress, NetworkInterface, Subnet};
-use tombolo_store::typed::Transaction;
+use tombolo_store::typed::{Transaction, transact};
 use tombolo_store::{StoreError, keys};
 
 use super::ports::{self, Ports};
-use super::record::{Failure, Record};
-use crate::Context;
-use crate::transact::transact;
+use super::record::Record;
+use crate::{Context, Failure};
 
 /// How many of an instance's server processes have players, by its interface.
 pub(super) type Busy = BTreeMap<NetworkInterfaceId, u32>;

@@ -11,8 +11,8 @@ use tombolo_store::keys::{self, InstanceRef};
 use tombolo_store::typed::Transaction;
 use tombolo_store::{StoreError, keys::Stored};
 
-use super::record::{Failure, Record};
-use crate::Context;
+use super::record::Record;
+use crate::{Context, Failure};
 
 /// The ports that players reach of each instance of a fleet, and those of the public address that
 /// are free for it.

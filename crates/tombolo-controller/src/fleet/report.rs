@@ -2,7 +2,8 @@
 
 use tombolo_domain::fleet::{EventCode, FleetStatus, MAX_MESSAGE};
 use tombolo_domain::id::InstanceId;
-use tombolo_fleet::{Ended, Event};
+
+use crate::{Ended, Failure, Happening};
 
 /// An event of the fleet.
 pub(super) struct Report {
@@ -13,17 +14,23 @@ pub(super) struct Report {
 }
 
 /// `None` for what only says that all is well.
-pub(super) fn report(instance: &InstanceId, event: &Event, status: FleetStatus) -> Option<Report> {
+pub(super) fn report(
+    instance: &InstanceId,
+    event: &Happening,
+    status: FleetStatus,
+) -> Option<Report> {
     let is_starting = status.is_starting();
     // The others of a fleet that has failed fail by the same, of which the first has told.
     let is_over = !status.has_instances();
     let (code, message, is_fatal) = match event {
-        Event::LaunchPathNotFound { .. } | Event::LaunchFailed { .. } | Event::ExitedAtOnce(_)
+        Happening::LaunchPathNotFound { .. }
+        | Happening::LaunchFailed { .. }
+        | Happening::ExitedAtOnce(_)
             if is_over =>
         {
             return None;
         }
-        Event::LaunchPathNotFound {
+        Happening::LaunchPathNotFound {
             process,
             launch_path,
         } => (
@@ -38,10 +45,10 @@ pub(super) fn report(instance: &InstanceId, event: &Event, status: FleetStatus) 
             ),
             is_starting,
         ),
-        Event::LaunchFailed {
+        Happening::LaunchFailed {
             process,
             error,
-            restart_in_ms,
+            is_final,
         } => (
             match is_starting {
                 true => EventCode::FleetValidationExecutableRuntimeFailure,
@@ -49,19 +56,19 @@ pub(super) fn report(instance: &InstanceId, event: &Event, status: FleetStatus) 
                 false => EventCode::ServerProcessCrashed,
             },
             format!("Server process {process} of instance {instance} could not be run: {error}."),
-            is_starting && restart_in_ms.is_none(),
+            is_starting && *is_final,
         ),
-        Event::ExitedAtOnce(ended) if is_starting => (
+        Happening::ExitedAtOnce(ended) if is_starting => (
             EventCode::FleetValidationExecutableRuntimeFailure,
             message(instance, ended, "exited at once", None),
             true,
         ),
-        Event::ExitedAtOnce(ended) | Event::Crashed(ended) => (
+        Happening::ExitedAtOnce(ended) | Happening::Crashed(ended) => (
             EventCode::ServerProcessCrashed,
             message(instance, ended, "ended", Some(ended.restart_in_ms)),
             false,
         ),
-        Event::ForceTerminated { process } => (
+        Happening::ForceTerminated { process } => (
             EventCode::ServerProcessForceTerminated,
             format!(
                 "Server process {process} of instance {instance} did not end within its grace \
@@ -69,32 +76,34 @@ pub(super) fn report(instance: &InstanceId, event: &Event, status: FleetStatus) 
             ),
             false,
         ),
-        Event::Installed => (
-            EventCode::FleetCreationCompletedInstaller,
-            "The build's install.sh succeeded, and what it changed is kept.".to_owned(),
-            false,
-        ),
-        Event::InstallFailed(ended) => (
+        Happening::InstallFailed(ended) => (
             EventCode::FleetCreationFailedInstaller,
             outcome("The build's install.sh failed", ended, None),
             true,
         ),
-        Event::InstallNotKept { error } => (
+        Happening::InstallNotKept { error } => (
             EventCode::FleetCreationFailedInstaller,
             format!(
                 "The build's install.sh succeeded, and what it changed cannot be kept: {error}."
             ),
             true,
         ),
-        Event::ProcessStarted { .. }
-        | Event::ProcessStopped { .. }
-        | Event::Running
-        | Event::Stopped => return None,
+        Happening::Running | Happening::Other => return None,
     };
     Some(Report {
         code,
         message,
         is_fatal,
+    })
+}
+
+/// Why a fleet fails whose build's `install.sh`, run as `instance`, reported `event`; `None` for what
+/// is no end of it.
+pub fn installer_failure(instance: &InstanceId, event: &Happening) -> Option<Failure> {
+    let report = report(instance, event, FleetStatus::Building)?;
+    report.is_fatal.then_some(Failure {
+        code: EventCode::FleetCreationFailedInstaller,
+        message: report.message,
     })
 }
 
@@ -151,14 +160,12 @@ const SEPARATOR: &str = " | ";
 
 #[cfg(test)]
 mod tests {
-    use tombolo_fleet::Exit;
-
     use super::*;
 
     fn ended(last_lines: Vec<String>) -> Ended {
         Ended {
             process: "server-1".to_owned(),
-            exit: Exit::Code(1),
+            exit: "exit code 1".to_owned(),
             ran_ms: 12,
             last_lines,
             restart_in_ms: 100,
@@ -177,7 +184,7 @@ mod tests {
         lines.push("panicked: no database".to_owned());
         let report = report(
             &instance(),
-            &Event::ExitedAtOnce(ended(lines)),
+            &Happening::ExitedAtOnce(ended(lines)),
             FleetStatus::Activating,
         );
         let report = report.unwrap();
@@ -195,7 +202,7 @@ mod tests {
     fn a_crash_of_an_active_fleet_says_when_it_is_started_again() {
         let report = report(
             &instance(),
-            &Event::Crashed(ended(vec![])),
+            &Happening::Crashed(ended(vec![])),
             FleetStatus::Active,
         );
         let report = report.unwrap();
@@ -209,10 +216,10 @@ mod tests {
 
     #[test]
     fn a_program_that_cannot_be_run_fails_the_validation_of_fleets_on_their_way_only() {
-        let event = Event::LaunchFailed {
+        let event = Happening::LaunchFailed {
             process: "server-1".to_owned(),
             error: "/local/game/server: Permission denied".to_owned(),
-            restart_in_ms: None,
+            is_final: true,
         };
         for (status, code, is_fatal) in [
             (
@@ -231,10 +238,10 @@ mod tests {
     fn an_installer_that_failed_fails_the_fleet_and_says_why() {
         let failed = Ended {
             out_of_time: true,
-            exit: Exit::Signal(9),
+            exit: "signal 9 (SIGKILL)".to_owned(),
             ..ended(vec!["downloading".to_owned()])
         };
-        let event = Event::InstallFailed(failed);
+        let event = Happening::InstallFailed(failed);
         let report = report(&instance(), &event, FleetStatus::Building).unwrap();
         assert!(report.is_fatal);
         assert_eq!(
@@ -248,10 +255,10 @@ mod tests {
     fn memory_that_was_used_up_is_named_as_the_cause() {
         let killed = Ended {
             out_of_memory: true,
-            exit: Exit::Signal(9),
+            exit: "signal 9 (SIGKILL)".to_owned(),
             ..ended(vec![])
         };
-        let event = Event::Crashed(killed);
+        let event = Happening::Crashed(killed);
         let report = report(&instance(), &event, FleetStatus::Active).unwrap();
         assert!(
             report.message.contains("used up the memory"),

@@ -6,9 +6,9 @@ use tombolo_domain::peering::{Authorization, Connection, FailureReason, State, S
 use tombolo_store::typed::Transaction;
 use tombolo_store::{StoreError, keys};
 
+use super::step::{self, scope_of};
 use super::{opening, vpc_of};
 use crate::Context;
-use crate::step::{self, scope_of};
 
 /// One step, if there is one to take: the request is delivered, accepted together with its routes
 /// and rules, or fails.

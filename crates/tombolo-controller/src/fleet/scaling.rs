@@ -5,19 +5,21 @@ use std::collections::BTreeMap;
 use tombolo_domain::fleet::{
     EventCode, FleetStatus, Instance, Load, ManagedCompute, Scaler, ScalingPolicy,
 };
-use tombolo_network::Counters;
-use tombolo_store::typed::Transaction;
+use tombolo_domain::id::NetworkInterfaceId;
+use tombolo_store::typed::{Transaction, transact};
 use tombolo_store::{StoreError, keys};
 
 use super::record::Record;
 use super::set::{Busy, staying};
-use crate::transact::transact;
 
 /// How many server processes of each instance have players: each that has them has a port with a
 /// flow from outside, and none has them that does not run.
-pub(super) fn busy(counters: &Counters, instances: &[Instance]) -> Busy {
+pub(super) fn busy(
+    active_ports: &BTreeMap<NetworkInterfaceId, u32>,
+    instances: &[Instance],
+) -> Busy {
     let counted = instances.iter().filter_map(|instance| {
-        let ports = *counters.busy_ports.get(&instance.interface)?;
+        let ports = *active_ports.get(&instance.interface)?;
         let busy = ports.min(instance.active_processes);
         Some((instance.interface.clone(), busy))
     });

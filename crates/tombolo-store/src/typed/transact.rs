@@ -1,13 +1,13 @@
-//! Transactions of reconcilers.
+//! Transactions that are started over.
 
 use std::sync::Arc;
 
-use tombolo_store::typed::{Committed, Transaction};
-use tombolo_store::{Store, StoreError};
+use super::{Committed, Transaction};
+use crate::{Store, StoreError};
 
 /// Runs `work` in a transaction and commits it, over again for as long as what it read changes
 /// meanwhile. Each conflict means that somebody else went ahead, so this ends.
-pub(crate) async fn transact<T>(
+pub async fn transact<T>(
     store: &Arc<dyn Store>,
     work: impl AsyncFn(&mut Transaction) -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {

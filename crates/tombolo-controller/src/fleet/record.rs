@@ -7,12 +7,11 @@ use tombolo_domain::id::{FleetId, VpcPeeringConnectionId};
 use tombolo_domain::peering::{Asker, Connection, FailureReason, State, Step};
 use tombolo_domain::{Scope, Timestamp};
 use tombolo_store::keys::{self, ConnectionKey, FleetKey, Key};
-use tombolo_store::typed::Transaction;
+use tombolo_store::typed::{Transaction, transact};
 use tombolo_store::{Store, StoreError};
 
-use crate::Context;
-use crate::step;
-use crate::transact::transact;
+use crate::peering::step;
+use crate::{Context, Failure};
 
 /// One fleet in the store.
 #[derive(Clone)]
@@ -20,12 +19,6 @@ pub(super) struct Record {
     pub(super) context: Context,
     pub(super) scope: Scope,
     pub(super) id: FleetId,
-}
-
-/// Why a fleet cannot become active: the code and the message of its event.
-pub(super) struct Failure {
-    pub(super) code: EventCode,
-    pub(super) message: String,
 }
 
 impl Record {

@@ -13,8 +13,8 @@ use tombolo_domain::id::{FleetId, InstanceId};
 use tombolo_store::typed::Transaction;
 use tombolo_store::{StoreError, keys};
 
-use super::fleets_in;
 use crate::folder::remove_folder;
+use crate::retention::fleets_in;
 use crate::{Context, logs_directory};
 
 /// How much of a fleet's instances that are gone is kept, in bytes, beside the last one's.
@@ -24,12 +24,18 @@ const MOST_BYTES: u64 = 1 << 30;
 const BLOCK: u64 = 4096;
 
 /// Removes the oldest logs of instances that are gone.
-pub(super) async fn logs(context: &Context) -> Result<(), StoreError> {
-    let mut found = Vec::new();
-    for fleet in fleets_in(&context.directory.join("logs")) {
-        let of_fleet = instances_in(&logs_directory(&context.directory, &fleet));
-        found.extend(of_fleet.into_iter().map(|one| (fleet.clone(), one)));
-    }
+pub(crate) async fn logs(context: &Context) -> Result<(), StoreError> {
+    let fleets = fleets_in(context.directory.join("logs")).await;
+    let directory = context.directory.clone();
+    let found = spawn_blocking(move || {
+        let of_fleets = fleets.into_iter().flat_map(|fleet| {
+            let of_fleet = instances_in(&logs_directory(&directory, &fleet));
+            of_fleet.into_iter().map(move |one| (fleet.clone(), one))
+        });
+        of_fleets.collect::<Vec<_>>()
+    });
+    // A panic in there was logged by its thread.
+    let mut found = found.await.unwrap_or_default();
     if found.is_empty() {
         return Ok(());
     }

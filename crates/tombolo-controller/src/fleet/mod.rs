@@ -1,0 +1,112 @@
+//! Fleets: one worker each takes it from NEW to ACTIVE and keeps as many instances as it is to
+//! have; what nodes report of it moves it on.
+//!
+//! | room | what is in it |
+//! | --- | --- |
+//! | [`worker`] | the steps that need nothing of a node |
+//! | [`stage`] | the steps that follow from what a node has made of the fleet |
+//! | [`set`] | which instances there are: the missing are made, the surplus is to end |
+//! | [`ports`] | which ports of the public address lead to them |
+//! | [`scaling`] | how many there are to be, as scaling policies have it |
+//! | [`instance`] | what supervisors reported, written once, and the end of an instance |
+//! | [`report`] | what supervisors reported, as events |
+//! | [`record`] | the fleet's record, its steps and its failure |
+
+pub(crate) mod instance;
+mod ports;
+mod record;
+mod report;
+mod scaling;
+mod set;
+mod stage;
+mod worker;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::timeout;
+use tombolo_domain::Scope;
+use tombolo_domain::fleet::{Compute, FleetStatus};
+use tombolo_domain::id::FleetId;
+use tombolo_store::keys::{self, Kind};
+use tombolo_store::typed::{Transaction, transact};
+use tombolo_store::{StoreError, Wake};
+
+use crate::{Context, FleetAt};
+use record::Record;
+use worker::Worker;
+
+pub use report::installer_failure;
+pub(crate) use stage::reported;
+
+/// How long to wait at most before looking again.
+const RESYNC: Duration = Duration::from_secs(15);
+/// How long to wait after a failure.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// What the worker of a fleet reads.
+const OF_A_FLEET: [Kind; 4] = [
+    Kind::Fleet,
+    Kind::Instance,
+    Kind::Connection,
+    Kind::ScalingPolicy,
+];
+
+/// Starts a worker for every fleet that needs one.
+pub(crate) async fn run(context: Context, wake: Wake) {
+    let mut wakes = wake.on(&[Kind::Fleet]);
+    let mut tasks = JoinSet::new();
+    let mut workers: BTreeMap<FleetId, AbortHandle> = BTreeMap::new();
+    loop {
+        let _ = timeout(RESYNC, wakes.changed()).await;
+        while tasks.try_join_next().is_some() {}
+        workers.retain(|_, worker| !worker.is_finished());
+        match managed(&context).await {
+            Ok(fleets) => {
+                for (scope, id) in fleets {
+                    workers.entry(id.clone()).or_insert_with(|| {
+                        let wakes = wake.on_fleet(&OF_A_FLEET, &id);
+                        let context = context.clone();
+                        let worker = Worker::new(Record { context, scope, id });
+                        tasks.spawn_local(worker.run(wakes))
+                    });
+                }
+            }
+            Err(error) => tracing::error!(
+                error = &error as &(dyn std::error::Error + 'static),
+                "the fleets could not be read"
+            ),
+        }
+    }
+}
+
+/// The fleets that have, or will have, instances.
+async fn managed(context: &Context) -> Result<Vec<(Scope, FleetId)>, StoreError> {
+    let fleets = Transaction::new(context.store.clone())
+        .peek(&keys::all_fleets())
+        .await?;
+    let managed = fleets.into_iter().filter(|fleet| {
+        matches!(fleet.compute, Compute::Managed(_)) && fleet.status != FleetStatus::Terminated
+    });
+    Ok(managed.map(|fleet| (fleet.scope, fleet.id)).collect())
+}
+
+/// A number that no instance has.
+pub(crate) async fn installer_number(context: &Context) -> Result<u32, StoreError> {
+    transact(&context.store, async |tx| {
+        let number = tx.get(&keys::instance_number()).await?.unwrap_or(0);
+        let number = number.wrapping_add(1);
+        tx.put_at(&keys::instance_number(), &number)?;
+        Ok(number)
+    })
+    .await
+}
+
+fn record(context: &Context, fleet: &FleetAt) -> Record {
+    Record {
+        context: context.clone(),
+        scope: fleet.scope.clone(),
+        id: fleet.id.clone(),
+    }
+}

@@ -1,0 +1,99 @@
+//! What follows from how far a node has come with a fleet.
+
+use std::collections::BTreeSet;
+
+use tombolo_domain::fleet::{EventCode, FleetStatus, ManagedCompute};
+use tombolo_domain::id::{InstanceId, VpcId};
+use tombolo_store::typed::{Transaction, transact};
+use tombolo_store::{StoreError, keys};
+
+use super::record::Record;
+use super::set::{self, Busy};
+use crate::{Context, FleetAt, FleetReport};
+
+/// Writes what follows from `report`.
+pub(crate) async fn reported(
+    context: &Context,
+    fleet: &FleetAt,
+    report: FleetReport,
+) -> Result<(), StoreError> {
+    let record = super::record(context, fleet);
+    match report {
+        FleetReport::Downloaded => record.advance(FleetStatus::Downloading).await,
+        FleetReport::Validated => record.advance(FleetStatus::Validating).await,
+        FleetReport::Installing => {
+            let message = "The build's install.sh is being run.";
+            let code = EventCode::FleetCreationRunningInstaller;
+            record.tell_once(code, message).await
+        }
+        FleetReport::Built { installed } => built(&record, installed).await,
+        FleetReport::Connected(instances) => connected(&record, &instances).await,
+        FleetReport::Failed { during, failure } => record.fail(during, &failure).await,
+        FleetReport::Released => released(&record).await,
+    }
+}
+
+/// Makes the instances of a fleet whose build is there.
+async fn built(record: &Record, installed: bool) -> Result<(), StoreError> {
+    if installed {
+        let message = "The build's install.sh succeeded, and what it changed is kept.";
+        let code = EventCode::FleetCreationCompletedInstaller;
+        record.tell_once(code, message).await?;
+    }
+    match set::balance(record, &Busy::new()).await? {
+        Ok(()) => Ok(()),
+        Err(failure) => record.fail(FleetStatus::Building, &failure).await,
+    }
+}
+
+/// Takes the fleet on if these are all instances that it is to have.
+async fn connected(record: &Record, ready: &BTreeSet<InstanceId>) -> Result<(), StoreError> {
+    let mut tx = Transaction::new(record.store().clone());
+    let Some(fleet) = tx.get(&record.key()).await? else {
+        return Ok(());
+    };
+    let Some(managed) = fleet.managed() else {
+        return Ok(());
+    };
+    let instances = tx
+        .peek(&keys::instances_of(&record.scope, &record.id))
+        .await?;
+    let are_ready = set::is_balanced(&record.context, managed, &instances)
+        && set::staying(&instances).all(|instance| ready.contains(&instance.id));
+    match are_ready {
+        true => record.advance(FleetStatus::Building).await,
+        false => Ok(()),
+    }
+}
+
+/// Removes the fleet's VPC once no connection holds it, which is the end of the fleet.
+async fn released(record: &Record) -> Result<(), StoreError> {
+    let removed = transact(record.store(), async |tx| {
+        let connections = tx
+            .list(&keys::connections_of_fleet(&record.scope, &record.id))
+            .await?;
+        if connections
+            .iter()
+            .any(|connection| connection.forgotten_at().is_none())
+        {
+            return Ok(false);
+        }
+        let Some(mut fleet) = tx.get(&record.key()).await? else {
+            return Ok(false);
+        };
+        if fleet.status != FleetStatus::Deleting {
+            return Ok(false);
+        }
+        if let Some(ManagedCompute { vpc, .. }) = fleet.managed() {
+            let vpc: VpcId = vpc.clone();
+            tx.remove_vpc(&record.scope, &vpc).await?;
+        }
+        record.write_status(tx, &mut fleet, FleetStatus::Terminated)?;
+        Ok(true)
+    })
+    .await?;
+    if removed {
+        record.log(FleetStatus::Terminated);
+    }
+    Ok(())
+}

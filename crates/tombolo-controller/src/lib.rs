@@ -1,0 +1,158 @@
+//! The controller: decides from the store alone.
+//!
+//! It moves peering connections and fleets through their states, says which instances there are and
+//! how players reach them, and forgets what has ended long ago. What its decisions come to on a
+//! machine the nodes make so ([`Reports`] is where they tell), and every status that a client sees
+//! is written here.
+//!
+//! Each loop looks at the store, makes the next step in one transaction, and waits for a wake-up.
+//! A wake-up says only "look again"; it carries no input, and each loop also looks again by itself
+//! from time to time. So a wake-up that is lost costs time and never correctness, and a server that
+//! is killed anywhere goes on from what the store says.
+//!
+//! | loop | looks at | writes |
+//! | --- | --- | --- |
+//! | [`peering`] | connections that need nothing of the data path | their next step, routes and rules |
+//! | [`fleet`] | each fleet | its next status, its instances, their ports, how many there are to be |
+//! | [`expiry`] | records that have ended long ago | that they are gone |
+//!
+//! **Architecture invariant:** no engine, no files, no processes, and nothing of a wire format or of
+//! who called. A loop may be run twice, late, or after a crash in the middle of itself, and comes to
+//! the same end.
+
+#![forbid(unsafe_code)]
+
+mod build;
+mod expiry;
+mod fleet;
+mod peering;
+mod repair;
+mod reports;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+use std::thread;
+
+use async_trait::async_trait;
+use tokio::sync::{oneshot, watch};
+use tokio::task::{JoinSet, LocalSet};
+use tombolo_domain::fleet::PublicAddress;
+use tombolo_domain::id::{IdSource, NetworkInterfaceId};
+use tombolo_domain::time::Clock;
+use tombolo_store::{Store, Wake};
+
+pub use fleet::installer_failure;
+pub use reports::{
+    Ended, Failure, FleetAt, FleetReport, Happening, InstanceAt, InstanceEvent, NetworkApplied,
+    NetworkRefused, Repaired, Reports, Unpacked,
+};
+
+/// What the controller works with.
+#[derive(Clone)]
+pub struct Context {
+    /// What there is and is to be.
+    pub store: Arc<dyn Store>,
+    /// The server's time.
+    pub clock: Arc<dyn Clock>,
+    /// Where ids come from.
+    pub ids: Arc<dyn IdSource>,
+    /// Where players reach instances; `None` is nowhere.
+    pub public: Option<PublicAddress>,
+    /// What is asked for when it is needed, since it changes with every packet.
+    pub measurements: Arc<dyn Measurements>,
+}
+
+/// What nodes measure and do not report by themselves.
+#[async_trait]
+pub trait Measurements: Send + Sync {
+    /// How many ports of each network interface have flows from outside.
+    async fn active_ports(
+        &self,
+    ) -> Result<BTreeMap<NetworkInterfaceId, u32>, Box<dyn std::error::Error + Send + Sync>>;
+}
+
+/// The running controller, on a thread of its own. Dropping it stops it and leaves everything as it
+/// is.
+pub struct Controller {
+    context: Context,
+    wake: Wake,
+    /// Dropping it tells the thread to end.
+    stop: oneshot::Sender<()>,
+    /// Closed by the thread when it has ended.
+    stopped: watch::Receiver<()>,
+}
+
+impl Controller {
+    /// Starts it. An error is the kernel's, that gave no thread.
+    pub fn start(context: Context) -> io::Result<Self> {
+        let wake = Wake::default();
+        let (stop, stopping) = oneshot::channel();
+        let (ended, stopped) = watch::channel(());
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let all = {
+            let (context, wake) = (context.clone(), wake.clone());
+            async move {
+                let mut tasks = JoinSet::new();
+                tasks.spawn_local(peering::run(context.clone(), wake.on(&peering::READS)));
+                tasks.spawn_local(fleet::run(context.clone(), wake.clone()));
+                tasks.spawn_local(wake.follow(context.store.clone()));
+                tasks.spawn_local(expiry::run(context));
+                tokio::select! {
+                    // Closed, not answered: the sender is dropped to say it.
+                    _ = stopping => {}
+                    // They run for ever, unless one panics or the store is closed under them.
+                    ended = tasks.join_next() => {
+                        tracing::error!(?ended, "a task of the controller has ended by itself");
+                    }
+                }
+                tasks.shutdown().await;
+            }
+        };
+        thread::Builder::new()
+            .name("controller".to_owned())
+            .spawn(move || {
+                LocalSet::new().block_on(&runtime, all);
+                drop(ended);
+            })?;
+        Ok(Controller {
+            context,
+            wake,
+            stop,
+            stopped,
+        })
+    }
+
+    /// Where nodes report.
+    pub fn reports(&self) -> Arc<dyn Reports> {
+        reports(self.context.clone())
+    }
+
+    /// Makes it look again: after the clock was moved, for instance.
+    pub fn wake(&self) {
+        self.wake.all();
+    }
+
+    /// Completes when it has ended, by itself too, which is a failure that the log tells.
+    pub fn ended(&self) -> impl Future<Output = ()> + use<> {
+        let mut stopped = self.stopped.clone();
+        async move {
+            // Nothing is sent; the thread holds the sender for as long as it runs.
+            let _ = stopped.changed().await;
+        }
+    }
+
+    /// Stops it.
+    pub async fn stop(self) {
+        let ended = self.ended();
+        drop(self.stop);
+        ended.await;
+    }
+}
+
+/// Where nodes report to a controller that works with `context`.
+fn reports(context: Context) -> Arc<dyn Reports> {
+    Arc::new(reports::Decided(context))
+}

@@ -1,0 +1,202 @@
+//! Peering connections: each step is one transaction.
+//!
+//! A fleet's goes from its request to `active` by itself: the authorization that it rests on stands
+//! in place of an acceptance. One between two VPCs is delivered, and then waits for its accepter or
+//! its time.
+//!
+//! The loop takes the steps that need nothing of the data path: a request is delivered, expires or
+//! fails; a fleet's is accepted, with its routes and rules. The others follow from what nodes
+//! report: `provisioning` becomes `active` only once packets are let through, and `deleting`
+//! becomes `deleted` only once none is. A server that is killed between two steps finds the
+//! connection in a state from which it goes on: none stays half-made.
+
+mod between;
+mod fleet;
+mod opening;
+pub(crate) mod step;
+
+use std::time::Duration;
+
+use futures::{StreamExt, stream};
+use tokio::time::{sleep, timeout};
+use tombolo_domain::Timestamp;
+use tombolo_domain::peering::{Connection, End, FailureReason, State, Step};
+use tombolo_domain::vpc::Vpc;
+use tombolo_store::keys::{self, Kind, Stored};
+use tombolo_store::typed::{Transaction, transact};
+use tombolo_store::{StoreError, Wakes};
+
+use crate::{Context, NetworkApplied, NetworkRefused};
+use step::scope_of;
+
+/// What a connection's next step may hang on.
+pub(crate) const READS: [Kind; 4] = [
+    Kind::Connection,
+    Kind::Vpc,
+    // A fleet's request waits for its fleet, and ends with its authorization.
+    Kind::Authorization,
+    Kind::Fleet,
+];
+
+/// How long to wait at most before looking again: a request expires by the clock alone.
+const RESYNC: Duration = Duration::from_secs(15);
+/// How long to wait after a failure.
+const RETRY: Duration = Duration::from_secs(1);
+/// How many connections take a step at a time: enough to fill the store's group commit.
+const AT_A_TIME: usize = 64;
+
+/// Takes connections as far as they go by themselves.
+pub(crate) async fn run(context: Context, mut wakes: Wakes) {
+    loop {
+        // A closed channel or a timeout are reasons to look, too.
+        let _ = timeout(RESYNC, wakes.changed()).await;
+        while let Err(error) = advance_due(&context).await {
+            tracing::error!(
+                error = &error as &(dyn std::error::Error + 'static),
+                "peering connections could not be taken further; trying again in {RETRY:?}"
+            );
+            sleep(RETRY).await;
+        }
+    }
+}
+
+async fn advance_due(context: &Context) -> Result<(), StoreError> {
+    let connections = Transaction::new(context.store.clone())
+        .peek(&keys::all_connections())
+        .await?;
+    let now = context.clock.now();
+    let due = connections.into_iter().filter(|found| is_due(found, now));
+    for_each(due, async |connection| advance(context, connection).await).await
+}
+
+/// Writes what follows from a network that is in force.
+pub(crate) async fn applied(context: &Context, applied: NetworkApplied) -> Result<(), StoreError> {
+    let NetworkApplied {
+        provisioned,
+        removed,
+    } = applied;
+    for_each(provisioned, async |connection| {
+        activate(context, connection).await
+    })
+    .await?;
+    for_each(removed, async |connection| {
+        finish(context, connection).await
+    })
+    .await
+}
+
+/// Fails the connection that was accepted last, so that those before it, which fitted, go on. What
+/// is in force already stays.
+pub(crate) async fn refused(context: &Context, refused: NetworkRefused) -> Result<(), StoreError> {
+    let NetworkRefused {
+        table,
+        capacity,
+        provisioning,
+    } = refused;
+    match provisioning.iter().max_by_key(|one| one.since()) {
+        Some(last) => give_up(context, last, FailureReason::NoRoom { table, capacity }).await,
+        None => Ok(()),
+    }
+}
+
+/// Does `step` for each connection, several at a time; the first error stops it.
+async fn for_each(
+    connections: impl IntoIterator<Item = Connection>,
+    step: impl AsyncFn(&Connection) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let step = &step;
+    let mut steps = stream::iter(connections)
+        .map(|connection| async move { step(&connection).await })
+        .buffer_unordered(AT_A_TIME);
+    while let Some(done) = steps.next().await {
+        done?;
+    }
+    Ok(())
+}
+
+/// Whether [`advance`] may have something to do.
+fn is_due(connection: &Connection, now: Timestamp) -> bool {
+    let is_its_time = connection.expires.is_none_or(|expires| now >= expires);
+    match connection.state {
+        State::InitiatingRequest => true,
+        State::PendingAcceptance => is_its_time,
+        _ => false,
+    }
+}
+
+/// Takes a connection as far as it goes without the data path and without its accepter.
+async fn advance(context: &Context, seen: &Connection) -> Result<(), StoreError> {
+    loop {
+        let taken = transact(&context.store, async |tx| {
+            let Some(connection) = current(tx, seen).await? else {
+                return Ok(None);
+            };
+            match connection.fleet.clone() {
+                Some(fleet) => fleet::advance(context, tx, connection, &fleet).await,
+                None => between::advance(context, tx, connection).await,
+            }
+        });
+        match taken.await? {
+            Some(connection) => step::log(&connection),
+            None => return Ok(()),
+        }
+    }
+}
+
+/// Writes that the data path lets packets through.
+async fn activate(context: &Context, seen: &Connection) -> Result<(), StoreError> {
+    let taken = transact(&context.store, async |tx| match current(tx, seen).await? {
+        Some(connection) => step::take(context, tx, connection, Step::Provisioned),
+        None => Ok(None),
+    });
+    taken.await?.iter().for_each(step::log);
+    Ok(())
+}
+
+/// Takes back what the connection made, and writes that the data path lets nothing through.
+async fn finish(context: &Context, seen: &Connection) -> Result<(), StoreError> {
+    let taken = transact(&context.store, async |tx| match current(tx, seen).await? {
+        Some(connection) if matches!(connection.state, State::Deleting { .. }) => {
+            opening::close(tx, &connection).await?;
+            step::take(context, tx, connection, Step::Removed)
+        }
+        _ => Ok(None),
+    });
+    taken.await?.iter().for_each(step::log);
+    Ok(())
+}
+
+/// Takes back what the connection made, and writes that the data path has no room for it.
+async fn give_up(
+    context: &Context,
+    seen: &Connection,
+    reason: FailureReason,
+) -> Result<(), StoreError> {
+    let taken = transact(&context.store, async |tx| match current(tx, seen).await? {
+        Some(connection) if connection.state == State::Provisioning => {
+            opening::close(tx, &connection).await?;
+            step::take(context, tx, connection, Step::Fail(reason.clone()))
+        }
+        _ => Ok(None),
+    });
+    taken.await?.iter().for_each(step::log);
+    Ok(())
+}
+
+/// The connection as it stands now.
+async fn current(
+    tx: &mut Transaction,
+    seen: &Connection,
+) -> Result<Option<Connection>, StoreError> {
+    tx.get(&seen.key()).await
+}
+
+/// The VPC at an end, if it is there.
+async fn vpc_of(
+    connection: &Connection,
+    end: &End,
+    tx: &mut Transaction,
+) -> Result<Option<Vpc>, StoreError> {
+    tx.get(&keys::vpc(&scope_of(connection, end), &end.vpc))
+        .await
+}

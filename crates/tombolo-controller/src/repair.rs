@@ -1,0 +1,38 @@
+//! What nodes found changed behind their backs and put right, written down for the operator.
+
+use tombolo_domain::id::EventId;
+use tombolo_domain::repair::{KEPT, RepairRecord};
+use tombolo_store::keys::Stored;
+use tombolo_store::typed::transact;
+use tombolo_store::{StoreError, keys};
+
+use crate::{Context, Repaired};
+
+/// Writes and counts the repairs of one round, and forgets the oldest ones.
+pub(crate) async fn record(context: &Context, repairs: Vec<Repaired>) -> Result<(), StoreError> {
+    let at = context.clock.now();
+    let new: Vec<RepairRecord> = repairs
+        .iter()
+        .map(|repaired| RepairRecord {
+            id: EventId::generate(&*context.ids),
+            at,
+            kind: repaired.kind.to_owned(),
+            found: repaired.found.clone(),
+        })
+        .collect();
+    if new.is_empty() {
+        return Ok(());
+    }
+    transact(&context.store, async |tx| {
+        let before = tx.list(&keys::repairs()).await?;
+        for surplus in before.iter().skip(KEPT.saturating_sub(new.len())) {
+            tx.delete(&surplus.key());
+        }
+        new.iter().try_for_each(|record| tx.put(record))
+    })
+    .await?;
+    for Repaired { kind, count, .. } in repairs {
+        metrics::counter!("tombolo_network_repairs_total", "kind" => kind).increment(count);
+    }
+    Ok(())
+}

@@ -1,0 +1,159 @@
+//! Wake-ups: the store's changes, as "look again", to whom they may concern.
+//!
+//! A wake-up carries no input. Several before somebody looks are one, and each loop that waits for
+//! them also looks by itself from time to time: a lost one costs time, never correctness.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+use tombolo_domain::id::FleetId;
+use tombolo_domain::peering::Asker;
+
+use crate::keys::{AnyKey, ConnectionKey, FleetKey, InstanceKey, Kind, ScalingPolicyKey};
+use crate::{Revision, Store, WatchError};
+
+/// Wakes those who wait for changes of some kinds of records.
+#[derive(Clone, Default)]
+pub struct Wake(Arc<Mutex<Subscriptions>>);
+
+/// Waits for wake-ups.
+pub type Wakes = watch::Receiver<()>;
+
+#[derive(Default)]
+struct Subscriptions {
+    /// Of everything of some kinds.
+    kinds: Vec<Subscription>,
+    /// Of what belongs to one fleet: what happens to one of a hundred fleets is no matter
+    /// of the others.
+    fleets: BTreeMap<FleetId, Vec<Subscription>>,
+}
+
+struct Subscription {
+    kinds: &'static [Kind],
+    wake: watch::Sender<()>,
+}
+
+impl Wake {
+    /// Wake-ups at changes of `kinds`; the first wait returns at once.
+    pub fn on(&self, kinds: &'static [Kind]) -> Wakes {
+        let subscription = Subscription::new(kinds);
+        let wakes = subscription.wakes();
+        self.subscriptions().kinds.push(subscription);
+        wakes
+    }
+
+    /// Wake-ups at changes of `kinds` that belong to one fleet, whose id is in their keys; the first
+    /// wait returns at once.
+    pub fn on_fleet(&self, kinds: &'static [Kind], fleet: &FleetId) -> Wakes {
+        let subscription = Subscription::new(kinds);
+        let wakes = subscription.wakes();
+        let fleets = &mut self.subscriptions().fleets;
+        fleets.retain(|_, of_fleet| {
+            of_fleet.retain(Subscription::is_waited_for);
+            !of_fleet.is_empty()
+        });
+        fleets.entry(fleet.clone()).or_default().push(subscription);
+        wakes
+    }
+
+    /// Wakes everybody.
+    pub fn all(&self) {
+        let subscriptions = self.subscriptions();
+        let of_fleets = subscriptions.fleets.values().flatten();
+        for subscription in subscriptions.kinds.iter().chain(of_fleets) {
+            subscription.wake.send_replace(());
+        }
+    }
+
+    /// Wakes those whom a change of one of `keys` may concern.
+    fn of<'a>(&self, keys: impl Iterator<Item = &'a [u8]>) {
+        let subscriptions = self.subscriptions();
+        let mut woken = vec![false; subscriptions.kinds.len()];
+        for key in keys {
+            let key = match AnyKey::parse(key) {
+                Ok(key) => key,
+                Err(error) => {
+                    tracing::error!(%error, "something was written that concerns nobody");
+                    continue;
+                }
+            };
+            for (subscription, woken) in subscriptions.kinds.iter().zip(&mut woken) {
+                *woken |= subscription.is_of(key.kind());
+            }
+            let of_fleet = fleet_of(&key).and_then(|fleet| subscriptions.fleets.get(fleet));
+            for subscription in of_fleet.into_iter().flatten() {
+                if subscription.is_of(key.kind()) {
+                    subscription.wake.send_replace(());
+                }
+            }
+        }
+        for (subscription, woken) in subscriptions.kinds.iter().zip(woken) {
+            if woken {
+                subscription.wake.send_replace(());
+            }
+        }
+    }
+
+    /// Wakes at the store's changes, until the store is closed.
+    pub async fn follow(self, store: Arc<dyn Store>) {
+        let mut seen = Revision(0);
+        'read_again: loop {
+            seen = seen.max(store.revision());
+            let mut changes = store.watch(b"", seen);
+            self.all();
+            loop {
+                match changes.next().await {
+                    Ok(events) => {
+                        seen = events.last().map_or(seen, |event| event.revision);
+                        self.of(events.iter().map(|event| &event.key[..]));
+                    }
+                    Err(WatchError::Compacted(_)) => continue 'read_again,
+                    Err(WatchError::Closed) => return,
+                }
+            }
+        }
+    }
+
+    fn subscriptions(&self) -> MutexGuard<'_, Subscriptions> {
+        // Each change is whole, so a panic elsewhere leaves no half-made state.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Subscription {
+    fn new(kinds: &'static [Kind]) -> Self {
+        Subscription {
+            kinds,
+            wake: watch::Sender::new(()),
+        }
+    }
+
+    fn wakes(&self) -> Wakes {
+        let mut wakes = self.wake.subscribe();
+        wakes.mark_changed();
+        wakes
+    }
+
+    fn is_waited_for(&self) -> bool {
+        self.wake.receiver_count() > 0
+    }
+
+    fn is_of(&self, kind: Kind) -> bool {
+        self.kinds.contains(&kind)
+    }
+}
+
+/// The fleet that what is kept under `key` belongs to.
+fn fleet_of(key: &AnyKey) -> Option<&FleetId> {
+    match key {
+        AnyKey::Fleet(FleetKey { fleet, .. })
+        | AnyKey::Instance(InstanceKey { fleet, .. })
+        | AnyKey::ScalingPolicy(ScalingPolicyKey { fleet, .. })
+        | AnyKey::Connection(ConnectionKey {
+            asker: Asker::Fleet(fleet),
+            ..
+        }) => Some(fleet),
+        _ => None,
+    }
+}
