@@ -73,6 +73,9 @@ _tombolo() {
             tombolo,serve)
                 cmd="tombolo__subcmd__serve"
                 ;;
+            tombolo,status)
+                cmd="tombolo__subcmd__status"
+                ;;
             tombolo,teardown)
                 cmd="tombolo__subcmd__teardown"
                 ;;
@@ -125,7 +128,7 @@ _tombolo() {
 
     case "${cmd}" in
         tombolo)
-            opts="-h -V --log --help --version demo dev serve teardown doctor account access-key build run logs fleet peering trace top flows repairs clock completions instance-supervisor demo-database demo-game-server demo-measure"
+            opts="-h -V --log --help --version demo dev serve teardown doctor account access-key build run logs fleet peering trace top flows status repairs clock completions instance-supervisor demo-database demo-game-server demo-measure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -914,6 +917,28 @@ _tombolo() {
             fi
             case "${prev}" in
                 --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tombolo__subcmd__status)
+            opts="-h -V --dir --json --log --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

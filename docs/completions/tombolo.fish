@@ -42,6 +42,7 @@ complete -c tombolo -n "__fish_tombolo_needs_command" -f -a "peering" -d 'Show p
 complete -c tombolo -n "__fish_tombolo_needs_command" -f -a "trace" -d 'Tell whether one workload can reach another, and if not, why'
 complete -c tombolo -n "__fish_tombolo_needs_command" -f -a "top" -d 'Show traffic by interface and by peering, drops by reason, and how full the tables are'
 complete -c tombolo -n "__fish_tombolo_needs_command" -f -a "flows" -d 'Follow accepted and rejected flows, in the format of VPC Flow Logs, version 2'
+complete -c tombolo -n "__fish_tombolo_needs_command" -f -a "status" -d 'Show how the background work of a server is: what ran last, why, and what came of it'
 complete -c tombolo -n "__fish_tombolo_needs_command" -f -a "repairs" -d 'Show what was found changed behind the server\'s back, and was put right'
 complete -c tombolo -n "__fish_tombolo_needs_command" -f -a "clock" -d 'Show the clock of a development server, and move it'
 complete -c tombolo -n "__fish_tombolo_needs_command" -f -a "completions" -d 'Print the completions of a shell'
@@ -224,6 +225,11 @@ complete -c tombolo -n "__fish_tombolo_using_subcommand flows" -l header -d 'Wri
 complete -c tombolo -n "__fish_tombolo_using_subcommand flows" -l json -d 'Write JSON, for programs'
 complete -c tombolo -n "__fish_tombolo_using_subcommand flows" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c tombolo -n "__fish_tombolo_using_subcommand flows" -s V -l version -d 'Print version'
+complete -c tombolo -n "__fish_tombolo_using_subcommand status" -l dir -d 'The data directory of the server to ask' -r -F
+complete -c tombolo -n "__fish_tombolo_using_subcommand status" -l log -d 'What to log to stderr: a level, or a filter such as `warn,tombolo_api=debug`' -r
+complete -c tombolo -n "__fish_tombolo_using_subcommand status" -l json -d 'Write JSON, for programs'
+complete -c tombolo -n "__fish_tombolo_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c tombolo -n "__fish_tombolo_using_subcommand status" -s V -l version -d 'Print version'
 complete -c tombolo -n "__fish_tombolo_using_subcommand repairs" -l dir -d 'The data directory of the server to ask' -r -F
 complete -c tombolo -n "__fish_tombolo_using_subcommand repairs" -l log -d 'What to log to stderr: a level, or a filter such as `warn,tombolo_api=debug`' -r
 complete -c tombolo -n "__fish_tombolo_using_subcommand repairs" -l json -d 'Write JSON, for programs'

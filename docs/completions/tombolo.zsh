@@ -400,6 +400,17 @@ _arguments "${_arguments_options[@]}" : \
 '--version[Print version]' \
 && ret=0
 ;;
+(status)
+_arguments "${_arguments_options[@]}" : \
+'--dir=[The data directory of the server to ask]:DIR:_files' \
+'--log=[What to log to stderr\: a level, or a filter such as \`warn,tombolo_api=debug\`]:FILTER:_default' \
+'--json[Write JSON, for programs]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'-V[Print version]' \
+'--version[Print version]' \
+&& ret=0
+;;
 (repairs)
 _arguments "${_arguments_options[@]}" : \
 '--dir=[The data directory of the server to ask]:DIR:_files' \
@@ -528,6 +539,7 @@ _tombolo_commands() {
 'trace:Tell whether one workload can reach another, and if not, why' \
 'top:Show traffic by interface and by peering, drops by reason, and how full the tables are' \
 'flows:Follow accepted and rejected flows, in the format of VPC Flow Logs, version 2' \
+'status:Show how the background work of a server is\: what ran last, why, and what came of it' \
 'repairs:Show what was found changed behind the server'\''s back, and was put right' \
 'clock:Show the clock of a development server, and move it' \
 'completions:Print the completions of a shell' \
@@ -709,6 +721,11 @@ _tombolo__subcmd__run_commands() {
 _tombolo__subcmd__serve_commands() {
     local commands; commands=()
     _describe -t commands 'tombolo serve commands' commands "$@"
+}
+(( $+functions[_tombolo__subcmd__status_commands] )) ||
+_tombolo__subcmd__status_commands() {
+    local commands; commands=()
+    _describe -t commands 'tombolo status commands' commands "$@"
 }
 (( $+functions[_tombolo__subcmd__teardown_commands] )) ||
 _tombolo__subcmd__teardown_commands() {

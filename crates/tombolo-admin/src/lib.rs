@@ -24,6 +24,7 @@ pub mod process;
 pub mod program;
 pub mod server;
 pub mod server_clock;
+mod tasks;
 mod transact;
 
 use std::path::{Path, PathBuf};

@@ -28,6 +28,7 @@ use tombolo_network::{EngineKind, NetworkEngine};
 use tombolo_node::Reconcilers;
 use tombolo_store::typed::Transaction;
 use tombolo_store::{Store, keys};
+use tombolo_tasks::Tasks;
 
 use crate::hint::{Hinted, hinted};
 use crate::message::{Ask, DescribeServer, Follow, Mode, Refusal, ServerDescription};
@@ -60,6 +61,8 @@ pub struct Door {
     pub ids: Arc<dyn IdSource>,
     /// They decide and make what is asked for.
     pub reconcilers: SharedReconcilers,
+    /// How the server's loops are.
+    pub tasks: Tasks,
     /// Cancelled when the server stops: what is followed ends then.
     pub stopping: CancellationToken,
 }
@@ -89,6 +92,7 @@ impl Door {
             .by(Door::list_repairs)
             .by_lines(Door::follow_flows)
             .by(Door::move_clock)
+            .by(Door::read_tasks)
             .0
             .with_state(door)
     }

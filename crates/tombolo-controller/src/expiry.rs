@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tombolo_domain::Timestamp;
 use tombolo_domain::fleet::{Fleet, FleetStatus, TransportProtocol};
 use tombolo_domain::id::InstanceId;
@@ -16,6 +16,7 @@ use tombolo_domain::vpc::NetworkInterface;
 use tombolo_store::StoreError;
 use tombolo_store::keys::{self, PublicPortKey, Stored};
 use tombolo_store::typed::{Transaction, transact};
+use tombolo_tasks::Reason;
 
 use crate::Context;
 
@@ -23,6 +24,7 @@ use crate::Context;
 const CLOCK: Duration = Duration::from_secs(1);
 /// How often to look for records, which have a day's or a month's time.
 const RECORDS: SignedDuration = SignedDuration::from_secs(60);
+const PERIOD: Duration = Duration::from_secs(60);
 /// How long a temporary credential is still known to have expired.
 const CREDENTIAL_RETENTION: SignedDuration = SignedDuration::from_hours(1);
 /// How long a multipart upload may take: of a build, and of anything else.
@@ -31,27 +33,29 @@ const UPLOAD: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// How long a terminated fleet and its events are kept; its logs go soon after.
 const FLEET_RETENTION: SignedDuration = SignedDuration::from_hours(30 * 24);
 
+/// The loop's name.
+pub(crate) const TASK: &str = "controller/expiry";
+
+/// Forgets what has ended long ago.
 pub(crate) async fn run(context: Context) {
-    let mut looked_at: Option<Timestamp> = None;
+    let task = context
+        .tasks
+        .task(TASK, "forgets what has ended long ago", PERIOD);
+    let mut looked: Option<(Timestamp, Instant)> = None;
     loop {
         // A clock that a person moved makes records due at once.
         let now = context.clock.now();
-        let is_due = looked_at.is_none_or(|at| now.duration_since(at).abs() >= RECORDS);
+        let is_due = looked.is_none_or(|(at, real)| {
+            real.elapsed() >= PERIOD || now.duration_since(at).abs() >= RECORDS
+        });
         if is_due {
-            if let Err(error) = records(&context, now).await {
-                log(&error);
-            }
-            looked_at = Some(now);
+            let reason = Reason::Period;
+            // What failed is due again in a period.
+            let _ = task.run(reason, records(&context, now)).await;
+            looked = Some((now, Instant::now()));
         }
         sleep(CLOCK).await;
     }
-}
-
-fn log(error: &StoreError) {
-    tracing::error!(
-        error = error as &(dyn std::error::Error + 'static),
-        "what has ended could not be taken away"
-    );
 }
 
 /// Removes the interface of a program that has ended, if it is still that program's.

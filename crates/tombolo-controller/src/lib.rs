@@ -32,15 +32,13 @@ mod reports;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
-use std::thread;
 
 use async_trait::async_trait;
-use tokio::sync::{oneshot, watch};
-use tokio::task::{JoinSet, LocalSet};
 use tombolo_domain::fleet::PublicAddress;
 use tombolo_domain::id::{IdSource, NetworkInterfaceId};
 use tombolo_domain::time::Clock;
 use tombolo_store::{Store, Wake};
+use tombolo_tasks::{EndedTask, Reason, TaskThread, Tasks};
 
 pub use fleet::installer_failure;
 pub use reports::{
@@ -61,6 +59,8 @@ pub struct Context {
     pub public: Option<PublicAddress>,
     /// What is asked for when it is needed, since it changes with every packet.
     pub measurements: Arc<dyn Measurements>,
+    /// Where its loops tell how they are.
+    pub tasks: Tasks,
 }
 
 /// What nodes measure and do not report by themselves.
@@ -77,57 +77,33 @@ pub trait Measurements: Send + Sync {
 pub struct Controller {
     context: Context,
     wake: Wake,
-    /// Dropping it tells the thread to end.
-    stop: oneshot::Sender<()>,
-    /// Closed by the thread when it has ended.
-    stopped: watch::Receiver<()>,
+    thread: TaskThread,
 }
 
 impl Controller {
     /// Starts it. An error is the kernel's, that gave no thread.
     pub fn start(context: Context) -> io::Result<Self> {
         let wake = Wake::default();
-        let (stop, stopping) = oneshot::channel();
-        let (ended, stopped) = watch::channel(());
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        let all = {
+        let thread = {
             let (context, wake) = (context.clone(), wake.clone());
-            async move {
-                let mut tasks = JoinSet::new();
-                tasks.spawn_local(peering::run(context.clone(), wake.on(&peering::READS)));
-                tasks.spawn_local(fleet::run(context.clone(), wake.clone()));
-                tasks.spawn_local(wake.follow(context.store.clone()));
-                tasks.spawn_local(expiry::run(context));
-                tokio::select! {
-                    // Closed, not answered: the sender is dropped to say it.
-                    _ = stopping => {}
-                    // They run for ever, unless one panics or the store is closed under them.
-                    ended = tasks.join_next() => {
-                        tracing::error!(?ended, "a task of the controller has ended by itself");
-                    }
-                }
-                tasks.shutdown().await;
-            }
+            TaskThread::start("controller", move |loops| {
+                let wakes = wake.on(&peering::READS);
+                loops.spawn(peering::TASK, peering::run(context.clone(), wakes));
+                loops.spawn(fleet::TASK, fleet::run(context.clone(), wake.clone()));
+                loops.spawn(expiry::TASK, expiry::run(context.clone()));
+                loops.spawn(WATCH, follow(context, wake));
+            })?
         };
-        thread::Builder::new()
-            .name("controller".to_owned())
-            .spawn(move || {
-                LocalSet::new().block_on(&runtime, all);
-                drop(ended);
-            })?;
         Ok(Controller {
             context,
             wake,
-            stop,
-            stopped,
+            thread,
         })
     }
 
     /// Where nodes report.
     pub fn reports(&self) -> Arc<dyn Reports> {
-        reports(self.context.clone())
+        Arc::new(reports::Decided(self.context.clone()))
     }
 
     /// Makes it look again: after the clock was moved, for instance.
@@ -135,24 +111,28 @@ impl Controller {
         self.wake.all();
     }
 
-    /// Completes when it has ended, by itself too, which is a failure that the log tells.
-    pub fn ended(&self) -> impl Future<Output = ()> + use<> {
-        let mut stopped = self.stopped.clone();
-        async move {
-            // Nothing is sent; the thread holds the sender for as long as it runs.
-            let _ = stopped.changed().await;
-        }
+    /// Completes when it has ended. What has ended by itself, if that was the reason, is a failure:
+    /// nothing is decided any more, and the server should end to be started again.
+    pub fn ended(&self) -> impl Future<Output = Option<EndedTask>> + Send + use<> {
+        self.thread.ended()
     }
 
     /// Stops it.
     pub async fn stop(self) {
-        let ended = self.ended();
-        drop(self.stop);
-        ended.await;
+        self.thread.stop().await;
     }
 }
 
-/// Where nodes report to a controller that works with `context`.
-fn reports(context: Context) -> Arc<dyn Reports> {
-    Arc::new(reports::Decided(context))
+const WATCH: &str = "controller/watch";
+
+/// Wakes the loops at the store's changes.
+async fn follow(context: Context, wake: Wake) {
+    let task = context
+        .tasks
+        .task(WATCH, "wakes the controller at changes of the store", None);
+    wake.follow(context.store, || {
+        task.begin(Reason::Woken);
+        task.end(None);
+    })
+    .await;
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio::task::{AbortHandle, JoinSet, spawn_blocking};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 use tombolo_controller::{Reports, Unpacked};
 use tombolo_domain::error_chain;
 use tombolo_domain::fleet::{Build, BuildStatus};
@@ -25,6 +25,7 @@ use tombolo_fleet::build::{BuildFiles, ImportError};
 use tombolo_store::keys::{self, KeyError, Kind};
 use tombolo_store::typed::Transaction;
 use tombolo_store::{StoreError, Wakes};
+use tombolo_tasks::{Reason, Task, reason_to_run};
 
 use crate::folder::remove_folder;
 use crate::{Context, builds_directory, objects_directory};
@@ -40,51 +41,75 @@ const AT_A_TIME: usize = 2;
 const REMOVED_AT_ONCE: usize = 1024;
 
 /// What this loop reads.
-pub(crate) const READS: [Kind; 3] = [Kind::Build, Kind::Object, Kind::UnusedBlob];
+pub(crate) const READS: [Kind; 2] = [Kind::Build, Kind::Object];
+
+/// The loop's name, and that of the workers.
+pub(crate) const TASK: &str = "node/builds";
+const WORKER: &str = "node/build";
 
 /// Starts a worker for every build whose archive is here.
 pub(crate) async fn run(context: Context, reports: Arc<dyn Reports>, mut wakes: Wakes) {
-    let mut tasks = JoinSet::new();
+    let tasks = &context.tasks;
+    let task = tasks.task(TASK, "has builds unpacked", RESYNC);
+    // How long an archive takes nobody knows.
+    tasks.declare(WORKER, "unpacks a build", None);
+    let mut running = JoinSet::new();
     let mut workers: BTreeMap<BuildId, AbortHandle> = BTreeMap::new();
     let mut tries: BTreeMap<BuildId, Tries> = BTreeMap::new();
     let turns = Rc::new(Semaphore::new(AT_A_TIME));
     let stopping = Stopping::default();
     loop {
-        let _ = timeout(RESYNC, wakes.changed()).await;
-        while let Some(joined) = tasks.try_join_next() {
-            if let Ok((build, Progress::Refused)) = joined {
-                tries.entry(build).or_default().failed(Instant::now());
+        let reason = reason_to_run(&mut wakes, RESYNC).await;
+        while let Some(joined) = running.try_join_next() {
+            match joined {
+                Ok((build, Progress::Refused)) => {
+                    tries.entry(build).or_default().failed(Instant::now());
+                }
+                Ok((_, Progress::Made)) => {}
+                Err(error) => tracing::error!(%error, "the worker of a build has panicked"),
             }
         }
         workers.retain(|_, worker| !worker.is_finished());
-        match unpackable(&context).await {
-            Ok(builds) => {
-                tries.retain(|id, _| builds.iter().any(|build| build.id == *id));
-                for build in builds {
-                    let tried = tries.get(&build.id).copied().unwrap_or_default();
-                    if tried.waits(Instant::now()) {
-                        continue;
-                    }
-                    workers.entry(build.id.clone()).or_insert_with(|| {
-                        let (context, turns) = (context.clone(), turns.clone());
-                        let reports = reports.clone();
-                        let stopping = stopping.0.clone();
-                        tasks.spawn_local(async move {
-                            let _turn = turns.acquire().await;
-                            let progress =
-                                take_in(&context, &*reports, &build, tried, stopping).await;
-                            let progress = progress.unwrap_or_else(|error| {
-                                log(Err(error));
-                                Progress::Made
-                            });
-                            (build.id, progress)
-                        })
-                    });
-                }
+        // What failed is logged, and looked at again.
+        let Ok(builds) = task.run(reason, unpackable(&context)).await else {
+            continue;
+        };
+        tries.retain(|id, _| builds.iter().any(|build| build.id == *id));
+        for build in builds {
+            let tried = tries.get(&build.id).copied().unwrap_or_default();
+            if tried.waits(Instant::now()) {
+                continue;
             }
-            Err(error) => log(Err(error)),
+            workers.entry(build.id.clone()).or_insert_with(|| {
+                let (context, turns) = (context.clone(), turns.clone());
+                let (reports, stopping) = (reports.clone(), stopping.0.clone());
+                let task = tasks.member(WORKER);
+                running.spawn_local(async move {
+                    let _turn = turns.acquire().await;
+                    let unpacking = take_in(&context, &*reports, &build, tried, stopping);
+                    let progress = task.run(Reason::Woken, unpacking).await;
+                    // What failed is looked at again.
+                    (build.id, progress.unwrap_or(Progress::Made))
+                })
+            });
         }
-        log(remove_unused(&context, &*reports).await);
+    }
+}
+
+/// What the loop reads that removes files which no record names any more.
+pub(crate) const READS_UNUSED: [Kind; 1] = [Kind::UnusedBlob];
+/// Its name.
+pub(crate) const UNUSED: &str = "node/unused-objects";
+
+/// Removes the files that no record names any more.
+pub(crate) async fn run_unused(context: Context, reports: Arc<dyn Reports>, mut wakes: Wakes) {
+    let purpose = "removes the files of objects that nobody has any more";
+    let task = context.tasks.task(UNUSED, purpose, RESYNC);
+    loop {
+        let reason = reason_to_run(&mut wakes, RESYNC).await;
+        // What failed is looked at again.
+        let removing = remove_unused(&context, &*reports, &task);
+        let _ = task.run(reason, removing).await;
     }
 }
 
@@ -95,15 +120,6 @@ struct Stopping(Arc<AtomicBool>);
 impl Drop for Stopping {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
-    }
-}
-
-fn log(outcome: Result<(), StoreError>) {
-    if let Err(error) = outcome {
-        tracing::error!(
-            error = &error as &(dyn std::error::Error + 'static),
-            "builds could not be looked at"
-        );
     }
 }
 
@@ -240,7 +256,11 @@ fn cause(error: &ImportError) -> String {
 }
 
 /// Removes the files that no record names any more.
-async fn remove_unused(context: &Context, reports: &dyn Reports) -> Result<(), StoreError> {
+async fn remove_unused(
+    context: &Context,
+    reports: &dyn Reports,
+    task: &Task,
+) -> Result<(), StoreError> {
     loop {
         let prefix = keys::unused_blobs();
         let mut tx = Transaction::new(context.store.clone());
@@ -271,6 +291,7 @@ async fn remove_unused(context: &Context, reports: &dyn Reports) -> Result<(), S
             return Ok(());
         }
         reports.blobs_removed(&removed).await?;
+        task.progress();
         if !page.more {
             return Ok(());
         }

@@ -8,6 +8,7 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, select};
 use tombolo_controller::Controller;
 use tombolo_domain::id::NetworkInterfaceId;
+use tombolo_tasks::EndedTask;
 
 use crate::{Context, Node, NotReady, TeardownError};
 
@@ -42,11 +43,12 @@ impl Reconcilers {
         self.node.namespace_of(interface, deadline).await
     }
 
-    /// Completes when one of them has ended by itself, which is a failure that the log tells: what
-    /// is wanted is then no longer made, and the server should end to be started again.
-    pub fn ended(&self) -> BoxFuture<'static, ()> {
+    /// Completes when one of them has ended, with what ended by itself if that was the reason: what is
+    /// wanted is then no longer made, and the server should end to be started again.
+    pub fn ended(&self) -> BoxFuture<'static, Option<EndedTask>> {
         let (controller, node) = (self.controller.ended(), self.node.ended());
-        select(controller.boxed(), node.boxed()).map(drop).boxed()
+        let ended = select(controller.boxed(), node.boxed());
+        ended.map(|ended| ended.factor_first().0).boxed()
     }
 
     /// Stops them and leaves the network and the server processes running for the next start.

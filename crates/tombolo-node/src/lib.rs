@@ -39,18 +39,17 @@ mod sandbox;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 use futures::future::{join_all, select_all};
-use tokio::sync::{oneshot, watch};
-use tokio::task::{JoinSet, LocalSet};
+use tokio::sync::watch;
 use tokio::time::timeout;
 use tombolo_controller::Reports;
 use tombolo_domain::id::{FleetId, IdSource, InstanceId, NetworkInterfaceId};
 use tombolo_domain::room::Room;
 use tombolo_network::{EngineError, NetworkEngine};
 use tombolo_store::{Store, StoreError, Wake};
+use tombolo_tasks::{EndedTask, Reason, TaskThread, Tasks};
 
 pub use in_process::Reconcilers;
 pub use measurements::measurements;
@@ -78,6 +77,8 @@ pub struct Context {
     pub mtu: u16,
     /// What server processes may do and use.
     pub sandbox: SandboxSettings,
+    /// Where its loops tell how they are.
+    pub tasks: Tasks,
 }
 
 impl Context {
@@ -127,15 +128,7 @@ pub struct Node {
     context: Context,
     wake: Wake,
     network: watch::Receiver<NetworkStatus>,
-    threads: Vec<Thread>,
-}
-
-/// A thread with loops that run until they are told to end.
-struct Thread {
-    /// Dropping it tells the thread to end.
-    stop: oneshot::Sender<()>,
-    /// Closed by the thread when it has ended.
-    stopped: watch::Receiver<()>,
+    threads: [TaskThread; 2],
 }
 
 /// An interface that cannot be used.
@@ -197,32 +190,33 @@ impl Node {
         let (status, network) = watch::channel(NetworkStatus::default());
         let on_network = {
             let (context, reports, wake) = (context.clone(), reports.clone(), wake.clone());
-            move |tasks: &mut JoinSet<()>| {
+            TaskThread::start("network", move |loops| {
                 let wakes = wake.on(&network::READS);
-                tasks.spawn_local(wake.follow(context.store.clone()));
-                tasks.spawn_local(programs::run(context.clone(), reports.clone()));
-                tasks.spawn_local(network::run(context, reports, wakes, status));
-            }
+                let programs = programs::run(context.clone(), reports.clone());
+                loops.spawn(programs::TASK, programs);
+                loops.spawn(WATCH, follow(context.clone(), wake));
+                loops.spawn(network::TASK, network::run(context, reports, wakes, status));
+            })?
         };
         let on_instances = {
             let (context, wake, network) = (context.clone(), wake.clone(), network.clone());
-            move |tasks: &mut JoinSet<()>| {
+            TaskThread::start("instances", move |loops| {
                 let wakes = wake.on(&build::READS);
-                tasks.spawn_local(build::run(context.clone(), reports.clone(), wakes));
+                let builds = build::run(context.clone(), reports.clone(), wakes);
+                loops.spawn(build::TASK, builds);
+                let wakes = wake.on(&build::READS_UNUSED);
+                let unused = build::run_unused(context.clone(), reports.clone(), wakes);
+                loops.spawn(build::UNUSED, unused);
                 let wakes = wake.on(&retention::READS);
-                tasks.spawn_local(retention::run(context.clone(), wakes));
-                tasks.spawn_local(fleet::run(context, reports, wake, network));
-            }
+                loops.spawn(retention::TASK, retention::run(context.clone(), wakes));
+                loops.spawn(fleet::TASK, fleet::run(context, reports, wake, network));
+            })?
         };
-        let threads = vec![
-            Thread::start("network", on_network)?,
-            Thread::start("instances", on_instances)?,
-        ];
         Ok(Node {
             context,
             wake,
             network,
-            threads,
+            threads: [on_network, on_instances],
         })
     }
 
@@ -262,28 +256,17 @@ impl Node {
             .ok_or(NotReady::NoPackets { engine })
     }
 
-    /// Completes when one of its threads has ended, by itself too, which is a failure that the log
-    /// tells: what is wanted is then no longer made, and the server should end to be started again.
-    pub fn ended(&self) -> impl Future<Output = ()> + use<> {
-        let ended = self
-            .threads
-            .iter()
-            .map(|thread| over(thread.stopped.clone()));
-        let ended: Vec<_> = ended.map(Box::pin).collect();
-        async move {
-            let _ = select_all(ended).await;
-        }
+    /// Completes when one of its threads has ended. What has ended by itself, if that was the reason,
+    /// is a failure: what is wanted is no longer made, and the server should end to be started again.
+    pub fn ended(&self) -> impl Future<Output = Option<EndedTask>> + Send + use<> {
+        let threads = self.threads.iter();
+        let ended: Vec<_> = threads.map(|thread| Box::pin(thread.ended())).collect();
+        async move { select_all(ended).await.0 }
     }
 
     /// Stops it and leaves the network and the server processes running for the next start.
     pub async fn stop(self) {
-        let (stops, stopped): (Vec<_>, Vec<_>) = self
-            .threads
-            .into_iter()
-            .map(|thread| (thread.stop, thread.stopped))
-            .unzip();
-        drop(stops);
-        join_all(stopped.into_iter().map(over)).await;
+        join_all(self.threads.map(TaskThread::stop)).await;
     }
 
     /// Stops it, ends every server process and takes the network away. It goes on after a failure
@@ -295,43 +278,18 @@ impl Node {
     }
 }
 
-/// Waits until the sender, which sends nothing, is gone.
-async fn over(mut stopped: watch::Receiver<()>) {
-    let _ = stopped.changed().await;
-}
+const WATCH: &str = "node/watch";
 
-impl Thread {
-    /// Starts a thread that runs what `spawn` gives it.
-    fn start(
-        name: &'static str,
-        spawn: impl FnOnce(&mut JoinSet<()>) + Send + 'static,
-    ) -> io::Result<Self> {
-        let (stop, stopping) = oneshot::channel();
-        let (ended, stopped) = watch::channel(());
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        let all = async move {
-            let mut tasks = JoinSet::new();
-            spawn(&mut tasks);
-            tokio::select! {
-                // Closed, not answered: the sender is dropped to say it.
-                _ = stopping => {}
-                // They run for ever, unless one panics or the store is closed under them.
-                ended = tasks.join_next() => {
-                    tracing::error!(?ended, thread = name, "a task of the node has ended by itself");
-                }
-            }
-            tasks.shutdown().await;
-        };
-        thread::Builder::new()
-            .name(name.to_owned())
-            .spawn(move || {
-                LocalSet::new().block_on(&runtime, all);
-                drop(ended);
-            })?;
-        Ok(Thread { stop, stopped })
-    }
+/// Wakes the loops at the store's changes.
+async fn follow(context: Context, wake: Wake) {
+    let task = context
+        .tasks
+        .task(WATCH, "wakes the node at changes of the store", None);
+    wake.follow(context.store, || {
+        task.begin(Reason::Woken);
+        task.end(None);
+    })
+    .await;
 }
 
 /// Ends every server process of a data directory and takes its network away, while no

@@ -11,6 +11,7 @@ use tombolo_domain::vpc::{Attachment, NetworkInterface};
 use tombolo_fleet::{end_namespace_processes, process_runs};
 use tombolo_store::typed::Transaction;
 use tombolo_store::{StoreError, keys};
+use tombolo_tasks::Reason;
 
 use crate::Context;
 
@@ -19,15 +20,16 @@ const PERIOD: Duration = Duration::from_secs(1);
 /// How long what a program has left running may take to end after SIGTERM.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// The loop's name.
+pub(crate) const TASK: &str = "node/programs";
+
 /// Looks for programs that have ended, and reports them once nothing is left of them.
 pub(crate) async fn run(context: Context, reports: Arc<dyn Reports>) {
+    let purpose = "takes away the interfaces of programs that have ended";
+    let task = context.tasks.task(TASK, purpose, PERIOD);
     loop {
-        if let Err(error) = look(&context, &*reports).await {
-            tracing::error!(
-                error = &error as &(dyn std::error::Error + 'static),
-                "the interfaces of programs that have ended could not be taken away"
-            );
-        }
+        // What failed is looked at again.
+        let _ = task.run(Reason::Period, look(&context, &*reports)).await;
         sleep(PERIOD).await;
     }
 }

@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 use tombolo_domain::id::FleetId;
 use tombolo_fleet::build::IMPORTING;
 use tombolo_store::keys::{self, Kind};
 use tombolo_store::typed::Transaction;
 use tombolo_store::{StoreError, Wakes};
+use tombolo_tasks::reason_to_run;
 
 use crate::folder::remove_folder;
 use crate::{Context, builds_directory, installed_directory, log_retention, logs_directory};
@@ -25,22 +26,23 @@ const UNDISTURBED: Duration = Duration::from_secs(60 * 60);
 /// What tells that a fleet is over, and its files with it.
 pub(crate) const READS: [Kind; 1] = [Kind::Fleet];
 
+/// The loop's name.
+pub(crate) const TASK: &str = "node/retention";
+
 /// Looks for files of what is gone, and removes them.
 pub(crate) async fn run(context: Context, mut wakes: Wakes) {
+    let task = context
+        .tasks
+        .task(TASK, "removes files of what is gone", PERIOD);
     let mut looked: Option<Instant> = None;
     loop {
-        // A closed channel or a timeout are reasons to look, too.
-        let _ = timeout(PERIOD, wakes.changed()).await;
+        let reason = reason_to_run(&mut wakes, PERIOD).await;
         let is_time = looked.is_none_or(|at| at.elapsed() >= PERIOD);
         if is_time {
             looked = Some(Instant::now());
         }
-        if let Err(error) = look(&context, is_time).await {
-            tracing::error!(
-                error = &error as &(dyn std::error::Error + 'static),
-                "files of what is gone could not be taken away"
-            );
-        }
+        // What failed is looked at again.
+        let _ = task.run(reason, look(&context, is_time)).await;
     }
 }
 

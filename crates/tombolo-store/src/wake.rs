@@ -95,18 +95,20 @@ impl Wake {
         }
     }
 
-    /// Wakes at the store's changes, until the store is closed.
-    pub async fn follow(self, store: Arc<dyn Store>) {
+    /// Wakes at the store's changes, until the store is closed, and tells `seen_some` each time.
+    pub async fn follow(self, store: Arc<dyn Store>, seen_some: impl Fn()) {
         let mut seen = Revision(0);
         'read_again: loop {
             seen = seen.max(store.revision());
             let mut changes = store.watch(b"", seen);
             self.all();
+            seen_some();
             loop {
                 match changes.next().await {
                     Ok(events) => {
                         seen = events.last().map_or(seen, |event| event.revision);
                         self.of(events.iter().map(|event| &event.key[..]));
+                        seen_some();
                     }
                     Err(WatchError::Compacted(_)) => continue 'read_again,
                     Err(WatchError::Closed) => return,

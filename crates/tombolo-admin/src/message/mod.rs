@@ -4,6 +4,7 @@
 mod fleet;
 mod log;
 mod network;
+mod task;
 
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -28,6 +29,7 @@ pub use network::{
     FlowLine, FollowFlows, InterfaceDescription, ListRepairs, Outcome, PeeringDescription,
     ReadTraffic, Sender, TracePath, TracedPath, TrafficReading,
 };
+pub use task::{LastRunReading, ReadTasks, TaskReading, TasksReading};
 
 use crate::process::Process;
 

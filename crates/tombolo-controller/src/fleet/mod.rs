@@ -25,13 +25,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::timeout;
 use tombolo_domain::Scope;
 use tombolo_domain::fleet::{Compute, FleetStatus};
 use tombolo_domain::id::FleetId;
 use tombolo_store::keys::{self, Kind};
 use tombolo_store::typed::{Transaction, transact};
 use tombolo_store::{StoreError, Wake};
+use tombolo_tasks::reason_to_run;
 
 use crate::{Context, FleetAt};
 use record::Record;
@@ -53,30 +53,39 @@ const OF_A_FLEET: [Kind; 4] = [
     Kind::ScalingPolicy,
 ];
 
+/// The loop's name, and that of the workers.
+pub(crate) const TASK: &str = "controller/fleets";
+const WORKER: &str = "controller/fleet";
+
 /// Starts a worker for every fleet that needs one.
 pub(crate) async fn run(context: Context, wake: Wake) {
+    let tasks = &context.tasks;
+    let task = tasks.task(TASK, "has a worker for every fleet", RESYNC);
+    tasks.declare(WORKER, "takes a fleet from state to state", RESYNC);
     let mut wakes = wake.on(&[Kind::Fleet]);
-    let mut tasks = JoinSet::new();
+    let mut running = JoinSet::new();
     let mut workers: BTreeMap<FleetId, AbortHandle> = BTreeMap::new();
     loop {
-        let _ = timeout(RESYNC, wakes.changed()).await;
-        while tasks.try_join_next().is_some() {}
-        workers.retain(|_, worker| !worker.is_finished());
-        match managed(&context).await {
-            Ok(fleets) => {
-                for (scope, id) in fleets {
-                    workers.entry(id.clone()).or_insert_with(|| {
-                        let wakes = wake.on_fleet(&OF_A_FLEET, &id);
-                        let context = context.clone();
-                        let worker = Worker::new(Record { context, scope, id });
-                        tasks.spawn_local(worker.run(wakes))
-                    });
-                }
+        let reason = reason_to_run(&mut wakes, RESYNC).await;
+        while let Some(ended) = running.try_join_next() {
+            if let Err(error) = ended {
+                tracing::error!(%error, "the worker of a fleet has panicked");
             }
-            Err(error) => tracing::error!(
-                error = &error as &(dyn std::error::Error + 'static),
-                "the fleets could not be read"
-            ),
+        }
+        workers.retain(|_, worker| !worker.is_finished());
+        // What failed is logged, and looked at again.
+        let fleets = task
+            .run(reason, managed(&context))
+            .await
+            .unwrap_or_default();
+        for (scope, id) in fleets {
+            workers.entry(id.clone()).or_insert_with(|| {
+                let wakes = wake.on_fleet(&OF_A_FLEET, &id);
+                let task = tasks.member(WORKER);
+                let context = context.clone();
+                let worker = Worker::new(Record { context, scope, id }, task);
+                running.spawn_local(worker.run(wakes))
+            });
         }
     }
 }

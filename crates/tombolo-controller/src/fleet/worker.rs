@@ -1,13 +1,15 @@
 //! One fleet's worker: the steps of the fleet that need nothing of a node.
 
+use std::rc::Rc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 use tombolo_domain::fleet::{EventCode, FleetStatus, Instance, ManagedCompute, Scaler};
 use tombolo_domain::id::VpcPeeringConnectionId;
 use tombolo_domain::peering::State;
 use tombolo_store::typed::Transaction;
 use tombolo_store::{StoreError, Wakes, keys};
+use tombolo_tasks::{Reason, Task, reason_to_run};
 
 use super::record::Record;
 use super::set::{self, Busy};
@@ -20,6 +22,7 @@ const SCALE_EVERY: Duration = Duration::from_secs(5);
 /// Takes one fleet from state to state.
 pub(super) struct Worker {
     record: Record,
+    task: Rc<Task>,
     /// What was last told of why there are too few instances.
     told: Option<String>,
     scaler: Scaler,
@@ -40,9 +43,10 @@ enum Next {
 }
 
 impl Worker {
-    pub(super) fn new(record: Record) -> Self {
+    pub(super) fn new(record: Record, task: Task) -> Self {
         Worker {
             record,
+            task: Rc::new(task),
             told: None,
             scaler: Scaler::default(),
             scaled: None,
@@ -50,26 +54,20 @@ impl Worker {
     }
 
     pub(super) async fn run(mut self, mut wakes: Wakes) {
+        let mut reason = Reason::Woken;
         loop {
-            let pause = match self.look().await {
-                Ok(Next::Again) => continue,
-                Ok(Next::Wait) => RESYNC,
-                Ok(Next::WaitToScale) => SCALE_EVERY,
+            let task = self.task.clone();
+            reason = match task.run(reason, self.look()).await {
+                Ok(Next::Again) => Reason::Again,
+                Ok(Next::Wait) => reason_to_run(&mut wakes, RESYNC).await,
+                Ok(Next::WaitToScale) => reason_to_run(&mut wakes, SCALE_EVERY).await,
                 Ok(Next::Gone) => return,
-                Err(error) => {
-                    tracing::error!(
-                        fleet = %self.record.id,
-                        error = &error as &(dyn std::error::Error + 'static),
-                        "a fleet could not be taken further; trying again in {RETRY:?}"
-                    );
+                Err(_) => {
+                    tracing::error!(fleet = %self.record.id, "a fleet could not be taken further");
                     sleep(RETRY).await;
-                    continue;
+                    Reason::Again
                 }
             };
-            // A timeout is a reason to look, too; a closed channel says that the controller ends.
-            if let Ok(Err(_)) = timeout(pause, wakes.changed()).await {
-                return;
-            }
         }
     }
 

@@ -18,13 +18,14 @@ pub(crate) mod step;
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use tombolo_domain::Timestamp;
 use tombolo_domain::peering::{Connection, End, FailureReason, State, Step};
 use tombolo_domain::vpc::Vpc;
 use tombolo_store::keys::{self, Kind, Stored};
 use tombolo_store::typed::{Transaction, transact};
 use tombolo_store::{StoreError, Wakes};
+use tombolo_tasks::{Reason, reason_to_run};
 
 use crate::{Context, NetworkApplied, NetworkRefused};
 use step::scope_of;
@@ -45,17 +46,18 @@ const RETRY: Duration = Duration::from_secs(1);
 /// How many connections take a step at a time: enough to fill the store's group commit.
 const AT_A_TIME: usize = 64;
 
+/// The loop's name.
+pub(crate) const TASK: &str = "controller/peering";
+
 /// Takes connections as far as they go by themselves.
 pub(crate) async fn run(context: Context, mut wakes: Wakes) {
+    let purpose = "takes peering connections as far as they go by themselves";
+    let task = context.tasks.task(TASK, purpose, RESYNC);
     loop {
-        // A closed channel or a timeout are reasons to look, too.
-        let _ = timeout(RESYNC, wakes.changed()).await;
-        while let Err(error) = advance_due(&context).await {
-            tracing::error!(
-                error = &error as &(dyn std::error::Error + 'static),
-                "peering connections could not be taken further; trying again in {RETRY:?}"
-            );
+        let mut reason = reason_to_run(&mut wakes, RESYNC).await;
+        while task.run(reason, advance_due(&context)).await.is_err() {
             sleep(RETRY).await;
+            reason = Reason::Again;
         }
     }
 }

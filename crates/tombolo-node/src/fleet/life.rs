@@ -14,11 +14,12 @@ use tombolo_domain::error_chain;
 use tombolo_domain::fleet::Instance;
 use tombolo_fleet::{ConfigureError, ControlError, Events, StartError, StopError};
 use tombolo_store::{StoreError, keys};
+use tombolo_tasks::Reason;
 
-use super::FleetContext;
 use super::backoff::Backoff;
 use super::event::reported;
 use super::supervised::{self, AttachOrStartError, Plan};
+use super::{FleetContext, INSTANCE};
 use crate::folder::remove_folder;
 use crate::network::NetworkStatus;
 
@@ -98,23 +99,28 @@ impl Life {
 
     /// Lives until the instance is gone.
     pub(super) async fn run(mut self) {
+        let task = self.context.context.tasks.member(INSTANCE);
+        let mut reason = Reason::Woken;
         loop {
-            let error = match self.step().await {
-                Ok(Next::Again) => continue,
+            let error = match task.run(reason, self.step()).await {
+                Ok(Next::Again) => {
+                    reason = Reason::Woken;
+                    continue;
+                }
                 Ok(Next::Over) => return,
                 Err(error) => error,
             };
+            reason = Reason::Again;
             let pause = self.backoff.next();
             tracing::error!(
                 fleet = %self.instance.fleet,
                 instance = %self.instance.id,
-                error = &error as &(dyn std::error::Error + 'static),
                 "an instance could not be taken further; trying again in {pause:?}"
             );
             if let Err(error) = self.tell(&error).await {
                 tracing::error!(
                     error = &error as &(dyn std::error::Error + 'static),
-                    "that could not be written either"
+                    "that could not be reported either"
                 );
             }
             self.pause(pause).await;

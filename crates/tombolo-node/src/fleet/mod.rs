@@ -28,13 +28,13 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{AbortHandle, JoinSet, spawn_blocking};
-use tokio::time::timeout;
 use tombolo_controller::{FleetAt, Reports};
 use tombolo_domain::fleet::{Compute, FleetStatus};
 use tombolo_domain::id::FleetId;
 use tombolo_store::keys::{self, Kind};
 use tombolo_store::typed::Transaction;
 use tombolo_store::{StoreError, Wake};
+use tombolo_tasks::{Reason, reason_to_run};
 
 use crate::Context;
 use crate::network::NetworkStatus;
@@ -70,6 +70,12 @@ impl FleetContext {
     }
 }
 
+/// The loop's name, and those of the workers, of the instances, and of what ends what no fleet has.
+pub(crate) const TASK: &str = "node/fleets";
+const WORKER: &str = "node/fleet";
+pub(crate) const INSTANCE: &str = "node/instance";
+const ORPHANS: &str = "node/orphans";
+
 /// Ends what no fleet has, and starts a worker for every fleet that needs one.
 pub(crate) async fn run(
     context: Context,
@@ -77,45 +83,59 @@ pub(crate) async fn run(
     wake: Wake,
     network: watch::Receiver<NetworkStatus>,
 ) {
+    let tasks = &context.tasks;
+    let task = tasks.task(TASK, "has a worker for every fleet", RESYNC);
+    tasks.declare(WORKER, "has a fleet on this machine as it is to be", RESYNC);
+    // An instance that runs well has nothing to do.
+    tasks.declare(
+        INSTANCE,
+        "takes an instance from its interface to its end",
+        None,
+    );
+    tasks.declare(
+        ORPHANS,
+        "ends the instances that no fleet has, at the start",
+        None,
+    );
     let mut wakes = wake.on(&[Kind::Fleet]);
-    let mut tasks = JoinSet::new();
+    let mut running = JoinSet::new();
     let mut workers: BTreeMap<FleetId, AbortHandle> = BTreeMap::new();
     let starts = Arc::new(Semaphore::new(STARTS));
-    tasks.spawn_local(end_unknown(context.clone()));
-    loop {
-        let _ = timeout(RESYNC, wakes.changed()).await;
-        while tasks.try_join_next().is_some() {}
-        workers.retain(|_, worker| !worker.is_finished());
-        match managed(&context).await {
-            Ok(fleets) => {
-                for fleet in fleets {
-                    workers.entry(fleet.id.clone()).or_insert_with(|| {
-                        let wakes = wake.on_fleet(&OF_A_FLEET, &fleet.id);
-                        let worker = Worker::new(FleetContext {
-                            context: context.clone(),
-                            reports: reports.clone(),
-                            fleet,
-                            network: network.clone(),
-                            starts: starts.clone(),
-                        });
-                        tasks.spawn_local(worker.run(wakes))
-                    });
-                }
-            }
-            Err(error) => tracing::error!(
-                error = &error as &(dyn std::error::Error + 'static),
-                "the fleets could not be read"
-            ),
+    running.spawn_local({
+        let (context, orphans) = (context.clone(), tasks.member(ORPHANS));
+        async move {
+            // What could not be read now is ended at the next start.
+            let ending = orphan::end_unknown(&context);
+            let _ = orphans.run(Reason::Period, ending).await;
         }
-    }
-}
-
-async fn end_unknown(context: Context) {
-    if let Err(error) = orphan::end_unknown(&context).await {
-        tracing::error!(
-            error = &error as &(dyn std::error::Error + 'static),
-            "the instances could not be read, to end those that no fleet has"
-        );
+    });
+    loop {
+        let reason = reason_to_run(&mut wakes, RESYNC).await;
+        while let Some(ended) = running.try_join_next() {
+            if let Err(error) = ended {
+                tracing::error!(%error, "the worker of a fleet has panicked");
+            }
+        }
+        workers.retain(|_, worker| !worker.is_finished());
+        // What failed is logged, and looked at again.
+        let fleets = task
+            .run(reason, managed(&context))
+            .await
+            .unwrap_or_default();
+        for fleet in fleets {
+            workers.entry(fleet.id.clone()).or_insert_with(|| {
+                let wakes = wake.on_fleet(&OF_A_FLEET, &fleet.id);
+                let of_fleet = FleetContext {
+                    context: context.clone(),
+                    reports: reports.clone(),
+                    fleet,
+                    network: network.clone(),
+                    starts: starts.clone(),
+                };
+                let worker = Worker::new(of_fleet, tasks.member(WORKER));
+                running.spawn_local(worker.run(wakes))
+            });
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use tombolo_controller::{Failure, FleetReport};
 use tombolo_domain::fleet::{Fleet, FleetStatus, Instance, ManagedCompute};
 use tombolo_domain::peering::{Asker, State};
 use tombolo_store::{StoreError, Wakes, keys};
+use tombolo_tasks::{Reason, Task};
 
 use super::installer::{InstallError, Installer, installed};
 use super::life::Wanted;
@@ -22,6 +23,7 @@ use crate::network::NetworkStatus;
 /// Makes one fleet so.
 pub(super) struct Worker {
     context: Rc<FleetContext>,
+    task: Rc<Task>,
     network: watch::Receiver<NetworkStatus>,
     lives: Lives,
     installer: Installer,
@@ -46,9 +48,10 @@ enum WorkerError {
 }
 
 impl Worker {
-    pub(super) fn new(context: FleetContext) -> Self {
+    pub(super) fn new(context: FleetContext, task: Task) -> Self {
         let context = Rc::new(context);
         Worker {
+            task: Rc::new(task),
             network: context.network.clone(),
             lives: Lives::new(context.clone()),
             installer: Installer::new(context.clone()),
@@ -58,38 +61,42 @@ impl Worker {
     }
 
     pub(super) async fn run(mut self, mut wakes: Wakes) {
+        let task = self.task.clone();
+        let mut reason = Reason::Woken;
         loop {
-            match self.look().await {
-                Ok(Next::Wait) => {}
+            reason = match task.run(reason, self.look()).await {
+                Ok(Next::Wait) => match self.wait(&mut wakes, RESYNC).await {
+                    Some(reason) => reason,
+                    None => return,
+                },
                 Ok(Next::Gone) => return,
-                Err(error) => {
-                    self.log(&error);
+                Err(_) => {
+                    let fleet = &self.context.fleet.id;
+                    tracing::error!(%fleet, "a fleet could not be made as it is to be");
                     sleep(RETRY).await;
-                    continue;
+                    Reason::Again
                 }
-            }
-            if !self.wait(&mut wakes, RESYNC).await {
-                return;
-            }
+            };
         }
     }
 
-    /// Waits for something to happen. `false`: the node is ending.
-    async fn wait(&mut self, wakes: &mut Wakes, pause: Duration) -> bool {
+    /// Waits for something to happen. `None`: the node is ending.
+    async fn wait(&mut self, wakes: &mut Wakes, pause: Duration) -> Option<Reason> {
         select! {
-            changed = wakes.changed() => changed.is_ok(),
-            changed = self.network.changed() => changed.is_ok(),
-            () = self.lives.ended() => true,
+            changed = wakes.changed() => changed.ok().map(|()| Reason::Woken),
+            changed = self.network.changed() => changed.ok().map(|()| Reason::Woken),
+            () = self.lives.ended() => Some(Reason::Woken),
             outcome = self.installer.ended() => {
                 if let Err(failure) = outcome
                     && let Err(error) = self.failed(FleetStatus::Building, failure).await
                 {
                     // It is run again, since nothing of it was kept.
-                    self.log(&error);
+                    let error = &error as &(dyn std::error::Error + 'static);
+                    tracing::error!(error, "the end of an installer could not be reported");
                 }
-                true
+                Some(Reason::Woken)
             }
-            () = sleep(pause) => true,
+            () = sleep(pause) => Some(Reason::Period),
         }
     }
 
@@ -235,13 +242,5 @@ impl Worker {
             .reports
             .fleet(&self.context.fleet, report)
             .await
-    }
-
-    fn log(&self, error: &(dyn std::error::Error + 'static)) {
-        tracing::error!(
-            fleet = %self.context.fleet.id,
-            error,
-            "a fleet could not be made as it is to be; trying again in {RETRY:?}"
-        );
     }
 }

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 use tombolo_controller::{NetworkApplied, NetworkRefused, Reports};
 use tombolo_domain::id::NetworkInterfaceId;
 use tombolo_domain::room::Room;
@@ -26,6 +26,7 @@ use tombolo_domain::vpc::SecurityGroupNumber;
 use tombolo_network::{EngineError, Network, Use};
 use tombolo_store::keys::Kind;
 use tombolo_store::{StoreError, Wakes};
+use tombolo_tasks::{Reason, reason_to_run};
 
 use room::GivesWay;
 use wanted::Wanted;
@@ -86,12 +87,17 @@ impl RoundError {
     }
 }
 
+/// The loop's name.
+pub(crate) const TASK: &str = "node/network";
+
 pub(crate) async fn run(
     context: Context,
     reports: Arc<dyn Reports>,
     mut wakes: Wakes,
     status: watch::Sender<NetworkStatus>,
 ) {
+    let purpose = "gives the network engine what the store wants";
+    let task = context.tasks.task(TASK, purpose, RESYNC);
     let mut reconciler = Reconciler {
         context,
         reports,
@@ -102,19 +108,16 @@ pub(crate) async fn run(
     };
     let mut pause = RESYNC;
     loop {
-        // A closed channel or a timeout are reasons to look, too.
-        let _ = timeout(pause, wakes.changed()).await;
-        pause = match reconciler.round().await {
-            Ok(()) if reconciler.status.borrow().failed.is_empty() => RESYNC,
-            Ok(()) => RETRY,
-            Err(error) => {
-                tracing::error!(
-                    error = &error as &(dyn std::error::Error + 'static),
-                    "the network could not be reconciled; trying again in {RETRY:?}"
-                );
-                reconciler.applied = None;
-                sleep(RETRY).await;
-                Duration::ZERO
+        let mut reason = reason_to_run(&mut wakes, pause).await;
+        pause = loop {
+            match task.run(reason, reconciler.round()).await {
+                Ok(()) if reconciler.status.borrow().failed.is_empty() => break RESYNC,
+                Ok(()) => break RETRY,
+                Err(_) => {
+                    reconciler.applied = None;
+                    sleep(RETRY).await;
+                    reason = Reason::Again;
+                }
             }
         };
     }

@@ -21,6 +21,7 @@ use tombolo_node::Reconcilers;
 use tombolo_store::keys::{self, Key, KeyParts, Stored};
 use tombolo_store::typed::{Committed, Transaction};
 use tombolo_store::{Revision, Store};
+use tombolo_tasks::Tasks;
 use tombolo_testkit::ManualClock;
 use tombolo_testkit::account::Account;
 use tombolo_testkit::gamelift::fleet_input;
@@ -67,6 +68,7 @@ impl Context {
             directory: self.directory.clone(),
             mtu: tombolo_network::MAX_MTU,
             sandbox: tombolo_node::SandboxSettings::default(),
+            tasks: Tasks::default(),
         }
     }
 
@@ -77,6 +79,7 @@ impl Context {
             ids: self.ids.clone(),
             public: self.public,
             measurements: tombolo_node::measurements(self.engine.clone()),
+            tasks: Tasks::default(),
         }
     }
 }

@@ -71,7 +71,10 @@ impl Family<'_> {
                 true => name.to_owned(),
                 false => format!("{name}{{{}}}", labels.join(",")),
             };
-            let is_told = self.kind == "gauge" && family != "tombolo_store_revision";
+            let varies = family == "tombolo_store_revision"
+                || family == "tombolo_task_running"
+                || family.starts_with("tombolo_task_last_");
+            let is_told = self.kind == "gauge" && !varies;
             let value = if is_told { value } else { "<n>" };
             let bounds = samples.entry(format!("{labels} {value}")).or_default();
             bounds.extend(bucket.map(|bound| bound.trim_start_matches("le=")));

@@ -25,6 +25,18 @@ pub struct Format {
     pub json: bool,
 }
 
+/// The arguments of `tombolo status`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  tombolo status --dir /var/lib/tombolo")]
+pub struct StatusArguments {
+    /// The server
+    #[command(flatten)]
+    pub server: ServerDirectory,
+    /// As JSON
+    #[command(flatten)]
+    pub format: Format,
+}
+
 /// For which account.
 #[derive(Debug, Clone, Args)]
 pub struct AccountName {

@@ -12,7 +12,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub use admin::{
     AccessKeyCommand, AccountCommand, AccountName, BuildCommand, ClockCommand, Format,
-    ImportArguments, LogsArguments, PeeringCommand, ServerDirectory,
+    ImportArguments, LogsArguments, PeeringCommand, ServerDirectory, StatusArguments,
 };
 pub use demo::{DatabaseArguments, DemoArguments, GameServerArguments, MeasureArguments};
 pub use fleet::FleetArguments;
@@ -139,6 +139,11 @@ pub enum Command {
     /// for as long as it goes on; a rejected packet at once. Records that came faster than they
     /// were read are counted on stderr, and leave a SKIPDATA line.
     Flows(FlowsArguments),
+    /// Show how the background work of a server is: what ran last, why, and what came of it
+    ///
+    /// A task that fails ten times in a row, or of which nothing was heard for ten of its periods and
+    /// a minute, is in trouble: `tombolo doctor` says so, too.
+    Status(StatusArguments),
     /// Show what was found changed behind the server's back, and was put right
     Repairs(RepairsArguments),
     /// Show the clock of a development server, and move it

@@ -3,12 +3,16 @@
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use nix::sys::statvfs::statvfs;
 use nix::sys::utsname::uname;
 use nix::unistd::geteuid;
 use serde::Serialize;
+use tokio::time::timeout;
+use tombolo_admin::client::AdminClient;
+use tombolo_admin::message::ReadTasks;
 use tombolo_fleet::SandboxSupport;
 use tombolo_network::{EngineKind, ebpf};
 
@@ -17,6 +21,11 @@ use crate::{output, server};
 
 /// The free space that a server should start with, in bytes.
 const ENOUGH_DISK: u64 = 1 << 30;
+
+/// What is found of a running server's background work.
+const TASKS: &str = "tasks";
+/// How long a running server may take to tell.
+const ANSWER: Duration = Duration::from_secs(5);
 
 /// The server that has what a user lacks.
 const AS_ROOT: &str = "sudo tombolo dev";
@@ -52,10 +61,11 @@ struct Diagnosis {
     findings: Vec<Finding>,
 }
 
-/// Shows what the machine can do. The exit code is 0 when packets can flow and fleets can run.
-pub(super) fn run(arguments: &DoctorArguments) -> Result<ExitCode> {
+/// Shows what the machine can do, and how the server is that runs on the directory. The exit code is 0
+/// when packets can flow, fleets can run, and no background work is in trouble.
+pub(super) async fn run(arguments: &DoctorArguments) -> Result<ExitCode> {
     let sandbox = SandboxSupport::of_this_machine();
-    let diagnosis = Diagnosis {
+    let mut diagnosis = Diagnosis {
         network: server::choose(NetworkChoice::Auto)?.kind,
         findings: vec![
             kernel()?,
@@ -69,6 +79,7 @@ pub(super) fn run(arguments: &DoctorArguments) -> Result<ExitCode> {
             disk(&arguments.dir)?,
         ],
     };
+    diagnosis.findings.extend(tasks(&arguments.dir).await);
     let well = diagnosis.findings.iter().all(|finding| finding.ok);
     if arguments.format.json {
         output::json(&diagnosis)?;
@@ -84,7 +95,11 @@ pub(super) fn run(arguments: &DoctorArguments) -> Result<ExitCode> {
 
 fn show(diagnosis: &Diagnosis) -> Result<()> {
     for finding in &diagnosis.findings {
-        let state = if finding.ok { "ok" } else { "MISSING" };
+        let state = match finding.ok {
+            true => "ok",
+            false if finding.what == TASKS => "FAILING",
+            false => "MISSING",
+        };
         output::line(format!("{state:<8} {:<11} {}", finding.what, finding.seen))?;
         if let Some(mend) = &finding.mend {
             output::line(format!("{:<20} mend it: {mend}", ""))?;
@@ -264,6 +279,40 @@ fn limits(sandbox: &SandboxSupport) -> Finding {
             false => AS_ROOT.to_owned(),
         }),
     }
+}
+
+/// How the background work of the server is that runs on the directory; nothing if none does.
+async fn tasks(directory: &Path) -> Option<Finding> {
+    let server = AdminClient::new(directory);
+    let answer = timeout(ANSWER, server.ask(&ReadTasks {})).await;
+    let mend = format!(
+        "tombolo status --dir {}   (the server's log says more)",
+        directory.display()
+    );
+    let Ok(reading) = answer else {
+        return Some(Finding {
+            what: TASKS,
+            ok: false,
+            seen: format!("the running server did not answer within {ANSWER:?}"),
+            mend: Some(mend),
+        });
+    };
+    let reading = reading.ok()?;
+    let troubles: Vec<String> = reading
+        .tasks
+        .iter()
+        .filter_map(|task| Some(format!("{} {}", task.name, task.trouble.as_ref()?)))
+        .collect();
+    let ok = troubles.is_empty();
+    Some(Finding {
+        what: TASKS,
+        ok,
+        seen: match ok {
+            true => format!("all {} of the running server are well", reading.tasks.len()),
+            false => troubles.join("; "),
+        },
+        mend: (!ok).then_some(mend),
+    })
 }
 
 fn disk(directory: &Path) -> Result<Finding> {

@@ -15,6 +15,7 @@ mod peering;
 mod repairs;
 mod run;
 mod serve;
+mod status;
 mod teardown;
 mod top;
 mod trace;
@@ -35,7 +36,7 @@ const WORKERS: usize = 2;
 pub fn run(command: Command) -> Result<ExitCode> {
     let done = match command {
         Command::Run(arguments) => return runtime()?.block_on(run::run(arguments)),
-        Command::Doctor(arguments) => return doctor::run(&arguments),
+        Command::Doctor(arguments) => return runtime()?.block_on(doctor::run(&arguments)),
         Command::Trace(arguments) => return runtime()?.block_on(trace::run(arguments)),
         Command::Demo(arguments) => runtime()?.block_on(demo::run(arguments)),
         Command::Dev(arguments) => runtime()?.block_on(dev::run(arguments)),
@@ -49,6 +50,7 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Peering(command) => runtime()?.block_on(peering::run(command)),
         Command::Top(arguments) => runtime()?.block_on(top::run(arguments)),
         Command::Flows(arguments) => runtime()?.block_on(flows::run(arguments)),
+        Command::Status(arguments) => runtime()?.block_on(status::run(arguments)),
         Command::Repairs(arguments) => runtime()?.block_on(repairs::run(arguments)),
         Command::Clock(command) => runtime()?.block_on(clock::run(command)),
         Command::Completions { shell } => completions::run(shell),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use tokio::sync::watch;
 use tombolo_admin::program;
+use tombolo_tasks::Tasks;
 
 use crate::cli::{NetworkChoice, TeardownArguments};
 use crate::directory::DataDirectory;
@@ -28,6 +29,7 @@ pub(super) async fn run(arguments: &TeardownArguments) -> Result<()> {
             directory: directory.path().to_owned(),
             mtu: tombolo_network::MAX_MTU,
             sandbox: tombolo_node::SandboxSettings::default(),
+            tasks: Tasks::default(),
             store,
         };
         tombolo_node::teardown(&context)

@@ -15,6 +15,9 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tombolo_network::NetworkEngine;
 use tombolo_store::typed::Transaction;
 use tombolo_store::{Store, keys};
+use tombolo_tasks::{TaskStatus, Tasks};
+
+use super::real_now;
 
 /// Bounds of the latency histogram, in seconds: from one read of memory to a slow disk.
 const LATENCY: [f64; 12] = [
@@ -26,11 +29,16 @@ pub(crate) struct Metrics {
     recorded: PrometheusHandle,
     store: Arc<dyn Store>,
     engine: Arc<dyn NetworkEngine>,
+    tasks: Tasks,
 }
 
 impl Metrics {
     /// Makes this process record metrics. Once a process.
-    pub(crate) fn install(store: Arc<dyn Store>, engine: Arc<dyn NetworkEngine>) -> Result<Self> {
+    pub(crate) fn install(
+        store: Arc<dyn Store>,
+        engine: Arc<dyn NetworkEngine>,
+        tasks: Tasks,
+    ) -> Result<Self> {
         let recorded = PrometheusBuilder::new()
             .set_buckets(&LATENCY)
             .context("setting the latency histogram's bounds")?
@@ -41,6 +49,7 @@ impl Metrics {
             recorded,
             store,
             engine,
+            tasks,
         })
     }
 
@@ -88,6 +97,9 @@ impl Metrics {
         }
         let running = instances.iter().map(|one| u64::from(one.active_processes));
         gauge!("tombolo_server_processes").set(running.sum::<u64>() as f64);
+        for task in self.tasks.statuses() {
+            record_task(&task);
+        }
         gauge!("tombolo_store_revision").set(self.store.revision().0 as f64);
 
         let counters = self.engine.counters().await?;
@@ -128,6 +140,24 @@ impl Metrics {
         metrics::counter!("tombolo_flow_records_lost_total", "engine" => engine)
             .absolute(counters.flow_records_lost);
         Ok(self.recorded.render() + &coming_and_going)
+    }
+}
+
+/// Records how a loop of the server is.
+fn record_task(task: &TaskStatus) {
+    let name = task.name;
+    metrics::counter!("tombolo_task_runs_total", "task" => name).absolute(task.runs);
+    metrics::counter!("tombolo_task_failures_total", "task" => name).absolute(task.failures);
+    gauge!("tombolo_task_failures_in_a_row", "task" => name).set(task.failures_in_a_row);
+    gauge!("tombolo_task_loops", "task" => name).set(task.members as f64);
+    gauge!("tombolo_task_running", "task" => name).set(task.running as f64);
+    let in_trouble = if task.trouble.is_some() { 1.0 } else { 0.0 };
+    gauge!("tombolo_task_in_trouble", "task" => name).set(in_trouble);
+    if let Some(last) = &task.last {
+        let started = real_now() - last.started_ago;
+        gauge!("tombolo_task_last_start_timestamp_seconds", "task" => name)
+            .set(started.as_millisecond() as f64 / 1e3);
+        gauge!("tombolo_task_last_duration_seconds", "task" => name).set(last.took.as_secs_f64());
     }
 }
 
@@ -187,6 +217,34 @@ fn describe() {
         "Instances that had ended and were started again."
     );
     describe_gauge!("tombolo_store_revision", "The store's revision.");
+    describe_counter!(
+        "tombolo_task_runs_total",
+        "Runs of a task of the server's background work that have ended."
+    );
+    describe_counter!("tombolo_task_failures_total", "Runs of a task that failed.");
+    describe_gauge!(
+        "tombolo_task_failures_in_a_row",
+        "How often in a row a task has failed."
+    );
+    describe_gauge!("tombolo_task_loops", "How many loops a task is.");
+    describe_gauge!(
+        "tombolo_task_running",
+        "How many loops of a task are running."
+    );
+    describe_gauge!(
+        "tombolo_task_in_trouble",
+        "1 for a task that failed ten times in a row, or was not heard of for too long."
+    );
+    describe_gauge!(
+        "tombolo_task_last_start_timestamp_seconds",
+        Unit::Seconds,
+        "When the run of a task began that ended last."
+    );
+    describe_gauge!(
+        "tombolo_task_last_duration_seconds",
+        Unit::Seconds,
+        "How long the run of a task took that ended last."
+    );
     describe_counter!(
         "tombolo_forwarded_packets_total",
         "Packets that the data path forwarded."

@@ -33,6 +33,7 @@ use tombolo_network::{EngineKind, NetworkEngine};
 use tombolo_node::{Reconcilers, SandboxSettings};
 use tombolo_objects::Objects;
 use tombolo_store::{SqliteStore, Store};
+use tombolo_tasks::{EndedTask, Tasks};
 
 use crate::cli::NetworkChoice;
 use crate::config::{Players, Tls};
@@ -81,7 +82,7 @@ pub(crate) struct Server {
     store: Arc<dyn Store>,
     engine: Arc<dyn NetworkEngine>,
     reconcilers: SharedReconcilers,
-    reconcilers_ended: BoxFuture<'static, ()>,
+    reconcilers_ended: BoxFuture<'static, Option<EndedTask>>,
     door: Arc<Door>,
     endpoint: String,
     listening: Vec<Listening>,
@@ -143,6 +144,7 @@ impl Server {
         });
         let api_router = objects::beside(s3, tombolo_api::http::router(Arc::new(api)));
         let api_router = measured::count_replies(api_router);
+        let tasks = Tasks::default();
         let binary = this_executable()?;
         let admin_listener = bind_admin_socket(&plan.directory)?;
         let engine = engine::start(
@@ -152,7 +154,10 @@ impl Server {
         )
         .await?;
         let metrics = match metrics_listener {
-            Some(listener) => Some((listener, Metrics::install(store.clone(), engine.clone())?)),
+            Some(listener) => Some((
+                listener,
+                Metrics::install(store.clone(), engine.clone(), tasks.clone())?,
+            )),
             None => None,
         };
 
@@ -162,6 +167,7 @@ impl Server {
             ids: ids.clone(),
             public: plan.settings.public,
             measurements: tombolo_node::measurements(engine.clone()),
+            tasks: tasks.clone(),
         };
         let node = tombolo_node::Context {
             store: store.clone(),
@@ -172,6 +178,7 @@ impl Server {
             directory: path.clone(),
             mtu: plan.mtu,
             sandbox: plan.sandbox,
+            tasks: tasks.clone(),
         };
         let reconcilers = Reconcilers::start(controller, node);
         let reconcilers = reconcilers.context("starting the controller and the node")?;
@@ -189,6 +196,7 @@ impl Server {
             clock,
             ids,
             reconcilers: reconcilers.clone(),
+            tasks,
             stopping: CancellationToken::new(),
         });
         let mut listening = vec![
@@ -237,9 +245,10 @@ impl Server {
     pub(crate) async fn run_until(&mut self, stop: &mut Stop) -> Result<()> {
         tokio::select! {
             () = stop.asked() => Ok(()),
-            () = &mut self.reconcilers_ended => {
-                bail!("the controller or the node ended by itself; the log says why")
-            }
+            ended = &mut self.reconcilers_ended => match ended {
+                Some(ended) => bail!("{ended}"),
+                None => bail!("the controller or the node ended by itself; the log says why"),
+            },
         }
     }
 

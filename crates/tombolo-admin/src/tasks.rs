@@ -1,0 +1,46 @@
+//! How the server's loops are.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use tombolo_tasks::{LastRun, TaskStatus};
+
+use crate::message::{LastRunReading, ReadTasks, TaskReading, TasksReading};
+use crate::server::Door;
+use crate::server_clock::real_now;
+
+impl Door {
+    /// How all loops are, by their names.
+    pub async fn read_tasks(self: Arc<Self>, _: ReadTasks) -> Result<TasksReading> {
+        let tasks = self.tasks.statuses().into_iter();
+        Ok(TasksReading {
+            tasks: tasks.map(reading).collect(),
+        })
+    }
+}
+
+fn reading(task: TaskStatus) -> TaskReading {
+    TaskReading {
+        name: task.name.to_owned(),
+        purpose: task.purpose.to_owned(),
+        period_seconds: task.period.map(|period| period.as_secs_f64()),
+        members: task.members,
+        running: task.running,
+        running_for_seconds: task.running_for.map(|running| running.as_secs_f64()),
+        runs: task.runs,
+        failures: task.failures,
+        failures_in_a_row: task.failures_in_a_row,
+        last: task.last.map(last_run),
+        trouble: task.trouble.map(|trouble| trouble.to_string()),
+    }
+}
+
+fn last_run(run: LastRun) -> LastRunReading {
+    let started = real_now() - run.started_ago;
+    LastRunReading {
+        started,
+        took_seconds: run.took.as_secs_f64(),
+        reason: run.reason.to_string(),
+        error: run.error,
+    }
+}

@@ -1,0 +1,158 @@
+//! Threads of loops that run for ever.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::thread;
+
+use tokio::runtime;
+use tokio::sync::{oneshot, watch};
+use tokio::task::{Id, JoinSet, LocalSet};
+
+/// A thread with loops. Dropping it stops them.
+pub struct TaskThread {
+    /// Dropping it tells the thread to end.
+    stop: oneshot::Sender<()>,
+    /// Closed by the thread when it has ended.
+    ended: watch::Receiver<Option<EndedTask>>,
+}
+
+/// The loops of a thread.
+#[derive(Default)]
+pub struct Loops {
+    set: JoinSet<()>,
+    names: BTreeMap<Id, &'static str>,
+}
+
+/// A loop that has ended, though it was to run for ever.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndedTask {
+    /// The task.
+    pub name: &'static str,
+    /// What it panicked with; `None` if it returned.
+    pub panic: Option<String>,
+}
+
+impl fmt::Display for EndedTask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let EndedTask { name, panic } = self;
+        match panic {
+            Some(message) => write!(f, "the task {name} has panicked: {message}"),
+            None => write!(f, "the task {name} has ended by itself"),
+        }
+    }
+}
+
+impl Loops {
+    /// Adds a loop.
+    pub fn spawn(&mut self, name: &'static str, work: impl Future<Output = ()> + 'static) {
+        let handle = self.set.spawn_local(work);
+        self.names.insert(handle.id(), name);
+    }
+
+    /// Waits for one that ends, which none does unless it panics or the store is closed under it.
+    async fn one_ended(&mut self) -> Option<EndedTask> {
+        let (id, panic) = match self.set.join_next_with_id().await? {
+            Ok((id, ())) => (id, None),
+            Err(error) => {
+                let id = error.id();
+                let panic = error.try_into_panic().ok();
+                (
+                    id,
+                    Some(panic.map_or_else(String::new, |panic| message(&*panic))),
+                )
+            }
+        };
+        let name = self.names.get(&id).copied().unwrap_or_default();
+        Some(EndedTask { name, panic })
+    }
+}
+
+/// What a panic said.
+fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    text.unwrap_or_else(|| "no message".to_owned())
+}
+
+impl TaskThread {
+    /// Starts a thread, on which `spawn` starts loops. An error is the kernel's, that gave no thread.
+    pub fn start(
+        name: &'static str,
+        spawn: impl FnOnce(&mut Loops) + Send + 'static,
+    ) -> io::Result<Self> {
+        let (stop, stopping) = oneshot::channel();
+        let (tell, ended) = watch::channel(None);
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let all = async move {
+            let mut loops = Loops::default();
+            spawn(&mut loops);
+            tokio::select! {
+                // Closed, not answered: the sender is dropped to say it.
+                _ = stopping => {}
+                Some(ended) = loops.one_ended() => {
+                    tracing::error!(thread = name, "{ended}");
+                    tell.send_replace(Some(ended));
+                }
+            }
+            loops.set.shutdown().await;
+            tell
+        };
+        thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || drop(LocalSet::new().block_on(&runtime, all)))?;
+        Ok(TaskThread { stop, ended })
+    }
+
+    /// Completes when the thread has ended. The loop, if it was one that ended first: the thread does
+    /// no more of what it is for.
+    pub fn ended(&self) -> impl Future<Output = Option<EndedTask>> + Send + use<> {
+        let mut ended = self.ended.clone();
+        async move {
+            let _ = ended.wait_for(|_| false).await;
+            ended.borrow().clone()
+        }
+    }
+
+    /// Stops the loops and waits until they are.
+    pub async fn stop(self) {
+        let ended = self.ended();
+        drop(self.stop);
+        ended.await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_loop_that_panics_ends_its_thread_with_its_name() {
+        let thread = TaskThread::start("test", |loops| {
+            loops.spawn("node/builds", pending());
+            loops.spawn("node/network", async { panic!("no more {}", "links") });
+        });
+        let ended = thread.unwrap().ended().await.unwrap();
+        assert_eq!(
+            ended.to_string(),
+            "the task node/network has panicked: no more links"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_loop_that_returns_is_told_of_and_a_thread_that_is_stopped_is_not() {
+        let thread = TaskThread::start("test", |loops| loops.spawn("node/watch", async {}));
+        let ended = thread.unwrap().ended().await.unwrap();
+        assert_eq!(ended.to_string(), "the task node/watch has ended by itself");
+        let thread = TaskThread::start("test", |loops| loops.spawn("node/watch", pending()));
+        let thread = thread.unwrap();
+        let ended = thread.ended();
+        thread.stop().await;
+        assert_eq!(ended.await, None);
+    }
+}
