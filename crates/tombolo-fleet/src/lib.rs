@@ -42,6 +42,8 @@ mod api;
 pub mod build;
 mod cgroup;
 pub mod enter;
+#[cfg(test)]
+mod golden;
 mod instance;
 mod namespace_processes;
 mod parent_death;

@@ -5,8 +5,6 @@ pub(crate) mod argument_splitting;
 pub(crate) mod control;
 pub(crate) mod event;
 pub(crate) mod format;
-#[cfg(test)]
-mod golden;
 pub(crate) mod incarnation;
 pub(crate) mod spec;
 pub(crate) mod status;

@@ -8,9 +8,9 @@ use std::path::Path;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::control::{PROTOCOL, Request};
-use super::format::InstanceFile;
-use super::incarnation::SupervisorState;
+use crate::api::control::{PROTOCOL, Request};
+use crate::api::format::InstanceFile;
+use crate::api::incarnation::SupervisorState;
 use crate::cgroup::Groups;
 use crate::{
     Ended, Event, Exit, Incarnation, InstanceSpec, InstanceStatus, Limits, NumberedEvent,
