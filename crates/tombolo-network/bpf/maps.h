@@ -453,7 +453,7 @@ struct {
 
 /* --- Counters and events ---------------------------------------------------------------------- */
 
-/* Slots of `counters`: first the drops, numbered as `DropReason` in src/engine.rs. */
+/* Slots of `counters`: first the drops, numbered as `DropReason` in src/drop_reason.rs. */
 enum counter {
 	DROP_UNKNOWN_INTERFACE,
 	DROP_MALFORMED,

@@ -9,6 +9,7 @@
 
 mod counters;
 mod difference;
+mod drop_reason;
 pub mod ebpf;
 mod engine;
 mod flow;
@@ -23,7 +24,8 @@ mod tables;
 mod verdict;
 
 pub use counters::{Counters, InterfaceTraffic, Traffic, Use};
-pub use engine::{Applied, DropReason, EngineError, EngineKind, NetworkEngine};
+pub use drop_reason::DropReason;
+pub use engine::{Applied, EngineError, EngineKind, NetworkEngine};
 pub use flow::{FlowDirection, FlowEvent, FlowOutcome, FlowRecord, FlowRecords};
 pub use network::{
     IcmpMessages, Interface, MAX_GROUPS, MAX_MTU, MIN_MTU, MacAddress, MappedPort, Network,

@@ -33,13 +33,14 @@ use async_trait::async_trait;
 use tokio::sync::oneshot;
 use tombolo_domain::id::NetworkInterfaceId;
 
-pub use self::config::{EbpfConfig, FlowTable};
+pub use self::config::EbpfConfig;
 pub use self::engine::preflight::{MINIMUM_KERNEL, preflight};
 use self::engine::worker::{self, Command};
 use self::engine::{Asked, Fingerprint};
 use self::error::Doing;
 pub use self::links::attachment::AttachmentKind;
 pub use self::links::baseline::BaselinePair;
+pub use self::maps::object::FlowTable;
 use crate::flow::FlowPublisher;
 use crate::live::live;
 use crate::{

@@ -5,8 +5,8 @@ use tombolo_domain::id::VpcPeeringConnectionId;
 use super::bytes::{self, frame};
 use super::run::SHOT;
 use super::{KernelTest, eni, kernel_test, mac};
-use crate::ebpf::config::FlowTable;
 use crate::ebpf::maps::desired::DesiredMaps;
+use crate::ebpf::maps::object::FlowTable;
 use crate::verdict::Verdict;
 use crate::verdict::model::{Datagram, Payload, TcpFlags};
 use crate::{

@@ -15,7 +15,7 @@ use tombolo_domain::id::NetworkInterfaceId;
 
 use super::networks::{INTERNET_PORTS, PUBLIC, address, changed, joint, network, port, remote};
 use super::{FAR_MAC, KernelTest, bytes, kernel_test};
-use crate::ebpf::config::FlowTable;
+use crate::ebpf::maps::object::FlowTable;
 use crate::verdict::Verdict;
 use crate::verdict::model::{About, Datagram, Model, Outcome, Payload, TcpFlags};
 use crate::{MacAddress, Network};

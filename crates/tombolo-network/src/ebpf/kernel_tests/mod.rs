@@ -22,7 +22,6 @@ use tombolo_domain::id::NetworkInterfaceId;
 use self::bytes::Told;
 use self::run::Ran;
 use crate::ebpf::bpffs;
-use crate::ebpf::config::FlowTable;
 use crate::ebpf::links::interface;
 use crate::ebpf::links::netlink::{Netlink, VethEnd};
 use crate::ebpf::maps::datapath::DataPath;
@@ -31,6 +30,7 @@ use crate::ebpf::maps::entries::OutsideEntry;
 use crate::ebpf::maps::flow_entries::{
     FlowEnd, FlowEntry, FlowKey, OUTSIDE_VPC, Translation, TranslationKey,
 };
+use crate::ebpf::maps::object::FlowTable;
 use crate::ebpf::namespace;
 use crate::outside::Mapping;
 use crate::verdict::Verdict;

@@ -4,7 +4,7 @@ use tombolo_domain::fleet::PublicPorts;
 
 use super::decisions::{CLIENT, OTHER_CLIENT, SERVER, packet, tcp, udp, with_clients_and_server};
 use super::{KernelTest, eni};
-use crate::ebpf::config::FlowTable;
+use crate::ebpf::maps::object::FlowTable;
 use crate::verdict::Verdict;
 use crate::verdict::model::{Datagram, Joint, Payload};
 use crate::{Outside, OutsideConfig};

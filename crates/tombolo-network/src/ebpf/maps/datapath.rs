@@ -10,7 +10,6 @@ use aya::maps::lpm_trie::LpmTrie;
 use aya::maps::{Array, HashMap, MapData, MapError, PerCpuArray, PerCpuHashMap};
 use aya::programs::SchedClassifier;
 
-use crate::ebpf::config::FlowTable;
 use crate::ebpf::error::Doing;
 use crate::ebpf::maps::counter_map::CounterMap;
 use crate::ebpf::maps::desired::{DesiredMaps, DesiredPorts};
@@ -21,6 +20,7 @@ use crate::ebpf::maps::entries::{
 use crate::ebpf::maps::flow_entries::{FlowEntry, FlowKey};
 use crate::ebpf::maps::kernel_map::KernelMap;
 use crate::ebpf::maps::mirrored_map::{MirroredMap, is_not_found, open_pinned};
+use crate::ebpf::maps::object::FlowTable;
 use crate::ebpf::maps::object::{GUEST_EGRESS, HOST_EGRESS, HOST_INGRESS, Pins, UPLINK_INGRESS};
 use crate::{
     Counters, DropReason, EngineError, InterfaceTraffic, RepairKind, Repairs, Traffic, Use,

@@ -15,7 +15,6 @@ use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 
 use crate::ebpf::bpffs;
-use crate::ebpf::config::FlowTable;
 use crate::ebpf::error::Doing;
 use crate::ebpf::names::fnv1a;
 use crate::ebpf::namespace;
@@ -70,6 +69,29 @@ const FLOW_MAPS: [&str; 6] = [
 /// name of their directory. Whoever changes one of their structs counts on, and an upgrade then
 /// begins with an empty table. `tests/golden` has each layout that there has been.
 const FLOW_LAYOUT: u32 = 1;
+
+/// How many flows the data path remembers. A flow that does not fit cannot begin: its first packet
+/// is dropped and counted as [`FlowTableFull`](crate::DropReason::FlowTableFull), and the flows that
+/// are in the table go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FlowTable {
+    /// All flows, also the expired that are not swept out yet. Memory is taken as they come, about
+    /// 200 bytes each.
+    pub capacity: u32,
+    /// Of these, how many that one interface began, so that no workload fills the table for the
+    /// others.
+    pub share: u32,
+}
+
+impl Default for FlowTable {
+    /// 1,048,576 flows, 65,536 an interface.
+    fn default() -> Self {
+        FlowTable {
+            capacity: 1 << 20,
+            share: 1 << 16,
+        }
+    }
+}
 
 /// Where a build is pinned.
 #[derive(Debug, Clone)]
