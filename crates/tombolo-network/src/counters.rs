@@ -6,7 +6,7 @@ use std::ops::AddAssign;
 use serde::{Deserialize, Serialize};
 use tombolo_domain::id::{NetworkInterfaceId, VpcPeeringConnectionId};
 
-use crate::DropReason;
+use crate::drop_reason::DropReason;
 
 /// An amount of traffic.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

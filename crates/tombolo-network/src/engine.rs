@@ -8,7 +8,11 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use tombolo_domain::id::NetworkInterfaceId;
 
-use crate::{Counters, FlowRecords, Network, Packet, Repairs, Verdict};
+use crate::counters::Counters;
+use crate::flow::FlowRecords;
+use crate::network::Network;
+use crate::repair::Repairs;
+use crate::verdict::{Packet, Verdict};
 
 /// Makes one machine's networks what they should be.
 #[async_trait]

@@ -8,7 +8,7 @@ use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 use tombolo_domain::id::NetworkInterfaceId;
 
-use crate::DropReason;
+use crate::drop_reason::DropReason;
 
 /// How many events one reader may be behind before it loses the oldest.
 const BEHIND: usize = 16_384;

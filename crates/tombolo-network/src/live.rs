@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::{Network, RouteTableNumber, SecurityGroupNumber, VpcNumber};
+use crate::network::{Network, RouteTableNumber, SecurityGroupNumber, VpcNumber};
 
 /// What of `network` counts: its interfaces, with their VPCs, route tables and groups, and the
 /// peerings that one of those VPCs has. A peering's other VPC may have no interface here: that

@@ -7,7 +7,7 @@ use ipnet::Ipv4Net;
 use tombolo_domain::fleet::PublicPorts;
 use tombolo_domain::id::NetworkInterfaceId;
 
-use crate::{MappedPort, Network, TransportProtocol};
+use crate::network::{MappedPort, Network, TransportProtocol};
 
 /// The public address, by which players come in and instances go out.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,7 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use tombolo_domain::id::{NetworkInterfaceId, VpcPeeringConnectionId};
 
 use crate::difference::only_in;
-use crate::{Interface, Network, Peering, RouteTableNumber, SecurityGroupNumber, VpcNumber};
+use crate::network::{
+    Interface, Network, Peering, RouteTableNumber, SecurityGroupNumber, VpcNumber,
+};
 
 /// What to compile anew.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -136,11 +138,11 @@ mod tests {
 
     use super::*;
     use crate::live::live;
-    use crate::tables::Tables;
-    use crate::{
+    use crate::network::{
         MacAddress, PeeringEnd, Protocol, Route, RouteTable, Rule, RuleDirection, RulePeer,
         SecurityGroup, Subnet, Vpc,
     };
+    use crate::tables::Tables;
 
     fn block(third: u8, length: u8) -> Ipv4Net {
         Ipv4Net::new(Ipv4Addr::new(10, 0, third, 0), length)

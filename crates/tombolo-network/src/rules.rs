@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use ipnet::Ipv4Net;
 
-use crate::{
+use crate::network::{
     IcmpMessages, Network, PortRange, Protocol, Rule, RuleDirection, RulePeer, SecurityGroup,
     SecurityGroupNumber,
 };

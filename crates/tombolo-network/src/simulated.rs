@@ -7,14 +7,16 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use tombolo_domain::id::NetworkInterfaceId;
 
+use crate::counters::Counters;
 use crate::difference::only_in;
+use crate::engine::{Applied, EngineError, EngineKind, NetworkEngine};
 use crate::flow::FlowPublisher;
+use crate::flow::FlowRecords;
+use crate::network::Network;
+use crate::outside::OutsideConfig;
 use crate::tables::Tables;
+use crate::verdict::Packet;
 use crate::verdict::{self, Verdict};
-use crate::{
-    Applied, Counters, EngineError, EngineKind, FlowRecords, Network, NetworkEngine, OutsideConfig,
-    Packet,
-};
 
 /// A [`NetworkEngine`] in memory. It can say what the data path would do with a packet, and has
 /// no namespaces: whoever uses it must not claim that packets flow.

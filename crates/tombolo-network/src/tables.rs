@@ -9,8 +9,8 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 use tombolo_domain::id::NetworkInterfaceId;
 
+use crate::network::{Network, Peering, PeeringEnd, RouteTableNumber, VpcNumber};
 use crate::rules::Rules;
-use crate::{Network, Peering, PeeringEnd, RouteTableNumber, VpcNumber};
 
 /// Routes, peering ACL and endpoints of all VPCs, and the rules of all security groups.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -11,13 +11,15 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 use tombolo_domain::id::NetworkInterfaceId;
 
+use crate::drop_reason::DropReason;
+use crate::network::{
+    Interface, Network, Protocol, RouteTableNumber, RuleDirection, RulePeer, SecurityGroupNumber,
+    VpcNumber,
+};
+use crate::outside::OutsideConfig;
 use crate::outside::is_outside;
 use crate::rules::{ICMP, TCP, UDP};
 use crate::tables::{NextHop, Tables};
-use crate::{
-    DropReason, Interface, Network, OutsideConfig, Protocol, RouteTableNumber, RuleDirection,
-    RulePeer, SecurityGroupNumber, VpcNumber,
-};
 
 /// An IPv4 packet that begins a flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

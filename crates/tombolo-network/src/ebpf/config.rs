@@ -6,7 +6,8 @@ use super::error::Doing;
 use super::links::attachment::AttachmentKind;
 use super::maps::object::FlowTable;
 use super::names;
-use crate::{EngineError, OutsideConfig};
+use crate::engine::EngineError;
+use crate::outside::OutsideConfig;
 
 /// Where an [`EbpfEngine`](super::EbpfEngine) keeps its things, and what they are called.
 #[derive(Debug, Clone)]

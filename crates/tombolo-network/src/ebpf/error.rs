@@ -1,6 +1,6 @@
 //! Turns what the kernel said into what the engine was doing.
 
-use crate::EngineError;
+use crate::engine::EngineError;
 
 /// Says what was being done when a kernel call failed.
 pub(super) trait Doing<T> {

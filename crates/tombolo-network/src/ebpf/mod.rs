@@ -41,12 +41,13 @@ use self::error::Doing;
 pub use self::links::attachment::AttachmentKind;
 pub use self::links::baseline::BaselinePair;
 pub use self::maps::object::FlowTable;
+use crate::counters::Counters;
+use crate::engine::{Applied, EngineError, EngineKind, NetworkEngine};
 use crate::flow::FlowPublisher;
+use crate::flow::FlowRecords;
 use crate::live::live;
-use crate::{
-    Applied, Counters, EngineError, EngineKind, FlowRecords, Network, NetworkEngine, Packet,
-    Verdict,
-};
+use crate::network::Network;
+use crate::verdict::{Packet, Verdict};
 
 /// The [`NetworkEngine`] of Linux with root. Dropping it changes nothing on the machine;
 /// [`NetworkEngine::teardown`] does.

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use tombolo_domain::id::NetworkInterfaceId;
 
-use crate::Interface;
+use crate::network::Interface;
 
 /// Names that belong to one data directory, so that several servers share a machine.
 #[derive(Debug, Clone)]

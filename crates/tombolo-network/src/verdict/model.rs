@@ -9,10 +9,11 @@ use std::net::Ipv4Addr;
 use tombolo_domain::id::NetworkInterfaceId;
 
 use super::{Beginning, Verdict, Way, lets_in, lets_out, refusal, way};
+use crate::drop_reason::DropReason;
+use crate::network::{Interface, Network, VpcNumber};
 use crate::outside::Mapping;
 use crate::rules::{ICMP, TCP, UDP};
 use crate::tables::Tables;
-use crate::{DropReason, Interface, Network, VpcNumber};
 
 pub(crate) use outside::Joint;
 

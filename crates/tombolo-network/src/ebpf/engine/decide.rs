@@ -5,19 +5,21 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
+use crate::drop_reason::DropReason;
 use crate::ebpf::maps::datapath::DataPath;
 use crate::ebpf::maps::entries::{
     EndpointKey, InterfaceEntry, RouteEntry, peering_acl_key, route_key, rule_block_key,
     rule_port_key,
 };
+use crate::engine::EngineError;
+use crate::network::{
+    MAX_GROUPS, RouteTableNumber, RuleDirection, RulePeer, SecurityGroupNumber, VpcNumber,
+};
 use crate::outside::is_outside;
 use crate::rules::{PortPrefix, RuleBlock, RulePorts};
 use crate::tables::PeeringAclEntry;
+use crate::verdict::Packet;
 use crate::verdict::{Beginning, has_port};
-use crate::{
-    DropReason, EngineError, MAX_GROUPS, Packet, RouteTableNumber, RuleDirection, RulePeer,
-    SecurityGroupNumber, VpcNumber,
-};
 
 /// What becomes of a packet; the number is the index of the link that it goes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

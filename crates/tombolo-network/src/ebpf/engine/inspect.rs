@@ -13,7 +13,9 @@ use crate::ebpf::links::netlink::Link;
 use crate::ebpf::links::uplink::NEAR_NAME;
 use crate::ebpf::names;
 use crate::ebpf::namespace;
-use crate::{EngineError, Interface, Network, RepairKind, Repairs};
+use crate::engine::EngineError;
+use crate::network::{Interface, Network};
+use crate::repair::{RepairKind, Repairs};
 
 /// What an engine finds of an earlier one of the same data directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,7 +13,9 @@ use crate::ebpf::links::netlink::Link;
 use crate::ebpf::links::uplink::NEAR_NAME;
 use crate::ebpf::names;
 use crate::ebpf::namespace;
-use crate::{Applied, EngineError, Interface, RepairKind};
+use crate::engine::{Applied, EngineError};
+use crate::network::Interface;
+use crate::repair::RepairKind;
 
 /// Interfaces with their links' indices.
 type Links = BTreeMap<NetworkInterfaceId, u32>;

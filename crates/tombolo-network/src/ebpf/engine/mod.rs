@@ -18,6 +18,8 @@ use tombolo_domain::id::NetworkInterfaceId;
 
 use self::decide::Decision;
 use self::inspect::Found;
+use crate::counters::Counters;
+use crate::drop_reason::DropReason;
 use crate::ebpf::bpffs;
 use crate::ebpf::config::EbpfConfig;
 use crate::ebpf::error::Doing;
@@ -31,10 +33,12 @@ use crate::ebpf::maps::desired::{DesiredMaps, DesiredPorts};
 use crate::ebpf::maps::pinned_fds::PinnedFds;
 use crate::ebpf::names;
 use crate::ebpf::namespace;
+use crate::engine::{Applied, EngineError};
 use crate::flow::FlowPublisher;
+use crate::network::Network;
 use crate::outside::Mapping;
 use crate::part::Part;
-use crate::{Applied, Counters, DropReason, EngineError, Network, Packet, Verdict};
+use crate::verdict::{Packet, Verdict};
 
 /// The engine's part of the machine. Its thread is in the core namespace for good.
 pub(in crate::ebpf) struct Machine {

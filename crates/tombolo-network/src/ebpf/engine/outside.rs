@@ -8,7 +8,8 @@ use crate::ebpf::error::Doing;
 use crate::ebpf::links::attachment::Attached;
 use crate::ebpf::links::uplink::{NEAR_NAME, Uplink};
 use crate::ebpf::maps::entries::OutsideEntry;
-use crate::{Applied, EngineError, RepairKind};
+use crate::engine::{Applied, EngineError};
+use crate::repair::RepairKind;
 
 /// The pins of the programs in the machine's namespace. An upgrade finds the earlier build's by these
 /// names, whatever the programs are called.

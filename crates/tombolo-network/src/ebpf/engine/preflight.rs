@@ -13,7 +13,8 @@ use crate::ebpf::links::interface::ROUTER_MAC;
 use crate::ebpf::links::netlink::{Netlink, VethEnd};
 use crate::ebpf::maps::object;
 use crate::ebpf::namespace;
-use crate::{EngineError, EngineKind, MAX_MTU};
+use crate::engine::{EngineError, EngineKind};
+use crate::network::MAX_MTU;
 
 /// The capabilities that the engine needs, by their numbers in linux/capability.h.
 const CAPABILITIES: [(u32, &str); 3] = [

@@ -11,10 +11,12 @@ use tokio::sync::oneshot;
 use tombolo_domain::id::NetworkInterfaceId;
 
 use super::{Asked, Machine};
+use crate::counters::Counters;
 use crate::ebpf::config::EbpfConfig;
 use crate::ebpf::namespace;
+use crate::engine::{Applied, EngineError};
 use crate::flow::FlowPublisher;
-use crate::{Applied, Counters, EngineError, Packet, Verdict};
+use crate::verdict::{Packet, Verdict};
 
 /// Where the thread sends what a command came to.
 type Reply<T> = oneshot::Sender<Result<T, EngineError>>;

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use nix::time::{ClockId, clock_gettime};
 
-use crate::EngineError;
 use crate::ebpf::error::Doing;
 use crate::ebpf::maps::datapath::DataPath;
 use crate::ebpf::maps::entries::{InsidePort, PublicPort};
 use crate::ebpf::maps::flow_entries::{FlowEntry, FlowKey, OUTSIDE_VPC};
+use crate::engine::EngineError;
 
 /// How many ports of each link have a live flow that began outside, by the port of the public
 /// address that leads there now. All flows are read for it, thousands with a system call.

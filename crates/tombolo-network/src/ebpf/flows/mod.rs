@@ -18,9 +18,9 @@ use std::thread;
 pub(super) use self::owners::Owners;
 use self::reader::Reader;
 use self::sweeper::Sweeper;
-use crate::EngineError;
 use crate::ebpf::error::Doing;
 use crate::ebpf::maps::object::Pins;
+use crate::engine::EngineError;
 use crate::flow::FlowPublisher;
 
 /// The two threads; they end soon after it is dropped.

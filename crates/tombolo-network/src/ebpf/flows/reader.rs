@@ -12,13 +12,13 @@ use tombolo_domain::error_chain;
 
 use super::owners::Owners;
 use super::record::{self, Epoch};
-use crate::EngineError;
 use crate::ebpf::error::Doing;
 use crate::ebpf::maps::datapath::EVENTS_LOST;
 use crate::ebpf::maps::entries::TrafficEntry;
 use crate::ebpf::maps::flow_entries::FlowEventEntry;
 use crate::ebpf::maps::mirrored_map::open_pinned;
 use crate::ebpf::maps::object::Pins;
+use crate::engine::EngineError;
 use crate::flow::{FlowEvent, FlowPublisher};
 
 /// The program wakes the reader only when much waits, so it looks by itself this often, in

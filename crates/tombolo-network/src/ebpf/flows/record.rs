@@ -6,9 +6,10 @@ use jiff::{SignedDuration, Timestamp};
 use nix::time::{ClockId, clock_gettime};
 
 use super::owners::Owners;
+use crate::drop_reason::DropReason;
 use crate::ebpf::maps::flow_entries::{ACCEPTED, FlowEntry, FlowEventEntry, FlowKey};
+use crate::flow::{FlowDirection, FlowOutcome, FlowRecord};
 use crate::rules::ICMP;
-use crate::{DropReason, FlowDirection, FlowOutcome, FlowRecord};
 
 /// What the program's times are counted from: the machine's clock now, less the time that the
 /// program would say it is. Taken anew for each batch, since the machine's clock is set at times.

@@ -9,11 +9,11 @@ use tombolo_domain::error_chain;
 
 use super::owners::Owners;
 use super::record::{self, Epoch};
-use crate::EngineError;
 use crate::ebpf::error::Doing;
 use crate::ebpf::maps::flow_entries::{FlowEntry, FlowKey, Translation, TranslationKey};
 use crate::ebpf::maps::kernel_map::{KernelMap, Put};
 use crate::ebpf::maps::object::Pins;
+use crate::engine::EngineError;
 use crate::flow::{FlowEvent, FlowPublisher};
 
 /// How often the table is swept. A flow that is over counts as absent at once; only its place is

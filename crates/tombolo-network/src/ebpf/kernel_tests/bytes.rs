@@ -2,8 +2,8 @@
 
 use std::net::Ipv4Addr;
 
-use crate::MacAddress;
 use crate::ebpf::links::interface::ROUTER_MAC;
+use crate::network::MacAddress;
 use crate::verdict::model::{About, Datagram, Payload, Replaced, TcpFlags};
 
 const ETHERNET: usize = 14;

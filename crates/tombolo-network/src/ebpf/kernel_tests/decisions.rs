@@ -5,15 +5,15 @@ use tombolo_domain::id::VpcPeeringConnectionId;
 use super::bytes::{self, frame};
 use super::run::SHOT;
 use super::{KernelTest, eni, kernel_test, mac};
+use crate::drop_reason::DropReason;
 use crate::ebpf::maps::desired::DesiredMaps;
 use crate::ebpf::maps::object::FlowTable;
+use crate::network::{
+    Interface, Network, Peering, PeeringEnd, Protocol, Route, RouteTable, RouteTableNumber, Rule,
+    RuleDirection, RulePeer, SecurityGroup, SecurityGroupNumber, Subnet, Vpc, VpcNumber,
+};
 use crate::verdict::Verdict;
 use crate::verdict::model::{Datagram, Payload, TcpFlags};
-use crate::{
-    DropReason, Interface, Network, Peering, PeeringEnd, Protocol, Route, RouteTable,
-    RouteTableNumber, Rule, RuleDirection, RulePeer, SecurityGroup, SecurityGroupNumber, Subnet,
-    Vpc, VpcNumber,
-};
 
 pub(super) const CLIENT: usize = 0;
 pub(super) const SERVER: usize = 1;

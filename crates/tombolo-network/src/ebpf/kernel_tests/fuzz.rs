@@ -16,9 +16,9 @@ use tombolo_domain::id::NetworkInterfaceId;
 use super::networks::{INTERNET_PORTS, PUBLIC, address, changed, joint, network, port, remote};
 use super::{FAR_MAC, KernelTest, bytes, kernel_test};
 use crate::ebpf::maps::object::FlowTable;
+use crate::network::{MacAddress, Network};
 use crate::verdict::Verdict;
 use crate::verdict::model::{About, Datagram, Model, Outcome, Payload, TcpFlags};
-use crate::{MacAddress, Network};
 
 /// How many networks CI tries.
 const CASES: u32 = 150;

@@ -21,6 +21,7 @@ use tombolo_domain::id::NetworkInterfaceId;
 
 use self::bytes::Told;
 use self::run::Ran;
+use crate::drop_reason::DropReason;
 use crate::ebpf::bpffs;
 use crate::ebpf::links::interface;
 use crate::ebpf::links::netlink::{Netlink, VethEnd};
@@ -32,10 +33,10 @@ use crate::ebpf::maps::flow_entries::{
 };
 use crate::ebpf::maps::object::FlowTable;
 use crate::ebpf::namespace;
+use crate::network::{MAX_MTU, MacAddress, Network, VpcNumber};
 use crate::outside::Mapping;
 use crate::verdict::Verdict;
 use crate::verdict::model::{self, Datagram, End, Joint, Outcome};
-use crate::{DropReason, MAX_MTU, MacAddress, Network, VpcNumber};
 
 /// The interface with that number.
 fn eni(number: usize) -> NetworkInterfaceId {

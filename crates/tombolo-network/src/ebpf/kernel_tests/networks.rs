@@ -11,12 +11,13 @@ use tombolo_domain::fleet::PublicPorts;
 use tombolo_domain::id::VpcPeeringConnectionId;
 
 use super::{LINKS, eni, mac};
-use crate::verdict::model::Joint;
-use crate::{
-    IcmpMessages, Interface, MappedPort, Network, Outside, OutsideConfig, Peering, PeeringEnd,
-    PortRange, Protocol, Route, RouteTable, RouteTableNumber, Rule, RuleDirection, RulePeer,
-    SecurityGroup, SecurityGroupNumber, Subnet, TransportProtocol, Vpc, VpcNumber,
+use crate::network::{
+    IcmpMessages, Interface, MappedPort, Network, Outside, Peering, PeeringEnd, PortRange,
+    Protocol, Route, RouteTable, RouteTableNumber, Rule, RuleDirection, RulePeer, SecurityGroup,
+    SecurityGroupNumber, Subnet, TransportProtocol, Vpc, VpcNumber,
 };
+use crate::outside::OutsideConfig;
+use crate::verdict::model::Joint;
 
 /// The public address.
 pub(super) const PUBLIC: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 7);

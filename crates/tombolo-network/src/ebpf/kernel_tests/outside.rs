@@ -5,9 +5,10 @@ use tombolo_domain::fleet::PublicPorts;
 use super::decisions::{CLIENT, OTHER_CLIENT, SERVER, packet, tcp, udp, with_clients_and_server};
 use super::{KernelTest, eni};
 use crate::ebpf::maps::object::FlowTable;
+use crate::network::Outside;
+use crate::outside::OutsideConfig;
 use crate::verdict::Verdict;
 use crate::verdict::model::{Datagram, Joint, Payload};
-use crate::{Outside, OutsideConfig};
 
 /// A client and two servers that may begin flows to the outside, by one port.
 fn joined(work: impl FnOnce(&mut KernelTest) + Send) {

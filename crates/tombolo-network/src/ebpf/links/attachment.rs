@@ -16,11 +16,11 @@ use aya::programs::{LinkOrder, TcAttachType};
 use aya::util::KernelVersion;
 use nix::net::if_::if_nametoindex;
 
-use crate::EngineError;
 use crate::ebpf::bpffs;
 use crate::ebpf::error::Doing;
 use crate::ebpf::links::filter;
 use crate::ebpf::links::netlink::Netlink;
+use crate::engine::EngineError;
 
 /// How the program is attached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use nix::sched::{CloneFlags, setns, unshare};
 
 use crate::ebpf::links::netlink::{Netlink, VethEnd};
 use crate::ebpf::namespace;
-use crate::{MAX_MTU, MacAddress};
+use crate::network::{MAX_MTU, MacAddress};
 
 /// The link's name at both ends.
 const NAME: &str = "eth0";

@@ -8,8 +8,8 @@ use aya::programs::tc::{
 };
 use aya::programs::{ProgramError, TcAttachType};
 
-use crate::EngineError;
 use crate::ebpf::error::Doing;
+use crate::engine::EngineError;
 
 /// Our filter's place: the first to see a packet.
 const PRIORITY: u16 = 1;

@@ -9,7 +9,7 @@ use nix::net::if_::if_nametoindex;
 
 use crate::ebpf::links::netlink::{Link, Netlink, VethEnd};
 use crate::ebpf::namespace;
-use crate::{Interface, MAX_MTU, MIN_MTU, MacAddress};
+use crate::network::{Interface, MAX_MTU, MIN_MTU, MacAddress};
 
 /// The router's Ethernet address, in every subnet; `set_router_mac` in `bpf/tombolo.c` has it too.
 /// Each veth has it at its near end, so that a frame to the router is one to this host.

@@ -25,7 +25,7 @@ use netlink_packet_route::tc::{TcAttribute, TcMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 
-use crate::MacAddress;
+use crate::network::MacAddress;
 
 /// A link with both ends up has its carrier within microseconds, on a machine in trouble later.
 const OPERATIONAL_DEADLINE: Duration = Duration::from_secs(2);

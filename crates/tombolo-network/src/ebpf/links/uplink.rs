@@ -19,8 +19,9 @@ use crate::ebpf::links::netlink::{Link, Netlink, Towards, VethEnd};
 use crate::ebpf::maps::entries::OutsideEntry;
 use crate::ebpf::names::fnv1a;
 use crate::ebpf::namespace;
+use crate::network::{MAX_MTU, MIN_MTU, MacAddress};
+use crate::outside::OutsideConfig;
 use crate::outside::ROUTED_MTU;
-use crate::{MAX_MTU, MIN_MTU, MacAddress, OutsideConfig};
 
 /// The end in the core namespace.
 pub(in crate::ebpf) const NEAR_NAME: &str = "uplink";

@@ -11,7 +11,8 @@ use aya::util::nr_cpus;
 
 use crate::ebpf::error::Doing;
 use crate::ebpf::maps::mirrored_map::{is_not_found, open_pinned};
-use crate::{EngineError, RepairKind, Repairs};
+use crate::engine::EngineError;
+use crate::repair::{RepairKind, Repairs};
 
 /// A map to count in, and the places that it is known to have.
 pub(in crate::ebpf) struct CounterMap<M, K> {

@@ -10,6 +10,8 @@ use aya::maps::lpm_trie::LpmTrie;
 use aya::maps::{Array, HashMap, MapData, MapError, PerCpuArray, PerCpuHashMap};
 use aya::programs::SchedClassifier;
 
+use crate::counters::{Counters, InterfaceTraffic, Traffic, Use};
+use crate::drop_reason::DropReason;
 use crate::ebpf::error::Doing;
 use crate::ebpf::maps::counter_map::CounterMap;
 use crate::ebpf::maps::desired::{DesiredMaps, DesiredPorts};
@@ -22,10 +24,9 @@ use crate::ebpf::maps::kernel_map::KernelMap;
 use crate::ebpf::maps::mirrored_map::{MirroredMap, is_not_found, open_pinned};
 use crate::ebpf::maps::object::FlowTable;
 use crate::ebpf::maps::object::{GUEST_EGRESS, HOST_EGRESS, HOST_INGRESS, Pins, UPLINK_INGRESS};
-use crate::{
-    Counters, DropReason, EngineError, InterfaceTraffic, RepairKind, Repairs, Traffic, Use,
-    VpcNumber,
-};
+use crate::engine::EngineError;
+use crate::network::VpcNumber;
+use crate::repair::{RepairKind, Repairs};
 
 /// The slots of `counters` after the drops, which are numbered as [`DropReason`].
 const FORWARDED_LOCAL: u32 = DropReason::ALL.len() as u32;

@@ -8,10 +8,10 @@ use crate::ebpf::maps::entries::{
     ALLOW, EndpointEntry, EndpointKey, InsidePort, InterfaceEntry, PrefixKey, PublicPort,
     RouteEntry, VpcPair, peering_acl_key, route_key, rule_block_key, rule_port_key,
 };
+use crate::network::{Network, TransportProtocol};
 use crate::outside::Mapping;
 use crate::rules::{TCP, UDP};
 use crate::tables::Tables;
-use crate::{Network, TransportProtocol};
 
 /// The contents of the maps for one [`Network`].
 pub(in crate::ebpf) struct DesiredMaps {

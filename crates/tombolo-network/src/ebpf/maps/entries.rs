@@ -5,12 +5,12 @@ use std::net::Ipv4Addr;
 use aya::Pod;
 use ipnet::Ipv4Net;
 
-use crate::rules::{RuleBlock, RulePorts};
-use crate::tables::{NextHop, PeeringAclEntry};
-use crate::{
+use crate::network::{
     Interface, MAX_GROUPS, RouteTableNumber, RuleDirection, RulePeer, SecurityGroupNumber,
     VpcNumber,
 };
+use crate::rules::{RuleBlock, RulePorts};
+use crate::tables::{NextHop, PeeringAclEntry};
 
 /// What an entry holds of which nothing counts but that it is there.
 pub(in crate::ebpf) const ALLOW: u32 = 1;

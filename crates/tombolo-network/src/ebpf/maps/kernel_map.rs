@@ -9,8 +9,8 @@ use std::path::Path;
 use aya::Pod;
 use aya::maps::MapData;
 
-use crate::EngineError;
 use crate::ebpf::error::Doing;
+use crate::engine::EngineError;
 
 /// `enum bpf_cmd` of linux/bpf.h.
 const MAP_LOOKUP_ELEM: libc::c_int = 1;

@@ -9,11 +9,13 @@ use aya::Pod;
 use aya::maps::lpm_trie::{Key, LpmTrie};
 use aya::maps::{HashMap, IterableMap, Map, MapData, MapError};
 
+use crate::counters::Use;
 use crate::difference::only_in;
 use crate::ebpf::error::Doing;
 use crate::ebpf::maps::entries::PrefixKey;
 use crate::ebpf::maps::kernel_map::Batches;
-use crate::{EngineError, RepairKind, Repairs, Use};
+use crate::engine::EngineError;
+use crate::repair::{RepairKind, Repairs};
 
 /// A map of the data path, and its contents as last read and since written.
 pub(in crate::ebpf) struct MirroredMap<M, K, V> {

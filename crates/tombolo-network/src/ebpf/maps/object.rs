@@ -18,7 +18,7 @@ use crate::ebpf::bpffs;
 use crate::ebpf::error::Doing;
 use crate::ebpf::names::fnv1a;
 use crate::ebpf::namespace;
-use crate::{EngineError, EngineKind};
+use crate::engine::{EngineError, EngineKind};
 
 /// `bpf/tombolo.c`, compiled by `cargo xtask bpf`.
 static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../bpf/tombolo.o");

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use aya::maps::MapData;
 use aya::programs::SchedClassifier;
 
-use crate::EngineError;
 use crate::ebpf::error::Doing;
 use crate::ebpf::maps::object::{PROGRAMS, Pins};
+use crate::engine::EngineError;
 
 /// The maps of a build, and where they are pinned.
 pub(in crate::ebpf) struct PinnedFds {

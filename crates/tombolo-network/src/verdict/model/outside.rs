@@ -9,10 +9,12 @@ use super::{
     Datagram, End, Flow, FlowKey, Kind, Model, OUTSIDE, Outcome, Payload, Ports, Replaced, end,
     fragment, key, ports, protocol, seen, too_big,
 };
+use crate::drop_reason::DropReason;
+use crate::network::{Interface, TransportProtocol};
+use crate::outside::OutsideConfig;
 use crate::outside::is_source;
 use crate::rules::{ICMP, TCP, UDP};
 use crate::verdict::{Beginning, Verdict, lets_in, lets_out, longest_match, may_begin_outside};
-use crate::{DropReason, Interface, OutsideConfig, TransportProtocol};
 
 /// How the machine is joined to what is outside.
 #[derive(Debug, Clone)]
