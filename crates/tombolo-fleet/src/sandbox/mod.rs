@@ -87,7 +87,7 @@ impl Sandbox {
     /// What the next run of the process at `slot`, from 1, is put into.
     pub(crate) fn confine(&self, slot: u32) -> io::Result<(Confinement, Refusal)> {
         let user = self.user(slot);
-        let (refusal, tells) = io::pipe()?;
+        let (refusal, refusal_writer) = io::pipe()?;
         let confinement = Confinement {
             user,
             folders: Folders::make(self.tmp_bytes, &self.log_folders, user)?,
@@ -95,7 +95,7 @@ impl Sandbox {
             writable: self.writable,
             filter: self.filter.clone(),
             cgroup: self.cgroup.clone(),
-            tells,
+            refusal_writer,
         };
         Ok((confinement, Refusal(refusal)))
     }
@@ -126,7 +126,7 @@ pub(crate) struct Confinement {
     writable: Option<&'static Path>,
     filter: Arc<Filter>,
     cgroup: Option<Arc<Cgroup>>,
-    tells: PipeWriter,
+    refusal_writer: PipeWriter,
 }
 
 impl Confinement {
@@ -140,7 +140,7 @@ impl Confinement {
     pub(crate) fn enter(&self, directory: &Path) -> io::Result<()> {
         self.walls(directory).map_err(|error| {
             // The parent reads it when it hears that nothing was executed.
-            let _ = (&self.tells).write_all(error.report().as_bytes());
+            let _ = (&self.refusal_writer).write_all(error.report().as_bytes());
             error.into_source()
         })
     }
@@ -171,9 +171,9 @@ pub(crate) struct Refusal(PipeReader);
 
 impl Refusal {
     /// What the child said. The child is gone, and whatever held the [`Confinement`] too.
-    pub(crate) fn told(mut self) -> Option<String> {
-        let mut told = String::new();
-        self.0.read_to_string(&mut told).ok()?;
-        (!told.is_empty()).then_some(told)
+    pub(crate) fn report(mut self) -> Option<String> {
+        let mut report = String::new();
+        self.0.read_to_string(&mut report).ok()?;
+        (!report.is_empty()).then_some(report)
     }
 }

@@ -126,14 +126,14 @@ impl Clients {
     }
 
     /// Whether every client that follows has had the whole event_log.
-    pub(super) fn are_told(&self, event_log: &EventLog) -> bool {
-        let told = |client: &Client| {
+    pub(super) fn have_all(&self, event_log: &EventLog) -> bool {
+        let has_all = |client: &Client| {
             client.output.is_empty()
                 && client
                     .sent
                     .is_none_or(|sent| event_log.after(sent).is_none())
         };
-        self.connected.iter().all(told)
+        self.connected.iter().all(has_all)
     }
 }
 

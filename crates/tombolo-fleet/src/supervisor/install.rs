@@ -67,7 +67,7 @@ impl Install {
 
     /// What is told of an installation when this happens to its script, which runs like a server
     /// process; nothing if the script succeeded, until what it changed is exported.
-    pub(super) fn hear(&mut self, event: Event) -> Option<Event> {
+    pub(super) fn receive(&mut self, event: Event) -> Option<Event> {
         match event {
             Event::Crashed(ended) | Event::ExitedAtOnce(ended) => {
                 let has_succeeded = ended.exit == Exit::Code(0) && !self.is_out_of_time;
@@ -139,13 +139,13 @@ mod tests {
             out_of_memory: false,
             out_of_time: false,
         };
-        let told = install.hear(Event::Crashed(ended.clone()));
+        let reported = install.receive(Event::Crashed(ended.clone()));
         let failed = Ended {
             out_of_time: true,
             restart_in_ms: 0,
             ..ended
         };
-        assert_eq!(told, Some(Event::InstallFailed(failed)));
+        assert_eq!(reported, Some(Event::InstallFailed(failed)));
         assert!(install.is_over());
         assert_eq!(install.export(), None);
     }

@@ -37,7 +37,7 @@ pub(super) struct Launched {
 /// Why a program could not be run.
 pub(super) struct LaunchError {
     /// What the child said of it, if it came to that.
-    told: Option<String>,
+    report: Option<String>,
     source: io::Error,
 }
 
@@ -55,14 +55,17 @@ impl LaunchError {
 
 impl From<io::Error> for LaunchError {
     fn from(source: io::Error) -> Self {
-        LaunchError { told: None, source }
+        LaunchError {
+            report: None,
+            source,
+        }
     }
 }
 
 impl Display for LaunchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.told {
-            Some(told) => f.write_str(told),
+        match &self.report {
+            Some(report) => f.write_str(report),
             None => self.source.fmt(f),
         }
     }
@@ -123,7 +126,7 @@ pub(super) fn launch(
     // With it goes the last writer to `refusal`.
     drop(child);
     let spawned = spawned.map_err(|source| LaunchError {
-        told: refusal.told(),
+        report: refusal.report(),
         source,
     })?;
     Ok(Launched {

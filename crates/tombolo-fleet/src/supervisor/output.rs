@@ -184,8 +184,8 @@ impl Log {
 
     /// Writes to the file, or counts what could not be.
     fn write(&mut self, bytes: &[u8]) {
-        let told = self.tell_dropped();
-        let written = match told {
+        let noted = self.note_dropped();
+        let written = match noted {
             Ok(()) => self.put(bytes),
             Err(error) => Err((0, error)),
         };
@@ -200,7 +200,7 @@ impl Log {
     }
 
     /// Says how much is missing at this place, if anything is.
-    fn tell_dropped(&mut self) -> io::Result<()> {
+    fn note_dropped(&mut self) -> io::Result<()> {
         let Some(Dropped { lines, why }) = &self.dropped else {
             return Ok(());
         };

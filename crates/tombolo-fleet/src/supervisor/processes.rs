@@ -107,10 +107,10 @@ impl Processes {
     }
 
     /// Starts those that are due, in order.
-    pub(super) fn start_due(&mut self, now: Instant, mut tell: impl FnMut(&Self, Event)) {
+    pub(super) fn start_due(&mut self, now: Instant, mut report: impl FnMut(&Self, Event)) {
         for at in 0..self.all.len() {
             if let Some(event) = self.all[at].start_if_due(now, &self.policy, &self.sandbox) {
-                tell(self, event);
+                report(self, event);
             }
         }
     }

@@ -47,7 +47,7 @@ pub(super) struct Supervisor {
     clients: Clients,
     event_log: EventLog,
     /// Whether the last thing told of the processes' health is that all of them run.
-    told_running: bool,
+    running_reported: bool,
     /// What it is there for, if that is not to keep server processes running.
     install: Option<Install>,
     /// How many processes had been killed for want of memory when that was looked at last.
@@ -109,7 +109,7 @@ impl Supervisor {
             signals,
             clients,
             event_log: EventLog::default(),
-            told_running: false,
+            running_reported: false,
             install,
             oom_kills: 0,
             stopping: None,
@@ -120,9 +120,9 @@ impl Supervisor {
     pub(super) fn run(mut self) {
         loop {
             let now = Instant::now();
-            self.take_signals(now);
+            self.read_signals(now);
             for (request, from) in self.clients.requests() {
-                self.obey(request, from, now);
+                self.handle(request, from, now);
             }
             self.processes.read_output(now, &mut self.buffer);
             if self.reap(now) && self.stopping.is_some() {
@@ -133,9 +133,9 @@ impl Supervisor {
             } else {
                 self.processes.settle(now);
                 let killed = self.processes.kill_overdue(now);
-                killed.into_iter().for_each(|event| self.tell(event));
+                killed.into_iter().for_each(|event| self.report(event));
                 self.start_due(now);
-                self.tell_running(now);
+                self.report_running(now);
                 self.end_install(now);
             }
             self.clients.send(&self.event_log);
@@ -143,7 +143,7 @@ impl Supervisor {
         }
     }
 
-    fn take_signals(&mut self, now: Instant) {
+    fn read_signals(&mut self, now: Instant) {
         while let Ok(Some(signal)) = self.signals.read_signal() {
             // A sender in the instance has a number here, one outside of it none (pid_namespaces(7)):
             // a server process does not end its instance.
@@ -154,7 +154,7 @@ impl Supervisor {
         }
     }
 
-    fn obey(&mut self, request: Request, from: From, now: Instant) {
+    fn handle(&mut self, request: Request, from: From, now: Instant) {
         match request {
             Request::ResumeAfter(_) => {}
             Request::Acknowledge(seq) => self.event_log.acknowledge(seq),
@@ -173,7 +173,7 @@ impl Supervisor {
         }
         // The control plane has checked it, and would not send what cannot be read.
         if self.processes.configure(processes, now).unwrap_or(false) {
-            self.told_running = false;
+            self.running_reported = false;
         }
     }
 
@@ -210,7 +210,7 @@ impl Supervisor {
         if !std::mem::replace(&mut stopping.is_forced, true) {
             let names: Vec<_> = self.processes.running_names().map(str::to_owned).collect();
             for process in names {
-                self.tell(Event::ForceTerminated { process });
+                self.report(Event::ForceTerminated { process });
             }
         }
     }
@@ -231,13 +231,13 @@ impl Supervisor {
             let event = self.processes.ended(pid, end, now, &mut self.buffer);
             // While stopping, ending is what processes are meant to do.
             if let (Some(event), None) = (event, &self.stopping) {
-                self.told_running &= matches!(event, Event::ProcessStopped { .. });
+                self.running_reported &= matches!(event, Event::ProcessStopped { .. });
                 let event = match &mut self.install {
-                    Some(install) => install.hear(event),
+                    Some(install) => install.receive(event),
                     None => Some(event),
                 };
                 if let Some(event) = event {
-                    self.tell(event);
+                    self.report(event);
                 }
             }
         }
@@ -255,7 +255,7 @@ impl Supervisor {
         let (event_log, install) = (&mut self.event_log, &mut self.install);
         self.processes.start_due(now, |processes, event| {
             let event = match install {
-                Some(install) => install.hear(event),
+                Some(install) => install.receive(event),
                 None => Some(event),
             };
             if let Some(event) = event {
@@ -278,14 +278,14 @@ impl Supervisor {
         }
     }
 
-    fn tell_running(&mut self, now: Instant) {
-        if self.install.is_none() && !self.told_running && self.processes.are_healthy(now) {
-            self.told_running = true;
-            self.tell(Event::Running);
+    fn report_running(&mut self, now: Instant) {
+        if self.install.is_none() && !self.running_reported && self.processes.are_healthy(now) {
+            self.running_reported = true;
+            self.report(Event::Running);
         }
     }
 
-    fn tell(&mut self, event: Event) {
+    fn report(&mut self, event: Event) {
         let running = self.processes.running();
         self.event_log.push(unix_ms(), running, event);
     }
@@ -327,9 +327,9 @@ impl Supervisor {
     fn leave(mut self) {
         self.processes.collect_here();
         if let Some(event) = self.install.as_ref().and_then(Install::export) {
-            self.tell(event);
+            self.report(event);
         }
-        self.tell(Event::Stopped);
+        self.report(Event::Stopped);
         self.drain();
         if let Some(cgroup) = self.processes.cgroup() {
             cgroup.remove(&self.directory);
@@ -352,7 +352,7 @@ impl Supervisor {
         let is_over = |this: &Self| match &this.install {
             // The last one only says that there is nobody any more.
             Some(_) => this.event_log.unacknowledged() <= 1,
-            None => this.clients.are_told(&this.event_log),
+            None => this.clients.have_all(&this.event_log),
         };
         while !is_over(self) && Instant::now() < deadline {
             self.wait(Some(deadline));

@@ -68,18 +68,18 @@ where
             .doing(|| format!("reading the BPF map {name}"))?;
         let left = std::mem::replace(&mut self.known, found);
         if std::mem::replace(&mut self.was_read, true) {
-            let mut tell = |key: &K, how: &str| {
+            let mut report = |key: &K, how: &str| {
                 repairs.add(RepairKind::MapEntry(name.to_owned()), || {
                     format!("the entry {key:02x?} of the BPF map {name} was {how}")
                 });
             };
             for (key, _) in only_in(&left, &self.known) {
                 let is_there = self.known.contains_key(key);
-                tell(key, if is_there { "changed" } else { "gone" });
+                report(key, if is_there { "changed" } else { "gone" });
             }
             for (key, _) in only_in(&self.known, &left) {
                 if !left.contains_key(key) {
-                    tell(key, "somebody else's");
+                    report(key, "somebody else's");
                 }
             }
         }
