@@ -72,10 +72,23 @@ xflags::xflags! {
         cmd deny {}
 
         /// Derive the API models, crates/tombolo-api/models, from botocore.
+        ///
+        /// Of each service, what the operations in models/served.json need.
         cmd model {
             /// Compare with the committed ones, and write nothing.
             optional --check
         }
+
+        /// List the operations in docs/operations.md and in models/served.json, from their tables.
+        cmd operations {
+            /// Compare with the committed lists, and write nothing.
+            optional --check
+        }
+
+        /// Make everything that is derived: operations, model, bpf and man.
+        ///
+        /// For whoever has added an operation, or changed anything else that files are made from.
+        cmd derive {}
     }
 }
 
@@ -99,7 +112,16 @@ mod tests {
     #[test]
     fn each_command_has_its_own_help() {
         for command in [
-            "help", "check", "test", "bench", "setup", "bpf", "man", "model",
+            "help",
+            "check",
+            "test",
+            "bench",
+            "setup",
+            "bpf",
+            "man",
+            "model",
+            "operations",
+            "derive",
         ] {
             let help = Xtask::help(Some(command)).unwrap();
             assert!(help.starts_with(&format!("xtask {command}\n")), "{help}");

@@ -9,6 +9,7 @@ mod interrupt;
 mod leftovers;
 mod manual;
 mod model;
+mod operations;
 mod rust_version;
 mod setup;
 mod suites;
@@ -48,6 +49,8 @@ fn main() -> ExitCode {
         XtaskCmd::Deny(_) => dependencies(),
         XtaskCmd::Model(model) if model.check => model::check(true).and_then(right),
         XtaskCmd::Model(_) => model::make(),
+        XtaskCmd::Operations(operations) => operations::run(operations.check),
+        XtaskCmd::Derive(_) => derive(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -56,6 +59,14 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Makes everything that is derived, the lists and models first: what else is compiled has them.
+fn derive() -> anyhow::Result<()> {
+    operations::run(false)?;
+    model::make()?;
+    bpf::make()?;
+    manual::run(false)
 }
 
 fn dependencies() -> anyhow::Result<()> {

@@ -1,8 +1,10 @@
-//! `cargo xtask model`: derives `crates/tombolo-api/models/*.json` from botocore's models.
+//! `cargo xtask model`: derives `crates/tombolo-api/models/*.json` from botocore's models,
+//! as far as the tables of operations need them.
 //!
 //! botocore is pinned, so that the same commit gives the same files on every machine and CI can
 //! tell a file that was edited by hand from one that was derived.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -16,120 +18,28 @@ use crate::{setup, workspace};
 /// and errors may have moved.
 const BOTOCORE: &str = "botocore==1.44.5";
 
+/// What `cargo xtask operations` writes: the operations of each service that Tombolo serves.
+const SERVED: &str = "crates/tombolo-api/models/served.json";
+
 struct Model {
-    /// The name of the derived file.
-    file: &'static str,
+    /// The service, and the name of the derived file.
+    service: &'static str,
     /// Where botocore keeps the service's model.
     source: &'static str,
-    /// The operations that Tombolo serves.
-    served: &'static [&'static str],
 }
 
 const MODELS: &[Model] = &[
     Model {
-        file: "gamelift.json",
+        service: "gamelift",
         source: "gamelift/2015-10-01",
-        served: &[
-            "CreateVpcPeeringAuthorization",
-            "DescribeVpcPeeringAuthorizations",
-            "DeleteVpcPeeringAuthorization",
-            "CreateVpcPeeringConnection",
-            "DescribeVpcPeeringConnections",
-            "DeleteVpcPeeringConnection",
-            "CreateBuild",
-            "DescribeBuild",
-            "ListBuilds",
-            "UpdateBuild",
-            "DeleteBuild",
-            "RequestUploadCredentials",
-            "CreateFleet",
-            "DescribeFleetAttributes",
-            "UpdateFleetAttributes",
-            "ListFleets",
-            "DescribeFleetEvents",
-            "DeleteFleet",
-            "UpdateFleetCapacity",
-            "DescribeFleetCapacity",
-            "DescribeFleetUtilization",
-            "DescribeFleetLocationAttributes",
-            "DescribeFleetLocationCapacity",
-            "DescribeFleetLocationUtilization",
-            "DescribeInstances",
-            "DescribeFleetPortSettings",
-            "UpdateFleetPortSettings",
-            "DescribeRuntimeConfiguration",
-            "UpdateRuntimeConfiguration",
-            "StopFleetActions",
-            "StartFleetActions",
-            "PutScalingPolicy",
-            "DescribeScalingPolicies",
-            "DeleteScalingPolicy",
-            "ListTagsForResource",
-            "TagResource",
-            "UntagResource",
-        ],
     },
     Model {
-        file: "ec2.json",
+        service: "ec2",
         source: "ec2/2016-11-15",
-        served: &[
-            "CreateVpc",
-            "DescribeVpcs",
-            "DeleteVpc",
-            "ModifyVpcAttribute",
-            "DescribeVpcAttribute",
-            "AssociateVpcCidrBlock",
-            "DisassociateVpcCidrBlock",
-            "CreateSubnet",
-            "DescribeSubnets",
-            "DeleteSubnet",
-            "ModifySubnetAttribute",
-            "CreateNetworkInterface",
-            "DescribeNetworkInterfaces",
-            "DeleteNetworkInterface",
-            "ModifyNetworkInterfaceAttribute",
-            "DescribeNetworkInterfaceAttribute",
-            "CreateRouteTable",
-            "DescribeRouteTables",
-            "DeleteRouteTable",
-            "AssociateRouteTable",
-            "DisassociateRouteTable",
-            "ReplaceRouteTableAssociation",
-            "CreateRoute",
-            "ReplaceRoute",
-            "DeleteRoute",
-            "CreateVpcPeeringConnection",
-            "AcceptVpcPeeringConnection",
-            "RejectVpcPeeringConnection",
-            "DeleteVpcPeeringConnection",
-            "DescribeVpcPeeringConnections",
-            "ModifyVpcPeeringConnectionOptions",
-            "CreateSecurityGroup",
-            "DescribeSecurityGroups",
-            "DeleteSecurityGroup",
-            "AuthorizeSecurityGroupIngress",
-            "AuthorizeSecurityGroupEgress",
-            "RevokeSecurityGroupIngress",
-            "RevokeSecurityGroupEgress",
-            "DescribeSecurityGroupRules",
-            "ModifySecurityGroupRules",
-            "UpdateSecurityGroupRuleDescriptionsIngress",
-            "UpdateSecurityGroupRuleDescriptionsEgress",
-            "DescribeSecurityGroupReferences",
-            "DescribeStaleSecurityGroups",
-            "DescribeAvailabilityZones",
-            "DescribeRegions",
-            "DescribeAccountAttributes",
-            "DescribeNetworkAcls",
-            "CreateTags",
-            "DeleteTags",
-            "DescribeTags",
-        ],
     },
     Model {
-        file: "sts.json",
+        service: "sts",
         source: "sts/2011-06-15",
-        served: &["GetCallerIdentity"],
     },
 ];
 
@@ -173,10 +83,24 @@ pub(crate) fn check(may_install: bool) -> anyhow::Result<Checked> {
 }
 
 impl Model {
+    /// The operations that the model is trimmed to.
+    fn served(&self) -> anyhow::Result<Vec<String>> {
+        let text = fs::read_to_string(workspace::root().join(SERVED))
+            .with_context(|| format!("reading {SERVED}"))?;
+        let mut served: BTreeMap<String, Vec<String>> =
+            serde_json::from_str(&text).with_context(|| format!("reading {SERVED}"))?;
+        served.remove(self.service).with_context(|| {
+            format!(
+                "{SERVED} has no {}; run `cargo xtask operations`",
+                self.service
+            )
+        })
+    }
+
     /// The committed file.
     fn path(&self) -> PathBuf {
         let models = workspace::root().join("crates/tombolo-api/models");
-        models.join(self.file)
+        models.join(self.service).with_extension("json")
     }
 }
 
@@ -197,7 +121,7 @@ fn derive(python: &Path, model: &Model) -> anyhow::Result<Vec<u8>> {
         Command::new(python)
             .arg(workspace::root().join("xtask/src/trim_model.py"))
             .arg(model.source)
-            .args(model.served),
+            .args(model.served()?),
     )
 }
 

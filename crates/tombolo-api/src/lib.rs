@@ -13,5 +13,6 @@ pub mod http;
 pub mod model;
 pub mod operation;
 pub mod protocol;
+pub mod registry;
 pub mod sigv4;
 pub mod sts;

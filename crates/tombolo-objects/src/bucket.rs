@@ -2,8 +2,8 @@
 
 use s3s::dto::{
     BucketLocationConstraint, Buckets, CreateBucketInput, CreateBucketOutput, DeleteBucketInput,
-    GetBucketLocationInput, GetBucketLocationOutput, HeadBucketInput, HeadBucketOutput,
-    ListBucketsInput, ListBucketsOutput,
+    DeleteBucketOutput, GetBucketLocationInput, GetBucketLocationOutput, HeadBucketInput,
+    HeadBucketOutput, ListBucketsInput, ListBucketsOutput,
 };
 use s3s::{S3Request, S3Result};
 use tombolo_domain::object::{Bucket, BucketName, MOST_BUCKETS};
@@ -137,7 +137,7 @@ impl Shelf {
     pub(crate) async fn delete_bucket(
         &self,
         request: S3Request<DeleteBucketInput>,
-    ) -> S3Result<()> {
+    ) -> S3Result<DeleteBucketOutput> {
         let principal = principal(&request)?;
         let name = &request.input.bucket;
         transact!(self, tx, {
@@ -156,7 +156,7 @@ impl Shelf {
                 tx.remove_upload(&upload).await.map_err(stored)?;
             }
             tx.remove(&bucket);
-            Ok(())
+            Ok(DeleteBucketOutput::default())
         })
     }
 }

@@ -10,33 +10,10 @@ use tombolo_api::error::CommonError;
 use tombolo_api::http::Credentials;
 use tombolo_domain::arn::Resource;
 use tombolo_domain::object::{BucketName, build_key};
-use tombolo_domain::principal::{Action, Principal};
+use tombolo_domain::principal::Principal;
 
 use crate::error::{ObjectError, Unverified, denied, internal, refuse};
-
-/// What is served, each with the action that policies have for it.
-const SERVED: [(&str, Action); 16] = [
-    ("AbortMultipartUpload", s3("AbortMultipartUpload")),
-    ("CompleteMultipartUpload", s3("PutObject")),
-    ("CreateBucket", s3("CreateBucket")),
-    ("CreateMultipartUpload", s3("PutObject")),
-    ("DeleteBucket", s3("DeleteBucket")),
-    ("DeleteObject", s3("DeleteObject")),
-    ("DeleteObjects", s3("DeleteObject")),
-    ("GetBucketLocation", s3("GetBucketLocation")),
-    ("GetObject", s3("GetObject")),
-    ("HeadBucket", s3("ListBucket")),
-    ("HeadObject", s3("GetObject")),
-    ("ListBuckets", s3("ListAllMyBuckets")),
-    ("ListObjectsV2", s3("ListBucket")),
-    ("ListParts", s3("ListMultipartUploadParts")),
-    ("PutObject", s3("PutObject")),
-    ("UploadPart", s3("PutObject")),
-];
-
-const fn s3(action: &'static str) -> Action {
-    Action::new("s3", action)
-}
+use crate::operations::operation;
 
 /// Gives `s3s` the secrets that it verifies bodies with.
 pub(crate) struct Secrets(pub(crate) Arc<dyn Credentials>);
@@ -71,31 +48,31 @@ pub(crate) struct Gate;
 #[async_trait::async_trait]
 impl S3Access for Gate {
     async fn check(&self, cx: &mut S3AccessContext<'_>) -> S3Result<()> {
-        let operation = cx.s3_op().name().to_owned();
+        let operation = operation(cx.s3_op().name());
         let Some(principal) = cx.extensions_mut().get::<Principal>().cloned() else {
             return Err(internal("finding the principal", Unverified));
         };
-        let served = SERVED.iter().find(|(name, _)| *name == operation);
         let resource = match cx.s3_path() {
             S3Path::Root => Resource::Any,
             S3Path::Bucket { bucket } => Resource::Bucket(bucket),
             S3Path::Object { bucket, key } => Resource::Object { bucket, key },
         };
-        match (served, principal.upload()) {
-            (Some((_, action)), _) if principal.may(*action, &resource) => Ok(()),
+        let action = operation.map(|operation| operation.action);
+        match (action, principal.upload()) {
+            (Some(action), _) if principal.may(action, &resource) => Ok(()),
             // It is told nothing of what else there is.
             (_, Some(build)) => Err(denied(format!(
                 "This temporary credential may upload s3://{}/{}, and do nothing else.",
                 BucketName::of_builds(),
                 build_key(principal.scope(), build)
             ))),
-            (Some((_, action)), None) => Err(denied(format!(
+            (Some(action), None) => Err(denied(format!(
                 "User: {} is not authorized to perform: {action} on resource: \"{resource}\"",
                 principal.arn()
             ))),
             (None, None) => Err(refuse(
                 ObjectError::NotImplemented,
-                format!("Tombolo does not serve {operation} of Amazon S3."),
+                format!("Tombolo does not serve {} of Amazon S3.", cx.s3_op().name()),
             )),
         }
     }

@@ -37,11 +37,12 @@ mod list;
 mod list_tests;
 mod multipart;
 mod object;
+mod operations;
 mod pieces;
-mod s3;
 mod service;
 mod shelf;
 
 pub use blob::{Blobs, SweepError};
 pub use error::ObjectError;
+pub use operations::{OPERATIONS, ObjectOperation};
 pub use service::{Backend, Objects};

@@ -31,7 +31,7 @@ const KEY: &AsciiSet = &NON_ALPHANUMERIC
 impl Shelf {
     /// The objects of a bucket in the order of their keys' bytes, with what has the delimiter behind
     /// the prefix put together.
-    pub(crate) async fn list_objects(
+    pub(crate) async fn list_objects_v2(
         &self,
         request: S3Request<ListObjectsV2Input>,
     ) -> S3Result<ListObjectsV2Output> {

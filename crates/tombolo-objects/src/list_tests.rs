@@ -74,7 +74,7 @@ async fn list(shelf: &Shelf, input: ListObjectsV2Input) -> ListObjectsV2Output {
         service: None,
         trailing_headers: None,
     };
-    shelf.list_objects(request).await.unwrap()
+    shelf.list_objects_v2(request).await.unwrap()
 }
 
 /// Keys and common prefixes in order, by going through all keys.

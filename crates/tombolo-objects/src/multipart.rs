@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use s3s::crypto::{Checksum as _, Md5};
 use s3s::dto::{
-    AbortMultipartUploadInput, Checksum, CompleteMultipartUploadInput,
+    AbortMultipartUploadInput, AbortMultipartUploadOutput, Checksum, CompleteMultipartUploadInput,
     CompleteMultipartUploadOutput, CompletedPart, CreateMultipartUploadInput,
     CreateMultipartUploadOutput, ETag, ListPartsInput, ListPartsOutput, Part, UploadPartInput,
     UploadPartOutput,
@@ -248,7 +248,7 @@ impl Shelf {
     pub(crate) async fn abort_multipart_upload(
         &self,
         request: S3Request<AbortMultipartUploadInput>,
-    ) -> S3Result<()> {
+    ) -> S3Result<AbortMultipartUploadOutput> {
         let principal = principal(&request)?;
         let input = request.input;
         let at = At {
@@ -258,7 +258,8 @@ impl Shelf {
         };
         transact!(self, tx, {
             let upload = upload(tx, &principal, at).await?;
-            tx.remove_upload(&upload).await.map_err(stored)
+            tx.remove_upload(&upload).await.map_err(stored)?;
+            Ok(AbortMultipartUploadOutput::default())
         })
     }
 

@@ -2,9 +2,9 @@
 
 use http::HeaderMap;
 use s3s::dto::{
-    Checksum, DeleteObjectInput, DeleteObjectsInput, DeleteObjectsOutput, DeletedObject, ETag,
-    ETagCondition, GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput,
-    PutObjectInput, PutObjectOutput, Range, StreamingBlob,
+    Checksum, DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput,
+    DeletedObject, ETag, ETagCondition, GetObjectInput, GetObjectOutput, HeadObjectInput,
+    HeadObjectOutput, PutObjectInput, PutObjectOutput, Range, StreamingBlob,
 };
 use s3s::{S3ErrorCode, S3Request, S3Result};
 use tombolo_domain::object::{BucketName, LARGEST_PUT, Object, ObjectHeaders};
@@ -141,11 +141,12 @@ impl Shelf {
     pub(crate) async fn delete_object(
         &self,
         request: S3Request<DeleteObjectInput>,
-    ) -> S3Result<()> {
+    ) -> S3Result<DeleteObjectOutput> {
         let principal = principal(&request)?;
         let input = request.input;
         transact!(self, tx, {
-            delete(tx, &principal, &input.bucket, &input.key).await
+            delete(tx, &principal, &input.bucket, &input.key).await?;
+            Ok(DeleteObjectOutput::default())
         })
     }
 

@@ -23,8 +23,8 @@ use tracing::Instrument;
 use crate::blob::Blobs;
 use crate::error::{ObjectError, refuse};
 use crate::gate::{Gate, Secrets};
+use crate::operations::Served;
 use crate::pieces;
-use crate::s3::Served;
 use crate::shelf::Shelf;
 
 /// The longest XML that is read, in bytes: ten thousand parts to complete.

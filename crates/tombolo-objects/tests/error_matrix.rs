@@ -65,7 +65,7 @@ fn no_client_reads_another_code_or_status_than_yesterday() {
     let committed = include_str!("error_matrix.txt");
     if matrix != committed {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/error_matrix.txt");
-        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        if std::env::var_os("UPDATE_EXPECT").is_some() {
             std::fs::write(path, matrix).unwrap_or_else(|error| panic!("{path}: {error}"));
             return;
         }
@@ -74,7 +74,7 @@ fn no_client_reads_another_code_or_status_than_yesterday() {
             .filter(|line| !committed.lines().any(|known| known == *line));
         let differing: Vec<_> = differing.collect();
         panic!(
-            "not as committed (UPDATE_GOLDEN=1 writes it anew):\n{}",
+            "not as committed (UPDATE_EXPECT=1 writes it anew):\n{}",
             differing.join("\n")
         );
     }

@@ -4,9 +4,9 @@ use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 use tombolo_api::error::Refusal as Refused;
-use tombolo_api::http::Dispatch;
 use tombolo_api::model::{Kind, Models, Service, ServiceName, ShapeId, validate};
-use tombolo_api::operation::refuse;
+use tombolo_api::operation::Dispatch;
+use tombolo_api::registry;
 use tombolo_domain::Scope;
 use tombolo_domain::id::Region;
 use tombolo_domain::principal::{Identity, Principal};
@@ -140,13 +140,15 @@ impl Account<'_> {
 
     async fn dispatch(&self, operation: &str, input: Value) -> Result<Value, Refused> {
         let model = self.model();
-        let operation = model.operation(operation).expect("a served operation");
+        let row = registry::operation(self.service, operation).expect("a served operation");
+        let operation = model.operation(operation).expect("one of the model");
         if let Some(shape) = operation.input {
             require_members(model, shape, &input);
-            validate(model, shape, &input).map_err(|error| refuse(self.service, error))?;
+            validate(model, shape, &input)
+                .map_err(|error| registry::refuse(self.service, error))?;
         }
         let operations = self.server.operations();
-        let called = operations.call(self.service, operation.name, &self.principal, input);
+        let called = operations.call(row, &self.principal, input);
         let output = called.await.inspect_err(|error| {
             let code = error.wire().code;
             // EC2's model declares no errors at all.

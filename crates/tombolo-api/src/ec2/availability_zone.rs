@@ -54,9 +54,7 @@ pub(crate) async fn describe_availability_zones(
     });
     let page = input
         .selection
-        .filtered(call, "DescribeAvailabilityZones", all, |zone| {
-            zone.zone_name.clone()
-        })?;
+        .filtered(call, all, |zone| zone.zone_name.clone())?;
     Ok(Described {
         availability_zones: page.items,
     })

@@ -9,6 +9,7 @@ use tombolo_domain::Scope;
 
 use super::refuse::invalid_value;
 use crate::ec2::error::{Ec2Error, Error, Result};
+use crate::operation::Operation;
 
 /// The bounds of MaxResults (EC2's model; DescribeTags has them in its text only).
 const SMALLEST: usize = 5;
@@ -28,7 +29,7 @@ pub(super) struct Cut<'a> {
     /// Whose answer it is.
     pub(super) scope: &'a Scope,
     /// The operation.
-    pub(super) operation: &'static str,
+    pub(super) operation: &'static Operation,
     /// MaxResults: without it, everything from the token on.
     pub(super) max_results: Option<i64>,
     /// NextToken of the page before.
@@ -79,7 +80,7 @@ impl Cut<'_> {
                 format!(
                     "The token is invalid: use the NextToken of the page before, with the same \
                      operation ({}), account and Region.",
-                    self.operation
+                    self.operation.name
                 ),
             )
         })
@@ -88,7 +89,7 @@ impl Cut<'_> {
     /// The version of the token's form, and whose it is.
     fn beginning(&self) -> String {
         let Scope { account, region } = self.scope;
-        format!("1/{region}/{account}/{}/", self.operation)
+        format!("1/{region}/{account}/{}/", self.operation.name)
     }
 }
 

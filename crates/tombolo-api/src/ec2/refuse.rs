@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::ec2::error::{Ec2Error, Error, Result};
+use crate::model::Document;
 use crate::operation::text::shorten;
 
 /// The members of an input that its handler does not name.
@@ -23,7 +24,7 @@ impl Others {
 
     /// Refuses any that asks for something.
     pub(super) fn refuse(&self) -> Result<()> {
-        // DryRun is every operation's, and read before the handler runs.
+        // DryRun is every operation's, and looked at when the handler has run.
         let asked = self
             .0
             .iter()
@@ -34,6 +35,14 @@ impl Others {
                 "Tombolo does not have the parameter {name}; leave it out."
             ))),
         }
+    }
+}
+
+/// Refuses to carry out what would succeed, if the request asks only whether it would.
+pub(super) fn dry_run(input: &Document) -> Result<()> {
+    match input.get("DryRun").and_then(Document::as_bool) {
+        Some(true) => Err(Error::dry_run()),
+        Some(false) | None => Ok(()),
     }
 }
 

@@ -52,12 +52,11 @@ pub(crate) async fn describe_regions(
             region_name: region.clone(),
             opt_in_status: "opt-in-not-required",
         });
-    let page =
-        input
-            .selection
-            .filtered(call, "DescribeRegions", asked_for.collect(), |region| {
-                region.region_name.to_string()
-            })?;
+    let page = input
+        .selection
+        .filtered(call, asked_for.collect(), |region| {
+            region.region_name.to_string()
+        })?;
     Ok(Described {
         regions: page.items,
     })

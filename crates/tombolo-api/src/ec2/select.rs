@@ -39,7 +39,6 @@ impl Selection {
     pub(super) fn named<T: Shown>(
         &self,
         call: &Call<'_>,
-        operation: &'static str,
         (parameter, ids): (&str, &[String]),
         mut all: Vec<T>,
     ) -> Result<Page<T>> {
@@ -58,20 +57,19 @@ impl Selection {
                 return Err(Error::no_such(T::Id::KIND, unknown));
             }
         }
-        self.filtered(call, operation, all, |one| one.id().to_string())
+        self.filtered(call, all, |one| one.id().to_string())
     }
 
     /// The page of `all`, in the order of `position`, that filters and paging ask for.
     pub(super) fn filtered<T: Filtered>(
         &self,
         call: &Call<'_>,
-        operation: &'static str,
         all: Vec<T>,
         position: impl Fn(&T) -> String,
     ) -> Result<Page<T>> {
         let cut = Cut {
             scope: &call.scope(),
-            operation,
+            operation: call.operation,
             max_results: self.max_results,
             next_token: self.next_token.as_deref(),
         };

@@ -152,9 +152,7 @@ pub(crate) async fn describe_subnets(
         SubnetView::new(subnet, taken, tags)
     });
     let ids = ("subnetIds", &input.subnet_ids[..]);
-    let page = input
-        .selection
-        .named(call, "DescribeSubnets", ids, all.collect())?;
+    let page = input.selection.named(call, ids, all.collect())?;
     Ok(Described {
         subnets: page.items,
         next_token: page.next_token,

@@ -138,11 +138,9 @@ pub(crate) async fn describe_tags(
             tag: Tag { key, value },
         }));
     }
-    let page = input
-        .selection
-        .filtered(call, "DescribeTags", views, |view| {
-            format!("{}/{}", view.resource_id, view.tag.key)
-        })?;
+    let page = input.selection.filtered(call, views, |view| {
+        format!("{}/{}", view.resource_id, view.tag.key)
+    })?;
     Ok(Described {
         tags: page.items,
         next_token: page.next_token,

@@ -17,12 +17,12 @@ use tombolo_domain::principal::Principal;
 use tracing::Instrument;
 
 use super::credentials::Credentials;
-use super::dispatch::Dispatch;
 use super::request_id::RequestId;
 use crate::error::{ApiError, CommonError, Refusal, excerpt};
-use crate::model::{ModelError, Models, Operation, Service, ServiceName, validate};
-use crate::operation::refuse;
+use crate::model::{Models, ServiceName, validate};
+use crate::operation::Dispatch;
 use crate::protocol::{self, Encoded, Protocol};
+use crate::registry::{Named, Registry, RegistryError, Served, refuse};
 use crate::sigv4::{SignedRequest, Verifier};
 
 /// The longest body that is read, in bytes.
@@ -48,7 +48,7 @@ pub struct Backend {
 
 /// The API: all services and protocols on one port.
 pub struct Api {
-    models: Models,
+    registry: Registry,
     verifier: Verifier,
     dispatch: Arc<dyn Dispatch>,
     ids: Arc<dyn IdSource>,
@@ -56,22 +56,22 @@ pub struct Api {
 }
 
 /// What is known of a request so far, for its reply and its log line.
-struct Progress {
+struct Progress<'r> {
     protocol: Protocol,
     service: ServiceName,
-    /// The caller's word, known to name an operation only once the request is answered well.
-    operation: String,
+    operation: Option<Named<'r>>,
     account: Option<AccountId>,
 }
 
 impl Api {
-    /// Reads the models.
+    /// Joins operations and models.
     ///
     /// # Errors
-    /// A model that is compiled in has something that this build cannot handle.
-    pub fn new(backend: Backend) -> Result<Self, ModelError> {
+    /// A model that is compiled in has something that this build cannot handle, or is not of the
+    /// operations that are served.
+    pub fn new(backend: Backend) -> Result<Self, RegistryError> {
         Ok(Api {
-            models: Models::load()?,
+            registry: Registry::load()?,
             verifier: Verifier::new(backend.regions, backend.credentials),
             dispatch: backend.dispatch,
             ids: backend.ids,
@@ -81,7 +81,7 @@ impl Api {
 
     /// The models that the API serves.
     pub fn models(&self) -> &Models {
-        &self.models
+        self.registry.models()
     }
 
     /// Answers one request. Every failure is a reply too.
@@ -143,14 +143,14 @@ impl Api {
         reply(status, progress.protocol, encoded, &request_id)
     }
 
-    async fn call(
-        &self,
+    async fn call<'r>(
+        &'r self,
         head: &Parts,
         body: &[u8],
         request_id: &str,
-        progress: &mut Progress,
+        progress: &mut Progress<'r>,
     ) -> Result<Encoded, Refusal> {
-        let call = match protocol::detect(&self.models, head, body) {
+        let call = match protocol::detect(&self.registry, head, body) {
             Ok(call) => call,
             Err((protocol, error)) => {
                 *progress = Progress::new(protocol);
@@ -160,7 +160,7 @@ impl Api {
         let refuse = |error| refuse(call.service, error);
         progress.protocol = call.protocol;
         progress.service = call.service;
-        progress.operation = call.operation;
+        let named = progress.operation.insert(call.operation);
 
         let principal = self
             .verify(head, body, call.service)
@@ -168,19 +168,42 @@ impl Api {
             .map_err(refuse)?;
         progress.account = Some(principal.account());
 
-        let service = self.models.service(call.service);
-        let operation = find(service, &progress.operation).map_err(refuse)?;
+        let model = self.models().service(call.service);
+        let Served {
+            operation,
+            model: of_operation,
+        } = self.served(call.service, named).map_err(refuse)?;
 
-        let input = protocol::decode(service, operation, &call.input).map_err(refuse)?;
-        if let Some(shape) = operation.input {
-            validate(service, shape, &input).map_err(refuse)?;
+        let input = protocol::decode(model, of_operation, &call.input).map_err(refuse)?;
+        if let Some(shape) = of_operation.input {
+            validate(model, shape, &input).map_err(refuse)?;
         }
-        let output = self
-            .dispatch
-            .call(call.service, operation.name, &principal, input)
-            .await?;
-        protocol::output(call.protocol, service, operation, &output, request_id)
+        let output = self.dispatch.call(operation, &principal, input).await?;
+        protocol::output(call.protocol, model, of_operation, &output, request_id)
             .map_err(|error| refuse(ApiError::internal("writing the output", error)))
+    }
+
+    /// The operation that is called, if it is one that is served.
+    fn served<'r>(&self, service: ServiceName, named: &Named<'r>) -> Result<&'r Served, ApiError> {
+        let name = match named {
+            Named::Served(served) => return Ok(served),
+            Named::Other(name) => name,
+        };
+        let is_unserved = self.models().service(service).is_unserved(name);
+        let name = excerpt(name);
+        if is_unserved {
+            return Err(ApiError::new(
+                CommonError::NotServed,
+                format!("Tombolo does not serve {name} of {service}."),
+            ));
+        }
+        let message = match service {
+            ServiceName::GameLift => format!("GameLift has no operation {name}."),
+            ServiceName::Ec2 | ServiceName::Sts => {
+                format!("The action {name} is not valid for this web service.")
+            }
+        };
+        Err(ApiError::new(CommonError::UnknownOperation, message))
     }
 
     async fn verify(
@@ -201,19 +224,20 @@ impl Api {
     }
 }
 
-impl Progress {
+impl Progress<'_> {
     fn new(protocol: Protocol) -> Self {
         Progress {
             protocol,
             service: protocol.usual_service(),
-            operation: String::new(),
+            operation: None,
             account: None,
         }
     }
 
     /// The operation as a line of the log shows it, whatever the caller wrote there.
     fn operation(&self) -> EscapeDefault<'_> {
-        excerpt(&self.operation).escape_default()
+        let name = self.operation.as_ref().map_or("", Named::as_str);
+        excerpt(name).escape_default()
     }
 
     /// Logs what the client does not see of a request that failed.
@@ -229,26 +253,6 @@ impl Progress {
             tracing::debug!(code = error.wire().code, "{error}");
         }
     }
-}
-
-/// The operation that is called, if it is one that is served.
-fn find<'a>(service: &'a Service, name: &str) -> Result<&'a Operation, ApiError> {
-    if let Some(operation) = service.operation(name) {
-        return Ok(operation);
-    }
-    let is_unserved = service.is_unserved(name);
-    let name = excerpt(name);
-    if is_unserved {
-        return Err(ApiError::new(
-            CommonError::NotServed,
-            format!("Tombolo does not serve {name} of {}.", service.name),
-        ));
-    }
-    let message = match service.name {
-        ServiceName::GameLift => format!("GameLift has no operation {name}."),
-        _ => format!("The action {name} is not valid for this web service."),
-    };
-    Err(ApiError::new(CommonError::UnknownOperation, message))
 }
 
 /// Reads the body, if it is not longer than [`MAX_BODY`].

@@ -1,16 +1,15 @@
 //! The HTTP service: from request to verified, validated call and back.
 //!
 //! **Invariant:** no handler sees a request whose signature was not verified, nor an input that
-//! the model does not allow. [`Api::handle`] is the only way to [`Dispatch`].
+//! the model does not allow. [`Api::handle`] is the only way to
+//! [`Dispatch`](crate::operation::Dispatch).
 
 mod api;
 mod credentials;
-mod dispatch;
 mod request_id;
 mod router;
 
 pub use api::{Api, Backend, MAX_BODY};
 pub use credentials::Credentials;
-pub use dispatch::Dispatch;
 pub use request_id::RequestId;
 pub use router::router;

@@ -8,7 +8,7 @@ use regex::Regex;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
-use super::service::{Operation, Service, ServiceName};
+use super::service::{OperationModel, Service, ServiceName};
 use super::shape::{Bounds, Kind, List, Member, Pattern, Shape, ShapeId, Structure};
 
 /// A derived model that this build cannot handle. Only a change of the files under `models/` can
@@ -153,7 +153,7 @@ pub(super) fn service(service: ServiceName, text: &'static str) -> Result<Servic
         .collect::<Result<_, _>>()?;
     let mut operations = BTreeMap::new();
     for (name, raw) in file.operations {
-        let operation = Operation {
+        let operation = OperationModel {
             name,
             input: raw.input.map(|to| ids.find(to.shape)).transpose()?,
             output: raw.output.map(|to| ids.find(to.shape)).transpose()?,

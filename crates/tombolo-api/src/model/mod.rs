@@ -4,12 +4,14 @@
 //! start. Codecs and validation are guided by them, so a member exists in one place only.
 
 mod load;
+mod models;
 mod service;
 mod shape;
 mod validate;
 
 pub use load::ModelError;
-pub use service::{Models, Operation, Service, ServiceName};
+pub use models::Models;
+pub use service::{OperationModel, Service, ServiceName};
 pub use shape::{Bounds, Kind, List, Member, Pattern, Shape, ShapeId, Structure};
 pub use validate::validate;
 

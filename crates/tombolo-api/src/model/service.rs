@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::load::{self, ModelError};
 use super::shape::{Shape, ShapeId};
 
 /// The services that Tombolo speaks for.
@@ -18,6 +17,9 @@ pub enum ServiceName {
 }
 
 impl ServiceName {
+    /// Every one.
+    pub const ALL: [ServiceName; 3] = [ServiceName::GameLift, ServiceName::Ec2, ServiceName::Sts];
+
     /// The name in credential scopes and ARNs: `gamelift`.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -34,9 +36,9 @@ impl fmt::Display for ServiceName {
     }
 }
 
-/// An operation that is served.
-#[derive(Debug)]
-pub struct Operation {
+/// What a model says of one operation.
+#[derive(Debug, Clone)]
+pub struct OperationModel {
     /// The model's name: `CreateFleet`.
     pub name: &'static str,
     /// The structure it takes.
@@ -56,19 +58,19 @@ pub struct Service {
     pub api_version: &'static str,
     /// The namespace of XML replies.
     pub xml_namespace: &'static str,
-    pub(super) operations: BTreeMap<&'static str, Operation>,
+    pub(super) operations: BTreeMap<&'static str, OperationModel>,
     pub(super) unserved: BTreeSet<&'static str>,
     pub(super) shapes: Vec<Shape>,
 }
 
 impl Service {
     /// The operation, if it is served.
-    pub fn operation(&self, name: &str) -> Option<&Operation> {
+    pub fn operation(&self, name: &str) -> Option<&OperationModel> {
         self.operations.get(name)
     }
 
     /// All operations that are served, by name.
-    pub fn operations(&self) -> impl Iterator<Item = &Operation> {
+    pub fn operations(&self) -> impl Iterator<Item = &OperationModel> {
         self.operations.values()
     }
 
@@ -80,39 +82,5 @@ impl Service {
     /// The shape that a member or operation of this service refers to.
     pub fn shape(&self, id: ShapeId) -> &Shape {
         &self.shapes[id.0 as usize]
-    }
-}
-
-/// All models.
-#[derive(Debug)]
-pub struct Models {
-    gamelift: Service,
-    ec2: Service,
-    sts: Service,
-}
-
-impl Models {
-    /// Reads the models that are compiled in; a few milliseconds.
-    ///
-    /// # Errors
-    /// A derived model has a shape that this build cannot handle.
-    pub fn load() -> Result<Self, ModelError> {
-        Ok(Models {
-            gamelift: load::service(
-                ServiceName::GameLift,
-                include_str!("../../models/gamelift.json"),
-            )?,
-            ec2: load::service(ServiceName::Ec2, include_str!("../../models/ec2.json"))?,
-            sts: load::service(ServiceName::Sts, include_str!("../../models/sts.json"))?,
-        })
-    }
-
-    /// The model of one service.
-    pub fn service(&self, name: ServiceName) -> &Service {
-        match name {
-            ServiceName::GameLift => &self.gamelift,
-            ServiceName::Ec2 => &self.ec2,
-            ServiceName::Sts => &self.sts,
-        }
     }
 }

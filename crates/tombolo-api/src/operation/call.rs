@@ -4,11 +4,13 @@ use tombolo_domain::id::IdSource;
 use tombolo_domain::principal::Principal;
 use tombolo_domain::{Scope, Timestamp};
 
-use super::Settings;
 use super::number::Draw;
+use super::{Operation, Settings};
 
 /// One request's circumstances.
 pub struct Call<'a> {
+    /// What is called.
+    pub operation: &'static Operation,
     /// Who calls.
     pub principal: &'a Principal,
     /// The server's time, one for the whole request.

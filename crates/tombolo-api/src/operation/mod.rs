@@ -10,11 +10,11 @@
 
 pub mod build;
 mod call;
+pub(crate) mod definition;
+mod dispatch;
 mod number;
 pub(crate) mod peering;
-mod refusal;
-mod room;
-mod route;
+pub(crate) mod room;
 pub(crate) mod tag;
 pub(crate) mod text;
 pub(crate) mod time;
@@ -35,12 +35,12 @@ use tombolo_store::Store;
 use tombolo_store::typed::{Committed, Transaction};
 
 use crate::error::{ApiError, CommonError, Refusal};
-use crate::http::Dispatch;
-use crate::model::{Document, ServiceName};
+use crate::model::Document;
 
 pub use call::Call;
+pub use definition::{Docs, Operation, ResourceType, Support};
+pub use dispatch::Dispatch;
 use number::Numbers;
-pub use refusal::refuse;
 
 /// How often an operation is started over before the client is told to try again. Each conflict
 /// means that somebody else's transaction went through, so this bounds unfairness, not progress.
@@ -103,21 +103,21 @@ impl Operations {
     /// written.
     async fn attempt(
         &self,
-        service: ServiceName,
-        operation: &'static str,
+        operation: &'static Operation,
         principal: &Principal,
         input: &Document,
     ) -> Result<Option<Document>, Refusal> {
         let mut tx = Transaction::new(self.store.clone());
         let numbers = self.numbers.draw();
         let call = Call {
+            operation,
             principal,
             now: self.clock.now(),
             ids: &*self.ids,
             numbers: &numbers,
             settings: &self.settings,
         };
-        match route::route(service, operation, &mut tx, &call, input).await {
+        match (operation.handler)(&mut tx, &call, input).await {
             Err(error) => {
                 numbers.abandoned();
                 // Records that contradict each other may have been read at different times.
@@ -134,7 +134,7 @@ impl Operations {
                     numbers.abandoned();
                     Ok(None)
                 }
-                Err(error) => Err(refuse(service, error.into())),
+                Err(error) => Err((operation.refuse)(error.into())),
             },
         }
     }
@@ -144,14 +144,12 @@ impl Operations {
 impl Dispatch for Operations {
     async fn call(
         &self,
-        service: ServiceName,
-        operation: &'static str,
+        operation: &'static Operation,
         principal: &Principal,
         input: Document,
     ) -> Result<Document, Refusal> {
-        room::check(&self.room.borrow(), service, operation)
-            .map_err(|full| refuse(service, full))?;
-        let attempt = || self.attempt(service, operation, principal, &input);
+        room::check(&self.room.borrow(), operation).map_err(operation.refuse)?;
+        let attempt = || self.attempt(operation, principal, &input);
         for _ in 0..UNORDERED {
             if let Some(output) = attempt().await? {
                 return Ok(output);
@@ -166,9 +164,10 @@ impl Dispatch for Operations {
         let busy = ApiError::new(
             CommonError::Busy,
             format!(
-                "{operation} met other changes of the same resources {ATTEMPTS} times; try it again."
+                "{} met other changes of the same resources {ATTEMPTS} times; try it again.",
+                operation.name
             ),
         );
-        Err(refuse(service, busy))
+        Err((operation.refuse)(busy))
     }
 }

@@ -7,57 +7,29 @@
 
 use tombolo_domain::room::Room;
 
+use super::Operation;
 use crate::error::{ApiError, CommonError};
-use crate::model::ServiceName;
 
 /// What routes are looked up in.
-const ROUTES: &[&str] = &["routes"];
+pub(crate) const ROUTES: &[&str] = &["routes"];
 /// What security groups' rules are looked up in.
-const RULES: &[&str] = &["rule_blocks", "rule_ports"];
+pub(crate) const RULES: &[&str] = &["rule_blocks", "rule_ports"];
 /// What a connection has entries in, with the routes and rules that a fleet's makes.
-const PEERING: &[&str] = &["routes", "admissions", "rule_blocks", "rule_ports"];
+pub(crate) const PEERING: &[&str] = &["routes", "admissions", "rule_blocks", "rule_ports"];
 /// What an interface has entries in.
-const INTERFACE: &[&str] = &["interfaces", "endpoints"];
+pub(crate) const INTERFACE: &[&str] = &["interfaces", "endpoints"];
 /// What a fleet has entries in, with the rules that let its players in.
-const FLEET: &[&str] = &["interfaces", "endpoints", "rule_blocks", "rule_ports"];
-
-/// The tables that an operation adds entries to, at once or when what it makes is used.
-fn tables(service: ServiceName, operation: &str) -> &'static [&'static str] {
-    match (service, operation) {
-        (
-            ServiceName::Ec2,
-            "CreateVpc"
-            | "AssociateVpcCidrBlock"
-            | "CreateRouteTable"
-            | "AssociateRouteTable"
-            | "CreateRoute",
-        ) => ROUTES,
-        (
-            ServiceName::Ec2,
-            "CreateSecurityGroup"
-            | "AuthorizeSecurityGroupIngress"
-            | "AuthorizeSecurityGroupEgress"
-            | "ModifySecurityGroupRules"
-            | "ModifyNetworkInterfaceAttribute",
-        ) => RULES,
-        (ServiceName::GameLift, "UpdateFleetPortSettings") => RULES,
-        (ServiceName::Ec2, "CreateVpcPeeringConnection" | "AcceptVpcPeeringConnection")
-        | (ServiceName::GameLift, "CreateVpcPeeringConnection") => PEERING,
-        (ServiceName::Ec2, "CreateNetworkInterface")
-        | (ServiceName::GameLift, "UpdateFleetCapacity") => INTERFACE,
-        (ServiceName::GameLift, "CreateFleet") => FLEET,
-        _ => &[],
-    }
-}
+pub(crate) const FLEET: &[&str] = &["interfaces", "endpoints", "rule_blocks", "rule_ports"];
 
 /// Refuses an operation that adds to a table which is full.
-pub(super) fn check(room: &Room, service: ServiceName, operation: &str) -> Result<(), ApiError> {
-    room.is_in(tables(service, operation)).map_err(|full| {
+pub(super) fn check(room: &Room, operation: &Operation) -> Result<(), ApiError> {
+    room.is_in(operation.fills).map_err(|full| {
         ApiError::new(
             CommonError::NoRoom,
             format!(
-                "{operation} needs room in the network: {full}. Delete what is no longer needed, \
-                 or use another server."
+                "{} needs room in the network: {full}. Delete what is no longer needed, \
+                 or use another server.",
+                operation.name
             ),
         )
     })

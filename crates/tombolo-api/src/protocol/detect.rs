@@ -5,7 +5,8 @@ use ::http::{HeaderMap, Method, request::Parts};
 
 use super::form::Form;
 use crate::error::{ApiError, CommonError, excerpt};
-use crate::model::{Models, ServiceName};
+use crate::model::ServiceName;
+use crate::registry::{Named, Registry};
 
 /// The media type of forms.
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -34,15 +35,15 @@ impl Protocol {
     }
 }
 
-/// What a request asks for. The operation is the caller's word, not yet looked up.
+/// What a request asks for.
 #[derive(Debug)]
-pub struct Call<'a> {
+pub struct Call<'r, 'a> {
     /// How it is written.
     pub protocol: Protocol,
     /// Whose operation.
     pub service: ServiceName,
-    /// The operation's name.
-    pub operation: String,
+    /// Which operation.
+    pub operation: Named<'r>,
     /// Where the input is.
     pub input: Input<'a>,
 }
@@ -64,17 +65,17 @@ pub enum Input<'a> {
 /// # Errors
 /// The request names no operation in any of the protocols, or not in the way the protocol has it.
 /// With the error comes the protocol to say so in.
-pub fn detect<'a>(
-    models: &Models,
+pub fn detect<'r, 'a>(
+    registry: &'r Registry,
     head: &Parts,
     body: &'a [u8],
-) -> Result<Call<'a>, (Protocol, ApiError)> {
+) -> Result<Call<'r, 'a>, (Protocol, ApiError)> {
     let protocol = detect_head(head);
     let refuse = |error| (protocol, error);
     match protocol {
-        Protocol::AwsJson => json(head, body).map_err(refuse),
-        Protocol::RpcCbor => cbor(head, body).map_err(refuse),
-        Protocol::Ec2Query | Protocol::AwsQuery => query(models, head, body),
+        Protocol::AwsJson => json(registry, head, body).map_err(refuse),
+        Protocol::RpcCbor => cbor(registry, head, body).map_err(refuse),
+        Protocol::Ec2Query | Protocol::AwsQuery => query(registry, head, body),
     }
 }
 
@@ -95,7 +96,11 @@ pub fn detect_head(head: &Parts) -> Protocol {
     }
 }
 
-fn json<'a>(head: &Parts, body: &'a [u8]) -> Result<Call<'a>, ApiError> {
+fn json<'r, 'a>(
+    registry: &'r Registry,
+    head: &Parts,
+    body: &'a [u8],
+) -> Result<Call<'r, 'a>, ApiError> {
     let mut targets = head.headers.get_all("x-amz-target").iter();
     let target = targets.next().and_then(|target| target.to_str().ok());
     let operation = target.and_then(|target| target.strip_prefix("GameLift."));
@@ -119,12 +124,16 @@ fn json<'a>(head: &Parts, body: &'a [u8]) -> Result<Call<'a>, ApiError> {
     Ok(Call {
         protocol: Protocol::AwsJson,
         service: ServiceName::GameLift,
-        operation: operation.to_owned(),
+        operation: registry.find(ServiceName::GameLift, operation),
         input: Input::Json(body),
     })
 }
 
-fn cbor<'a>(head: &Parts, body: &'a [u8]) -> Result<Call<'a>, ApiError> {
+fn cbor<'r, 'a>(
+    registry: &'r Registry,
+    head: &Parts,
+    body: &'a [u8],
+) -> Result<Call<'r, 'a>, ApiError> {
     let mut path = head.uri.path().split('/').skip(1);
     let route = (
         path.next(),
@@ -156,12 +165,16 @@ fn cbor<'a>(head: &Parts, body: &'a [u8]) -> Result<Call<'a>, ApiError> {
     Ok(Call {
         protocol: Protocol::RpcCbor,
         service: ServiceName::GameLift,
-        operation: operation.to_owned(),
+        operation: registry.find(ServiceName::GameLift, operation),
         input: Input::Cbor(body),
     })
 }
 
-fn query<'a>(models: &Models, head: &Parts, body: &[u8]) -> Result<Call<'a>, (Protocol, ApiError)> {
+fn query<'r, 'a>(
+    registry: &'r Registry,
+    head: &Parts,
+    body: &[u8],
+) -> Result<Call<'r, 'a>, (Protocol, ApiError)> {
     if head.uri.path() != "/" {
         return Err((Protocol::Ec2Query, no_operation(head)));
     }
@@ -175,9 +188,10 @@ fn query<'a>(models: &Models, head: &Parts, body: &[u8]) -> Result<Call<'a>, (Pr
     };
     let form = form.map_err(|error| (Protocol::Ec2Query, error))?;
     let version = form.get("Version").unwrap_or_default();
-    let (protocol, service) = if version == models.service(ServiceName::Ec2).api_version {
+    let (protocol, service) = if version == registry.models().service(ServiceName::Ec2).api_version
+    {
         (Protocol::Ec2Query, ServiceName::Ec2)
-    } else if version == models.service(ServiceName::Sts).api_version {
+    } else if version == registry.models().service(ServiceName::Sts).api_version {
         (Protocol::AwsQuery, ServiceName::Sts)
     } else {
         // EC2's clients always send EC2's version, so this one expects the other shape.
@@ -188,14 +202,14 @@ fn query<'a>(models: &Models, head: &Parts, body: &[u8]) -> Result<Call<'a>, (Pr
         ));
         return Err((Protocol::AwsQuery, error));
     };
-    let Some(operation) = form.get("Action").map(str::to_owned) else {
+    let Some(operation) = form.get("Action") else {
         let error = unknown_operation("The request must contain the parameter Action.");
         return Err((protocol, error));
     };
     Ok(Call {
         protocol,
         service,
-        operation,
+        operation: registry.find(service, operation),
         input: Input::Form(form),
     })
 }

@@ -6,7 +6,7 @@ use super::detect::{Input, Protocol};
 use super::xml::Xml;
 use super::{cbor, json};
 use crate::error::{ApiError, Refusal};
-use crate::model::{Document, Kind, Member, Operation, Service, Shape, Structure};
+use crate::model::{Document, Kind, Member, OperationModel, Service, Shape, Structure};
 
 /// What a handler answered does not fit the operation's output shape: a bug of the server's.
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +51,7 @@ pub struct Encoded {
 /// protocol cannot read.
 pub fn decode(
     service: &Service,
-    operation: &Operation,
+    operation: &OperationModel,
     input: &Input<'_>,
 ) -> Result<Document, ApiError> {
     match (input, operation.input) {
@@ -69,7 +69,7 @@ pub fn decode(
 pub fn output(
     protocol: Protocol,
     service: &Service,
-    operation: &Operation,
+    operation: &OperationModel,
     output: &Document,
     request_id: &str,
 ) -> Result<Encoded, EncodeError> {

@@ -1,8 +1,10 @@
 //! AWS STS: who am I.
 
 mod error;
+mod operations;
 
 pub use error::StsError;
+pub use operations::OPERATIONS;
 
 use serde::{Deserialize, Serialize};
 use tombolo_domain::id::AccountId;
@@ -12,7 +14,7 @@ use self::error::Result;
 use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
-pub(crate) struct GetCallerIdentity {}
+pub(crate) struct NoInput {}
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -26,7 +28,7 @@ pub(crate) struct CallerIdentity {
 pub(crate) async fn get_caller_identity(
     _: &mut Transaction,
     call: &Call<'_>,
-    _: GetCallerIdentity,
+    _: NoInput,
 ) -> Result<CallerIdentity> {
     let principal = call.principal;
     Ok(CallerIdentity {

@@ -1,5 +1,8 @@
 //! Every way a signature can be wrong, with AWS's code and text, in each protocol.
 
+use tombolo_api::model::ServiceName;
+use tombolo_api::operation::Operation;
+use tombolo_api::registry;
 use tombolo_domain::principal::{Credential, Identity};
 
 use crate::server::Server;
@@ -76,13 +79,54 @@ fn a_well_signed_call_reaches_its_operation_with_its_caller() {
         let [reached] = &server.reached()[..] else {
             panic!("{service} was not reached");
         };
-        assert_eq!(reached.service.as_str(), service);
+        assert_eq!(reached.operation.service.as_str(), service);
         assert_eq!(reached.principal.account().to_string(), "111122223333");
         assert_eq!(reached.principal.region().as_str(), "us-west-2");
         assert_eq!(
             reached.principal.arn(),
             "arn:aws:iam::111122223333:user/alice"
         );
+    }
+}
+
+#[test]
+fn every_operation_asks_who_calls() {
+    let server = Server::new();
+    for service in ServiceName::ALL {
+        for operation in registry::operations(service) {
+            for draft in drafts_of(operation) {
+                let unsigned = server.send(&draft.sign().minus("authorization"));
+                let code = unsigned.error().0;
+                assert!(
+                    code.starts_with("MissingAuthenticationToken"),
+                    "{operation:?}: {code}"
+                );
+                let mut forged = draft.clone();
+                forged.secret.push('x');
+                let (_, message) = server.send(&forged.sign()).error();
+                assert!(message.starts_with(WRONG_SIGNATURE), "{operation:?}");
+                assert!(server.reached().is_empty(), "{operation:?}");
+
+                // Well signed, it is this operation that is reached, or that says what it needs.
+                let reply = server.send(&draft.sign());
+                match &server.reached()[..] {
+                    [reached] => assert!(std::ptr::eq(reached.operation, operation)),
+                    _ => assert_eq!(reply.status, 400, "{operation:?}"),
+                }
+            }
+        }
+    }
+}
+
+/// The operation, called without any input, in each protocol of its service.
+fn drafts_of(operation: &Operation) -> Vec<Draft> {
+    match operation.service {
+        ServiceName::GameLift => vec![
+            Draft::json(operation.name, "{}"),
+            Draft::cbor(operation.name, b"\xa0"),
+        ],
+        ServiceName::Ec2 => vec![Draft::ec2(operation.name, "")],
+        ServiceName::Sts => vec![Draft::sts(operation.name)],
     }
 }
 
@@ -518,14 +562,14 @@ fn presigned_requests() {
     draft.query = "Action=GetCallerIdentity&Version=2011-06-15".into();
     let reply = server.send(&draft.presign("60"));
     assert_eq!(reply.status, 200, "{reply:?}");
-    assert_eq!(server.reached()[0].operation, "GetCallerIdentity");
+    assert_eq!(server.reached()[0].operation.name, "GetCallerIdentity");
     // boto3 presigns for POST unless told otherwise.
     let post = Draft {
         method: http::Method::POST,
         ..draft.clone()
     };
     assert_eq!(server.send(&post.presign("60")).status, 200);
-    assert_eq!(server.reached()[0].operation, "GetCallerIdentity");
+    assert_eq!(server.reached()[0].operation.name, "GetCallerIdentity");
 
     let refused = |signed: &Signed| server.refused(signed);
     draft.date = "20261122T142859Z".into();

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use tombolo_api::error::{CommonError, ServiceError};
 use tombolo_api::gamelift::GameLiftError;
 use tombolo_api::model::ServiceName;
+use tombolo_api::registry;
 
 use crate::server::Server;
 use crate::signer::Draft;
@@ -135,7 +136,9 @@ fn every_constraint_of_every_served_operation_is_enforced_by_name() {
     let server = Server::new();
     let model: Value = serde_json::from_str(GAMELIFT).unwrap();
     let mut checked = 0;
-    for (operation, ends) in model["operations"].as_object().unwrap() {
+    for row in registry::operations(ServiceName::GameLift) {
+        let operation = row.name;
+        let ends = &model["operations"][operation];
         let mut walk = Walk {
             shapes: &model["shapes"],
             broken: Vec::new(),
@@ -214,7 +217,8 @@ fn every_other_operation_of_the_models_answers_501() {
     let server = Server::new();
     let model: Value = serde_json::from_str(GAMELIFT).unwrap();
     let unserved = model["unserved"].as_array().unwrap();
-    assert_eq!(unserved.len(), 120 - 37);
+    let served = registry::operations(ServiceName::GameLift);
+    assert_eq!(unserved.len(), 120 - served.len());
     for name in unserved {
         let name = name.as_str().unwrap();
         let (status, code, message) = server.refused(&Draft::json(name, "{}").sign());

@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tombolo_api::error::Refusal;
-use tombolo_api::http::{Api, Backend, Credentials, Dispatch};
-use tombolo_api::model::ServiceName;
+use tombolo_api::http::{Api, Backend, Credentials};
+use tombolo_api::operation::{Dispatch, Operation};
 use tombolo_domain::account::TokenHash;
 use tombolo_domain::id::AccessKeyId;
 use tombolo_domain::principal::{Credential, Identity, Principal, Session};
@@ -24,8 +24,7 @@ use crate::signer::{ACCESS_KEY, EXPIRED_KEY, SECRET, Signed, TEMPORARY_KEY, TOKE
 /// A call that reached the operations.
 #[derive(Debug, Clone)]
 pub(crate) struct Reached {
-    pub(crate) service: ServiceName,
-    pub(crate) operation: &'static str,
+    pub(crate) operation: &'static Operation,
     pub(crate) principal: Principal,
     pub(crate) input: Value,
 }
@@ -41,13 +40,11 @@ struct Recorder {
 impl Dispatch for Recorder {
     async fn call(
         &self,
-        service: ServiceName,
-        operation: &'static str,
+        operation: &'static Operation,
         principal: &Principal,
         input: Value,
     ) -> Result<Value, Refusal> {
         self.reached.lock().unwrap().push(Reached {
-            service,
             operation,
             principal: principal.clone(),
             input,

@@ -10,8 +10,8 @@ use axum::extract::Request;
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use tombolo_api::error::Refusal;
-use tombolo_api::http::Dispatch;
-use tombolo_api::model::{Document, ServiceName};
+use tombolo_api::model::Document;
+use tombolo_api::operation::{Dispatch, Operation};
 use tombolo_domain::principal::Principal;
 
 /// Counts and times the operations of `D`.
@@ -29,21 +29,17 @@ impl<D> Measured<D> {
 impl<D: Dispatch> Dispatch for Measured<D> {
     async fn call(
         &self,
-        service: ServiceName,
-        operation: &'static str,
+        operation: &'static Operation,
         principal: &Principal,
         input: Document,
     ) -> Result<Document, Refusal> {
         let started = Instant::now();
-        let outcome = self
-            .operations
-            .call(service, operation, principal, input)
-            .await;
+        let outcome = self.operations.call(operation, principal, input).await;
         let code = match &outcome {
             Ok(_) => "OK",
             Err(error) => error.wire().code,
         };
-        let service = service.as_str();
+        let (service, operation) = (operation.service.as_str(), operation.name);
         metrics::counter!(
             "tombolo_requests_total", "service" => service, "operation" => operation, "code" => code
         )

@@ -63,9 +63,7 @@ pub(crate) async fn describe_security_groups(
         GroupView::new(group, tags, &peerings, &names)
     });
     let ids = ("groupIds", &input.group_ids[..]);
-    let page = input
-        .selection
-        .named(call, "DescribeSecurityGroups", ids, all.collect())?;
+    let page = input.selection.named(call, ids, all.collect())?;
     Ok(Described {
         security_groups: page.items,
         next_token: page.next_token,

@@ -47,9 +47,7 @@ pub(crate) async fn describe_security_group_rules(
         }
     }
     let ids = ("securityGroupRuleIds", &input.security_group_rule_ids[..]);
-    let page = input
-        .selection
-        .named(call, "DescribeSecurityGroupRules", ids, views)?;
+    let page = input.selection.named(call, ids, views)?;
     Ok(DescribedRules {
         security_group_rules: page.items,
         next_token: page.next_token,

@@ -52,7 +52,7 @@ pub(crate) async fn describe_stale_security_groups(
     }
     let cut = Cut {
         scope: &call.scope(),
-        operation: "DescribeStaleSecurityGroups",
+        operation: call.operation,
         max_results: input.max_results,
         next_token: input.next_token.as_deref(),
     };

@@ -13,7 +13,7 @@ use super::attributes::FleetAttributes;
 use super::happened::{event, moment_later};
 use super::location::LocationState;
 use super::port;
-use super::request::{ComputeType, CreateFleet};
+use super::request::{ComputeType, CreateFleetInput};
 use crate::gamelift::error::{Error, GameLiftError, Result};
 use crate::gamelift::named::own_build;
 use crate::gamelift::{connection, tag};
@@ -30,7 +30,7 @@ pub(crate) struct Created {
 pub(crate) async fn create_fleet(
     tx: &mut Transaction,
     call: &Call<'_>,
-    input: CreateFleet,
+    input: CreateFleetInput,
 ) -> Result<Created> {
     input.refuse_unserved()?;
     let compute_type = input.compute_type.unwrap_or_default();
@@ -50,7 +50,7 @@ pub(crate) async fn create_fleet(
 }
 
 /// A fleet in a VPC of its own. Its instances follow when the reconciler has seen it.
-async fn managed(tx: &mut Transaction, call: &Call<'_>, input: &CreateFleet) -> Result<Fleet> {
+async fn managed(tx: &mut Transaction, call: &Call<'_>, input: &CreateFleetInput) -> Result<Fleet> {
     let peer = input.peer()?;
     let instance_type = input.instance_type()?;
     let runtime = input.runtime()?;
@@ -105,7 +105,7 @@ async fn managed(tx: &mut Transaction, call: &Call<'_>, input: &CreateFleet) -> 
 async fn hidden_vpc(
     tx: &mut Transaction,
     call: &Call<'_>,
-    input: &CreateFleet,
+    input: &CreateFleetInput,
     fleet: &FleetId,
 ) -> Result<Vpc> {
     let block = match input.forced_block() {
@@ -124,7 +124,7 @@ async fn hidden_vpc(
 }
 
 /// A fleet of machines that the account runs itself: there is nothing to wait for.
-fn anywhere(tx: &mut Transaction, call: &Call<'_>, input: &CreateFleet) -> Result<Fleet> {
+fn anywhere(tx: &mut Transaction, call: &Call<'_>, input: &CreateFleetInput) -> Result<Fleet> {
     let fleet = Fleet {
         scope: call.scope(),
         id: FleetId::generate(call.ids),

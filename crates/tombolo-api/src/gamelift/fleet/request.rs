@@ -31,7 +31,7 @@ const INTERNET_ALLOWED: &str = "allowed";
 /// The members of CreateFleetInput that mean something here.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub(crate) struct CreateFleet {
+pub(crate) struct CreateFleetInput {
     pub(super) name: String,
     pub(super) description: Option<String>,
     pub(super) compute_type: Option<ComputeType>,
@@ -75,7 +75,7 @@ struct LocationConfiguration {
     location: String,
 }
 
-impl CreateFleet {
+impl CreateFleetInput {
     /// Refuses what would be silently missing later.
     pub(super) fn refuse_unserved(&self) -> Result<()> {
         const LEAVE_OUT: &str = "leave it out";

@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::task::JoinSet;
 use tombolo_api::error::{ApiError, CommonError};
 use tombolo_api::model::ServiceName;
-use tombolo_api::operation::refuse;
+use tombolo_api::registry::refuse;
 use tombolo_domain::vpc::VpcNumber;
 use tombolo_store::typed::Transaction;
 use tombolo_store::{MemoryStore, SqliteStore, Store, TxnOutcome, keys};
@@ -137,7 +137,7 @@ async fn a_request_that_others_always_overtake_is_to_be_sent_again() {
     backend
         .refused("CreateVpc", input, "ServiceUnavailable", message)
         .await;
-    for service in [ServiceName::GameLift, ServiceName::Ec2, ServiceName::Sts] {
+    for service in ServiceName::ALL {
         // botocore and the SDKs for Rust and JavaScript retry what has this status.
         let busy = refuse(service, ApiError::new(CommonError::Busy, "again"));
         assert_eq!(busy.wire().status, 503);

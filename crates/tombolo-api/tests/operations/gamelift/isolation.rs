@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
+use tombolo_api::model::ServiceName;
+use tombolo_api::registry;
 use tombolo_testkit::gamelift::anywhere;
 
 use crate::document::{text, with};
@@ -66,7 +68,7 @@ const OF_EVERY_FLEET: [&str; 6] = [
 async fn every_operation_that_takes_a_fleet_is_in_the_table() {
     let server = Server::new();
     let model = server.gamelift(STUDIO).model();
-    let takes_fleet = |operation: &tombolo_api::model::Operation| {
+    let takes_fleet = |operation: &tombolo_api::model::OperationModel| {
         let shape = operation.input.map(|input| model.shape(input));
         matches!(
             shape.map(|shape| &shape.kind),
@@ -74,10 +76,10 @@ async fn every_operation_that_takes_a_fleet_is_in_the_table() {
                 if structure.members.iter().any(|member| member.name == "FleetId" && member.required)
         )
     };
-    let all: BTreeSet<_> = model
-        .operations()
-        .filter(|operation| takes_fleet(operation))
-        .map(|operation| operation.name)
+    let rows = registry::operations(ServiceName::GameLift).iter();
+    let all: BTreeSet<_> = rows
+        .filter(|row| model.operation(row.name).is_some_and(takes_fleet))
+        .map(|row| row.name)
         .collect();
     let tried: BTreeSet<_> = on_a_fleet().into_iter().map(|(name, _)| name).collect();
     assert_eq!(tried, all);

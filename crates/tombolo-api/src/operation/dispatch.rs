@@ -3,8 +3,9 @@
 use async_trait::async_trait;
 use tombolo_domain::principal::Principal;
 
+use super::Operation;
 use crate::error::Refusal;
-use crate::model::{Document, ServiceName};
+use crate::model::Document;
 
 /// Carries out operations. Implemented by the handlers; called with verified principals, served
 /// operations and validated input only.
@@ -17,8 +18,7 @@ pub trait Dispatch: Send + Sync {
     /// The operation refuses, or the server failed.
     async fn call(
         &self,
-        service: ServiceName,
-        operation: &'static str,
+        operation: &'static Operation,
         principal: &Principal,
         input: Document,
     ) -> Result<Document, Refusal>;

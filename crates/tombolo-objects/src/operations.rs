@@ -1,0 +1,105 @@
+//! S3's operations: its table, and what `s3s` calls for each.
+//!
+//! The rows are as those of the services that `tombolo-api` serves
+//! ([`Operation`](tombolo_api::operation::Operation)), but for the handler: that is a method of
+//! [`Shelf`], by S3's own types, which `s3s` reads and writes. Several operations share an action, as
+//! they do in IAM:
+//! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html>.
+
+use s3s::dto::*;
+use s3s::{S3, S3Request, S3Response, S3Result};
+use tombolo_api::operation::ResourceType;
+use tombolo_domain::principal::Action;
+
+use crate::shelf::Shelf;
+
+/// A row: one operation of S3's.
+#[derive(Debug)]
+pub struct ObjectOperation {
+    /// Its name: `PutObject`.
+    pub name: &'static str,
+    /// The IAM action that allows it: `s3:PutObject`.
+    pub action: Action,
+    /// What that action is allowed on.
+    pub resource: ResourceType,
+    /// The part of S3 under which the user docs list it.
+    pub section: &'static str,
+}
+
+/// The row of an operation, if it is served.
+pub(crate) fn operation(name: &str) -> Option<&'static ObjectOperation> {
+    OPERATIONS.iter().find(|operation| operation.name == name)
+}
+
+/// What `s3s` calls.
+pub(crate) struct Served(pub(crate) Shelf);
+
+/// Makes the table, and of [`Served`] what `s3s` calls. Each row is
+/// `Name: method(Input) -> Output, "Action" on ResourceType;`.
+macro_rules! operations {
+    ($(section $section:literal {
+        $($name:ident: $method:ident($input:ident) -> $output:ident,
+            $action:literal on $resource:ident;)*
+    })*) => {
+        /// Every operation that is served, in the order of the user docs.
+        pub static OPERATIONS: &[ObjectOperation] = &[$($(ObjectOperation {
+            name: stringify!($name),
+            action: Action::new("s3", $action),
+            resource: ResourceType::$resource,
+            section: $section,
+        },)*)*];
+
+        #[async_trait::async_trait]
+        impl S3 for Served {
+            $($(async fn $method(
+                &self,
+                request: S3Request<$input>,
+            ) -> S3Result<S3Response<$output>> {
+                Ok(S3Response::new(self.0.$method(request).await?))
+            })*)*
+        }
+    };
+}
+
+operations! {
+    section "buckets" {
+        CreateBucket: create_bucket(CreateBucketInput) -> CreateBucketOutput,
+            "CreateBucket" on Bucket;
+        HeadBucket: head_bucket(HeadBucketInput) -> HeadBucketOutput, "ListBucket" on Bucket;
+        GetBucketLocation: get_bucket_location(GetBucketLocationInput) -> GetBucketLocationOutput,
+            "GetBucketLocation" on Bucket;
+        ListBuckets: list_buckets(ListBucketsInput) -> ListBucketsOutput,
+            "ListAllMyBuckets" on Any;
+        DeleteBucket: delete_bucket(DeleteBucketInput) -> DeleteBucketOutput,
+            "DeleteBucket" on Bucket;
+    }
+
+    section "objects" {
+        PutObject: put_object(PutObjectInput) -> PutObjectOutput,
+            "PutObject" on Object;
+        GetObject: get_object(GetObjectInput) -> GetObjectOutput, "GetObject" on Object;
+        HeadObject: head_object(HeadObjectInput) -> HeadObjectOutput, "GetObject" on Object;
+        DeleteObject: delete_object(DeleteObjectInput) -> DeleteObjectOutput,
+            "DeleteObject" on Object;
+        DeleteObjects: delete_objects(DeleteObjectsInput) -> DeleteObjectsOutput,
+            "DeleteObject" on Object;
+        ListObjectsV2: list_objects_v2(ListObjectsV2Input) -> ListObjectsV2Output,
+            "ListBucket" on Bucket;
+    }
+
+    section "uploads in parts" {
+        CreateMultipartUpload: create_multipart_upload(CreateMultipartUploadInput)
+            -> CreateMultipartUploadOutput,
+            "PutObject" on Object;
+        UploadPart: upload_part(UploadPartInput) -> UploadPartOutput,
+            "PutObject" on Object;
+        CompleteMultipartUpload: complete_multipart_upload(CompleteMultipartUploadInput)
+            -> CompleteMultipartUploadOutput,
+            "PutObject" on Object;
+        AbortMultipartUpload: abort_multipart_upload(AbortMultipartUploadInput)
+            -> AbortMultipartUploadOutput,
+            "AbortMultipartUpload" on Object;
+        ListParts: list_parts(ListPartsInput) -> ListPartsOutput,
+            "ListMultipartUploadParts" on Object;
+    }
+}
