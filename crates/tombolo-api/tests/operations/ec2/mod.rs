@@ -14,7 +14,7 @@ mod peering_answers;
 mod peering_deletion;
 mod peering_options;
 mod peering_requests;
-mod peering_story;
+mod peering_scenario;
 mod peerings;
 mod places;
 mod reach;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tombolo_domain::peering::{State, Step};
 use tombolo_domain::quota::Quotas;
 
-use super::peering_story::Story;
+use super::peering_scenario::Scenario;
 use crate::document::text;
 use crate::server::{AWAY, BACKEND, STRANGER, STUDIO, Server};
 
@@ -15,10 +15,10 @@ const REJECT: &str = "RejectVpcPeeringConnection";
 
 #[tokio::test]
 async fn an_accepted_connection_is_provisioning_and_stays_accepted() {
-    let story = Story::delivered().await;
-    let tags = json!({"Resources": [story.id], "Tags": [{"Key": "whose", "Value": "mine"}]});
-    story.backend().call("CreateTags", tags).await;
-    let accepted = story.accept().await;
+    let scenario = Scenario::delivered().await;
+    let tags = json!({"Resources": [scenario.id], "Tags": [{"Key": "whose", "Value": "mine"}]});
+    scenario.backend().call("CreateTags", tags).await;
+    let accepted = scenario.accept().await;
     let status = json!({"Code": "provisioning", "Message": "Provisioning"});
     assert_eq!(accepted["Status"], status);
     assert_eq!(accepted["ExpirationTime"], Value::Null);
@@ -26,27 +26,27 @@ async fn an_accepted_connection_is_provisioning_and_stays_accepted() {
     assert_eq!(accepted["AccepterVpcInfo"]["CidrBlock"], "10.2.0.0/16");
     assert_eq!(accepted["Tags"][0]["Value"], "mine");
 
-    story.take(Step::Provisioned).await;
-    let before = story.server.dump().await;
-    let again = story.accept().await;
+    scenario.take(Step::Provisioned).await;
+    let before = scenario.server.dump().await;
+    let again = scenario.accept().await;
     let status = json!({"Code": "active", "Message": "Active"});
     assert_eq!(again["Status"], status);
-    assert!(before == story.server.dump().await);
+    assert!(before == scenario.server.dump().await);
 }
 
 #[tokio::test]
 async fn the_accepter_alone_answers() {
-    let story = Story::delivered().await;
+    let scenario = Scenario::delivered().await;
     for (operation, verb) in [(ACCEPT, "accept"), (REJECT, "reject")] {
         let message = format!(
             "User ({STUDIO}) cannot {verb} peering {}: the owner of the accepter VPC, account \
              {BACKEND}, does.",
-            story.id
+            scenario.id
         );
         let code = "OperationNotPermitted";
-        story
+        scenario
             .studio()
-            .refused(operation, story.named(), code, &message)
+            .refused(operation, scenario.named(), code, &message)
             .await;
     }
 }
@@ -55,30 +55,33 @@ async fn the_accepter_alone_answers() {
 /// request is delivered.
 #[tokio::test]
 async fn nobody_else_knows_of_a_connection() {
-    let story = Story::requested().await;
-    let message = format!("The vpcPeeringConnection ID '{}' does not exist", story.id);
+    let scenario = Scenario::requested().await;
+    let message = format!(
+        "The vpcPeeringConnection ID '{}' does not exist",
+        scenario.id
+    );
     let code = "InvalidVpcPeeringConnectionID.NotFound";
     for account in [
-        story.server.ec2(STRANGER),
-        story.server.ec2_in(STUDIO, AWAY),
-        story.server.ec2_in(BACKEND, AWAY),
-        story.backend(),
+        scenario.server.ec2(STRANGER),
+        scenario.server.ec2_in(STUDIO, AWAY),
+        scenario.server.ec2_in(BACKEND, AWAY),
+        scenario.backend(),
     ] {
         for operation in [ACCEPT, REJECT, "DeleteVpcPeeringConnection"] {
             account
-                .refused(operation, story.named(), code, &message)
+                .refused(operation, scenario.named(), code, &message)
                 .await;
         }
-        let mut input = story.named();
+        let mut input = scenario.named();
         input["AccepterPeeringConnectionOptions"] = json!({});
         let modify = "ModifyVpcPeeringConnectionOptions";
         account.refused(modify, input, code, &message).await;
-        assert_eq!(account.peering(&story.id).await, None);
+        assert_eq!(account.peering(&scenario.id).await, None);
     }
     let malformed = json!({"VpcPeeringConnectionId": "pcx-1"});
     let code = "InvalidVpcPeeringConnectionId.Malformed";
     let message = "Invalid id: \"pcx-1\" (expecting \"pcx-...\")";
-    story
+    scenario
         .studio()
         .refused(ACCEPT, malformed, code, message)
         .await;
@@ -87,25 +90,25 @@ async fn nobody_else_knows_of_a_connection() {
 #[tokio::test]
 async fn only_a_request_is_answered() {
     for code in ["rejected", "expired", "deleting", "deleted"] {
-        let story = Story::at(code).await;
+        let scenario = Scenario::at(code).await;
         for (operation, to) in [(ACCEPT, "provisioning"), (REJECT, "rejected")] {
-            refused_from(&story, operation, code, to).await;
+            refused_from(&scenario, operation, code, to).await;
         }
     }
     for code in ["provisioning", "active"] {
-        refused_from(&Story::at(code).await, REJECT, code, "rejected").await;
+        refused_from(&Scenario::at(code).await, REJECT, code, "rejected").await;
     }
 }
 
-async fn refused_from(story: &Story, operation: &str, from: &str, to: &str) {
+async fn refused_from(scenario: &Scenario, operation: &str, from: &str, to: &str) {
     let message = format!(
         "Invalid state transition for {}, attempted to transition from {from} to {to}",
-        story.id
+        scenario.id
     );
     let code = "InvalidStateTransition";
-    story
+    scenario
         .backend()
-        .refused(operation, story.named(), code, &message)
+        .refused(operation, scenario.named(), code, &message)
         .await;
 }
 
@@ -134,16 +137,23 @@ async fn an_account_answers_itself_without_waiting_for_the_delivery() {
 
 #[tokio::test]
 async fn vpcs_that_overlap_by_now_are_not_joined() {
-    let story = Story::delivered().await;
-    let input = json!({"VpcId": story.peer, "CidrBlock": "10.1.128.0/20"});
-    story.backend().call("AssociateVpcCidrBlock", input).await;
-    let answered = story.accept().await;
+    let scenario = Scenario::delivered().await;
+    let input = json!({"VpcId": scenario.peer, "CidrBlock": "10.1.128.0/20"});
+    scenario
+        .backend()
+        .call("AssociateVpcCidrBlock", input)
+        .await;
+    let answered = scenario.accept().await;
     assert_eq!(answered["Status"]["Code"], "failed");
     assert_eq!(
-        story.studio().peering_state(&story.id).await.as_deref(),
+        scenario
+            .studio()
+            .peering_state(&scenario.id)
+            .await
+            .as_deref(),
         Some("failed")
     );
-    assert_eq!(story.backend().peering(&story.id).await, None);
+    assert_eq!(scenario.backend().peering(&scenario.id).await, None);
 }
 
 #[tokio::test]
@@ -175,9 +185,9 @@ async fn a_vpc_has_only_so_many_active_connections() {
         active_peerings_per_vpc: 1,
         ..Quotas::default()
     };
-    let story = Story::on(Server::with_quotas(quotas)).await;
-    story.server.deliver(&story.id).await;
-    story.accept().await;
+    let scenario = Scenario::on(Server::with_quotas(quotas)).await;
+    scenario.server.deliver(&scenario.id).await;
+    scenario.accept().await;
     let full = |vpc: &str| {
         format!(
             "VPC {vpc} has as many active VPC peering connections as it may have, 1; one of them \
@@ -186,86 +196,86 @@ async fn a_vpc_has_only_so_many_active_connections() {
     };
     let code = "VpcPeeringConnectionsPerVpcLimitExceeded";
     // Each of the two is full, whichever end it is of the next connection.
-    let (studio, backend) = (story.studio(), story.backend());
+    let (studio, backend) = (scenario.studio(), scenario.backend());
     let third = backend.vpc("10.3.0.0/16").await;
-    let waiting = studio.ask(&story.own, BACKEND, &third).await;
-    story.server.deliver(&waiting).await;
+    let waiting = studio.ask(&scenario.own, BACKEND, &third).await;
+    scenario.server.deliver(&waiting).await;
     let accept = json!({"VpcPeeringConnectionId": waiting});
     backend
-        .refused(ACCEPT, accept.clone(), code, &full(&story.own))
+        .refused(ACCEPT, accept.clone(), code, &full(&scenario.own))
         .await;
-    let to_peer = backend.ask(&third, BACKEND, &story.peer).await;
-    story.server.deliver(&to_peer).await;
+    let to_peer = backend.ask(&third, BACKEND, &scenario.peer).await;
+    scenario.server.deliver(&to_peer).await;
     let input = json!({"VpcPeeringConnectionId": to_peer});
     backend
-        .refused(ACCEPT, input, code, &full(&story.peer))
+        .refused(ACCEPT, input, code, &full(&scenario.peer))
         .await;
 
     // A fleet's connection counts too.
     let fleet = studio.fleet().await;
-    backend.authorize(STUDIO, &story.peer).await;
+    backend.authorize(STUDIO, &scenario.peer).await;
     let input = json!({
-        "FleetId": fleet, "PeerVpcAwsAccountId": BACKEND, "PeerVpcId": story.peer,
+        "FleetId": fleet, "PeerVpcAwsAccountId": BACKEND, "PeerVpcId": scenario.peer,
     });
     let refusal = studio
         .gamelift()
         .refusal("CreateVpcPeeringConnection", input)
         .await;
     assert_eq!(refusal.code, "InvalidRequestException");
-    assert_eq!(refusal.message, full(&story.peer));
+    assert_eq!(refusal.message, full(&scenario.peer));
 
-    let delete = story.named();
+    let delete = scenario.named();
     studio.call("DeleteVpcPeeringConnection", delete).await;
     backend.call(ACCEPT, accept).await;
 }
 
 #[tokio::test]
 async fn a_request_expires_by_the_clock_alone() {
-    let story = Story::delivered().await;
+    let scenario = Scenario::delivered().await;
     let seven_days = SignedDuration::from_hours(7 * 24);
     let second = SignedDuration::from_secs(1);
-    story.server.advance(seven_days - second);
-    let state = async || story.backend().peering_state(&story.id).await;
+    scenario.server.advance(seven_days - second);
+    let state = async || scenario.backend().peering_state(&scenario.id).await;
     assert_eq!(state().await.as_deref(), Some("pending-acceptance"));
 
-    story.server.advance(second);
-    refused_from(&story, ACCEPT, "expired", "provisioning").await;
-    refused_from(&story, REJECT, "expired", "rejected").await;
-    assert_eq!(story.record().await.state, State::PendingAcceptance);
-    for account in [story.studio(), story.backend()] {
-        let shown = account.peering(&story.id).await.unwrap();
+    scenario.server.advance(second);
+    refused_from(&scenario, ACCEPT, "expired", "provisioning").await;
+    refused_from(&scenario, REJECT, "expired", "rejected").await;
+    assert_eq!(scenario.record().await.state, State::PendingAcceptance);
+    for account in [scenario.studio(), scenario.backend()] {
+        let shown = account.peering(&scenario.id).await.unwrap();
         let status = json!({"Code": "expired", "Message": "Expired"});
         assert_eq!(shown["Status"], status);
         assert_eq!(shown["ExpirationTime"], Value::Null);
     }
-    story.server.advance(SignedDuration::from_hours(48));
-    for account in [story.studio(), story.backend()] {
-        assert_eq!(account.peering(&story.id).await, None);
+    scenario.server.advance(SignedDuration::from_hours(48));
+    for account in [scenario.studio(), scenario.backend()] {
+        assert_eq!(account.peering(&scenario.id).await, None);
     }
 }
 
 #[tokio::test]
 async fn a_rejected_request_is_seen_longest_by_who_asked() {
-    let story = Story::delivered().await;
-    let rejected = story.backend().call(REJECT, story.named()).await;
+    let scenario = Scenario::delivered().await;
+    let rejected = scenario.backend().call(REJECT, scenario.named()).await;
     assert_eq!(rejected, json!({"Return": true}));
     let hours = SignedDuration::from_hours;
     let state = async || {
-        let accounts = [story.studio(), story.backend()];
+        let accounts = [scenario.studio(), scenario.backend()];
         let [studio, backend] = &accounts;
         (
-            studio.peering_state(&story.id).await,
-            backend.peering_state(&story.id).await,
+            studio.peering_state(&scenario.id).await,
+            backend.peering_state(&scenario.id).await,
         )
     };
     let rejected = || Some("rejected".to_owned());
     assert_eq!(state().await, (rejected(), rejected()));
-    let shown = story.studio().peering(&story.id).await.unwrap();
+    let shown = scenario.studio().peering(&scenario.id).await.unwrap();
     let message = text(&shown["Status"]["Message"]);
     assert_eq!(message, format!("Rejected by {BACKEND}"));
-    story.server.advance(hours(2));
+    scenario.server.advance(hours(2));
     assert_eq!(state().await, (rejected(), None));
-    story.server.advance(hours(46));
+    scenario.server.advance(hours(46));
     assert_eq!(state().await, (None, None));
 }
 

@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 use serde_json::json;
 use tombolo_domain::peering::{State, Step};
 
-use super::peering_story::Story;
+use super::peering_scenario::Scenario;
 use crate::server::{BACKEND, STUDIO, Server};
 
 const DELETE: &str = "DeleteVpcPeeringConnection";
@@ -13,11 +13,15 @@ const DELETE: &str = "DeleteVpcPeeringConnection";
 async fn either_owner_ends_a_connection() {
     for code in ["provisioning", "active"] {
         for account in [STUDIO, BACKEND] {
-            let story = Story::at(code).await;
-            let deleted = story.server.ec2(account).call(DELETE, story.named()).await;
+            let scenario = Scenario::at(code).await;
+            let deleted = scenario
+                .server
+                .ec2(account)
+                .call(DELETE, scenario.named())
+                .await;
             assert_eq!(deleted, json!({"Return": true}));
             let by = account.parse().unwrap();
-            assert_eq!(story.record().await.state, State::Deleting { by });
+            assert_eq!(scenario.record().await.state, State::Deleting { by });
         }
     }
 }
@@ -25,61 +29,61 @@ async fn either_owner_ends_a_connection() {
 #[tokio::test]
 async fn a_request_is_taken_back_by_who_made_it() {
     for code in ["initiating-request", "pending-acceptance"] {
-        let story = Story::at(code).await;
-        story.studio().call(DELETE, story.named()).await;
+        let scenario = Scenario::at(code).await;
+        scenario.studio().call(DELETE, scenario.named()).await;
         let by = STUDIO.parse().unwrap();
-        assert_eq!(story.record().await.state, State::Deleting { by });
+        assert_eq!(scenario.record().await.state, State::Deleting { by });
     }
-    let story = Story::delivered().await;
+    let scenario = Scenario::delivered().await;
     let message = format!(
         "User ({BACKEND}) cannot delete peering {}: its requester does. Reject it.",
-        story.id
+        scenario.id
     );
     let code = "OperationNotPermitted";
-    story
+    scenario
         .backend()
-        .refused(DELETE, story.named(), code, &message)
+        .refused(DELETE, scenario.named(), code, &message)
         .await;
 }
 
 #[tokio::test]
 async fn what_is_over_is_not_deleted_and_what_is_deleted_stays_so() {
     for from in ["rejected", "expired", "failed"] {
-        let story = Story::at(from).await;
+        let scenario = Scenario::at(from).await;
         let message = format!(
             "Invalid state transition for {}, attempted to transition from {from} to deleting",
-            story.id
+            scenario.id
         );
         let code = "InvalidStateTransition";
-        story
+        scenario
             .studio()
-            .refused(DELETE, story.named(), code, &message)
+            .refused(DELETE, scenario.named(), code, &message)
             .await;
     }
     for code in ["deleting", "deleted"] {
-        let story = Story::at(code).await;
-        let before = story.server.dump().await;
-        story.studio().call(DELETE, story.named()).await;
-        assert!(before == story.server.dump().await);
+        let scenario = Scenario::at(code).await;
+        let before = scenario.server.dump().await;
+        scenario.studio().call(DELETE, scenario.named()).await;
+        assert!(before == scenario.server.dump().await);
     }
 }
 
 #[tokio::test]
 async fn a_deleted_connection_is_seen_longest_by_who_did_not_delete_it() {
-    let story = Story::active().await;
-    story.studio().call(DELETE, story.named()).await;
-    story.take(Step::Removed).await;
+    let scenario = Scenario::active().await;
+    scenario.studio().call(DELETE, scenario.named()).await;
+    scenario.take(Step::Removed).await;
     let seen = async || {
-        let (studio, backend) = (story.studio(), story.backend());
+        let (studio, backend) = (scenario.studio(), scenario.backend());
         (
-            studio.peering_state(&story.id).await.is_some(),
-            backend.peering_state(&story.id).await.is_some(),
+            studio.peering_state(&scenario.id).await.is_some(),
+            backend.peering_state(&scenario.id).await.is_some(),
         )
     };
     assert_eq!(seen().await, (true, true));
-    story.server.advance(SignedDuration::from_hours(2));
+    scenario.server.advance(SignedDuration::from_hours(2));
     assert_eq!(seen().await, (false, true));
-    story.server.advance(SignedDuration::from_hours(46));
+    scenario.server.advance(SignedDuration::from_hours(46));
     assert_eq!(seen().await, (false, false));
 }
 
@@ -113,41 +117,41 @@ async fn the_owner_of_the_vpc_ends_a_fleets_connection_without_an_authorization(
 async fn deleting_either_vpc_ends_the_connection() {
     for code in ["provisioning", "active"] {
         for (account, is_requester) in [(STUDIO, true), (BACKEND, false)] {
-            let story = Story::at(code).await;
+            let scenario = Scenario::at(code).await;
             let vpc = if is_requester {
-                &story.own
+                &scenario.own
             } else {
-                &story.peer
+                &scenario.peer
             };
-            let owner = story.server.ec2(account);
+            let owner = scenario.server.ec2(account);
             owner.call("DeleteVpc", json!({"VpcId": vpc})).await;
             let by = account.parse().unwrap();
-            assert_eq!(story.record().await.state, State::Deleting { by });
+            assert_eq!(scenario.record().await.state, State::Deleting { by });
         }
     }
 }
 
 #[tokio::test]
 async fn a_vpc_that_another_account_asks_for_stays_until_the_answer() {
-    let story = Story::delivered().await;
-    let delete = json!({"VpcId": story.peer});
+    let scenario = Scenario::delivered().await;
+    let delete = json!({"VpcId": scenario.peer});
     let message = format!(
         "The vpc '{}' has dependencies and cannot be deleted; reject {} first.",
-        story.peer, story.id
+        scenario.peer, scenario.id
     );
     let code = "DependencyViolation";
-    let backend = story.backend();
+    let backend = scenario.backend();
     backend
         .refused("DeleteVpc", delete.clone(), code, &message)
         .await;
     // The requester's own VPC goes, and the request with it.
-    let own = json!({"VpcId": story.own});
-    story.studio().call("DeleteVpc", own).await;
+    let own = json!({"VpcId": scenario.own});
+    scenario.studio().call("DeleteVpc", own).await;
     let by = STUDIO.parse().unwrap();
-    assert_eq!(story.record().await.state, State::Deleting { by });
+    assert_eq!(scenario.record().await.state, State::Deleting { by });
     backend.call("DeleteVpc", delete).await;
 
-    let expired = Story::delivered().await;
+    let expired = Scenario::delivered().await;
     expired.server.advance(SignedDuration::from_hours(7 * 24));
     let delete = json!({"VpcId": expired.peer});
     expired.backend().call("DeleteVpc", delete).await;

@@ -2,15 +2,15 @@
 
 use serde_json::{Value, json};
 
-use super::peering_story::Story;
+use super::peering_scenario::Scenario;
 use crate::server::{BACKEND, STUDIO};
 
 const MODIFY: &str = "ModifyVpcPeeringConnectionOptions";
 const OF_REQUESTER: &str = "RequesterPeeringConnectionOptions";
 const OF_ACCEPTER: &str = "AccepterPeeringConnectionOptions";
 
-fn input(story: &Story, side: &str, options: Value) -> Value {
-    let mut input = story.named();
+fn input(scenario: &Scenario, side: &str, options: Value) -> Value {
+    let mut input = scenario.named();
     input[side] = options;
     input
 }
@@ -20,8 +20,11 @@ fn dns(allowed: bool) -> Value {
 }
 
 /// DNS hostnames, which both VPCs need.
-async fn enable_dns(story: &Story) {
-    for (account, vpc) in [(story.studio(), &story.own), (story.backend(), &story.peer)] {
+async fn enable_dns(scenario: &Scenario) {
+    for (account, vpc) in [
+        (scenario.studio(), &scenario.own),
+        (scenario.backend(), &scenario.peer),
+    ] {
         let input = json!({"VpcId": vpc, "EnableDnsHostnames": {"Value": true}});
         account.call("ModifyVpcAttribute", input).await;
     }
@@ -29,29 +32,29 @@ async fn enable_dns(story: &Story) {
 
 #[tokio::test]
 async fn each_owner_changes_its_own_side_of_an_active_connection() {
-    let story = Story::active().await;
-    enable_dns(&story).await;
+    let scenario = Scenario::active().await;
+    enable_dns(&scenario).await;
     let allowed = json!({
         "AllowDnsResolutionFromRemoteVpc": true,
         "AllowEgressFromLocalClassicLinkToRemoteVpc": false,
         "AllowEgressFromLocalVpcToRemoteClassicLink": false,
     });
-    let changed = story.backend();
-    let changed = changed.call(MODIFY, input(&story, OF_ACCEPTER, dns(true)));
+    let changed = scenario.backend();
+    let changed = changed.call(MODIFY, input(&scenario, OF_ACCEPTER, dns(true)));
     assert_eq!(
         changed.await,
         json!({OF_ACCEPTER: allowed, OF_REQUESTER: null})
     );
-    for account in [story.studio(), story.backend()] {
-        let shown = account.peering(&story.id).await.unwrap();
+    for account in [scenario.studio(), scenario.backend()] {
+        let shown = account.peering(&scenario.id).await.unwrap();
         assert_eq!(shown["AccepterVpcInfo"]["PeeringOptions"], allowed);
         let other = &shown["RequesterVpcInfo"]["PeeringOptions"];
         assert_eq!(other["AllowDnsResolutionFromRemoteVpc"], false);
     }
     // Not named is not changed, and ClassicLink may be said to be off.
     let off = json!({"AllowEgressFromLocalClassicLinkToRemoteVpc": false});
-    let same = story.backend();
-    let same = same.call(MODIFY, input(&story, OF_ACCEPTER, off)).await;
+    let same = scenario.backend();
+    let same = same.call(MODIFY, input(&scenario, OF_ACCEPTER, off)).await;
     assert_eq!(same[OF_ACCEPTER], allowed);
 
     for (account, side, owner, theirs) in [
@@ -60,10 +63,10 @@ async fn each_owner_changes_its_own_side_of_an_active_connection() {
     ] {
         let message = format!(
             "User ({account}) cannot modify peering {}: account {owner} owns the {theirs}'s side.",
-            story.id
+            scenario.id
         );
-        let caller = story.server.ec2(account);
-        let input = input(&story, side, dns(false));
+        let caller = scenario.server.ec2(account);
+        let input = input(&scenario, side, dns(false));
         let code = "OperationNotPermitted";
         caller.refused(MODIFY, input, code, &message).await;
     }
@@ -72,13 +75,13 @@ async fn each_owner_changes_its_own_side_of_an_active_connection() {
 #[tokio::test]
 async fn options_of_a_connection_that_is_not_active_stay() {
     for code in ["pending-acceptance", "provisioning", "deleted"] {
-        let story = Story::at(code).await;
+        let scenario = Scenario::at(code).await;
         let message = format!(
             "VPC peering connection {} is {code}; its options can be modified while it is active.",
-            story.id
+            scenario.id
         );
-        let input = input(&story, OF_ACCEPTER, dns(false));
-        let backend = story.backend();
+        let input = input(&scenario, OF_ACCEPTER, dns(false));
+        let backend = scenario.backend();
         backend
             .refused(MODIFY, input, "IncorrectState", &message)
             .await;
@@ -87,47 +90,56 @@ async fn options_of_a_connection_that_is_not_active_stay() {
 
 #[tokio::test]
 async fn dns_needs_dns_hostnames_in_both_vpcs() {
-    let story = Story::active().await;
+    let scenario = Scenario::active().await;
     let refused = async |vpc: &str| {
         let message = format!(
             "To enable DNS resolution for VPC peering connection {}, DNS hostnames and DNS support \
              must be enabled for VPC {vpc}; use ModifyVpcAttribute.",
-            story.id
+            scenario.id
         );
         let code = "InvalidVpcPeeringConnectionState.DnsHostnamesDisabled";
-        let input = input(&story, OF_ACCEPTER, dns(true));
-        story.backend().refused(MODIFY, input, code, &message).await;
+        let input = input(&scenario, OF_ACCEPTER, dns(true));
+        scenario
+            .backend()
+            .refused(MODIFY, input, code, &message)
+            .await;
     };
-    refused(&story.own).await;
-    let hostnames = json!({"VpcId": story.own, "EnableDnsHostnames": {"Value": true}});
-    story.studio().call("ModifyVpcAttribute", hostnames).await;
-    refused(&story.peer).await;
-    enable_dns(&story).await;
-    let no_support = json!({"VpcId": story.own, "EnableDnsSupport": {"Value": false}});
-    story.studio().call("ModifyVpcAttribute", no_support).await;
-    refused(&story.own).await;
+    refused(&scenario.own).await;
+    let hostnames = json!({"VpcId": scenario.own, "EnableDnsHostnames": {"Value": true}});
+    scenario
+        .studio()
+        .call("ModifyVpcAttribute", hostnames)
+        .await;
+    refused(&scenario.peer).await;
+    enable_dns(&scenario).await;
+    let no_support = json!({"VpcId": scenario.own, "EnableDnsSupport": {"Value": false}});
+    scenario
+        .studio()
+        .call("ModifyVpcAttribute", no_support)
+        .await;
+    refused(&scenario.own).await;
     // Off needs nothing.
-    let off = input(&story, OF_ACCEPTER, dns(false));
-    story.backend().call(MODIFY, off).await;
+    let off = input(&scenario, OF_ACCEPTER, dns(false));
+    scenario.backend().call(MODIFY, off).await;
 }
 
 #[tokio::test]
 async fn options_that_tombolo_does_not_have_are_refused_by_name() {
-    let story = Story::active().await;
-    let backend = story.backend();
+    let scenario = Scenario::active().await;
+    let backend = scenario.backend();
     for option in [
         "AllowEgressFromLocalClassicLinkToRemoteVpc",
         "AllowEgressFromLocalVpcToRemoteClassicLink",
         "AllowMultipathResilience",
     ] {
         let message = format!("Tombolo does not have the parameter {option}; leave it out.");
-        let input = input(&story, OF_ACCEPTER, json!({option: true}));
+        let input = input(&scenario, OF_ACCEPTER, json!({option: true}));
         let code = "UnsupportedOperation";
         backend.refused(MODIFY, input, code, &message).await;
     }
     let message = "The request must contain the parameter accepterPeeringConnectionOptions or \
                    requesterPeeringConnectionOptions";
     backend
-        .refused(MODIFY, story.named(), "MissingParameter", message)
+        .refused(MODIFY, scenario.named(), "MissingParameter", message)
         .await;
 }

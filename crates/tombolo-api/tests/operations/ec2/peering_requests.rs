@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tombolo_domain::quota::Quotas;
 use tombolo_testkit::ec2::filter;
 
-use super::peering_story::Story;
+use super::peering_scenario::Scenario;
 use crate::document::{text, with};
 use crate::server::{BACKEND, HOME, STRANGER, STUDIO, Server};
 
@@ -107,11 +107,11 @@ async fn a_request_that_cannot_be_fails_in_the_same_words_whatever_is_wrong() {
 
 #[tokio::test]
 async fn each_owner_sees_the_blocks_of_the_other_when_it_may() {
-    let story = Story::delivered().await;
+    let scenario = Scenario::delivered().await;
     let blocks = async |side: &str| {
         let mut seen = Vec::new();
-        for account in [story.studio(), story.backend()] {
-            let shown = account.peering(&story.id).await.unwrap();
+        for account in [scenario.studio(), scenario.backend()] {
+            let shown = account.peering(&scenario.id).await.unwrap();
             seen.push(shown[side]["CidrBlock"].clone());
         }
         seen
@@ -119,22 +119,25 @@ async fn each_owner_sees_the_blocks_of_the_other_when_it_may() {
     let (own, peer) = ("10.1.0.0/16", "10.2.0.0/16");
     assert_eq!(blocks("RequesterVpcInfo").await, [own, own]);
     assert_eq!(blocks("AccepterVpcInfo").await, [Value::Null, json!(peer)]);
-    story.accept().await;
+    scenario.accept().await;
     assert_eq!(blocks("AccepterVpcInfo").await, [peer, peer]);
 }
 
 #[tokio::test]
 async fn every_block_filters_and_is_shown() {
-    let story = Story::requested().await;
-    let input = json!({"VpcId": story.peer, "CidrBlock": "10.3.0.0/16"});
-    story.backend().call("AssociateVpcCidrBlock", input).await;
-    story.server.deliver(&story.id).await;
-    let shown = story.backend().peering(&story.id).await.unwrap();
+    let scenario = Scenario::requested().await;
+    let input = json!({"VpcId": scenario.peer, "CidrBlock": "10.3.0.0/16"});
+    scenario
+        .backend()
+        .call("AssociateVpcCidrBlock", input)
+        .await;
+    scenario.server.deliver(&scenario.id).await;
+    let shown = scenario.backend().peering(&scenario.id).await.unwrap();
     assert_eq!(
         shown["AccepterVpcInfo"]["CidrBlockSet"],
         json!([{"CidrBlock": "10.2.0.0/16"}, {"CidrBlock": "10.3.0.0/16"}])
     );
-    for (account, count) in [(story.backend(), 1), (story.studio(), 0)] {
+    for (account, count) in [(scenario.backend(), 1), (scenario.studio(), 0)] {
         let filters = filter("accepter-vpc-info.cidr-block", "10.3.0.0/16");
         let found = account.filtered(
             "DescribeVpcPeeringConnections",
@@ -147,14 +150,17 @@ async fn every_block_filters_and_is_shown() {
 
 #[tokio::test]
 async fn the_same_request_again_makes_no_second_one() {
-    let story = Story::requested().await;
+    let scenario = Scenario::requested().await;
     for _ in ["initiating-request", "pending-acceptance"] {
-        let before = story.server.dump().await;
-        let again = story.studio().ask(&story.own, BACKEND, &story.peer).await;
-        assert_eq!(again, story.id);
-        assert!(before == story.server.dump().await);
-        if story.record().await.accepter.cidr.is_none() {
-            story.server.deliver(&story.id).await;
+        let before = scenario.server.dump().await;
+        let again = scenario
+            .studio()
+            .ask(&scenario.own, BACKEND, &scenario.peer)
+            .await;
+        assert_eq!(again, scenario.id);
+        assert!(before == scenario.server.dump().await);
+        if scenario.record().await.accepter.cidr.is_none() {
+            scenario.server.deliver(&scenario.id).await;
         }
     }
 }
@@ -164,9 +170,9 @@ async fn there_is_one_live_connection_between_two_vpcs() {
     let there = ["pending-acceptance", "provisioning", "active"];
     let over = ["rejected", "expired", "deleting", "deleted", "failed"];
     for code in there {
-        let story = Story::at(code).await;
-        let from_studio = (story.studio(), &story.own, BACKEND, &story.peer);
-        let from_backend = (story.backend(), &story.peer, STUDIO, &story.own);
+        let scenario = Scenario::at(code).await;
+        let from_studio = (scenario.studio(), &scenario.own, BACKEND, &scenario.peer);
+        let from_backend = (scenario.backend(), &scenario.peer, STUDIO, &scenario.own);
         for (account, vpc, owner, peer) in [from_studio, from_backend] {
             if code == "pending-acceptance" && owner == BACKEND {
                 continue;
@@ -174,16 +180,19 @@ async fn there_is_one_live_connection_between_two_vpcs() {
             let input = json!({"VpcId": vpc, "PeerVpcId": peer, "PeerOwnerId": owner});
             let message = format!(
                 "A VPC peering connection between {} and {} already exists: {} is {code}.",
-                story.own, story.peer, story.id
+                scenario.own, scenario.peer, scenario.id
             );
             let refused = "VpcPeeringConnectionAlreadyExists";
             account.refused(CREATE, input, refused, &message).await;
         }
     }
     for code in over {
-        let story = Story::at(code).await;
-        let another = story.studio().ask(&story.own, BACKEND, &story.peer).await;
-        assert_ne!(another, story.id, "{code}");
+        let scenario = Scenario::at(code).await;
+        let another = scenario
+            .studio()
+            .ask(&scenario.own, BACKEND, &scenario.peer)
+            .await;
+        assert_ne!(another, scenario.id, "{code}");
     }
 }
 
@@ -270,22 +279,22 @@ async fn an_account_has_only_so_many_requests_unanswered() {
         outstanding_peering_requests: 1,
         ..Quotas::default()
     };
-    let story = Story::on(Server::with_quotas(quotas)).await;
-    let another = story.backend().vpc("10.3.0.0/16").await;
-    let input = json!({"VpcId": story.own, "PeerVpcId": another, "PeerOwnerId": BACKEND});
+    let scenario = Scenario::on(Server::with_quotas(quotas)).await;
+    let another = scenario.backend().vpc("10.3.0.0/16").await;
+    let input = json!({"VpcId": scenario.own, "PeerVpcId": another, "PeerOwnerId": BACKEND});
     let message = format!(
         "Account {STUDIO} has as many unanswered requests for VPC peering connections as it may \
          have, 1; one of them has to be deleted first."
     );
     let code = "OutstandingVpcPeeringConnectionLimitExceeded";
-    let studio = story.studio();
+    let studio = scenario.studio();
     studio.refused(CREATE, input.clone(), code, &message).await;
 
-    story.server.deliver(&story.id).await;
-    story.accept().await;
+    scenario.server.deliver(&scenario.id).await;
+    scenario.accept().await;
     studio.call(CREATE, input.clone()).await;
-    story.server.advance(SignedDuration::from_hours(7 * 24));
-    let third = story.backend().vpc("10.4.0.0/16").await;
+    scenario.server.advance(SignedDuration::from_hours(7 * 24));
+    let third = scenario.backend().vpc("10.4.0.0/16").await;
     studio
         .call(CREATE, with(input, "PeerVpcId", json!(third)))
         .await;

@@ -17,32 +17,32 @@ const UNKNOWN_FLEET: &str = "fleet-00000000-0000-4000-8000-000000000000";
 const UNKNOWN_CONNECTION: &str = "pcx-00000000000000000";
 
 /// An active fleet of the studio, a VPC of the backend, and no authorization yet.
-struct Story {
+struct Scenario {
     server: Server,
     fleet: String,
     vpc: String,
 }
 
-impl Story {
+impl Scenario {
     async fn new() -> Self {
         let server = Server::new();
         let fleet = server.gamelift(STUDIO).fleet().await;
         server.set_status(&fleet, FleetStatus::Active).await;
         let vpc = server.gamelift(BACKEND).vpc("10.0.0.0/16").await;
-        Story { server, fleet, vpc }
+        Scenario { server, fleet, vpc }
     }
 
     async fn authorized() -> Self {
-        let story = Self::new().await;
-        story.backend().authorize(STUDIO, &story.vpc).await;
-        story
+        let scenario = Self::new().await;
+        scenario.backend().authorize(STUDIO, &scenario.vpc).await;
+        scenario
     }
 
     /// With a connection that was just asked for.
     async fn connected() -> Self {
-        let story = Self::authorized().await;
-        story.connect().await;
-        story
+        let scenario = Self::authorized().await;
+        scenario.connect().await;
+        scenario
     }
 
     fn studio(&self) -> Account<'_> {
@@ -107,21 +107,21 @@ fn assert_unauthorized(refusal: &Refusal, vpc: &str, owner: &str, why: &str) {
 
 #[tokio::test]
 async fn a_connection_is_asked_for_and_shows_every_state() {
-    let story = Story::connected().await;
-    let shown = story.studio().connections(&story.fleet).await;
-    let hidden = story.studio().hidden_vpc(&story.fleet).await;
+    let scenario = Scenario::connected().await;
+    let shown = scenario.studio().connections(&scenario.fleet).await;
+    let hidden = scenario.studio().hidden_vpc(&scenario.fleet).await;
     assert_eq!(
         shown,
         [json!({
-            "FleetId": story.fleet,
-            "FleetArn": format!("arn:aws:gamelift:{HOME}:{STUDIO}:fleet/{}", story.fleet),
+            "FleetId": scenario.fleet,
+            "FleetArn": format!("arn:aws:gamelift:{HOME}:{STUDIO}:fleet/{}", scenario.fleet),
             "IpV4CidrBlock": hidden.cidr.to_string(),
-            "VpcPeeringConnectionId": story.connection_id().await,
+            "VpcPeeringConnectionId": scenario.connection_id().await,
             "Status": {
                 "Code": "initiating-request",
                 "Message": format!("Initiating Request to {BACKEND}"),
             },
-            "PeerVpcId": story.vpc,
+            "PeerVpcId": scenario.vpc,
             "GameLiftVpcId": hidden.id.to_string(),
         })]
     );
@@ -134,51 +134,51 @@ async fn a_connection_is_asked_for_and_shows_every_state() {
         (Step::Accept, "provisioning", "Provisioning".to_owned()),
         (Step::Provisioned, "active", "Active".to_owned()),
     ] {
-        story.server.step(&story.fleet, step).await;
-        assert_eq!(story.status().await, (code.to_owned(), message));
+        scenario.server.step(&scenario.fleet, step).await;
+        assert_eq!(scenario.status().await, (code.to_owned(), message));
     }
 
-    let delete = story.delete().await;
-    let studio = story.studio();
+    let delete = scenario.delete().await;
+    let studio = scenario.studio();
     assert_eq!(
         studio.call("DeleteVpcPeeringConnection", delete).await,
         json!({})
     );
     assert_eq!(
-        story.status().await,
+        scenario.status().await,
         ("deleting".to_owned(), format!("Deleting by {STUDIO}"))
     );
-    story.server.step(&story.fleet, Step::Removed).await;
+    scenario.server.step(&scenario.fleet, Step::Removed).await;
     assert_eq!(
-        story.status().await,
+        scenario.status().await,
         ("deleted".to_owned(), format!("Deleted by {STUDIO}"))
     );
 }
 
 #[tokio::test]
 async fn without_a_valid_authorization_nothing_is_made() {
-    let story = Story::new().await;
-    let studio = story.studio();
+    let scenario = Scenario::new().await;
+    let studio = scenario.studio();
     let operation = "CreateVpcPeeringConnection";
 
-    let refusal = studio.refusal(operation, story.create()).await;
-    assert_unauthorized(&refusal, &story.vpc, BACKEND, "there is none");
+    let refusal = studio.refusal(operation, scenario.create()).await;
+    assert_unauthorized(&refusal, &scenario.vpc, BACKEND, "there is none");
 
     // One for another account is like none.
-    story.backend().authorize(STRANGER, &story.vpc).await;
-    let refusal = studio.refusal(operation, story.create()).await;
-    assert_unauthorized(&refusal, &story.vpc, BACKEND, "there is none");
+    scenario.backend().authorize(STRANGER, &scenario.vpc).await;
+    let refusal = studio.refusal(operation, scenario.create()).await;
+    assert_unauthorized(&refusal, &scenario.vpc, BACKEND, "there is none");
 
     // So is one for another VPC of the same owner.
-    let other = story.backend().vpc("10.1.0.0/16").await;
-    story.backend().authorize(STUDIO, &other).await;
-    let refusal = studio.refusal(operation, story.create()).await;
-    assert_unauthorized(&refusal, &story.vpc, BACKEND, "there is none");
+    let other = scenario.backend().vpc("10.1.0.0/16").await;
+    scenario.backend().authorize(STUDIO, &other).await;
+    let refusal = studio.refusal(operation, scenario.create()).await;
+    assert_unauthorized(&refusal, &scenario.vpc, BACKEND, "there is none");
 
     // Naming a wrong owner does not help, and neither unknown nor malformed ids are told apart.
     for vpc in [other.as_str(), UNKNOWN_VPC, "vpc-🏝", "subnet-1"] {
         for owner in [STRANGER, STUDIO] {
-            let input = with(story.create(), "PeerVpcId", json!(vpc));
+            let input = with(scenario.create(), "PeerVpcId", json!(vpc));
             let input = with(input, "PeerVpcAwsAccountId", json!(owner));
             let refusal = studio.refusal(operation, input).await;
             assert_unauthorized(&refusal, vpc, owner, "there is none");
@@ -188,45 +188,45 @@ async fn without_a_valid_authorization_nothing_is_made() {
 
 #[tokio::test]
 async fn an_authorization_ends_by_time_and_by_cancellation() {
-    let story = Story::authorized().await;
-    let studio = story.studio();
+    let scenario = Scenario::authorized().await;
+    let studio = scenario.studio();
     let operation = "CreateVpcPeeringConnection";
 
-    story.server.advance(SignedDuration::from_hours(24));
-    let refusal = studio.refusal(operation, story.create()).await;
+    scenario.server.advance(SignedDuration::from_hours(24));
+    let refusal = studio.refusal(operation, scenario.create()).await;
     let expired = "the last one expired at 2026-11-23T12:00:00Z";
-    assert_unauthorized(&refusal, &story.vpc, BACKEND, expired);
+    assert_unauthorized(&refusal, &scenario.vpc, BACKEND, expired);
 
-    story.backend().authorize(STUDIO, &story.vpc).await;
-    story.cancel_authorization().await;
-    let refusal = studio.refusal(operation, story.create()).await;
+    scenario.backend().authorize(STUDIO, &scenario.vpc).await;
+    scenario.cancel_authorization().await;
+    let refusal = studio.refusal(operation, scenario.create()).await;
     let cancelled = "the last one was cancelled at 2026-11-23T12:00:00.489Z";
-    assert_unauthorized(&refusal, &story.vpc, BACKEND, cancelled);
+    assert_unauthorized(&refusal, &scenario.vpc, BACKEND, cancelled);
 
     // Given once more, it counts, and using it does not use it up.
-    story.backend().authorize(STUDIO, &story.vpc).await;
-    story.connect().await;
+    scenario.backend().authorize(STUDIO, &scenario.vpc).await;
+    scenario.connect().await;
     let second = studio.fleet().await;
-    let input = with(story.create(), "FleetId", json!(second));
+    let input = with(scenario.create(), "FleetId", json!(second));
     studio.call(operation, input).await;
 }
 
 #[tokio::test]
 async fn a_fleet_of_nobody_or_somebody_else_is_unknown() {
-    let story = Story::authorized().await;
-    story.backend().authorize(STRANGER, &story.vpc).await;
+    let scenario = Scenario::authorized().await;
+    scenario.backend().authorize(STRANGER, &scenario.vpc).await;
     let connection = UNKNOWN_CONNECTION;
     for (account, region, fleet) in [
         (STUDIO, HOME, UNKNOWN_FLEET),
         (STUDIO, HOME, "fleet-no-uuid"),
-        (STRANGER, HOME, &story.fleet),
-        (STUDIO, AWAY, &story.fleet),
+        (STRANGER, HOME, &scenario.fleet),
+        (STUDIO, AWAY, &scenario.fleet),
     ] {
-        let caller = story.server.gamelift_in(account, region);
+        let caller = scenario.server.gamelift_in(account, region);
         for (operation, input) in [
             (
                 "CreateVpcPeeringConnection",
-                with(story.create(), "FleetId", json!(fleet)),
+                with(scenario.create(), "FleetId", json!(fleet)),
             ),
             (
                 "DeleteVpcPeeringConnection",
@@ -245,15 +245,15 @@ async fn a_fleet_of_nobody_or_somebody_else_is_unknown() {
 
 #[tokio::test]
 async fn a_fleet_without_a_vpc_cannot_be_peered() {
-    let story = Story::authorized().await;
+    let scenario = Scenario::authorized().await;
     let input = json!({
         "Name": "desks", "ComputeType": "ANYWHERE",
         "Locations": [{"Location": "custom-office"}],
     });
-    let fleet = story.studio().fleet_with(input).await;
-    let input = with(story.create(), "FleetId", json!(fleet));
+    let fleet = scenario.studio().fleet_with(input).await;
+    let input = with(scenario.create(), "FleetId", json!(fleet));
     assert_refused(
-        &story
+        &scenario
             .studio()
             .refusal("CreateVpcPeeringConnection", input)
             .await,
@@ -269,23 +269,23 @@ async fn a_fleet_without_a_vpc_cannot_be_peered() {
 async fn a_fleet_can_be_peered_until_it_fails_or_ends() {
     use FleetStatus::*;
     for status in [New, Downloading, Validating, Building, Activating, Active] {
-        let story = Story::authorized().await;
-        story.server.set_status(&story.fleet, status).await;
-        story.connect().await;
+        let scenario = Scenario::authorized().await;
+        scenario.server.set_status(&scenario.fleet, status).await;
+        scenario.connect().await;
     }
     for status in [Error, Deleting, Terminated] {
-        let story = Story::authorized().await;
-        story.server.set_status(&story.fleet, status).await;
+        let scenario = Scenario::authorized().await;
+        scenario.server.set_status(&scenario.fleet, status).await;
         assert_refused(
-            &story
+            &scenario
                 .studio()
-                .refusal("CreateVpcPeeringConnection", story.create())
+                .refusal("CreateVpcPeeringConnection", scenario.create())
                 .await,
             "InvalidRequestException",
             &format!(
                 "Fleet {} is {status}; a VPC peering connection can be made to a fleet that is \
                  ACTIVE or on its way there.",
-                story.fleet
+                scenario.fleet
             ),
         );
     }
@@ -293,12 +293,12 @@ async fn a_fleet_can_be_peered_until_it_fails_or_ends() {
 
 #[tokio::test]
 async fn a_vpc_in_another_region_is_named_only_to_who_may_know_it() {
-    let story = Story::new().await;
-    let backend_away = story.server.gamelift_in(BACKEND, AWAY);
+    let scenario = Scenario::new().await;
+    let backend_away = scenario.server.gamelift_in(BACKEND, AWAY);
     let vpc = backend_away.vpc("10.9.0.0/16").await;
-    let input = with(story.create(), "PeerVpcId", json!(vpc));
+    let input = with(scenario.create(), "PeerVpcId", json!(vpc));
     let operation = "CreateVpcPeeringConnection";
-    let studio = story.studio();
+    let studio = scenario.studio();
     let refusal = studio.refusal(operation, input.clone()).await;
     assert_unauthorized(&refusal, &vpc, BACKEND, "there is none");
 
@@ -312,10 +312,10 @@ async fn a_vpc_in_another_region_is_named_only_to_who_may_know_it() {
     let refusal = studio.refusal(operation, input).await;
     assert_refused(&refusal, "InvalidRequestException", &regions(&vpc));
 
-    let own = story.server.gamelift_in(STUDIO, AWAY);
+    let own = scenario.server.gamelift_in(STUDIO, AWAY);
     let own = own.vpc("10.9.0.0/16").await;
     let input = json!({
-        "FleetId": story.fleet, "PeerVpcAwsAccountId": STUDIO, "PeerVpcId": own,
+        "FleetId": scenario.fleet, "PeerVpcAwsAccountId": STUDIO, "PeerVpcId": own,
     });
     let refusal = studio.refusal(operation, input).await;
     assert_refused(&refusal, "InvalidRequestException", &regions(&own));
@@ -323,26 +323,26 @@ async fn a_vpc_in_another_region_is_named_only_to_who_may_know_it() {
 
 #[tokio::test]
 async fn a_vpc_that_was_deleted_after_the_authorization_is_not_found() {
-    let story = Story::authorized().await;
-    story.backend().remove_vpc(&story.vpc).await;
+    let scenario = Scenario::authorized().await;
+    scenario.backend().remove_vpc(&scenario.vpc).await;
     assert_refused(
-        &story
+        &scenario
             .studio()
-            .refusal("CreateVpcPeeringConnection", story.create())
+            .refusal("CreateVpcPeeringConnection", scenario.create())
             .await,
         "NotFoundException",
         &format!(
             "VPC {} of account {BACKEND} was deleted after it had been authorized.",
-            story.vpc
+            scenario.vpc
         ),
     );
 }
 
 #[tokio::test]
 async fn a_second_connection_waits_for_the_end_of_the_first() {
-    let story = Story::connected().await;
-    let studio = story.studio();
-    let first = story.connection_id().await;
+    let scenario = Scenario::connected().await;
+    let studio = scenario.studio();
+    let first = scenario.connection_id().await;
     let operation = "CreateVpcPeeringConnection";
     let by = studio.scope().account;
     for (step, code) in [
@@ -353,31 +353,31 @@ async fn a_second_connection_waits_for_the_end_of_the_first() {
         (Some(Step::Delete(by)), "deleting"),
     ] {
         if let Some(step) = step {
-            story.server.step(&story.fleet, step).await;
+            scenario.server.step(&scenario.fleet, step).await;
         }
         assert_refused(
-            &studio.refusal(operation, story.create()).await,
+            &studio.refusal(operation, scenario.create()).await,
             "InvalidRequestException",
             &format!(
                 "VPC peering connection {first} between fleet {} and VPC {} already exists and is \
                  {code}.",
-                story.fleet, story.vpc
+                scenario.fleet, scenario.vpc
             ),
         );
     }
-    story.server.step(&story.fleet, Step::Removed).await;
-    story.server.advance(SignedDuration::from_secs(1));
-    story.connect().await;
-    assert_ne!(story.connection_id().await, first);
-    assert_eq!(studio.connections(&story.fleet).await.len(), 2);
+    scenario.server.step(&scenario.fleet, Step::Removed).await;
+    scenario.server.advance(SignedDuration::from_secs(1));
+    scenario.connect().await;
+    assert_ne!(scenario.connection_id().await, first);
+    assert_eq!(studio.connections(&scenario.fleet).await.len(), 2);
 }
 
 #[tokio::test]
 async fn an_account_id_has_twelve_digits() {
-    let story = Story::authorized().await;
-    let input = with(story.create(), "PeerVpcAwsAccountId", json!("backend"));
+    let scenario = Scenario::authorized().await;
+    let input = with(scenario.create(), "PeerVpcAwsAccountId", json!("backend"));
     assert_refused(
-        &story
+        &scenario
             .studio()
             .refusal("CreateVpcPeeringConnection", input)
             .await,
@@ -388,67 +388,70 @@ async fn an_account_id_has_twelve_digits() {
 
 #[tokio::test]
 async fn overlapping_blocks_are_no_error_of_the_request() {
-    let story = Story::new().await;
-    let build = story.studio().ready_build().await;
+    let scenario = Scenario::new().await;
+    let build = scenario.studio().ready_build().await;
     let tags = json!([{"Key": "tombolo:fleet-cidr", "Value": "10.0.0.0/24"}]);
-    let fleet = story
+    let fleet = scenario
         .studio()
         .fleet_with(with(fleet_input(&build), "Tags", tags))
         .await;
-    story.backend().authorize(STUDIO, &story.vpc).await;
-    let input = with(story.create(), "FleetId", json!(fleet));
-    story
+    scenario.backend().authorize(STUDIO, &scenario.vpc).await;
+    let input = with(scenario.create(), "FleetId", json!(fleet));
+    scenario
         .studio()
         .call("CreateVpcPeeringConnection", input)
         .await;
-    let shown = story.studio().connections(&fleet).await;
+    let shown = scenario.studio().connections(&fleet).await;
     assert_eq!(shown[0]["Status"]["Code"], "initiating-request");
 }
 
 #[tokio::test]
 async fn deleting_needs_the_consent_of_the_moment() {
-    let story = Story::connected().await;
-    story.server.activate(&story.fleet).await;
-    let studio = story.studio();
+    let scenario = Scenario::connected().await;
+    scenario.server.activate(&scenario.fleet).await;
+    let studio = scenario.studio();
     let operation = "DeleteVpcPeeringConnection";
-    let delete = story.delete().await;
+    let delete = scenario.delete().await;
 
-    story.cancel_authorization().await;
+    scenario.cancel_authorization().await;
     let refusal = studio.refusal(operation, delete.clone()).await;
     let cancelled = "the last one was cancelled at 2026-11-22T12:00:00.489Z";
-    assert_unauthorized(&refusal, &story.vpc, BACKEND, cancelled);
-    assert_eq!(story.status().await.0, "active");
+    assert_unauthorized(&refusal, &scenario.vpc, BACKEND, cancelled);
+    assert_eq!(scenario.status().await.0, "active");
 
-    story.backend().authorize(STUDIO, &story.vpc).await;
-    story.server.advance(SignedDuration::from_hours(24));
+    scenario.backend().authorize(STUDIO, &scenario.vpc).await;
+    scenario.server.advance(SignedDuration::from_hours(24));
     let refusal = studio.refusal(operation, delete.clone()).await;
     let expired = "the last one expired at 2026-11-23T12:00:00Z";
-    assert_unauthorized(&refusal, &story.vpc, BACKEND, expired);
-    assert_eq!(story.status().await.0, "active");
+    assert_unauthorized(&refusal, &scenario.vpc, BACKEND, expired);
+    assert_eq!(scenario.status().await.0, "active");
 
-    story.backend().authorize(STUDIO, &story.vpc).await;
+    scenario.backend().authorize(STUDIO, &scenario.vpc).await;
     studio.call(operation, delete.clone()).await;
-    assert_eq!(story.status().await.0, "deleting");
+    assert_eq!(scenario.status().await.0, "deleting");
 
     // Asked again, it says yes and changes nothing, with consent or without.
-    story.cancel_authorization().await;
-    let revision = story.server.connection(&story.fleet).await;
+    scenario.cancel_authorization().await;
+    let revision = scenario.server.connection(&scenario.fleet).await;
     studio.call(operation, delete.clone()).await;
-    story.server.step(&story.fleet, Step::Removed).await;
+    scenario.server.step(&scenario.fleet, Step::Removed).await;
     studio.call(operation, delete.clone()).await;
-    assert_eq!(story.server.connection(&story.fleet).await.id, revision.id);
-    assert_eq!(story.status().await.0, "deleted");
+    assert_eq!(
+        scenario.server.connection(&scenario.fleet).await.id,
+        revision.id
+    );
+    assert_eq!(scenario.status().await.0, "deleted");
 }
 
 #[tokio::test]
 async fn a_connection_is_deleted_through_its_own_fleet_only() {
-    let story = Story::connected().await;
-    let studio = story.studio();
+    let scenario = Scenario::connected().await;
+    let studio = scenario.studio();
     let other = studio.fleet().await;
-    let mine = story.connection_id().await;
+    let mine = scenario.connection_id().await;
     for (fleet, connection) in [
-        (story.fleet.as_str(), UNKNOWN_CONNECTION),
-        (story.fleet.as_str(), "pcx-🏝"),
+        (scenario.fleet.as_str(), UNKNOWN_CONNECTION),
+        (scenario.fleet.as_str(), "pcx-🏝"),
         (other.as_str(), mine.as_str()),
     ] {
         let input = json!({"FleetId": fleet, "VpcPeeringConnectionId": connection});
@@ -462,28 +465,31 @@ async fn a_connection_is_deleted_through_its_own_fleet_only() {
 
 #[tokio::test]
 async fn a_failed_connection_shows_its_block_for_two_hours_and_cannot_be_deleted() {
-    let story = Story::connected().await;
+    let scenario = Scenario::connected().await;
     let reason = FailureReason::OverlappingCidr {
         fleet: "10.0.0.0/24".parse().unwrap(),
         other: "10.0.0.0/16".parse().unwrap(),
     };
-    story.server.step(&story.fleet, Step::Fail(reason)).await;
+    scenario
+        .server
+        .step(&scenario.fleet, Step::Fail(reason))
+        .await;
     assert_eq!(
-        story.status().await,
+        scenario.status().await,
         (
             "failed".to_owned(),
             "Failed due to incorrect VPC-ID, Account ID, or overlapping CIDR range".to_owned()
         )
     );
-    let shown = story.studio().connections(&story.fleet).await;
-    let hidden = story.studio().hidden_vpc(&story.fleet).await;
+    let shown = scenario.studio().connections(&scenario.fleet).await;
+    let hidden = scenario.studio().hidden_vpc(&scenario.fleet).await;
     assert_eq!(shown[0]["IpV4CidrBlock"], hidden.cidr.to_string());
 
-    let id = story.connection_id().await;
-    let delete = story.delete().await;
+    let id = scenario.connection_id().await;
+    let delete = scenario.delete().await;
     let operation = "DeleteVpcPeeringConnection";
     assert_refused(
-        &story.studio().refusal(operation, delete.clone()).await,
+        &scenario.studio().refusal(operation, delete.clone()).await,
         "InvalidRequestException",
         &format!(
             "VPC peering connection {id} has failed, so there is nothing to delete; its record \
@@ -492,28 +498,37 @@ async fn a_failed_connection_shows_its_block_for_two_hours_and_cannot_be_deleted
     );
 
     let nearly = SignedDuration::from_hours(2) - SignedDuration::from_nanos(1);
-    story.server.advance(nearly);
-    assert_eq!(story.studio().connections(&story.fleet).await.len(), 1);
-    story.server.advance(SignedDuration::from_nanos(1));
-    assert!(story.studio().connections(&story.fleet).await.is_empty());
+    scenario.server.advance(nearly);
+    assert_eq!(
+        scenario.studio().connections(&scenario.fleet).await.len(),
+        1
+    );
+    scenario.server.advance(SignedDuration::from_nanos(1));
+    assert!(
+        scenario
+            .studio()
+            .connections(&scenario.fleet)
+            .await
+            .is_empty()
+    );
     assert_refused(
-        &story.studio().refusal(operation, delete).await,
+        &scenario.studio().refusal(operation, delete).await,
         "NotFoundException",
         &format!(
             "VPC peering connection {id} of fleet {} was not found.",
-            story.fleet
+            scenario.fleet
         ),
     );
 }
 
 #[tokio::test]
 async fn connections_are_shown_to_the_account_of_the_fleet() {
-    let story = Story::connected().await;
+    let scenario = Scenario::connected().await;
     for (account, count) in [
-        (story.studio(), 1),
-        (story.backend(), 0),
-        (story.server.gamelift(STRANGER), 0),
-        (story.server.gamelift_in(STUDIO, AWAY), 0),
+        (scenario.studio(), 1),
+        (scenario.backend(), 0),
+        (scenario.server.gamelift(STRANGER), 0),
+        (scenario.server.gamelift_in(STUDIO, AWAY), 0),
     ] {
         let output = account.call("DescribeVpcPeeringConnections", json!({}));
         let connections = list(&output.await["VpcPeeringConnections"]);
@@ -523,17 +538,17 @@ async fn connections_are_shown_to_the_account_of_the_fleet() {
 
 #[tokio::test]
 async fn a_fleet_is_created_with_its_peering_or_not_at_all() {
-    let story = Story::new().await;
-    let studio = story.studio();
+    let scenario = Scenario::new().await;
+    let studio = scenario.studio();
     let build = studio.ready_build().await;
     let input = with(fleet_input(&build), "PeerVpcAwsAccountId", json!(BACKEND));
-    let input = with(input, "PeerVpcId", json!(story.vpc));
+    let input = with(input, "PeerVpcId", json!(scenario.vpc));
 
     // Refused means that nothing is left: no fleet, no VPC, no event.
     let refusal = studio.refusal("CreateFleet", input.clone()).await;
-    assert_unauthorized(&refusal, &story.vpc, BACKEND, "there is none");
+    assert_unauthorized(&refusal, &scenario.vpc, BACKEND, "there is none");
 
-    story.backend().authorize(STUDIO, &story.vpc).await;
+    scenario.backend().authorize(STUDIO, &scenario.vpc).await;
     for (lacking, given) in [
         ("PeerVpcId", "PeerVpcAwsAccountId"),
         ("PeerVpcAwsAccountId", "PeerVpcId"),
@@ -555,15 +570,15 @@ async fn a_fleet_is_created_with_its_peering_or_not_at_all() {
     let fleet = studio.fleet_with(input).await;
     let shown = studio.connections(&fleet).await;
     assert_eq!(shown[0]["Status"]["Code"], "initiating-request");
-    let Compute::Managed(managed) = story.server.fleet(&fleet).await.compute else {
+    let Compute::Managed(managed) = scenario.server.fleet(&fleet).await.compute else {
         panic!("an EC2 fleet");
     };
     let ManagedCompute { peering, vpc, .. } = *managed;
-    let connection = story.server.connection(&fleet).await;
+    let connection = scenario.server.connection(&fleet).await;
     assert_eq!(peering.as_ref(), Some(&connection.id));
     assert_eq!(connection.requester.vpc, vpc);
     let accepter = connection.accepter_scope();
     let entry = keys::peering(&accepter, &connection.accepter.vpc, &connection.id);
-    let entry = story.server.transaction().get(&entry).await.unwrap();
+    let entry = scenario.server.transaction().get(&entry).await.unwrap();
     assert_eq!(entry.unwrap().asker.to_string(), fleet);
 }

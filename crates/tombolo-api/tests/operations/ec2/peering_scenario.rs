@@ -7,14 +7,14 @@ use crate::account::Account;
 use crate::server::{BACKEND, STUDIO, Server};
 
 /// The studio's VPC, the backend's, and what the first asks the second for.
-pub(crate) struct Story {
+pub(crate) struct Scenario {
     pub(crate) server: Server,
     pub(crate) own: String,
     pub(crate) peer: String,
     pub(crate) id: String,
 }
 
-impl Story {
+impl Scenario {
     /// A request that is not delivered yet.
     pub(crate) async fn requested() -> Self {
         Self::on(Server::new()).await
@@ -24,7 +24,7 @@ impl Story {
         let own = server.ec2(STUDIO).vpc("10.1.0.0/16").await;
         let peer = server.ec2(BACKEND).vpc("10.2.0.0/16").await;
         let id = server.ec2(STUDIO).ask(&own, BACKEND, &peer).await;
-        Story {
+        Scenario {
             server,
             own,
             peer,
@@ -34,31 +34,31 @@ impl Story {
 
     /// A request that waits for the backend's answer.
     pub(crate) async fn delivered() -> Self {
-        let story = Self::requested().await;
-        story.server.deliver(&story.id).await;
-        story
+        let scenario = Self::requested().await;
+        scenario.server.deliver(&scenario.id).await;
+        scenario
     }
 
     pub(crate) async fn active() -> Self {
-        let story = Self::delivered().await;
-        story.accept().await;
-        story.take(Step::Provisioned).await;
-        story
+        let scenario = Self::delivered().await;
+        scenario.accept().await;
+        scenario.take(Step::Provisioned).await;
+        scenario
     }
 
     /// One in the state with this code.
     pub(crate) async fn at(code: &str) -> Self {
-        let story = Self::requested().await;
+        let scenario = Self::requested().await;
         let backend = BACKEND.parse().unwrap();
         match code {
-            "initiating-request" => return story,
+            "initiating-request" => return scenario,
             "failed" => {
-                let delete = json!({"VpcId": story.peer});
-                story.backend().call("DeleteVpc", delete).await;
-                story.server.deliver(&story.id).await;
-                return story;
+                let delete = json!({"VpcId": scenario.peer});
+                scenario.backend().call("DeleteVpc", delete).await;
+                scenario.server.deliver(&scenario.id).await;
+                return scenario;
             }
-            _ => story.server.deliver(&story.id).await,
+            _ => scenario.server.deliver(&scenario.id).await,
         }
         let steps = match code {
             "pending-acceptance" => vec![],
@@ -71,9 +71,9 @@ impl Story {
             _ => panic!("{code} is no state"),
         };
         for step in steps {
-            story.take(step).await;
+            scenario.take(step).await;
         }
-        story
+        scenario
     }
 
     pub(crate) fn studio(&self) -> Account<'_> {
