@@ -75,7 +75,6 @@ const SPECIAL: &[(&str, Tier, &str, &[&str])] = &[
         "real packets through the ebpf engine",
         &[
             "agreement",
-            "check",
             "conformance",
             "flows",
             "full",
@@ -85,6 +84,7 @@ const SPECIAL: &[(&str, Tier, &str, &[&str])] = &[
             "outside",
             "packets",
             "persistence",
+            "preflight",
             "repairs",
             "sizes",
             "uplink",

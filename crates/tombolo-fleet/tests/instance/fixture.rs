@@ -245,12 +245,23 @@ impl Drop for Fixture {
             // The whole PID namespace dies with its first process.
             let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
         }
+        let deadline = Instant::now() + DEADLINE;
+        // A test that failed may have left one that was just coming up, or has another directory.
+        loop {
+            let left = self.process_ids();
+            if left.is_empty() || Instant::now() >= deadline {
+                break;
+            }
+            for (pid, _) in left {
+                let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+            }
+            std::thread::yield_now();
+        }
         let note = fs::read(self.path("instance/cgroups.json"));
         let groups = note
             .ok()
             .and_then(|note| serde_json::from_slice(&note).ok());
         let Groups { groups } = groups.unwrap_or_default();
-        let deadline = Instant::now() + DEADLINE;
         for group in groups {
             // Busy until the kernel is done with the processes.
             while fs::remove_dir(&group).is_err() && group.exists() && Instant::now() < deadline {

@@ -91,19 +91,52 @@ pub(crate) fn net(text: &str) -> Ipv4Net {
 impl Drop for World {
     /// Ends the instances that a test left running, also when it failed.
     fn drop(&mut self) {
-        let context = self.context.node();
-        let ending = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .unwrap();
-            runtime.block_on(tombolo_node::teardown(&context))
-        });
-        let ended = ending.join().unwrap();
+        let ended = wait_for(tombolo_node::teardown(&self.context.node()));
         if !std::thread::panicking() {
             ended.unwrap();
         }
     }
+}
+
+/// Reconcilers that run until they are stopped or dropped, and have ended then: they may be starting an
+/// instance, which nobody would find who took the world away meanwhile.
+pub(crate) struct Running(Option<Reconcilers>);
+
+impl Running {
+    /// Has them look again.
+    pub(crate) fn wake(&self) {
+        if let Some(reconcilers) = &self.0 {
+            reconcilers.wake();
+        }
+    }
+
+    pub(crate) async fn stop(mut self) {
+        if let Some(reconcilers) = self.0.take() {
+            reconcilers.stop().await;
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(reconcilers) = self.0.take() {
+            wait_for(reconcilers.stop());
+        }
+    }
+}
+
+/// Waits for the end of `work` on a thread of its own, since the test's is one of its runtime.
+fn wait_for<T: Send>(work: impl Future<Output = T> + Send) -> T {
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(work)
+        });
+        thread.join().unwrap()
+    })
 }
 
 impl World {
@@ -136,8 +169,9 @@ impl World {
         }
     }
 
-    pub(crate) fn start(&self) -> Reconcilers {
-        Reconcilers::start(self.context.controller(), self.context.node()).unwrap()
+    pub(crate) fn start(&self) -> Running {
+        let (controller, node) = (self.context.controller(), self.context.node());
+        Running(Some(Reconcilers::start(controller, node).unwrap()))
     }
 
     /// Writes past the operations, for what a person cannot ask for.
