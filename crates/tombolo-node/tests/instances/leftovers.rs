@@ -121,3 +121,26 @@ async fn an_installer_of_no_fleet_is_ended_at_the_start() {
     let left = fs::read_to_string(format!("/proc/{installer}/comm"));
     assert!(left.is_err(), "{left:?} still runs");
 }
+
+/// Of the tests themselves: each may end while an instance comes up.
+#[tokio::test]
+async fn a_world_that_goes_while_instances_start_leaves_no_supervisor() {
+    for _ in 0..5 {
+        let world = World::new();
+        let reconcilers = world.start();
+        world.hosting("100.64.0.0/24", 3, IDLE).await;
+        until("an instance comes up", || {
+            (!world.on_disk().is_empty()).then_some(())
+        })
+        .await;
+        let directory = world.context.directory.clone();
+        drop(reconcilers);
+        drop(world);
+        let directory = directory.to_string_lossy();
+        let supervisors = fs::read_dir("/proc").unwrap().flatten().filter(|entry| {
+            let command = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+            String::from_utf8_lossy(&command).contains(&*directory)
+        });
+        assert_eq!(supervisors.count(), 0, "supervisors of {directory} stay");
+    }
+}
