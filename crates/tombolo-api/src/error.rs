@@ -82,7 +82,7 @@ kinds! {
         /// The caller is who it says, and may not do this.
         AccessDenied,
         /// The network has no room for what the operation would add.
-        NoRoom,
+        InsufficientCapacity,
         /// Others kept changing the same resources; nothing is wrong with the request, and clients send
         /// it again by themselves.
         Busy,
@@ -246,8 +246,8 @@ impl Error for Refusal {
 
 /// What of a caller's text a message shows: its first 64 characters.
 pub(crate) fn excerpt(text: &str) -> &str {
-    const MOST: usize = 64;
-    match text.char_indices().nth(MOST) {
+    const MAX_EXCERPT: usize = 64;
+    match text.char_indices().nth(MAX_EXCERPT) {
         Some((end, _)) => &text[..end],
         None => text,
     }

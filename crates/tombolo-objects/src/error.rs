@@ -122,7 +122,7 @@ fn common(kind: CommonError) -> Wire {
         CommonError::IncompleteSignature => wire("AuthorizationHeaderMalformed", 400),
         CommonError::RequestExpired => wire("RequestTimeTooSkewed", 403),
         CommonError::AccessDenied => wire("AccessDenied", 403),
-        CommonError::NoRoom => wire("InvalidRequest", 400),
+        CommonError::InsufficientCapacity => wire("InvalidRequest", 400),
         CommonError::Busy => UNAVAILABLE,
         CommonError::Internal => wire("InternalError", 500),
     }

@@ -202,7 +202,7 @@ fn common(kind: CommonError) -> Wire {
         CommonError::IncompleteSignature => wire("IncompleteSignature", 400),
         CommonError::RequestExpired => wire("RequestExpired", 400),
         CommonError::AccessDenied => wire("UnauthorizedOperation", 403),
-        CommonError::NoRoom => wire("ResourceLimitExceeded", 400),
+        CommonError::InsufficientCapacity => wire("ResourceLimitExceeded", 400),
         CommonError::Busy => UNAVAILABLE,
         CommonError::Internal => wire("InternalError", 500),
     }

@@ -7,8 +7,8 @@ use super::{
     security_group, subnet, subnet_attribute, tag_operations, vpc,
 };
 use crate::operation::Operation;
+use crate::operation::capacity::{INTERFACE, PEERING, ROUTES, RULES};
 use crate::operation::definition::operations;
-use crate::operation::room::{INTERFACE, PEERING, ROUTES, RULES};
 
 /// Every operation of the service that is served, in the order of the user docs.
 pub static OPERATIONS: &[Operation] = operations! {

@@ -12,8 +12,8 @@ use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::operation::Operation;
 
 /// The bounds of MaxResults (EC2's model; DescribeTags has them in its text only).
-const SMALLEST: usize = 5;
-const LARGEST: usize = 1000;
+const MIN_RESULTS: usize = 5;
+const MAX_RESULTS: usize = 1000;
 
 /// One page, and how to ask for the next.
 #[derive(Debug)]
@@ -96,12 +96,12 @@ impl Cut<'_> {
 fn limit(max_results: i64) -> Result<usize> {
     let refused = |why: String| invalid_value("maxResults", &max_results.to_string(), &why);
     match usize::try_from(max_results) {
-        Ok(limit) if limit > LARGEST => Err(refused(format!(
-            "Expecting a value no greater than {LARGEST}."
+        Ok(limit) if limit > MAX_RESULTS => Err(refused(format!(
+            "Expecting a value no greater than {MAX_RESULTS}."
         ))),
-        Ok(limit) if limit >= SMALLEST => Ok(limit),
+        Ok(limit) if limit >= MIN_RESULTS => Ok(limit),
         _ => Err(refused(format!(
-            "Expecting a value of at least {SMALLEST}."
+            "Expecting a value of at least {MIN_RESULTS}."
         ))),
     }
 }

@@ -71,7 +71,7 @@ fn common(kind: CommonError) -> Wire {
         CommonError::IncompleteSignature => wire("IncompleteSignatureException", 400),
         CommonError::RequestExpired => wire("InvalidSignatureException", 400),
         CommonError::AccessDenied => wire("AccessDeniedException", 400),
-        CommonError::NoRoom => wire("InvalidRequestException", 400),
+        CommonError::InsufficientCapacity => wire("InvalidRequestException", 400),
         CommonError::Busy => UNAVAILABLE,
         CommonError::Internal => wire("InternalServiceException", 500),
     }

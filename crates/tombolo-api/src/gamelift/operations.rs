@@ -3,8 +3,8 @@
 use super::error::GameLiftError;
 use super::{authorization, build, connection, fleet, tag};
 use crate::operation::Operation;
+use crate::operation::capacity::{FLEET, INTERFACE, PEERING, RULES};
 use crate::operation::definition::operations;
-use crate::operation::room::{FLEET, INTERFACE, PEERING, RULES};
 
 /// Every operation of the service that is served, in the order of the user docs.
 pub static OPERATIONS: &[Operation] = operations! {

@@ -8,7 +8,7 @@ use tombolo_store::typed::Transaction;
 use crate::gamelift::error::{Error, Result};
 
 /// The most results of one page, whatever Limit says.
-const MOST: usize = 500;
+const MAX_RECORDS: usize = 500;
 
 /// How many records one read asks for at least, since some of them may be filtered out.
 const READ: usize = 64;
@@ -39,8 +39,10 @@ impl<K: KeyParts> Window<K> {
         let after = next_token
             .map(|token| position(prefix, token).ok_or_else(bad_token))
             .transpose()?;
-        let limit = limit.map_or(MOST, |limit| {
-            usize::try_from(limit).unwrap_or(MOST).clamp(1, MOST)
+        let limit = limit.map_or(MAX_RECORDS, |limit| {
+            usize::try_from(limit)
+                .unwrap_or(MAX_RECORDS)
+                .clamp(1, MAX_RECORDS)
         });
         Ok(Window { after, limit })
     }

@@ -4,7 +4,7 @@ use tombolo_domain::id::IdSource;
 use tombolo_domain::principal::Principal;
 use tombolo_domain::{Scope, Timestamp};
 
-use super::number::Draw;
+use super::number::NumberReservation;
 use super::{Operation, Settings};
 
 /// One request's circumstances.
@@ -18,7 +18,7 @@ pub struct Call<'a> {
     /// Where new ids come from.
     pub ids: &'a dyn IdSource,
     /// Where the numbers in the data path of what is made come from.
-    pub(crate) numbers: &'a Draw<'a>,
+    pub(crate) numbers: &'a NumberReservation<'a>,
     /// The server's configuration.
     pub settings: &'a Settings,
 }

@@ -10,11 +10,11 @@
 
 pub mod build;
 mod call;
+pub(crate) mod capacity;
 pub(crate) mod definition;
 mod dispatch;
 mod number;
 pub(crate) mod peering;
-pub(crate) mod room;
 pub(crate) mod tag;
 pub(crate) mod text;
 pub(crate) mod time;
@@ -40,7 +40,7 @@ use crate::model::Document;
 pub use call::Call;
 pub use definition::{Docs, Operation, ResourceType, Support};
 pub use dispatch::Dispatch;
-use number::Numbers;
+use number::NumberAllocator;
 
 /// How often an operation is started over before the client is told to try again. Each conflict
 /// means that somebody else's transaction went through, so this bounds unfairness, not progress.
@@ -56,7 +56,7 @@ pub struct Operations {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
     settings: Settings,
-    numbers: Numbers,
+    numbers: NumberAllocator,
     room: watch::Receiver<Room>,
     turn: tokio::sync::Mutex<()>,
 }
@@ -87,7 +87,7 @@ impl Operations {
             clock,
             ids,
             settings,
-            numbers: Numbers::default(),
+            numbers: NumberAllocator::default(),
             // Nothing is known of the network's tables, so they have room.
             room: watch::Sender::default().subscribe(),
             turn: tokio::sync::Mutex::default(),
@@ -108,7 +108,7 @@ impl Operations {
         input: &Document,
     ) -> Result<Option<Document>, Refusal> {
         let mut tx = Transaction::new(self.store.clone());
-        let numbers = self.numbers.draw();
+        let numbers = self.numbers.reserve();
         let call = Call {
             operation,
             principal,
@@ -148,7 +148,7 @@ impl Dispatch for Operations {
         principal: &Principal,
         input: Document,
     ) -> Result<Document, Refusal> {
-        room::check(&self.room.borrow(), operation).map_err(operation.refuse)?;
+        capacity::check(&self.room.borrow(), operation).map_err(operation.refuse)?;
         let attempt = || self.attempt(operation, principal, &input);
         for _ in 0..UNORDERED {
             if let Some(output) = attempt().await? {

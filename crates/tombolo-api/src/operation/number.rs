@@ -21,15 +21,15 @@ const BLOCK: u32 = 256;
 
 /// The numbers that are reserved and free, in memory.
 #[derive(Debug, Default)]
-pub(super) struct Numbers {
+pub(super) struct NumberAllocator {
     free: Mutex<Vec<u32>>,
 }
 
 /// What one run of an operation takes of them. A run that is not told what became of its
 /// transaction, because it failed halfway or its client went away, keeps what it took.
 #[derive(Debug)]
-pub(crate) struct Draw<'n> {
-    numbers: &'n Numbers,
+pub(crate) struct NumberReservation<'n> {
+    numbers: &'n NumberAllocator,
     drawn: Mutex<Drawn>,
 }
 
@@ -41,17 +41,17 @@ struct Drawn {
     reserved: Vec<u32>,
 }
 
-impl Numbers {
+impl NumberAllocator {
     /// For one run.
-    pub(super) fn draw(&self) -> Draw<'_> {
-        Draw {
+    pub(super) fn reserve(&self) -> NumberReservation<'_> {
+        NumberReservation {
             numbers: self,
             drawn: Mutex::default(),
         }
     }
 }
 
-impl Draw<'_> {
+impl NumberReservation<'_> {
     /// A number that nothing had before. It is taken once `tx` is committed.
     ///
     /// # Errors

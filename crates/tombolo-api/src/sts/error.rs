@@ -35,7 +35,7 @@ impl ServiceError for StsError {
             CommonError::IncompleteSignature => wire("IncompleteSignature", 400),
             CommonError::RequestExpired => wire("SignatureDoesNotMatch", 403),
             CommonError::AccessDenied => wire("AccessDenied", 403),
-            CommonError::NoRoom => wire("ValidationError", 400),
+            CommonError::InsufficientCapacity => wire("ValidationError", 400),
             CommonError::Busy => UNAVAILABLE,
             CommonError::Internal => wire("InternalFailure", 500),
         }

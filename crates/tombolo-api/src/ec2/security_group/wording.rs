@@ -4,7 +4,7 @@ use crate::ec2::error::{Error, Result};
 use crate::ec2::refuse::{invalid, invalid_value};
 
 /// The longest name and the longest description, in characters.
-const LONGEST: usize = 255;
+const MAX_LENGTH: usize = 255;
 
 /// The characters, besides letters and digits of ASCII.
 const PUNCTUATION: &str = " ._-:/()#,@[]+=&;{}!$*";
@@ -15,7 +15,7 @@ const VALID: &str = "strings less than 256 characters from the following set: \
 
 fn is_valid(text: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || PUNCTUATION.contains(c);
-    text.len() <= LONGEST && text.chars().all(allowed)
+    text.len() <= MAX_LENGTH && text.chars().all(allowed)
 }
 
 /// The name of a new group. Spaces at its end are dropped, as EC2 documents it.

@@ -25,7 +25,7 @@ pub(crate) const FLEET: &[&str] = &["interfaces", "endpoints", "rule_blocks", "r
 pub(super) fn check(room: &Room, operation: &Operation) -> Result<(), ApiError> {
     room.is_in(operation.fills).map_err(|full| {
         ApiError::new(
-            CommonError::NoRoom,
+            CommonError::InsufficientCapacity,
             format!(
                 "{} needs room in the network: {full}. Delete what is no longer needed, \
                  or use another server.",
