@@ -41,4 +41,4 @@ use serde::Serialize;
 /// The output of an operation that says nothing but that it happened. Its reply still says
 /// `return: true`, which the model leaves out.
 #[derive(Debug, Serialize)]
-pub(crate) struct Nothing {}
+pub(crate) struct Empty {}

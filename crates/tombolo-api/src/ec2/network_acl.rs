@@ -13,7 +13,7 @@ use tombolo_store::typed::Transaction;
 
 use super::filter::{Field, Filtered};
 use super::own;
-use super::select::{Selection, Shown};
+use super::select::{Describable, Selection};
 use super::tag::Tag;
 use crate::ec2::error::Result;
 use crate::operation::Call;
@@ -187,7 +187,7 @@ impl Filtered for AclView {
     }
 }
 
-impl Shown for AclView {
+impl Describable for AclView {
     type Id = NetworkAclId;
 
     fn id(&self) -> &NetworkAclId {

@@ -25,7 +25,7 @@ pub(super) struct Page<T> {
 }
 
 /// What of an answer a request asks for.
-pub(super) struct Cut<'a> {
+pub(super) struct PageLimit<'a> {
     /// Whose answer it is.
     pub(super) scope: &'a Scope,
     /// The operation.
@@ -36,7 +36,7 @@ pub(super) struct Cut<'a> {
     pub(super) next_token: Option<&'a str>,
 }
 
-impl Cut<'_> {
+impl PageLimit<'_> {
     /// Cuts the page out of `all`, in the order of `position`, which is unique.
     ///
     /// # Errors

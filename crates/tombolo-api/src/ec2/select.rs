@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::filter::{self, Filter, Filtered};
 use super::id::{self, ResourceId};
-use super::page::{Cut, Page};
+use super::page::{Page, PageLimit};
 use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::operation::Call;
 
@@ -21,7 +21,7 @@ pub(super) struct Selection {
 }
 
 /// A resource as a Describe operation shows it.
-pub(super) trait Shown: Filtered {
+pub(super) trait Describable: Filtered {
     /// The kind of its id.
     type Id: ResourceId;
 
@@ -36,7 +36,7 @@ impl Selection {
     /// # Errors
     /// The first that applies: ids together with MaxResults, a malformed or unknown id, an unknown
     /// filter, a bad MaxResults or NextToken.
-    pub(super) fn named<T: Shown>(
+    pub(super) fn named<T: Describable>(
         &self,
         call: &Call<'_>,
         (parameter, ids): (&str, &[String]),
@@ -52,7 +52,7 @@ impl Selection {
             let wanted = ids.iter().map(|id| id::parse::<T::Id>(id));
             let wanted = wanted.collect::<Result<BTreeSet<_>, _>>()?;
             all.retain(|one| wanted.contains(one.id()));
-            let found: BTreeSet<&T::Id> = all.iter().map(Shown::id).collect();
+            let found: BTreeSet<&T::Id> = all.iter().map(Describable::id).collect();
             if let Some(unknown) = wanted.iter().find(|id| !found.contains(id)) {
                 return Err(Error::no_such(T::Id::KIND, unknown));
             }
@@ -67,12 +67,12 @@ impl Selection {
         all: Vec<T>,
         position: impl Fn(&T) -> String,
     ) -> Result<Page<T>> {
-        let cut = Cut {
+        let limit = PageLimit {
             scope: &call.scope(),
             operation: call.operation,
             max_results: self.max_results,
             next_token: self.next_token.as_deref(),
         };
-        cut.of(filter::apply(&self.filters, all)?, position)
+        limit.of(filter::apply(&self.filters, all)?, position)
     }
 }

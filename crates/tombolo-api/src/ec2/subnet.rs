@@ -11,10 +11,10 @@ use tombolo_store::typed::Transaction;
 
 use super::filter::{Field, Filtered};
 use super::refuse::Others;
-use super::select::{Selection, Shown};
+use super::select::{Describable, Selection};
 use super::subnet_attribute::HOSTNAME_TYPE;
 use super::tag::{self, Tag, TagSpecification, TagsOf};
-use super::{Nothing, cidr, own, zone};
+use super::{Empty, cidr, own, zone};
 use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::operation::Call;
 
@@ -95,7 +95,7 @@ pub(crate) async fn delete_subnet(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Delete,
-) -> Result<Nothing> {
+) -> Result<Empty> {
     let (vpc, subnet) = own::subnet(tx, call, &input.subnet_id).await?;
     let interfaces = tx.list(&keys::interfaces_of(&vpc.scope, &vpc.id)).await?;
     if let Some(interface) = interfaces.iter().find(|other| other.subnet == subnet.id) {
@@ -115,7 +115,7 @@ pub(crate) async fn delete_subnet(
         }
     }
     tx.remove(&subnet);
-    Ok(Nothing {})
+    Ok(Empty {})
 }
 
 #[derive(Debug, Deserialize)]
@@ -297,7 +297,7 @@ impl Filtered for SubnetView {
     }
 }
 
-impl Shown for SubnetView {
+impl Describable for SubnetView {
     type Id = SubnetId;
 
     fn id(&self) -> &SubnetId {

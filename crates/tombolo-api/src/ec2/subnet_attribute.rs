@@ -5,7 +5,7 @@ use serde::Deserialize;
 use tombolo_store::typed::Transaction;
 
 use super::refuse::{Others, unsupported};
-use super::{Nothing, own};
+use super::{Empty, own};
 use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::operation::Call;
 use crate::operation::text::shorten;
@@ -27,7 +27,7 @@ pub(crate) async fn modify_subnet_attribute(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Modify,
-) -> Result<Nothing> {
+) -> Result<Empty> {
     let hostname_type = input.private_dns_hostname_type_on_launch;
     let attributes = usize::from(hostname_type.is_some()) + input.others.count();
     if attributes != 1 {
@@ -48,5 +48,5 @@ pub(crate) async fn modify_subnet_attribute(
         )));
     }
     own::subnet(tx, call, &input.subnet_id).await?;
-    Ok(Nothing {})
+    Ok(Empty {})
 }

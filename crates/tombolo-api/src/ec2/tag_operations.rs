@@ -14,7 +14,7 @@ use super::id::{TaggedId, resource_type};
 use super::refuse::invalid;
 use super::select::Selection;
 use super::tag::{self, Tag};
-use super::{Nothing, own, peering};
+use super::{Empty, own, peering};
 use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::operation::text::shorten;
 use crate::operation::{self, Call};
@@ -35,14 +35,14 @@ pub(crate) async fn create_tags(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Create,
-) -> Result<Nothing> {
+) -> Result<Empty> {
     refuse_too_many(&input.resources)?;
     for resource in &input.resources {
         let mut tags = tags_of(tx, call, resource).await?;
         tag::add(&mut tags, input.tags.clone())?;
         operation::tag::write(tx, &tags)?;
     }
-    Ok(Nothing {})
+    Ok(Empty {})
 }
 
 #[derive(Debug, Deserialize)]
@@ -73,7 +73,7 @@ pub(crate) async fn delete_tags(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Delete,
-) -> Result<Nothing> {
+) -> Result<Empty> {
     refuse_too_many(&input.resources)?;
     for resource in &input.resources {
         let mut tags = tags_of(tx, call, resource).await?;
@@ -82,7 +82,7 @@ pub(crate) async fn delete_tags(
         });
         operation::tag::write(tx, &tags)?;
     }
-    Ok(Nothing {})
+    Ok(Empty {})
 }
 
 #[derive(Debug, Deserialize)]

@@ -8,8 +8,8 @@ use tombolo_domain::peering::Authorization;
 use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
+use super::Empty;
 use super::named::{account, own_vpc};
-use super::{NoInput, Nothing};
 use crate::gamelift::error::{Error, Result};
 use crate::operation::Call;
 use crate::operation::time::seconds;
@@ -85,7 +85,7 @@ pub(crate) struct Described {
 pub(crate) async fn describe_vpc_peering_authorizations(
     tx: &mut Transaction,
     call: &Call<'_>,
-    _: NoInput,
+    _: Empty,
 ) -> Result<Described> {
     let scope = call.scope();
     let mut found = tx.peek(&keys::authorizations_from(&scope)).await?;
@@ -106,7 +106,7 @@ pub(crate) async fn delete_vpc_peering_authorization(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Named,
-) -> Result<Nothing> {
+) -> Result<Empty> {
     let fleet_account = account("gameLiftAwsAccountId", &input.game_lift_aws_account_id)?;
     let scope = call.scope();
     let found = match input.peer_vpc_id.parse() {
@@ -125,5 +125,5 @@ pub(crate) async fn delete_vpc_peering_authorization(
     };
     authorization.cancel(call.now);
     tx.put(&authorization)?;
-    Ok(Nothing {})
+    Ok(Empty {})
 }

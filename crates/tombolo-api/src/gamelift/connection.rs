@@ -12,7 +12,7 @@ use tombolo_domain::{Scope, arn};
 use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
-use super::Nothing;
+use super::Empty;
 use super::named::{account, own_fleet};
 use crate::gamelift::error::{Error, GameLiftError, Result};
 use crate::operation::text::shorten;
@@ -32,7 +32,7 @@ pub(crate) async fn create_vpc_peering_connection(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Create,
-) -> Result<Nothing> {
+) -> Result<Empty> {
     let peer_account = account("peerVpcAwsAccountId", &input.peer_vpc_aws_account_id)?;
     let fleet = own_fleet(tx, call, &input.fleet_id).await?;
     if !fleet.status.can_peer() {
@@ -44,7 +44,7 @@ pub(crate) async fn create_vpc_peering_connection(
     }
     let vpc = fleet_vpc(tx, &fleet).await?;
     request(tx, call, &fleet.id, &vpc, peer_account, &input.peer_vpc_id).await?;
-    Ok(Nothing {})
+    Ok(Empty {})
 }
 
 /// Writes the request for a connection of `fleet`, whose VPC is `fleet_vpc`, if the owner of the
@@ -116,7 +116,7 @@ pub(crate) async fn delete_vpc_peering_connection(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Delete,
-) -> Result<Nothing> {
+) -> Result<Empty> {
     let fleet = own_fleet(tx, call, &input.fleet_id).await?;
     let scope = call.scope();
     let connection = match input.vpc_peering_connection_id.parse() {
@@ -145,7 +145,7 @@ pub(crate) async fn delete_vpc_peering_connection(
             )));
         }
     }
-    Ok(Nothing {})
+    Ok(Empty {})
 }
 
 /// Writes that a live connection is to end, if the owner of the peer VPC consents.

@@ -15,10 +15,7 @@ pub use operations::OPERATIONS;
 
 use serde::{Deserialize, Serialize};
 
-/// The output of an operation that says nothing but that it happened.
-#[derive(Debug, Serialize)]
-pub(crate) struct Nothing {}
-
-/// The input of an operation that takes nothing.
-#[derive(Debug, Deserialize)]
-pub(crate) struct NoInput {}
+/// The input of an operation that takes nothing, or the output of one that says nothing but that it
+/// happened.
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct Empty {}

@@ -9,7 +9,7 @@ use tombolo_domain::tag::Tags;
 use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
-use super::Nothing;
+use super::Empty;
 use super::fleet::{FORCED_BLOCK_TAG, INTERNET_TAG};
 use super::named::not_found;
 use crate::gamelift::error::{Error, GameLiftError, Result};
@@ -65,13 +65,13 @@ pub(crate) async fn tag_resource(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Add,
-) -> Result<Nothing> {
+) -> Result<Empty> {
     let resource = resource(tx, call, &input.resource_arn).await?;
     refuse_creation_only(&resource, input.tags.iter().map(|tag| &*tag.key))?;
     let mut tags = tag::read(tx, &call.scope(), &resource).await?;
     add(&mut tags, input.tags)?;
     tag::write(tx, &tags)?;
-    Ok(Nothing {})
+    Ok(Empty {})
 }
 
 #[derive(Debug, Deserialize)]
@@ -87,7 +87,7 @@ pub(crate) async fn untag_resource(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Remove,
-) -> Result<Nothing> {
+) -> Result<Empty> {
     let resource = resource(tx, call, &input.resource_arn).await?;
     refuse_creation_only(&resource, input.tag_keys.iter().map(String::as_str))?;
     let mut tags = tag::read(tx, &call.scope(), &resource).await?;
@@ -95,7 +95,7 @@ pub(crate) async fn untag_resource(
         tags.tags.remove(key);
     }
     tag::write(tx, &tags)?;
-    Ok(Nothing {})
+    Ok(Empty {})
 }
 
 /// Writes the tags that a new resource comes with.

@@ -14,7 +14,7 @@ use self::error::Result;
 use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
-pub(crate) struct NoInput {}
+pub(crate) struct Empty {}
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -28,7 +28,7 @@ pub(crate) struct CallerIdentity {
 pub(crate) async fn get_caller_identity(
     _: &mut Transaction,
     call: &Call<'_>,
-    _: NoInput,
+    _: Empty,
 ) -> Result<CallerIdentity> {
     let principal = call.principal;
     Ok(CallerIdentity {

@@ -9,7 +9,7 @@ use super::new;
 use super::view::{AttachmentView, Context, GroupIdentifier, InterfaceView};
 use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::ec2::refuse::{Others, invalid_value, unsupported};
-use crate::ec2::{Nothing, own};
+use crate::ec2::{Empty, own};
 use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
@@ -51,7 +51,7 @@ pub(crate) async fn modify_network_interface_attribute(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Modify,
-) -> Result<Nothing> {
+) -> Result<Empty> {
     input.others.refuse()?;
     let change = change(call, &input)?;
     let mut interface = own::interface(tx, call, &input.network_interface_id).await?;
@@ -72,7 +72,7 @@ pub(crate) async fn modify_network_interface_attribute(
         }
     }
     tx.put(&interface)?;
-    Ok(Nothing {})
+    Ok(Empty {})
 }
 
 /// The only attribute that the request names.

@@ -5,7 +5,7 @@ use tombolo_domain::vpc::Attachment;
 use tombolo_store::typed::Transaction;
 
 use crate::ec2::error::{Ec2Error, Error, Result};
-use crate::ec2::{Nothing, own};
+use crate::ec2::{Empty, own};
 use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
@@ -19,12 +19,12 @@ pub(crate) async fn delete_network_interface(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Delete,
-) -> Result<Nothing> {
+) -> Result<Empty> {
     let interface = own::interface(tx, call, &input.network_interface_id).await?;
     let user = match &interface.attachment {
         None => {
             tx.remove(&interface);
-            return Ok(Nothing {});
+            return Ok(Empty {});
         }
         Some(Attachment::Instance { instance, .. }) => format!("instance {instance}"),
         Some(Attachment::Program { pid, .. }) => format!("the program with process id {pid}"),

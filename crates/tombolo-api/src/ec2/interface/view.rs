@@ -13,7 +13,7 @@ use tombolo_store::typed::Transaction;
 
 use crate::ec2::error::Result;
 use crate::ec2::filter::{Field, Filtered};
-use crate::ec2::select::Shown;
+use crate::ec2::select::Describable;
 use crate::ec2::tag::{Tag, TagsOf};
 use crate::operation::Call;
 use crate::operation::time::seconds;
@@ -240,7 +240,7 @@ impl Filtered for InterfaceView {
     }
 }
 
-impl Shown for InterfaceView {
+impl Describable for InterfaceView {
     type Id = NetworkInterfaceId;
 
     fn id(&self) -> &NetworkInterfaceId {

@@ -6,7 +6,7 @@ use tombolo_domain::id::{AccountId, Region, VpcId, VpcPeeringConnectionId};
 use tombolo_domain::peering::{Connection, End, PeeringOptions};
 
 use crate::ec2::filter::{Field, Filtered};
-use crate::ec2::select::Shown;
+use crate::ec2::select::Describable;
 use crate::ec2::tag::Tag;
 use crate::operation::Call;
 use crate::operation::time::maybe_seconds;
@@ -156,7 +156,7 @@ impl Filtered for ConnectionView {
     }
 }
 
-impl Shown for ConnectionView {
+impl Describable for ConnectionView {
     type Id = VpcPeeringConnectionId;
 
     fn id(&self) -> &VpcPeeringConnectionId {

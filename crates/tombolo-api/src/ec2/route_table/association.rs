@@ -10,7 +10,7 @@ use tombolo_store::typed::Transaction;
 use super::view::AssociationState;
 use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::ec2::refuse::{Others, invalid};
-use crate::ec2::{Nothing, association, own};
+use crate::ec2::{Empty, association, own};
 use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
@@ -80,7 +80,7 @@ pub(crate) async fn disassociate_route_table(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Disassociate,
-) -> Result<Nothing> {
+) -> Result<Empty> {
     let (mut table, id) = association::of_route_table(tx, call, &input.association_id).await?;
     if table.disassociate(&id) == Some(RouteTableUser::Vpc) {
         return Err(invalid(format!(
@@ -89,7 +89,7 @@ pub(crate) async fn disassociate_route_table(
         )));
     }
     tx.put(&table)?;
-    Ok(Nothing {})
+    Ok(Empty {})
 }
 
 #[derive(Debug, Deserialize)]

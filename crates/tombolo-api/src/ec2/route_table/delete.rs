@@ -5,7 +5,7 @@ use tombolo_domain::vpc::RouteTable;
 use tombolo_store::typed::Transaction;
 
 use crate::ec2::error::{Ec2Error, Error, Result};
-use crate::ec2::{Nothing, own};
+use crate::ec2::{Empty, own};
 use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
@@ -19,7 +19,7 @@ pub(crate) async fn delete_route_table(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Delete,
-) -> Result<Nothing> {
+) -> Result<Empty> {
     let table = own::route_table(tx, call, &input.route_table_id).await?;
     if let Some(what_to_do) = what_uses(&table) {
         return Err(Error::new(
@@ -31,7 +31,7 @@ pub(crate) async fn delete_route_table(
         ));
     }
     tx.remove(&table);
-    Ok(Nothing {})
+    Ok(Empty {})
 }
 
 /// What has to happen before nothing uses the table.

@@ -12,7 +12,7 @@ use tombolo_store::typed::Transaction;
 use super::target;
 use crate::ec2::error::{Ec2Error, Error, Resource, Result};
 use crate::ec2::refuse::{Others, invalid, unsupported};
-use crate::ec2::{Nothing, cidr, own};
+use crate::ec2::{Empty, cidr, own};
 use crate::operation::Call;
 use crate::operation::text::shorten;
 
@@ -118,7 +118,7 @@ pub(crate) async fn replace_route(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Replace,
-) -> Result<Nothing> {
+) -> Result<Empty> {
     input.others.refuse()?;
     let destination = cidr::destination(input.destination_cidr_block.as_deref())?;
     let wanted = input.wanted()?;
@@ -138,7 +138,7 @@ pub(crate) async fn replace_route(
         )));
     };
     match (&route.target, &target) {
-        (RouteTarget::Local, RouteTarget::Local) => return Ok(Nothing {}),
+        (RouteTarget::Local, RouteTarget::Local) => return Ok(Empty {}),
         (RouteTarget::Local, _) => {
             return Err(invalid(format!(
                 "Route target is not supported. The route to {destination} is the local one of \
@@ -158,7 +158,7 @@ pub(crate) async fn replace_route(
     route.target = target;
     route.made_by = None;
     tx.put(&table)?;
-    Ok(Nothing {})
+    Ok(Empty {})
 }
 
 #[derive(Debug, Deserialize)]
@@ -175,7 +175,7 @@ pub(crate) async fn delete_route(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Delete,
-) -> Result<Nothing> {
+) -> Result<Empty> {
     input.others.refuse()?;
     let destination = cidr::destination(input.destination_cidr_block.as_deref())?;
     let mut table = own::route_table(tx, call, &input.route_table_id).await?;
@@ -197,7 +197,7 @@ pub(crate) async fn delete_route(
     }
     table.routes.remove(at);
     tx.put(&table)?;
-    Ok(Nothing {})
+    Ok(Empty {})
 }
 
 /// What is local stays local: as with EC2, only a wider destination can lead elsewhere, and the

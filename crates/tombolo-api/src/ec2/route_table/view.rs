@@ -9,7 +9,7 @@ use tombolo_domain::id::{
 use tombolo_domain::vpc::{Route, RouteTable, RouteTarget};
 
 use crate::ec2::filter::{Field, Filtered};
-use crate::ec2::select::Shown;
+use crate::ec2::select::Describable;
 use crate::ec2::tag::Tag;
 
 /// EC2's RouteTable.
@@ -182,7 +182,7 @@ impl Filtered for RouteTableView {
     }
 }
 
-impl Shown for RouteTableView {
+impl Describable for RouteTableView {
     type Id = RouteTableId;
 
     fn id(&self) -> &RouteTableId {

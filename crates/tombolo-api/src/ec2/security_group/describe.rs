@@ -15,7 +15,7 @@ use crate::ec2::error::Result;
 use crate::ec2::filter::{Field, Filtered};
 use crate::ec2::own;
 use crate::ec2::refuse::unsupported;
-use crate::ec2::select::{Selection, Shown};
+use crate::ec2::select::{Describable, Selection};
 use crate::ec2::tag::{Tag, TagsOf};
 use crate::operation::Call;
 
@@ -200,7 +200,7 @@ impl Filtered for GroupView {
     }
 }
 
-impl Shown for GroupView {
+impl Describable for GroupView {
     type Id = SecurityGroupId;
 
     fn id(&self) -> &SecurityGroupId {

@@ -13,7 +13,7 @@ use super::peering::ActivePeerings;
 use super::permission_view::{self, PairView, PermissionView};
 use crate::ec2::error::Result;
 use crate::ec2::own;
-use crate::ec2::page::Cut;
+use crate::ec2::page::PageLimit;
 use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
@@ -50,13 +50,13 @@ pub(crate) async fn describe_stale_security_groups(
             all.push(StaleGroup::new(group, &stale, &peerings));
         }
     }
-    let cut = Cut {
+    let limit = PageLimit {
         scope: &call.scope(),
         operation: call.operation,
         max_results: input.max_results,
         next_token: input.next_token.as_deref(),
     };
-    let page = cut.of(all, |group| group.group_id.to_string())?;
+    let page = limit.of(all, |group| group.group_id.to_string())?;
     Ok(DescribedStale {
         stale_security_group_set: page.items,
         next_token: page.next_token,

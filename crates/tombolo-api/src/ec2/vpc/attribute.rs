@@ -7,7 +7,7 @@ use tombolo_store::typed::Transaction;
 
 use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::ec2::refuse::{invalid, invalid_value};
-use crate::ec2::{Nothing, own};
+use crate::ec2::{Empty, own};
 use crate::operation::Call;
 
 /// EC2's AttributeBooleanValue.
@@ -37,7 +37,7 @@ pub(crate) async fn modify_vpc_attribute(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Modify,
-) -> Result<Nothing> {
+) -> Result<Empty> {
     let mut vpc = own::vpc(tx, call, &input.vpc_id).await?;
     let asked = |flag: Option<Flag>| flag.and_then(|flag| flag.value);
     let attributes = &mut vpc.attributes;
@@ -65,7 +65,7 @@ pub(crate) async fn modify_vpc_attribute(
         }
     }
     tx.put(&vpc)?;
-    Ok(Nothing {})
+    Ok(Empty {})
 }
 
 fn not_one(message: &str) -> Error {

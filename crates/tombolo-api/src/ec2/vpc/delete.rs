@@ -7,7 +7,7 @@ use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
 use crate::ec2::error::{Ec2Error, Error, Result};
-use crate::ec2::{Nothing, own};
+use crate::ec2::{Empty, own};
 use crate::operation::{self, Call};
 
 #[derive(Debug, Deserialize)]
@@ -22,7 +22,7 @@ pub(crate) async fn delete_vpc(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Delete,
-) -> Result<Nothing> {
+) -> Result<Empty> {
     let vpc = own::vpc(tx, call, &input.vpc_id).await?;
     let connections = operation::peering::of_vpc(tx, call, &vpc).await?;
     if let Some(dependency) = dependency(tx, &vpc, &connections).await? {
@@ -37,7 +37,7 @@ pub(crate) async fn delete_vpc(
     end(tx, call, &vpc, connections)?;
     forget_authorizations(tx, &vpc).await?;
     tx.remove_vpc(&vpc.scope, &vpc.id).await?;
-    Ok(Nothing {})
+    Ok(Empty {})
 }
 
 /// What has to be done before the VPC can go, if anything has.

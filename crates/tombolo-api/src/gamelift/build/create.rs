@@ -7,7 +7,7 @@ use tombolo_domain::object::BucketName;
 use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
-use super::Shown;
+use super::BuildView;
 use super::upload::{Location, UploadCredentials, issue};
 use crate::gamelift::error::{Error, Result};
 use crate::gamelift::tag::{self, Tag};
@@ -39,7 +39,7 @@ struct Named {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Created {
-    build: Shown,
+    build: BuildView,
     upload_credentials: Option<UploadCredentials>,
     storage_location: Location,
 }

@@ -5,7 +5,7 @@ use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
 use super::Named;
-use crate::gamelift::Nothing;
+use crate::gamelift::Empty;
 use crate::gamelift::error::{Error, Result};
 use crate::gamelift::named::own_build;
 use crate::operation::Call;
@@ -17,7 +17,7 @@ pub(crate) async fn delete_build(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Named,
-) -> Result<Nothing> {
+) -> Result<Empty> {
     let build = own_build(tx, call, &input.build_id).await?;
     let scope = call.scope();
     let fleets = tx.list(&keys::fleets(&scope)).await?;
@@ -34,5 +34,5 @@ pub(crate) async fn delete_build(
     tx.remove_upload_of_build(&build).await?;
     tx.delete(&keys::tags(&scope, build.id.as_str()));
     tx.delete(&keys::build(&scope, &build.id));
-    Ok(Nothing {})
+    Ok(Empty {})
 }

@@ -31,7 +31,7 @@ use crate::operation::time::seconds;
 /// The shape Build.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Shown {
+struct BuildView {
     build_id: BuildId,
     build_arn: String,
     name: Option<String>,
@@ -44,9 +44,9 @@ struct Shown {
     server_sdk_version: Option<String>,
 }
 
-impl From<Build> for Shown {
+impl From<Build> for BuildView {
     fn from(build: Build) -> Self {
-        Shown {
+        BuildView {
             build_arn: arn::build(&build.scope, &build.id),
             build_id: build.id,
             name: build.name,
@@ -68,7 +68,7 @@ impl From<Build> for Shown {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct One {
-    build: Shown,
+    build: BuildView,
 }
 
 #[derive(Debug, Deserialize)]
@@ -100,7 +100,7 @@ pub(crate) struct List {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Listed {
-    builds: Vec<Shown>,
+    builds: Vec<BuildView>,
     next_token: Option<String>,
 }
 

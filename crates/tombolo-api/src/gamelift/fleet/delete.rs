@@ -8,7 +8,7 @@ use tombolo_store::typed::Transaction;
 use super::happened::{event, moment_later};
 use crate::gamelift::error::{Error, GameLiftError, Result};
 use crate::gamelift::named::own_fleet;
-use crate::gamelift::{Nothing, connection};
+use crate::gamelift::{Empty, connection};
 use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
@@ -24,7 +24,7 @@ pub(crate) async fn delete_fleet(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Delete,
-) -> Result<Nothing> {
+) -> Result<Empty> {
     let mut fleet = own_fleet(tx, call, &input.fleet_id).await?;
     let deleting = fleet.status.to(FleetStatus::Deleting).map_err(|_| {
         Error::new(
@@ -54,7 +54,7 @@ pub(crate) async fn delete_fleet(
         end_at_once(tx, call, &mut fleet)?;
     }
     tx.put(&fleet)?;
-    Ok(Nothing {})
+    Ok(Empty {})
 }
 
 /// Of a fleet of machines that the account runs itself, there is nothing to take away.

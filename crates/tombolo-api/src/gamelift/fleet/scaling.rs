@@ -9,7 +9,7 @@ use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
 use super::named::{compute, home};
-use crate::gamelift::Nothing;
+use crate::gamelift::Empty;
 use crate::gamelift::error::{Error, Result};
 use crate::gamelift::named::own_fleet;
 use crate::gamelift::page::Window;
@@ -204,7 +204,7 @@ pub(crate) async fn delete_scaling_policy(
     tx: &mut Transaction,
     call: &Call<'_>,
     input: Delete,
-) -> Result<Nothing> {
+) -> Result<Empty> {
     let fleet = own_fleet(tx, call, &input.fleet_id).await?;
     compute(&fleet)?;
     let key = keys::scaling_policy(&fleet.scope, &fleet.id, &input.name);
@@ -216,5 +216,5 @@ pub(crate) async fn delete_scaling_policy(
         )));
     }
     tx.delete(&key);
-    Ok(Nothing {})
+    Ok(Empty {})
 }
