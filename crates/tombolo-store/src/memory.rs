@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::batch::{Batch, require_distinct_keys};
+use crate::batch::Batch;
 use crate::history::Limits;
-use crate::shared::SharedState;
+use crate::shared::{MemoryServed, SharedState};
 use crate::state::State;
-use crate::store::{Entry, KeyRange, Page, Revision, Store, StoreError, Txn, TxnOutcome, Watch};
+use crate::store::{Revision, StoreError, Txn, TxnOutcome};
 
-/// A [`Store`] in memory, gone when it is dropped.
+/// A [`Store`](crate::Store) in memory, gone when it is dropped.
 #[derive(Debug)]
 pub struct MemoryStore {
     shared: Arc<SharedState>,
@@ -41,29 +41,16 @@ impl Drop for MemoryStore {
 }
 
 #[async_trait]
-impl Store for MemoryStore {
-    async fn get(&self, key: &[u8]) -> Result<Option<Entry>, StoreError> {
-        self.shared.get(key)
+impl MemoryServed for MemoryStore {
+    fn shared(&self) -> &Arc<SharedState> {
+        &self.shared
     }
 
-    async fn range(&self, range: &KeyRange, limit: usize) -> Result<Page, StoreError> {
-        self.shared.page(range, limit)
-    }
-
-    async fn txn(&self, txn: Txn) -> Result<TxnOutcome, StoreError> {
-        require_distinct_keys(&txn)?;
+    async fn commit(&self, txn: Txn) -> Result<TxnOutcome, StoreError> {
         self.shared.update(|state| {
             let mut batch = Batch::new(state);
             let outcome = batch.evaluate(txn);
             (outcome, batch.finish())
         })
-    }
-
-    fn watch(&self, prefix: &[u8], after: Revision) -> Box<dyn Watch> {
-        self.shared.watch(prefix, after)
-    }
-
-    fn revision(&self) -> Revision {
-        self.shared.revision()
     }
 }

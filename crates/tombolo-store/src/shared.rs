@@ -7,9 +7,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::watch;
 
-use crate::batch::Evaluated;
+use crate::batch::{Evaluated, require_distinct_keys};
 use crate::state::State;
-use crate::store::{Entry, Event, KeyRange, Page, Revision, StoreError, Watch, WatchError};
+use crate::store::{
+    Entry, Event, KeyRange, Page, Revision, Store, StoreError, Txn, TxnOutcome, Watch, WatchError,
+};
 
 /// A [`State`] behind a lock that is only ever held for work in memory: no reader waits for a disk.
 pub(crate) struct SharedState {
@@ -31,14 +33,6 @@ impl SharedState {
             guarded,
             wake: watch::Sender::new(()),
         })
-    }
-
-    pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Entry>, StoreError> {
-        self.read(|state| state.get(key))
-    }
-
-    pub(crate) fn page(&self, range: &KeyRange, limit: usize) -> Result<Page, StoreError> {
-        self.read(|state| state.page(range, limit))
     }
 
     pub(crate) fn revision(&self) -> Revision {
@@ -100,6 +94,40 @@ impl SharedState {
 
     fn exclusive(&self) -> RwLockWriteGuard<'_, Guarded> {
         self.guarded.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An engine that answers reads from a [`SharedState`]. What differs is how a transaction gets there.
+#[async_trait]
+pub(crate) trait MemoryServed: Send + Sync {
+    /// What its readers and watches see.
+    fn shared(&self) -> &Arc<SharedState>;
+
+    /// [`Store::txn`], for a transaction that names each key once.
+    async fn commit(&self, txn: Txn) -> Result<TxnOutcome, StoreError>;
+}
+
+#[async_trait]
+impl<S: MemoryServed> Store for S {
+    async fn get(&self, key: &[u8]) -> Result<Option<Entry>, StoreError> {
+        self.shared().read(|state| state.get(key))
+    }
+
+    async fn range(&self, range: &KeyRange, limit: usize) -> Result<Page, StoreError> {
+        self.shared().read(|state| state.page(range, limit))
+    }
+
+    async fn txn(&self, txn: Txn) -> Result<TxnOutcome, StoreError> {
+        require_distinct_keys(&txn)?;
+        self.commit(txn).await
+    }
+
+    fn watch(&self, prefix: &[u8], after: Revision) -> Box<dyn Watch> {
+        self.shared().watch(prefix, after)
+    }
+
+    fn revision(&self) -> Revision {
+        self.shared().revision()
     }
 }
 

@@ -10,10 +10,9 @@ use std::thread::JoinHandle;
 use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::batch::require_distinct_keys;
 use crate::history::Limits;
-use crate::shared::SharedState;
-use crate::store::{Entry, KeyRange, Page, Revision, Store, StoreError, Txn, TxnOutcome, Watch};
+use crate::shared::{MemoryServed, SharedState};
+use crate::store::{StoreError, Txn, TxnOutcome};
 use database::Database;
 pub use database::OpenError;
 use group::{Request, Writer};
@@ -21,7 +20,7 @@ use group::{Request, Writer};
 /// Transactions that may wait for the writer; further callers wait for a place.
 const QUEUE: usize = 1_024;
 
-/// A [`Store`] in one SQLite file (WAL, `synchronous=FULL`), read into memory when it is opened.
+/// A [`Store`](crate::Store) in one SQLite file (WAL, `synchronous=FULL`), read into memory when it is opened.
 ///
 /// Reads are answered from memory. One thread writes: it takes all transactions that wait,
 /// commits them as one SQLite transaction, and only then applies and answers them. Dropping the
@@ -78,17 +77,12 @@ impl Drop for SqliteStore {
 }
 
 #[async_trait]
-impl Store for SqliteStore {
-    async fn get(&self, key: &[u8]) -> Result<Option<Entry>, StoreError> {
-        self.shared.get(key)
+impl MemoryServed for SqliteStore {
+    fn shared(&self) -> &Arc<SharedState> {
+        &self.shared
     }
 
-    async fn range(&self, range: &KeyRange, limit: usize) -> Result<Page, StoreError> {
-        self.shared.page(range, limit)
-    }
-
-    async fn txn(&self, txn: Txn) -> Result<TxnOutcome, StoreError> {
-        require_distinct_keys(&txn)?;
+    async fn commit(&self, txn: Txn) -> Result<TxnOutcome, StoreError> {
         let requests = self.requests.as_ref().ok_or(StoreError::Closed)?;
         let (answer, outcome) = oneshot::channel();
         let request = Request { txn, answer };
@@ -97,13 +91,5 @@ impl Store for SqliteStore {
             .await
             .map_err(|_| StoreError::Closed)?;
         outcome.await.map_err(|_| StoreError::Closed)?
-    }
-
-    fn watch(&self, prefix: &[u8], after: Revision) -> Box<dyn Watch> {
-        self.shared.watch(prefix, after)
-    }
-
-    fn revision(&self) -> Revision {
-        self.shared.revision()
     }
 }

@@ -289,7 +289,7 @@ mod tests {
             assert_eq!(error.source().unwrap().to_string(), "the disk is on fire");
         }
         assert!(goes_on);
-        assert_eq!(writer.shared.get(b"a").unwrap(), None);
+        assert_eq!(writer.shared.read(|state| state.get(b"a")).unwrap(), None);
 
         let ([answer], _) = commit(&mut writer, [create("a")]);
         assert_eq!(answer.unwrap(), TxnOutcome::Committed(Revision(1)));
@@ -306,7 +306,7 @@ mod tests {
             "{answer:?}"
         );
         assert!(!goes_on);
-        assert!(matches!(shared.get(b"a"), Err(StoreError::Closed)));
+        assert!(matches!(shared.read(|state| state.get(b"a")), Err(StoreError::Closed)));
         assert_eq!(watch.next().now_or_never(), Some(Err(WatchError::Closed)));
     }
 
