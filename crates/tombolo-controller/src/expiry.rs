@@ -14,7 +14,7 @@ use tombolo_domain::fleet::{Fleet, FleetStatus, TransportProtocol};
 use tombolo_domain::id::InstanceId;
 use tombolo_domain::vpc::NetworkInterface;
 use tombolo_store::StoreError;
-use tombolo_store::keys::{self, PublicPortKey, Stored};
+use tombolo_store::keys::{self, Entity, PublicPortKey};
 use tombolo_store::typed::{Transaction, transact};
 use tombolo_tasks::Reason;
 

@@ -2,7 +2,7 @@
 
 use tombolo_domain::id::EventId;
 use tombolo_domain::repair::{KEPT, RepairRecord};
-use tombolo_store::keys::Stored;
+use tombolo_store::keys::Entity;
 use tombolo_store::typed::transact;
 use tombolo_store::{StoreError, keys};
 

@@ -52,8 +52,8 @@ fn main() {
         tx.put(black_box(&connection)).unwrap();
     });
     measure("read a connection", &store, |tx| {
-        let asker = connection.asker();
-        let key = keys::connection(&scope, &asker, &connection.id);
+        let requester = connection.requested_by();
+        let key = keys::connection(&scope, &requester, &connection.id);
         let found = now(tx.get(&key)).unwrap();
         assert!(black_box(found).is_some());
     });

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 use tombolo_domain::id::FleetId;
-use tombolo_domain::peering::Asker;
+use tombolo_domain::peering::Requester;
 
 use crate::keys::{AnyKey, ConnectionKey, FleetKey, InstanceKey, Kind, ScalingPolicyKey};
 use crate::{Revision, Store, WatchError};
@@ -153,7 +153,7 @@ fn fleet_of(key: &AnyKey) -> Option<&FleetId> {
         | AnyKey::Instance(InstanceKey { fleet, .. })
         | AnyKey::ScalingPolicy(ScalingPolicyKey { fleet, .. })
         | AnyKey::Connection(ConnectionKey {
-            asker: Asker::Fleet(fleet),
+            requester: Requester::Fleet(fleet),
             ..
         }) => Some(fleet),
         _ => None,

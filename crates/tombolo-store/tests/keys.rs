@@ -14,7 +14,7 @@ use tombolo_domain::id::{
     NetworkInterfaceId, Region, RouteTableId, SecurityGroupId, SubnetId, UploadId, VpcId,
     VpcPeeringConnectionId,
 };
-use tombolo_domain::peering::Asker;
+use tombolo_domain::peering::Requester;
 use tombolo_domain::{Scope, Timestamp};
 use tombolo_store::keys::*;
 
@@ -66,8 +66,11 @@ fn access_key() -> impl Strategy<Value = AccessKeyId> {
     ]
 }
 
-fn asker() -> impl Strategy<Value = Asker> {
-    prop_oneof![fleet().prop_map(Asker::Fleet), vpc().prop_map(Asker::Vpc)]
+fn requester() -> impl Strategy<Value = Requester> {
+    prop_oneof![
+        fleet().prop_map(Requester::Fleet),
+        vpc().prop_map(Requester::Vpc)
+    ]
 }
 
 fn resource() -> impl Strategy<Value = String> {
@@ -120,7 +123,7 @@ fn any_key(kind: Kind) -> BoxedStrategy<AnyKey> {
         Kind::Tags => any_of!(Tags: TagsKey { scope: scope(), resource: resource() }),
         Kind::Authorization => any_of!(Authorization: AuthorizationKey { owner: scope(), vpc: vpc(), fleet_account: account() }),
         Kind::Authorized => any_of!(Authorized: AuthorizedKey { fleets: scope(), peer_account: account(), vpc: vpc() }),
-        Kind::Connection => any_of!(Connection: ConnectionKey { scope: scope(), asker: asker(), connection: connection() }),
+        Kind::Connection => any_of!(Connection: ConnectionKey { scope: scope(), requester: requester(), connection: connection() }),
         Kind::Peering => any_of!(Peering: PeeringKey { scope: scope(), vpc: vpc(), connection: connection() }),
         Kind::Fleet => any_of!(Fleet: FleetKey { scope: scope(), fleet: fleet() }),
         Kind::Instance => any_of!(Instance: InstanceKey { scope: scope(), fleet: fleet(), instance: id(InstanceId::generate) }),

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 use tombolo_domain::fleet::Fleet;
 use tombolo_domain::id::{AccountId, FleetId, VpcId, VpcPeeringConnectionId};
-use tombolo_domain::peering::{Asker, Authorization, Connection, End, Missing, State, Step};
+use tombolo_domain::peering::{Authorization, Connection, End, Missing, Requester, State, Step};
 use tombolo_domain::vpc::Vpc;
 use tombolo_domain::{Scope, arn};
 use tombolo_store::keys;
@@ -121,8 +121,8 @@ pub(crate) async fn delete_vpc_peering_connection(
     let scope = call.scope();
     let connection = match input.vpc_peering_connection_id.parse() {
         Ok(id) => {
-            let asker = Asker::Fleet(fleet.id.clone());
-            tx.get(&keys::connection(&scope, &asker, &id)).await?
+            let requester = Requester::Fleet(fleet.id.clone());
+            tx.get(&keys::connection(&scope, &requester, &id)).await?
         }
         Err(_) => None,
     };
@@ -301,8 +301,8 @@ async fn refuse_other_region(
 async fn refuse_duplicate(tx: &mut Transaction, fleet: &FleetId, peer: &Vpc) -> Result<()> {
     let of_peer = keys::peerings_of(&peer.scope, &peer.id);
     let entries = tx.list_keyed(&of_peer).await?.into_iter();
-    let asker = Asker::Fleet(fleet.clone());
-    for (entry, at) in entries.filter(|(_, at)| at.asker == asker) {
+    let requester = Requester::Fleet(fleet.clone());
+    for (entry, at) in entries.filter(|(_, at)| at.requester == requester) {
         let id = &entry.connection;
         let Some(other) = tx.get(&at.key(&peer.scope.region, id)).await? else {
             continue;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use tombolo_domain::Scope;
 use tombolo_domain::id::{VpcId, VpcPeeringConnectionId};
-use tombolo_domain::peering::{Asker, Connection};
+use tombolo_domain::peering::{Connection, Requester};
 use tombolo_domain::vpc::Vpc;
 use tombolo_store::keys::{self, ConnectionRef};
 use tombolo_store::typed::Transaction;
@@ -78,8 +78,8 @@ pub(crate) async fn as_written(
     scope: &Scope,
     vpc: &VpcId,
 ) -> Result<Vec<Connection>, ApiError> {
-    let asker = Asker::Vpc(vpc.clone());
-    let mut found = tx.list(&keys::connections_of(scope, &asker)).await?;
+    let requester = Requester::Vpc(vpc.clone());
+    let mut found = tx.list(&keys::connections_of(scope, &requester)).await?;
     for (entry, at) in tx.list_keyed(&keys::peerings_of(scope, vpc)).await? {
         let key = at.key(&scope.region, &entry.connection);
         found.extend(tx.get(&key).await?);
@@ -96,8 +96,8 @@ pub(crate) async fn is_full(
     vpc: &VpcId,
 ) -> Result<bool, ApiError> {
     let most = call.settings.quotas.active_peerings_per_vpc;
-    let asker = Asker::Vpc(vpc.clone());
-    let mut found = tx.peek(&keys::connections_of(scope, &asker)).await?;
+    let requester = Requester::Vpc(vpc.clone());
+    let mut found = tx.peek(&keys::connections_of(scope, &requester)).await?;
     let entries = tx.peek_keyed(&keys::peerings_of(scope, vpc)).await?;
     // Most VPCs have fewer than that, also counting those that are over.
     if found.len() + entries.len() < most {
@@ -105,7 +105,7 @@ pub(crate) async fn is_full(
     }
     for (entry, at) in entries {
         let id = entry.connection;
-        let requested = keys::connections_of(&scope_of(scope, &at), &at.asker);
+        let requested = keys::connections_of(&scope_of(scope, &at), &at.requester);
         let of_asker = tx.peek(&requested).await?;
         found.extend(of_asker.into_iter().find(|one| one.id == id));
     }

@@ -9,7 +9,7 @@ use tombolo_domain::fleet::{
 use tombolo_domain::id::InstanceId;
 use tombolo_store::keys::{self, InstanceRef};
 use tombolo_store::typed::Transaction;
-use tombolo_store::{StoreError, keys::Stored};
+use tombolo_store::{StoreError, keys::Entity};
 
 use super::record::Record;
 use crate::{Context, Failure};

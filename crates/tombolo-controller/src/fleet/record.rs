@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tombolo_domain::fleet::{EventCode, Fleet, FleetEvent, FleetStatus};
 use tombolo_domain::id::{FleetId, VpcPeeringConnectionId};
-use tombolo_domain::peering::{Asker, Connection, FailureReason, State, Step};
+use tombolo_domain::peering::{Connection, FailureReason, Requester, State, Step};
 use tombolo_domain::{Scope, Timestamp};
 use tombolo_store::keys::{self, ConnectionKey, FleetKey, Key};
 use tombolo_store::typed::{Transaction, transact};
@@ -31,7 +31,7 @@ impl Record {
     }
 
     fn connection_key(&self, connection: &VpcPeeringConnectionId) -> Key<ConnectionKey> {
-        keys::connection(&self.scope, &Asker::Fleet(self.id.clone()), connection)
+        keys::connection(&self.scope, &Requester::Fleet(self.id.clone()), connection)
     }
 
     /// A connection of the fleet.

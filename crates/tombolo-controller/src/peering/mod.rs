@@ -22,7 +22,7 @@ use tokio::time::sleep;
 use tombolo_domain::Timestamp;
 use tombolo_domain::peering::{Connection, End, FailureReason, State, Step};
 use tombolo_domain::vpc::Vpc;
-use tombolo_store::keys::{self, Kind, Stored};
+use tombolo_store::keys::{self, Entity, Kind};
 use tombolo_store::typed::{Transaction, transact};
 use tombolo_store::{StoreError, Wakes};
 use tombolo_tasks::{Reason, reason_to_run};

@@ -31,7 +31,7 @@ pub(crate) fn take(
 pub(crate) fn log(connection: &Connection) {
     tracing::info!(
         connection = %connection.id,
-        asker = %connection.asker(),
+        requester = %connection.requested_by(),
         state = connection.state.code(),
         "peering connection: {}",
         connection.message()

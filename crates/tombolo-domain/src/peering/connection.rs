@@ -109,18 +109,18 @@ pub struct PeeringOptions {
 
 /// What asked for a connection: the part of its key that says under what it is kept.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Asker {
+pub enum Requester {
     /// A fleet.
     Fleet(FleetId),
     /// A VPC that a person owns.
     Vpc(VpcId),
 }
 
-impl fmt::Display for Asker {
+impl fmt::Display for Requester {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Asker::Fleet(fleet) => fleet.fmt(f),
-            Asker::Vpc(vpc) => vpc.fmt(f),
+            Requester::Fleet(fleet) => fleet.fmt(f),
+            Requester::Vpc(vpc) => vpc.fmt(f),
         }
     }
 }
@@ -144,10 +144,10 @@ impl Connection {
     }
 
     /// What asked for it.
-    pub fn asker(&self) -> Asker {
+    pub fn requested_by(&self) -> Requester {
         match &self.fleet {
-            Some(fleet) => Asker::Fleet(fleet.clone()),
-            None => Asker::Vpc(self.requester.vpc.clone()),
+            Some(fleet) => Requester::Fleet(fleet.clone()),
+            None => Requester::Vpc(self.requester.vpc.clone()),
         }
     }
 

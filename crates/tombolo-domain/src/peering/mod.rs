@@ -7,6 +7,6 @@ mod state;
 mod visibility;
 
 pub use authorization::{Authorization, Consent, Missing, VALIDITY};
-pub use connection::{Asker, Connection, End, PeeringOptions, REQUEST_LIFETIME};
+pub use connection::{Connection, End, PeeringOptions, REQUEST_LIFETIME, Requester};
 pub use failure::FailureReason;
 pub use state::{InvalidStep, State, Step, Transition};

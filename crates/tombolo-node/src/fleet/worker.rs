@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use tombolo_controller::{Failure, FleetReport};
 use tombolo_domain::fleet::{Fleet, FleetStatus, Instance, ManagedCompute};
-use tombolo_domain::peering::{Asker, State};
+use tombolo_domain::peering::{Requester, State};
 use tombolo_store::{StoreError, Wakes, keys};
 use tombolo_tasks::{Reason, Task};
 
@@ -195,8 +195,8 @@ impl Worker {
         else {
             return Ok(true);
         };
-        let asker = Asker::Fleet(fleet.id.clone());
-        let key = keys::connection(&fleet.scope, &asker, id);
+        let requester = Requester::Fleet(fleet.id.clone());
+        let key = keys::connection(&fleet.scope, &requester, id);
         let connection = self.context.read().get(&key).await?;
         Ok(connection.is_some_and(|connection| connection.state == State::Active))
     }

@@ -10,7 +10,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tombolo_domain::fleet::{Compute, Fleet, FleetStatus, Instance, ManagedCompute};
 use tombolo_domain::id::InstanceId;
-use tombolo_store::keys::{self, Stored};
+use tombolo_store::keys::{self, Entity};
 use tombolo_store::typed::Transaction;
 
 use crate::world::World;

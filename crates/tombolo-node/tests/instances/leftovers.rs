@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tombolo_domain::fleet::{FleetStatus, TransportProtocol};
 use tombolo_domain::id::{FleetId, InstanceId};
-use tombolo_store::keys::{self, InstanceRef, Stored};
+use tombolo_store::keys::{self, Entity, InstanceRef};
 
 use super::hosting::{IDLE, until};
 use crate::world::World;

@@ -8,7 +8,7 @@ use tombolo_domain::fleet::{
     Fleet, FleetStatus, InboundPermission, Instance, MappedPort, PublicAddress, ScalingPolicy,
     TransportProtocol,
 };
-use tombolo_store::keys::{self, Stored};
+use tombolo_store::keys::{self, Entity};
 
 use super::hosting::IDLE;
 use crate::engine::Narrow;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use nix::unistd::Pid;
 use tombolo_domain::fleet::FleetStatus;
-use tombolo_store::keys::Stored;
+use tombolo_store::keys::Entity;
 
 use super::hosting::{IDLE, until};
 use crate::world::World;

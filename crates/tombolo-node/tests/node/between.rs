@@ -7,7 +7,7 @@ use tombolo_domain::id::VpcCidrAssociationId;
 use tombolo_domain::peering::{Connection, FailureReason, REQUEST_LIFETIME, State, Step};
 use tombolo_domain::vpc::{CidrAssociation, Vpc};
 use tombolo_network::{DropReason, Verdict};
-use tombolo_store::keys::{self, Key, PeeringKey, Stored};
+use tombolo_store::keys::{self, Entity, Key, PeeringKey};
 
 use crate::world::{World, net};
 

@@ -10,7 +10,7 @@ use tombolo_domain::vpc::{
     CidrAssociation, Peer, Protocol, Route, RouteTarget, RuleDirection, SecurityGroupRule,
 };
 use tombolo_network::{Packet, Transport, Verdict};
-use tombolo_store::keys::{self, Stored};
+use tombolo_store::keys::{self, Entity};
 
 use crate::world::{World, net};
 

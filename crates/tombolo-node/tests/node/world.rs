@@ -18,7 +18,7 @@ use tombolo_domain::time::Clock;
 use tombolo_domain::vpc::{Attachment, NetworkInterface, Vpc};
 use tombolo_network::{NetworkEngine, Packet, SimulatedEngine, Transport, Verdict};
 use tombolo_node::Reconcilers;
-use tombolo_store::keys::{self, Key, KeyParts, Stored};
+use tombolo_store::keys::{self, Entity, Key, KeyParts};
 use tombolo_store::typed::{Committed, Transaction};
 use tombolo_store::{Revision, Store};
 use tombolo_tasks::Tasks;

@@ -6,7 +6,7 @@
 //! Each row makes a variant of [`Kind`] and of [`AnyKey`]; a type with the parts, such as
 //! [`SubnetKey`], that a key is parsed into; a function that makes the key, such as [`subnet`]; one a
 //! prefix, such as [`subnets_of`]; and, for a value that is kept under one key only, what finds that
-//! key in it ([`Stored`]).
+//! key in it ([`Entity`]).
 //!
 //! **To add a kind**, add a row, and a sample of the value to `tests/records/samples.rs`.
 //!
@@ -28,7 +28,7 @@ use tombolo_domain::id::{
     RouteTableId, SecurityGroupId, SubnetId, UploadId, VpcId, VpcPeeringConnectionId,
 };
 use tombolo_domain::object::{Bucket, BucketName, MultipartUpload, Object, UploadedPart};
-use tombolo_domain::peering::{Asker, Authorization, Connection};
+use tombolo_domain::peering::{Authorization, Connection, Requester};
 use tombolo_domain::repair::RepairRecord;
 use tombolo_domain::tag::Tags;
 use tombolo_domain::vpc::{NetworkInterface, RouteTable, SecurityGroup, Subnet, Vpc};
@@ -197,11 +197,11 @@ kinds! {
         scope: Scope,
         /// The connections that an account asked for in a Region.
         prefix connections,
-        asker: Asker,
+        requester: Requester,
         /// The connections that a fleet or a VPC asked for.
         prefix connections_of,
         connection: VpcPeeringConnectionId,
-    } -> Connection as peering::v1::Connection, key connection of |c| (&c.requester_scope(), &c.asker(), &c.id),
+    } -> Connection as peering::v1::Connection, key connection of |c| (&c.requester_scope(), &c.requested_by(), &c.id),
         "Thousands.";
 
     /// Where a connection is that has reached its accepter: finds those of a peer VPC.
@@ -401,7 +401,7 @@ impl AuthorizedKey {
 
 /// The connections of a fleet.
 pub fn connections_of_fleet(scope: &Scope, fleet: &FleetId) -> Prefix<ConnectionKey> {
-    connections_of(scope, &Asker::Fleet(fleet.clone()))
+    connections_of(scope, &Requester::Fleet(fleet.clone()))
 }
 
 /// The place before the events of a fleet that happened at time `at` or earlier.
@@ -426,7 +426,7 @@ pub fn behind_objects_that_start(
 }
 
 /// A value that is kept under one key, which can be found in it.
-pub trait Stored: Sized {
+pub trait Entity: Sized {
     /// The parts of that key.
     type Parts: KeyParts<Value = Self>;
 
@@ -434,19 +434,19 @@ pub trait Stored: Sized {
     fn key(&self) -> Key<Self::Parts>;
 
     /// Where it is, if it is kept under a VPC.
-    fn place(&self) -> Option<Place<'_>> {
+    fn vpc_resource(&self) -> Option<VpcResource<'_>> {
         None
     }
 
     /// The ids of what is kept within the record and may have tags of its own.
-    fn parts(&self) -> Vec<&str> {
+    fn tagged_parts(&self) -> Vec<&str> {
         Vec::new()
     }
 }
 
 /// Where a record is that is kept under a VPC, and so cannot be found by its id alone.
 #[derive(Debug, Clone, Copy)]
-pub struct Place<'r> {
+pub struct VpcResource<'r> {
     /// The VPC's owner.
     pub scope: &'r Scope,
     /// The VPC.
@@ -461,7 +461,7 @@ pub struct ConnectionRef {
     /// The account that asked for it.
     pub account: AccountId,
     /// What it asked for it with.
-    pub asker: Asker,
+    pub requester: Requester,
 }
 
 impl ConnectionRef {
@@ -469,7 +469,7 @@ impl ConnectionRef {
     pub fn of(connection: &Connection) -> Self {
         ConnectionRef {
             account: connection.requester.account,
-            asker: connection.asker(),
+            requester: connection.requested_by(),
         }
     }
 
@@ -479,7 +479,7 @@ impl ConnectionRef {
             account: self.account,
             region: region.clone(),
         };
-        self::connection(&scope, &self.asker, connection)
+        self::connection(&scope, &self.requester, connection)
     }
 }
 

@@ -10,7 +10,7 @@ use tombolo_domain::id::{
     Region, RouteTableId, SecurityGroupId, SubnetId, UploadId, VpcId, VpcPeeringConnectionId,
 };
 use tombolo_domain::object::BucketName;
-use tombolo_domain::peering::Asker;
+use tombolo_domain::peering::Requester;
 use tombolo_domain::{Scope, Timestamp};
 
 /// A part of a key.
@@ -129,8 +129,8 @@ impl KeyPart for Scope {
 }
 
 /// A fleet's id or a VPC's.
-impl KeyPart for Asker {
-    type Arg<'a> = &'a Asker;
+impl KeyPart for Requester {
+    type Arg<'a> = &'a Requester;
 
     fn as_arg(&self) -> &Self {
         self
@@ -142,8 +142,8 @@ impl KeyPart for Asker {
 
     fn parse(segments: &mut Segments<'_>) -> Option<Self> {
         let id = segments.next()?;
-        let fleet = id.parse().map(Asker::Fleet);
-        fleet.or_else(|_| id.parse().map(Asker::Vpc)).ok()
+        let fleet = id.parse().map(Requester::Fleet);
+        fleet.or_else(|_| id.parse().map(Requester::Vpc)).ok()
     }
 }
 

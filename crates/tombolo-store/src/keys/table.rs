@@ -131,7 +131,7 @@ macro_rules! kinds {
         $(
             key_parts!({ $kind, $parts, $name, $value, $record, $key } [] $($body)*);
             $(
-                impl Stored for $value {
+                impl Entity for $value {
                     type Parts = $parts;
 
                     fn key(&self) -> Key<$parts> {
@@ -150,11 +150,11 @@ macro_rules! kinds {
 macro_rules! in_vpc {
     () => {};
     (vpc $(|$whole:ident| $tagged:expr)?) => {
-        fn place(&self) -> Option<Place<'_>> {
-            Some(Place { scope: &self.scope, vpc: &self.vpc, id: self.id.as_str() })
+        fn vpc_resource(&self) -> Option<VpcResource<'_>> {
+            Some(VpcResource { scope: &self.scope, vpc: &self.vpc, id: self.id.as_str() })
         }
 
-        $(fn parts(&self) -> Vec<&str> {
+        $(fn tagged_parts(&self) -> Vec<&str> {
             let $whole = self;
             $tagged
         })?

@@ -81,12 +81,12 @@ pub(crate) mod v1 {
         struct ConnectionRef of keys::ConnectionRef {
             #[serde(alias = "fleet_account")]
             account: AccountId,
-            #[serde(alias = "fleet")]
-            asker: Asker,
+            #[serde(rename = "asker", alias = "fleet")]
+            requester: Requester,
         }
 
         #[serde(untagged)]
-        enum Asker of peering::Asker {
+        enum Requester of peering::Requester {
             Fleet(fleet: FleetId),
             Vpc(vpc: VpcId),
         }

@@ -306,7 +306,10 @@ mod tests {
             "{answer:?}"
         );
         assert!(!goes_on);
-        assert!(matches!(shared.read(|state| state.get(b"a")), Err(StoreError::Closed)));
+        assert!(matches!(
+            shared.read(|state| state.get(b"a")),
+            Err(StoreError::Closed)
+        ));
         assert_eq!(watch.next().now_or_never(), Some(Err(WatchError::Closed)));
     }
 

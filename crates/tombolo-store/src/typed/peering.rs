@@ -5,7 +5,7 @@ use tombolo_domain::peering::{Authorization, Connection};
 
 use super::Transaction;
 use crate::StoreError;
-use crate::keys::{self, AuthorizedKey, ConnectionRef, Key, PeeringKey, Stored};
+use crate::keys::{self, AuthorizedKey, ConnectionRef, Entity, Key, PeeringKey};
 
 impl Transaction {
     /// Writes a connection that its accepter is to see from now on.

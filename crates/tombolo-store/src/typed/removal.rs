@@ -5,16 +5,16 @@ use tombolo_domain::id::VpcId;
 
 use super::Transaction;
 use crate::StoreError;
-use crate::keys::{self, Place, Stored};
+use crate::keys::{self, Entity, VpcResource};
 
 impl Transaction {
     /// Deletes a record. One that is kept under a VPC takes along its tags, those of its parts, and
     /// the entry that finds it by its id.
-    pub fn remove<T: Stored>(&mut self, record: &T) {
-        if let Some(Place { scope, id, .. }) = record.place() {
+    pub fn remove<T: Entity>(&mut self, record: &T) {
+        if let Some(VpcResource { scope, id, .. }) = record.vpc_resource() {
             self.delete(&keys::located(scope, id));
             self.delete(&keys::tags(scope, id));
-            for part in record.parts() {
+            for part in record.tagged_parts() {
                 self.delete(&keys::tags(scope, part));
             }
         }

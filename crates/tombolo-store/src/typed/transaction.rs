@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::keys::{self, Cursor, Key, KeyParts, Place, Prefix, Stored};
+use crate::keys::{self, Cursor, Entity, Key, KeyParts, Prefix, VpcResource};
 use crate::{Compare, Entry, KeyRange, Revision, Store, StoreError, Txn, TxnOutcome};
 
 /// How many entries one read of a range asks for at a time.
@@ -193,8 +193,8 @@ impl Transaction {
 
     /// Writes a record under its own key and, if it is kept under a VPC, the entry that finds it
     /// by its id.
-    pub fn put<T: Stored>(&mut self, record: &T) -> Result<(), StoreError> {
-        if let Some(Place { scope, vpc, id }) = record.place() {
+    pub fn put<T: Entity>(&mut self, record: &T) -> Result<(), StoreError> {
+        if let Some(VpcResource { scope, vpc, id }) = record.vpc_resource() {
             self.put_at(&keys::located(scope, id), vpc)?;
         }
         self.put_at(&record.key(), record)

@@ -15,7 +15,7 @@ use tombolo_domain::object::{
     Blob, Bucket, BucketName, MultipartUpload, Object, ObjectHeaders, UploadedPart,
 };
 use tombolo_domain::peering::{
-    Asker, Authorization, Connection, End, FailureReason, PeeringOptions, State, Transition,
+    Authorization, Connection, End, FailureReason, PeeringOptions, Requester, State, Transition,
 };
 use tombolo_domain::repair::RepairRecord;
 use tombolo_domain::tag::Tags;
@@ -381,20 +381,20 @@ fn peerings(tx: &mut Transaction) -> Result<(), StoreError> {
         tx.put_delivered(&connection)?;
     }
     // The one that a fleet asked for, and the one that a VPC did, are above.
-    for (vpc, asker) in [
+    for (vpc, requester) in [
         (
             "vpc-0fffffffffffffff4",
-            Asker::Fleet(of("fleet-2222bbbb-33cc-44dd-85ee-6666ffff77aa")),
+            Requester::Fleet(of("fleet-2222bbbb-33cc-44dd-85ee-6666ffff77aa")),
         ),
         (
             "vpc-0fffffffffffffff5",
-            Asker::Vpc(of("vpc-0a1b2c3d4e5f60718")),
+            Requester::Vpc(of("vpc-0a1b2c3d4e5f60718")),
         ),
     ] {
         let id = of("pcx-0a1b2c3d4e5f60718");
         let key = keys::peering(&other_scope(), &of(vpc), &id);
         let account = scope().account;
-        tx.put_at(&key, &ConnectionRef { account, asker })?;
+        tx.put_at(&key, &ConnectionRef { account, requester })?;
     }
     Ok(())
 }

@@ -52,7 +52,7 @@ fn list(peerings: Peerings) -> Result<()> {
             one.id.to_string(),
             one.state.code().to_owned(),
             moment(one.since()),
-            one.asker().to_string(),
+            one.requested_by().to_string(),
             blocks(&one.requester),
             one.accepter.vpc.to_string(),
             blocks(&one.accepter),

@@ -1,7 +1,7 @@
 //! Where a route of a request leads.
 
 use tombolo_domain::id::VpcPeeringConnectionId;
-use tombolo_domain::peering::{Asker, Connection};
+use tombolo_domain::peering::{Connection, Requester};
 use tombolo_domain::vpc::RouteTable;
 use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
@@ -43,7 +43,7 @@ async fn find(
     id: &VpcPeeringConnectionId,
 ) -> Result<Option<Connection>> {
     let (scope, vpc) = (&table.scope, &table.vpc);
-    let asked_for = Asker::Vpc(vpc.clone());
+    let asked_for = Requester::Vpc(vpc.clone());
     let key = keys::connection(scope, &asked_for, id);
     if let Some(connection) = tx.get(&key).await? {
         return Ok(Some(connection));

@@ -90,7 +90,9 @@ async fn joined(tx: &mut Transaction, owner: &Scope, vpc: &VpcId) -> Result<Vec<
             account: at.account,
             region: owner.region.clone(),
         };
-        let connections = tx.peek(&keys::connections_of(&fleets, &at.asker)).await?;
+        let connections = tx
+            .peek(&keys::connections_of(&fleets, &at.requester))
+            .await?;
         let holding = connections.into_iter().filter(|connection| {
             connection.accepter.vpc == *vpc
                 && (connection.state.is_live()

@@ -580,5 +580,5 @@ async fn a_fleet_is_created_with_its_peering_or_not_at_all() {
     let accepter = connection.accepter_scope();
     let entry = keys::peering(&accepter, &connection.accepter.vpc, &connection.id);
     let entry = scenario.server.transaction().get(&entry).await.unwrap();
-    assert_eq!(entry.unwrap().asker.to_string(), fleet);
+    assert_eq!(entry.unwrap().requester.to_string(), fleet);
 }
