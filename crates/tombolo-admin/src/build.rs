@@ -7,7 +7,6 @@ use tombolo_api::operation::build::{BuildFiles as Files, NewBuild, create};
 use tombolo_domain::arn;
 use tombolo_domain::fleet::Build;
 use tombolo_domain::id::BuildId;
-use tombolo_domain::time::Clock;
 use tombolo_fleet::build::BuildFiles;
 use tombolo_store::keys;
 
@@ -39,7 +38,7 @@ impl Door {
             },
         };
         let made = self
-            .transact(async |tx| Ok(create(tx, &principal, self.clock.now(), new.clone())?))
+            .transact_as(&principal, async |tx| Ok(create(tx, new.clone())?))
             .await;
         match made {
             Ok(build) => Ok(ImportedBuild {

@@ -10,6 +10,7 @@ pub mod ec2;
 pub mod error;
 pub mod gamelift;
 pub mod http;
+pub mod lookup;
 pub mod model;
 pub mod operation;
 pub mod protocol;

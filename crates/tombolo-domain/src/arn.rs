@@ -62,6 +62,16 @@ impl<'a> Resource<'a> {
         Self::of_gamelift(owner, "build", build.as_str())
     }
 
+    /// A resource of EC2's, such as a `vpc`.
+    pub fn of_ec2(owner: &'a Scope, kind: &'static str, id: &'a str) -> Self {
+        Resource::Owned {
+            service: "ec2",
+            owner,
+            kind,
+            id,
+        }
+    }
+
     fn of_gamelift(owner: &'a Scope, kind: &'static str, id: &'a str) -> Self {
         Resource::Owned {
             service: "gamelift",

@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 use tombolo_api::error::Refusal as Refused;
+use tombolo_api::lookup::ScopedTransaction;
 use tombolo_api::model::{Kind, Models, Service, ServiceName, ShapeId, validate};
 use tombolo_api::operation::Dispatch;
 use tombolo_api::registry;
@@ -20,7 +21,7 @@ pub struct Account<'s> {
     /// The server.
     pub server: &'s Server,
     service: ServiceName,
-    pub(crate) principal: Principal,
+    principal: Principal,
 }
 
 /// A refused request, as the client sees it.
@@ -85,6 +86,11 @@ impl Account<'_> {
     /// The account and the Region.
     pub fn scope(&self) -> Scope {
         self.principal.scope().clone()
+    }
+
+    /// What a handler of this account's would have of the store.
+    pub fn transaction(&self) -> ScopedTransaction<'_> {
+        ScopedTransaction::new(self.server.store(), &self.principal, self.server.now())
     }
 
     /// The Region.

@@ -2,12 +2,14 @@
 
 use serde_json::{Value, json};
 use tombolo_api::ec2::new_interface::{self, NewInterface};
+use tombolo_api::lookup::ScopedTransaction;
 use tombolo_domain::Scope;
 use tombolo_domain::id::VpcPeeringConnectionId;
 use tombolo_domain::peering::{Connection, Step};
+use tombolo_domain::principal::Action;
 use tombolo_domain::vpc::{Attachment, NetworkInterface, SecurityGroup, Subnet, Vpc};
 use tombolo_store::keys;
-use tombolo_store::typed::{Committed, Transaction};
+use tombolo_store::typed::Committed;
 
 use crate::account::Account;
 use crate::document::{list, text};
@@ -39,16 +41,13 @@ impl Account<'_> {
     /// there before `tx` is committed.
     pub async fn attached_interface(
         &self,
-        tx: &mut Transaction,
+        tx: &mut ScopedTransaction<'_>,
         subnet: &str,
         attachment: Attachment,
     ) -> NetworkInterface {
-        let scope = self.scope();
-        let vpc = tx.get(&keys::located(&scope, subnet)).await.unwrap();
-        let vpc = tx.get(&keys::vpc(&scope, &vpc.unwrap())).await.unwrap();
-        let vpc = vpc.unwrap();
-        let key = keys::subnet(&scope, &vpc.id, &subnet.parse().unwrap());
-        let subnet = tx.get(&key).await.unwrap().unwrap();
+        let action = Action::new("ec2", "CreateNetworkInterface");
+        let found = tx.subnet(subnet).find(action).await.unwrap();
+        let (vpc, subnet) = found.unwrap();
         let attachment = Some(attachment);
         let made = self.server.interface(tx, &vpc, &subnet, attachment);
         made.await
@@ -247,7 +246,7 @@ impl Server {
     /// not there before `tx` is committed.
     pub async fn interface(
         &self,
-        tx: &mut Transaction,
+        tx: &mut ScopedTransaction<'_>,
         vpc: &Vpc,
         subnet: &Subnet,
         attachment: Option<Attachment>,
@@ -261,7 +260,7 @@ impl Server {
             description: String::new(),
             attachment,
         };
-        let made = new_interface::create(tx, self.ids(), self.now(), new).await;
+        let made = new_interface::create(tx, self.ids(), new).await;
         made.unwrap()
     }
 

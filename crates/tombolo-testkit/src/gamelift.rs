@@ -14,7 +14,7 @@ use crate::document::{list, text};
 impl Account<'_> {
     /// A READY build of this account, as `tombolo build import` makes it.
     pub async fn ready_build(&self) -> String {
-        let mut tx = self.server.transaction();
+        let mut tx = self.transaction();
         let new = NewBuild {
             id: BuildId::generate(self.server.ids()),
             name: Some("islands".to_owned()),
@@ -23,7 +23,7 @@ impl Account<'_> {
             server_sdk_version: None,
             files: BuildFiles::Here { size: 4096 },
         };
-        let made = build::create(&mut tx, &self.principal, self.server.now(), new).unwrap();
+        let made = build::create(&mut tx, new).unwrap();
         assert_eq!(tx.commit().await.unwrap(), Committed::Yes);
         made.id.to_string()
     }
@@ -63,6 +63,7 @@ impl Account<'_> {
         let mut tx = self.server.transaction();
         let subnets = tx.peek(&keys::subnets_of(&vpc.scope, &vpc.id)).await;
         let subnet = &subnets.unwrap()[0];
+        let mut tx = self.transaction();
         let (ids, now) = (self.server.ids(), self.server.now());
         let interface = self.server.interface(&mut tx, &vpc, subnet, None).await;
         let mut instance = Instance {

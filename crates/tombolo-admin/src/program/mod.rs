@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use tombolo_api::ec2::new_interface::{self, NewInterface};
+use tombolo_api::lookup::ScopedTransaction;
 use tombolo_domain::account::Account;
 use tombolo_domain::id::{SubnetId, VpcId};
-use tombolo_domain::time::Clock;
+use tombolo_domain::principal::{Action, Principal};
 use tombolo_domain::vpc::{Attachment, NetworkInterface, Subnet, Vpc};
 use tombolo_network::EngineKind;
 use tombolo_store::keys;
-use tombolo_store::typed::Transaction;
 
 use crate::hint::hinted;
 use crate::message::{AttachProgram, AttachedProgram, DetachProgram};
@@ -24,6 +24,9 @@ pub use end::end_all;
 
 /// How long the engine may take to make an interface; it takes milliseconds.
 const INTERFACE: Duration = Duration::from_secs(10);
+
+/// What an account does that runs a program in its VPC.
+const CREATE_INTERFACE: Action = Action::new("ec2", "CreateNetworkInterface");
 
 /// The longest description of an interface, in characters (EC2's limit).
 const MAX_DESCRIPTION: usize = 255;
@@ -39,9 +42,9 @@ impl Door {
                 "`tombolo doctor` says what real packets need; then start the server as root",
             ));
         }
+        let (account, principal) = self.owner_of(&ask).await?;
         let interface = self
-            .transact(async |tx| {
-                let account = find_account(tx, &ask.account).await?;
+            .transact_as(&principal, async |tx| {
                 let vpc = find_vpc(tx, &account, &ask.vpc).await?;
                 let subnet = find_subnet(tx, &vpc, ask.subnet.as_ref()).await?;
                 let description = format!("tombolo run -- {}", ask.command);
@@ -57,7 +60,7 @@ impl Door {
                         start_time: ask.process.start_time,
                     }),
                 };
-                Ok(new_interface::create(tx, &*self.ids, self.clock.now(), new).await?)
+                Ok(new_interface::create(tx, &*self.ids, new).await?)
             })
             .await?;
         match self.namespace_of(&interface).await {
@@ -96,6 +99,20 @@ impl Door {
         }
     }
 
+    /// The account that is asked for, and who acts for it in the Region of the VPC.
+    async fn owner_of(&self, ask: &AttachProgram) -> Result<(Account, Principal)> {
+        let mut tx = self.read();
+        let account = find_account(&mut tx, &ask.account).await?;
+        let owner = tx.get(&keys::vpc_scope(&ask.vpc)).await?;
+        match owner.filter(|owner| owner.account == account.id) {
+            Some(owner) => {
+                let principal = self.principal(&account, Some(owner.region))?;
+                Ok((account, principal))
+            }
+            None => Err(no_vpc(&account, &ask.vpc)),
+        }
+    }
+
     async fn namespace_of(&self, interface: &NetworkInterface) -> Result<PathBuf> {
         let reconcilers = self.reconcilers.read().await;
         let reconcilers = reconcilers.as_ref().context("the server is stopping")?;
@@ -112,26 +129,28 @@ impl Door {
 }
 
 /// The VPC if it is the account's and no fleet's hidden one: those look unknown.
-async fn find_vpc(tx: &mut Transaction, account: &Account, id: &VpcId) -> Result<Vpc> {
-    let scope = tx.get(&keys::vpc_scope(id)).await?;
-    let vpc = match scope.filter(|scope| scope.account == account.id) {
-        Some(scope) => tx.get(&keys::vpc(&scope, id)).await?,
-        None => None,
-    };
-    vpc.filter(|vpc| vpc.fleet.is_none()).ok_or_else(|| {
-        hinted(
-            format!("account {} ({}) has no VPC {id}", account.name, account.id),
-            format!(
-                "`aws ec2 describe-vpcs --profile {}` shows those that it has",
-                account.name
-            ),
-        )
-    })
+async fn find_vpc(tx: &mut ScopedTransaction<'_>, account: &Account, id: &VpcId) -> Result<Vpc> {
+    let found = tx.vpc(id.as_str()).find(CREATE_INTERFACE).await?;
+    found.ok_or_else(|| no_vpc(account, id))
+}
+
+fn no_vpc(account: &Account, id: &VpcId) -> anyhow::Error {
+    hinted(
+        format!("account {} ({}) has no VPC {id}", account.name, account.id),
+        format!(
+            "`aws ec2 describe-vpcs --profile {}` shows those that it has",
+            account.name
+        ),
+    )
 }
 
 /// The named subnet of the VPC, or its first.
-async fn find_subnet(tx: &mut Transaction, vpc: &Vpc, id: Option<&SubnetId>) -> Result<Subnet> {
-    let mut of_vpc: Vec<Subnet> = tx.peek(&keys::subnets_of(&vpc.scope, &vpc.id)).await?;
+async fn find_subnet(
+    tx: &mut ScopedTransaction<'_>,
+    vpc: &Vpc,
+    id: Option<&SubnetId>,
+) -> Result<Subnet> {
+    let mut of_vpc: Vec<Subnet> = tx.subnets_of(vpc).peek().await?;
     of_vpc.sort_by_key(|one| one.cidr);
     let listed = match id {
         None => of_vpc.into_iter().next(),
@@ -139,10 +158,7 @@ async fn find_subnet(tx: &mut Transaction, vpc: &Vpc, id: Option<&SubnetId>) -> 
     };
     // Read again by its key, so that the commit depends on this subnet and on no other.
     let found = match listed {
-        Some(subnet) => {
-            tx.get(&keys::subnet(&vpc.scope, &vpc.id, &subnet.id))
-                .await?
-        }
+        Some(subnet) => tx.subnet_in(vpc, &subnet.id).await?,
         None => None,
     };
     found.ok_or_else(|| match id {

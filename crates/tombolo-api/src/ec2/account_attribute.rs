@@ -1,10 +1,10 @@
 //! DescribeAccountAttributes: what tools ask an account before they use it.
 
 use serde::{Deserialize, Serialize};
-use tombolo_store::typed::Transaction;
 
 use super::refuse::invalid_value;
 use crate::ec2::error::Result;
+use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
@@ -36,7 +36,7 @@ struct Value {
 
 /// The attributes that are asked for, or all. They are the same for every account.
 pub(crate) async fn describe_account_attributes(
-    _: &mut Transaction,
+    _: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Describe,
 ) -> Result<Described> {

@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 use tombolo_domain::id::Region;
-use tombolo_store::typed::Transaction;
 
 use super::filter::{Field, Filtered};
 use super::refuse::invalid;
@@ -10,6 +9,7 @@ use super::select::Selection;
 use super::tag::Tag;
 use super::zone;
 use crate::ec2::error::Result;
+use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 use crate::operation::text::shorten;
 
@@ -32,7 +32,7 @@ pub(crate) struct Described {
 
 /// The zones of the Region. There are no others to opt in to, so AllAvailabilityZones adds none.
 pub(crate) async fn describe_availability_zones(
-    _: &mut Transaction,
+    _: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Describe,
 ) -> Result<Described> {

@@ -9,6 +9,7 @@ use tombolo_domain::id::{
 };
 
 use crate::ec2::error::{Error, Resource, Result};
+use crate::lookup::{LookupError, NotFound};
 use crate::operation::text::shorten;
 
 /// An id that EC2's error codes have a name for.
@@ -79,4 +80,16 @@ pub(super) fn parse<I: ResourceId>(text: &str) -> Result<I> {
         }
         _ => Error::malformed_id(I::KIND, shorten(text), I::START),
     })
+}
+
+impl<I: ResourceId> From<LookupError<I>> for Error {
+    fn from(error: LookupError<I>) -> Self {
+        match error {
+            LookupError::NotFound(NotFound { name, .. }) => match parse::<I>(&name) {
+                Ok(id) => Error::no_such(I::KIND, id),
+                Err(malformed) => malformed,
+            },
+            LookupError::Failed(failed) => failed.into(),
+        }
+    }
 }

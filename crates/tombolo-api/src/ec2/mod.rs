@@ -1,13 +1,12 @@
 //! Amazon EC2's operations: the part that VPC peering needs.
 //!
 //! One file or folder a resource. What every Describe operation shares is in [`select`], [`filter`]
-//! and [`page`]; which of the caller's resources an id names, in [`own`] and [`association`].
+//! and [`page`]; which of the caller's resources an id names, in [`lookup`](crate::lookup).
 //!
 //! **Architecture invariant:** a fleet's hidden VPC and whatever is in it are unknown to these
 //! operations, and so is everything of another account.
 
 mod account_attribute;
-mod association;
 mod availability_zone;
 mod cidr;
 pub(crate) mod error;
@@ -16,7 +15,6 @@ mod id;
 mod interface;
 mod network_acl;
 mod operations;
-mod own;
 mod page;
 mod pattern;
 mod peering;

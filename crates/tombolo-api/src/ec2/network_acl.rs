@@ -8,14 +8,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use tombolo_domain::id::{AccountId, NetworkAclAssociationId, NetworkAclId, SubnetId, VpcId};
 use tombolo_domain::vpc::Vpc;
-use tombolo_store::keys;
-use tombolo_store::typed::Transaction;
 
 use super::filter::{Field, Filtered};
-use super::own;
 use super::select::{Describable, Selection};
 use super::tag::Tag;
 use crate::ec2::error::Result;
+use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
@@ -36,15 +34,16 @@ pub(crate) struct Described {
 
 /// The default ACLs of the caller's VPCs, each with all subnets of its VPC.
 pub(crate) async fn describe_network_acls(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Describe,
 ) -> Result<Described> {
+    let vpcs = tx.vpcs().to(call.action()).await?;
     let mut subnets: BTreeMap<VpcId, Vec<SubnetId>> = BTreeMap::new();
-    for subnet in tx.peek(&keys::subnets(&call.scope())).await? {
+    for subnet in tx.subnets_in(&vpcs).await? {
         subnets.entry(subnet.vpc).or_default().push(subnet.id);
     }
-    let all = own::vpcs(tx, call).await?.into_iter().map(|vpc| {
+    let all = vpcs.into_iter().map(|vpc| {
         let subnets = subnets.remove(&vpc.id).unwrap_or_default();
         AclView::default_of(vpc, subnets)
     });

@@ -2,13 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 use tombolo_domain::id::Region;
-use tombolo_store::typed::Transaction;
 
 use super::filter::{Field, Filtered};
 use super::refuse::invalid;
 use super::select::Selection;
 use super::tag::Tag;
 use crate::ec2::error::Result;
+use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 use crate::operation::text::shorten;
 
@@ -29,7 +29,7 @@ pub(crate) struct Described {
 
 /// The Regions that this server is. All are open to every account, so AllRegions adds none.
 pub(crate) async fn describe_regions(
-    _: &mut Transaction,
+    _: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Describe,
 ) -> Result<Described> {

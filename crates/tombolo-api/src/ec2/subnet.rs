@@ -6,16 +6,15 @@ use serde::{Deserialize, Serialize};
 use tombolo_domain::id::{AccountId, SubnetId, VpcId};
 use tombolo_domain::vpc::Subnet;
 use tombolo_domain::{Scope, cidr as blocks};
-use tombolo_store::keys;
-use tombolo_store::typed::Transaction;
 
 use super::filter::{Field, Filtered};
 use super::refuse::Others;
 use super::select::{Describable, Selection};
 use super::subnet_attribute::HOSTNAME_TYPE;
 use super::tag::{self, Tag, TagSpecification, TagsOf};
-use super::{Empty, cidr, own, zone};
+use super::{Empty, cidr, zone};
 use crate::ec2::error::{Ec2Error, Error, Result};
+use crate::lookup::{CustomerVpcs, ScopedTransaction};
 use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
@@ -39,12 +38,12 @@ pub(crate) struct Created {
 
 /// Makes a subnet of a part of the VPC's addresses that no other subnet has.
 pub(crate) async fn create_subnet(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Create,
 ) -> Result<Created> {
     input.others.refuse()?;
-    let vpc = own::vpc(tx, call, &input.vpc_id).await?;
+    let vpc = tx.vpc(&input.vpc_id).to(call.action()).await?;
     let cidr = cidr::parse(input.cidr_block.as_deref(), Ec2Error::InvalidSubnetRange)?;
     if !vpc.cidrs().any(|block| block.contains(&cidr)) {
         let blocks: Vec<String> = vpc.cidrs().map(|block| block.to_string()).collect();
@@ -58,7 +57,7 @@ pub(crate) async fn create_subnet(
             ),
         ));
     }
-    let subnets = tx.list(&keys::subnets_of(&vpc.scope, &vpc.id)).await?;
+    let subnets = tx.subnets_of(&vpc).list().await?;
     let mut others = subnets.iter();
     if let Some(other) = others.find(|other| blocks::overlap(other.cidr, cidr)) {
         return Err(Error::new(
@@ -92,12 +91,12 @@ pub(crate) struct Delete {
 
 /// Deletes a subnet with no network interface in it, and its association with a route table.
 pub(crate) async fn delete_subnet(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Delete,
 ) -> Result<Empty> {
-    let (vpc, subnet) = own::subnet(tx, call, &input.subnet_id).await?;
-    let interfaces = tx.list(&keys::interfaces_of(&vpc.scope, &vpc.id)).await?;
+    let (vpc, subnet) = tx.subnet(&input.subnet_id).to(call.action()).await?;
+    let interfaces = tx.interfaces_of(&vpc).list().await?;
     if let Some(interface) = interfaces.iter().find(|other| other.subnet == subnet.id) {
         return Err(Error::new(
             Ec2Error::DependencyViolation,
@@ -107,7 +106,7 @@ pub(crate) async fn delete_subnet(
             ),
         ));
     }
-    for mut table in tx.list(&keys::route_tables_of(&vpc.scope, &vpc.id)).await? {
+    for mut table in tx.route_tables_of(&vpc).list().await? {
         let associations = table.associations.len();
         table.associations.retain(|one| one.subnet != subnet.id);
         if table.associations.len() < associations {
@@ -136,16 +135,14 @@ pub(crate) struct Described {
 
 /// The subnets of the caller's VPCs.
 pub(crate) async fn describe_subnets(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Describe,
 ) -> Result<Described> {
-    let scope = call.scope();
-    let vpcs = own::vpc_ids(tx, call).await?;
-    let mut taken = taken_addresses(tx, &scope).await?;
+    let vpcs = tx.vpcs().to(call.action()).await?;
+    let mut taken = taken_addresses(tx, &vpcs).await?;
     let mut tags = TagsOf::read(tx, call).await?;
-    let mut subnets = tx.peek(&keys::subnets(&scope)).await?;
-    subnets.retain(|subnet| vpcs.contains(&subnet.vpc));
+    let subnets = tx.subnets_in(&vpcs).await?;
     let all = subnets.into_iter().map(|subnet| {
         let taken = taken.remove(&subnet.id).unwrap_or(0);
         let tags = tags.take(&subnet.id);
@@ -160,9 +157,12 @@ pub(crate) async fn describe_subnets(
 }
 
 /// How many addresses of each subnet network interfaces have.
-async fn taken_addresses(tx: &mut Transaction, scope: &Scope) -> Result<BTreeMap<SubnetId, usize>> {
+async fn taken_addresses(
+    tx: &mut ScopedTransaction<'_>,
+    vpcs: &CustomerVpcs,
+) -> Result<BTreeMap<SubnetId, usize>> {
     let mut taken = BTreeMap::new();
-    for interface in tx.peek(&keys::interfaces(scope)).await? {
+    for interface in tx.interfaces_in(vpcs).await? {
         *taken.entry(interface.subnet).or_default() += 1;
     }
     Ok(taken)

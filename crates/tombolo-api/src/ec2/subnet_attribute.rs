@@ -2,11 +2,11 @@
 //! not have, so a subnet's attributes can be set to what they are.
 
 use serde::Deserialize;
-use tombolo_store::typed::Transaction;
 
+use super::Empty;
 use super::refuse::{Others, unsupported};
-use super::{Empty, own};
 use crate::ec2::error::{Ec2Error, Error, Result};
+use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 use crate::operation::text::shorten;
 
@@ -24,7 +24,7 @@ pub(crate) struct Modify {
 
 /// Sets one attribute to the value that it has.
 pub(crate) async fn modify_subnet_attribute(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Modify,
 ) -> Result<Empty> {
@@ -47,6 +47,6 @@ pub(crate) async fn modify_subnet_attribute(
             shorten(&other)
         )));
     }
-    own::subnet(tx, call, &input.subnet_id).await?;
+    tx.subnet(&input.subnet_id).to(call.action()).await?;
     Ok(Empty {})
 }

@@ -5,12 +5,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use tombolo_domain::Scope;
 use tombolo_domain::tag::{TagError, Tags};
-use tombolo_store::keys;
-use tombolo_store::typed::Transaction;
 
 use super::id::{ResourceId, TaggedId};
 use super::refuse::invalid;
 use crate::ec2::error::{Ec2Error, Error, Result};
+use crate::lookup::ScopedTransaction;
 use crate::operation::text::shorten;
 use crate::operation::{Call, tag};
 
@@ -35,7 +34,7 @@ pub(super) struct TagSpecification {
 
 /// Writes the tags of a new resource, and gives them as they are shown.
 pub(super) fn write_new<I: TaggedId>(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     scope: &Scope,
     id: &I,
     specifications: Vec<TagSpecification>,
@@ -83,8 +82,8 @@ pub(super) struct TagsOf(BTreeMap<String, Vec<Tag>>);
 
 impl TagsOf {
     /// Reads those of all, only to be shown: the commit does not depend on them.
-    pub(super) async fn read(tx: &mut Transaction, call: &Call<'_>) -> Result<Self> {
-        let all = tx.peek(&keys::all_tags(&call.scope())).await?;
+    pub(super) async fn read(tx: &mut ScopedTransaction<'_>, call: &Call<'_>) -> Result<Self> {
+        let all = tx.tags().to(call.action())?.peek().await?;
         let by_resource = all
             .into_iter()
             .map(|tags| (tags.resource.clone(), shown(tags)));
@@ -92,13 +91,9 @@ impl TagsOf {
     }
 
     /// Reads those of one resource only.
-    pub(super) async fn one(
-        tx: &mut Transaction,
-        scope: &Scope,
-        id: &impl ResourceId,
-    ) -> Result<Self> {
+    pub(super) async fn one(tx: &mut ScopedTransaction<'_>, id: &impl ResourceId) -> Result<Self> {
         let id = id.to_string();
-        let tags = tx.get(&keys::tags(scope, &id)).await?;
+        let tags = tx.tags_of(&id).await?;
         Ok(TagsOf(
             tags.map(|tags| (id, shown(tags))).into_iter().collect(),
         ))

@@ -6,16 +6,15 @@ use tombolo_domain::id::{
     VpcPeeringConnectionId,
 };
 use tombolo_domain::tag::Tags;
-use tombolo_store::keys;
-use tombolo_store::typed::Transaction;
 
+use super::Empty;
 use super::filter::{Field, Filtered};
 use super::id::{TaggedId, resource_type};
 use super::refuse::invalid;
 use super::select::Selection;
 use super::tag::{self, Tag};
-use super::{Empty, own, peering};
 use crate::ec2::error::{Ec2Error, Error, Result};
+use crate::lookup::ScopedTransaction;
 use crate::operation::text::shorten;
 use crate::operation::{self, Call};
 
@@ -32,7 +31,7 @@ pub(crate) struct Create {
 
 /// Adds tags to every resource or, if one of them is refused, to none.
 pub(crate) async fn create_tags(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Create,
 ) -> Result<Empty> {
@@ -70,7 +69,7 @@ impl Unwanted {
 
 /// Takes the named tags, or all, from every resource. One that is not there is no error.
 pub(crate) async fn delete_tags(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Delete,
 ) -> Result<Empty> {
@@ -123,12 +122,12 @@ impl Filtered for TagView {
 
 /// The tags of the caller's EC2 resources. GameLift's resources have theirs with GameLift.
 pub(crate) async fn describe_tags(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Describe,
 ) -> Result<Described> {
     let mut views = Vec::new();
-    for Tags { resource, tags, .. } in tx.peek(&keys::all_tags(&call.scope())).await? {
+    for Tags { resource, tags, .. } in tx.tags().to(call.action())?.peek().await? {
         let Some(resource_type) = resource_type(&resource) else {
             continue;
         };
@@ -158,24 +157,29 @@ fn refuse_too_many(resources: &[String]) -> Result<()> {
 }
 
 /// The tags of a resource of the caller's, which has to exist; the commit depends on both.
-async fn tags_of(tx: &mut Transaction, call: &Call<'_>, id: &str) -> Result<Tags> {
+async fn tags_of(tx: &mut ScopedTransaction<'_>, call: &Call<'_>, id: &str) -> Result<Tags> {
     require(tx, call, id).await?;
-    Ok(operation::tag::read(tx, &call.scope(), id).await?)
+    Ok(operation::tag::read(tx, id).await?)
 }
 
 /// Refuses an id that names nothing of the caller's, as the resource's own operations do.
-async fn require(tx: &mut Transaction, call: &Call<'_>, id: &str) -> Result<()> {
+async fn require(tx: &mut ScopedTransaction<'_>, call: &Call<'_>, id: &str) -> Result<()> {
     match resource_type(id) {
-        Some(VpcId::TYPE) => own::vpc(tx, call, id).await.map(drop),
-        Some(SubnetId::TYPE) => own::subnet(tx, call, id).await.map(drop),
-        Some(NetworkInterfaceId::TYPE) => own::interface(tx, call, id).await.map(drop),
-        Some(RouteTableId::TYPE) => own::route_table(tx, call, id).await.map(drop),
-        Some(SecurityGroupId::TYPE) => own::security_group(tx, call, id).await.map(drop),
-        Some(SecurityGroupRuleId::TYPE) => own::group_of_rule(tx, call, id).await.map(drop),
-        Some(VpcPeeringConnectionId::TYPE) => peering::own(tx, call, id).await.map(drop),
-        _ => Err(Error::new(
-            Ec2Error::InvalidId,
-            format!("The ID '{}' is not valid", shorten(id)),
-        )),
+        Some(VpcId::TYPE) => drop(tx.vpc(id).to(call.action()).await?),
+        Some(SubnetId::TYPE) => drop(tx.subnet(id).to(call.action()).await?),
+        Some(NetworkInterfaceId::TYPE) => drop(tx.interface(id).to(call.action()).await?),
+        Some(RouteTableId::TYPE) => drop(tx.route_table(id).to(call.action()).await?),
+        Some(SecurityGroupId::TYPE) => drop(tx.security_group(id).to(call.action()).await?),
+        Some(SecurityGroupRuleId::TYPE) => drop(tx.group_of_rule(id).to(call.action()).await?),
+        Some(VpcPeeringConnectionId::TYPE) => {
+            drop(tx.peering_connection(id).to(call.action()).await?)
+        }
+        _ => {
+            return Err(Error::new(
+                Ec2Error::InvalidId,
+                format!("The ID '{}' is not valid", shorten(id)),
+            ));
+        }
     }
+    Ok(())
 }

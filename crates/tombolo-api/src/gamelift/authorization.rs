@@ -5,12 +5,11 @@ use serde::{Deserialize, Serialize};
 use tombolo_domain::Timestamp;
 use tombolo_domain::id::{AccountId, VpcId};
 use tombolo_domain::peering::Authorization;
-use tombolo_store::keys;
-use tombolo_store::typed::Transaction;
 
 use super::Empty;
-use super::named::{account, own_vpc};
+use super::named::account;
 use crate::gamelift::error::{Error, Result};
+use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 use crate::operation::time::seconds;
 
@@ -54,12 +53,12 @@ pub(crate) struct Created {
 
 /// Only the VPC's owner can authorize, and issuing again renews.
 pub(crate) async fn create_vpc_peering_authorization(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Named,
 ) -> Result<Created> {
     let fleet_account = account("gameLiftAwsAccountId", &input.game_lift_aws_account_id)?;
-    let vpc = own_vpc(tx, call, &input.peer_vpc_id).await?;
+    let vpc = tx.vpc(&input.peer_vpc_id).to(call.action()).await?;
 
     let scope = call.scope();
     let authorization = Authorization::issue(
@@ -83,17 +82,13 @@ pub(crate) struct Described {
 
 /// The valid ones that the caller gave, and those that name the caller.
 pub(crate) async fn describe_vpc_peering_authorizations(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     _: Empty,
 ) -> Result<Described> {
-    let scope = call.scope();
-    let mut found = tx.peek(&keys::authorizations_from(&scope)).await?;
-    for (key, ()) in tx.peek_keyed(&keys::authorizations_for(&scope)).await? {
-        if key.peer_account != scope.account {
-            found.extend(tx.get(&key.authorization()).await?);
-        }
-    }
+    // Only to be shown.
+    let mut found = tx.authorizations().to(call.action())?.peek().await?;
+    found.extend(tx.authorizations_from_others().await?);
     found.retain(|authorization| authorization.consent(call.now).is_ok());
     let vpc_peering_authorizations = found.into_iter().map(Into::into).collect();
     Ok(Described {
@@ -103,17 +98,13 @@ pub(crate) async fn describe_vpc_peering_authorizations(
 
 /// Only who gave it can cancel it, and one that has ended cannot be cancelled.
 pub(crate) async fn delete_vpc_peering_authorization(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Named,
 ) -> Result<Empty> {
     let fleet_account = account("gameLiftAwsAccountId", &input.game_lift_aws_account_id)?;
-    let scope = call.scope();
     let found = match input.peer_vpc_id.parse() {
-        Ok(vpc) => {
-            let key = keys::authorization(&scope, &vpc, fleet_account);
-            tx.get(&key).await?
-        }
+        Ok(vpc) => tx.authorization(fleet_account, &vpc).await?,
         Err(_) => None,
     };
     let valid = found.filter(|authorization| authorization.consent(call.now).is_ok());

@@ -6,17 +6,16 @@
 use serde::{Deserialize, Serialize};
 use tombolo_domain::fleet::Fleet;
 use tombolo_domain::id::{AccountId, FleetId, VpcId, VpcPeeringConnectionId};
-use tombolo_domain::peering::{Authorization, Connection, End, Missing, Requester, State, Step};
+use tombolo_domain::peering::{Authorization, Connection, End, Missing, State, Step};
 use tombolo_domain::vpc::Vpc;
 use tombolo_domain::{Scope, arn};
-use tombolo_store::keys;
-use tombolo_store::typed::Transaction;
 
 use super::Empty;
-use super::named::{account, own_fleet};
+use super::named::account;
 use crate::gamelift::error::{Error, GameLiftError, Result};
+use crate::lookup::ScopedTransaction;
+use crate::operation::Call;
 use crate::operation::text::shorten;
-use crate::operation::{self, Call};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -29,12 +28,12 @@ pub(crate) struct Create {
 /// In this order: the fleet, the peer VPC's Region, the authorization, another connection, the peer
 /// VPC's quota.
 pub(crate) async fn create_vpc_peering_connection(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Create,
 ) -> Result<Empty> {
     let peer_account = account("peerVpcAwsAccountId", &input.peer_vpc_aws_account_id)?;
-    let fleet = own_fleet(tx, call, &input.fleet_id).await?;
+    let fleet = tx.fleet(&input.fleet_id).to(call.action()).await?;
     if !fleet.status.can_peer() {
         return Err(Error::invalid_request(format!(
             "Fleet {} is {}; a VPC peering connection can be made to a fleet that is ACTIVE or on \
@@ -50,7 +49,7 @@ pub(crate) async fn create_vpc_peering_connection(
 /// Writes the request for a connection of `fleet`, whose VPC is `fleet_vpc`, if the owner of the
 /// peer VPC consents.
 pub(super) async fn request(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     fleet: &FleetId,
     fleet_vpc: &Vpc,
@@ -66,24 +65,20 @@ pub(super) async fn request(
             Missing::None,
         ));
     };
-    refuse_other_region(tx, &scope, peer_account, &peer_vpc).await?;
+    refuse_other_region(tx, peer_account, &peer_vpc).await?;
 
-    let authorization = authorization(tx, &scope, peer_account, &peer_vpc).await?;
+    let authorization = tx.authorization_from(peer_account, &peer_vpc).await?;
     let consent = Authorization::consent_of(authorization.as_ref(), call.now)
         .map_err(|missing| not_authorized(&scope, peer_account, peer_vpc_id, missing))?;
 
-    let peer_scope = Scope {
-        account: peer_account,
-        region: scope.region.clone(),
-    };
-    let Some(peer) = tx.get(&keys::vpc(&peer_scope, &peer_vpc)).await? else {
+    let Some(peer) = tx.consenting_vpc(&consent).await? else {
         return Err(Error::not_found(format!(
             "VPC {peer_vpc} of account {peer_account} was deleted after it had been authorized."
         )));
     };
     refuse_duplicate(tx, fleet, &peer).await?;
-    if operation::peering::is_full(tx, call, &peer_scope, &peer_vpc).await? {
-        let most = call.settings.quotas.active_peerings_per_vpc;
+    let most = call.settings.quotas.active_peerings_per_vpc;
+    if tx.has_most_peerings(peer_account, &peer_vpc, most).await? {
         return Err(Error::invalid_request(format!(
             "VPC {peer_vpc} has as many active VPC peering connections as it may have, {most}; one \
              of them has to be deleted first."
@@ -113,17 +108,14 @@ pub(crate) struct Delete {
 /// Ends a connection, with the peer's consent at this moment. One that is already ending or ended
 /// is left as it is.
 pub(crate) async fn delete_vpc_peering_connection(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Delete,
 ) -> Result<Empty> {
-    let fleet = own_fleet(tx, call, &input.fleet_id).await?;
+    let fleet = tx.fleet(&input.fleet_id).to(call.action()).await?;
     let scope = call.scope();
     let connection = match input.vpc_peering_connection_id.parse() {
-        Ok(id) => {
-            let requester = Requester::Fleet(fleet.id.clone());
-            tx.get(&keys::connection(&scope, &requester, &id)).await?
-        }
+        Ok(id) => tx.connection_of_fleet(&fleet, &id).await?,
         Err(_) => None,
     };
     let Some(connection) = connection.filter(|found| found.is_visible_to(scope.account, call.now))
@@ -150,13 +142,13 @@ pub(crate) async fn delete_vpc_peering_connection(
 
 /// Writes that a live connection is to end, if the owner of the peer VPC consents.
 pub(super) async fn end(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     mut connection: Connection,
 ) -> Result<()> {
     let scope = call.scope();
     let peer = &connection.accepter;
-    let found = authorization(tx, &scope, peer.account, &peer.vpc).await?;
+    let found = tx.authorization_from(peer.account, &peer.vpc).await?;
     Authorization::consent_of(found.as_ref(), call.now)
         .map_err(|missing| not_authorized(&scope, peer.account, peer.vpc.as_str(), missing))?;
     let deleted = connection.take(Step::Delete(scope.account), call.now);
@@ -198,16 +190,21 @@ struct Status {
 
 /// The connections of the caller's fleets, or of one. Those that ended stay for two hours.
 pub(crate) async fn describe_vpc_peering_connections(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Describe,
 ) -> Result<Described> {
     let scope = call.scope();
-    let prefix = match &input.fleet_id {
-        Some(id) => keys::connections_of_fleet(&scope, &own_fleet(tx, call, id).await?.id),
-        None => keys::connections(&scope),
+    let found = match &input.fleet_id {
+        Some(id) => {
+            let fleet = tx.fleet(id).to(call.action()).await?;
+            tx.connections_of_fleet(&fleet).peek().await?
+        }
+        None => {
+            let requested = tx.requested_connections().to(call.action())?;
+            requested.peek().await?
+        }
     };
-    let found = tx.peek(&prefix).await?;
     let visible = found
         .into_iter()
         .filter(|found| found.is_visible_to(scope.account, call.now));
@@ -232,7 +229,7 @@ pub(crate) async fn describe_vpc_peering_connections(
     })
 }
 
-async fn fleet_vpc(tx: &mut Transaction, fleet: &Fleet) -> Result<Vpc> {
+async fn fleet_vpc(tx: &mut ScopedTransaction<'_>, fleet: &Fleet) -> Result<Vpc> {
     let Some(id) = fleet.vpc() else {
         return Err(Error::invalid_request(format!(
             "Fleet {} has compute type ANYWHERE and no VPC; VPC peering works with fleets of \
@@ -240,7 +237,7 @@ async fn fleet_vpc(tx: &mut Transaction, fleet: &Fleet) -> Result<Vpc> {
             fleet.id
         )));
     };
-    let found = tx.get(&keys::vpc(&fleet.scope, id)).await?;
+    let found = tx.hidden_vpc(fleet).await?;
     found.ok_or_else(|| {
         Error::internal(
             "reading a fleet's VPC",
@@ -249,74 +246,37 @@ async fn fleet_vpc(tx: &mut Transaction, fleet: &Fleet) -> Result<Vpc> {
     })
 }
 
-/// The latest authorization that `peer_account` gave the caller's account for its VPC.
-async fn authorization(
-    tx: &mut Transaction,
-    scope: &Scope,
-    peer_account: AccountId,
-    peer_vpc: &VpcId,
-) -> Result<Option<Authorization>> {
-    let owner = Scope {
-        account: peer_account,
-        region: scope.region.clone(),
-    };
-    let key = keys::authorization(&owner, peer_vpc, scope.account);
-    Ok(tx.get(&key).await?)
-}
-
 /// The caller may know of a VPC in another Region if it is its own, or if its owner has authorized
 /// the caller for it there. Any other is told like an unknown one, by the missing authorization.
 async fn refuse_other_region(
-    tx: &mut Transaction,
-    scope: &Scope,
+    tx: &mut ScopedTransaction<'_>,
     peer_account: AccountId,
     peer_vpc: &VpcId,
 ) -> Result<()> {
-    let Some(owner) = tx.get(&keys::vpc_scope(peer_vpc)).await? else {
-        return Ok(());
-    };
-    if owner.account != peer_account || owner.region == scope.region {
-        return Ok(());
+    match tx.other_region_of(peer_account, peer_vpc).await? {
+        None => Ok(()),
+        Some(region) => Err(Error::invalid_request(format!(
+            "VPC {peer_vpc} is in Region {region} and the fleet is in Region {}; VPCs of different \
+             Regions cannot be peered.",
+            tx.principal().region()
+        ))),
     }
-    let there = Scope {
-        account: scope.account,
-        region: owner.region.clone(),
-    };
-    let known = owner.account == scope.account
-        || authorization(tx, &there, peer_account, peer_vpc)
-            .await?
-            .is_some();
-    if !known {
-        return Ok(());
-    }
-    Err(Error::invalid_request(format!(
-        "VPC {peer_vpc} is in Region {} and the fleet is in Region {}; VPCs of different Regions \
-         cannot be peered.",
-        owner.region, scope.region
-    )))
 }
 
-/// Looks at the connections of the peer VPC, where few come and go. Those of the fleet take a step
-/// every moment while it is being connected to many VPCs, and each would be a conflict.
-async fn refuse_duplicate(tx: &mut Transaction, fleet: &FleetId, peer: &Vpc) -> Result<()> {
-    let of_peer = keys::peerings_of(&peer.scope, &peer.id);
-    let entries = tx.list_keyed(&of_peer).await?.into_iter();
-    let requester = Requester::Fleet(fleet.clone());
-    for (entry, at) in entries.filter(|(_, at)| at.requester == requester) {
-        let id = &entry.connection;
-        let Some(other) = tx.get(&at.key(&peer.scope.region, id)).await? else {
-            continue;
-        };
-        if other.state.is_live() || matches!(other.state, State::Deleting { .. }) {
-            return Err(Error::invalid_request(format!(
-                "VPC peering connection {id} between fleet {fleet} and VPC {} already exists and is \
-                 {}.",
-                peer.id,
-                other.state.code()
-            )));
-        }
+async fn refuse_duplicate(
+    tx: &mut ScopedTransaction<'_>,
+    fleet: &FleetId,
+    peer: &Vpc,
+) -> Result<()> {
+    match tx.present_connection(fleet, peer).await? {
+        None => Ok(()),
+        Some(other) => Err(Error::invalid_request(format!(
+            "VPC peering connection {} between fleet {fleet} and VPC {} already exists and is {}.",
+            other.id,
+            peer.id,
+            other.state.code()
+        ))),
     }
-    Ok(())
 }
 
 /// What is missing, as far as the caller may know: an authorization that names another account

@@ -1,15 +1,10 @@
-//! What a request names: parsed, and found among what the caller's account has in the Region.
-//! Anything else is unknown, whoever has it.
+//! Names in requests, and how GameLift says that there is nothing of a name.
 
-use tombolo_domain::arn;
-use tombolo_domain::fleet::{Build, Fleet};
-use tombolo_domain::id::AccountId;
-use tombolo_domain::vpc::Vpc;
-use tombolo_store::keys;
-use tombolo_store::typed::Transaction;
+use tombolo_domain::Scope;
+use tombolo_domain::id::{AccountId, BuildId, FleetId, VpcId};
 
 use crate::gamelift::error::{Error, Result};
-use crate::operation::Call;
+use crate::lookup::{LookupError, NotFound};
 use crate::operation::text::shorten;
 
 /// Parses an account id, which the model leaves at "a text".
@@ -22,48 +17,33 @@ pub(super) fn account(member: &str, text: &str) -> Result<AccountId> {
     })
 }
 
-/// The caller's own VPC, which no fleet hides.
-pub(super) async fn own_vpc(tx: &mut Transaction, call: &Call<'_>, id: &str) -> Result<Vpc> {
-    let vpc = match id.parse() {
-        Ok(id) => tx.get(&keys::vpc(&call.scope(), &id)).await?,
-        Err(_) => None,
-    };
-    vpc.filter(|vpc| vpc.fleet.is_none())
-        .ok_or_else(|| not_found(call, "VPC", id))
+macro_rules! not_found {
+    ($($id:ident => $kind:literal;)*) => {$(
+        impl From<LookupError<$id>> for Error {
+            fn from(error: LookupError<$id>) -> Self {
+                match error {
+                    LookupError::NotFound(NotFound { name, owner, .. }) => {
+                        not_found(&owner, $kind, &name)
+                    }
+                    LookupError::Failed(failed) => failed.into(),
+                }
+            }
+        }
+    )*};
 }
 
-/// The caller's fleet, named by id or ARN.
-pub(super) async fn own_fleet(
-    tx: &mut Transaction,
-    call: &Call<'_>,
-    id_or_arn: &str,
-) -> Result<Fleet> {
-    let found = match arn::fleet_id_or_arn(&call.scope(), id_or_arn) {
-        Some(id) => tx.get(&keys::fleet(&call.scope(), &id)).await?,
-        None => None,
-    };
-    found.ok_or_else(|| not_found(call, "Fleet", id_or_arn))
-}
-
-/// The caller's build, named by id or ARN.
-pub(super) async fn own_build(
-    tx: &mut Transaction,
-    call: &Call<'_>,
-    id_or_arn: &str,
-) -> Result<Build> {
-    let found = match arn::build_id_or_arn(&call.scope(), id_or_arn) {
-        Some(id) => tx.get(&keys::build(&call.scope(), &id)).await?,
-        None => None,
-    };
-    found.ok_or_else(|| not_found(call, "Build", id_or_arn))
+not_found! {
+    FleetId => "Fleet";
+    BuildId => "Build";
+    VpcId => "VPC";
 }
 
 /// Says that the caller's account has no such resource in the request's Region.
-pub(super) fn not_found(call: &Call<'_>, kind: &str, name: &str) -> Error {
+pub(super) fn not_found(owner: &Scope, kind: &str, name: &str) -> Error {
     Error::not_found(format!(
         "{kind} {} was not found in account {} and Region {}.",
         shorten(name),
-        call.principal.account(),
-        call.principal.region()
+        owner.account,
+        owner.region
     ))
 }

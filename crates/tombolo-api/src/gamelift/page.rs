@@ -3,9 +3,9 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tombolo_store::keys::{Cursor, Key, KeyParts, Prefix};
-use tombolo_store::typed::Transaction;
 
 use crate::gamelift::error::{Error, Result};
+use crate::lookup::Scan;
 
 /// The most results of one page, whatever Limit says.
 const MAX_RECORDS: usize = 500;
@@ -32,12 +32,12 @@ impl<K: KeyParts> Window<K> {
     /// Reads Limit and NextToken. A token is the last key of the page before, so it is good for
     /// the same account, Region and kind of thing only.
     pub(super) fn new(
-        prefix: &Prefix<K>,
+        scan: &Scan<'_, K>,
         limit: Option<u64>,
         next_token: Option<&str>,
     ) -> Result<Self> {
         let after = next_token
-            .map(|token| position(prefix, token).ok_or_else(bad_token))
+            .map(|token| position(scan.prefix(), token).ok_or_else(bad_token))
             .transpose()?;
         let limit = limit.map_or(MAX_RECORDS, |limit| {
             usize::try_from(limit)
@@ -60,8 +60,7 @@ impl<K: KeyParts> Window<K> {
     /// `within` what the request asks for.
     pub(super) async fn read(
         self,
-        tx: &mut Transaction,
-        prefix: &Prefix<K>,
+        mut scan: Scan<'_, K>,
         keep: impl Fn(&K::Value) -> bool,
         within: impl Fn(&K::Value) -> bool,
     ) -> Result<Page<K::Value>> {
@@ -70,7 +69,7 @@ impl<K: KeyParts> Window<K> {
         loop {
             // One more than a page tells whether there is a next one.
             let wanted = (self.limit + 1).max(READ);
-            let found = tx.page(prefix, after.as_ref(), wanted).await?;
+            let found = scan.page(after.as_ref(), wanted).await?;
             after = found.records.last().map(|(key, _)| key.behind());
             let mut ended = !found.more;
             for (key, record) in found.records {

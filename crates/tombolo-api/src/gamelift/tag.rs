@@ -6,13 +6,12 @@ use serde::{Deserialize, Serialize};
 use tombolo_domain::Scope;
 use tombolo_domain::arn::{self, GameLiftResource};
 use tombolo_domain::tag::Tags;
-use tombolo_store::keys;
-use tombolo_store::typed::Transaction;
 
 use super::Empty;
 use super::fleet::{FORCED_BLOCK_TAG, INTERNET_TAG};
 use super::named::not_found;
 use crate::gamelift::error::{Error, GameLiftError, Result};
+use crate::lookup::ScopedTransaction;
 use crate::operation::text::shorten;
 use crate::operation::{Call, tag};
 
@@ -37,12 +36,12 @@ pub(crate) struct Listed {
 
 /// The tags of one resource, by key.
 pub(crate) async fn list_tags_for_resource(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Named,
 ) -> Result<Listed> {
     let resource = resource(tx, call, &input.resource_arn).await?;
-    let found = tag::read(tx, &call.scope(), &resource).await?;
+    let found = tag::read(tx, &resource).await?;
     let tags = found
         .tags
         .into_iter()
@@ -62,13 +61,13 @@ pub(crate) struct Add {
 
 /// Adds tags, or gives new values to keys that are there.
 pub(crate) async fn tag_resource(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Add,
 ) -> Result<Empty> {
     let resource = resource(tx, call, &input.resource_arn).await?;
     refuse_creation_only(&resource, input.tags.iter().map(|tag| &*tag.key))?;
-    let mut tags = tag::read(tx, &call.scope(), &resource).await?;
+    let mut tags = tag::read(tx, &resource).await?;
     add(&mut tags, input.tags)?;
     tag::write(tx, &tags)?;
     Ok(Empty {})
@@ -84,13 +83,13 @@ pub(crate) struct Remove {
 
 /// Takes tags away. A key that the resource does not have is no error.
 pub(crate) async fn untag_resource(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Remove,
 ) -> Result<Empty> {
     let resource = resource(tx, call, &input.resource_arn).await?;
     refuse_creation_only(&resource, input.tag_keys.iter().map(String::as_str))?;
-    let mut tags = tag::read(tx, &call.scope(), &resource).await?;
+    let mut tags = tag::read(tx, &resource).await?;
     for key in &input.tag_keys {
         tags.tags.remove(key);
     }
@@ -100,7 +99,7 @@ pub(crate) async fn untag_resource(
 
 /// Writes the tags that a new resource comes with.
 pub(super) fn write_first(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     scope: &Scope,
     resource: &str,
     tags: Vec<Tag>,
@@ -135,7 +134,11 @@ pub(super) fn refuse_creation_only<'a>(
 }
 
 /// The id of the caller's fleet or build that an ARN names.
-async fn resource(tx: &mut Transaction, call: &Call<'_>, resource_arn: &str) -> Result<String> {
+async fn resource(
+    tx: &mut ScopedTransaction<'_>,
+    call: &Call<'_>,
+    resource_arn: &str,
+) -> Result<String> {
     let scope = call.scope();
     let named = arn::parse_gamelift(&scope, resource_arn).map_err(|_| {
         Error::invalid_request(format!(
@@ -149,16 +152,16 @@ async fn resource(tx: &mut Transaction, call: &Call<'_>, resource_arn: &str) -> 
     })?;
     let id = match named {
         Some(GameLiftResource::Fleet(id)) => {
-            let found = tx.get(&keys::fleet(&scope, &id)).await?;
+            let found = tx.fleet(id.as_str()).find(call.action()).await?;
             found.map(|fleet| fleet.id.to_string())
         }
         Some(GameLiftResource::Build(id)) => {
-            let found = tx.get(&keys::build(&scope, &id)).await?;
+            let found = tx.build(id.as_str()).find(call.action()).await?;
             found.map(|build| build.id.to_string())
         }
         None => None,
     };
-    id.ok_or_else(|| not_found(call, "Resource", resource_arn))
+    id.ok_or_else(|| not_found(&scope, "Resource", resource_arn))
 }
 
 fn add(to: &mut Tags, tags: Vec<Tag>) -> Result<()> {

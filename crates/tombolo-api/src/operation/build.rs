@@ -1,12 +1,10 @@
 //! Writing down a build: GameLift's CreateBuild and `tombolo build import` do the same thing here.
 
-use tombolo_domain::Timestamp;
 use tombolo_domain::fleet::{Build, BuildSource, BuildStatus, OperatingSystem};
 use tombolo_domain::id::BuildId;
-use tombolo_domain::principal::Principal;
-use tombolo_store::typed::Transaction;
 
 use crate::error::ApiError;
+use crate::lookup::ScopedTransaction;
 
 /// What is known of a new build.
 #[derive(Debug, Clone)]
@@ -39,23 +37,18 @@ pub enum BuildFiles {
     },
 }
 
-/// Makes a build in the account and Region that `principal` acts in.
+/// Makes a build of the principal's account in its Region.
 ///
 /// # Errors
 /// Only the server's own: the record could not be written.
-pub fn create(
-    tx: &mut Transaction,
-    principal: &Principal,
-    now: Timestamp,
-    new: NewBuild,
-) -> Result<Build, ApiError> {
+pub fn create(tx: &mut ScopedTransaction<'_>, new: NewBuild) -> Result<Build, ApiError> {
     let (status, size_on_disk, source) = match new.files {
         BuildFiles::Awaited => (BuildStatus::Initialized, None, None),
         BuildFiles::In(source) => (BuildStatus::Initialized, None, Some(source)),
         BuildFiles::Here { size } => (BuildStatus::Ready, Some(size), None),
     };
     let build = Build {
-        scope: principal.scope().clone(),
+        scope: tx.principal().scope().clone(),
         id: new.id,
         name: new.name,
         version: new.version,
@@ -65,7 +58,7 @@ pub fn create(
         failure: None,
         operating_system: new.operating_system,
         server_sdk_version: new.server_sdk_version,
-        created: now,
+        created: tx.now(),
     };
     tx.put(&build)?;
     Ok(build)

@@ -1,7 +1,7 @@
 //! What a handler knows besides its input.
 
 use tombolo_domain::id::IdSource;
-use tombolo_domain::principal::Principal;
+use tombolo_domain::principal::{Action, Principal};
 use tombolo_domain::{Scope, Timestamp};
 
 use super::number::NumberReservation;
@@ -24,6 +24,11 @@ pub struct Call<'a> {
 }
 
 impl Call<'_> {
+    /// What the principal asks to do, as policies name it.
+    pub fn action(&self) -> Action {
+        self.operation.action
+    }
+
     /// The account and Region that the request acts in.
     pub fn scope(&self) -> Scope {
         self.principal.scope().clone()

@@ -12,10 +12,10 @@ use std::pin::Pin;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tombolo_domain::principal::Action;
-use tombolo_store::typed::Transaction;
 
 use super::Call;
 use crate::error::{ApiError, Refusal, ServiceError};
+use crate::lookup::ScopedTransaction;
 use crate::model::{Document, ServiceName};
 
 /// A row: one operation of one service.
@@ -37,7 +37,8 @@ pub struct Operation {
 }
 
 /// A handler behind one type: it reads the input, runs and writes the output.
-pub(crate) type Handler = for<'a> fn(&'a mut Transaction, &'a Call<'a>, &'a Document) -> Answer<'a>;
+pub(crate) type Handler =
+    for<'a> fn(&'a mut ScopedTransaction<'_>, &'a Call<'a>, &'a Document) -> Answer<'a>;
 
 /// A handler that runs. One allocation a run, of the size of this handler and no other.
 pub(crate) type Answer<'a> = Pin<Box<dyn Future<Output = Result<Document, Refusal>> + Send + 'a>>;
@@ -152,7 +153,7 @@ macro_rules! operations {
             },
             handler: {
                 fn answer<'a>(
-                    tx: &'a mut tombolo_store::typed::Transaction,
+                    tx: &'a mut $crate::lookup::ScopedTransaction<'_>,
                     call: &'a $crate::operation::Call<'a>,
                     input: &'a $crate::model::Document,
                 ) -> $crate::operation::definition::Answer<'a> {

@@ -1,6 +1,6 @@
 //! How an operation runs: as one transaction, started over when something it read has changed.
 //!
-//! A handler is `async fn(&mut Transaction, &Call<'_>, Input) -> Result<Output, ApiError<E>>`, where
+//! A handler is `async fn(&mut ScopedTransaction, &Call<'_>, Input) -> Result<Output, ApiError<E>>`, where
 //! `E` is its service's enum of errors. It
 //! reads and writes the store through the transaction, so running it again is always safe. All
 //! that it takes from elsewhere are numbers for what it makes, which are given back when the run
@@ -14,7 +14,6 @@ pub(crate) mod capacity;
 pub(crate) mod definition;
 mod dispatch;
 mod number;
-pub(crate) mod peering;
 pub(crate) mod tag;
 pub(crate) mod text;
 pub(crate) mod time;
@@ -32,9 +31,10 @@ use tombolo_domain::quota::Quotas;
 use tombolo_domain::room::Room;
 use tombolo_domain::time::Clock;
 use tombolo_store::Store;
-use tombolo_store::typed::{Committed, Transaction};
+use tombolo_store::typed::Committed;
 
 use crate::error::{ApiError, CommonError, Refusal};
+use crate::lookup::ScopedTransaction;
 use crate::model::Document;
 
 pub use call::Call;
@@ -107,12 +107,13 @@ impl Operations {
         principal: &Principal,
         input: &Document,
     ) -> Result<Option<Document>, Refusal> {
-        let mut tx = Transaction::new(self.store.clone());
+        let now = self.clock.now();
+        let mut tx = ScopedTransaction::new(self.store.clone(), principal, now);
         let numbers = self.numbers.reserve();
         let call = Call {
             operation,
             principal,
-            now: self.clock.now(),
+            now,
             ids: &*self.ids,
             numbers: &numbers,
             settings: &self.settings,

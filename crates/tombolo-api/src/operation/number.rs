@@ -8,10 +8,8 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tombolo_store::keys;
-use tombolo_store::typed::Transaction;
-
 use crate::error::ApiError;
+use crate::lookup::ScopedTransaction;
 
 /// The largest number: what a 24-bit tunnel key holds.
 const MAX: u32 = (1 << 24) - 1;
@@ -56,11 +54,11 @@ impl NumberReservation<'_> {
     ///
     /// # Errors
     /// Only the server's own: the store failed, or all numbers were used.
-    pub(crate) async fn next(&self, tx: &mut Transaction) -> Result<u32, ApiError> {
+    pub(crate) async fn next(&self, tx: &mut ScopedTransaction<'_>) -> Result<u32, ApiError> {
         if let Some(number) = self.at_hand() {
             return Ok(number);
         }
-        let last = tx.get(&keys::vpc_number()).await?.unwrap_or(0);
+        let last = tx.reserved_numbers().await?;
         if last >= MAX {
             return Err(ApiError::internal(
                 "taking a number for the data path",
@@ -68,7 +66,7 @@ impl NumberReservation<'_> {
             ));
         }
         let (number, end) = (last + 1, last.saturating_add(BLOCK).min(MAX));
-        tx.put_at(&keys::vpc_number(), &end)?;
+        tx.reserve_numbers(end)?;
         locked(&self.drawn)
             .reserved
             .extend((number + 1..=end).rev());

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use tombolo_domain::Scope;
 use tombolo_domain::tag::Tags;
-use tombolo_store::keys;
-use tombolo_store::typed::Transaction;
 
 use crate::error::ApiError;
+use crate::lookup::ScopedTransaction;
 
 /// The record of a resource without tags.
 pub(crate) fn none_of(scope: &Scope, resource: &str) -> Tags {
@@ -19,19 +18,15 @@ pub(crate) fn none_of(scope: &Scope, resource: &str) -> Tags {
 }
 
 /// The tags of a resource; the commit depends on them.
-pub(crate) async fn read(
-    tx: &mut Transaction,
-    scope: &Scope,
-    resource: &str,
-) -> Result<Tags, ApiError> {
-    let found = tx.get(&keys::tags(scope, resource)).await?;
-    Ok(found.unwrap_or_else(|| none_of(scope, resource)))
+pub(crate) async fn read(tx: &mut ScopedTransaction<'_>, resource: &str) -> Result<Tags, ApiError> {
+    let found = tx.tags_of(resource).await?;
+    Ok(found.unwrap_or_else(|| none_of(tx.principal().scope(), resource)))
 }
 
 /// Writes the tags of a resource, or takes its record away if it has none left.
-pub(crate) fn write(tx: &mut Transaction, tags: &Tags) -> Result<(), ApiError> {
+pub(crate) fn write(tx: &mut ScopedTransaction<'_>, tags: &Tags) -> Result<(), ApiError> {
     if tags.tags.is_empty() {
-        tx.delete(&keys::tags(&tags.scope, &tags.resource));
+        tx.remove(tags);
     } else {
         tx.put(tags)?;
     }

@@ -4,15 +4,14 @@
 use ipnet::Ipv4Net;
 use tombolo_domain::id::{FleetId, RouteTableAssociationId, RouteTableId, VpcId};
 use tombolo_domain::vpc::{Route, RouteTable, SecurityGroup, Vpc, VpcAttributes, VpcNumber};
-use tombolo_store::keys;
-use tombolo_store::typed::Transaction;
 
 use super::Call;
 use crate::error::ApiError;
+use crate::lookup::ScopedTransaction;
 
 /// Makes a VPC with its main route table and its default security group.
 pub(crate) async fn create(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     cidr: Ipv4Net,
     fleet: Option<FleetId>,
@@ -39,8 +38,7 @@ pub(crate) async fn create(
         routes: vec![Route::local(cidr)],
         client_token: None,
     };
-    tx.put(&vpc)?;
-    tx.put_at(&keys::vpc_scope(&id), &scope)?;
+    tx.put_new_vpc(&vpc)?;
     tx.put(&route_table)?;
     tx.put(&SecurityGroup::default_of(scope, id, call.ids))?;
     Ok(vpc)

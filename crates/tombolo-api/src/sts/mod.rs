@@ -8,9 +8,9 @@ pub use operations::OPERATIONS;
 
 use serde::{Deserialize, Serialize};
 use tombolo_domain::id::AccountId;
-use tombolo_store::typed::Transaction;
 
 use self::error::Result;
+use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
@@ -26,7 +26,7 @@ pub(crate) struct CallerIdentity {
 
 /// Who signed the request.
 pub(crate) async fn get_caller_identity(
-    _: &mut Transaction,
+    _: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     _: Empty,
 ) -> Result<CallerIdentity> {

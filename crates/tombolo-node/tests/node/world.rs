@@ -233,9 +233,9 @@ impl World {
             pid,
             start_time: tombolo_fleet::start_ticks(pid).unwrap(),
         };
-        let mut tx = self.server.transaction();
-        let subnets = tx.peek(&keys::subnets_of(&vpc.scope, &vpc.id)).await;
-        let subnet = &subnets.unwrap()[0];
+        let owner = self.ec2(&vpc.scope);
+        let mut tx = owner.transaction();
+        let subnet = &tx.subnets_of(vpc).peek().await.unwrap()[0];
         let made = self
             .server
             .interface(&mut tx, vpc, subnet, Some(attachment));

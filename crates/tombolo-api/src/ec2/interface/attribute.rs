@@ -2,14 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 use tombolo_domain::id::{NetworkInterfaceId, SecurityGroupId};
-use tombolo_domain::vpc::NetworkInterface;
-use tombolo_store::typed::Transaction;
 
 use super::new;
 use super::view::{AttachmentView, Context, GroupIdentifier, InterfaceView};
+use crate::ec2::Empty;
 use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::ec2::refuse::{Others, invalid_value, unsupported};
-use crate::ec2::{Empty, own};
+use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
@@ -48,18 +47,20 @@ enum Change {
 /// Changes one attribute of a network interface. Another set of security groups decides about the
 /// next packet, also of flows that are running.
 pub(crate) async fn modify_network_interface_attribute(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Modify,
 ) -> Result<Empty> {
     input.others.refuse()?;
     let change = change(call, &input)?;
-    let mut interface = own::interface(tx, call, &input.network_interface_id).await?;
+    let mut interface = tx
+        .interface(&input.network_interface_id)
+        .to(call.action())
+        .await?;
     match change {
         Change::Description(description) => interface.description = description,
         Change::Groups(groups) => {
-            let NetworkInterface { scope, vpc, .. } = &interface;
-            new::require_groups(tx, scope, vpc, &groups).await?;
+            new::require_groups(tx, &interface, &groups).await?;
             interface.groups = groups;
         }
         // It is on for every interface.
@@ -129,14 +130,17 @@ enum Attribute {
 
 /// One attribute of a network interface.
 pub(crate) async fn describe_network_interface_attribute(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: DescribeAttribute,
 ) -> Result<DescribedAttribute> {
     let Some(name) = input.attribute.as_deref() else {
         return Err(Error::missing_parameter("attribute"));
     };
-    let interface = own::interface(tx, call, &input.network_interface_id).await?;
+    let interface = tx
+        .interface(&input.network_interface_id)
+        .to(call.action())
+        .await?;
     let InterfaceView {
         network_interface_id,
         attachment,

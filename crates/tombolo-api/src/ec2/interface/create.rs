@@ -4,16 +4,14 @@ use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 use tombolo_domain::vpc::NetworkInterface;
-use tombolo_store::keys;
-use tombolo_store::typed::Transaction;
 
 use super::new::{self, NewInterface};
 use super::view::{Context, InterfaceView};
 use super::wanted_groups;
 use crate::ec2::error::{Ec2Error, Error, Result};
-use crate::ec2::own;
 use crate::ec2::refuse::{Others, invalid_value, unsupported};
 use crate::ec2::tag::{self, TagSpecification};
+use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
@@ -50,7 +48,7 @@ pub(crate) struct Created {
 /// Makes a network interface that nothing has yet. The same client token again gives the interface
 /// that it made, while it exists.
 pub(crate) async fn create_network_interface(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Create,
 ) -> Result<Created> {
@@ -58,7 +56,7 @@ pub(crate) async fn create_network_interface(
     let address = wanted_address(&input)?;
     let groups = wanted_groups(call, &input.groups)?;
     let description = input.description.unwrap_or_default();
-    let (vpc, subnet) = own::subnet(tx, call, &input.subnet_id).await?;
+    let (vpc, subnet) = tx.subnet(&input.subnet_id).to(call.action()).await?;
 
     let new = NewInterface {
         vpc: &vpc,
@@ -73,7 +71,7 @@ pub(crate) async fn create_network_interface(
     let interface = match made_before(tx, token.as_deref(), &new).await? {
         Some(before) => before,
         None => {
-            let mut made = new::create(tx, call.ids, call.now, new).await?;
+            let mut made = new::create(tx, call.ids, new).await?;
             made.client_token.clone_from(&token);
             tx.put(&made)?;
             tag::write_new(tx, &vpc.scope, &made.id, input.tag_specifications)?;
@@ -88,7 +86,7 @@ pub(crate) async fn create_network_interface(
 
 /// The interface of the VPC that the same request made before, as its client token tells.
 async fn made_before(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     token: Option<&str>,
     wanted: &NewInterface<'_>,
 ) -> Result<Option<NetworkInterface>> {
@@ -96,7 +94,7 @@ async fn made_before(
         return Ok(None);
     }
     let vpc = wanted.vpc;
-    let all = tx.list(&keys::interfaces_of(&vpc.scope, &vpc.id)).await?;
+    let all = tx.interfaces_of(vpc).list().await?;
     let mut all = all.into_iter();
     let Some(before) = all.find(|other| other.client_token.as_deref() == token) else {
         return Ok(None);

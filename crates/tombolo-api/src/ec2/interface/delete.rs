@@ -2,10 +2,10 @@
 
 use serde::Deserialize;
 use tombolo_domain::vpc::Attachment;
-use tombolo_store::typed::Transaction;
 
+use crate::ec2::Empty;
 use crate::ec2::error::{Ec2Error, Error, Result};
-use crate::ec2::{Empty, own};
+use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
@@ -16,11 +16,14 @@ pub(crate) struct Delete {
 
 /// Deletes a network interface that no workload has.
 pub(crate) async fn delete_network_interface(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Delete,
 ) -> Result<Empty> {
-    let interface = own::interface(tx, call, &input.network_interface_id).await?;
+    let interface = tx
+        .interface(&input.network_interface_id)
+        .to(call.action())
+        .await?;
     let user = match &interface.attachment {
         None => {
             tx.remove(&interface);

@@ -1,13 +1,11 @@
 //! DescribeNetworkInterfaces.
 
 use serde::{Deserialize, Serialize};
-use tombolo_store::keys;
-use tombolo_store::typed::Transaction;
 
 use super::view::{Context, InterfaceView};
 use crate::ec2::error::Result;
-use crate::ec2::own;
 use crate::ec2::select::Selection;
+use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
@@ -28,14 +26,13 @@ pub(crate) struct Described {
 
 /// The network interfaces in the caller's VPCs.
 pub(crate) async fn describe_network_interfaces(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Describe,
 ) -> Result<Described> {
-    let vpcs = own::vpc_ids(tx, call).await?;
-    let mut context = Context::of_all(tx, call).await?;
-    let mut interfaces = tx.peek(&keys::interfaces(&call.scope())).await?;
-    interfaces.retain(|interface| vpcs.contains(&interface.vpc));
+    let vpcs = tx.vpcs().to(call.action()).await?;
+    let mut context = Context::of_all(tx, call, &vpcs).await?;
+    let interfaces = tx.interfaces_in(&vpcs).await?;
     let all = interfaces
         .into_iter()
         .map(|interface| context.view(interface));

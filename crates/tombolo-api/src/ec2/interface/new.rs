@@ -4,13 +4,12 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-use tombolo_domain::id::{IdSource, NetworkInterfaceId, SecurityGroupId, VpcId};
+use tombolo_domain::cidr;
+use tombolo_domain::id::{IdSource, NetworkInterfaceId, SecurityGroupId};
 use tombolo_domain::vpc::{Attachment, MacAddress, NetworkInterface, Subnet, Vpc};
-use tombolo_domain::{Scope, Timestamp, cidr};
-use tombolo_store::keys;
-use tombolo_store::typed::Transaction;
 
 use crate::ec2::error::{Ec2Error, Error, Resource, Result};
+use crate::lookup::{InVpc, ScopedTransaction};
 
 /// What a new network interface is to be.
 pub struct NewInterface<'a> {
@@ -38,9 +37,8 @@ pub struct NewInterface<'a> {
 /// [`Ec2Error::AddressInUse`], [`Ec2Error::InsufficientFreeAddresses`], and
 /// [`Ec2Error::NotFound`] for a security group that is not the VPC's.
 pub async fn create(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     ids: &dyn IdSource,
-    now: Timestamp,
     new: NewInterface<'_>,
 ) -> Result<NetworkInterface> {
     let address = free_address(tx, new.vpc, new.subnet, new.address).await?;
@@ -57,7 +55,7 @@ pub async fn create(
         groups,
         attachment: new.attachment,
         client_token: None,
-        created: now,
+        created: tx.now(),
     };
     tx.put(&interface)?;
     Ok(interface)
@@ -66,12 +64,12 @@ pub async fn create(
 /// `wanted` if it is free, or the first free address. No two interfaces of a VPC ever share one, so
 /// the commit depends on all that the VPC has.
 async fn free_address(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     vpc: &Vpc,
     subnet: &Subnet,
     wanted: Option<Ipv4Addr>,
 ) -> Result<Ipv4Addr> {
-    let interfaces = tx.list(&keys::interfaces_of(&vpc.scope, &vpc.id)).await?;
+    let interfaces = tx.interfaces_of(vpc).list().await?;
     let taken: BTreeSet<Ipv4Addr> = interfaces.iter().map(|other| other.address).collect();
     let Some(wanted) = wanted else {
         let free = cidr::usable_addresses(subnet.cidr).find(|address| !taken.contains(address));
@@ -111,18 +109,16 @@ async fn free_address(
 
 /// `wanted`, each checked to be a group of the VPC, or the VPC's default group.
 async fn groups_or_default(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     vpc: &Vpc,
     wanted: Vec<SecurityGroupId>,
 ) -> Result<Vec<SecurityGroupId>> {
     if !wanted.is_empty() {
-        require_groups(tx, &vpc.scope, &vpc.id, &wanted).await?;
+        require_groups(tx, vpc, &wanted).await?;
         return Ok(wanted);
     }
     // The default group goes only together with the VPC, which the commit depends on already.
-    let all = tx
-        .peek(&keys::security_groups_of(&vpc.scope, &vpc.id))
-        .await?;
+    let all = tx.security_groups_of(vpc).peek().await?;
     let default = all.into_iter().find(|group| group.is_default());
     let default = default.ok_or_else(|| {
         Error::internal(
@@ -138,17 +134,18 @@ async fn groups_or_default(
 /// # Errors
 /// [`Ec2Error::NotFound`] for one that is not.
 pub(super) async fn require_groups(
-    tx: &mut Transaction,
-    scope: &Scope,
-    vpc: &VpcId,
+    tx: &mut ScopedTransaction<'_>,
+    of: &impl InVpc,
     groups: &[SecurityGroupId],
 ) -> Result<()> {
     for id in groups {
-        let key = keys::security_group(scope, vpc, id);
-        if tx.get(&key).await?.is_none() {
+        if tx.security_group_in(of, id).await?.is_none() {
             return Err(Error::new(
                 Ec2Error::NotFound(Resource::SecurityGroup),
-                format!("The security group '{id}' does not exist in VPC '{vpc}'"),
+                format!(
+                    "The security group '{id}' does not exist in VPC '{}'",
+                    of.vpc()
+                ),
             ));
         }
     }

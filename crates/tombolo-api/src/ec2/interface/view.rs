@@ -8,13 +8,12 @@ use tombolo_domain::id::{
 };
 use tombolo_domain::vpc::{Attachment, NetworkInterface, SecurityGroup, Subnet};
 use tombolo_domain::{Scope, Timestamp};
-use tombolo_store::keys;
-use tombolo_store::typed::Transaction;
 
 use crate::ec2::error::Result;
 use crate::ec2::filter::{Field, Filtered};
 use crate::ec2::select::Describable;
 use crate::ec2::tag::{Tag, TagsOf};
+use crate::lookup::{CustomerVpcs, ScopedTransaction};
 use crate::operation::Call;
 use crate::operation::time::seconds;
 
@@ -27,19 +26,24 @@ pub(super) struct Context {
 
 impl Context {
     /// Of all the caller's interfaces.
-    pub(super) async fn of_all(tx: &mut Transaction, call: &Call<'_>) -> Result<Self> {
-        let scope = call.scope();
-        let groups = tx.peek(&keys::security_groups(&scope)).await?;
-        let subnets = tx.peek(&keys::subnets(&scope)).await?;
+    pub(super) async fn of_all(
+        tx: &mut ScopedTransaction<'_>,
+        call: &Call<'_>,
+        vpcs: &CustomerVpcs,
+    ) -> Result<Self> {
+        let groups = tx.security_groups_in(vpcs).await?;
+        let subnets = tx.subnets_in(vpcs).await?;
         Ok(Self::new(groups, subnets, TagsOf::read(tx, call).await?))
     }
 
     /// Of one interface: what its VPC has, which is little.
-    pub(super) async fn of_one(tx: &mut Transaction, interface: &NetworkInterface) -> Result<Self> {
-        let NetworkInterface { scope, vpc, .. } = interface;
-        let groups = tx.peek(&keys::security_groups_of(scope, vpc)).await?;
-        let subnets = tx.peek(&keys::subnets_of(scope, vpc)).await?;
-        let tags = TagsOf::one(tx, scope, &interface.id).await?;
+    pub(super) async fn of_one(
+        tx: &mut ScopedTransaction<'_>,
+        interface: &NetworkInterface,
+    ) -> Result<Self> {
+        let groups = tx.security_groups_of(interface).peek().await?;
+        let subnets = tx.subnets_of(interface).peek().await?;
+        let tags = TagsOf::one(tx, &interface.id).await?;
         Ok(Self::new(groups, subnets, tags))
     }
 

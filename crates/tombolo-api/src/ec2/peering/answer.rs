@@ -2,17 +2,15 @@
 //! between two VPCs. A fleet's request has its answer already, the authorization.
 
 use serde::Serialize;
-use tombolo_domain::Scope;
-use tombolo_domain::peering::{Connection, End, State, Step};
+use tombolo_domain::peering::{Connection, State, Step};
 use tombolo_domain::vpc::Vpc;
-use tombolo_store::keys;
-use tombolo_store::typed::Transaction;
 
 use super::view::ConnectionView;
-use super::{Happened, Named, already_exists, invalid_transition, not_permitted, own};
+use super::{Happened, Named, already_exists, invalid_transition, not_permitted};
 use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::ec2::tag::TagsOf;
-use crate::operation::{self, Call};
+use crate::lookup::ScopedTransaction;
+use crate::operation::Call;
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -23,7 +21,7 @@ pub(crate) struct Accepted {
 /// Consents to a connection. One that is accepted already is left as it is. If the two VPCs share
 /// addresses by now, it becomes `failed`, as it would have when it was asked for.
 pub(crate) async fn accept_vpc_peering_connection(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Named,
 ) -> Result<Accepted> {
@@ -33,9 +31,13 @@ pub(crate) async fn accept_vpc_peering_connection(
         if connection.state != State::PendingAcceptance {
             return Err(invalid_transition(&connection, "provisioning"));
         }
-        let requester = vpc_of(tx, &connection, &connection.requester).await?;
-        let accepter = vpc_of(tx, &connection, &connection.accepter).await?;
-        refuse_second(tx, call, &connection, accepter.as_ref()).await?;
+        let requester = tx
+            .customer_vpc_at(&connection, &connection.requester)
+            .await?;
+        let accepter = tx
+            .customer_vpc_at(&connection, &connection.accepter)
+            .await?;
+        refuse_second(tx, &connection, accepter.as_ref()).await?;
         refuse_full(tx, call, &connection).await?;
         // They may have got blocks since.
         for (end, vpc) in [
@@ -48,7 +50,7 @@ pub(crate) async fn accept_vpc_peering_connection(
         take(&mut connection, step, call)?;
         tx.put_delivered(&connection)?;
     }
-    let mut tags = TagsOf::one(tx, &call.scope(), &connection.id).await?;
+    let mut tags = TagsOf::one(tx, &connection.id).await?;
     let tags = tags.take(&connection.id);
     Ok(Accepted {
         vpc_peering_connection: ConnectionView::new(call, connection, None, tags),
@@ -57,7 +59,7 @@ pub(crate) async fn accept_vpc_peering_connection(
 
 /// Refuses a connection that was asked for.
 pub(crate) async fn reject_vpc_peering_connection(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Named,
 ) -> Result<Happened> {
@@ -77,12 +79,15 @@ pub(crate) async fn reject_vpc_peering_connection(
 
 /// The connection that is answered, of which the caller is the accepter.
 async fn asked(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: &Named,
     verb: &str,
 ) -> Result<Connection> {
-    let connection = own(tx, call, &input.vpc_peering_connection_id).await?;
+    let connection = tx
+        .peering_connection(&input.vpc_peering_connection_id)
+        .to(call.action())
+        .await?;
     if let Some(fleet) = &connection.fleet {
         let why = format!(
             "the VPC peering authorization answers the requests of fleet {fleet}. Delete the \
@@ -100,26 +105,29 @@ async fn asked(
 
 /// Delivers a request that its own account answers before the reconciler got to it: scripts create
 /// and accept in one go.
-async fn deliver(tx: &mut Transaction, call: &Call<'_>, connection: &mut Connection) -> Result<()> {
+async fn deliver(
+    tx: &mut ScopedTransaction<'_>,
+    call: &Call<'_>,
+    connection: &mut Connection,
+) -> Result<()> {
     if connection.state != State::InitiatingRequest {
         return Ok(());
     }
-    let found = vpc_of(tx, connection, &connection.accepter).await?;
+    let found = tx.customer_vpc_at(connection, &connection.accepter).await?;
     let step = connection.delivery(found.as_ref());
     take(connection, step, call)
 }
 
 /// Two requests can cross, one in each direction. Only one of them can be accepted.
 async fn refuse_second(
-    tx: &mut Transaction,
-    call: &Call<'_>,
+    tx: &mut ScopedTransaction<'_>,
     connection: &Connection,
     accepter: Option<&Vpc>,
 ) -> Result<()> {
     let Some(accepter) = accepter else {
         return Ok(());
     };
-    let others = operation::peering::of_vpc(tx, call, accepter).await?;
+    let others = tx.connections_of_vpc(accepter).await?;
     let mut others = others.iter().filter(|other| other.id != connection.id);
     let second = others.find(|other| {
         other.state.carries_packets()
@@ -128,35 +136,25 @@ async fn refuse_second(
     second.map_or(Ok(()), |other| Err(already_exists(other)))
 }
 
-async fn refuse_full(tx: &mut Transaction, call: &Call<'_>, connection: &Connection) -> Result<()> {
+async fn refuse_full(
+    tx: &mut ScopedTransaction<'_>,
+    call: &Call<'_>,
+    connection: &Connection,
+) -> Result<()> {
     for end in [&connection.requester, &connection.accepter] {
-        let scope = scope_of(connection, end);
-        if operation::peering::is_full(tx, call, &scope, &end.vpc).await? {
+        let most = call.settings.quotas.active_peerings_per_vpc;
+        if tx.has_most_peerings(end.account, &end.vpc, most).await? {
             return Err(Error::new(
                 Ec2Error::PeeringsPerVpcLimitExceeded,
                 format!(
-                    "VPC {} has as many active VPC peering connections as it may have, {}; one of \
-                     them has to be deleted first.",
-                    end.vpc, call.settings.quotas.active_peerings_per_vpc
+                    "VPC {} has as many active VPC peering connections as it may have, {most}; one \
+                     of them has to be deleted first.",
+                    end.vpc
                 ),
             ));
         }
     }
     Ok(())
-}
-
-/// The VPC at an end. A fleet's hidden one is unknown.
-async fn vpc_of(tx: &mut Transaction, connection: &Connection, end: &End) -> Result<Option<Vpc>> {
-    let key = keys::vpc(&scope_of(connection, end), &end.vpc);
-    let found = tx.get(&key).await?;
-    Ok(found.filter(|vpc| vpc.fleet.is_none()))
-}
-
-fn scope_of(connection: &Connection, end: &End) -> Scope {
-    Scope {
-        account: end.account,
-        region: connection.region.clone(),
-    }
 }
 
 fn take(connection: &mut Connection, step: Step, call: &Call<'_>) -> Result<()> {

@@ -4,16 +4,15 @@ use serde::{Deserialize, Serialize};
 use tombolo_domain::id::{AccountId, VpcId};
 use tombolo_domain::peering::Connection;
 use tombolo_domain::vpc::Vpc;
-use tombolo_store::keys;
-use tombolo_store::typed::Transaction;
 
 use super::view::ConnectionView;
 use crate::ec2::error::{Ec2Error, Error, Result};
+use crate::ec2::id;
 use crate::ec2::refuse::{Others, invalid_value, unsupported};
 use crate::ec2::tag::{self, TagSpecification, TagsOf};
-use crate::ec2::{id, own};
+use crate::lookup::ScopedTransaction;
+use crate::operation::Call;
 use crate::operation::text::shorten;
-use crate::operation::{self, Call};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -38,16 +37,16 @@ pub(crate) struct Created {
 /// and whether the two share addresses, is found out when the request is delivered, and makes it
 /// `failed`: the reply tells nothing of what others have.
 pub(crate) async fn create_vpc_peering_connection(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Create,
 ) -> Result<Created> {
     input.others.refuse()?;
     refuse_other_region(call, input.peer_region.as_deref())?;
-    let vpc = own::vpc(tx, call, &input.vpc_id).await?;
+    let vpc = tx.vpc(&input.vpc_id).to(call.action()).await?;
     let peer = peer(call, &input)?;
 
-    let existing = operation::peering::of_vpc(tx, call, &vpc).await?;
+    let existing = tx.connections_of_vpc(&vpc).await?;
     let mut existing = existing.into_iter();
     if let Some(connection) = existing.find(|one| is_with(one, &vpc, &peer)) {
         return repeated(tx, call, &vpc, connection).await;
@@ -101,7 +100,7 @@ fn is_with(connection: &Connection, vpc: &Vpc, (account, peer): &(AccountId, Vpc
 /// The same request again, while nobody has answered it, is answered as the first was. Any other
 /// connection between the two stands in the way of a second.
 async fn repeated(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     vpc: &Vpc,
     connection: Connection,
@@ -109,7 +108,7 @@ async fn repeated(
     if connection.requester.vpc != vpc.id || !connection.state.is_request() {
         return Err(super::already_exists(&connection));
     }
-    let mut tags = TagsOf::one(tx, &vpc.scope, &connection.id).await?;
+    let mut tags = TagsOf::one(tx, &connection.id).await?;
     let tags = tags.take(&connection.id);
     let expires = connection.expires;
     Ok(Created {
@@ -119,9 +118,9 @@ async fn repeated(
 
 /// Counts the requests that the account made and nobody has answered. Of several that are made at
 /// the same moment, one too many may pass.
-async fn refuse_too_many(tx: &mut Transaction, call: &Call<'_>) -> Result<()> {
+async fn refuse_too_many(tx: &mut ScopedTransaction<'_>, call: &Call<'_>) -> Result<()> {
     let most = call.settings.quotas.outstanding_peering_requests;
-    let requested = tx.peek(&keys::connections(&call.scope())).await?;
+    let requested = tx.requested_connections().to(call.action())?.peek().await?;
     let between_vpcs = requested.into_iter().filter(|one| one.fleet.is_none());
     let waiting = between_vpcs.filter(|one| one.clone().as_of(call.now).state.is_request());
     if waiting.count() < most {

@@ -1,10 +1,10 @@
 //! DeleteVpcPeeringConnection.
 
 use tombolo_domain::peering::{Connection, State, Step};
-use tombolo_store::typed::Transaction;
 
-use super::{Happened, Named, invalid_transition, not_permitted, own};
+use super::{Happened, Named, invalid_transition, not_permitted};
 use crate::ec2::error::Result;
+use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 
 /// Ends a connection. One that is ending or ended already is left as it is.
@@ -13,11 +13,14 @@ use crate::operation::Call;
 /// is connected to may at any time, without an authorization; the fleet's owner does with GameLift,
 /// which asks for one.
 pub(crate) async fn delete_vpc_peering_connection(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Named,
 ) -> Result<Happened> {
-    let mut connection = own(tx, call, &input.vpc_peering_connection_id).await?;
+    let mut connection = tx
+        .peering_connection(&input.vpc_peering_connection_id)
+        .to(call.action())
+        .await?;
     refuse_other_owner(call, &connection)?;
     match connection.state {
         State::Deleting { .. } | State::Deleted { .. } => {}

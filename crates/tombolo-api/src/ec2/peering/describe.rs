@@ -3,14 +3,13 @@
 use serde::{Deserialize, Serialize};
 use tombolo_domain::Timestamp;
 use tombolo_domain::peering::Connection;
-use tombolo_store::keys;
-use tombolo_store::typed::Transaction;
 
 use super::view::ConnectionView;
 use crate::ec2::error::Result;
 use crate::ec2::select::Selection;
 use crate::ec2::tag::TagsOf;
-use crate::operation::{self, Call};
+use crate::lookup::ScopedTransaction;
+use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -31,13 +30,13 @@ pub(crate) struct Described {
 /// The connections of the caller's VPCs and of the caller's fleets. How long those that are over
 /// stay is told in [`tombolo_domain::peering`].
 pub(crate) async fn describe_vpc_peering_connections(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Describe,
 ) -> Result<Described> {
     let mut tags = TagsOf::read(tx, call).await?;
     let mut all = Vec::new();
-    for connection in operation::peering::all(tx, call).await? {
+    for connection in tx.peering_connections().to(call.action()).await? {
         let expiration = expiration(tx, &connection).await?;
         let tags = tags.take(&connection.id);
         all.push(ConnectionView::new(call, connection, expiration, tags));
@@ -55,15 +54,15 @@ pub(crate) async fn describe_vpc_peering_connections(
 
 /// When a request that is not accepted yet lapses: a fleet's with the authorization that it rests
 /// on.
-async fn expiration(tx: &mut Transaction, connection: &Connection) -> Result<Option<Timestamp>> {
+async fn expiration(
+    tx: &mut ScopedTransaction<'_>,
+    connection: &Connection,
+) -> Result<Option<Timestamp>> {
     if !connection.state.is_request() {
         return Ok(None);
     }
     if connection.fleet.is_none() {
         return Ok(connection.expires);
     }
-    let (owner, vpc) = (connection.accepter_scope(), &connection.accepter.vpc);
-    let key = keys::authorization(&owner, vpc, connection.requester.account);
-    let authorization = tx.get(&key).await?;
-    Ok(authorization.map(|authorization| authorization.expires))
+    Ok(tx.end_of_authorization(connection).await?)
 }

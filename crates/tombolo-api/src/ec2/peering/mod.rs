@@ -19,13 +19,10 @@ pub(crate) use describe::describe_vpc_peering_connections;
 pub(crate) use options::modify_vpc_peering_connection_options;
 
 use serde::{Deserialize, Serialize};
-use tombolo_domain::id::VpcPeeringConnectionId;
 use tombolo_domain::peering::Connection;
-use tombolo_store::typed::Transaction;
 
-use super::id::{self, ResourceId};
-use crate::ec2::error::{Ec2Error, Error, Result};
-use crate::operation::{self, Call};
+use crate::ec2::error::{Ec2Error, Error};
+use crate::operation::Call;
 
 /// The input of the operations that take a connection's id and nothing else.
 #[derive(Debug, Deserialize)]
@@ -39,13 +36,6 @@ pub(crate) struct Named {
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Happened {
     r#return: bool,
-}
-
-/// The connection that an id names, if the caller has one of its ends.
-pub(super) async fn own(tx: &mut Transaction, call: &Call<'_>, text: &str) -> Result<Connection> {
-    let id: VpcPeeringConnectionId = id::parse(text)?;
-    let found = operation::peering::find(tx, call, &id).await?;
-    found.ok_or_else(|| Error::no_such(VpcPeeringConnectionId::KIND, id))
 }
 
 /// The refusal of a step that the connection's state does not allow, in EC2's words; `to` is the

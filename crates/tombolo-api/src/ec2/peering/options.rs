@@ -1,15 +1,13 @@
 //! ModifyVpcPeeringConnectionOptions.
 
 use serde::{Deserialize, Serialize};
-use tombolo_domain::Scope;
 use tombolo_domain::peering::{Connection, End, State};
-use tombolo_store::keys;
-use tombolo_store::typed::Transaction;
 
+use super::not_permitted;
 use super::view::OptionsView;
-use super::{not_permitted, own};
 use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::ec2::refuse::Others;
+use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
@@ -40,11 +38,14 @@ pub(crate) struct Modified {
 /// Changes the options of one side, or of both if the caller owns both. They can be changed while
 /// the connection is active.
 pub(crate) async fn modify_vpc_peering_connection_options(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Modify,
 ) -> Result<Modified> {
-    let mut connection = own(tx, call, &input.vpc_peering_connection_id).await?;
+    let mut connection = tx
+        .peering_connection(&input.vpc_peering_connection_id)
+        .to(call.action())
+        .await?;
     let of_requester = input.requester_peering_connection_options;
     let of_accepter = input.accepter_peering_connection_options;
     let sides = [
@@ -88,13 +89,9 @@ pub(crate) async fn modify_vpc_peering_connection_options(
 }
 
 /// DNS across a connection needs DNS hostnames and DNS support in both VPCs.
-async fn refuse_without_dns(tx: &mut Transaction, connection: &Connection) -> Result<()> {
+async fn refuse_without_dns(tx: &mut ScopedTransaction<'_>, connection: &Connection) -> Result<()> {
     for end in [&connection.requester, &connection.accepter] {
-        let scope = Scope {
-            account: end.account,
-            region: connection.region.clone(),
-        };
-        let vpc = tx.get(&keys::vpc(&scope, &end.vpc)).await?;
+        let vpc = tx.vpc_at(connection, end).await?;
         let attributes = vpc.map(|vpc| vpc.attributes);
         if !attributes.is_some_and(|attributes| attributes.dns_hostnames && attributes.dns_support)
         {

@@ -4,13 +4,12 @@
 use serde::{Deserialize, Serialize};
 use tombolo_domain::id::RouteTableAssociationId;
 use tombolo_domain::vpc::RouteTableUser;
-use tombolo_store::keys;
-use tombolo_store::typed::Transaction;
 
 use super::view::AssociationState;
+use crate::ec2::Empty;
 use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::ec2::refuse::{Others, invalid};
-use crate::ec2::{Empty, association, own};
+use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
@@ -31,7 +30,7 @@ pub(crate) struct Associated {
 
 /// Makes a subnet use a table of its VPC. A subnet that has one already keeps it.
 pub(crate) async fn associate_route_table(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Associate,
 ) -> Result<Associated> {
@@ -39,15 +38,18 @@ pub(crate) async fn associate_route_table(
     let subnet = input
         .subnet_id
         .ok_or_else(|| Error::missing_parameter("subnetId"))?;
-    let mut table = own::route_table(tx, call, &input.route_table_id).await?;
-    let (vpc, subnet) = own::subnet(tx, call, &subnet).await?;
+    let mut table = tx
+        .route_table(&input.route_table_id)
+        .to(call.action())
+        .await?;
+    let (vpc, subnet) = tx.subnet(&subnet).to(call.action()).await?;
     if table.vpc != vpc.id {
         return Err(invalid(format!(
             "route table {} and subnet {} belong to different networks: {} and {}",
             table.id, subnet.id, table.vpc, vpc.id
         )));
     }
-    for other in tx.list(&keys::route_tables_of(&vpc.scope, &vpc.id)).await? {
+    for other in tx.route_tables_of(&vpc).list().await? {
         let mut associations = other.associations.iter();
         if let Some(existing) = associations.find(|one| one.subnet == subnet.id) {
             return Err(Error::new(
@@ -77,11 +79,14 @@ pub(crate) struct Disassociate {
 
 /// Makes a subnet use its VPC's main table again.
 pub(crate) async fn disassociate_route_table(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Disassociate,
 ) -> Result<Empty> {
-    let (mut table, id) = association::of_route_table(tx, call, &input.association_id).await?;
+    let (mut table, id) = tx
+        .associated_route_table(&input.association_id)
+        .to(call.action())
+        .await?;
     if table.disassociate(&id) == Some(RouteTableUser::Vpc) {
         return Err(invalid(format!(
             "cannot disassociate the main route table association {id}; make another table the \
@@ -109,17 +114,23 @@ pub(crate) struct Replaced {
 /// Makes what uses one table use another of the same VPC, under a new id: a subnet, or the VPC,
 /// whose main table is another from then on.
 pub(crate) async fn replace_route_table_association(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Replace,
 ) -> Result<Replaced> {
-    let (mut old, id) = association::of_route_table(tx, call, &input.association_id).await?;
+    let (mut old, id) = tx
+        .associated_route_table(&input.association_id)
+        .to(call.action())
+        .await?;
     let user = old
         .disassociate(&id)
         .ok_or_else(|| Error::internal("replacing an association", format!("no {id}")))?;
     tx.put(&old)?;
     // If it is the same table, this reads what was just put.
-    let mut new = own::route_table(tx, call, &input.route_table_id).await?;
+    let mut new = tx
+        .route_table(&input.route_table_id)
+        .to(call.action())
+        .await?;
     if new.vpc != old.vpc {
         return Err(invalid(format!(
             "route table {} and route table {} belong to different networks: {} and {}",

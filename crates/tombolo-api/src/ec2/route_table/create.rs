@@ -5,14 +5,12 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use tombolo_domain::id::RouteTableId;
 use tombolo_domain::vpc::{Route, RouteTable, RouteTableNumber};
-use tombolo_store::keys;
-use tombolo_store::typed::Transaction;
 
 use super::view::RouteTableView;
 use crate::ec2::error::{Ec2Error, Error, Result};
-use crate::ec2::own;
 use crate::ec2::refuse::Others;
 use crate::ec2::tag::{self, TagSpecification, TagsOf};
+use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
@@ -39,18 +37,18 @@ pub(crate) struct Created {
 /// The VPC's peering connections add nothing to it: a fleet's connection writes its routes once,
 /// into the tables that are there when it is accepted.
 pub(crate) async fn create_route_table(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Create,
 ) -> Result<Created> {
     input.others.refuse()?;
-    let vpc = own::vpc(tx, call, &input.vpc_id).await?;
-    let tables = tx.list(&keys::route_tables_of(&vpc.scope, &vpc.id)).await?;
+    let vpc = tx.vpc(&input.vpc_id).to(call.action()).await?;
+    let tables = tx.route_tables_of(&vpc).list().await?;
     let token = input.client_token;
     let made_before = |table: &&RouteTable| token.is_some() && table.client_token == token;
     let (table, tags) = match tables.iter().find(made_before) {
         Some(before) => {
-            let mut tags = TagsOf::one(tx, &vpc.scope, &before.id).await?;
+            let mut tags = TagsOf::one(tx, &before.id).await?;
             (before.clone(), tags.take(&before.id))
         }
         None => {

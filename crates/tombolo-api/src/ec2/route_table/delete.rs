@@ -2,10 +2,10 @@
 
 use serde::Deserialize;
 use tombolo_domain::vpc::RouteTable;
-use tombolo_store::typed::Transaction;
 
+use crate::ec2::Empty;
 use crate::ec2::error::{Ec2Error, Error, Result};
-use crate::ec2::{Empty, own};
+use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
@@ -16,11 +16,14 @@ pub(crate) struct Delete {
 
 /// Deletes a route table that nothing uses, with its routes.
 pub(crate) async fn delete_route_table(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Delete,
 ) -> Result<Empty> {
-    let table = own::route_table(tx, call, &input.route_table_id).await?;
+    let table = tx
+        .route_table(&input.route_table_id)
+        .to(call.action())
+        .await?;
     if let Some(what_to_do) = what_uses(&table) {
         return Err(Error::new(
             Ec2Error::DependencyViolation,

@@ -5,15 +5,13 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use tombolo_domain::id::VpcPeeringConnectionId;
 use tombolo_domain::peering::State;
-use tombolo_store::keys;
-use tombolo_store::typed::Transaction;
 
 use super::view::RouteTableView;
 use crate::ec2::error::Result;
-use crate::ec2::own;
 use crate::ec2::select::Selection;
 use crate::ec2::tag::TagsOf;
-use crate::operation::{self, Call};
+use crate::lookup::ScopedTransaction;
+use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -34,16 +32,14 @@ pub(crate) struct Described {
 /// The route tables of the caller's VPCs. A route to a peering connection that is not active is a
 /// black hole.
 pub(crate) async fn describe_route_tables(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Describe,
 ) -> Result<Described> {
-    let scope = call.scope();
-    let vpcs = own::vpc_ids(tx, call).await?;
+    let vpcs = tx.vpcs().to(call.action()).await?;
     let active = active(tx, call).await?;
     let mut tags = TagsOf::read(tx, call).await?;
-    let mut tables = tx.peek(&keys::route_tables(&scope)).await?;
-    tables.retain(|table| vpcs.contains(&table.vpc));
+    let tables = tx.route_tables_in(&vpcs).await?;
     let all = tables.into_iter().map(|table| {
         let tags = tags.take(&table.id);
         RouteTableView::new(table, &active, tags)
@@ -57,8 +53,15 @@ pub(crate) async fn describe_route_tables(
 }
 
 /// The active connections of the caller's VPCs, whichever end these are.
-async fn active(tx: &mut Transaction, call: &Call<'_>) -> Result<BTreeSet<VpcPeeringConnectionId>> {
-    let connections = operation::peering::all(tx, call).await?.into_iter();
+async fn active(
+    tx: &mut ScopedTransaction<'_>,
+    call: &Call<'_>,
+) -> Result<BTreeSet<VpcPeeringConnectionId>> {
+    let connections = tx
+        .peering_connections()
+        .to(call.action())
+        .await?
+        .into_iter();
     let active = connections.filter(|connection| connection.state == State::Active);
     Ok(active.map(|connection| connection.id).collect())
 }

@@ -7,12 +7,12 @@
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 use tombolo_domain::vpc::{Route, RouteTable, RouteTarget};
-use tombolo_store::typed::Transaction;
 
 use super::target;
 use crate::ec2::error::{Ec2Error, Error, Resource, Result};
 use crate::ec2::refuse::{Others, invalid, unsupported};
-use crate::ec2::{Empty, cidr, own};
+use crate::ec2::{Empty, cidr};
+use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 use crate::operation::text::shorten;
 
@@ -34,7 +34,7 @@ pub(crate) struct Created {
 
 /// Adds a route to a destination that the table has none to.
 pub(crate) async fn create_route(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Create,
 ) -> Result<Created> {
@@ -43,8 +43,11 @@ pub(crate) async fn create_route(
     let connection = input
         .vpc_peering_connection_id
         .ok_or_else(|| Error::missing_parameter("vpcPeeringConnectionId"))?;
-    let mut table = own::route_table(tx, call, &input.route_table_id).await?;
-    let connection = target::connection(tx, call, &table, &connection).await?;
+    let mut table = tx
+        .route_table(&input.route_table_id)
+        .to(call.action())
+        .await?;
+    let connection = target::connection(tx, &table, &connection).await?;
     refuse_within_local(&table, destination)?;
     if table
         .routes
@@ -115,19 +118,20 @@ impl Replace {
 
 /// Changes where a route leads. The local ones lead where they always do.
 pub(crate) async fn replace_route(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Replace,
 ) -> Result<Empty> {
     input.others.refuse()?;
     let destination = cidr::destination(input.destination_cidr_block.as_deref())?;
     let wanted = input.wanted()?;
-    let mut table = own::route_table(tx, call, &input.route_table_id).await?;
+    let mut table = tx
+        .route_table(&input.route_table_id)
+        .to(call.action())
+        .await?;
     let target = match wanted {
         Wanted::Local => RouteTarget::Local,
-        Wanted::Connection(id) => {
-            RouteTarget::Peering(target::connection(tx, call, &table, &id).await?)
-        }
+        Wanted::Connection(id) => RouteTarget::Peering(target::connection(tx, &table, &id).await?),
     };
     let mut routes = table.routes.iter_mut();
     let Some(route) = routes.find(|route| route.destination == destination) else {
@@ -172,13 +176,16 @@ pub(crate) struct Delete {
 
 /// Deletes a route, also one that a fleet's connection wrote. The local ones stay.
 pub(crate) async fn delete_route(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Delete,
 ) -> Result<Empty> {
     input.others.refuse()?;
     let destination = cidr::destination(input.destination_cidr_block.as_deref())?;
-    let mut table = own::route_table(tx, call, &input.route_table_id).await?;
+    let mut table = tx
+        .route_table(&input.route_table_id)
+        .to(call.action())
+        .await?;
     let mut routes = table.routes.iter();
     let Some(at) = routes.position(|route| route.destination == destination) else {
         return Err(Error::new(

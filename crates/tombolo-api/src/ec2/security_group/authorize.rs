@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 use tombolo_domain::id::SecurityGroupRuleId;
 use tombolo_domain::vpc::{RuleDirection, SecurityGroup, SecurityGroupRule};
-use tombolo_store::typed::Transaction;
 
 use super::named::NamedGroup;
 use super::permission::Permissions;
@@ -11,6 +10,7 @@ use super::rule::{self, RuleView};
 use super::source::Finder;
 use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::ec2::tag::{self, TagSpecification};
+use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
@@ -33,7 +33,7 @@ pub(crate) struct Authorized {
 
 /// Adds rules for packets to the interfaces that carry a group: all of them, or none.
 pub(crate) async fn authorize_security_group_ingress(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Authorize,
 ) -> Result<Authorized> {
@@ -42,7 +42,7 @@ pub(crate) async fn authorize_security_group_ingress(
 
 /// Adds rules for packets from the interfaces that carry a group: all of them, or none.
 pub(crate) async fn authorize_security_group_egress(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Authorize,
 ) -> Result<Authorized> {
@@ -50,7 +50,7 @@ pub(crate) async fn authorize_security_group_egress(
 }
 
 async fn authorize(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Authorize,
     direction: RuleDirection,

@@ -6,13 +6,11 @@ use tombolo_domain::id::{SecurityGroupId, SecurityGroupRuleId};
 use tombolo_domain::vpc::{
     Peer, Protocol, RuleDirection, SecurityGroup, SecurityGroupNumber, SecurityGroupRule, Vpc,
 };
-use tombolo_store::keys;
-use tombolo_store::typed::Transaction;
 
 use super::{arn, wording};
 use crate::ec2::error::{Ec2Error, Error, Result};
-use crate::ec2::own;
 use crate::ec2::tag::{self, Tag, TagSpecification};
+use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
@@ -35,7 +33,7 @@ pub(crate) struct Created {
 
 /// Makes a group that lets nothing in and everything out.
 pub(crate) async fn create_security_group(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Create,
 ) -> Result<Created> {
@@ -47,7 +45,7 @@ pub(crate) async fn create_security_group(
             "No default VPC for this user. Tombolo makes none: give VpcId.",
         ));
     };
-    let vpc = own::vpc(tx, call, vpc).await?;
+    let vpc = tx.vpc(vpc).to(call.action()).await?;
     refuse_taken(tx, &vpc, &name).await?;
     refuse_over_quota(tx, call).await?;
 
@@ -70,9 +68,8 @@ pub(crate) async fn create_security_group(
 }
 
 /// Names are unique in a VPC, whatever their case.
-async fn refuse_taken(tx: &mut Transaction, vpc: &Vpc, name: &str) -> Result<()> {
-    let groups = keys::security_groups_of(&vpc.scope, &vpc.id);
-    let groups = tx.list(&groups).await?;
+async fn refuse_taken(tx: &mut ScopedTransaction<'_>, vpc: &Vpc, name: &str) -> Result<()> {
+    let groups = tx.security_groups_of(vpc).list().await?;
     if !groups
         .iter()
         .any(|other| other.name.eq_ignore_ascii_case(name))
@@ -90,13 +87,10 @@ async fn refuse_taken(tx: &mut Transaction, vpc: &Vpc, name: &str) -> Result<()>
 
 /// The quota is of a whole Region, and the commit does not depend on all of its groups: of groups
 /// made at the same moment, a few more may come to be.
-async fn refuse_over_quota(tx: &mut Transaction, call: &Call<'_>) -> Result<()> {
-    let scope = call.scope();
+async fn refuse_over_quota(tx: &mut ScopedTransaction<'_>, call: &Call<'_>) -> Result<()> {
     let most = call.settings.quotas.security_groups_per_region;
-    let vpcs = own::vpc_ids(tx, call).await?;
-    let groups = tx.peek(&keys::security_groups(&scope)).await?;
-    let there = groups.iter().filter(|group| vpcs.contains(&group.vpc));
-    if there.count() < most {
+    let vpcs = tx.vpcs().to(call.action()).await?;
+    if tx.security_groups_in(&vpcs).await?.len() < most {
         return Ok(());
     }
     Err(Error::new(
@@ -104,7 +98,7 @@ async fn refuse_over_quota(tx: &mut Transaction, call: &Call<'_>) -> Result<()> 
         format!(
             "The maximum number of security groups for Region {} has been reached: the quota is \
              {most}. Delete one that is not used.",
-            scope.region
+            call.principal.region()
         ),
     ))
 }

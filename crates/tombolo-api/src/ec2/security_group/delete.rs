@@ -3,11 +3,10 @@
 use serde::{Deserialize, Serialize};
 use tombolo_domain::id::SecurityGroupId;
 use tombolo_domain::vpc::SecurityGroup;
-use tombolo_store::keys;
-use tombolo_store::typed::Transaction;
 
 use super::named::NamedGroup;
 use crate::ec2::error::{Ec2Error, Error, Result};
+use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
@@ -26,7 +25,7 @@ pub(crate) struct Deleted {
 /// Deletes a group that no interface carries and no rule of the VPC names. Rules of peered VPCs
 /// that name it become stale: another account cannot hold it.
 pub(crate) async fn delete_security_group(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Delete,
 ) -> Result<Deleted> {
@@ -55,9 +54,12 @@ pub(crate) async fn delete_security_group(
 }
 
 /// What needs the group, and what to do about it.
-async fn dependent(tx: &mut Transaction, group: &SecurityGroup) -> Result<Option<String>> {
-    let SecurityGroup { scope, vpc, id, .. } = group;
-    let interfaces = tx.list(&keys::interfaces_of(scope, vpc)).await?;
+async fn dependent(
+    tx: &mut ScopedTransaction<'_>,
+    group: &SecurityGroup,
+) -> Result<Option<String>> {
+    let id = &group.id;
+    let interfaces = tx.interfaces_of(group).list().await?;
     let mut interfaces = interfaces.iter();
     if let Some(interface) = interfaces.find(|interface| interface.groups.contains(id)) {
         return Ok(Some(format!(
@@ -65,7 +67,7 @@ async fn dependent(tx: &mut Transaction, group: &SecurityGroup) -> Result<Option
             interface.id
         )));
     }
-    let groups = tx.list(&keys::security_groups_of(scope, vpc)).await?;
+    let groups = tx.security_groups_of(group).list().await?;
     let mut others = groups.iter().filter(|other| other.id != *id);
     let other = others.find(|other| other.refers_to(id));
     Ok(other.map(|other| {

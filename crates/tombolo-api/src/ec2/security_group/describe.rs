@@ -5,18 +5,16 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use tombolo_domain::id::{AccountId, SecurityGroupId, VpcId};
 use tombolo_domain::vpc::{RuleDirection, SecurityGroup};
-use tombolo_store::keys;
-use tombolo_store::typed::Transaction;
 
 use super::arn;
 use super::peering::ActivePeerings;
 use super::permission_view::{self, PairView, PermissionView};
 use crate::ec2::error::Result;
 use crate::ec2::filter::{Field, Filtered};
-use crate::ec2::own;
 use crate::ec2::refuse::unsupported;
 use crate::ec2::select::{Describable, Selection};
 use crate::ec2::tag::{Tag, TagsOf};
+use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
@@ -39,7 +37,7 @@ pub(crate) struct Described {
 
 /// The security groups of the caller's VPCs.
 pub(crate) async fn describe_security_groups(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Describe,
 ) -> Result<Described> {
@@ -49,11 +47,10 @@ pub(crate) async fn describe_security_groups(
              GroupIds, or the filters group-name and vpc-id.",
         ));
     }
-    let vpcs = own::vpc_ids(tx, call).await?;
+    let vpcs = tx.vpcs().to(call.action()).await?;
     let peerings = ActivePeerings::of_all(tx, call).await?;
     let mut tags = TagsOf::read(tx, call).await?;
-    let mut groups = tx.peek(&keys::security_groups(&call.scope())).await?;
-    groups.retain(|group| vpcs.contains(&group.vpc));
+    let groups = tx.security_groups_in(&vpcs).await?;
     let names: BTreeMap<SecurityGroupId, String> = groups
         .iter()
         .map(|group| (group.id.clone(), group.name.clone()))

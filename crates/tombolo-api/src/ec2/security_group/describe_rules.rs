@@ -1,15 +1,13 @@
 //! DescribeSecurityGroupRules.
 
 use serde::{Deserialize, Serialize};
-use tombolo_store::keys;
-use tombolo_store::typed::Transaction;
 
 use super::peering::ActivePeerings;
 use super::rule::RuleView;
 use crate::ec2::error::Result;
-use crate::ec2::own;
 use crate::ec2::select::Selection;
 use crate::ec2::tag::TagsOf;
+use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
@@ -30,21 +28,17 @@ pub(crate) struct DescribedRules {
 
 /// The rules of the security groups of the caller's VPCs.
 pub(crate) async fn describe_security_group_rules(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: DescribeRules,
 ) -> Result<DescribedRules> {
-    let vpcs = own::vpc_ids(tx, call).await?;
+    let vpcs = tx.vpcs().to(call.action()).await?;
     let peerings = ActivePeerings::of_all(tx, call).await?;
     let mut tags = TagsOf::read(tx, call).await?;
     let mut views = Vec::new();
-    for group in tx.peek(&keys::security_groups(&call.scope())).await? {
-        if vpcs.contains(&group.vpc) {
-            let rules = group.rules.iter();
-            views.extend(
-                rules.map(|rule| RuleView::new(&group, rule, &peerings, tags.take(&rule.id))),
-            );
-        }
+    for group in tx.security_groups_in(&vpcs).await? {
+        let rules = group.rules.iter();
+        views.extend(rules.map(|rule| RuleView::new(&group, rule, &peerings, tags.take(&rule.id))));
     }
     let ids = ("securityGroupRuleIds", &input.security_group_rule_ids[..]);
     let page = input.selection.named(call, ids, views)?;

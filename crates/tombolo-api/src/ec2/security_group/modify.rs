@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use tombolo_domain::id::SecurityGroupRuleId;
 use tombolo_domain::vpc::{RuleDirection, SecurityGroup, SecurityGroupRule};
-use tombolo_store::typed::Transaction;
 
 use super::permission::{self, Permission};
 use super::protocol::ProtocolAndPorts;
@@ -13,9 +12,9 @@ use super::source::{Finder, GroupReference, Source};
 use super::{Done, authorize, wording};
 use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::ec2::id::{self, ResourceId};
-use crate::ec2::own;
 use crate::ec2::refuse::invalid;
 use crate::error::CommonError;
+use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
@@ -84,12 +83,12 @@ impl Wanted {
 /// Makes rules of one group say something else, under the ids that they have: all of them, or none.
 /// A peering connection's own rule becomes the person's who changes it.
 pub(crate) async fn modify_security_group_rules(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Modify,
 ) -> Result<Done> {
     let updates = parse(input.security_group_rules)?;
-    let mut group = own::security_group(tx, call, &input.group_id).await?;
+    let mut group = tx.security_group(&input.group_id).to(call.action()).await?;
     let unchanged = group.clone();
     let mut finder = Finder::new(&unchanged);
     for (id, wanted) in updates {

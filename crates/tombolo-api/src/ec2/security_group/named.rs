@@ -2,11 +2,10 @@
 
 use serde::Deserialize;
 use tombolo_domain::vpc::SecurityGroup;
-use tombolo_store::typed::Transaction;
 
 use crate::ec2::error::{Error, Result};
-use crate::ec2::own;
 use crate::ec2::refuse::unsupported;
+use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 
 /// The two members that EC2 has for it.
@@ -25,11 +24,11 @@ impl NamedGroup {
     /// Tombolo does not make.
     pub(super) async fn find(
         &self,
-        tx: &mut Transaction,
+        tx: &mut ScopedTransaction<'_>,
         call: &Call<'_>,
     ) -> Result<SecurityGroup> {
         match (&self.group_id, &self.group_name) {
-            (Some(id), _) => own::security_group(tx, call, id).await,
+            (Some(id), _) => Ok(tx.security_group(id).to(call.action()).await?),
             (None, Some(_)) => Err(unsupported(
                 "GroupName names a security group of a default VPC, and Tombolo makes none. Use \
                  GroupId.",

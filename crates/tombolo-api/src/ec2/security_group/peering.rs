@@ -1,14 +1,13 @@
 //! The peering connections that rules may lead through: the active ones between VPCs that people
 //! own. The groups of a fleet's hidden VPC are unknown to everybody.
 
-use tombolo_domain::Scope;
 use tombolo_domain::id::{VpcId, VpcPeeringConnectionId};
 use tombolo_domain::peering::{Connection, End, State};
 use tombolo_domain::vpc::PeeredGroup;
-use tombolo_store::typed::Transaction;
 
 use crate::ec2::error::Result;
-use crate::operation::{self, Call};
+use crate::lookup::{InVpc, ScopedTransaction};
+use crate::operation::Call;
 
 /// Active connections between VPCs that people own.
 #[derive(Debug, Default)]
@@ -16,14 +15,14 @@ pub(super) struct ActivePeerings(Vec<Connection>);
 
 impl ActivePeerings {
     /// Those of one VPC. The commit depends on there being no other.
-    pub(super) async fn of_vpc(tx: &mut Transaction, scope: &Scope, vpc: &VpcId) -> Result<Self> {
-        let found = operation::peering::as_written(tx, scope, vpc).await?;
+    pub(super) async fn of_vpc(tx: &mut ScopedTransaction<'_>, of: &impl InVpc) -> Result<Self> {
+        let found = tx.written_connections_of_vpc(of).await?;
         Ok(Self::among(found))
     }
 
     /// Those of all the caller's VPCs, only to be shown.
-    pub(super) async fn of_all(tx: &mut Transaction, call: &Call<'_>) -> Result<Self> {
-        let found = operation::peering::all(tx, call).await?;
+    pub(super) async fn of_all(tx: &mut ScopedTransaction<'_>, call: &Call<'_>) -> Result<Self> {
+        let found = tx.peering_connections().to(call.action()).await?;
         Ok(Self::among(found))
     }
 

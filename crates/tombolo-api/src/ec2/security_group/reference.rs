@@ -1,14 +1,11 @@
 //! DescribeSecurityGroupReferences.
 
 use serde::{Deserialize, Serialize};
-use tombolo_domain::Scope;
 use tombolo_domain::id::{SecurityGroupId, VpcId, VpcPeeringConnectionId};
-use tombolo_store::keys;
-use tombolo_store::typed::Transaction;
 
 use super::peering::ActivePeerings;
 use crate::ec2::error::Result;
-use crate::ec2::own;
+use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
@@ -34,21 +31,17 @@ struct Reference {
 
 /// The VPCs that are peered with those of the groups and have rules that name them.
 pub(crate) async fn describe_security_group_references(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: DescribeReferences,
 ) -> Result<DescribedReferences> {
     let mut references = Vec::new();
     for id in &input.group_id {
-        let group = own::security_group(tx, call, id).await?;
-        let peerings = ActivePeerings::of_vpc(tx, &group.scope, &group.vpc).await?;
+        let group = tx.security_group(id).to(call.action()).await?;
+        let peerings = ActivePeerings::of_vpc(tx, &group).await?;
         for (connection, end) in peerings.from(&group.vpc) {
-            let there = Scope {
-                account: end.account,
-                region: group.scope.region.clone(),
-            };
-            let groups = tx.peek(&keys::security_groups_of(&there, &end.vpc)).await?;
-            if groups.iter().any(|other| other.refers_to(&group.id)) {
+            let is_named = tx.is_named_by_peer(connection, &end.vpc, &group.id).await?;
+            if is_named {
                 references.push(Reference {
                     group_id: group.id.clone(),
                     referencing_vpc_id: end.vpc.clone(),

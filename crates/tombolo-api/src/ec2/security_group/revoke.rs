@@ -5,14 +5,13 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use tombolo_domain::id::SecurityGroupRuleId;
 use tombolo_domain::vpc::{RuleDirection, SecurityGroup};
-use tombolo_store::keys;
-use tombolo_store::typed::Transaction;
 
 use super::named::NamedGroup;
 use super::permission::{Permission, Permissions};
 use super::rule::RevokedRule;
 use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::ec2::id::{self, ResourceId};
+use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
@@ -37,7 +36,7 @@ pub(crate) struct Revoked {
 
 /// Takes away rules for packets to the interfaces that carry a group: all of them, or none.
 pub(crate) async fn revoke_security_group_ingress(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Revoke,
 ) -> Result<Revoked> {
@@ -46,7 +45,7 @@ pub(crate) async fn revoke_security_group_ingress(
 
 /// Takes away rules for packets from the interfaces that carry a group: all of them, or none.
 pub(crate) async fn revoke_security_group_egress(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Revoke,
 ) -> Result<Revoked> {
@@ -56,7 +55,7 @@ pub(crate) async fn revoke_security_group_egress(
 /// A rule that a peering connection made goes like any other; the connection then has nothing to
 /// take back.
 async fn revoke(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Revoke,
     direction: RuleDirection,
@@ -88,7 +87,7 @@ async fn revoke(
     let (mut group, ids) = unwanted;
     let gone = group.remove_rules(|rule| ids.contains(&rule.id));
     for rule in &gone {
-        tx.delete(&keys::tags(&group.scope, rule.id.as_str()));
+        tx.remove_tags_of(rule.id.as_str());
     }
     tx.put(&group)?;
     let gone = gone.into_iter();

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use tombolo_domain::id::SecurityGroupRuleId;
 use tombolo_domain::vpc::{RuleDirection, SecurityGroup};
-use tombolo_store::typed::Transaction;
 
 use super::named::NamedGroup;
 use super::permission::{self, IpPermission, Permission};
 use super::{Done, revoke, wording};
 use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::ec2::id;
+use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
@@ -39,7 +39,7 @@ type Descriptions = BTreeMap<SecurityGroupRuleId, Option<String>>;
 /// Describes rules for packets to the interfaces that carry a group. One without a description
 /// loses that which it has.
 pub(crate) async fn update_security_group_rule_descriptions_ingress(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Update,
 ) -> Result<Done> {
@@ -49,7 +49,7 @@ pub(crate) async fn update_security_group_rule_descriptions_ingress(
 /// Describes rules for packets from the interfaces that carry a group. One without a description
 /// loses that which it has.
 pub(crate) async fn update_security_group_rule_descriptions_egress(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Update,
 ) -> Result<Done> {
@@ -57,7 +57,7 @@ pub(crate) async fn update_security_group_rule_descriptions_egress(
 }
 
 async fn update(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Update,
     direction: RuleDirection,

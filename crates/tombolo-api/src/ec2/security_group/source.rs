@@ -3,17 +3,14 @@
 use std::fmt;
 
 use ipnet::Ipv4Net;
-use tombolo_domain::Scope;
 use tombolo_domain::id::{AccountId, SecurityGroupId, VpcId, VpcPeeringConnectionId};
-use tombolo_domain::peering::Connection;
 use tombolo_domain::vpc::{Peer, PeeredGroup, SecurityGroup};
-use tombolo_store::keys;
-use tombolo_store::typed::Transaction;
 
 use super::peering::ActivePeerings;
 use crate::ec2::error::{Error, Result};
 use crate::ec2::id::{self, ResourceId};
 use crate::ec2::refuse::{invalid_value, unsupported};
+use crate::lookup::ScopedTransaction;
 
 /// What a rule lets through, by where it comes from or goes to.
 #[derive(Debug)]
@@ -129,7 +126,11 @@ impl<'g> Finder<'g> {
     /// # Errors
     /// [`NotFound`](crate::ec2::error::Ec2Error::NotFound) for a group that is in neither place, in the
     /// same words whether or not it is somewhere; and what Tombolo has no rules for.
-    pub(super) async fn find(&mut self, tx: &mut Transaction, source: &Source) -> Result<Peer> {
+    pub(super) async fn find(
+        &mut self,
+        tx: &mut ScopedTransaction<'_>,
+        source: &Source,
+    ) -> Result<Peer> {
         let wanted = match source {
             Source::Cidr(cidr) => return Ok(Peer::Cidr(*cidr)),
             Source::Group(wanted) => wanted,
@@ -154,37 +155,37 @@ impl<'g> Finder<'g> {
             .ok_or_else(|| Error::no_such(SecurityGroupId::KIND, &wanted.group))
     }
 
-    async fn is_in_vpc(&self, tx: &mut Transaction, wanted: &GroupReference) -> Result<bool> {
+    async fn is_in_vpc(
+        &self,
+        tx: &mut ScopedTransaction<'_>,
+        wanted: &GroupReference,
+    ) -> Result<bool> {
         let SecurityGroup { scope, vpc, .. } = self.group;
         if !wanted.may_be_in(scope.account, vpc) || wanted.connection.is_some() {
             return Ok(false);
         }
-        let key = keys::security_group(scope, vpc, &wanted.group);
-        Ok(tx.get(&key).await?.is_some())
+        let found = tx.security_group_in(self.group, &wanted.group).await?;
+        Ok(found.is_some())
     }
 
     async fn in_peered_vpc(
         &mut self,
-        tx: &mut Transaction,
+        tx: &mut ScopedTransaction<'_>,
         wanted: &GroupReference,
     ) -> Result<Option<PeeredGroup>> {
-        let SecurityGroup { scope, vpc, .. } = self.group;
         let peerings = match self.peerings.take() {
             Some(peerings) => peerings,
-            None => ActivePeerings::of_vpc(tx, scope, vpc).await?,
+            None => ActivePeerings::of_vpc(tx, self.group).await?,
         };
         let peerings = self.peerings.insert(peerings);
-        for (Connection { id, .. }, end) in peerings.from(vpc) {
+        for (connection, end) in peerings.from(&self.group.vpc) {
+            let id = &connection.id;
             let by_wanted_way = wanted.connection.as_ref().is_none_or(|wanted| wanted == id);
             if !by_wanted_way || !wanted.may_be_in(end.account, &end.vpc) {
                 continue;
             }
-            let there = Scope {
-                account: end.account,
-                region: scope.region.clone(),
-            };
-            let key = keys::security_group(&there, &end.vpc, &wanted.group);
-            if tx.get(&key).await?.is_some() {
+            let is_there = tx.has_peered_group(connection, &end.vpc, &wanted.group);
+            if is_there.await? {
                 return Ok(Some(PeeredGroup {
                     account: end.account,
                     vpc: end.vpc.clone(),

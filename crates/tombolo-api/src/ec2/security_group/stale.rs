@@ -3,17 +3,14 @@
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
-use tombolo_domain::Scope;
 use tombolo_domain::id::{SecurityGroupId, SecurityGroupRuleId, VpcId};
 use tombolo_domain::vpc::{Peer, RuleDirection, SecurityGroup};
-use tombolo_store::keys;
-use tombolo_store::typed::Transaction;
 
 use super::peering::ActivePeerings;
 use super::permission_view::{self, PairView, PermissionView};
 use crate::ec2::error::Result;
-use crate::ec2::own;
 use crate::ec2::page::PageLimit;
+use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
@@ -34,17 +31,14 @@ pub(crate) struct DescribedStale {
 /// The groups of a VPC with rules that are stale: they name a group of another VPC that is not
 /// peered with this one any more, or a group that was deleted.
 pub(crate) async fn describe_stale_security_groups(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: DescribeStale,
 ) -> Result<DescribedStale> {
-    let vpc = own::vpc(tx, call, &input.vpc_id).await?;
-    let peerings = ActivePeerings::of_vpc(tx, &vpc.scope, &vpc.id).await?;
+    let vpc = tx.vpc(&input.vpc_id).to(call.action()).await?;
+    let peerings = ActivePeerings::of_vpc(tx, &vpc).await?;
     let mut all = Vec::new();
-    for group in tx
-        .peek(&keys::security_groups_of(&vpc.scope, &vpc.id))
-        .await?
-    {
+    for group in tx.security_groups_of(&vpc).peek().await? {
         let stale = stale_rules(tx, &group, &peerings).await?;
         if !stale.is_empty() {
             all.push(StaleGroup::new(group, &stale, &peerings));
@@ -64,7 +58,7 @@ pub(crate) async fn describe_stale_security_groups(
 }
 
 async fn stale_rules(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     group: &SecurityGroup,
     peerings: &ActivePeerings,
 ) -> Result<BTreeSet<SecurityGroupRuleId>> {
@@ -73,13 +67,13 @@ async fn stale_rules(
         let Peer::PeeredGroup(peered) = &rule.peer else {
             continue;
         };
-        let there = Scope {
-            account: peered.account,
-            region: group.scope.region.clone(),
+        let counts = match peerings.between(&group.vpc, &peered.vpc) {
+            Some(connection) => {
+                let (vpc, group) = (&peered.vpc, &peered.group);
+                tx.has_peered_group(connection, vpc, group).await?
+            }
+            None => false,
         };
-        let key = keys::security_group(&there, &peered.vpc, &peered.group);
-        let counts =
-            peerings.between(&group.vpc, &peered.vpc).is_some() && tx.get(&key).await?.is_some();
         if !counts {
             stale.insert(rule.id.clone());
         }

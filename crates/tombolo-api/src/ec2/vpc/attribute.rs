@@ -3,11 +3,11 @@
 
 use serde::{Deserialize, Serialize};
 use tombolo_domain::id::VpcId;
-use tombolo_store::typed::Transaction;
 
+use crate::ec2::Empty;
 use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::ec2::refuse::{invalid, invalid_value};
-use crate::ec2::{Empty, own};
+use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 
 /// EC2's AttributeBooleanValue.
@@ -34,11 +34,11 @@ pub(crate) struct Modify {
 
 /// Changes one attribute.
 pub(crate) async fn modify_vpc_attribute(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Modify,
 ) -> Result<Empty> {
-    let mut vpc = own::vpc(tx, call, &input.vpc_id).await?;
+    let mut vpc = tx.vpc(&input.vpc_id).to(call.action()).await?;
     let asked = |flag: Option<Flag>| flag.and_then(|flag| flag.value);
     let attributes = &mut vpc.attributes;
     match (
@@ -90,11 +90,11 @@ pub(crate) struct Described {
 
 /// Shows one attribute.
 pub(crate) async fn describe_vpc_attribute(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Describe,
 ) -> Result<Described> {
-    let vpc = own::vpc(tx, call, &input.vpc_id).await?;
+    let vpc = tx.vpc(&input.vpc_id).to(call.action()).await?;
     let mut described = Described {
         vpc_id: vpc.id,
         enable_dns_support: None,

@@ -10,14 +10,13 @@ use tombolo_domain::cidr as blocks;
 use tombolo_domain::id::{VpcCidrAssociationId, VpcId};
 use tombolo_domain::peering::Connection;
 use tombolo_domain::vpc::{CidrAssociation, RouteTable, RouteTarget, Vpc};
-use tombolo_store::keys;
-use tombolo_store::typed::Transaction;
 
 use super::view::CidrBlockAssociation;
+use crate::ec2::cidr;
 use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::ec2::refuse::Others;
-use crate::ec2::{association, cidr, own};
-use crate::operation::{self, Call};
+use crate::lookup::ScopedTransaction;
+use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -38,18 +37,18 @@ pub(crate) struct Answer {
 
 /// Adds a block to a VPC, with a local route to it in each of its route tables.
 pub(crate) async fn associate_vpc_cidr_block(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Associate,
 ) -> Result<Answer> {
     input.others.refuse()?;
-    let mut vpc = own::vpc(tx, call, &input.vpc_id).await?;
+    let mut vpc = tx.vpc(&input.vpc_id).to(call.action()).await?;
     let cidr = cidr::parse(input.cidr_block.as_deref(), Ec2Error::InvalidVpcRange)?;
     refuse_too_many(&vpc, call.settings.quotas.cidr_blocks_per_vpc)?;
     refuse_own(&vpc, cidr)?;
-    let tables = tx.list(&keys::route_tables_of(&vpc.scope, &vpc.id)).await?;
+    let tables = tx.route_tables_of(&vpc).list().await?;
     refuse_routed(&tables, cidr)?;
-    let connections = operation::peering::of_vpc(tx, call, &vpc).await?;
+    let connections = tx.connections_of_vpc(&vpc).await?;
     refuse_peered(&vpc, &connections, cidr)?;
 
     let id = VpcCidrAssociationId::generate(call.ids);
@@ -77,11 +76,14 @@ pub(crate) struct Disassociate {
 
 /// Takes a block with no subnet in it from a VPC, and its local routes.
 pub(crate) async fn disassociate_vpc_cidr_block(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Disassociate,
 ) -> Result<Answer> {
-    let (mut vpc, id) = association::of_cidr_block(tx, call, &input.association_id).await?;
+    let (mut vpc, id) = tx
+        .vpc_of_block(&input.association_id)
+        .to(call.action())
+        .await?;
     let Some(at) = vpc.secondary_cidrs.iter().position(|one| one.id == id) else {
         return Err(Error::new(
             Ec2Error::OperationNotPermitted,
@@ -93,7 +95,7 @@ pub(crate) async fn disassociate_vpc_cidr_block(
         ));
     };
     let cidr = vpc.secondary_cidrs.remove(at).cidr;
-    let subnets = tx.list(&keys::subnets_of(&vpc.scope, &vpc.id)).await?;
+    let subnets = tx.subnets_of(&vpc).list().await?;
     if let Some(subnet) = subnets.iter().find(|subnet| cidr.contains(&subnet.cidr)) {
         return Err(Error::new(
             Ec2Error::DependencyViolation,
@@ -105,11 +107,11 @@ pub(crate) async fn disassociate_vpc_cidr_block(
         ));
     }
     tx.put(&vpc)?;
-    for mut table in tx.list(&keys::route_tables_of(&vpc.scope, &vpc.id)).await? {
+    for mut table in tx.route_tables_of(&vpc).list().await? {
         table.remove_local(cidr);
         tx.put(&table)?;
     }
-    let connections = operation::peering::of_vpc(tx, call, &vpc).await?;
+    let connections = tx.connections_of_vpc(&vpc).await?;
     tell(tx, &vpc, connections)?;
     Ok(Answer {
         vpc_id: vpc.id,
@@ -203,7 +205,7 @@ fn conflict(cidr: Ipv4Net, why: String) -> Error {
 }
 
 /// Writes the VPC's blocks into its live connections, which the data path admits addresses by.
-fn tell(tx: &mut Transaction, vpc: &Vpc, connections: Vec<Connection>) -> Result<()> {
+fn tell(tx: &mut ScopedTransaction<'_>, vpc: &Vpc, connections: Vec<Connection>) -> Result<()> {
     for mut connection in connections {
         if !connection.state.is_live() {
             continue;

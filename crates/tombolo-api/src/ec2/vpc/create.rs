@@ -1,13 +1,13 @@
 //! CreateVpc.
 
 use serde::{Deserialize, Serialize};
-use tombolo_store::typed::Transaction;
 
 use super::view::VpcView;
 use crate::ec2::cidr;
 use crate::ec2::error::{Ec2Error, Result};
 use crate::ec2::refuse::{Others, unsupported};
 use crate::ec2::tag::{self, TagSpecification};
+use crate::lookup::ScopedTransaction;
 use crate::operation::{self, Call};
 
 #[derive(Debug, Deserialize)]
@@ -29,7 +29,7 @@ pub(crate) struct Created {
 
 /// Makes a VPC with one block of addresses, its main route table and its default security group.
 pub(crate) async fn create_vpc(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Create,
 ) -> Result<Created> {

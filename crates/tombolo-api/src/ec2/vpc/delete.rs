@@ -3,12 +3,11 @@
 use serde::Deserialize;
 use tombolo_domain::peering::{Connection, Step};
 use tombolo_domain::vpc::Vpc;
-use tombolo_store::keys;
-use tombolo_store::typed::Transaction;
 
+use crate::ec2::Empty;
 use crate::ec2::error::{Ec2Error, Error, Result};
-use crate::ec2::{Empty, own};
-use crate::operation::{self, Call};
+use crate::lookup::ScopedTransaction;
+use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -19,12 +18,12 @@ pub(crate) struct Delete {
 /// Deletes a VPC with nothing in it but what came with it. Its peering connections end with it, as
 /// with EC2, and the authorizations for it go.
 pub(crate) async fn delete_vpc(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Delete,
 ) -> Result<Empty> {
-    let vpc = own::vpc(tx, call, &input.vpc_id).await?;
-    let connections = operation::peering::of_vpc(tx, call, &vpc).await?;
+    let vpc = tx.vpc(&input.vpc_id).to(call.action()).await?;
+    let connections = tx.connections_of_vpc(&vpc).await?;
     if let Some(dependency) = dependency(tx, &vpc, &connections).await? {
         return Err(Error::new(
             Ec2Error::DependencyViolation,
@@ -36,26 +35,25 @@ pub(crate) async fn delete_vpc(
     }
     end(tx, call, &vpc, connections)?;
     forget_authorizations(tx, &vpc).await?;
-    tx.remove_vpc(&vpc.scope, &vpc.id).await?;
+    tx.remove_vpc(&vpc).await?;
     Ok(Empty {})
 }
 
 /// What has to be done before the VPC can go, if anything has.
 async fn dependency(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     vpc: &Vpc,
     connections: &[Connection],
 ) -> Result<Option<String>> {
-    let Vpc { scope, id, .. } = vpc;
     // An interface is always in a subnet, which cannot go before it, so subnets stand for both.
-    if let Some(subnet) = tx.list(&keys::subnets_of(scope, id)).await?.first() {
+    if let Some(subnet) = tx.subnets_of(vpc).list().await?.first() {
         return Ok(Some(format!("delete {}", subnet.id)));
     }
-    let groups = tx.list(&keys::security_groups_of(scope, id)).await?;
+    let groups = tx.security_groups_of(vpc).list().await?;
     if let Some(group) = groups.iter().find(|group| !group.is_default()) {
         return Ok(Some(format!("delete {}", group.id)));
     }
-    let tables = tx.list(&keys::route_tables_of(scope, id)).await?;
+    let tables = tx.route_tables_of(vpc).list().await?;
     if let Some(table) = tables.iter().find(|table| table.main.is_none()) {
         return Ok(Some(format!("delete {}", table.id)));
     }
@@ -76,7 +74,7 @@ fn is_unanswered(connection: &Connection, vpc: &Vpc) -> bool {
 
 /// Writes that the VPC's live connections are to end; the network reconciler carries it out.
 fn end(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     vpc: &Vpc,
     connections: Vec<Connection>,
@@ -91,11 +89,8 @@ fn end(
     Ok(())
 }
 
-async fn forget_authorizations(tx: &mut Transaction, vpc: &Vpc) -> Result<()> {
-    for authorization in tx
-        .list(&keys::authorizations_of(&vpc.scope, &vpc.id))
-        .await?
-    {
+async fn forget_authorizations(tx: &mut ScopedTransaction<'_>, vpc: &Vpc) -> Result<()> {
+    for authorization in tx.authorizations_of(vpc).list().await? {
         tx.remove_authorization(&authorization);
     }
     Ok(())

@@ -1,13 +1,12 @@
 //! DescribeVpcs.
 
 use serde::{Deserialize, Serialize};
-use tombolo_store::typed::Transaction;
 
 use super::view::VpcView;
 use crate::ec2::error::Result;
-use crate::ec2::own;
 use crate::ec2::select::Selection;
 use crate::ec2::tag::TagsOf;
+use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
@@ -28,12 +27,12 @@ pub(crate) struct Described {
 
 /// The caller's VPCs.
 pub(crate) async fn describe_vpcs(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Describe,
 ) -> Result<Described> {
     let mut tags = TagsOf::read(tx, call).await?;
-    let all = own::vpcs(tx, call).await?.into_iter().map(|vpc| {
+    let all = tx.vpcs().to(call.action()).await?.into_iter().map(|vpc| {
         let tags = tags.take(&vpc.id);
         VpcView::new(vpc, tags)
     });

@@ -4,13 +4,13 @@ use serde::{Deserialize, Serialize};
 use tombolo_domain::fleet::{BuildSource, OperatingSystem};
 use tombolo_domain::id::BuildId;
 use tombolo_domain::object::BucketName;
-use tombolo_store::keys;
-use tombolo_store::typed::Transaction;
+use tombolo_domain::principal::Action;
 
 use super::BuildView;
 use super::upload::{Location, UploadCredentials, issue};
 use crate::gamelift::error::{Error, Result};
 use crate::gamelift::tag::{self, Tag};
+use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 use crate::operation::build::{self, BuildFiles, NewBuild};
 use crate::operation::text::shorten;
@@ -47,7 +47,7 @@ pub(crate) struct Created {
 /// Makes a build whose files are still to come: by an upload, for which it gives credentials, or
 /// from an object that is there.
 pub(crate) async fn create_build(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Create,
 ) -> Result<Created> {
@@ -64,7 +64,7 @@ pub(crate) async fn create_build(
         server_sdk_version: input.server_sdk_version,
         files,
     };
-    let build = build::create(tx, call.principal, call.now, new)?;
+    let build = build::create(tx, new)?;
     let tags = input.tags.unwrap_or_default();
     tag::refuse_creation_only(build.id.as_str(), tags.iter().map(|tag| &*tag.key))?;
     tag::write_first(tx, &scope, build.id.as_str(), tags)?;
@@ -81,7 +81,7 @@ pub(crate) async fn create_build(
 
 /// The object of the caller's own that a location names.
 async fn own_object(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     location: &Named,
 ) -> Result<BuildSource> {
@@ -99,9 +99,10 @@ async fn own_object(
         ));
     }
     let found = match bucket.parse::<BucketName>() {
-        Ok(name) if !name.is_reserved() => {
-            let key = keys::object(&call.scope(), &name, key);
-            tx.get(&key).await?
+        Ok(name) => {
+            // "s3:GetObject" on it is what GameLift asks of who makes a build of it.
+            tx.object_at(&name, key, Action::new("s3", "GetObject"))
+                .await?
         }
         _ => None,
     };

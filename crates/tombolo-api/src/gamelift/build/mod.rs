@@ -19,12 +19,10 @@ use serde::{Deserialize, Serialize};
 use tombolo_domain::fleet::{Build, BuildStatus, OperatingSystem};
 use tombolo_domain::id::BuildId;
 use tombolo_domain::{Timestamp, arn};
-use tombolo_store::keys;
-use tombolo_store::typed::Transaction;
 
-use super::named::own_build;
 use super::page::Window;
 use crate::gamelift::error::Result;
+use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 use crate::operation::time::seconds;
 
@@ -79,11 +77,11 @@ pub(crate) struct Named {
 
 /// One build.
 pub(crate) async fn describe_build(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Named,
 ) -> Result<One> {
-    let build = own_build(tx, call, &input.build_id).await?;
+    let build = tx.build(&input.build_id).to(call.action()).await?;
     Ok(One {
         build: build.into(),
     })
@@ -106,14 +104,14 @@ pub(crate) struct Listed {
 
 /// The caller's builds, or those of one status.
 pub(crate) async fn list_builds(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: List,
 ) -> Result<Listed> {
-    let prefix = keys::builds(&call.scope());
-    let window = Window::new(&prefix, input.limit, input.next_token.as_deref())?;
+    let builds = tx.builds().to(call.action())?;
+    let window = Window::new(&builds, input.limit, input.next_token.as_deref())?;
     let asked = |build: &Build| input.status.is_none_or(|status| build.status == status);
-    let page = window.read(tx, &prefix, asked, |_| true).await?;
+    let page = window.read(builds, asked, |_| true).await?;
     Ok(Listed {
         builds: page.records.into_iter().map(Into::into).collect(),
         next_token: page.next_token,

@@ -1,11 +1,10 @@
 //! UpdateBuild.
 
 use serde::Deserialize;
-use tombolo_store::typed::Transaction;
 
 use super::One;
 use crate::gamelift::error::Result;
-use crate::gamelift::named::own_build;
+use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
@@ -18,11 +17,11 @@ pub(crate) struct Update {
 
 /// Gives a build another name or version; what is left out stays as it is.
 pub(crate) async fn update_build(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Update,
 ) -> Result<One> {
-    let mut build = own_build(tx, call, &input.build_id).await?;
+    let mut build = tx.build(&input.build_id).to(call.action()).await?;
     build.name = input.name.or(build.name);
     build.version = input.version.or(build.version);
     tx.put(&build)?;

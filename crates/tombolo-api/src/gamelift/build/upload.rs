@@ -6,11 +6,10 @@ use tombolo_domain::account::{SecretKey, TemporaryCredential};
 use tombolo_domain::fleet::{Build, BuildStatus};
 use tombolo_domain::id::AccessKeyId;
 use tombolo_domain::object::BucketName;
-use tombolo_store::typed::Transaction;
 
 use super::Named;
 use crate::gamelift::error::{Error, Result};
-use crate::gamelift::named::own_build;
+use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 use crate::sigv4::SessionToken;
 
@@ -56,11 +55,11 @@ pub(crate) struct Issued {
 /// Fresh credentials to upload a build that awaits its files. Those given before keep working for
 /// their own time.
 pub(crate) async fn request_upload_credentials(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Named,
 ) -> Result<Issued> {
-    let build = own_build(tx, call, &input.build_id).await?;
+    let build = tx.build(&input.build_id).to(call.action()).await?;
     if let Some(source) = &build.source {
         return Err(Error::invalid_request(format!(
             "Build {} takes its files from s3://{}/{}; nothing is uploaded for it.",
@@ -81,7 +80,7 @@ pub(crate) async fn request_upload_credentials(
 
 /// Makes a temporary credential for the upload of `build`.
 pub(super) fn issue(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     build: &Build,
 ) -> Result<UploadCredentials> {

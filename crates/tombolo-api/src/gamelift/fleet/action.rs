@@ -1,11 +1,10 @@
 //! StopFleetActions and StartFleetActions: whether scaling policies change anything.
 
 use serde::Deserialize;
-use tombolo_store::typed::Transaction;
 
 use super::named::{Named, compute, compute_mut, home};
 use crate::gamelift::error::{Error, Result};
-use crate::gamelift::named::own_fleet;
+use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 
 /// The only action that there is. The model requires the list to have it.
@@ -20,7 +19,7 @@ pub(crate) struct Actions {
 
 /// Keeps a fleet's scaling policies, and keeps them from changing its capacity.
 pub(crate) async fn stop_fleet_actions(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Actions,
 ) -> Result<Named> {
@@ -29,7 +28,7 @@ pub(crate) async fn stop_fleet_actions(
 
 /// Lets them change it again. Of actions that were never stopped, this changes nothing.
 pub(crate) async fn start_fleet_actions(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Actions,
 ) -> Result<Named> {
@@ -37,12 +36,12 @@ pub(crate) async fn start_fleet_actions(
 }
 
 async fn set_stopped(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: &Actions,
     stopped: bool,
 ) -> Result<Named> {
-    let mut fleet = own_fleet(tx, call, &input.fleet_id).await?;
+    let mut fleet = tx.fleet(&input.fleet_id).to(call.action()).await?;
     compute(&fleet)?;
     home(call, input.location.as_deref())?;
     // These operations have no InvalidFleetStatusException.

@@ -6,15 +6,11 @@
 //! these.
 
 use ipnet::Ipv4Net;
-use tombolo_domain::Scope;
 use tombolo_domain::cidr;
-use tombolo_domain::id::VpcId;
-use tombolo_domain::peering::State;
-use tombolo_domain::vpc::Vpc;
-use tombolo_store::keys;
-use tombolo_store::typed::Transaction;
 
 use crate::gamelift::error::{Error, GameLiftError, Result};
+use crate::lookup::ScopedTransaction;
+use crate::lookup::across::OccupiedBlocks;
 use crate::operation::Call;
 
 /// The tag of CreateFleet by which a person forces a fleet's block, to rehearse what the address
@@ -36,19 +32,17 @@ pub(super) fn forced(value: &str) -> Result<Ipv4Net> {
 ///
 /// Only the account's own VPCs can use the plan up: authorizations come unasked, and whoever gives
 /// many must not keep the account from making fleets.
-pub(super) async fn choose(tx: &mut Transaction, call: &Call<'_>) -> Result<Ipv4Net> {
+pub(super) async fn choose(tx: &mut ScopedTransaction<'_>, call: &Call<'_>) -> Result<Ipv4Net> {
     // Of two fleets made at once, one chooses again. A VPC that a person makes at the same time may
     // overlap, as it may when it is made afterwards: that is the person's choice.
-    let choices = tx.get(&keys::fleet_block_choice()).await?.unwrap_or(0);
-    tx.put_at(&keys::fleet_block_choice(), &(choices + 1))?;
+    tx.count_block_choice().await?;
 
-    let scope = call.scope();
-    let own = tx.peek(&keys::vpcs(&scope)).await?;
-    let own: Vec<Ipv4Net> = own.iter().flat_map(Vpc::cidrs).collect();
-    let authorized = [own.clone(), authorized(tx, &scope).await?].concat();
-    let everywhere = tx.peek(&keys::all_vpcs()).await?;
-    let fleets = everywhere.iter().filter(|vpc| vpc.fleet.is_some());
-    let fleets: Vec<Ipv4Net> = fleets.flat_map(Vpc::cidrs).collect();
+    let OccupiedBlocks {
+        own,
+        authorized,
+        fleets,
+    } = tx.occupied_blocks().await?;
+    let authorized = [own.clone(), authorized].concat();
 
     let plan = &call.settings.address_plan;
     let best = plan.choose(&[authorized.clone(), fleets].concat());
@@ -61,46 +55,10 @@ pub(super) async fn choose(tx: &mut Transaction, call: &Call<'_>) -> Result<Ipv4
             format!(
                 "No /{} block of the fleets' address pool {} is left that overlaps no VPC of \
                  account {}. Delete a fleet or a VPC, or give the server a larger pool.",
-                plan.fleet_prefix, plan.pool, scope.account
+                plan.fleet_prefix,
+                plan.pool,
+                call.principal.account()
             ),
         )
     })
-}
-
-/// The blocks of the VPCs whose owners authorized the account, also if that has ended since, and
-/// of the fleets of any account that are joined to them.
-async fn authorized(tx: &mut Transaction, scope: &Scope) -> Result<Vec<Ipv4Net>> {
-    let mut blocks = Vec::new();
-    for (key, ()) in tx.peek_keyed(&keys::authorizations_for(scope)).await? {
-        let owner = key.owner();
-        if let Some(vpc) = tx.get(&keys::vpc(&owner, &key.vpc)).await? {
-            blocks.extend(vpc.cidrs());
-            blocks.extend(joined(tx, &owner, &vpc.id).await?);
-        }
-    }
-    Ok(blocks)
-}
-
-/// The blocks of the fleets that are joined to a VPC.
-async fn joined(tx: &mut Transaction, owner: &Scope, vpc: &VpcId) -> Result<Vec<Ipv4Net>> {
-    let entries = tx.peek(&keys::peerings_of(owner, vpc)).await?;
-    let mut blocks = Vec::new();
-    for at in entries {
-        let fleets = Scope {
-            account: at.account,
-            region: owner.region.clone(),
-        };
-        let connections = tx
-            .peek(&keys::connections_of(&fleets, &at.requester))
-            .await?;
-        let holding = connections.into_iter().filter(|connection| {
-            connection.accepter.vpc == *vpc
-                && (connection.state.is_live()
-                    || matches!(connection.state, State::Deleting { .. }))
-        });
-        for connection in holding {
-            blocks.extend(connection.requester.cidrs());
-        }
-    }
-    Ok(blocks)
 }

@@ -5,13 +5,12 @@ use serde::{Deserialize, Serialize};
 use tombolo_domain::fleet::{Compute, Fleet, FleetStatus, OperatingSystem, ResourceCreationLimit};
 use tombolo_domain::id::{BuildId, FleetId};
 use tombolo_domain::{Timestamp, arn};
-use tombolo_store::keys;
-use tombolo_store::typed::Transaction;
 
 use super::action::AUTO_SCALING;
 use super::selected::selected;
 use crate::gamelift::error::Result;
 use crate::gamelift::page::Window;
+use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 use crate::operation::time::{maybe_seconds, seconds};
 
@@ -146,7 +145,7 @@ const SHOWN_TERMINATED: SignedDuration = SignedDuration::from_mins(1);
 
 /// The fleets named, or all.
 pub(crate) async fn describe_fleet_attributes(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Describe,
 ) -> Result<Described> {
@@ -181,7 +180,7 @@ pub(crate) struct Listed {
 
 /// The caller's fleets that are not terminated, or those of one build.
 pub(crate) async fn list_fleets(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: List,
 ) -> Result<Listed> {
@@ -196,9 +195,9 @@ pub(crate) async fn list_fleets(
         // No fleet runs a script, since scripts are not served.
         runs_it && input.script_id.is_none() && fleet.status != FleetStatus::Terminated
     };
-    let prefix = keys::fleets(&scope);
-    let window = Window::new(&prefix, input.limit, input.next_token.as_deref())?;
-    let page = window.read(tx, &prefix, asked, |_| true).await?;
+    let fleets = tx.fleets().to(call.action())?;
+    let window = Window::new(&fleets, input.limit, input.next_token.as_deref())?;
+    let page = window.read(fleets, asked, |_| true).await?;
     Ok(Listed {
         fleet_ids: page.records.into_iter().map(|fleet| fleet.id).collect(),
         next_token: page.next_token,

@@ -3,12 +3,11 @@
 use serde::{Deserialize, Serialize};
 use tombolo_domain::fleet::{Capacity, EventCode, Fleet, MAX_INSTANCES};
 use tombolo_domain::id::FleetId;
-use tombolo_store::typed::Transaction;
 
 use super::happened::event;
 use super::named::{Named, compute, compute_mut, home, refuse_unscalable};
 use crate::gamelift::error::{Error, GameLiftError, Result};
-use crate::gamelift::named::own_fleet;
+use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
@@ -74,11 +73,11 @@ pub(crate) struct Updated {
 /// Sets how many instances a fleet is to have and may have. What is left out stays as it is, but
 /// for a desired number that new limits leave outside: it moves to the nearer limit.
 pub(crate) async fn update_fleet_capacity(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Update,
 ) -> Result<Updated> {
-    let mut fleet = own_fleet(tx, call, &input.fleet_id).await?;
+    let mut fleet = tx.fleet(&input.fleet_id).to(call.action()).await?;
     let before = compute(&fleet)?.capacity;
     let location = home(call, input.location.as_deref())?;
     if let Some(managed) = &input.managed_capacity_configuration {

@@ -4,14 +4,13 @@
 use serde::{Deserialize, Serialize};
 use tombolo_domain::fleet::{Fleet, Instance, InstanceStatus};
 use tombolo_domain::id::FleetId;
-use tombolo_store::keys;
-use tombolo_store::typed::Transaction;
 
 use super::capacity::ManagedCapacity;
 use super::named::{Named, compute, home};
 use super::selected::selected;
 use crate::gamelift::error::Result;
-use crate::gamelift::named::{not_found, own_fleet};
+use crate::gamelift::named::not_found;
+use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 
 /// The shape FleetCapacity.
@@ -76,7 +75,7 @@ pub(crate) struct Utilizations {
 
 /// How many instances fleets are to have, may have, and have.
 pub(crate) async fn describe_fleet_capacity(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Describe,
 ) -> Result<Capacities> {
@@ -93,7 +92,7 @@ pub(crate) async fn describe_fleet_capacity(
 
 /// How many server processes of fleets run.
 pub(crate) async fn describe_fleet_utilization(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Describe,
 ) -> Result<Utilizations> {
@@ -110,7 +109,7 @@ pub(crate) async fn describe_fleet_utilization(
 
 /// The fleets asked for "that currently exist".
 async fn counted(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: &Describe,
 ) -> Result<(Vec<Fleet>, Option<String>)> {
@@ -146,7 +145,7 @@ pub(crate) struct LocationUtilization {
 
 /// How many instances a fleet has in its home Region.
 pub(crate) async fn describe_fleet_location_capacity(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: InLocation,
 ) -> Result<LocationCapacity> {
@@ -158,7 +157,7 @@ pub(crate) async fn describe_fleet_location_capacity(
 
 /// How many of its server processes run there.
 pub(crate) async fn describe_fleet_location_utilization(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: InLocation,
 ) -> Result<LocationUtilization> {
@@ -168,17 +167,25 @@ pub(crate) async fn describe_fleet_location_utilization(
     })
 }
 
-async fn at_home(tx: &mut Transaction, call: &Call<'_>, input: &InLocation) -> Result<Fleet> {
-    let fleet = own_fleet(tx, call, &input.fleet_id).await?;
+async fn at_home(
+    tx: &mut ScopedTransaction<'_>,
+    call: &Call<'_>,
+    input: &InLocation,
+) -> Result<Fleet> {
+    let fleet = tx.fleet(&input.fleet_id).to(call.action()).await?;
     if fleet.terminated.is_some() {
-        return Err(not_found(call, "Fleet", &input.fleet_id));
+        return Err(not_found(call.principal.scope(), "Fleet", &input.fleet_id));
     }
     compute(&fleet)?;
     home(call, Some(&input.location))?;
     Ok(fleet)
 }
 
-async fn capacity(tx: &mut Transaction, call: &Call<'_>, fleet: &Fleet) -> Result<FleetCapacity> {
+async fn capacity(
+    tx: &mut ScopedTransaction<'_>,
+    call: &Call<'_>,
+    fleet: &Fleet,
+) -> Result<FleetCapacity> {
     let managed = compute(fleet)?;
     let instances = instances(tx, fleet).await?;
     let those = |status| {
@@ -213,7 +220,7 @@ async fn capacity(tx: &mut Transaction, call: &Call<'_>, fleet: &Fleet) -> Resul
 }
 
 async fn utilization(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     fleet: &Fleet,
 ) -> Result<FleetUtilization> {
@@ -234,7 +241,6 @@ async fn utilization(
     })
 }
 
-async fn instances(tx: &mut Transaction, fleet: &Fleet) -> Result<Vec<Instance>> {
-    let prefix = keys::instances_of(&fleet.scope, &fleet.id);
-    Ok(tx.peek(&prefix).await?)
+async fn instances(tx: &mut ScopedTransaction<'_>, fleet: &Fleet) -> Result<Vec<Instance>> {
+    Ok(tx.instances_of(fleet).peek().await?)
 }

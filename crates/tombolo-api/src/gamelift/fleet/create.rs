@@ -6,7 +6,6 @@ use tombolo_domain::fleet::{
 };
 use tombolo_domain::id::{FleetId, SubnetId};
 use tombolo_domain::vpc::{Subnet, Vpc};
-use tombolo_store::typed::Transaction;
 
 use super::address;
 use super::attributes::FleetAttributes;
@@ -15,8 +14,8 @@ use super::location::LocationState;
 use super::port;
 use super::request::{ComputeType, CreateFleetInput};
 use crate::gamelift::error::{Error, GameLiftError, Result};
-use crate::gamelift::named::own_build;
 use crate::gamelift::{connection, tag};
+use crate::lookup::ScopedTransaction;
 use crate::operation::{Call, vpc};
 
 #[derive(Debug, Serialize)]
@@ -28,7 +27,7 @@ pub(crate) struct Created {
 
 /// Makes a fleet, and the peering asked for with it, or neither.
 pub(crate) async fn create_fleet(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: CreateFleetInput,
 ) -> Result<Created> {
@@ -50,7 +49,11 @@ pub(crate) async fn create_fleet(
 }
 
 /// A fleet in a VPC of its own. Its instances follow when the reconciler has seen it.
-async fn managed(tx: &mut Transaction, call: &Call<'_>, input: &CreateFleetInput) -> Result<Fleet> {
+async fn managed(
+    tx: &mut ScopedTransaction<'_>,
+    call: &Call<'_>,
+    input: &CreateFleetInput,
+) -> Result<Fleet> {
     let peer = input.peer()?;
     let instance_type = input.instance_type()?;
     let runtime = input.runtime()?;
@@ -58,13 +61,13 @@ async fn managed(tx: &mut Transaction, call: &Call<'_>, input: &CreateFleetInput
     let inbound_permissions = input.inbound_permissions()?;
     let internet = input.internet()?;
     input.refuse_remote_locations(call)?;
-    let build = own_build(tx, call, input.build()?).await?;
+    let build = tx.build(input.build()?).to(call.action()).await?;
     refuse_unless_ready(&build)?;
     shown.operating_system = Some(build.operating_system);
 
     let id = FleetId::generate(call.ids);
     let vpc = hidden_vpc(tx, call, input, &id).await?;
-    port::let_in(tx, call, &vpc.id, &inbound_permissions).await?;
+    port::let_in(tx, call, &vpc, &inbound_permissions).await?;
     let peering = match peer {
         Some((owner, peer_vpc)) => {
             Some(connection::request(tx, call, &id, &vpc, owner, peer_vpc).await?)
@@ -103,7 +106,7 @@ async fn managed(tx: &mut Transaction, call: &Call<'_>, input: &CreateFleetInput
 
 /// The fleet's VPC, with one subnet as large as itself.
 async fn hidden_vpc(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: &CreateFleetInput,
     fleet: &FleetId,
@@ -124,7 +127,11 @@ async fn hidden_vpc(
 }
 
 /// A fleet of machines that the account runs itself: there is nothing to wait for.
-fn anywhere(tx: &mut Transaction, call: &Call<'_>, input: &CreateFleetInput) -> Result<Fleet> {
+fn anywhere(
+    tx: &mut ScopedTransaction<'_>,
+    call: &Call<'_>,
+    input: &CreateFleetInput,
+) -> Result<Fleet> {
     let fleet = Fleet {
         scope: call.scope(),
         id: FleetId::generate(call.ids),

@@ -2,13 +2,11 @@
 
 use serde::Deserialize;
 use tombolo_domain::fleet::{Compute, Fleet, FleetStatus};
-use tombolo_store::keys;
-use tombolo_store::typed::Transaction;
 
 use super::happened::{event, moment_later};
 use crate::gamelift::error::{Error, GameLiftError, Result};
-use crate::gamelift::named::own_fleet;
 use crate::gamelift::{Empty, connection};
+use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
@@ -21,11 +19,11 @@ pub(crate) struct Delete {
 /// consent at this moment; without one of the consents nothing changes.
 /// A fleet of compute type ANYWHERE has nothing to wait for and is TERMINATED at once.
 pub(crate) async fn delete_fleet(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Delete,
 ) -> Result<Empty> {
-    let mut fleet = own_fleet(tx, call, &input.fleet_id).await?;
+    let mut fleet = tx.fleet(&input.fleet_id).to(call.action()).await?;
     let deleting = fleet.status.to(FleetStatus::Deleting).map_err(|_| {
         Error::new(
             GameLiftError::InvalidFleetStatus,
@@ -35,15 +33,12 @@ pub(crate) async fn delete_fleet(
             ),
         )
     })?;
-    let connections = tx
-        .list(&keys::connections_of_fleet(&fleet.scope, &fleet.id))
-        .await?;
+    let connections = tx.connections_of_fleet(&fleet).list().await?;
     for live in connections.into_iter().filter(|c| c.state.is_live()) {
         connection::end(tx, call, live).await?;
     }
 
-    let policies = keys::scaling_policies(&fleet.scope, &fleet.id);
-    for policy in tx.list(&policies).await? {
+    for policy in tx.scaling_policies_of(&fleet).list().await? {
         tx.remove(&policy);
     }
 
@@ -58,7 +53,7 @@ pub(crate) async fn delete_fleet(
 }
 
 /// Of a fleet of machines that the account runs itself, there is nothing to take away.
-fn end_at_once(tx: &mut Transaction, call: &Call<'_>, fleet: &mut Fleet) -> Result<()> {
+fn end_at_once(tx: &mut ScopedTransaction<'_>, call: &Call<'_>, fleet: &mut Fleet) -> Result<()> {
     let ended = fleet.status.to(FleetStatus::Terminated);
     fleet.status = ended.map_err(|error| Error::internal("ending a fleet", error))?;
     fleet.terminated = Some(call.now);

@@ -5,12 +5,10 @@ use serde::{Deserialize, Serialize};
 use tombolo_domain::Timestamp;
 use tombolo_domain::fleet::{EventCode, FleetEvent};
 use tombolo_domain::id::{EventId, FleetId};
-use tombolo_store::keys;
-use tombolo_store::typed::Transaction;
 
 use crate::gamelift::error::{Error, Result};
-use crate::gamelift::named::own_fleet;
 use crate::gamelift::page::Window;
+use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 use crate::operation::time::{from_seconds, seconds};
 
@@ -62,11 +60,11 @@ impl From<FleetEvent> for Event {
 
 /// The events of one fleet from StartTime to EndTime, both included.
 pub(crate) async fn describe_fleet_events(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Describe,
 ) -> Result<Described> {
-    let fleet = own_fleet(tx, call, &input.fleet_id).await?;
+    let fleet = tx.fleet(&input.fleet_id).to(call.action()).await?;
     let start = time("startTime", input.start_time)?;
     let end = time("endTime", input.end_time)?;
     if let (Some(start), Some(end)) = (start, end)
@@ -77,14 +75,17 @@ pub(crate) async fn describe_fleet_events(
         )));
     }
 
-    let prefix = keys::fleet_events(&call.scope(), &fleet.id);
-    let mut window = Window::new(&prefix, input.limit, input.next_token.as_deref())?;
-    if let Some(end) = end {
+    let from = end.map(|end| {
         let end = end.saturating_add(REST_OF_MILLISECOND).unwrap_or(end);
-        window = window.not_before(keys::fleet_events_from(&call.scope(), &fleet.id, end));
+        tx.events_from(&fleet, end)
+    });
+    let events = tx.events_of(&fleet);
+    let mut window = Window::new(&events, input.limit, input.next_token.as_deref())?;
+    if let Some(from) = from {
+        window = window.not_before(from);
     }
     let since_start = |event: &FleetEvent| start.is_none_or(|start| event.at >= start);
-    let page = window.read(tx, &prefix, |_| true, since_start).await?;
+    let page = window.read(events, |_| true, since_start).await?;
     Ok(Described {
         events: page.records.into_iter().map(Into::into).collect(),
         next_token: page.next_token,

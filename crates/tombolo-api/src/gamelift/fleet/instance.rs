@@ -6,13 +6,11 @@ use serde::{Deserialize, Serialize};
 use tombolo_domain::Timestamp;
 use tombolo_domain::fleet::{Fleet, Instance, InstanceStatus, ManagedCompute, OperatingSystem};
 use tombolo_domain::id::{FleetId, InstanceId};
-use tombolo_store::keys;
-use tombolo_store::typed::Transaction;
 
 use super::named::{Named, compute, home};
 use crate::gamelift::error::{Error, Result};
-use crate::gamelift::named::own_fleet;
 use crate::gamelift::page::{Page, Window};
+use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 use crate::operation::text::shorten;
 use crate::operation::time::seconds;
@@ -53,11 +51,11 @@ struct InstanceView {
 
 /// The instances of a fleet, or one of them.
 pub(crate) async fn describe_instances(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Describe,
 ) -> Result<Described> {
-    let fleet = own_fleet(tx, call, &input.fleet_id).await?;
+    let fleet = tx.fleet(&input.fleet_id).to(call.action()).await?;
     let managed = compute(&fleet)?;
     let location = home(call, input.location.as_deref())?;
     let page = match &input.instance_id {
@@ -66,9 +64,9 @@ pub(crate) async fn describe_instances(
             next_token: None,
         },
         None => {
-            let prefix = keys::instances_of(&fleet.scope, &fleet.id);
-            let window = Window::new(&prefix, input.limit, input.next_token.as_deref())?;
-            window.read(tx, &prefix, |_| true, |_| true).await?
+            let instances = tx.instances_of(&fleet);
+            let window = Window::new(&instances, input.limit, input.next_token.as_deref())?;
+            window.read(instances, |_| true, |_| true).await?
         }
     };
     let mut instances = Vec::with_capacity(page.records.len());
@@ -98,12 +96,9 @@ pub(crate) async fn describe_instances(
     })
 }
 
-async fn one(tx: &mut Transaction, fleet: &Fleet, id: &str) -> Result<Instance> {
+async fn one(tx: &mut ScopedTransaction<'_>, fleet: &Fleet, id: &str) -> Result<Instance> {
     let found = match id.parse() {
-        Ok(id) => {
-            let key = keys::instance(&fleet.scope, &fleet.id, &id);
-            tx.get(&key).await?
-        }
+        Ok(id) => tx.instance_of(fleet, &id).await?,
         Err(_) => None,
     };
     found.ok_or_else(|| {
@@ -118,7 +113,7 @@ async fn one(tx: &mut Transaction, fleet: &Fleet, id: &str) -> Result<Instance> 
 /// The address by which players reach an instance; if they cannot, that of its interface, by which
 /// peered VPCs do. None before it has an interface.
 async fn address(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     managed: &ManagedCompute,
     instance: &Instance,
@@ -126,7 +121,6 @@ async fn address(
     if let Some(public) = call.settings.public.filter(|_| !instance.ports.is_empty()) {
         return Ok(Some(public.address));
     }
-    let key = keys::interface(&instance.scope, &managed.vpc, &instance.interface);
-    let interface = tx.get(&key).await?;
+    let interface = tx.interface_in(managed, &instance.interface).await?;
     Ok(interface.map(|interface| interface.address))
 }

@@ -3,12 +3,11 @@
 use serde::{Deserialize, Serialize};
 use tombolo_domain::fleet::{Compute, Fleet, FleetStatus};
 use tombolo_domain::id::FleetId;
-use tombolo_store::typed::Transaction;
 
 use super::attributes::stopped_actions;
 use super::named::Named;
 use crate::gamelift::error::Result;
-use crate::gamelift::named::own_fleet;
+use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 
 #[derive(Debug, Serialize)]
@@ -57,11 +56,11 @@ struct LocationAttributes {
 
 /// The locations asked for that the fleet has, in one page: "This limit is not currently enforced".
 pub(crate) async fn describe_fleet_location_attributes(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Describe,
 ) -> Result<Described> {
-    let fleet = own_fleet(tx, call, &input.fleet_id).await?;
+    let fleet = tx.fleet(&input.fleet_id).to(call.action()).await?;
     let mut states = LocationState::all_of(&fleet);
     if let Some(asked) = &input.locations {
         let place = |state: &LocationState| asked.iter().position(|one| *one == state.location);

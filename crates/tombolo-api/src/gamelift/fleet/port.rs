@@ -5,13 +5,11 @@ use serde::{Deserialize, Serialize};
 use tombolo_domain::cidr;
 use tombolo_domain::fleet::inbound::{self, InboundError};
 use tombolo_domain::fleet::{InboundPermission, TransportProtocol};
-use tombolo_domain::id::{FleetId, VpcId};
-use tombolo_store::keys;
-use tombolo_store::typed::Transaction;
+use tombolo_domain::id::FleetId;
 
 use super::named::{Named, compute, compute_mut, home, refuse_unscalable};
 use crate::gamelift::error::{Error, Result};
-use crate::gamelift::named::own_fleet;
+use crate::lookup::{InVpc, ScopedTransaction};
 use crate::operation::Call;
 use crate::operation::text::shorten;
 
@@ -94,11 +92,11 @@ pub(crate) struct Described {
 /// The permissions of a fleet; none of one that is TERMINATED. UpdateStatus is never there, since
 /// there are no remote locations that an update could be on its way to.
 pub(crate) async fn describe_fleet_port_settings(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Describe,
 ) -> Result<Described> {
-    let fleet = own_fleet(tx, call, &input.fleet_id).await?;
+    let fleet = tx.fleet(&input.fleet_id).to(call.action()).await?;
     let managed = compute(&fleet)?;
     home(call, input.location.as_deref())?;
     let permissions = managed.inbound_permissions.iter().cloned();
@@ -128,12 +126,12 @@ pub(crate) struct Update {
 /// Takes permissions away, each of which must be there, and then adds some. One that is there
 /// already, also because it was just named among the revocations, stays or comes back.
 pub(crate) async fn update_fleet_port_settings(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Update,
 ) -> Result<Named> {
     const ADDED: &str = "InboundPermissionAuthorizations";
-    let mut fleet = own_fleet(tx, call, &input.fleet_id).await?;
+    let mut fleet = tx.fleet(&input.fleet_id).to(call.action()).await?;
     compute(&fleet)?;
     refuse_unscalable(&fleet)?;
     let added = permissions(
@@ -157,7 +155,7 @@ pub(crate) async fn update_fleet_port_settings(
         }
     }
     refuse_too_many(ADDED, &wanted)?;
-    let_in(tx, call, &managed.vpc, &wanted).await?;
+    let_in(tx, call, managed, &wanted).await?;
     managed.inbound_permissions = wanted;
     let named = Named::of(&fleet);
     tx.put(&fleet)?;
@@ -179,18 +177,17 @@ fn not_there(permission: &InboundPermission) -> Error {
 
 /// Writes the permissions of a fleet as rules of the default security group of its VPC.
 pub(super) async fn let_in(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
-    vpc: &VpcId,
+    of: &impl InVpc,
     permissions: &[InboundPermission],
 ) -> Result<()> {
-    let groups = keys::security_groups_of(&call.scope(), vpc);
-    let groups = tx.list(&groups).await?;
+    let groups = tx.security_groups_of(of).list().await?;
     let default = groups.into_iter().find(|group| group.is_default());
     let mut default = default.ok_or_else(|| {
         Error::internal(
             "reading the default security group of a fleet's VPC",
-            format!("VPC {vpc} has none"),
+            format!("VPC {} has none", of.vpc()),
         )
     })?;
     default.let_players_in(permissions, call.ids);

@@ -2,11 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 use tombolo_domain::fleet::{Fleet, RuntimeConfiguration, ServerProcess};
-use tombolo_store::typed::Transaction;
 
 use super::named::{compute, compute_mut, refuse_ended};
 use crate::gamelift::error::{Error, Result};
-use crate::gamelift::named::own_fleet;
+use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 
 /// The shape RuntimeConfiguration. Its limits on game session activations are kept and shown, since
@@ -79,11 +78,11 @@ pub(crate) struct Described {
 
 /// What a fleet's instances run; nothing if it is TERMINATED.
 pub(crate) async fn describe_runtime_configuration(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Describe,
 ) -> Result<Described> {
-    let fleet = own_fleet(tx, call, &input.fleet_id).await?;
+    let fleet = tx.fleet(&input.fleet_id).to(call.action()).await?;
     let runtime = RuntimeShape::of(&fleet, &compute(&fleet)?.runtime);
     Ok(Described {
         runtime_configuration: fleet.terminated.is_none().then_some(runtime),
@@ -100,11 +99,11 @@ pub(crate) struct Update {
 /// Replaces what the instances run, also those that run already: "it does not need to be in ACTIVE
 /// status".
 pub(crate) async fn update_runtime_configuration(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Update,
 ) -> Result<Described> {
-    let mut fleet = own_fleet(tx, call, &input.fleet_id).await?;
+    let mut fleet = tx.fleet(&input.fleet_id).to(call.action()).await?;
     compute(&fleet)?;
     refuse_ended(&fleet)?;
     let asked = input.runtime_configuration;

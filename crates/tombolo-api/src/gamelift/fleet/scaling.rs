@@ -5,14 +5,12 @@ use serde::{Deserialize, Serialize};
 use tombolo_domain::arn;
 use tombolo_domain::fleet::{FleetStatus, ScalingPolicy};
 use tombolo_domain::id::FleetId;
-use tombolo_store::keys;
-use tombolo_store::typed::Transaction;
 
 use super::named::{compute, home};
 use crate::gamelift::Empty;
 use crate::gamelift::error::{Error, Result};
-use crate::gamelift::named::own_fleet;
 use crate::gamelift::page::Window;
+use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 use crate::operation::text::shorten;
 
@@ -94,11 +92,11 @@ impl Put {
 /// Makes a policy, or changes the target of the one that has the name. A fleet has one: of two
 /// targets, only one can be kept.
 pub(crate) async fn put_scaling_policy(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Put,
 ) -> Result<PutDone> {
-    let fleet = own_fleet(tx, call, &input.fleet_id).await?;
+    let fleet = tx.fleet(&input.fleet_id).to(call.action()).await?;
     compute(&fleet)?;
     let target = input.target()?;
     if fleet.status.has_ended() || fleet.status == FleetStatus::Error {
@@ -107,9 +105,7 @@ pub(crate) async fn put_scaling_policy(
             fleet.id, fleet.status
         )));
     }
-    let policies = tx
-        .list(&keys::scaling_policies(&fleet.scope, &fleet.id))
-        .await?;
+    let policies = tx.scaling_policies_of(&fleet).list().await?;
     if let Some(other) = policies.iter().find(|other| other.name != input.name) {
         return Err(Error::invalid_request(format!(
             "Fleet {} has the target-based scaling policy '{}'; change or delete that one.",
@@ -163,17 +159,17 @@ const STATUS: &str = "ACTIVE";
 
 /// The policies of a fleet.
 pub(crate) async fn describe_scaling_policies(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Describe,
 ) -> Result<Described> {
-    let fleet = own_fleet(tx, call, &input.fleet_id).await?;
+    let fleet = tx.fleet(&input.fleet_id).to(call.action()).await?;
     compute(&fleet)?;
     let location = home(call, input.location.as_deref())?;
     let asked = input.status_filter.is_none_or(|status| status == STATUS);
-    let prefix = keys::scaling_policies(&fleet.scope, &fleet.id);
-    let window = Window::new(&prefix, input.limit, input.next_token.as_deref())?;
-    let page = window.read(tx, &prefix, |_| asked, |_| true).await?;
+    let policies = tx.scaling_policies_of(&fleet);
+    let window = Window::new(&policies, input.limit, input.next_token.as_deref())?;
+    let page = window.read(policies, |_| asked, |_| true).await?;
     let policies = page.records.into_iter().map(|policy| PolicyView {
         fleet_arn: arn::fleet(&policy.scope, &policy.fleet),
         fleet_id: policy.fleet,
@@ -201,20 +197,19 @@ pub(crate) struct Delete {
 
 /// Takes a policy away. The fleet keeps the capacity that it has.
 pub(crate) async fn delete_scaling_policy(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Delete,
 ) -> Result<Empty> {
-    let fleet = own_fleet(tx, call, &input.fleet_id).await?;
+    let fleet = tx.fleet(&input.fleet_id).to(call.action()).await?;
     compute(&fleet)?;
-    let key = keys::scaling_policy(&fleet.scope, &fleet.id, &input.name);
-    if tx.get(&key).await?.is_none() {
+    let Some(policy) = tx.scaling_policy_of(&fleet, &input.name).await? else {
         return Err(Error::not_found(format!(
             "Fleet {} has no scaling policy '{}'.",
             fleet.id,
             shorten(&input.name)
         )));
-    }
-    tx.delete(&key);
+    };
+    tx.remove(&policy);
     Ok(Empty {})
 }

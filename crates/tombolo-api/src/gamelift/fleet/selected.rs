@@ -4,17 +4,16 @@ use std::collections::BTreeSet;
 
 use tombolo_domain::arn;
 use tombolo_domain::fleet::Fleet;
-use tombolo_store::keys;
-use tombolo_store::typed::Transaction;
 
 use crate::gamelift::error::Result;
 use crate::gamelift::page::{Page, Window};
+use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 
 /// The fleets named, in the order named and without those that are not the caller's; Limit and
 /// NextToken count only when none is named, and then for the fleets that `keep` wants.
 pub(super) async fn selected(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     names: Option<&[String]>,
     (limit, next_token): (Option<u64>, Option<&str>),
@@ -26,21 +25,24 @@ pub(super) async fn selected(
             next_token: None,
         });
     }
-    let prefix = keys::fleets(&call.scope());
-    let window = Window::new(&prefix, limit, next_token)?;
-    window.read(tx, &prefix, keep, |_| true).await
+    let fleets = tx.fleets().to(call.action())?;
+    let window = Window::new(&fleets, limit, next_token)?;
+    window.read(fleets, keep, |_| true).await
 }
 
-async fn named(tx: &mut Transaction, call: &Call<'_>, names: &[String]) -> Result<Vec<Fleet>> {
-    let scope = call.scope();
+async fn named(
+    tx: &mut ScopedTransaction<'_>,
+    call: &Call<'_>,
+    names: &[String],
+) -> Result<Vec<Fleet>> {
     let mut seen = BTreeSet::new();
     let mut fleets = Vec::new();
     for name in names {
-        let Some(id) = arn::fleet_id_or_arn(&scope, name) else {
+        let Some(id) = arn::fleet_id_or_arn(call.principal.scope(), name) else {
             continue;
         };
         if seen.insert(id.clone()) {
-            fleets.extend(tx.get(&keys::fleet(&scope, &id)).await?);
+            fleets.extend(tx.fleet(name).find(call.action()).await?);
         }
     }
     Ok(fleets)

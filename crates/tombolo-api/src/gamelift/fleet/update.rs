@@ -2,14 +2,13 @@
 
 use serde::Deserialize;
 use tombolo_domain::fleet::{Compute, EventCode, ResourceCreationLimit};
-use tombolo_store::typed::Transaction;
 
 use super::attributes::{AnywhereConfiguration, ResourceCreationLimitPolicy};
 use super::happened::event;
 use super::named::{Named, refuse_ended};
 use super::request::metric_groups;
 use crate::gamelift::error::{Error, Result};
-use crate::gamelift::named::own_fleet;
+use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
@@ -26,11 +25,11 @@ pub(crate) struct Update {
 
 /// Changes the attributes that are given.
 pub(crate) async fn update_fleet_attributes(
-    tx: &mut Transaction,
+    tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Update,
 ) -> Result<Named> {
-    let mut fleet = own_fleet(tx, call, &input.fleet_id).await?;
+    let mut fleet = tx.fleet(&input.fleet_id).to(call.action()).await?;
     if input.anywhere_configuration.is_some() && fleet.compute != Compute::Anywhere {
         return Err(Error::invalid_request(format!(
             "AnywhereConfiguration works with fleets of compute type ANYWHERE; fleet {} has compute \

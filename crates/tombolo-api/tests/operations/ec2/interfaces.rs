@@ -243,7 +243,7 @@ async fn an_interface_that_a_program_has_is_in_use() {
     let server = Server::new();
     let backend = server.ec2(BACKEND);
     let subnet = small_subnet(&backend).await;
-    let mut tx = server.transaction();
+    let mut tx = backend.transaction();
     let interface = backend.attached_interface(&mut tx, &subnet, PROGRAM).await;
     assert_eq!(tx.commit().await.unwrap(), Committed::Yes);
     let shown = backend
@@ -307,14 +307,14 @@ async fn an_interface_conflicts_with_another_and_with_the_end_of_its_subnet() {
     let server = Server::new();
     let backend = server.ec2(BACKEND);
     let subnet = small_subnet(&backend).await;
-    let mut slow = server.transaction();
+    let mut slow = backend.transaction();
     backend
         .attached_interface(&mut slow, &subnet, PROGRAM)
         .await;
     let fast = backend.interface(&subnet).await;
     assert_eq!(slow.commit().await.unwrap(), Committed::Conflict);
 
-    let mut slow = server.transaction();
+    let mut slow = backend.transaction();
     let delete = json!({"NetworkInterfaceId": fast["NetworkInterfaceId"]});
     backend.call("DeleteNetworkInterface", delete).await;
     backend

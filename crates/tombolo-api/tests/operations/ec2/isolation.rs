@@ -7,10 +7,8 @@ use serde_json::{Value, json};
 use tombolo_api::model::ServiceName;
 use tombolo_api::operation::ResourceType;
 use tombolo_api::registry;
-use tombolo_domain::id::{InstanceId, VpcCidrAssociationId};
-use tombolo_domain::vpc::Attachment;
+use tombolo_domain::id::VpcCidrAssociationId;
 use tombolo_store::keys;
-use tombolo_store::typed::Committed;
 
 use crate::account::Account;
 use crate::document::text;
@@ -338,7 +336,7 @@ async fn what_others_have_is_like_what_never_was() {
 async fn a_fleets_hidden_network_is_unknown_to_its_own_account() {
     let server = Server::new();
     let studio = server.ec2(STUDIO);
-    let fleet = studio.fleet().await.parse().unwrap();
+    let fleet = studio.fleet().await;
     let scope = studio.scope();
     let mut tx = server.transaction();
     let [vpc] = &tx.peek(&keys::vpcs(&scope)).await.unwrap()[..] else {
@@ -348,12 +346,8 @@ async fn a_fleets_hidden_network_is_unknown_to_its_own_account() {
     let subnets = tx.peek(&keys::subnets(&scope)).await.unwrap();
     let tables = tx.peek(&keys::route_tables(&scope)).await.unwrap();
     let groups = tx.peek(&keys::security_groups(&scope)).await.unwrap();
-    let instance = InstanceId::generate(server.ids());
-    let attachment = Attachment::Instance { fleet, instance };
-    let interface = studio
-        .attached_interface(&mut tx, subnets[0].id.as_str(), attachment)
-        .await;
-    assert_eq!(tx.commit().await.unwrap(), Committed::Yes);
+    studio.instance(&fleet, |_| {}).await;
+    let interface = &tx.peek(&keys::interfaces(&scope)).await.unwrap()[0];
     let ids = Ids {
         vpc: vpc.id.to_string(),
         subnet: subnets[0].id.to_string(),

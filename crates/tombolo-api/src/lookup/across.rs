@@ -1,0 +1,298 @@
+//! Every read that goes beyond what its principal owns and sees: of other accounts, of what a fleet
+//! hides, and of what is the server's.
+//!
+//! Each names the decision in `docs/decisions.md` that allows it, gives no more than that decision
+//! says the principal may know or may be decided by, and takes what makes it legitimate: the
+//! consent, the connection, the fleet. Nothing else in this crate reads across, which its tests hold.
+
+use ipnet::Ipv4Net;
+use tombolo_domain::fleet::Fleet;
+use tombolo_domain::id::{
+    AccountId, FleetId, Region, SecurityGroupId, VpcId, VpcPeeringConnectionId,
+};
+use tombolo_domain::peering::{Authorization, Connection, Consent, End, Requester, State};
+use tombolo_domain::vpc::Vpc;
+use tombolo_domain::{Scope, Timestamp};
+use tombolo_store::StoreError;
+use tombolo_store::keys::{self, ConnectionRef};
+
+use super::ScopedTransaction;
+
+/// Blocks of addresses that a new fleet is to keep clear of, the most binding first.
+pub struct OccupiedBlocks {
+    /// Of all VPCs of the account, those that fleets hide included.
+    pub own: Vec<Ipv4Net>,
+    /// Of VPCs whose owners authorized the account, also if that has ended since, and of the fleets
+    /// of any account that are joined to them.
+    pub authorized: Vec<Ipv4Net>,
+    /// Of all fleets of this server.
+    pub fleets: Vec<Ipv4Net>,
+}
+
+impl ScopedTransaction<'_> {
+    /// Decision 3: the latest authorization of a VPC of `owner`'s that names the principal's account,
+    /// whether or not it has ended. The commit depends on it.
+    pub async fn authorization_from(
+        &mut self,
+        owner: AccountId,
+        vpc: &VpcId,
+    ) -> Result<Option<Authorization>, StoreError> {
+        let key = keys::authorization(&self.here(owner), vpc, self.principal().account());
+        self.unscoped().get(&key).await
+    }
+
+    /// Decision 3: all authorizations of other accounts that name the principal's, whether or not
+    /// they have ended. The commit depends on those that are found, and not on there being no other.
+    pub async fn authorizations_from_others(&mut self) -> Result<Vec<Authorization>, StoreError> {
+        let mut found = Vec::new();
+        let entries = self.scan_own(keys::authorizations_for);
+        for (entry, ()) in entries.peek_keyed().await? {
+            if entry.peer_account != self.principal().account() {
+                found.extend(self.unscoped().get(&entry.authorization()).await?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Decision 6: the VPC whose owner consents to being joined to a fleet of the principal's. The
+    /// commit depends on it.
+    pub async fn consenting_vpc(
+        &mut self,
+        consent: &Consent<'_>,
+    ) -> Result<Option<Vpc>, StoreError> {
+        let owner = self.here(consent.peer_account());
+        let key = keys::vpc(&owner, consent.peer_vpc());
+        self.unscoped().get(&key).await
+    }
+
+    /// Decision 6: a connection of a fleet with a peer VPC that stands in the way of a second. The
+    /// commit depends on there being no other, and on this.
+    ///
+    /// It looks at the connections of the peer VPC, where few come and go. Those of the fleet take a
+    /// step every moment while it is being connected to many VPCs, and each would be a conflict.
+    pub async fn present_connection(
+        &mut self,
+        fleet: &FleetId,
+        peer: &Vpc,
+    ) -> Result<Option<Connection>, StoreError> {
+        let entries = keys::peerings_of(&peer.scope, &peer.id);
+        let entries = self.unscoped().list_keyed(&entries).await?.into_iter();
+        let requester = Requester::Fleet(fleet.clone());
+        for (entry, at) in entries.filter(|(_, at)| at.requester == requester) {
+            let found = self.connection_at(&at, &entry.connection).await?;
+            let is_present = |one: &Connection| {
+                one.state.is_live() || matches!(one.state, State::Deleting { .. })
+            };
+            if let Some(present) = found.filter(is_present) {
+                return Ok(Some(present));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Decision 7: the other Region that a VPC of `owner`'s is in, if the principal may know of it: it
+    /// owns the VPC, or was authorized for it there. The commit depends on it.
+    pub async fn other_region_of(
+        &mut self,
+        owner: AccountId,
+        vpc: &VpcId,
+    ) -> Result<Option<Region>, StoreError> {
+        let Scope { account, region } = self.principal().scope().clone();
+        let Some(at) = self.unscoped().get(&keys::vpc_scope(vpc)).await? else {
+            return Ok(None);
+        };
+        if at.account != owner || at.region == region {
+            return Ok(None);
+        }
+        let authorization = keys::authorization(&at, vpc, account);
+        let is_known = owner == account || self.unscoped().get(&authorization).await?.is_some();
+        Ok(is_known.then_some(at.region))
+    }
+
+    /// Decisions 16 and 76: the connection that an entry of its accepter's VPC stands for, kept with
+    /// whoever asked. Both owners see it. The commit depends on it.
+    pub(super) async fn connection_at(
+        &mut self,
+        at: &ConnectionRef,
+        id: &VpcPeeringConnectionId,
+    ) -> Result<Option<Connection>, StoreError> {
+        let key = at.key(self.principal().region(), id);
+        self.unscoped().get(&key).await
+    }
+
+    /// Decision 16: when the authorization ends that a fleet's request for a connection rests on,
+    /// which both owners are shown. The commit depends on it.
+    pub async fn end_of_authorization(
+        &mut self,
+        connection: &Connection,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let owner = connection.accepter_scope();
+        let requester = connection.requester.account;
+        let key = keys::authorization(&owner, &connection.accepter.vpc, requester);
+        let found = self.unscoped().get(&key).await?;
+        Ok(found.map(|authorization| authorization.expires))
+    }
+
+    /// Decision 17: what a new fleet's block should not overlap. The commit depends on the blocks of
+    /// those who authorized the account only.
+    pub async fn occupied_blocks(&mut self) -> Result<OccupiedBlocks, StoreError> {
+        let own = self.scan_own(keys::vpcs).peek().await?;
+        let mut authorized = Vec::new();
+        let entries = self.scan_own(keys::authorizations_for);
+        for (entry, ()) in entries.peek_keyed().await? {
+            let key = keys::vpc(&entry.owner(), &entry.vpc);
+            if let Some(vpc) = self.unscoped().get(&key).await? {
+                authorized.extend(vpc.cidrs());
+                authorized.extend(self.blocks_of_joined_fleets(&vpc).await?);
+            }
+        }
+        let everywhere = self.unscoped().peek(&keys::all_vpcs()).await?;
+        let fleets = everywhere.iter().filter(|vpc| vpc.fleet.is_some());
+        Ok(OccupiedBlocks {
+            own: own.iter().flat_map(Vpc::cidrs).collect(),
+            authorized,
+            fleets: fleets.flat_map(Vpc::cidrs).collect(),
+        })
+    }
+
+    async fn blocks_of_joined_fleets(&mut self, vpc: &Vpc) -> Result<Vec<Ipv4Net>, StoreError> {
+        let entries = keys::peerings_of(&vpc.scope, &vpc.id);
+        let mut blocks = Vec::new();
+        for at in self.unscoped().peek(&entries).await? {
+            let asked = keys::connections_of(&self.here(at.account), &at.requester);
+            let connections = self.unscoped().peek(&asked).await?;
+            let holding = connections.into_iter().filter(|connection| {
+                connection.accepter.vpc == vpc.id
+                    && (connection.state.is_live()
+                        || matches!(connection.state, State::Deleting { .. }))
+            });
+            for connection in holding {
+                blocks.extend(connection.requester.cidrs());
+            }
+        }
+        Ok(blocks)
+    }
+
+    /// Decision 17: the VPC that a fleet of the principal's hides. The commit depends on it.
+    pub async fn hidden_vpc(&mut self, fleet: &Fleet) -> Result<Option<Vpc>, StoreError> {
+        match fleet.vpc() {
+            Some(vpc) => self.get_own(|owner| keys::vpc(owner, vpc)).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Decision 72: whether there is a group in the VPC at an end of a connection, for a rule that
+    /// names it. The commit depends on it.
+    pub async fn has_peered_group(
+        &mut self,
+        connection: &Connection,
+        end: &VpcId,
+        group: &SecurityGroupId,
+    ) -> Result<bool, StoreError> {
+        let Some(owner) = owner_of(connection, end) else {
+            return Ok(false);
+        };
+        let key = keys::security_group(&owner, end, group);
+        Ok(self.unscoped().get(&key).await?.is_some())
+    }
+
+    /// Decision 72: whether a rule in the VPC at an end of a connection names a group. The commit does
+    /// not depend on it.
+    pub async fn is_named_by_peer(
+        &mut self,
+        connection: &Connection,
+        end: &VpcId,
+        group: &SecurityGroupId,
+    ) -> Result<bool, StoreError> {
+        let Some(owner) = owner_of(connection, end) else {
+            return Ok(false);
+        };
+        let groups = keys::security_groups_of(&owner, end);
+        let groups = self.unscoped().peek(&groups).await?;
+        Ok(groups.iter().any(|other| other.refers_to(group)))
+    }
+
+    /// Decision 76: the VPC at an end of a connection that is answered, which decides whether the two
+    /// overlap. A fleet's hidden one is unknown. The commit depends on it.
+    pub async fn customer_vpc_at(
+        &mut self,
+        connection: &Connection,
+        end: &End,
+    ) -> Result<Option<Vpc>, StoreError> {
+        let found = self.vpc_at(connection, end).await?;
+        Ok(found.filter(|vpc| vpc.fleet.is_none()))
+    }
+
+    /// Decision 82: the VPC at an end of a connection, whose attributes decide whether the other
+    /// end's option can be set. The commit depends on it.
+    pub async fn vpc_at(
+        &mut self,
+        connection: &Connection,
+        end: &End,
+    ) -> Result<Option<Vpc>, StoreError> {
+        let owner = Scope {
+            account: end.account,
+            region: connection.region.clone(),
+        };
+        self.unscoped().get(&keys::vpc(&owner, &end.vpc)).await
+    }
+
+    /// Decision 83: whether a VPC at either end has as many active connections as it may. The commit
+    /// does not depend on it: of several that are accepted at the same moment, one too many may pass.
+    pub async fn has_most_peerings(
+        &mut self,
+        owner: AccountId,
+        vpc: &VpcId,
+        most: usize,
+    ) -> Result<bool, StoreError> {
+        let owner = self.here(owner);
+        let asked = keys::connections_of(&owner, &Requester::Vpc(vpc.clone()));
+        let mut found = self.unscoped().peek(&asked).await?;
+        let accepted = keys::peerings_of(&owner, vpc);
+        let entries = self.unscoped().peek_keyed(&accepted).await?;
+        // Most VPCs have fewer than that, also counting those that are over.
+        if found.len() + entries.len() < most {
+            return Ok(false);
+        }
+        for (entry, at) in entries {
+            let id = entry.connection;
+            let asked = keys::connections_of(&self.here(at.account), &at.requester);
+            let of_requester = self.unscoped().peek(&asked).await?;
+            found.extend(of_requester.into_iter().find(|one| one.id == id));
+        }
+        let active = found.iter().filter(|one| one.state.carries_packets());
+        Ok(active.count() >= most)
+    }
+
+    /// The server's: the last number that is reserved for VPCs, route tables and security groups,
+    /// which tell nobody anything. The commit depends on it.
+    pub(crate) async fn reserved_numbers(&mut self) -> Result<u32, StoreError> {
+        Ok(self.unscoped().get(&keys::vpc_number()).await?.unwrap_or(0))
+    }
+
+    /// The server's: counts a choice of a fleet's block, so that of two that are made at once one sees
+    /// what the other chose. The commit depends on it.
+    pub(crate) async fn count_block_choice(&mut self) -> Result<(), StoreError> {
+        let key = keys::fleet_block_choice();
+        let choices = self.unscoped().get(&key).await?.unwrap_or(0);
+        self.unscoped().put_at(&key, &(choices + 1))
+    }
+
+    /// An account in the principal's Region.
+    fn here(&self, account: AccountId) -> Scope {
+        Scope {
+            account,
+            region: self.principal().region().clone(),
+        }
+    }
+}
+
+/// The owner of the VPC at one of a connection's ends.
+fn owner_of(connection: &Connection, vpc: &VpcId) -> Option<Scope> {
+    let ends = [&connection.requester, &connection.accepter];
+    let end = ends.into_iter().find(|end| end.vpc == *vpc)?;
+    Some(Scope {
+        account: end.account,
+        region: connection.region.clone(),
+    })
+}

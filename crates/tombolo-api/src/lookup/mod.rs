@@ -1,0 +1,250 @@
+//! What a handler may read: what its principal owns, and by name what reaches further.
+//!
+//! A handler holds a [`ScopedTransaction`] and no other way to the store. Whose a record is and what
+//! it is wanted for is said with each look-up, so that another account's resource is like one that
+//! never was in every operation, without the handler having to think of it; and there is one place,
+//! [`Lookup::to`], that decides what a principal may do. The model is omicron's `LookupPath`.
+//!
+//! # Writing a handler
+//!
+//! 1. **What the request names** is looked up by that text, and for the operation's action:
+//!    `let fleet = tx.fleet(&input.fleet_id).to(call.action()).await?`. Parsing is the look-up's, and
+//!    so is refusing what is malformed or unknown, in the words of the handler's service. The commit
+//!    depends on what was found. [`Lookup::find`] is for who refuses in other words.
+//! 2. **What is kept under a record** is read by the record in hand, whose look-up was authorized:
+//!    `tx.subnets_of(&vpc).list().await?`. A record of a VPC's stands for its VPC ([`InVpc`]).
+//! 3. **All of a kind** is a listing, which is for an action too:
+//!    `tx.fleets().to(call.action())?.peek().await?`. What is in VPCs is listed within those that EC2
+//!    shows: `let vpcs = tx.vpcs().to(call.action()).await?`, then `tx.subnets_in(&vpcs).await?`.
+//! 4. **Does the commit depend on it?** A look-up, `list` and whatever is got by its key bind the
+//!    commit to what was read; `peek` and `page` do not. What a rule must hold for is listed, what is
+//!    only shown is peeked at; say which, and why, in a comment.
+//! 5. **What another account owns, or a fleet hides**, is read by a function of [`across`] and in no
+//!    other way. If there is none, `docs/decisions.md` has no decision that allows it: begin there.
+//!
+//! A handler cannot read what it has no look-up for:
+//!
+//! ```compile_fail
+//! # use tombolo_api::lookup::ScopedTransaction;
+//! # use tombolo_store::keys;
+//! async fn handler(tx: &mut ScopedTransaction<'_>) {
+//!     let everyones = tx.peek(&keys::all_vpcs()).await;
+//! }
+//! ```
+//!
+//! nor take the transaction out, which could:
+//!
+//! ```compile_fail
+//! # use tombolo_api::lookup::ScopedTransaction;
+//! # use tombolo_store::keys;
+//! async fn handler(tx: &mut ScopedTransaction<'_>) {
+//!     let everyones = tx.unscoped().peek(&keys::all_vpcs()).await;
+//! }
+//! ```
+//!
+//! nor read a listing before it is said what for:
+//!
+//! ```compile_fail
+//! # use tombolo_api::lookup::ScopedTransaction;
+//! async fn handler(tx: &mut ScopedTransaction<'_>) {
+//!     let buckets = tx.buckets().peek().await;
+//! }
+//! ```
+//!
+//! where the same with what it is for does compile:
+//!
+//! ```
+//! # use tombolo_api::lookup::ScopedTransaction;
+//! # use tombolo_domain::principal::Action;
+//! # use tombolo_store::keys;
+//! async fn handler(tx: &mut ScopedTransaction<'_>, action: Action) {
+//!     let buckets = tx.buckets().to(action).unwrap().peek().await;
+//! }
+//! ```
+
+pub mod across;
+mod gamelift;
+mod object;
+mod peering;
+mod scoped;
+mod tag;
+mod vpc;
+mod write;
+
+use std::fmt::{self, Debug};
+use std::marker::PhantomData;
+use std::str::FromStr;
+
+use tombolo_domain::Scope;
+use tombolo_domain::arn::Resource;
+use tombolo_domain::id::MalformedId;
+use tombolo_domain::principal::Action;
+use tombolo_store::StoreError;
+
+pub use object::{BucketOfBuilds, InBucket};
+pub use scoped::{Scan, ScopedTransaction};
+pub use vpc::{CustomerVpcs, InVpc};
+
+use crate::error::{ApiError, CommonError};
+
+/// An id by which a request names something of its principal's.
+pub trait Named: Sized {
+    /// What is found by it.
+    type Record;
+
+    /// Reads what a request wrote. `owner` is whose it can only be, which matters where an ARN may
+    /// stand for an id.
+    fn parse(owner: &Scope, text: &str) -> Option<Self>;
+
+    /// What a policy is asked about before anything is read; `None` if that is another resource,
+    /// which [`read`](Named::read) finds and asks about itself.
+    fn resource<'a>(&'a self, owner: &'a Scope) -> Option<Resource<'a>>;
+
+    /// The record, if the principal has it. The commit depends on it.
+    fn read(
+        self,
+        tx: &mut ScopedTransaction<'_>,
+        action: Action,
+    ) -> impl Future<Output = Result<Option<Self::Record>, Failed>> + Send;
+}
+
+/// An id parsed as its own text.
+fn parse_id<I: FromStr<Err = MalformedId>>(_: &Scope, text: &str) -> Option<I> {
+    text.parse().ok()
+}
+
+/// The look-up of what a request names, before it is said what for.
+#[must_use = "nothing is read until it is said what for"]
+pub struct Lookup<'t, 'p, I> {
+    tx: &'t mut ScopedTransaction<'p>,
+    name: &'t str,
+    id: PhantomData<fn() -> I>,
+}
+
+impl<'t, 'p, I> Lookup<'t, 'p, I> {
+    fn new(tx: &'t mut ScopedTransaction<'p>, name: &'t str) -> Self {
+        Lookup {
+            tx,
+            name,
+            id: PhantomData,
+        }
+    }
+}
+
+impl<I: Named> Lookup<'_, '_, I> {
+    /// The principal's record, to do `action` on it. The commit depends on it.
+    ///
+    /// # Errors
+    /// [`LookupError::NotFound`], the same whether or not somebody else has such a resource, and if
+    /// a fleet hides it.
+    pub async fn to(self, action: Action) -> Result<I::Record, LookupError<I>> {
+        let (name, owner) = (self.name, self.tx.principal().scope());
+        match self.find(action).await {
+            Ok(Some(record)) => Ok(record),
+            Ok(None) => Err(LookupError::NotFound(NotFound {
+                name: name.to_owned(),
+                owner: owner.clone(),
+                id: PhantomData,
+            })),
+            Err(error) => Err(LookupError::Failed(error)),
+        }
+    }
+
+    /// As [`to`](Lookup::to), with `None` for what the principal does not have.
+    pub async fn find(self, action: Action) -> Result<Option<I::Record>, Failed> {
+        let owner = self.tx.principal().scope();
+        let Some(id) = I::parse(owner, self.name) else {
+            return Ok(None);
+        };
+        if let Some(resource) = id.resource(owner) {
+            self.tx.authorize(action, &resource)?;
+        }
+        id.read(self.tx, action).await
+    }
+}
+
+/// All of one kind that the principal has, before it is said what for.
+#[must_use = "nothing is read until it is said what for"]
+pub struct Listing<'t, 'p, K> {
+    tx: &'t mut ScopedTransaction<'p>,
+    scan: fn(&'t mut ScopedTransaction<'p>) -> Scan<'t, K>,
+}
+
+impl<'t, 'p, K> Listing<'t, 'p, K> {
+    fn new(
+        tx: &'t mut ScopedTransaction<'p>,
+        scan: fn(&'t mut ScopedTransaction<'p>) -> Scan<'t, K>,
+    ) -> Self {
+        Listing { tx, scan }
+    }
+
+    /// To do `action`, which is on no resource of its own.
+    pub fn to(self, action: Action) -> Result<Scan<'t, K>, Denied> {
+        self.tx.authorize(action, &Resource::Any)?;
+        Ok((self.scan)(self.tx))
+    }
+}
+
+/// Why a look-up by an id of kind `I` gave no record.
+#[derive(Debug)]
+pub enum LookupError<I> {
+    /// The principal has none.
+    NotFound(NotFound<I>),
+    /// It may not, or the store failed.
+    Failed(Failed),
+}
+
+/// What there is not, as far as a principal can know.
+pub struct NotFound<I> {
+    /// What the request wrote.
+    pub name: String,
+    /// Who has no such resource, and where.
+    pub owner: Scope,
+    id: PhantomData<fn() -> I>,
+}
+
+impl<I> Debug for NotFound<I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NotFound")
+            .field("name", &self.name)
+            .field("owner", &self.owner)
+            .finish()
+    }
+}
+
+/// Why a look-up came to nothing, whatever it was for.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub enum Failed {
+    /// The principal may not.
+    Denied(#[from] Denied),
+    /// The store failed.
+    Store(#[from] StoreError),
+}
+
+/// What a principal may not do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("User: {principal} is not authorized to perform: {action} on resource: {resource}")]
+pub struct Denied {
+    /// Its ARN.
+    pub principal: String,
+    /// What it asked to do.
+    pub action: Action,
+    /// The ARN of what it asked to do it on.
+    pub resource: String,
+}
+
+impl<E: From<CommonError> + Copy> From<Denied> for ApiError<E> {
+    fn from(denied: Denied) -> Self {
+        ApiError::new(CommonError::AccessDenied.into(), denied.to_string())
+    }
+}
+
+impl<E: From<CommonError> + Copy> From<Failed> for ApiError<E> {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Denied(denied) => denied.into(),
+            Failed::Store(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! The peering connections of an account and of a VPC, whichever end asked, as they stand now: a
+//! request whose time is over has expired, also before the reconciler has written so.
+//!
+//! A connection is one record for both of its owners. It is kept with the end that asked, so that
+//! of the other end's account it is read by [`across`](super::across).
+
+use std::collections::BTreeSet;
+
+use tombolo_domain::Scope;
+use tombolo_domain::arn::Resource;
+use tombolo_domain::fleet::Fleet;
+use tombolo_domain::id::{AccountId, VpcId, VpcPeeringConnectionId};
+use tombolo_domain::peering::{Authorization, Connection, Requester};
+use tombolo_domain::principal::Action;
+use tombolo_store::StoreError;
+use tombolo_store::keys::{self, AuthorizationKey, ConnectionKey, ConnectionRef};
+
+use super::{Failed, InVpc, Listing, Lookup, Named, Scan, ScopedTransaction, parse_id};
+
+/// A connection that has an end of the principal's, and that it still sees.
+impl Named for VpcPeeringConnectionId {
+    type Record = Connection;
+
+    fn parse(owner: &Scope, text: &str) -> Option<Self> {
+        parse_id(owner, text)
+    }
+
+    fn resource<'a>(&'a self, owner: &'a Scope) -> Option<Resource<'a>> {
+        let id = self.as_str();
+        Some(Resource::of_ec2(owner, "vpc-peering-connection", id))
+    }
+
+    async fn read(
+        self,
+        tx: &mut ScopedTransaction<'_>,
+        _: Action,
+    ) -> Result<Option<Connection>, Failed> {
+        let requested = tx.scan_own(keys::connections).peek().await?;
+        let mut place = requested
+            .iter()
+            .find(|one| one.id == self)
+            .map(ConnectionRef::of);
+        if place.is_none() {
+            let entries = tx.scan_own(keys::peerings).peek_keyed().await?;
+            let mut entries = entries.into_iter();
+            let entry = entries.find(|(entry, _)| entry.connection == self);
+            place = entry.map(|(_, at)| at);
+        }
+        let Some(at) = place else {
+            return Ok(None);
+        };
+        let found = tx.connection_at(&at, &self).await?;
+        Ok(found.and_then(|connection| tx.visible(connection)))
+    }
+}
+
+/// All connections with an end of the principal's that it still sees, before it is said what for.
+#[must_use = "nothing is read until it is said what for"]
+pub struct ConnectionListing<'t, 'p>(&'t mut ScopedTransaction<'p>);
+
+impl ConnectionListing<'_, '_> {
+    /// To do `action`. The commit does not depend on them.
+    pub async fn to(self, action: Action) -> Result<Vec<Connection>, Failed> {
+        let tx = self.0;
+        tx.authorize(action, &Resource::Any)?;
+        let mut found = tx.scan_own(keys::connections).peek().await?;
+        // One between two VPCs of the same account is kept, and found, under both.
+        let requested: BTreeSet<_> = found.iter().map(|one| one.id.clone()).collect();
+        let entries = tx.scan_own(keys::peerings).peek_keyed().await?;
+        for (entry, at) in entries {
+            if !requested.contains(&entry.connection) {
+                found.extend(tx.connection_at(&at, &entry.connection).await?);
+            }
+        }
+        let found = found.into_iter();
+        Ok(found
+            .filter_map(|connection| tx.visible(connection))
+            .collect())
+    }
+}
+
+impl<'p> ScopedTransaction<'p> {
+    /// A peering connection, of which the principal's account has an end.
+    pub fn peering_connection<'t>(
+        &'t mut self,
+        name: &'t str,
+    ) -> Lookup<'t, 'p, VpcPeeringConnectionId> {
+        self.look_up(name)
+    }
+
+    /// The peering connections of the principal's VPCs and fleets, whichever end asked.
+    pub fn peering_connections(&mut self) -> ConnectionListing<'_, 'p> {
+        ConnectionListing(self)
+    }
+
+    /// The peering connections that the principal's account asked for, by VPC or fleet, as they are
+    /// written.
+    pub fn requested_connections(&mut self) -> Listing<'_, 'p, ConnectionKey> {
+        Listing::new(self, |tx| tx.scan_own(keys::connections))
+    }
+
+    /// The peering connections of a fleet, as they are written.
+    pub fn connections_of_fleet(&mut self, fleet: &Fleet) -> Scan<'_, ConnectionKey> {
+        self.scan_own(|owner| keys::connections_of_fleet(owner, &fleet.id))
+    }
+
+    /// A peering connection of a fleet. The commit depends on it.
+    pub async fn connection_of_fleet(
+        &mut self,
+        fleet: &Fleet,
+        connection: &VpcPeeringConnectionId,
+    ) -> Result<Option<Connection>, StoreError> {
+        let requester = Requester::Fleet(fleet.id.clone());
+        self.get_own(|owner| keys::connection(owner, &requester, connection))
+            .await
+    }
+
+    /// The peering connections of a VPC, whichever end asked. The commit depends on no other being
+    /// added, and on each being as it is.
+    pub async fn connections_of_vpc(
+        &mut self,
+        of: &impl InVpc,
+    ) -> Result<Vec<Connection>, StoreError> {
+        let found = self.written_connections_of_vpc(of).await?;
+        Ok(found.into_iter().map(|one| one.as_of(self.now())).collect())
+    }
+
+    /// As [`connections_of_vpc`](ScopedTransaction::connections_of_vpc), with requests whose time is
+    /// over among those that wait: for whom only active ones count.
+    pub async fn written_connections_of_vpc(
+        &mut self,
+        of: &impl InVpc,
+    ) -> Result<Vec<Connection>, StoreError> {
+        let requester = Requester::Vpc(of.vpc().clone());
+        let requested = self.scan_own(|owner| keys::connections_of(owner, &requester));
+        let mut found = requested.list().await?;
+        let accepted = self.scan_own(|owner| keys::peerings_of(owner, of.vpc()));
+        for (entry, at) in accepted.list_keyed().await? {
+            found.extend(self.connection_at(&at, &entry.connection).await?);
+        }
+        Ok(found)
+    }
+
+    /// A peering connection of a VPC, whichever end asked, as it stands now. The commit depends on
+    /// it.
+    pub async fn connection_of_vpc(
+        &mut self,
+        of: &impl InVpc,
+        connection: &VpcPeeringConnectionId,
+    ) -> Result<Option<Connection>, StoreError> {
+        let requester = Requester::Vpc(of.vpc().clone());
+        let requested = |owner: &Scope| keys::connection(owner, &requester, connection);
+        let accepted = |owner: &Scope| keys::peering(owner, of.vpc(), connection);
+        let found = if let Some(found) = self.get_own(requested).await? {
+            Some(found)
+        } else if let Some(at) = self.get_own(accepted).await? {
+            self.connection_at(&at, connection).await?
+        } else {
+            None
+        };
+        Ok(found.map(|one| one.as_of(self.now())))
+    }
+
+    /// The authorizations that the principal's account gave.
+    pub fn authorizations(&mut self) -> Listing<'_, 'p, AuthorizationKey> {
+        Listing::new(self, |tx| tx.scan_own(keys::authorizations_from))
+    }
+
+    /// The latest authorization that the principal's account gave `fleet_account` for a VPC. The
+    /// commit depends on it.
+    pub async fn authorization(
+        &mut self,
+        fleet_account: AccountId,
+        vpc: &VpcId,
+    ) -> Result<Option<Authorization>, StoreError> {
+        self.get_own(|owner| keys::authorization(owner, vpc, fleet_account))
+            .await
+    }
+
+    /// The connection as it stands now, if the principal's account still sees it.
+    fn visible(&self, connection: Connection) -> Option<Connection> {
+        let (account, now) = (self.principal().account(), self.now());
+        let connection = connection.as_of(now);
+        connection.is_visible_to(account, now).then_some(connection)
+    }
+}

@@ -1,0 +1,411 @@
+//! VPCs that EC2 shows, and what is kept under a VPC.
+//!
+//! A fleet's hidden VPC is its account's too, but no look-up by an id finds it, nor what is in it.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
+use tombolo_domain::Scope;
+use tombolo_domain::arn::Resource;
+use tombolo_domain::fleet::ManagedCompute;
+use tombolo_domain::id::{
+    NetworkInterfaceId, RouteTableAssociationId, RouteTableId, SecurityGroupId,
+    SecurityGroupRuleId, SubnetId, VpcCidrAssociationId, VpcId,
+};
+use tombolo_domain::principal::Action;
+use tombolo_domain::vpc::{NetworkInterface, RouteTable, SecurityGroup, Subnet, Vpc};
+use tombolo_store::StoreError;
+use tombolo_store::keys::{
+    self, AuthorizationKey, InterfaceKey, Key, KeyParts, Prefix, RouteTableKey, SecurityGroupKey,
+    SubnetKey,
+};
+
+use super::{Failed, Lookup, Named, Scan, ScopedTransaction, parse_id};
+
+/// A record that is a VPC or belongs to one. Having it is what lets read what else the VPC has.
+pub trait InVpc: Sync {
+    /// The VPC.
+    fn vpc(&self) -> &VpcId;
+}
+
+impl InVpc for Vpc {
+    fn vpc(&self) -> &VpcId {
+        &self.id
+    }
+}
+
+macro_rules! in_vpc {
+    ($($record:ty),*) => {$(
+        impl InVpc for $record {
+            fn vpc(&self) -> &VpcId {
+                &self.vpc
+            }
+        }
+    )*};
+}
+
+in_vpc!(
+    Subnet,
+    NetworkInterface,
+    RouteTable,
+    SecurityGroup,
+    ManagedCompute
+);
+
+/// The VPCs of an account in a Region that no fleet hides, by their ids.
+pub struct CustomerVpcs(BTreeMap<VpcId, Vpc>);
+
+impl CustomerVpcs {
+    /// Whether the VPC is one of them.
+    pub fn contains(&self, vpc: &VpcId) -> bool {
+        self.0.contains_key(vpc)
+    }
+}
+
+impl IntoIterator for CustomerVpcs {
+    type Item = Vpc;
+    type IntoIter = std::collections::btree_map::IntoValues<VpcId, Vpc>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_values()
+    }
+}
+
+/// All VPCs, before it is said what for.
+#[must_use = "nothing is read until it is said what for"]
+pub struct VpcListing<'t, 'p>(&'t mut ScopedTransaction<'p>);
+
+impl VpcListing<'_, '_> {
+    /// To do `action`. The commit does not depend on them.
+    pub async fn to(self, action: Action) -> Result<CustomerVpcs, Failed> {
+        self.0.authorize(action, &Resource::Any)?;
+        Ok(visible_vpcs(self.0).await?)
+    }
+}
+
+async fn visible_vpcs(tx: &mut ScopedTransaction<'_>) -> Result<CustomerVpcs, StoreError> {
+    let all = tx.scan_own(keys::vpcs).peek().await?;
+    let visible = all.into_iter().filter(is_visible);
+    let by_id = visible.map(|vpc| (vpc.id.clone(), vpc));
+    Ok(CustomerVpcs(by_id.collect()))
+}
+
+fn is_visible(vpc: &Vpc) -> bool {
+    vpc.fleet.is_none()
+}
+
+macro_rules! of_ec2 {
+    ($kind:literal) => {
+        fn parse(owner: &Scope, text: &str) -> Option<Self> {
+            parse_id(owner, text)
+        }
+
+        fn resource<'a>(&'a self, owner: &'a Scope) -> Option<Resource<'a>> {
+            Some(Resource::of_ec2(owner, $kind, self.as_str()))
+        }
+    };
+}
+
+impl Named for VpcId {
+    type Record = Vpc;
+
+    of_ec2!("vpc");
+
+    async fn read(self, tx: &mut ScopedTransaction<'_>, _: Action) -> Result<Option<Vpc>, Failed> {
+        Ok(visible_vpc(tx, &self).await?)
+    }
+}
+
+/// Together with its VPC.
+impl Named for SubnetId {
+    type Record = (Vpc, Subnet);
+
+    of_ec2!("subnet");
+
+    async fn read(
+        self,
+        tx: &mut ScopedTransaction<'_>,
+        _: Action,
+    ) -> Result<Option<(Vpc, Subnet)>, Failed> {
+        Ok(located(tx, &self, keys::subnet).await?)
+    }
+}
+
+macro_rules! named_in_vpc {
+    ($($id:ident => $record:ident: $kind:literal, $key:path;)*) => {$(
+        impl Named for $id {
+            type Record = $record;
+
+            of_ec2!($kind);
+
+            async fn read(
+                self,
+                tx: &mut ScopedTransaction<'_>,
+                _: Action,
+            ) -> Result<Option<$record>, Failed> {
+                let found = located(tx, &self, $key).await?;
+                Ok(found.map(|(_, record)| record))
+            }
+        }
+    )*};
+}
+
+named_in_vpc! {
+    NetworkInterfaceId => NetworkInterface: "network-interface", keys::interface;
+    RouteTableId => RouteTable: "route-table", keys::route_table;
+    SecurityGroupId => SecurityGroup: "security-group", keys::security_group;
+}
+
+/// The security group that has the rule. Rules are kept in their groups, so this looks through the
+/// account's; the commit depends on the one that it finds.
+impl Named for SecurityGroupRuleId {
+    type Record = SecurityGroup;
+
+    of_ec2!("security-group-rule");
+
+    async fn read(
+        self,
+        tx: &mut ScopedTransaction<'_>,
+        _: Action,
+    ) -> Result<Option<SecurityGroup>, Failed> {
+        let has_rule = |group: &SecurityGroup| group.rules.iter().any(|rule| rule.id == self);
+        let vpcs = visible_vpcs(tx).await?;
+        let groups = tx.security_groups_in(&vpcs).await?;
+        let Some(seen) = groups.into_iter().find(has_rule) else {
+            return Ok(None);
+        };
+        let group = tx.security_group_in(&seen, &seen.id).await?;
+        Ok(group.filter(has_rule))
+    }
+}
+
+/// The VPC that a block is associated with. The association is kept in it, so this looks through the
+/// account's; the commit depends on the one that it finds.
+impl Named for VpcCidrAssociationId {
+    type Record = (Vpc, Self);
+
+    fn parse(owner: &Scope, text: &str) -> Option<Self> {
+        parse_id(owner, text)
+    }
+
+    /// The VPC is.
+    fn resource<'a>(&'a self, _: &'a Scope) -> Option<Resource<'a>> {
+        None
+    }
+
+    async fn read(
+        self,
+        tx: &mut ScopedTransaction<'_>,
+        action: Action,
+    ) -> Result<Option<(Vpc, Self)>, Failed> {
+        let has_it = |vpc: &Vpc| {
+            let mut secondary = vpc.secondary_cidrs.iter();
+            VpcCidrAssociationId::primary_of(&vpc.id) == self || secondary.any(|one| one.id == self)
+        };
+        let vpcs = visible_vpcs(tx).await?;
+        let Some(seen) = vpcs.into_iter().find(has_it) else {
+            return Ok(None);
+        };
+        let vpc = tx.vpc(seen.id.as_str()).find(action).await?;
+        Ok(vpc.filter(has_it).map(|vpc| (vpc, self)))
+    }
+}
+
+/// The route table that is associated with a subnet, or with its VPC as the main one. The
+/// association is kept in it, so this looks through the account's; the commit depends on the one
+/// that it finds.
+impl Named for RouteTableAssociationId {
+    type Record = (RouteTable, Self);
+
+    fn parse(owner: &Scope, text: &str) -> Option<Self> {
+        parse_id(owner, text)
+    }
+
+    /// The route table is.
+    fn resource<'a>(&'a self, _: &'a Scope) -> Option<Resource<'a>> {
+        None
+    }
+
+    async fn read(
+        self,
+        tx: &mut ScopedTransaction<'_>,
+        action: Action,
+    ) -> Result<Option<(RouteTable, Self)>, Failed> {
+        let has_it = |table: &RouteTable| table.has_association(&self);
+        let vpcs = visible_vpcs(tx).await?;
+        let tables = tx.route_tables_in(&vpcs).await?;
+        let Some(seen) = tables.into_iter().find(has_it) else {
+            return Ok(None);
+        };
+        let table = tx.route_table(seen.id.as_str()).find(action).await?;
+        Ok(table.filter(has_it).map(|table| (table, self)))
+    }
+}
+
+impl<'p> ScopedTransaction<'p> {
+    /// A VPC.
+    pub fn vpc<'t>(&'t mut self, name: &'t str) -> Lookup<'t, 'p, VpcId> {
+        self.look_up(name)
+    }
+
+    /// A subnet, with its VPC.
+    pub fn subnet<'t>(&'t mut self, name: &'t str) -> Lookup<'t, 'p, SubnetId> {
+        self.look_up(name)
+    }
+
+    /// A network interface.
+    pub fn interface<'t>(&'t mut self, name: &'t str) -> Lookup<'t, 'p, NetworkInterfaceId> {
+        self.look_up(name)
+    }
+
+    /// A route table.
+    pub fn route_table<'t>(&'t mut self, name: &'t str) -> Lookup<'t, 'p, RouteTableId> {
+        self.look_up(name)
+    }
+
+    /// A security group.
+    pub fn security_group<'t>(&'t mut self, name: &'t str) -> Lookup<'t, 'p, SecurityGroupId> {
+        self.look_up(name)
+    }
+
+    /// The security group that has a rule.
+    pub fn group_of_rule<'t>(&'t mut self, name: &'t str) -> Lookup<'t, 'p, SecurityGroupRuleId> {
+        self.look_up(name)
+    }
+
+    /// The VPC that the association of a block names.
+    pub fn vpc_of_block<'t>(&'t mut self, name: &'t str) -> Lookup<'t, 'p, VpcCidrAssociationId> {
+        self.look_up(name)
+    }
+
+    /// The route table that an association names.
+    pub fn associated_route_table<'t>(
+        &'t mut self,
+        name: &'t str,
+    ) -> Lookup<'t, 'p, RouteTableAssociationId> {
+        self.look_up(name)
+    }
+
+    /// The VPCs that no fleet hides.
+    pub fn vpcs(&mut self) -> VpcListing<'_, 'p> {
+        VpcListing(self)
+    }
+
+    /// The subnets in `vpcs`. The commit does not depend on them.
+    pub async fn subnets_in(&mut self, vpcs: &CustomerVpcs) -> Result<Vec<Subnet>, StoreError> {
+        self.peek_in(vpcs, keys::subnets).await
+    }
+
+    /// The network interfaces in `vpcs`. The commit does not depend on them.
+    pub async fn interfaces_in(
+        &mut self,
+        vpcs: &CustomerVpcs,
+    ) -> Result<Vec<NetworkInterface>, StoreError> {
+        self.peek_in(vpcs, keys::interfaces).await
+    }
+
+    /// The route tables in `vpcs`. The commit does not depend on them.
+    pub async fn route_tables_in(
+        &mut self,
+        vpcs: &CustomerVpcs,
+    ) -> Result<Vec<RouteTable>, StoreError> {
+        self.peek_in(vpcs, keys::route_tables).await
+    }
+
+    /// The security groups in `vpcs`. The commit does not depend on them.
+    pub async fn security_groups_in(
+        &mut self,
+        vpcs: &CustomerVpcs,
+    ) -> Result<Vec<SecurityGroup>, StoreError> {
+        self.peek_in(vpcs, keys::security_groups).await
+    }
+
+    async fn peek_in<K: KeyParts<Value: InVpc>>(
+        &mut self,
+        vpcs: &CustomerVpcs,
+        prefix: fn(&Scope) -> Prefix<K>,
+    ) -> Result<Vec<K::Value>, StoreError> {
+        let mut all = self.scan_own(prefix).peek().await?;
+        all.retain(|record| vpcs.contains(record.vpc()));
+        Ok(all)
+    }
+
+    /// The subnets of a VPC.
+    pub fn subnets_of(&mut self, of: &impl InVpc) -> Scan<'_, SubnetKey> {
+        self.scan_own(|owner| keys::subnets_of(owner, of.vpc()))
+    }
+
+    /// The network interfaces of a VPC.
+    pub fn interfaces_of(&mut self, of: &impl InVpc) -> Scan<'_, InterfaceKey> {
+        self.scan_own(|owner| keys::interfaces_of(owner, of.vpc()))
+    }
+
+    /// The route tables of a VPC.
+    pub fn route_tables_of(&mut self, of: &impl InVpc) -> Scan<'_, RouteTableKey> {
+        self.scan_own(|owner| keys::route_tables_of(owner, of.vpc()))
+    }
+
+    /// The security groups of a VPC.
+    pub fn security_groups_of(&mut self, of: &impl InVpc) -> Scan<'_, SecurityGroupKey> {
+        self.scan_own(|owner| keys::security_groups_of(owner, of.vpc()))
+    }
+
+    /// The authorizations that the owner of a VPC gave for it.
+    pub fn authorizations_of(&mut self, vpc: &Vpc) -> Scan<'_, AuthorizationKey> {
+        self.scan_own(|owner| keys::authorizations_of(owner, &vpc.id))
+    }
+
+    /// A subnet of a VPC. The commit depends on it.
+    pub async fn subnet_in(
+        &mut self,
+        of: &impl InVpc,
+        subnet: &SubnetId,
+    ) -> Result<Option<Subnet>, StoreError> {
+        self.get_own(|owner| keys::subnet(owner, of.vpc(), subnet))
+            .await
+    }
+
+    /// A network interface of a VPC. The commit depends on it.
+    pub async fn interface_in(
+        &mut self,
+        of: &impl InVpc,
+        interface: &NetworkInterfaceId,
+    ) -> Result<Option<NetworkInterface>, StoreError> {
+        self.get_own(|owner| keys::interface(owner, of.vpc(), interface))
+            .await
+    }
+
+    /// A security group of a VPC. The commit depends on it.
+    pub async fn security_group_in(
+        &mut self,
+        of: &impl InVpc,
+        group: &SecurityGroupId,
+    ) -> Result<Option<SecurityGroup>, StoreError> {
+        self.get_own(|owner| keys::security_group(owner, of.vpc(), group))
+            .await
+    }
+}
+
+async fn visible_vpc(
+    tx: &mut ScopedTransaction<'_>,
+    id: &VpcId,
+) -> Result<Option<Vpc>, StoreError> {
+    let found = tx.get_own(|owner| keys::vpc(owner, id)).await?;
+    Ok(found.filter(is_visible))
+}
+
+/// A record that is kept under its VPC, with that VPC.
+async fn located<I: Display + Sync, K: KeyParts>(
+    tx: &mut ScopedTransaction<'_>,
+    id: &I,
+    key: fn(&Scope, &VpcId, &I) -> Key<K>,
+) -> Result<Option<(Vpc, K::Value)>, StoreError> {
+    let text = id.to_string();
+    if let Some(vpc) = tx.get_own(|owner| keys::located(owner, &text)).await?
+        && let Some(vpc) = visible_vpc(tx, &vpc).await?
+        && let Some(found) = tx.get_own(|owner| key(owner, &vpc.id, id)).await?
+    {
+        return Ok(Some((vpc, found)));
+    }
+    Ok(None)
+}
