@@ -7,11 +7,10 @@ use s3s::dto::{
 };
 use s3s::{S3Request, S3Result};
 use tombolo_domain::object::{Bucket, BucketName, MOST_BUCKETS};
-use tombolo_store::keys;
 
 use crate::error::{ObjectError, refuse};
 use crate::list::timestamp;
-use crate::shelf::{Shelf, own_bucket, principal, stored, transact};
+use crate::shelf::{Shelf, authorized, own_bucket, refused, stored, transact};
 
 impl Shelf {
     /// Makes a bucket. One that the account has already stays as it is, and is told.
@@ -19,7 +18,7 @@ impl Shelf {
         &self,
         request: S3Request<CreateBucketInput>,
     ) -> S3Result<CreateBucketOutput> {
-        let principal = principal(&request)?;
+        let (principal, action) = authorized(&request)?;
         let input = request.input;
         let name = match input.bucket.parse::<BucketName>() {
             Ok(name) if !name.is_reserved() => name,
@@ -49,11 +48,9 @@ impl Shelf {
             ));
         }
         let location = format!("/{name}");
-        transact!(self, tx, {
-            let buckets = tx
-                .list(&keys::buckets(principal.scope()))
-                .await
-                .map_err(stored)?;
+        transact!(self, principal, tx, {
+            let buckets = tx.buckets().to(action).map_err(refused)?;
+            let buckets = buckets.list().await.map_err(stored)?;
             if buckets.iter().any(|bucket| bucket.name == name) {
                 return Err(refuse(
                     ObjectError::BucketAlreadyOwnedByYou,
@@ -86,8 +83,8 @@ impl Shelf {
         &self,
         request: S3Request<HeadBucketInput>,
     ) -> S3Result<HeadBucketOutput> {
-        let principal = principal(&request)?;
-        own_bucket(&mut self.begin(), &principal, &request.input.bucket).await?;
+        let (principal, action) = authorized(&request)?;
+        own_bucket(&mut self.begin(&principal), action, &request.input.bucket).await?;
         Ok(HeadBucketOutput {
             bucket_region: Some(principal.region().to_string()),
             ..HeadBucketOutput::default()
@@ -99,8 +96,8 @@ impl Shelf {
         &self,
         request: S3Request<GetBucketLocationInput>,
     ) -> S3Result<GetBucketLocationOutput> {
-        let principal = principal(&request)?;
-        own_bucket(&mut self.begin(), &principal, &request.input.bucket).await?;
+        let (principal, action) = authorized(&request)?;
+        own_bucket(&mut self.begin(&principal), action, &request.input.bucket).await?;
         let region = principal.region().to_string();
         let location = (region != "us-east-1").then(|| BucketLocationConstraint::from(region));
         Ok(GetBucketLocationOutput {
@@ -113,11 +110,12 @@ impl Shelf {
         &self,
         request: S3Request<ListBucketsInput>,
     ) -> S3Result<ListBucketsOutput> {
-        let principal = principal(&request)?;
+        let (principal, action) = authorized(&request)?;
         let start = request.input.prefix.unwrap_or_default();
-        let found = self.begin().peek(&keys::buckets(principal.scope())).await;
+        let mut tx = self.begin(&principal);
+        let found = tx.buckets().to(action).map_err(refused)?;
+        let found = found.peek().await.map_err(stored)?;
         let buckets: Buckets = found
-            .map_err(stored)?
             .into_iter()
             .filter(|bucket| bucket.name.as_str().starts_with(&start))
             .map(|bucket| s3s::dto::Bucket {
@@ -138,21 +136,20 @@ impl Shelf {
         &self,
         request: S3Request<DeleteBucketInput>,
     ) -> S3Result<DeleteBucketOutput> {
-        let principal = principal(&request)?;
+        let (principal, action) = authorized(&request)?;
         let name = &request.input.bucket;
-        transact!(self, tx, {
-            let bucket = own_bucket(tx, &principal, name).await?;
-            let objects = keys::objects_of(principal.scope(), &bucket.name);
-            let some = tx.page(&objects, None, 1).await.map_err(stored)?;
+        transact!(self, principal, tx, {
+            let bucket = own_bucket(tx, action, name).await?;
+            let mut objects = tx.objects_of(&bucket);
+            let some = objects.page(None, 1).await.map_err(stored)?;
             // Listed only when there are none, so that the commit depends on that.
-            if !some.records.is_empty() || !tx.list(&objects).await.map_err(stored)?.is_empty() {
+            if !some.records.is_empty() || !objects.list().await.map_err(stored)?.is_empty() {
                 return Err(refuse(
                     ObjectError::BucketNotEmpty,
                     format!("The bucket you tried to delete is not empty: {name}"),
                 ));
             }
-            let uploads = keys::uploads_to(principal.scope(), &bucket.name);
-            for upload in tx.list(&uploads).await.map_err(stored)? {
+            for upload in tx.uploads_to(&bucket).list().await.map_err(stored)? {
                 tx.remove_upload(&upload).await.map_err(stored)?;
             }
             tx.remove(&bucket);

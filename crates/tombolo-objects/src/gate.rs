@@ -59,7 +59,10 @@ impl S3Access for Gate {
         };
         let action = operation.map(|operation| operation.action);
         match (action, principal.upload()) {
-            (Some(action), _) if principal.may(action, &resource) => Ok(()),
+            (Some(action), _) if principal.may(action, &resource) => {
+                cx.extensions_mut().insert(action);
+                Ok(())
+            }
             // It is told nothing of what else there is.
             (_, Some(build)) => Err(denied(format!(
                 "This temporary credential may upload s3://{}/{}, and do nothing else.",

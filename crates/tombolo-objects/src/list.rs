@@ -15,7 +15,7 @@ use tombolo_domain::object::{BucketName, Object};
 use tombolo_store::keys::{self, Cursor, Key, ObjectKey};
 
 use crate::error::{ObjectError, refuse};
-use crate::shelf::{Shelf, own_bucket, principal, stored};
+use crate::shelf::{Shelf, authorized, own_bucket, stored};
 
 /// The most keys and common prefixes of one page, as in S3.
 const MOST: usize = 1000;
@@ -35,10 +35,10 @@ impl Shelf {
         &self,
         request: S3Request<ListObjectsV2Input>,
     ) -> S3Result<ListObjectsV2Output> {
-        let principal = principal(&request)?;
+        let (principal, action) = authorized(&request)?;
         let input = request.input;
-        let mut tx = self.begin();
-        let bucket = own_bucket(&mut tx, &principal, &input.bucket).await?.name;
+        let mut tx = self.begin(&principal);
+        let bucket = own_bucket(&mut tx, action, &input.bucket).await?;
         let most = match input.max_keys {
             None => MOST,
             Some(asked) => usize::try_from(asked)
@@ -60,15 +60,15 @@ impl Shelf {
         // Of what is read behind a common prefix, nothing may be shown.
         let at_once = if delimiter.is_empty() { MOST } else { 64 };
         let mut found = Page::default();
-        let prefix = keys::objects_that_start(principal.scope(), &bucket, &start);
         let mut after = after.and_then(|after| after.within(&start));
         // One read gives everything of a page without a delimiter, and one common prefix otherwise.
         while !found.is_full(most) {
             let behind = after.as_ref();
-            let behind = behind.map(|after| after.cursor(principal.scope(), &bucket));
+            let behind = behind.map(|after| after.cursor(principal.scope(), &bucket.name));
             let room = (most - found.len()).min(at_once);
-            let page = tx.page(&prefix, behind.as_ref(), room);
-            let page = page.await.map_err(stored)?;
+            let mut objects = tx.objects_that_start(&bucket, &start);
+            let page = objects.page(behind.as_ref(), room).await;
+            let page = page.map_err(stored)?;
             let Some(last) = found.take(page.records, &start, &delimiter) else {
                 after = None;
                 break;
@@ -81,8 +81,9 @@ impl Shelf {
         // What a page ends at is behind everything that it shows; whether more follows is seen here.
         let mut next = None;
         if let Some(last) = after {
-            let behind = last.cursor(principal.scope(), &bucket);
-            let more = tx.page(&prefix, Some(&behind), 1).await;
+            let behind = last.cursor(principal.scope(), &bucket.name);
+            let mut objects = tx.objects_that_start(&bucket, &start);
+            let more = objects.page(Some(&behind), 1).await;
             if !more.map_err(stored)?.records.is_empty() {
                 next = Some(last.token());
             }
@@ -105,7 +106,7 @@ impl Shelf {
             prefix: Some(encode(prefix)),
         });
         Ok(ListObjectsV2Output {
-            name: Some(bucket.to_string()),
+            name: Some(bucket.name.to_string()),
             prefix: Some(encode(start)),
             max_keys: i32::try_from(most).ok(),
             key_count: i32::try_from(count).ok(),

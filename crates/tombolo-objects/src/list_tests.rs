@@ -6,11 +6,11 @@ use proptest::prelude::*;
 use s3s::S3Request;
 use s3s::dto::{ListObjectsV2Input, ListObjectsV2Output};
 use tombolo_domain::object::{Bucket, Object, ObjectHeaders};
-use tombolo_domain::principal::Principal;
+use tombolo_domain::principal::{Action, Principal};
 use tombolo_domain::testing::{ManualClock, SeededIds};
 use tombolo_domain::{Scope, Timestamp};
 use tombolo_store::MemoryStore;
-use tombolo_store::typed::Committed;
+use tombolo_store::typed::{Committed, Transaction};
 
 use crate::blob::Blobs;
 use crate::shelf::Shelf;
@@ -30,7 +30,7 @@ async fn shelf(keys: &BTreeSet<String>, directory: &std::path::Path) -> Shelf {
         clock: Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH)),
         ids,
     };
-    let mut tx = shelf.begin();
+    let mut tx = Transaction::new(shelf.store.clone());
     // What sorts beside the bucket is not in it.
     for name in ["games", "games-2", "gamer"] {
         let bucket = Bucket {
@@ -63,6 +63,7 @@ async fn list(shelf: &Shelf, input: ListObjectsV2Input) -> ListObjectsV2Output {
     let mut extensions = Extensions::new();
     #[expect(clippy::disallowed_methods, reason = "nothing is signed here")]
     extensions.insert(Principal::admin(scope()));
+    extensions.insert(Action::new("s3", "ListBucket"));
     let request = S3Request {
         input,
         method: Method::GET,

@@ -11,14 +11,14 @@ use s3s::dto::{
     UploadPartOutput,
 };
 use s3s::{S3Request, S3Result};
+use tombolo_api::lookup::{InBucket, ScopedTransaction};
 use tombolo_domain::id::{BlobId, UploadId};
 use tombolo_domain::object::{
-    BucketName, LARGEST_OBJECT, LARGEST_PUT, MOST_PARTS, MOST_UPLOADS, MultipartUpload, Object,
-    SMALLEST_PART, UploadedPart,
+    LARGEST_OBJECT, LARGEST_PUT, MOST_PARTS, MOST_UPLOADS, MultipartUpload, Object, SMALLEST_PART,
+    UploadedPart,
 };
-use tombolo_domain::principal::Principal;
+use tombolo_domain::principal::Action;
 use tombolo_store::keys;
-use tombolo_store::typed::Transaction;
 
 use crate::checks::Checks;
 use crate::error::{ObjectError, no_such_upload, refuse};
@@ -26,7 +26,7 @@ use crate::list::timestamp;
 use crate::object::{
     Condition, check_length, empty, headers, only_if_absent, refuse_present, settle,
 };
-use crate::shelf::{Shelf, own_bucket, principal, stored, transact, writable_bucket};
+use crate::shelf::{Shelf, authorized, destination, own_bucket, stored, transact};
 
 /// The most parts of one ListParts, as in S3.
 const MOST_LISTED: usize = 1000;
@@ -41,13 +41,13 @@ impl Shelf {
         &self,
         request: S3Request<CreateMultipartUploadInput>,
     ) -> S3Result<CreateMultipartUploadOutput> {
-        let principal = principal(&request)?;
+        let (principal, action) = authorized(&request)?;
         let input = request.input;
         let headers = headers(input.content_type, input.metadata)?;
         let id = UploadId::generate(&*self.ids);
-        transact!(self, tx, {
-            let bucket = writable_bucket(tx, &principal, &input.bucket).await?;
-            let uploads = tx.list(&keys::uploads(principal.scope())).await;
+        transact!(self, principal, tx, {
+            let bucket = destination(tx, action, &input.bucket).await?;
+            let uploads = tx.uploads().list().await;
             if uploads.map_err(stored)?.len() >= MOST_UPLOADS {
                 return Err(refuse(
                     ObjectError::SlowDown,
@@ -59,7 +59,7 @@ impl Shelf {
                 ));
             }
             if principal.upload().is_some() {
-                let same = tx.list(&keys::uploads_to(principal.scope(), &bucket)).await;
+                let same = tx.uploads_to(&bucket).list().await;
                 let same = same.map_err(stored)?.into_iter();
                 if same.filter(|upload| upload.key == input.key).count() >= MOST_OF_A_BUILD {
                     return Err(refuse(
@@ -73,7 +73,7 @@ impl Shelf {
             }
             let upload = MultipartUpload {
                 scope: principal.scope().clone(),
-                bucket,
+                bucket: bucket.bucket().clone(),
                 key: input.key.clone(),
                 id: id.clone(),
                 begun: self.clock.now(),
@@ -94,7 +94,7 @@ impl Shelf {
         &self,
         request: S3Request<UploadPartInput>,
     ) -> S3Result<UploadPartOutput> {
-        let principal = principal(&request)?;
+        let (principal, action) = authorized(&request)?;
         let input = request.input;
         let number = part_number(input.part_number)?;
         let at = At {
@@ -103,7 +103,7 @@ impl Shelf {
             upload: &input.upload_id,
         };
         // Before the body is read, so that one that nobody will keep is not even received.
-        upload(&mut self.begin(), &principal, at).await?;
+        upload(&mut self.begin(&principal), action, at).await?;
         let promised = Checksum {
             checksum_crc32: input.checksum_crc32,
             checksum_crc32c: input.checksum_crc32c,
@@ -120,10 +120,9 @@ impl Shelf {
 
         let (blob, etag) = (received.blob.clone(), received.md5.clone());
         received.keep();
-        let put = transact!(self, tx, {
-            let upload = upload(tx, &principal, at).await?;
-            let key = keys::part(principal.scope(), &upload.id, number);
-            if let Some(old) = tx.get(&key).await.map_err(stored)? {
+        let put = transact!(self, principal, tx, {
+            let upload = upload(tx, action, at).await?;
+            if let Some(old) = tx.part_of(&upload, number).await.map_err(stored)? {
                 tx.drop_blobs([&old.blob]).map_err(stored)?;
             }
             let part = UploadedPart {
@@ -148,7 +147,7 @@ impl Shelf {
         &self,
         request: S3Request<CompleteMultipartUploadInput>,
     ) -> S3Result<CompleteMultipartUploadOutput> {
-        let principal = principal(&request)?;
+        let (principal, action) = authorized(&request)?;
         let input = request.input;
         let condition = only_if_absent(input.if_match.is_some(), input.if_none_match.as_ref())?;
         let named = input.multipart_upload.and_then(|upload| upload.parts);
@@ -158,17 +157,15 @@ impl Shelf {
             key: &input.key,
             upload: &input.upload_id,
         };
-        let etag = transact!(self, tx, {
-            if let Some(done) = completed(tx, &principal, at).await? {
+        let etag = transact!(self, principal, tx, {
+            if let Some(done) = completed(tx, action, at).await? {
                 return Ok(done.etag);
             }
-            let upload = upload(tx, &principal, at).await?;
+            let upload = upload(tx, action, at).await?;
             if condition == Condition::Absent {
-                refuse_present(tx, &principal, &upload.bucket, &upload.key).await?;
+                refuse_present(tx, &upload, &upload.key).await?;
             }
-            let parts = tx
-                .list(&keys::parts_of(principal.scope(), &upload.id))
-                .await;
+            let parts = tx.parts_of(&upload).list().await;
             let parts = parts.map_err(stored)?;
             let object = self.object_of(&upload, &parts, &named)?;
             let kept: BTreeSet<&BlobId> = object.blobs.iter().map(|blob| &blob.id).collect();
@@ -249,15 +246,15 @@ impl Shelf {
         &self,
         request: S3Request<AbortMultipartUploadInput>,
     ) -> S3Result<AbortMultipartUploadOutput> {
-        let principal = principal(&request)?;
+        let (principal, action) = authorized(&request)?;
         let input = request.input;
         let at = At {
             bucket: &input.bucket,
             key: &input.key,
             upload: &input.upload_id,
         };
-        transact!(self, tx, {
-            let upload = upload(tx, &principal, at).await?;
+        transact!(self, principal, tx, {
+            let upload = upload(tx, action, at).await?;
             tx.remove_upload(&upload).await.map_err(stored)?;
             Ok(AbortMultipartUploadOutput::default())
         })
@@ -268,25 +265,24 @@ impl Shelf {
         &self,
         request: S3Request<ListPartsInput>,
     ) -> S3Result<ListPartsOutput> {
-        let principal = principal(&request)?;
+        let (principal, action) = authorized(&request)?;
         let input = request.input;
-        let mut tx = self.begin();
+        let mut tx = self.begin(&principal);
         let at = At {
             bucket: &input.bucket,
             key: &input.key,
             upload: &input.upload_id,
         };
-        let upload = upload(&mut tx, &principal, at).await?;
+        let upload = upload(&mut tx, action, at).await?;
         let most = input
             .max_parts
             .and_then(|asked| usize::try_from(asked).ok());
         let most = most.unwrap_or(MOST_LISTED).min(MOST_LISTED);
         let after = input.part_number_marker.unwrap_or(0).max(0);
-        let prefix = keys::parts_of(principal.scope(), &upload.id);
         // No part has a higher number than that.
         let after = u16::try_from(after).unwrap_or(u16::MAX);
         let after = keys::part(principal.scope(), &upload.id, after).behind();
-        let page = tx.page(&prefix, Some(&after), most).await;
+        let page = tx.parts_of(&upload).page(Some(&after), most).await;
         let page = page.map_err(stored)?;
         let last = page.records.last().map(|(_, part)| i32::from(part.number));
         let parts = page.records.into_iter().map(|(_, part)| Part {
@@ -320,13 +316,13 @@ struct At<'a> {
 
 /// The upload that a request means, if the caller may go on with it.
 async fn upload(
-    tx: &mut Transaction,
-    principal: &Principal,
+    tx: &mut ScopedTransaction<'_>,
+    action: Action,
     at: At<'_>,
 ) -> S3Result<MultipartUpload> {
-    let bucket = writable_bucket(tx, principal, at.bucket).await?;
+    let bucket = destination(tx, action, at.bucket).await?;
     let found = match at.upload.parse::<UploadId>() {
-        Ok(id) => tx.get(&keys::upload(principal.scope(), &bucket, &id)).await,
+        Ok(id) => tx.upload_to(&bucket, &id).await,
         Err(_) => Ok(None),
     };
     let found = found.map_err(stored)?;
@@ -337,17 +333,18 @@ async fn upload(
 
 /// The object that an upload has become already: a client whose answer was lost asks again.
 async fn completed(
-    tx: &mut Transaction,
-    principal: &Principal,
+    tx: &mut ScopedTransaction<'_>,
+    action: Action,
     at: At<'_>,
 ) -> S3Result<Option<Object>> {
-    let bucket = match principal.upload() {
-        Some(_) => BucketName::of_builds(),
-        None => own_bucket(tx, principal, at.bucket).await?.name,
+    // That the build does not await its files any more is because it has them by this upload.
+    let found = match tx.bucket_of_builds() {
+        Some((bucket, _)) => tx.object_in(&bucket, at.key).await,
+        None => {
+            let bucket = own_bucket(tx, action, at.bucket).await?;
+            tx.object_in(&bucket, at.key).await
+        }
     };
-    let found = tx
-        .get(&keys::object(principal.scope(), &bucket, at.key))
-        .await;
     let of_upload = |object: &Object| {
         let upload = object.upload.as_ref();
         upload.is_some_and(|upload| upload.as_str() == at.upload)

@@ -7,16 +7,15 @@ use s3s::dto::{
     HeadObjectOutput, PutObjectInput, PutObjectOutput, Range, StreamingBlob,
 };
 use s3s::{S3ErrorCode, S3Request, S3Result};
-use tombolo_domain::object::{BucketName, LARGEST_PUT, Object, ObjectHeaders};
-use tombolo_domain::principal::Principal;
-use tombolo_store::keys;
-use tombolo_store::typed::Transaction;
+use tombolo_api::lookup::{InBucket, ScopedTransaction};
+use tombolo_domain::object::{LARGEST_PUT, Object, ObjectHeaders};
+use tombolo_domain::principal::{Action, Principal};
 
 use crate::blob::Received;
 use crate::checks::Checks;
 use crate::error::{ObjectError, no_such_key, refuse};
 use crate::list::timestamp;
-use crate::shelf::{Shelf, own_bucket, principal, stored, transact, writable_bucket};
+use crate::shelf::{Shelf, authorized, destination, own_bucket, stored, transact};
 
 /// The most bytes of an object's metadata, names and values together, as in S3.
 const MOST_METADATA: usize = 2048;
@@ -30,12 +29,12 @@ impl Shelf {
         &self,
         request: S3Request<PutObjectInput>,
     ) -> S3Result<PutObjectOutput> {
-        let principal = principal(&request)?;
+        let (principal, action) = authorized(&request)?;
         let input = request.input;
         let condition = only_if_absent(input.if_match.is_some(), input.if_none_match.as_ref())?;
         let headers = headers(input.content_type, input.metadata)?;
         // Before the body is read, so that one that nobody will keep is not even received.
-        writable_bucket(&mut self.begin(), &principal, &input.bucket).await?;
+        destination(&mut self.begin(&principal), action, &input.bucket).await?;
         let promised = Checksum {
             checksum_crc32: input.checksum_crc32,
             checksum_crc32c: input.checksum_crc32c,
@@ -52,14 +51,14 @@ impl Shelf {
 
         let (blob, etag) = (received.blob.clone(), received.md5.clone());
         received.keep();
-        let put = transact!(self, tx, {
-            let bucket = writable_bucket(tx, &principal, &input.bucket).await?;
+        let put = transact!(self, principal, tx, {
+            let bucket = destination(tx, action, &input.bucket).await?;
             if condition == Condition::Absent {
-                refuse_present(tx, &principal, &bucket, &input.key).await?;
+                refuse_present(tx, &bucket, &input.key).await?;
             }
             let object = Object {
                 scope: principal.scope().clone(),
-                bucket,
+                bucket: bucket.bucket().clone(),
                 key: input.key.clone(),
                 size: blob.size,
                 blobs: vec![blob.clone()],
@@ -82,10 +81,10 @@ impl Shelf {
         &self,
         request: S3Request<GetObjectInput>,
     ) -> S3Result<GetObjectOutput> {
-        let principal = principal(&request)?;
+        let (principal, action) = authorized(&request)?;
         let input = request.input;
         let object = self
-            .own_object(&principal, &input.bucket, &input.key)
+            .own_object(&principal, action, &input.bucket, &input.key)
             .await?;
         let seen = Seen {
             if_match: input.if_match,
@@ -116,10 +115,10 @@ impl Shelf {
         &self,
         request: S3Request<HeadObjectInput>,
     ) -> S3Result<HeadObjectOutput> {
-        let principal = principal(&request)?;
+        let (principal, action) = authorized(&request)?;
         let input = request.input;
         let object = self
-            .own_object(&principal, &input.bucket, &input.key)
+            .own_object(&principal, action, &input.bucket, &input.key)
             .await?;
         let seen = Seen {
             if_match: input.if_match,
@@ -142,10 +141,10 @@ impl Shelf {
         &self,
         request: S3Request<DeleteObjectInput>,
     ) -> S3Result<DeleteObjectOutput> {
-        let principal = principal(&request)?;
+        let (principal, action) = authorized(&request)?;
         let input = request.input;
-        transact!(self, tx, {
-            delete(tx, &principal, &input.bucket, &input.key).await?;
+        transact!(self, principal, tx, {
+            delete(tx, action, &input.bucket, &input.key).await?;
             Ok(DeleteObjectOutput::default())
         })
     }
@@ -155,7 +154,7 @@ impl Shelf {
         &self,
         request: S3Request<DeleteObjectsInput>,
     ) -> S3Result<DeleteObjectsOutput> {
-        let principal = principal(&request)?;
+        let (principal, action) = authorized(&request)?;
         let input = request.input;
         if input.delete.objects.len() > MOST_DELETED {
             return Err(refuse(
@@ -163,9 +162,9 @@ impl Shelf {
                 format!("At most {MOST_DELETED} objects can be deleted at a time."),
             ));
         }
-        transact!(self, tx, {
+        transact!(self, principal, tx, {
             for object in &input.delete.objects {
-                delete(tx, &principal, &input.bucket, &object.key).await?;
+                delete(tx, action, &input.bucket, &object.key).await?;
             }
             Ok(())
         })?;
@@ -184,25 +183,28 @@ impl Shelf {
         })
     }
 
-    async fn own_object(&self, principal: &Principal, bucket: &str, key: &str) -> S3Result<Object> {
-        let mut tx = self.begin();
-        let bucket = own_bucket(&mut tx, principal, bucket).await?.name;
-        let found = tx.get(&keys::object(principal.scope(), &bucket, key)).await;
-        found
-            .map_err(stored)?
-            .ok_or_else(|| no_such_key(&bucket, key))
+    async fn own_object(
+        &self,
+        principal: &Principal,
+        action: Action,
+        bucket: &str,
+        key: &str,
+    ) -> S3Result<Object> {
+        let mut tx = self.begin(principal);
+        let bucket = own_bucket(&mut tx, action, bucket).await?;
+        let found = tx.object_in(&bucket, key).await.map_err(stored)?;
+        found.ok_or_else(|| no_such_key(&bucket.name, key))
     }
 }
 
 async fn delete(
-    tx: &mut Transaction,
-    principal: &Principal,
+    tx: &mut ScopedTransaction<'_>,
+    action: Action,
     bucket: &str,
     key: &str,
 ) -> S3Result<()> {
-    let bucket = own_bucket(tx, principal, bucket).await?.name;
-    let object = tx.get(&keys::object(principal.scope(), &bucket, key)).await;
-    match object.map_err(stored)? {
+    let bucket = own_bucket(tx, action, bucket).await?;
+    match tx.object_in(&bucket, key).await.map_err(stored)? {
         Some(object) => tx.remove_object(&object).map_err(stored),
         None => Ok(()),
     }
@@ -233,16 +235,18 @@ pub(crate) fn only_if_absent(
 
 /// Refuses if an object is there already.
 pub(crate) async fn refuse_present(
-    tx: &mut Transaction,
-    principal: &Principal,
-    bucket: &BucketName,
+    tx: &mut ScopedTransaction<'_>,
+    bucket: &impl InBucket,
     key: &str,
 ) -> S3Result<()> {
-    let found = tx.get(&keys::object(principal.scope(), bucket, key)).await;
+    let found = tx.object_in(bucket, key).await;
     if found.map_err(stored)?.is_some() {
         return Err(refuse(
             ObjectError::PreconditionFailed,
-            format!("There is an object {key} in bucket {bucket} already."),
+            format!(
+                "There is an object {key} in bucket {} already.",
+                bucket.bucket()
+            ),
         ));
     }
     Ok(())

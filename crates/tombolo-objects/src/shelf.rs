@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use s3s::{S3Request, S3Result};
 use tombolo_api::error::CommonError;
+use tombolo_api::lookup::{BucketOfBuilds, Denied, Failed, InBucket, ScopedTransaction};
 use tombolo_domain::fleet::BuildStatus;
 use tombolo_domain::id::IdSource;
 use tombolo_domain::object::{Bucket, BucketName};
-use tombolo_domain::principal::Principal;
+use tombolo_domain::principal::{Action, Principal};
 use tombolo_domain::time::Clock;
-use tombolo_store::typed::{Committed, Transaction};
-use tombolo_store::{Store, keys};
+use tombolo_store::Store;
+use tombolo_store::typed::Committed;
 
 use crate::blob::Blobs;
 use crate::error::{Unverified, denied, internal, no_such_bucket, refuse};
@@ -27,13 +28,17 @@ pub(crate) struct Shelf {
 }
 
 impl Shelf {
-    pub(crate) fn begin(&self) -> Transaction {
-        Transaction::new(self.store.clone())
+    pub(crate) fn begin<'p>(&self, principal: &'p Principal) -> ScopedTransaction<'p> {
+        ScopedTransaction::new(self.store.clone(), principal, self.clock.now())
     }
 
     /// Commits what one attempt has done; `false` if what it read has changed meanwhile, so that it
     /// is to be done over again.
-    pub(crate) async fn commit(&self, tx: Transaction, attempts: &mut usize) -> S3Result<bool> {
+    pub(crate) async fn commit(
+        &self,
+        tx: ScopedTransaction<'_>,
+        attempts: &mut usize,
+    ) -> S3Result<bool> {
         *attempts += 1;
         match tx.commit().await.map_err(stored)? {
             Committed::Yes => Ok(true),
@@ -49,13 +54,13 @@ impl Shelf {
 }
 
 /// Runs a block in a transaction and commits it, over again for as long as what it read changes
-/// meanwhile: `transact!(shelf, tx, { … })` is an `S3Result` of what the block ends with. (A macro,
+/// meanwhile: `transact!(shelf, principal, tx, { … })` is an `S3Result` of what the block ends with. (A macro,
 /// since a future that borrows from an async closure is not known to be `Send`.)
 macro_rules! transact {
-    ($shelf:expr, $tx:ident, $work:block) => {{
+    ($shelf:expr, $principal:expr, $tx:ident, $work:block) => {{
         let mut attempts = 0;
         loop {
-            let mut transaction = $shelf.begin();
+            let mut transaction = $shelf.begin(&$principal);
             let $tx = &mut transaction;
             let outcome: s3s::S3Result<_> = async { $work }.await;
             match outcome {
@@ -76,58 +81,78 @@ pub(crate) fn stored(error: tombolo_store::StoreError) -> s3s::S3Error {
     internal("using the store", error)
 }
 
-/// Who calls, which was verified before `s3s` saw the request.
-pub(crate) fn principal<T>(request: &S3Request<T>) -> S3Result<Principal> {
+/// A look-up that came to nothing.
+pub(crate) fn failed(error: Failed) -> s3s::S3Error {
+    match error {
+        Failed::Denied(refusal) => refused(refusal),
+        Failed::Store(error) => stored(error),
+    }
+}
+
+/// What the caller may not do.
+pub(crate) fn refused(refusal: Denied) -> s3s::S3Error {
+    denied(refusal.to_string())
+}
+
+/// Who calls, which was verified before `s3s` saw the request, and what for, as the gate let it
+/// through.
+pub(crate) fn authorized<T>(request: &S3Request<T>) -> S3Result<(Principal, Action)> {
     let principal = request.extensions.get::<Principal>().cloned();
-    principal.ok_or_else(|| internal("finding the principal", Unverified))
+    let action = request.extensions.get::<Action>().copied();
+    match (principal, action) {
+        (Some(principal), Some(action)) => Ok((principal, action)),
+        _ => Err(internal("finding the principal", Unverified)),
+    }
 }
 
 /// A bucket of the caller's own. Another account's is none, whatever it is called.
 pub(crate) async fn own_bucket(
-    tx: &mut Transaction,
-    principal: &Principal,
+    tx: &mut ScopedTransaction<'_>,
+    action: Action,
     name: &str,
 ) -> S3Result<Bucket> {
-    let found = match name.parse::<BucketName>() {
-        Ok(parsed) => tx.get(&keys::bucket(principal.scope(), &parsed)).await,
-        Err(_) => Ok(None),
-    };
-    found.map_err(stored)?.ok_or_else(|| no_such_bucket(name))
+    let found = tx.bucket(name).find(action).await.map_err(failed)?;
+    found.ok_or_else(|| no_such_bucket(name))
+}
+
+/// A bucket that objects can be put into.
+pub(crate) enum Destination {
+    /// One of the caller's own.
+    Own(Bucket),
+    /// The server's, for one build.
+    OfBuilds(BucketOfBuilds),
+}
+
+impl InBucket for Destination {
+    fn bucket(&self) -> &BucketName {
+        match self {
+            Destination::Own(bucket) => bucket.bucket(),
+            Destination::OfBuilds(bucket) => bucket.bucket(),
+        }
+    }
 }
 
 /// The bucket that the caller may put objects into: its own, or with an upload credential the
-/// server's. That the credential is for this very object was checked at the gate.
-pub(crate) async fn writable_bucket(
-    tx: &mut Transaction,
-    principal: &Principal,
+/// server's, while the build awaits its files. That the credential is for this very object was
+/// checked at the gate.
+pub(crate) async fn destination(
+    tx: &mut ScopedTransaction<'_>,
+    action: Action,
     name: &str,
-) -> S3Result<BucketName> {
-    if principal.upload().is_none() {
-        return Ok(own_bucket(tx, principal, name).await?.name);
-    }
-    check_build_awaits(tx, principal).await?;
-    Ok(BucketName::of_builds())
-}
-
-/// Refuses the upload of a build that has its files, or awaits none: they never change.
-pub(crate) async fn check_build_awaits(
-    tx: &mut Transaction,
-    principal: &Principal,
-) -> S3Result<()> {
-    let Some(id) = principal.upload() else {
-        return Ok(());
+) -> S3Result<Destination> {
+    let Some((bucket, id)) = tx.bucket_of_builds() else {
+        return Ok(Destination::Own(own_bucket(tx, action, name).await?));
     };
-    let build = tx.get(&keys::build(principal.scope(), id)).await;
+    let build = tx.build_to_upload(id).await;
     let Some(build) = build.map_err(stored)? else {
         return Err(denied(format!("Build {id} was deleted.")));
     };
-    let at = build.object();
-    let object = keys::object(principal.scope(), &at.bucket, &at.key);
-    let is_here = tx.get(&object).await.map_err(stored)?.is_some();
+    let object = tx.object_in(&bucket, &build.object().key).await;
+    let is_here = object.map_err(stored)?.is_some();
     if build.source.is_some() || build.status != BuildStatus::Initialized || is_here {
         return Err(denied(format!(
             "The files of build {id} are uploaded, and never change; create a new build."
         )));
     }
-    Ok(())
+    Ok(Destination::OfBuilds(bucket))
 }
