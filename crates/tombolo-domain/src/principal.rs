@@ -179,6 +179,9 @@ const UPLOAD: [Action; 3] = [
 ];
 
 impl Action {
+    /// To read an object of S3's, also by another service for whoever calls that.
+    pub const GET_OBJECT: Action = Action::new("s3", "GetObject");
+
     /// The action `name` of a service, by the prefix that policies have for it.
     pub const fn new(service: &'static str, name: &'static str) -> Self {
         Action { service, name }

@@ -205,9 +205,10 @@ const BESIDE: [&str; 5] = [
 ];
 
 /// Words of the APIs themselves that are also operations' names.
-const VALUES: [(&str, &str); 4] = [
+const VALUES: [(&str, &str); 5] = [
     // IAM's actions.
     ("principal.rs", "AbortMultipartUpload"),
+    ("principal.rs", "GetObject"),
     ("principal.rs", "PutObject"),
     // Of the enum RouteOrigin.
     ("route_table/view.rs", "CreateRoute"),

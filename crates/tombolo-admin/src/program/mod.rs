@@ -25,8 +25,8 @@ pub use end::end_all;
 /// How long the engine may take to make an interface; it takes milliseconds.
 const INTERFACE: Duration = Duration::from_secs(10);
 
-/// What an account does that runs a program in its VPC.
-const CREATE_INTERFACE: Action = Action::new("ec2", "CreateNetworkInterface");
+/// What running a program in a VPC is at EC2, where only instances run.
+const RUN: Action = Action::new("ec2", "RunInstances");
 
 /// The longest description of an interface, in characters (EC2's limit).
 const MAX_DESCRIPTION: usize = 255;
@@ -130,7 +130,7 @@ impl Door {
 
 /// The VPC if it is the account's and no fleet's hidden one: those look unknown.
 async fn find_vpc(tx: &mut ScopedTransaction<'_>, account: &Account, id: &VpcId) -> Result<Vpc> {
-    let found = tx.vpc(id.as_str()).find(CREATE_INTERFACE).await?;
+    let found = tx.vpc(id.as_str()).find(RUN).await?;
     found.ok_or_else(|| no_vpc(account, id))
 }
 

@@ -12,6 +12,7 @@
 mod anything;
 mod ec2;
 mod gamelift;
+mod lookups;
 mod slow;
 mod store;
 

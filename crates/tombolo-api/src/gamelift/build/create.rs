@@ -100,9 +100,9 @@ async fn own_object(
     }
     let found = match bucket.parse::<BucketName>() {
         Ok(name) => {
-            // "s3:GetObject" on it is what GameLift asks of who makes a build of it.
-            tx.object_at(&name, key, Action::new("s3", "GetObject"))
-                .await?
+            // GameLift reads it for the caller, who has to be allowed to (AWS: "Actions, resources, and
+            // condition keys for Amazon GameLift", dependent actions).
+            tx.object_at(&name, key, Action::GET_OBJECT).await?
         }
         _ => None,
     };
