@@ -23,7 +23,6 @@ mod scale {
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
-use common::machine::within;
 use common::{Build, eni, open_group};
 use scale::memory::Memory;
 use scale::packets;
@@ -35,6 +34,7 @@ use tombolo_network::{
     Applied, Network, NetworkEngine, PortRange, Protocol, Rule, RuleDirection, RulePeer,
     SecurityGroupNumber,
 };
+use tombolo_testkit::netns::within;
 
 /// How many of each there are.
 #[derive(Debug, Clone, Copy)]

@@ -11,10 +11,11 @@ mod common;
 
 use std::net::{Ipv4Addr, UdpSocket};
 
-use common::frame::Frame;
 use common::machine::Machine;
 use common::{Build, datagram, eni, pcx};
 use tombolo_network::{Counters, DropReason, Network, NetworkEngine, SimulatedEngine, Verdict};
+use tombolo_testkit::frame::Datagram;
+use tombolo_testkit::packet_socket::PacketSocket;
 
 /// Four VPCs, two with the same CIDR, with routes of every kind: whole, part of a VPC, default,
 /// to nowhere, by another's peering, over the VPC's own block; and a peering that admits half.
@@ -78,8 +79,8 @@ fn the_program_decides_as_the_model_does() {
             for &to in destinations.iter().filter(|&&to| to != interface.address) {
                 let expected = model.verdict(&eni(from), &datagram(source, to));
                 let before = machine.counters();
-                let frame = Frame::new(interface.mac.0, source, to);
-                machine.workload(from, || frame.send().unwrap());
+                let frame = Datagram::new(interface.mac.0, source, to);
+                machine.workload(from, || PacketSocket::open().send(&frame.frame()));
                 let observed = observe(&machine, &before, &sockets);
                 assert_eq!(observed, expected, "from {from} as {source} to {to}");
             }

@@ -14,7 +14,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 
 use aya::maps::{HashMap, Map, MapData};
 use common::machine::{DEADLINE, Machine, assert_nothing_received};
-use common::outside::{HOST, PLAYER, Site, WAYS, Way, assert_arrives, game, ip};
+use common::outside::{MACHINE, PLAYERS, Site, WAYS, Way, assert_arrives, game, ip};
 use common::{Build, eni};
 use tombolo_network::{DropReason, Network, NetworkEngine, Packet, Transport, Verdict};
 
@@ -73,7 +73,7 @@ fn tcp_goes_out_and_comes_back() {
     for way in WAYS {
         let site = Site::new(way);
         let machine = site.machine(allowed());
-        let listener = site.as_player(|| TcpListener::bind((PLAYER, 443)).unwrap());
+        let listener = site.among_players(|| TcpListener::bind((PLAYERS, 443)).unwrap());
         let to = listener.local_addr().unwrap();
         let mut client = machine.workload(1, || TcpStream::connect_timeout(&to, DEADLINE).unwrap());
         let (mut server, source) = listener.accept().unwrap();
@@ -111,7 +111,7 @@ fn only_who_was_asked_can_answer() {
     let (server, inside) = (site.udp(), machine.udp_at(1, OTHER));
     let source = seen_as(&inside, &server);
     let same_host = site.udp();
-    let other_host = site.as_player(|| {
+    let other_host = site.among_players(|| {
         let port = server.local_addr().unwrap().port();
         UdpSocket::bind(("198.51.100.1", port)).unwrap()
     });
@@ -165,7 +165,7 @@ fn what_the_internet_has_not_is_refused() {
         machine.assert_drops(&inside, to, DropReason::NotOutside);
     }
     // The machine's own public address is as any other host's.
-    let own = site.on_host(|| UdpSocket::bind((HOST, 7000)).unwrap());
+    let own = site.on_machine(|| UdpSocket::bind((MACHINE, 7000)).unwrap());
     own.set_read_timeout(Some(DEADLINE)).unwrap();
     let source = seen_as(&inside, &own);
     assert!(is_of_the_pool(&site, source), "{source}");
@@ -177,7 +177,7 @@ fn a_route_of_the_instances_comes_before_the_outside() {
     let network = allowed().vpc(2, "10.2.0.0/16").peering(1, 1, 2);
     let machine = site.machine(network.route(1, "192.0.2.0/24", 1));
     let inside = machine.udp_at(1, OTHER);
-    machine.assert_drops(&inside, PLAYER, DropReason::NoSuchDestination);
+    machine.assert_drops(&inside, PLAYERS, DropReason::NoSuchDestination);
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn an_instance_is_told_that_nobody_listens() {
         let site = Site::new(way);
         let machine = site.machine(allowed());
         let inside = machine.udp_at(1, OTHER);
-        inside.connect((PLAYER, 9)).unwrap();
+        inside.connect((PLAYERS, 9)).unwrap();
         inside.send(b"anyone?").unwrap();
         let told = inside.recv(&mut [0; 8]).map_err(|error| error.kind());
         assert_eq!(told, Err(ErrorKind::ConnectionRefused));
@@ -197,10 +197,10 @@ fn an_instance_is_told_that_nobody_listens() {
 #[test]
 fn path_mtu_discovery_works_through_the_translation() {
     let site = Site::new(Way::Routed);
-    site.on_host(|| ip("route change 198.51.100.0/24 via 192.0.2.9 mtu lock 1000"));
+    site.on_machine(|| ip("route change 198.51.100.0/24 via 192.0.2.9 mtu lock 1000"));
     let machine = site.machine(allowed());
     let inside = machine.udp_at(1, OTHER);
-    let server = site.as_player(|| UdpSocket::bind("198.51.100.1:7000").unwrap());
+    let server = site.among_players(|| UdpSocket::bind("198.51.100.1:7000").unwrap());
     server.set_read_timeout(Some(DEADLINE)).unwrap();
     let large = [7; 1200];
     inside
@@ -239,18 +239,18 @@ fn the_engine_says_what_becomes_of_a_packet_to_the_outside() {
     };
     let dropped = |reason| Verdict::Drop(reason);
     assert_eq!(
-        decide(&machine, PLAYER, udp),
+        decide(&machine, PLAYERS, udp),
         dropped(DropReason::NoInternet)
     );
     machine.apply(allowed());
-    assert_eq!(decide(&machine, PLAYER, udp), Verdict::Outside);
+    assert_eq!(decide(&machine, PLAYERS, udp), Verdict::Outside);
     let private = Ipv4Addr::new(192, 168, 0, 1);
     assert_eq!(
         decide(&machine, private, udp),
         dropped(DropReason::NotOutside)
     );
     assert_eq!(
-        decide(&machine, PLAYER, Transport::Other(47)),
+        decide(&machine, PLAYERS, Transport::Other(47)),
         dropped(DropReason::NoFlow)
     );
     let mut closed = allowed();
@@ -259,7 +259,7 @@ fn the_engine_says_what_becomes_of_a_packet_to_the_outside() {
     }
     machine.apply(closed);
     assert_eq!(
-        decide(&machine, PLAYER, udp),
+        decide(&machine, PLAYERS, udp),
         dropped(DropReason::SecurityGroupEgress)
     );
 }

@@ -14,7 +14,7 @@ use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::time::Duration;
 
 use common::machine::{DEADLINE, assert_nothing_received, wait_for};
-use common::outside::{PLAYER, Site, WAYS, Way, assert_arrives, assert_plays, game, ip};
+use common::outside::{PLAYERS, Site, WAYS, Way, assert_arrives, assert_plays, game, ip};
 use common::{Build, eni};
 use tombolo_network::{
     Counters, DropReason, FlowDirection, NetworkEngine, PortRange, Protocol, Rule, RuleDirection,
@@ -43,7 +43,7 @@ fn tcp_goes_both_ways_in_bulk() {
         let machine = site.machine(game());
         let listener = machine.workload(1, || TcpListener::bind("10.1.0.4:4000").unwrap());
         let to = (site.address, 20000).into();
-        let client = site.as_player(|| TcpStream::connect_timeout(&to, DEADLINE).unwrap());
+        let client = site.among_players(|| TcpStream::connect_timeout(&to, DEADLINE).unwrap());
         let (server, source) = listener.accept().unwrap();
         assert_eq!(source, client.local_addr().unwrap());
         for (mut from, mut to) in [
@@ -73,7 +73,8 @@ fn a_port_that_leads_nowhere_gets_no_answer_and_is_counted() {
     // TCP is another namespace of ports, and a port of the instance's is none of the address's.
     let tcp = (site.address, 20001).into();
     let before = machine.counters();
-    let refused = site.as_player(|| TcpStream::connect_timeout(&tcp, Duration::from_millis(300)));
+    let refused =
+        site.among_players(|| TcpStream::connect_timeout(&tcp, Duration::from_millis(300)));
     assert_eq!(refused.unwrap_err().kind(), ErrorKind::TimedOut);
     let dropped = |counters: Counters| counters.dropped[&DropReason::NotAPublicPort].packets;
     assert!(dropped(machine.counters()) > dropped(before));
@@ -86,7 +87,7 @@ fn the_machine_keeps_its_own_ports_of_an_address_that_it_has() {
     let site = Site::new(Way::Taken);
     let machine = site.machine(game());
     let (player, game) = (site.udp(), machine.udp(1));
-    let own = site.on_host(|| UdpSocket::bind((site.address, 5353)).unwrap());
+    let own = site.on_machine(|| UdpSocket::bind((site.address, 5353)).unwrap());
     own.set_read_timeout(Some(DEADLINE)).unwrap();
     let real = player.local_addr().unwrap();
     assert_arrives(&player, own.local_addr().unwrap(), &own, real);
@@ -100,7 +101,7 @@ fn the_machine_keeps_its_own_ports_of_an_address_that_it_has() {
 fn the_machines_own_programs_reach_the_game() {
     let site = Site::new(Way::Routed);
     let machine = site.machine(game());
-    let own = site.on_host(|| UdpSocket::bind("0.0.0.0:0").unwrap());
+    let own = site.on_machine(|| UdpSocket::bind("0.0.0.0:0").unwrap());
     own.set_read_timeout(Some(DEADLINE)).unwrap();
     let game = machine.udp(1);
     own.send_to(b"hello", (site.address, 20000)).unwrap();
@@ -130,7 +131,7 @@ fn security_groups_say_which_players_come_in() {
         network.security_groups.insert(group, only("192.0.2.9/32"));
         let mut machine = site.machine(network.clone());
         let (player, game) = (site.udp(), machine.udp(1));
-        let other = site.as_player(|| UdpSocket::bind("198.51.100.1:0").unwrap());
+        let other = site.among_players(|| UdpSocket::bind("198.51.100.1:0").unwrap());
         // No rule lets the game out, and none is needed.
         assert_plays(&site, &player, &game, 20000);
         machine.assert_counts_drop(DropReason::SecurityGroupIngress, || {
@@ -227,8 +228,8 @@ fn nobody_outside_passes_for_an_address_of_the_vpc_or_of_a_peered_one() {
         let machine = site.machine(game().vpc(2, "10.2.0.0/16").peered(1, 1, 2));
         let game = machine.udp(1);
         for source in ["10.1.0.9", "10.2.0.4"] {
-            site.as_player(|| ip(&format!("address add {source}/32 dev lo")));
-            let liar = site.as_player(|| UdpSocket::bind((source, 0)).unwrap());
+            site.among_players(|| ip(&format!("address add {source}/32 dev lo")));
+            let liar = site.among_players(|| UdpSocket::bind((source, 0)).unwrap());
             machine.assert_counts_drop(DropReason::SpoofedAddress, || {
                 liar.send_to(b"no", (site.address, 20000)).unwrap();
             });
@@ -274,7 +275,7 @@ fn datagrams_larger_than_the_way_go_in_fragments_both_ways() {
         });
         wait_for("the game's stack to know the MTU", || {
             machine.workload(1, || {
-                ip(&format!("route get {PLAYER}")).contains("mtu 1500")
+                ip(&format!("route get {PLAYERS}")).contains("mtu 1500")
             })
         });
         game.send_to(&large, real).unwrap();
@@ -307,6 +308,6 @@ fn flow_records_show_the_players_own_address() {
     let record = machine.next_record(&mut flows);
     assert_eq!(record.interface, eni(1));
     assert_eq!(record.direction, FlowDirection::Ingress);
-    assert_eq!((record.source, record.destination_port), (PLAYER, 4000));
+    assert_eq!((record.source, record.destination_port), (PLAYERS, 4000));
     assert_eq!(record.destination, machine.network.address(1));
 }

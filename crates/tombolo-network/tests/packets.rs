@@ -12,11 +12,17 @@ mod common;
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsRawFd;
 
-use common::frame::{self, Frame};
 use common::machine::{Machine, assert_nothing_received, link_of, wait_for};
 use common::{Build, eni, pcx, two_vpcs};
 use tombolo_network::ebpf::AttachmentKind;
 use tombolo_network::{DropReason, MacAddress, Network};
+use tombolo_testkit::frame::{Arp, Datagram, ROUTER, with_vlan_tag};
+use tombolo_testkit::packet_socket::PacketSocket;
+
+/// Sends a frame from the workload that the calling thread is in.
+fn send(frame: &[u8]) {
+    PacketSocket::open().send(frame);
+}
 
 #[test]
 fn interfaces_of_one_vpc_reach_each_other_across_subnets() {
@@ -188,18 +194,18 @@ fn a_spoofed_source_address_is_dropped_and_counted() {
     let machine = Machine::running(two_vpcs().peered(1, 1, 2).interface(3, 1, "10.1.0.5"));
     let two = machine.udp(2);
     let mac = machine.network.interfaces[&eni(1)].mac.0;
-    let forged = Frame::new(mac, machine.network.address(3), machine.network.address(2));
+    let forged = Datagram::new(mac, machine.network.address(3), machine.network.address(2));
     machine.assert_counts_drop(DropReason::SpoofedAddress, || {
-        machine.workload(1, || forged.send().unwrap());
+        machine.workload(1, || send(&forged.frame()));
     });
     assert_nothing_received(&two);
 
     // The same frame with the true address passes, so it was the address.
-    let honest = Frame {
+    let honest = Datagram {
         source: machine.network.address(1),
         ..forged
     };
-    machine.workload(1, || honest.send().unwrap());
+    machine.workload(1, || send(&honest.frame()));
     two.recv_from(&mut [0; 8]).unwrap();
 }
 
@@ -207,13 +213,13 @@ fn a_spoofed_source_address_is_dropped_and_counted() {
 fn a_spoofed_mac_is_dropped_and_counted() {
     let machine = Machine::running(two_vpcs().peered(1, 1, 2));
     let two = machine.udp(2);
-    let forged = Frame::new(
+    let forged = Datagram::new(
         [0x02, 0, 0, 0, 0, 0x77],
         machine.network.address(1),
         machine.network.address(2),
     );
     machine.assert_counts_drop(DropReason::SpoofedMac, || {
-        machine.workload(1, || forged.send().unwrap());
+        machine.workload(1, || send(&forged.frame()));
     });
     assert_nothing_received(&two);
 }
@@ -223,9 +229,9 @@ fn an_arp_request_with_a_spoofed_sender_is_dropped_and_counted() {
     let machine = Machine::running(two_vpcs());
     let mac = machine.network.interfaces[&eni(1)].mac.0;
     let router = "10.1.0.1".parse().unwrap();
-    let forged = frame::arp_request(mac, "10.1.0.9".parse().unwrap(), router);
+    let forged = Arp::request((mac, "10.1.0.9".parse().unwrap()), router);
     machine.assert_counts_drop(DropReason::SpoofedAddress, || {
-        machine.workload(1, || frame::send_from_eth0(&forged).unwrap());
+        machine.workload(1, || send(&forged));
     });
 }
 
@@ -233,21 +239,21 @@ fn an_arp_request_with_a_spoofed_sender_is_dropped_and_counted() {
 fn malformed_packets_and_other_protocols_are_dropped_and_counted() {
     let machine = Machine::running(two_vpcs().peered(1, 1, 2));
     let mac = machine.network.interfaces[&eni(1)].mac.0;
-    let frame = Frame::new(mac, machine.network.address(1), machine.network.address(2));
-    let too_long = Frame {
+    let frame = Datagram::new(mac, machine.network.address(1), machine.network.address(2));
+    let too_long = Datagram {
         total_length: 1000,
         ..frame.clone()
     };
     machine.assert_counts_drop(DropReason::Malformed, || {
-        machine.workload(1, || too_long.send().unwrap());
+        machine.workload(1, || send(&too_long.frame()));
     });
     for ether_type in [0x86dd, 0x88a8, 0x1234] {
-        let other = Frame {
+        let other = Datagram {
             ether_type,
             ..frame.clone()
         };
         machine.assert_counts_drop(DropReason::EtherType, || {
-            machine.workload(1, || other.send().unwrap());
+            machine.workload(1, || send(&other.frame()));
         });
     }
 }
@@ -256,9 +262,9 @@ fn malformed_packets_and_other_protocols_are_dropped_and_counted() {
 fn a_vlan_tag_does_not_hide_what_is_in_the_frame() {
     let machine = Machine::running(two_vpcs().peered(1, 1, 2));
     let mac = machine.network.interfaces[&eni(1)].mac.0;
-    let frame = Frame::new(mac, machine.network.address(1), machine.network.address(2));
+    let frame = Datagram::new(mac, machine.network.address(1), machine.network.address(2));
     machine.assert_counts_drop(DropReason::EtherType, || {
-        machine.workload(1, || frame.send_tagged().unwrap());
+        machine.workload(1, || send(&with_vlan_tag(frame.frame())));
     });
 }
 
@@ -268,28 +274,28 @@ fn the_router_answers_arp_for_the_subnet_but_not_for_the_asker() {
     let mac = machine.network.interfaces[&eni(1)].mac.0;
     let own = machine.network.address(1);
     let answers = machine.workload(1, || {
-        let socket = frame::packet_socket().unwrap();
-        let ask = |target: &str| {
-            let request = frame::arp_request(mac, own, target.parse().unwrap());
-            frame::send_from_eth0(&request).unwrap();
-        };
+        let socket = PacketSocket::open();
+        let ask = |target: &str| socket.send(&Arp::request((mac, own), target.parse().unwrap()));
         // Outside the subnet and the asker's own get no answer, so the next answer to arrive is
         // to the question after them.
         ask("10.1.1.1");
         ask("10.1.0.4");
         ask("10.1.0.1");
         ask("10.1.0.77");
-        [
-            frame::next_arp_reply(&socket),
-            frame::next_arp_reply(&socket),
-        ]
+        let mut answers = Vec::new();
+        wait_for("two answers", || {
+            let seen = socket.seen();
+            let packets = seen.iter().filter_map(|frame| Arp::read(frame));
+            answers.extend(packets.filter(|arp| arp.is_reply).map(|arp| arp.sender));
+            answers.len() >= 2
+        });
+        answers
     });
-    let router_mac = [0x02, 0x54, 0x4d, 0x42, 0x00, 0x01];
     assert_eq!(
         answers,
         [
-            (router_mac, "10.1.0.1".parse().unwrap()),
-            (router_mac, "10.1.0.77".parse().unwrap()),
+            (ROUTER, "10.1.0.1".parse().unwrap()),
+            (ROUTER, "10.1.0.77".parse().unwrap()),
         ]
     );
 }
@@ -341,7 +347,7 @@ fn sockets_are_of_the_namespace_that_the_engine_names() {
     let machine = Machine::running(two_vpcs());
     let path = machine.engine().namespace(&eni(1)).unwrap();
     let address = machine.network.address(1);
-    let socket = common::machine::within(&path, || std::net::UdpSocket::bind((address, 0)));
+    let socket = tombolo_testkit::netns::within(&path, || std::net::UdpSocket::bind((address, 0)));
     assert!(socket.unwrap().as_raw_fd() >= 0);
     assert_eq!(machine.engine().namespace(&eni(9)), None);
 }

@@ -18,13 +18,14 @@ use aya::maps::lpm_trie::Key;
 use aya::maps::{LpmTrie, Map, MapData, MapType};
 use aya::programs::SchedClassifier;
 use aya::programs::tc::TcAttachType;
-use common::machine::{Machine, link_of, wait_for, within};
+use common::machine::{Machine, link_of, wait_for};
 use common::netlink::change_link;
 use common::{Build, two_vpcs};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::LinkAttribute;
 use serde_json::{Value, json};
 use tombolo_network::DropReason;
+use tombolo_testkit::netns::within;
 
 #[test]
 fn traffic_survives_the_engine_going_away_and_coming_back() {

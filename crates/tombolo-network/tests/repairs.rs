@@ -16,13 +16,14 @@ use aya::maps::lpm_trie::Key;
 use aya::maps::{Array, LpmTrie, Map, MapData};
 use aya::programs::SchedClassifier;
 use aya::programs::tc::TcAttachType;
-use common::machine::{Machine, link_of, wait_for, within};
+use common::machine::{Machine, link_of, wait_for};
 use common::netlink::{change_link, delete_link};
 use common::{Build, two_vpcs};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::LinkAttribute;
 use nix::mount::{MntFlags, umount2};
 use tombolo_network::{Network, Repair, RepairKind};
+use tombolo_testkit::netns::within;
 
 #[test]
 fn a_deleted_veth() {

@@ -13,11 +13,12 @@ use std::io::{Read, Write};
 use std::net::UdpSocket;
 use std::os::fd::AsRawFd;
 
-use common::frame::Frame;
 use common::machine::{Machine, assert_nothing_received, wait_for};
 use common::{Build, eni, two_vpcs};
 use nix::errno::Errno;
 use tombolo_network::{DropReason, Network};
+use tombolo_testkit::frame::Datagram;
+use tombolo_testkit::packet_socket::PacketSocket;
 
 /// Two peered interfaces with these MTUs.
 fn with_mtus(mtus: [u16; 2]) -> Network {
@@ -131,12 +132,12 @@ fn a_fragment_without_its_first_is_dropped() {
     let machine = Machine::running(with_mtus([1500, 1500]));
     let two = machine.udp(2);
     let mac = machine.network.interfaces[&eni(1)].mac.0;
-    let later = Frame {
+    let later = Datagram {
         fragment_offset: 8,
-        ..Frame::new(mac, machine.network.address(1), machine.network.address(2))
+        ..Datagram::new(mac, machine.network.address(1), machine.network.address(2))
     };
     machine.assert_counts_drop(DropReason::Fragment, || {
-        machine.workload(1, || later.send().unwrap());
+        machine.workload(1, || PacketSocket::open().send(&later.frame()));
     });
     assert_nothing_received(&two);
 }

@@ -14,20 +14,21 @@ use std::fs;
 use aya::maps::{HashMap, Map, MapData};
 use aya::programs::SchedClassifier;
 use aya::programs::tc::TcAttachType;
-use common::machine::{Machine, wait_for, within};
-use common::outside::{HOST, Site, WAYS, Way, assert_plays, game, ip};
+use common::machine::{Machine, wait_for};
+use common::outside::{MACHINE, Site, WAYS, Way, assert_plays, game, ip};
 use common::{Build, eni};
 use tombolo_network::{OutsideConfig, RepairKind};
+use tombolo_testkit::netns::within;
 
 /// What the machine has, as `ip` tells it.
 fn of_the_machine(site: &Site) -> Vec<String> {
-    let programs = site.on_host(|| {
+    let programs = site.on_machine(|| {
         let (_, programs) = SchedClassifier::query_tcx("eth0", TcAttachType::Ingress).unwrap();
         programs.len().to_string()
     });
     let mut all = vec![programs];
     for what in ["-br link", "-4 -br address", "-4 route show table all"] {
-        all.push(site.on_host(|| ip(what)));
+        all.push(site.on_machine(|| ip(what)));
     }
     all
 }
@@ -114,10 +115,10 @@ fn uplink(machine: &Machine) -> String {
 fn an_uplink_that_is_gone_is_made_again() {
     for way in WAYS {
         assert_mended(way, RepairKind::Uplink, |site, machine| {
-            site.on_host(|| ip(&format!("link delete {}", uplink(machine))));
+            site.on_machine(|| ip(&format!("link delete {}", uplink(machine))));
         });
         assert_mended(way, RepairKind::Uplink, |site, machine| {
-            site.on_host(|| ip(&format!("link set {} down", uplink(machine))));
+            site.on_machine(|| ip(&format!("link set {} down", uplink(machine))));
         });
     }
 }
@@ -125,7 +126,7 @@ fn an_uplink_that_is_gone_is_made_again() {
 #[test]
 fn a_route_that_is_gone_is_added_again() {
     assert_mended(Way::Routed, RepairKind::Uplink, |site, _| {
-        site.on_host(|| ip(&format!("route delete {}", site.address)));
+        site.on_machine(|| ip(&format!("route delete {}", site.address)));
     });
 }
 
@@ -152,7 +153,7 @@ fn a_program_that_is_gone_is_attached_again() {
             };
             wait_for("the kernel to detach it", || match of {
                 "uplink" => within(&machine.core(), attached) == 0,
-                _ => site.on_host(attached) == 0,
+                _ => site.on_machine(attached) == 0,
             });
         });
     }
@@ -180,7 +181,7 @@ fn another_way_outside_takes_the_place_of_the_one_before() {
     let mut machine = site.machine(game());
     machine.stop();
     machine.config.outside = Some(OutsideConfig {
-        address: HOST,
+        address: MACHINE,
         interface: Some("eth0".to_owned()),
         ports: "20000-39999".parse().unwrap(),
         internet_ports: "40000-59999".parse().unwrap(),
@@ -188,7 +189,7 @@ fn another_way_outside_takes_the_place_of_the_one_before() {
     machine.start();
     machine.reapply();
     let (player, game) = (site.udp(), machine.udp(1));
-    player.send_to(b"hello", (HOST, 20000)).unwrap();
+    player.send_to(b"hello", (MACHINE, 20000)).unwrap();
     game.recv_from(&mut [0; 8]).unwrap();
     machine.stop();
     machine.config.outside = None;
@@ -219,17 +220,17 @@ fn what_cannot_be_had_here_is_refused_before_anything_is_made() {
         assert!(source.contains(told), "{source}");
         other.config.outside = None;
     };
-    check(HOST, None, "is an address of this machine itself");
-    check(HOST, Some("eth7"), "this machine has no interface eth7");
+    check(MACHINE, None, "is an address of this machine itself");
+    check(MACHINE, Some("eth7"), "this machine has no interface eth7");
     site.reserve_ports("20000-59998");
-    check(HOST, Some("eth0"), "ports 32768 to 60999 to its own");
+    check(MACHINE, Some("eth0"), "ports 32768 to 60999 to its own");
     // A list that is longer than a first read of a file takes, and lacks nothing but its end.
     let list: Vec<String> = (20_000..59_999)
         .step_by(2)
         .map(|port| port.to_string())
         .collect();
     site.reserve_ports(&list.join(","));
-    check(HOST, Some("eth0"), "59998,20000-39999,40000-59999`");
+    check(MACHINE, Some("eth0"), "59998,20000-39999,40000-59999`");
     site.reserve_ports("20000-59999");
     assert_eq!(of_the_machine(&site), before);
 }
@@ -240,14 +241,14 @@ fn without_a_way_outside_the_networks_go_on() {
     let site = Site::new(Way::Taken);
     let network = game().interface(2, 1, "10.1.0.5");
     let mut machine = site.machine(network);
-    site.on_host(|| ip("link set eth0 name eth9"));
+    site.on_machine(|| ip("link set eth0 name eth9"));
     let applied = machine.apply_with_failures(machine.network.clone());
     let reason = applied.outside.unwrap();
     assert!(reason.contains("no interface eth0"), "{reason}");
     let [one, two] = [1, 2].map(|interface| machine.udp(interface));
     machine.assert_delivers(&one, &two);
     assert!(machine.network.interfaces.contains_key(&eni(1)));
-    site.on_host(|| ip("link set eth9 name eth0"));
+    site.on_machine(|| ip("link set eth9 name eth0"));
     assert_eq!(machine.reapply().outside, None);
     assert_plays(&site, &site.udp(), &one, 20000);
 }

@@ -15,8 +15,13 @@
 pub mod account;
 pub mod document;
 pub mod ec2;
+pub mod frame;
 pub mod gamelift;
+pub mod netns;
+pub mod packet_socket;
 pub mod server;
 pub mod sigv4;
+pub mod site;
+pub mod wait;
 
 pub use tombolo_domain::testing::{ManualClock, SeededIds};

@@ -3,9 +3,11 @@
 
 use std::net::Ipv4Addr;
 
+use tombolo_testkit::netns::{self, ip};
+use tombolo_testkit::packet_socket::PacketSocket;
+
 use crate::program::Program;
 use crate::server::Server;
-use crate::wire::{self, Wire};
 
 /// A place in a VPC, there until this is dropped.
 #[derive(Debug)]
@@ -13,7 +15,7 @@ pub struct Workload {
     /// Where it is.
     pub address: Ipv4Addr,
     /// Its link.
-    pub wire: Wire,
+    pub wire: PacketSocket,
     pid: u32,
     /// Holds the interface, where the test has made it.
     _program: Option<Program>,
@@ -51,7 +53,7 @@ impl Workload {
     /// The one that process `pid` is in, and that somebody else takes away.
     #[track_caller]
     pub fn of(pid: u32) -> Self {
-        let wire = Wire::open(pid);
+        let wire = PacketSocket::open_within(&netns::of_process(pid));
         Workload {
             address: wire.address(),
             wire,
@@ -60,14 +62,15 @@ impl Workload {
         }
     }
 
-    /// Keeps its kernel from answering whatever it is sent.
+    /// Keeps its kernel from answering whatever it is sent: it knows no way back to anybody. What it
+    /// gets it still takes.
     #[track_caller]
     pub fn silence(&self) {
-        wire::silence(self.pid);
+        self.within(|| ip("route flush table main"));
     }
 
     /// Does something in its network namespace, such as opening a socket, which stays in there.
-    pub fn within<T: Send + 'static>(&self, act: impl FnOnce() -> T + Send + 'static) -> T {
-        wire::within(self.pid, act)
+    pub fn within<T: Send>(&self, act: impl FnOnce() -> T + Send) -> T {
+        netns::within(&netns::of_process(self.pid), act)
     }
 }

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::sched::{CloneFlags, setns};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tombolo_network::ebpf::{self, EbpfConfig, EbpfEngine};
@@ -15,6 +14,8 @@ use tombolo_network::{
     Applied, Counters, DropReason, EngineError, FlowEvent, FlowRecord, FlowRecords, Network,
     NetworkEngine,
 };
+
+use tombolo_testkit::netns::within;
 
 use super::{Build, eni};
 
@@ -266,18 +267,6 @@ pub fn assert_nothing_received(socket: &UdpSocket) {
         .map_err(|error: io::Error| error.kind());
     assert_eq!(received, Err(ErrorKind::WouldBlock));
     socket.set_nonblocking(false).unwrap();
-}
-
-/// Runs `work` in a network namespace, on a thread of its own.
-pub fn within<T: Send>(namespace: &Path, work: impl FnOnce() -> T + Send) -> T {
-    let namespace = std::fs::File::open(namespace).unwrap();
-    thread::scope(|scope| {
-        let thread = scope.spawn(|| {
-            setns(namespace, CloneFlags::CLONE_NEWNET).unwrap();
-            work()
-        });
-        thread.join().unwrap()
-    })
 }
 
 /// Waits until `condition` holds.

@@ -7,7 +7,6 @@
 )]
 
 pub mod conformance;
-pub mod frame;
 pub mod machine;
 pub mod netlink;
 pub mod outside;

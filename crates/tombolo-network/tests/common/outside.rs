@@ -1,22 +1,16 @@
-//! A machine with a player at the other end of its only cable: two network namespaces of the test's
-//! own, so that nothing of the real machine is touched.
+//! An engine on a machine that players come to from outside.
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
-use std::path::PathBuf;
-use std::process::Command;
 
-use tombolo_network::ebpf::{BaselinePair, EbpfConfig};
+use tombolo_network::ebpf::EbpfConfig;
 use tombolo_network::{Network, OutsideConfig};
+use tombolo_testkit::site::{self, ROUTED};
 
 use super::Build;
-use super::machine::{DEADLINE, Machine, within};
+use super::machine::{DEADLINE, Machine};
 
-/// The machine's own address, at `eth0`.
-pub const HOST: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
-/// The player's, at the other end.
-pub const PLAYER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 9);
-/// An address that is routed to the machine, and not its own.
-const ROUTED: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 7);
+pub use tombolo_testkit::netns::ip;
+pub use tombolo_testkit::site::{MACHINE, PLAYERS};
 
 /// How packets from outside get to the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,9 +23,9 @@ pub enum Way {
 
 pub const WAYS: [Way; 2] = [Way::Routed, Way::Taken];
 
-/// The machine and the player.
+/// The machine and the players, and what the engine's public address is.
 pub struct Site {
-    pair: BaselinePair,
+    ends: site::Site,
     /// The public address.
     pub address: Ipv4Addr,
     interface: Option<String>,
@@ -39,25 +33,16 @@ pub struct Site {
 
 impl Site {
     pub fn new(way: Way) -> Self {
-        let net = |address: Ipv4Addr| format!("{address}/24").parse().unwrap();
-        let pair = BaselinePair::new([net(HOST), net(PLAYER)]).unwrap();
         let site = Site {
-            pair,
+            ends: site::Site::new(),
             address: match way {
                 Way::Routed => ROUTED,
-                Way::Taken => HOST,
+                Way::Taken => MACHINE,
             },
             interface: (way == Way::Taken).then(|| "eth0".to_owned()),
         };
-        site.on_host(|| std::fs::write("/proc/sys/net/ipv4/ip_forward", "1").unwrap());
-        site.reserve_ports("20000-59999");
-        for work in ["link set lo up", "link set eth0 mtu 1500"] {
-            site.on_host(|| ip(work));
-            site.as_player(|| ip(work));
-        }
-        site.as_player(|| ip(&format!("route add 203.0.113.0/24 via {HOST}")));
-        site.on_host(|| ip("route add 198.51.100.0/24 via 192.0.2.9"));
-        site.as_player(|| ip("address add 198.51.100.1/32 dev lo"));
+        site.on_machine(|| ip(&format!("route add 198.51.100.0/24 via {PLAYERS}")));
+        site.among_players(|| ip("address add 198.51.100.1/32 dev lo"));
         site
     }
 
@@ -70,7 +55,8 @@ impl Site {
 
     /// An engine on the machine, with nothing in it.
     pub fn machine_with(&self, change: impl FnOnce(&mut EbpfConfig)) -> Machine {
-        Machine::at(Some(self.host()), |config| {
+        let [machine, _] = self.ends.namespaces();
+        Machine::at(Some(machine), |config| {
             config.outside = Some(OutsideConfig {
                 address: self.address,
                 interface: self.interface.clone(),
@@ -81,44 +67,25 @@ impl Site {
         })
     }
 
-    /// Keeps the machine from giving `ports` to its own connections: it is the setting of its
-    /// namespace alone.
+    /// Keeps the machine from giving `ports` to its own connections.
     pub fn reserve_ports(&self, ports: &str) {
-        let path = "/proc/sys/net/ipv4/ip_local_reserved_ports";
-        self.on_host(|| std::fs::write(path, ports).unwrap());
+        self.ends.reserve_ports(ports);
     }
 
-    /// The machine's namespace.
-    pub fn host(&self) -> PathBuf {
-        let [host, _] = self.pair.namespaces();
-        host
+    pub fn on_machine<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        self.ends.on_machine(work)
     }
 
-    pub fn on_host<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
-        within(&self.host(), work)
-    }
-
-    pub fn as_player<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
-        let [_, player] = self.pair.namespaces();
-        within(&player, work)
+    pub fn among_players<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        self.ends.among_players(work)
     }
 
     /// A UDP socket of the player's.
     pub fn udp(&self) -> UdpSocket {
-        let socket = self.as_player(|| UdpSocket::bind((PLAYER, 0)).unwrap());
+        let socket = self.among_players(|| UdpSocket::bind((PLAYERS, 0)).unwrap());
         socket.set_read_timeout(Some(DEADLINE)).unwrap();
         socket
     }
-}
-
-/// Runs `ip` in the calling thread's namespace, and returns what it printed.
-pub fn ip(arguments: &str) -> String {
-    let output = Command::new("ip")
-        .args(arguments.split(' '))
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "ip {arguments}: {output:?}");
-    String::from_utf8(output.stdout).unwrap()
 }
 
 /// A game at port 4000 of interface 1, which the public port 20000 leads to.

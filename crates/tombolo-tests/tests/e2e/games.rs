@@ -11,11 +11,11 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tombolo_testkit::site::{ROUTED, Site};
 use tombolo_tests::dev::Dev;
 use tombolo_tests::leftovers::processes_with;
 use tombolo_tests::program::Program;
 use tombolo_tests::server::Server;
-use tombolo_tests::site::{ROUTED, Site};
 use tombolo_tests::{binary, story, tools, wait};
 
 /// How long a game may take to notice that its database is gone, and to come back.

@@ -6,11 +6,11 @@ use std::process::Command;
 use std::time::Duration;
 
 use serde_json::json;
+use tombolo_testkit::site::{MACHINE, ROUTED, Site};
 use tombolo_tests::aws::Client;
 use tombolo_tests::dev::Dev;
 use tombolo_tests::server::Server;
 use tombolo_tests::serving::Serving;
-use tombolo_tests::site::{MACHINE, ROUTED, Site};
 use tombolo_tests::{build, story, tools, wait};
 
 /// The port that the game listens on. It is within the public address's, so it has the same number

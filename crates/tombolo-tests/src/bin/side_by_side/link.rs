@@ -1,14 +1,13 @@
 //! Two places with a network between: a peered pair, and what to hold it against, a bare veth and
 //! the usual way to join two networks, a router with nftables.
 
-use std::fs::{self, File};
+use std::fs;
 use std::net::Ipv4Addr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::thread;
 
-use nix::sched::{CloneFlags, setns};
+use tombolo_testkit::netns::{ip, within};
 use tombolo_tests::dev::Dev;
 use tombolo_tests::program::Program;
 use tombolo_tests::server::Server;
@@ -203,21 +202,4 @@ fn remove(namespaces: &[String]) {
         // What cannot be taken away is seen in the list of namespaces.
         let _ = Command::new("ip").args(["netns", "delete", name]).status();
     }
-}
-
-fn ip(arguments: &str) {
-    tools::succeeds(Command::new("ip").args(arguments.split(' ')));
-}
-
-/// Runs `make` on a thread of that namespace. A socket made there stays there, wherever it is
-/// used.
-pub(crate) fn within<T: Send>(namespace: &Path, make: impl FnOnce() -> T + Send) -> T {
-    thread::scope(|scope| {
-        let thread = scope.spawn(|| {
-            let file = File::open(namespace).expect("the namespace is there");
-            setns(file, CloneFlags::CLONE_NEWNET).expect("entering a namespace needs root");
-            make()
-        });
-        thread.join().expect("the thread panicked")
-    })
 }

@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
+use tombolo_testkit::netns::within;
 use tombolo_tests::story;
 
-use crate::link::{Bare, Link, Pair, Router, within};
+use crate::link::{Bare, Link, Pair, Router};
 use crate::table::{Table, Target};
 
 pub(crate) const TURNS: usize = 7;

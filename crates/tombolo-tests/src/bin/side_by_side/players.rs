@@ -3,9 +3,9 @@
 use std::thread;
 
 use serde_json::json;
+use tombolo_testkit::site::{MACHINE, Site};
 use tombolo_tests::server::Server;
 use tombolo_tests::serving::Serving;
-use tombolo_tests::site::{MACHINE, Site};
 use tombolo_tests::{build, probe, story};
 
 use crate::link::{Bare, Link, namespace_of};
@@ -57,7 +57,7 @@ impl Players {
         let [_, client] = site.namespaces();
         Players {
             link: Link {
-                client: client.into(),
+                client,
                 server: namespace_of("echo", &mark),
                 address: MACHINE,
                 port: PORT,

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use tombolo_tests::frame::{self, Arp, BROADCAST, Ends, Link, Mac};
+use tombolo_testkit::frame::{self, Arp, BROADCAST, Ends, Link, Mac};
 use tombolo_tests::workload::Workload;
 
 /// The router's Ethernet address, which a workload's own network stack learns by ARP.

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU16, Ordering};
 
-use tombolo_tests::frame::Arp;
+use tombolo_testkit::frame::Arp;
 use tombolo_tests::metrics::Packets;
 use tombolo_tests::wait;
 use tombolo_tests::workload::Workload;

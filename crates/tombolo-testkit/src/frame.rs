@@ -118,6 +118,67 @@ pub fn udp_in_fragments(
         .map(|(piece, content)| link.frame(IPV4, &ipv4(ends, UDP, piece, content)))
 }
 
+/// The Ethernet address of every VPC's router.
+pub const ROUTER: Mac = [0x02, 0x54, 0x4d, 0x42, 0x00, 0x01];
+
+/// An empty UDP datagram from and to port 4000, on its way to the router, of which any part may be
+/// untrue.
+#[derive(Debug, Clone)]
+pub struct Datagram {
+    /// The frame's source.
+    pub source_mac: Mac,
+    /// What the frame says that it carries; 0x0800, IPv4, is the truth.
+    pub ether_type: u16,
+    /// The packet's source.
+    pub source: Ipv4Addr,
+    /// The packet's destination.
+    pub destination: Ipv4Addr,
+    /// The IPv4 header's total length; 28 is the truth.
+    pub total_length: u16,
+    /// In units of 8 bytes.
+    pub fragment_offset: u16,
+}
+
+impl Datagram {
+    /// One of which everything is true.
+    pub fn new(source_mac: Mac, source: Ipv4Addr, destination: Ipv4Addr) -> Self {
+        Datagram {
+            source_mac,
+            ether_type: IPV4,
+            source,
+            destination,
+            total_length: 28,
+            fragment_offset: 0,
+        }
+    }
+
+    /// As a frame.
+    pub fn frame(&self) -> Vec<u8> {
+        const DO_NOT_FRAGMENT: u16 = 0x4000;
+        // It is said of whole packets only.
+        let fragment = match self.fragment_offset {
+            0 => DO_NOT_FRAGMENT,
+            offset => offset,
+        };
+        let mut packet = vec![0x45, 0];
+        packet.extend(self.total_length.to_be_bytes());
+        packet.extend([0, 0]);
+        packet.extend(fragment.to_be_bytes());
+        packet.extend([64, UDP, 0, 0]);
+        packet.extend(self.source.octets());
+        packet.extend(self.destination.octets());
+        let sum = checksum(&packet);
+        packet[10..12].copy_from_slice(&sum.to_be_bytes());
+        // Both ports, the length, no checksum.
+        packet.extend([0x0f, 0xa0, 0x0f, 0xa0, 0, 8, 0, 0]);
+        let link = Link {
+            source: self.source_mac,
+            destination: ROUTER,
+        };
+        link.frame(self.ether_type, &packet)
+    }
+}
+
 /// An ARP packet (RFC 826).
 #[derive(Debug, Clone, Copy)]
 pub struct Arp {
@@ -138,6 +199,19 @@ impl Arp {
             packet.extend(address.octets());
         }
         link.frame(ARP, &packet)
+    }
+
+    /// Who has `target`, asked of everybody.
+    pub fn request(sender: (Mac, Ipv4Addr), target: Ipv4Addr) -> Vec<u8> {
+        let request = Arp {
+            is_reply: false,
+            sender,
+            target: ([0; 6], target),
+        };
+        request.frame(Link {
+            source: sender.0,
+            destination: BROADCAST,
+        })
     }
 
     /// The ARP packet in a frame, if one is.
