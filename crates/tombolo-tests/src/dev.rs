@@ -1,27 +1,25 @@
 //! `tombolo dev` as a process of its own, taken away with everything it made when a test ends,
 //! also when the test fails or has killed it.
 
-use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread;
 
 use serde::Deserialize;
-use tempfile::TempDir;
 
 use crate::aws::Client;
 use crate::binary;
-use crate::server::{PATIENCE, Server, end, end_or_kill, open_log};
+use crate::daemon::{Daemon, PATIENCE};
+use crate::server::Server;
 
 /// A development server.
 #[derive(Debug)]
 pub struct Dev {
-    root: TempDir,
+    daemon: Daemon,
     arguments: Vec<String>,
-    child: Option<Child>,
     ready: Ready,
 }
 
@@ -72,35 +70,25 @@ impl Dev {
     /// # Panics
     /// It does not come up; its log is shown.
     pub fn start_over(fill: impl FnOnce(&Path), arguments: &[&str]) -> Self {
-        let root = tempfile::Builder::new()
-            .prefix("tmb-test-")
-            .tempdir()
-            .expect("making a temporary directory");
-        fill(&data(root.path()));
+        let mut daemon = Daemon::dev("tmb-test-");
+        fill(&daemon.directory());
         let arguments: Vec<String> = arguments.iter().map(|&text| text.to_owned()).collect();
-        let (child, ready) = spawn(root.path(), &arguments);
+        let ready = spawn(&mut daemon, &arguments);
         Dev {
-            root,
+            daemon,
             arguments,
-            child: Some(child),
             ready,
         }
     }
 
     /// Ends the server as a power cut would, and leaves what it made where it is.
     pub fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            child.kill().expect("the server is this process's child");
-            child.wait().expect("the server is this process's child");
-        }
+        self.daemon.kill();
     }
 
     /// Starts the server again over the same data.
     pub fn restart(&mut self) {
-        assert!(self.child.is_none(), "the server still runs");
-        let (child, ready) = spawn(self.root.path(), &self.arguments);
-        self.child = Some(child);
-        self.ready = ready;
+        self.ready = spawn(&mut self.daemon, &self.arguments);
     }
 
     /// Asks the server to end, and waits until it has.
@@ -108,17 +96,12 @@ impl Dev {
     /// # Panics
     /// It does not end in time.
     pub fn stop(&mut self) -> ExitStatus {
-        let mut child = self.child.take().expect("the server runs");
-        end(&mut child).unwrap_or_else(|| {
-            child.kill().expect("the server is this process's child");
-            panic!("the server did not end within {PATIENCE:?} of SIGTERM")
-        })
+        self.daemon.stop()
     }
 
     /// Whether the process is there.
     pub fn is_alive(&mut self) -> bool {
-        let child = self.child.as_mut();
-        child.is_some_and(|child| child.try_wait().is_ok_and(|status| status.is_none()))
+        self.daemon.is_alive()
     }
 
     /// The account with the fleets.
@@ -160,12 +143,12 @@ impl Dev {
 
     /// The server's process id.
     pub fn pid(&self) -> u32 {
-        self.child.as_ref().expect("the server runs").id()
+        self.daemon.pid()
     }
 
     /// What the server logged last.
     pub fn log(&self) -> String {
-        last_lines(&log(self.root.path()))
+        self.daemon.log()
     }
 
     fn client(&self, account: &Account) -> Client {
@@ -181,44 +164,18 @@ impl Dev {
 
 impl Server for Dev {
     fn directory(&self) -> PathBuf {
-        data(self.root.path())
+        self.daemon.directory()
     }
 }
 
-impl Drop for Dev {
-    fn drop(&mut self) {
-        if thread::panicking() {
-            eprintln!("the server's log:\n{}", self.log());
-        }
-        let ended = self.child.take().and_then(end_or_kill);
-        // A killed server left its network and processes behind, which outlive it on purpose. One
-        // that was stopped has none, and then this finds nothing to do.
-        if !ended.is_some_and(|status| status.success()) {
-            self.teardown();
-        }
-    }
-}
-
-fn data(root: &Path) -> PathBuf {
-    root.join("data")
-}
-
-fn log(root: &Path) -> PathBuf {
-    root.join("server.log")
-}
-
-fn spawn(root: &Path, arguments: &[String]) -> (Child, Ready) {
-    let log_path = log(root);
-    let mut child = Command::new(binary::tombolo())
+fn spawn(daemon: &mut Daemon, arguments: &[String]) -> Ready {
+    let mut command = Command::new(binary::tombolo());
+    command
         .args(["dev", "--json", "--listen", "127.0.0.1:0", "--dir"])
-        .arg(data(root))
+        .arg(daemon.directory())
         .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(open_log(&log_path))
-        .spawn()
-        .expect("starting tombolo");
-    let stdout = child.stdout.take().expect("it is piped");
+        .stdout(Stdio::piped());
+    let stdout = daemon.spawn(&mut command).expect("it is piped");
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
         let mut line = String::new();
@@ -228,21 +185,5 @@ fn spawn(root: &Path, arguments: &[String]) -> (Child, Ready) {
     });
     let ready = receiver.recv_timeout(PATIENCE).ok().and_then(Result::ok);
     let ready = ready.and_then(|line| serde_json::from_str(&line).ok());
-    let Some(ready) = ready else {
-        // It may have ended by itself.
-        let _ = child.kill();
-        let status = child.wait();
-        panic!(
-            "the server did not become ready; it ended with {status:?}; its log:\n{}",
-            last_lines(&log_path)
-        );
-    };
-    (child, ready)
-}
-
-fn last_lines(path: &Path) -> String {
-    const LINES: usize = 60;
-    let text = fs::read_to_string(path).unwrap_or_default();
-    let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(LINES)..].join("\n")
+    ready.expect("the server becomes ready; its log says why it has not")
 }

@@ -14,6 +14,7 @@
 pub mod aws;
 pub mod binary;
 pub mod build;
+mod daemon;
 pub mod dev;
 pub mod http;
 pub mod leftovers;

@@ -2,15 +2,14 @@
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::thread;
+use std::path::PathBuf;
+use std::process::{Command, ExitStatus, Stdio};
 
 use serde_json::Value;
-use tempfile::TempDir;
 
 use crate::aws::Client;
-use crate::server::{Server, end, end_or_kill, open_log};
+use crate::daemon::Daemon;
+use crate::server::Server;
 use crate::{binary, story, tools, wait};
 
 /// The Region that the server is.
@@ -19,8 +18,7 @@ const REGION: &str = "us-west-2";
 /// A server with a configuration file of its own.
 #[derive(Debug)]
 pub struct Serving {
-    root: TempDir,
-    child: Option<Child>,
+    daemon: Daemon,
     api: SocketAddr,
     metrics: SocketAddr,
     by_tls: bool,
@@ -66,15 +64,13 @@ impl Serving {
     }
 
     fn with(by_tls: bool, network: &'static str, tables: &str) -> Self {
-        let root = tempfile::Builder::new().prefix("tmb-serve-").tempdir();
-        let root = root.expect("making a temporary directory");
+        let daemon = Daemon::serve("tmb-serve-");
         if by_tls {
-            certificate(root.path());
+            certificate(&daemon);
         }
         let [api, metrics] = free_addresses();
         let mut server = Serving {
-            root,
-            child: None,
+            daemon,
             api,
             metrics,
             by_tls,
@@ -107,22 +103,17 @@ impl Serving {
 
     /// Ends the server as a power cut would, and leaves what it made where it is.
     pub fn kill(&mut self) {
-        let mut child = self.child.take().expect("the server runs");
-        child.kill().expect("the server is this process's child");
-        child.wait().expect("the server is this process's child");
+        self.daemon.kill();
     }
 
     /// Starts the stopped server again.
     pub fn start_again(&mut self) {
-        assert!(self.child.is_none(), "the server still runs");
-        let child = Command::new(binary::tombolo())
+        let mut serve = Command::new(binary::tombolo());
+        serve
             .args(["serve", "--config"])
             .arg(self.path("tombolo.toml"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(open_log(&self.path("server.log")))
-            .spawn();
-        self.child = Some(child.expect("starting tombolo"));
+            .stdout(Stdio::null());
+        self.daemon.spawn(&mut serve);
         let up = wait::within(wait::PATIENCE, || {
             let asked = self
                 .command(&["account", "list"])
@@ -130,17 +121,12 @@ impl Serving {
                 .expect("starting tombolo");
             asked.status.success().then_some(())
         });
-        assert!(
-            up.is_some(),
-            "the server did not come up; its log:\n{}",
-            self.log()
-        );
+        assert!(up.is_some(), "the server did not come up");
     }
 
     /// Asks the server to end, and waits until it has.
     pub fn stop(&mut self) -> ExitStatus {
-        let mut child = self.child.take().expect("the server runs");
-        end(&mut child).unwrap_or_else(|| panic!("the server did not end on SIGTERM"))
+        self.daemon.stop()
     }
 
     /// Python with a script, which trusts this server's certificate if it has one.
@@ -212,28 +198,13 @@ impl Serving {
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.root.path().join(name)
-    }
-
-    fn log(&self) -> String {
-        fs::read_to_string(self.path("server.log")).unwrap_or_default()
+        self.daemon.path(name)
     }
 }
 
 impl Server for Serving {
     fn directory(&self) -> PathBuf {
-        self.path("data")
-    }
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        if thread::panicking() {
-            eprintln!("the server's log:\n{}", self.log());
-        }
-        self.child.take().and_then(end_or_kill);
-        // What `serve` made outlives it on purpose.
-        self.teardown();
+        self.daemon.directory()
     }
 }
 
@@ -251,7 +222,7 @@ fn free_addresses() -> [SocketAddr; 2] {
 }
 
 /// A self-signed certificate for 127.0.0.1.
-fn certificate(folder: &Path) {
+fn certificate(daemon: &Daemon) {
     let mut openssl = Command::new("openssl");
     openssl
         .args([
@@ -266,8 +237,8 @@ fn certificate(folder: &Path) {
         .args(["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"])
         .args(["-addext", "subjectAltName=IP:127.0.0.1"])
         .arg("-keyout")
-        .arg(folder.join("key.pem"))
+        .arg(daemon.path("key.pem"))
         .arg("-out")
-        .arg(folder.join("certificate.pem"));
+        .arg(daemon.path("certificate.pem"));
     tools::succeeds(&mut openssl);
 }
