@@ -45,13 +45,9 @@ async fn instances_come_and_go_with_the_capacity_the_newest_first() {
         .map(|one| one.number)
         .collect();
 
-    world
-        .managed(&fleet, |managed| managed.capacity.desired = 4)
-        .await;
+    world.scale(&fleet, 4).await;
     world.has_running(&fleet, 4).await;
-    world
-        .managed(&fleet, |managed| managed.capacity.desired = 2)
-        .await;
+    world.scale(&fleet, 2).await;
     let left = world.has_running(&fleet, 2).await;
     assert_eq!(
         left.iter().map(|one| one.number).collect::<BTreeSet<_>>(),
@@ -59,14 +55,10 @@ async fn instances_come_and_go_with_the_capacity_the_newest_first() {
     );
     assert_eq!(world.processes().len(), 4);
 
-    world
-        .managed(&fleet, |managed| managed.capacity.desired = 0)
-        .await;
+    world.scale(&fleet, 0).await;
     world.assert_all_given_back(&fleet).await;
     world.fleet_is(&fleet, FleetStatus::Active).await;
-    world
-        .managed(&fleet, |managed| managed.capacity.desired = 1)
-        .await;
+    world.scale(&fleet, 1).await;
     let again = world.has_running(&fleet, 1).await;
     assert_eq!(again[0].number, 5, "numbers are not given twice");
 }

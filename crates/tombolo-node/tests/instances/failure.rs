@@ -98,9 +98,7 @@ async fn a_build_that_goes_while_its_fleet_runs_keeps_new_instances_from_startin
     );
     fs::rename(&build, &away).unwrap();
 
-    world
-        .managed(&fleet, |managed| managed.capacity.desired = 2)
-        .await;
+    world.scale(&fleet, 2).await;
     world
         .event(&fleet, "GENERIC_EVENT", "could not be started")
         .await;

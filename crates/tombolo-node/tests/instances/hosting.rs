@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use serde_json::json;
 use tombolo_domain::fleet::{Compute, Fleet, FleetStatus, Instance, ManagedCompute};
 use tombolo_domain::id::InstanceId;
 use tombolo_store::keys::{self, Entity};
@@ -58,7 +59,7 @@ impl World {
         fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
     }
 
-    /// Changes what a fleet's instances are, as an operation does.
+    /// Changes what a fleet's instances are.
     pub(super) async fn managed(&self, fleet: &Fleet, change: impl Fn(&mut ManagedCompute)) {
         loop {
             let mut tx = Transaction::new(self.context.store.clone());
@@ -73,14 +74,29 @@ impl World {
         }
     }
 
-    /// What DeleteFleet writes.
+    /// Has a fleet that runs have so many instances.
+    pub(super) async fn scale(&self, fleet: &Fleet, desired: u32) {
+        let input = json!({
+            "FleetId": fleet.id.as_str(), "DesiredInstances": desired, "MaxSize": desired.max(1),
+        });
+        let owner = self.gamelift(&fleet.scope);
+        owner.call("UpdateFleetCapacity", input).await;
+    }
+
+    /// Has the instances of a fleet run so many processes of a program.
+    pub(super) async fn run(&self, fleet: &Fleet, launch_path: &str, processes: u32) {
+        let process = json!({"LaunchPath": launch_path, "ConcurrentExecutions": processes});
+        let input = json!({
+            "FleetId": fleet.id.as_str(),
+            "RuntimeConfiguration": {"ServerProcesses": [process]},
+        });
+        let owner = self.gamelift(&fleet.scope);
+        owner.call("UpdateRuntimeConfiguration", input).await;
+    }
+
     pub(super) async fn delete(&self, fleet: &Fleet) {
-        self.write(async |tx| {
-            let mut fleet = tx.get(&fleet.key()).await.unwrap().unwrap();
-            fleet.status = fleet.status.to(FleetStatus::Deleting).unwrap();
-            tx.put(&fleet).unwrap();
-        })
-        .await;
+        let input = json!({"FleetId": fleet.id.as_str()});
+        self.gamelift(&fleet.scope).call("DeleteFleet", input).await;
     }
 
     pub(super) async fn fleet_is(&self, fleet: &Fleet, status: FleetStatus) {

@@ -187,12 +187,7 @@ async fn one_account_has_half_of_the_ports_and_leaves_the_rest_to_others() {
     world.fleet_is(&more, FleetStatus::Error).await;
     let why = "may have 2 of its ports 8300-8303, and have as many";
     world.event(&more, "FLEET_ACTIVATION_FAILED", why).await;
-    world
-        .managed(&first, |managed| {
-            managed.capacity.maximum = 3;
-            managed.capacity.desired = 3;
-        })
-        .await;
+    world.scale(&first, 3).await;
     world.event(&first, "GENERIC_EVENT", why).await;
     let other = open(&world, 2, vec![permission(Tcp, 8303, 8303)]).await;
     world.fleet_is(&other, FleetStatus::Active).await;

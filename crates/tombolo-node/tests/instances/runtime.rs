@@ -1,18 +1,9 @@
 //! Runtime configurations that change while instances run.
 
-use tombolo_domain::fleet::{FleetStatus, RuntimeConfiguration, ServerProcess};
+use tombolo_domain::fleet::FleetStatus;
 
 use super::hosting::{IDLE, until};
 use crate::world::World;
-
-fn of(launch_path: &str, concurrent_executions: u32) -> RuntimeConfiguration {
-    RuntimeConfiguration::new(vec![ServerProcess {
-        launch_path: launch_path.to_owned(),
-        parameters: None,
-        concurrent_executions,
-    }])
-    .unwrap()
-}
 
 #[tokio::test]
 async fn running_instances_take_up_a_new_configuration_and_keep_what_is_in_both() {
@@ -21,11 +12,7 @@ async fn running_instances_take_up_a_new_configuration_and_keep_what_is_in_both(
     let fleet = world.hosting("100.64.0.0/24", 2, IDLE).await;
     world.fleet_is(&fleet, FleetStatus::Active).await;
     let before = world.processes();
-    world
-        .managed(&fleet, |managed| {
-            managed.runtime = of("/local/game/server", 3)
-        })
-        .await;
+    world.run(&fleet, "/local/game/server", 3).await;
     until("three server processes an instance", || {
         (world.processes().len() == 8).then_some(())
     })
@@ -47,11 +34,7 @@ async fn running_instances_take_up_a_new_configuration_and_keep_what_is_in_both(
 
     // One that is written while nobody is there to tell it.
     reconcilers.stop().await;
-    world
-        .managed(&fleet, |managed| {
-            managed.runtime = of("/local/game/server", 1)
-        })
-        .await;
+    world.run(&fleet, "/local/game/server", 1).await;
     let _reconcilers = world.start();
     until("one server process an instance", || {
         (world.processes().len() == 4).then_some(())
@@ -67,21 +50,13 @@ async fn a_new_launch_path_that_is_not_in_the_build_is_told_and_fails_nothing() 
     let _reconcilers = world.start();
     let fleet = world.hosting("100.64.0.0/24", 1, IDLE).await;
     world.fleet_is(&fleet, FleetStatus::Active).await;
-    world
-        .managed(&fleet, |managed| {
-            managed.runtime = of("/local/game/other", 1)
-        })
-        .await;
+    world.run(&fleet, "/local/game/other", 1).await;
     world
         .event(&fleet, "SERVER_PROCESS_INVALID_PATH", "/local/game/other")
         .await;
     world.fleet_is(&fleet, FleetStatus::Active).await;
 
-    world
-        .managed(&fleet, |managed| {
-            managed.runtime = of("/local/game/server", 1)
-        })
-        .await;
+    world.run(&fleet, "/local/game/server", 1).await;
     until("a supervisor and its server process", || {
         let processes = world.processes();
         (processes.len() == 2).then_some(())

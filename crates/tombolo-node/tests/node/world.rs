@@ -213,7 +213,7 @@ impl World {
         self.server.ec2_in(&account, scope.region.as_str())
     }
 
-    fn gamelift(&self, scope: &Scope) -> Account<'_> {
+    pub(crate) fn gamelift(&self, scope: &Scope) -> Account<'_> {
         self.ec2(scope).gamelift()
     }
 
