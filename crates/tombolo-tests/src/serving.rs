@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::aws::Client;
 use crate::daemon::Daemon;
 use crate::server::Server;
-use crate::{binary, story, tools, wait};
+use crate::{binary, scenario, tools, wait};
 
 /// The Region that the server is.
 const REGION: &str = "us-west-2";
@@ -181,9 +181,9 @@ impl Serving {
         Client::new(
             self.api,
             REGION,
-            &story::text(&account["id"]),
-            &story::text(&key["access_key_id"]),
-            &story::text(&key["secret_access_key"]),
+            &scenario::text(&account["id"]),
+            &scenario::text(&key["access_key_id"]),
+            &scenario::text(&key["secret_access_key"]),
         )
     }
 

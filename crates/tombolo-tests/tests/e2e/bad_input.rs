@@ -5,7 +5,7 @@ use serde_json::json;
 use tombolo_tests::aws::{self, CallError, Client, Refusal};
 use tombolo_tests::dev::Dev;
 use tombolo_tests::http::{Request, Response};
-use tombolo_tests::story;
+use tombolo_tests::scenario;
 
 use crate::authentication::cbor_refusal;
 use crate::snapshot;
@@ -186,7 +186,7 @@ fn what_names_no_operation_is_refused() {
 fn ec2_refuses_what_is_no_vpc_and_no_subnet() {
     let server = Dev::start_simulated();
     let backend = server.backend();
-    let vpc = story::vpc_with_subnet(&backend, "10.1.0.0/24");
+    let vpc = scenario::vpc_with_subnet(&backend, "10.1.0.0/24");
     let long = "v".repeat(10_000);
     let before = snapshot::of(&server);
 
@@ -203,7 +203,7 @@ fn ec2_refuses_what_is_no_vpc_and_no_subnet() {
         ("", "MissingParameter|InvalidParameterValue"),
         (&long, "InvalidParameterValue"),
     ] {
-        let refusal = story::refused(backend.ec2("CreateVpc", &[("CidrBlock", cidr)]));
+        let refusal = scenario::refused(backend.ec2("CreateVpc", &[("CidrBlock", cidr)]));
         assert!(
             code.split('|').any(|code| refusal.code == code),
             "CreateVpc {cidr:.40}: {refusal}"
@@ -218,7 +218,7 @@ fn ec2_refuses_what_is_no_vpc_and_no_subnet() {
         ("banana", "InvalidParameterValue"),
     ] {
         let made = backend.ec2("CreateSubnet", &[("VpcId", &vpc), ("CidrBlock", cidr)]);
-        let refusal = story::refused(made);
+        let refusal = scenario::refused(made);
         assert_eq!(refusal.code, code, "CreateSubnet {cidr}: {refusal}");
     }
     for id in [
@@ -229,7 +229,7 @@ fn ec2_refuses_what_is_no_vpc_and_no_subnet() {
         "☃",
         &long,
     ] {
-        let refusal = story::refused(backend.ec2("DeleteVpc", &[("VpcId", id)]));
+        let refusal = scenario::refused(backend.ec2("DeleteVpc", &[("VpcId", id)]));
         assert_eq!(refusal.status, 400, "DeleteVpc {id:.40}: {refusal}");
         let codes = [
             "InvalidVpcID.NotFound",
@@ -248,7 +248,7 @@ fn ec2_refuses_what_is_no_vpc_and_no_subnet() {
 fn gamelift_refuses_texts_of_any_length_and_kind() {
     let server = Dev::start_simulated();
     let (studio, backend) = (server.studio(), server.backend());
-    let vpc = story::vpc(&backend, "10.1.0.0/16");
+    let vpc = scenario::vpc(&backend, "10.1.0.0/16");
     let long = "n".repeat(10_000);
     let before = snapshot::of(&server);
     for text in [
@@ -273,7 +273,7 @@ fn gamelift_refuses_texts_of_any_length_and_kind() {
             (&studio, "DeleteFleet", json!({ "FleetId": text })),
             (&studio, "DescribeBuild", json!({ "BuildId": text })),
         ] {
-            let refusal = story::refused(client.gamelift(operation, &input));
+            let refusal = scenario::refused(client.gamelift(operation, &input));
             let codes = ["InvalidRequestException", "NotFoundException"];
             assert!(
                 codes.contains(&&*refusal.code),
@@ -292,10 +292,10 @@ fn gamelift_refuses_texts_of_any_length_and_kind() {
 fn another_accounts_things_are_not_told_apart_from_none() {
     let server = Dev::start_simulated();
     let (studio, backend) = (server.studio(), server.backend());
-    let foreign = story::vpc(&studio, "10.9.0.0/16");
+    let foreign = scenario::vpc(&studio, "10.9.0.0/16");
     let unknown = "vpc-0123456789abcdef0";
     for (action, parameter) in [("DeleteVpc", "VpcId"), ("DescribeVpcs", "VpcId.1")] {
-        let refuse = |id: &str| story::refused(backend.ec2(action, &[(parameter, id)]));
+        let refuse = |id: &str| scenario::refused(backend.ec2(action, &[(parameter, id)]));
         assert_eq!(
             without(refuse(&foreign), &foreign),
             without(refuse(unknown), unknown)
@@ -303,7 +303,7 @@ fn another_accounts_things_are_not_told_apart_from_none() {
     }
     let refuse = |id: &str| {
         let input = json!({ "GameLiftAwsAccountId": studio.account, "PeerVpcId": id });
-        story::refused(backend.gamelift("CreateVpcPeeringAuthorization", &input))
+        scenario::refused(backend.gamelift("CreateVpcPeeringAuthorization", &input))
     };
     assert_eq!(
         without(refuse(&foreign), &foreign),

@@ -1,4 +1,4 @@
-//! The whole story by unmodified clients, each as two accounts: no authorization, no connection;
+//! The whole scenario by unmodified clients, each as two accounts: no authorization, no connection;
 //! authorized, connected, seen on both sides; disconnected; taken away.
 
 use std::process::Command;
@@ -13,7 +13,7 @@ fn the_story_by_boto3() {
     let build = build::import(&server, &[("server", build::IDLE)]);
     tools::succeeds(accounts(
         &server,
-        tools::python(&server, "python/story.py").arg(build),
+        tools::python(&server, "python/scenario.py").arg(build),
     ));
 }
 
@@ -22,20 +22,20 @@ fn the_story_by_the_aws_cli() {
     let server = Dev::start();
     let build = build::import(&server, &[("server", build::IDLE)]);
     let directory = server.directory();
-    let mut story = tools::configured(Command::new("sh"), server.aws_config_file(), &directory);
-    story.arg(tools::script("cli/story.sh")).arg(build);
-    story.env("AWS", tools::program("aws"));
-    tools::succeeds(accounts(&server, &mut story));
+    let mut scenario = tools::configured(Command::new("sh"), server.aws_config_file(), &directory);
+    scenario.arg(tools::script("cli/scenario.sh")).arg(build);
+    scenario.env("AWS", tools::program("aws"));
+    tools::succeeds(accounts(&server, &mut scenario));
 }
 
 #[test]
 fn the_story_by_the_javascript_sdk() {
     let server = Dev::start();
     let build = build::import(&server, &[("server", build::IDLE)]);
-    let mut story = tools::node(&server, "js/story.mjs");
+    let mut scenario = tools::node(&server, "js/scenario.mjs");
     // A client that is told its profile takes the keys from there, and the endpoint from this one.
-    story.arg(build).env("AWS_PROFILE", "studio");
-    tools::succeeds(accounts(&server, &mut story));
+    scenario.arg(build).env("AWS_PROFILE", "studio");
+    tools::succeeds(accounts(&server, &mut scenario));
 }
 
 fn accounts<'a>(server: &Dev, client: &'a mut Command) -> &'a mut Command {

@@ -14,7 +14,7 @@ use tombolo_tests::nobody::Nobody;
 use tombolo_tests::program::Program;
 use tombolo_tests::server::Server;
 use tombolo_tests::serving::Serving;
-use tombolo_tests::{binary, build, story, tools};
+use tombolo_tests::{binary, build, scenario, tools};
 
 #[test]
 fn a_fresh_directory_is_its_owners_alone_and_goes_with_sigint() {
@@ -26,11 +26,11 @@ fn a_fresh_directory_is_its_owners_alone_and_goes_with_sigint() {
             .env("TMPDIR", place.path()),
     );
     let ready: Value = serde_json::from_str(&dev.until_it_prints("{")).unwrap();
-    let socket = story::text(&ready["admin_socket"]);
+    let socket = scenario::text(&ready["admin_socket"]);
     let directory = Path::new(&socket).parent().unwrap();
     assert_eq!(mode(directory), 0o700);
     assert_eq!(
-        mode(Path::new(&story::text(&ready["aws_config_file"]))),
+        mode(Path::new(&scenario::text(&ready["aws_config_file"]))),
         0o600
     );
 
@@ -52,13 +52,13 @@ fn clients_that_ask_for_nothing_do_not_keep_the_owner_out() {
             .env("TMPDIR", place.path()),
     );
     let ready: Value = serde_json::from_str(&dev.until_it_prints("{")).unwrap();
-    let endpoint = story::text(&ready["endpoint"]);
+    let endpoint = scenario::text(&ready["endpoint"]);
     let address = endpoint.strip_prefix("http://").unwrap();
     let idle: Vec<_> = (0..150)
         .map(|_| TcpStream::connect(address).unwrap())
         .collect();
 
-    let socket = story::text(&ready["admin_socket"]);
+    let socket = scenario::text(&ready["admin_socket"]);
     let directory = Path::new(&socket).parent().unwrap();
     let list = Command::new(binary::tombolo())
         .args(["account", "list", "--dir"])
@@ -117,12 +117,12 @@ fn plain_http_for_other_machines_is_refused_before_anything_is_made() {
 fn peerings_are_listed_for_both_accounts_and_shown_with_their_history() {
     let server = Dev::start_simulated();
     let (studio, backend) = (server.studio(), server.backend());
-    let vpc = story::vpc(&backend, "10.1.0.0/16");
+    let vpc = scenario::vpc(&backend, "10.1.0.0/16");
     let build = build::import(&server, &[("server", build::IDLE)]);
-    let fleet = story::active_fleet(&studio, &build, "server", "");
-    story::authorize(&backend, &studio, &vpc);
-    let connection = story::connect(&studio, &backend, &fleet, &vpc);
-    let id = story::text(&connection["VpcPeeringConnectionId"]);
+    let fleet = scenario::active_fleet(&studio, &build, "server", "");
+    scenario::authorize(&backend, &studio, &vpc);
+    let connection = scenario::connect(&studio, &backend, &fleet, &vpc);
+    let id = scenario::text(&connection["VpcPeeringConnectionId"]);
     for account in ["studio", "backend"] {
         let list = ["peering", "list", "--account", account];
         let listed = tools::succeeds(&mut server.command(&list));
@@ -137,7 +137,7 @@ fn peerings_are_listed_for_both_accounts_and_shown_with_their_history() {
         }
     }
 
-    story::disconnect(&studio, &connection);
+    scenario::disconnect(&studio, &connection);
     let show = ["peering", "show", "--account", "studio", &id];
     let shown = tools::succeeds(&mut server.command(&show));
     assert!(shown.starts_with(&format!("{id} in ")), "{shown}");
@@ -177,8 +177,8 @@ fn a_fleet_that_wrote_nothing_is_said_to_have_with_its_status() {
     let server = Dev::start_simulated();
     let studio = server.studio();
     let build = build::import(&server, &[("server", build::IDLE)]);
-    let fleet = story::fleet(&studio, &build, "server", "");
-    story::fleet_is(&studio, &fleet, "ACTIVE");
+    let fleet = scenario::fleet(&studio, &build, "server", "");
+    scenario::fleet_is(&studio, &fleet, "ACTIVE");
     // As if it had been so early that nobody has written yet.
     fs::remove_dir_all(server.directory().join("logs").join(&fleet)).unwrap();
     let output = server.command(&["logs", &fleet]).output().unwrap();

@@ -11,7 +11,7 @@ use proptest::test_runner::{RngAlgorithm, TestRng};
 use serde_json::{Value, json};
 use tombolo_tests::aws::{CallError, Client};
 use tombolo_tests::dev::Dev;
-use tombolo_tests::{build, story, wait};
+use tombolo_tests::{build, scenario, wait};
 
 const ROUNDS: usize = 6;
 const CALLERS: usize = 4;
@@ -31,7 +31,7 @@ const SETTLED: [&str; 3] = ["active", "failed", "deleted"];
 fn what_was_acknowledged_survives_kill_9_and_no_connection_stays_half_made() {
     let mut server = Dev::start();
     let build = build::import(&server, &[("server", build::IDLE)]);
-    let fleet = story::active_fleet(&server.studio(), &build, "server", "");
+    let fleet = scenario::active_fleet(&server.studio(), &build, "server", "");
     let mut random = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let acknowledged = Acknowledged::default();
     let next = AtomicU32::new(0);
@@ -100,7 +100,7 @@ fn peer(
     let input = json!({ "GameLiftAwsAccountId": studio.account, "PeerVpcId": vpc });
     backend.gamelift("CreateVpcPeeringAuthorization", &input)?;
     acknowledged.authorized.lock().unwrap().push(vpc.clone());
-    story::request_connection(studio, backend, fleet, &vpc)?;
+    scenario::request_connection(studio, backend, fleet, &vpc)?;
     acknowledged.connected.lock().unwrap().push(vpc);
     Ok(())
 }
@@ -127,10 +127,10 @@ fn check(server: &Dev, fleet: &str, acknowledged: &Acknowledged, round: usize) {
 
     let mut last = Vec::new();
     let settled = wait::within(wait::PATIENCE, || {
-        last = story::connections(&studio, fleet);
+        last = scenario::connections(&studio, fleet);
         let mut codes = last
             .iter()
-            .map(|found| story::text(&found["Status"]["Code"]));
+            .map(|found| scenario::text(&found["Status"]["Code"]));
         codes.all(|code| SETTLED.contains(&&*code)).then_some(())
     });
     assert!(
@@ -154,6 +154,6 @@ fn all_vpcs(client: &Client) -> Vec<String> {
 fn peers(records: &[Value]) -> Vec<String> {
     records
         .iter()
-        .map(|record| story::text(&record["PeerVpcId"]))
+        .map(|record| scenario::text(&record["PeerVpcId"]))
         .collect()
 }

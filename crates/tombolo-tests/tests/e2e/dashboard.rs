@@ -6,17 +6,17 @@ use std::process::Stdio;
 use serde_json::{Value, json};
 use tombolo_tests::dev::Dev;
 use tombolo_tests::server::Server;
-use tombolo_tests::{build, story, tools, wait};
+use tombolo_tests::{build, scenario, tools, wait};
 
 #[test]
 fn a_fleet_is_shown_with_its_instances_processes_and_events() {
     let server = Dev::start_simulated();
     let studio = server.studio();
     let build = build::import(&server, &[("server", build::IDLE)]);
-    let mut input = story::fleet_input(&build, "server", "");
+    let mut input = scenario::fleet_input(&build, "server", "");
     input["RuntimeConfiguration"]["ServerProcesses"][0]["ConcurrentExecutions"] = json!(2);
     let made = studio.gamelift("CreateFleet", &input).unwrap();
-    let fleet = story::text(&made["FleetAttributes"]["FleetId"]);
+    let fleet = scenario::text(&made["FleetAttributes"]["FleetId"]);
     let capacity = json!({"FleetId": fleet, "DesiredInstances": 2, "MaxSize": 3});
     studio.gamelift("UpdateFleetCapacity", &capacity).unwrap();
 
@@ -66,7 +66,7 @@ fn a_dashboard_that_nobody_reads_any_more_ends() {
     let server = Dev::start_simulated();
     let studio = server.studio();
     let build = build::import(&server, &[("server", build::IDLE)]);
-    let fleet = story::active_fleet(&studio, &build, "server", "");
+    let fleet = scenario::active_fleet(&studio, &build, "server", "");
     for format in [&["--json"][..], &[]] {
         let follow = ["fleet", &fleet, "--interval", "0.1"];
         let mut command = server.command(&[&follow, format].concat());

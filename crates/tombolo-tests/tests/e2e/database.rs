@@ -10,7 +10,7 @@ use tombolo_tests::dev::Dev;
 use tombolo_tests::probe::until_it_says_next;
 use tombolo_tests::program::Program;
 use tombolo_tests::server::Server;
-use tombolo_tests::{build, story, tools};
+use tombolo_tests::{build, scenario, tools};
 
 /// boto3 and what it needs.
 const PACKAGES: [&str; 7] = [
@@ -27,7 +27,7 @@ const PACKAGES: [&str; 7] = [
 fn a_game_server_reads_an_item_from_the_peer_vpcs_database() {
     let server = Dev::start();
     let (studio, backend, directory) = (server.studio(), server.backend(), server.directory());
-    let vpc = story::vpc_with_subnet(&backend, "10.70.0.0/24");
+    let vpc = scenario::vpc_with_subnet(&backend, "10.70.0.0/24");
     let text = |path: std::path::PathBuf| path.to_string_lossy().into_owned();
     let (node, python) = (text(tools::node_program()), text(tools::program("python")));
     let dynalite = text(tools::node_modules().join("dynalite/cli.js"));
@@ -46,14 +46,14 @@ fn a_game_server_reads_an_item_from_the_peer_vpcs_database() {
     put.until_it_prints("put");
 
     let build = game_server(&server, script.as_ref());
-    let fleet = story::active_fleet(&studio, &build, "server", &format!("get {endpoint}"));
+    let fleet = scenario::active_fleet(&studio, &build, "server", &format!("get {endpoint}"));
     until_it_says_next(&directory, &fleet, "unreachable");
 
-    story::authorize(&backend, &studio, &vpc);
-    let connection = story::connect(&studio, &backend, &fleet, &vpc);
+    scenario::authorize(&backend, &studio, &vpc);
+    let connection = scenario::connect(&studio, &backend, &fleet, &vpc);
     until_it_says_next(&directory, &fleet, "score 1815");
 
-    story::disconnect(&studio, &connection);
+    scenario::disconnect(&studio, &connection);
     until_it_says_next(&directory, &fleet, "unreachable");
 }
 

@@ -4,16 +4,16 @@ use serde_json::json;
 use tombolo_tests::dev::Dev;
 use tombolo_tests::leftovers::Left;
 use tombolo_tests::server::Server;
-use tombolo_tests::{build, probe, story, tools, wait};
+use tombolo_tests::{build, probe, scenario, tools, wait};
 
 #[test]
 fn a_missing_launch_path_is_an_error_with_its_event() {
     let server = Dev::start_simulated();
     let studio = server.studio();
     let build = build::import(&server, &[("server", build::IDLE)]);
-    let fleet = story::fleet(&studio, &build, "no-such-server", "");
-    story::fleet_is(&studio, &fleet, "ERROR");
-    let message = story::event(&studio, &fleet, "FLEET_VALIDATION_LAUNCH_PATH_NOT_FOUND");
+    let fleet = scenario::fleet(&studio, &build, "no-such-server", "");
+    scenario::fleet_is(&studio, &fleet, "ERROR");
+    let message = scenario::event(&studio, &fleet, "FLEET_VALIDATION_LAUNCH_PATH_NOT_FOUND");
     assert!(message.contains("/local/game/no-such-server"), "{message}");
 }
 
@@ -23,9 +23,9 @@ fn a_process_that_exits_at_once_is_an_error_with_its_last_words() {
     let studio = server.studio();
     let script = "#!/bin/sh\necho cannot find the level >&2\nexit 3\n";
     let build = build::import(&server, &[("server", script)]);
-    let fleet = story::fleet(&studio, &build, "server", "");
-    story::fleet_is(&studio, &fleet, "ERROR");
-    let message = story::event(
+    let fleet = scenario::fleet(&studio, &build, "server", "");
+    scenario::fleet_is(&studio, &fleet, "ERROR");
+    let message = scenario::event(
         &studio,
         &fleet,
         "FLEET_VALIDATION_EXECUTABLE_RUNTIME_FAILURE",
@@ -42,7 +42,7 @@ fn a_crashed_process_is_started_again() {
     let studio = server.studio();
     let build = probe::build(&server);
     let parameters = probe::parameters(&server.directory(), "127.0.0.1");
-    let fleet = story::active_fleet(&studio, &build, "probe", &parameters);
+    let fleet = scenario::active_fleet(&studio, &build, "probe", &parameters);
     let mark = probe::mark(&server.directory());
     let processes = || tombolo_tests::leftovers::processes_with(&mark);
     let first = wait::until("a process", || processes().first().copied());
@@ -52,8 +52,8 @@ fn a_crashed_process_is_started_again() {
     wait::until("another process", || {
         processes().into_iter().find(|&pid| pid != first)
     });
-    story::event(&studio, &fleet, "SERVER_PROCESS_CRASHED");
-    story::fleet_is(&studio, &fleet, "ACTIVE");
+    scenario::event(&studio, &fleet, "SERVER_PROCESS_CRASHED");
+    scenario::fleet_is(&studio, &fleet, "ACTIVE");
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn deleting_a_fleet_leaves_no_process_and_no_network_of_it() {
     let studio = server.studio();
     let build = probe::build(&server);
     let parameters = probe::parameters(&server.directory(), "10.60.0.10");
-    let fleet = story::active_fleet(&studio, &build, "probe", &parameters);
+    let fleet = scenario::active_fleet(&studio, &build, "probe", &parameters);
     wait::until("a process", || {
         (!tombolo_tests::leftovers::processes_with(&probe::mark(&server.directory())).is_empty())
             .then_some(())
@@ -72,7 +72,7 @@ fn deleting_a_fleet_leaves_no_process_and_no_network_of_it() {
     studio
         .gamelift("DeleteFleet", &json!({ "FleetId": fleet }))
         .unwrap();
-    story::event(&studio, &fleet, "FLEET_DELETED");
+    scenario::event(&studio, &fleet, "FLEET_DELETED");
     wait::until("the processes to end", || {
         left.processes().is_empty().then_some(())
     });
@@ -87,22 +87,22 @@ fn deleting_a_fleet_leaves_no_process_and_no_network_of_it() {
 fn a_fleet_made_with_a_peer_is_active_when_the_connection_is() {
     let server = Dev::start();
     let (studio, backend) = (server.studio(), server.backend());
-    let vpc = story::vpc_with_subnet(&backend, "10.60.0.0/24");
+    let vpc = scenario::vpc_with_subnet(&backend, "10.60.0.0/24");
     let build = build::import(&server, &[("server", build::IDLE)]);
-    let mut input = story::fleet_input(&build, "server", "");
+    let mut input = scenario::fleet_input(&build, "server", "");
     input["PeerVpcAwsAccountId"] = backend.account.clone().into();
     input["PeerVpcId"] = vpc.clone().into();
 
-    let refusal = story::refused(studio.gamelift("CreateFleet", &input));
+    let refusal = scenario::refused(studio.gamelift("CreateFleet", &input));
     assert_eq!(refusal.code, "UnauthorizedException", "{refusal}");
     let fleets = studio.gamelift("ListFleets", &json!({})).unwrap();
     assert_eq!(fleets["FleetIds"], json!([]));
 
-    story::authorize(&backend, &studio, &vpc);
+    scenario::authorize(&backend, &studio, &vpc);
     let made = studio.gamelift("CreateFleet", &input).unwrap();
-    let fleet = story::text(&made["FleetAttributes"]["FleetId"]);
-    story::fleet_is(&studio, &fleet, "ACTIVE");
-    let connections = story::connections(&studio, &fleet);
+    let fleet = scenario::text(&made["FleetAttributes"]["FleetId"]);
+    scenario::fleet_is(&studio, &fleet, "ACTIVE");
+    let connections = scenario::connections(&studio, &fleet);
     assert_eq!(connections.len(), 1);
     assert_eq!(connections[0]["Status"]["Code"], "active");
 }
@@ -111,19 +111,19 @@ fn a_fleet_made_with_a_peer_is_active_when_the_connection_is() {
 fn overlapping_networks_give_a_failed_connection_that_names_both() {
     let server = Dev::start();
     let (studio, backend) = (server.studio(), server.backend());
-    let vpc = story::vpc_with_subnet(&backend, "10.60.0.0/24");
+    let vpc = scenario::vpc_with_subnet(&backend, "10.60.0.0/24");
     let build = build::import(&server, &[("server", build::IDLE)]);
-    let mut input = story::fleet_input(&build, "server", "");
+    let mut input = scenario::fleet_input(&build, "server", "");
     input["Tags"] = json!([{ "Key": "tombolo:fleet-cidr", "Value": "10.60.0.0/26" }]);
     let made = studio.gamelift("CreateFleet", &input).unwrap();
-    let fleet = story::text(&made["FleetAttributes"]["FleetId"]);
-    story::fleet_is(&studio, &fleet, "ACTIVE");
+    let fleet = scenario::text(&made["FleetAttributes"]["FleetId"]);
+    scenario::fleet_is(&studio, &fleet, "ACTIVE");
 
-    story::authorize(&backend, &studio, &vpc);
-    story::request_connection(&studio, &backend, &fleet, &vpc).expect("it fails later");
-    let failed = story::connection_is(&studio, &fleet, &vpc, "failed");
+    scenario::authorize(&backend, &studio, &vpc);
+    scenario::request_connection(&studio, &backend, &fleet, &vpc).expect("it fails later");
+    let failed = scenario::connection_is(&studio, &fleet, &vpc, "failed");
     assert_eq!(failed["IpV4CidrBlock"], "10.60.0.0/26");
-    let message = story::event(&studio, &fleet, "FLEET_VPC_PEERING_FAILED");
+    let message = scenario::event(&studio, &fleet, "FLEET_VPC_PEERING_FAILED");
     for cidr in ["10.60.0.0/26", "10.60.0.0/24"] {
         assert!(message.contains(cidr), "{cidr} is not in {message}");
     }
@@ -134,12 +134,14 @@ fn a_vpc_in_another_region_is_not_connected() {
     let server = Dev::start_simulated();
     let (studio, backend) = (server.studio(), server.backend());
     let elsewhere = backend.in_region("eu-west-1");
-    let vpc = story::vpc(&elsewhere, "10.60.0.0/24");
-    story::authorize(&elsewhere, &studio, &vpc);
+    let vpc = scenario::vpc(&elsewhere, "10.60.0.0/24");
+    scenario::authorize(&elsewhere, &studio, &vpc);
     let build = build::import(&server, &[("server", build::IDLE)]);
-    let fleet = story::active_fleet(&studio, &build, "server", "");
+    let fleet = scenario::active_fleet(&studio, &build, "server", "");
 
-    let refusal = story::refused(story::request_connection(&studio, &backend, &fleet, &vpc));
+    let refusal = scenario::refused(scenario::request_connection(
+        &studio, &backend, &fleet, &vpc,
+    ));
     assert_eq!(refusal.code, "InvalidRequestException", "{refusal}");
     for region in ["eu-west-1", "us-west-2"] {
         assert!(
@@ -147,7 +149,7 @@ fn a_vpc_in_another_region_is_not_connected() {
             "{region} is not in {refusal}"
         );
     }
-    assert!(story::connections(&studio, &fleet).is_empty());
+    assert!(scenario::connections(&studio, &fleet).is_empty());
     let seen = backend.ec2("DescribeVpcs", &[]).unwrap();
     assert!(
         !seen.all("vpcId").contains(&vpc),

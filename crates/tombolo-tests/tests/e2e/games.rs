@@ -16,7 +16,7 @@ use tombolo_tests::dev::Dev;
 use tombolo_tests::leftovers::processes_with;
 use tombolo_tests::program::Program;
 use tombolo_tests::server::Server;
-use tombolo_tests::{binary, story, tools, wait};
+use tombolo_tests::{binary, scenario, tools, wait};
 
 /// How long a game may take to notice that its database is gone, and to come back.
 const GAME: Duration = Duration::from_secs(120);
@@ -62,7 +62,7 @@ fn upload(server: &Dev, game: &str) -> String {
         let found = studio
             .gamelift("DescribeBuild", &json!({ "BuildId": build }))
             .unwrap();
-        let status = story::text(&found["Build"]["Status"]);
+        let status = scenario::text(&found["Build"]["Status"]);
         assert_ne!(status, "FAILED", "{found}");
         (status == "READY").then_some(())
     });
@@ -101,7 +101,7 @@ fn reachable(server: &Dev, fleet: &str) -> BTreeMap<(String, u16), u16> {
     let shown: Value = serde_json::from_str(&shown).expect("--json prints JSON");
     let instances = shown["instances"].as_array().expect("instances are a list");
     let ports = instances.iter().flat_map(|instance| {
-        let id = story::text(&instance["id"]);
+        let id = scenario::text(&instance["id"]);
         let ports = instance["ports"].as_array().expect("ports are a list");
         ports.iter().map(move |mapped| {
             let number = |name: &str| mapped[name].as_u64().and_then(|port| port.try_into().ok());
@@ -140,10 +140,10 @@ fn teeworlds_on_two_instances_answers_players_and_comes_back_when_it_is_killed()
             &fleet_input(&build, &[&first, &second], (8303, 8304)),
         )
         .unwrap();
-    let fleet = story::text(&made["FleetAttributes"]["FleetId"]);
+    let fleet = scenario::text(&made["FleetAttributes"]["FleetId"]);
     let capacity = json!({ "FleetId": fleet, "DesiredInstances": 2, "MaxSize": 2 });
     studio.gamelift("UpdateFleetCapacity", &capacity).unwrap();
-    story::fleet_is(&studio, &fleet, "ACTIVE");
+    scenario::fleet_is(&studio, &fleet, "ACTIVE");
 
     let ports = reachable(&server, &fleet);
     assert_eq!(
@@ -183,11 +183,11 @@ fn teeworlds_on_two_instances_answers_players_and_comes_back_when_it_is_killed()
         });
     }
     wait::until("an event for each crash", || {
-        let crashed = story::events(&studio, &fleet).into_iter();
+        let crashed = scenario::events(&studio, &fleet).into_iter();
         let crashed = crashed.filter(|event| event.starts_with("SERVER_PROCESS_CRASHED"));
         (crashed.count() == 4).then_some(())
     });
-    story::fleet_is(&studio, &fleet, "ACTIVE");
+    scenario::fleet_is(&studio, &fleet, "ACTIVE");
 }
 
 /// PostgreSQL with Luanti's world, at an address of the backend's VPC.
@@ -259,15 +259,15 @@ fn luanti_keeps_its_world_in_a_database_of_the_peer_vpc() {
     let _site = Site::enter();
     let server = server();
     let (studio, backend) = (server.studio(), server.backend());
-    let vpc = story::vpc_with_subnet(&backend, "10.80.1.0/24");
+    let vpc = scenario::vpc_with_subnet(&backend, "10.80.1.0/24");
     let database = Database::start(&server, &vpc, "10.80.1.10");
     let build = upload(&server, "luanti");
     let mut input = fleet_input(&build, &["30000 10.80.1.10"], (30000, 30000));
 
     // Without the peering the server cannot start, and the fleet says why.
     let made = studio.gamelift("CreateFleet", &input).unwrap();
-    let alone = story::text(&made["FleetAttributes"]["FleetId"]);
-    let why = story::event(&studio, &alone, "SERVER_PROCESS_CRASHED");
+    let alone = scenario::text(&made["FleetAttributes"]["FleetId"]);
+    let why = scenario::event(&studio, &alone, "SERVER_PROCESS_CRASHED");
     assert!(why.contains("PostgreSQL database error"), "{why}");
     assert!(why.contains("10.80.1.10"), "{why}");
     assert_eq!(database.blocks(), None, "nobody has written a world");
@@ -275,28 +275,28 @@ fn luanti_keeps_its_world_in_a_database_of_the_peer_vpc() {
     deleted.unwrap();
 
     // With it the world is in the database.
-    story::authorize(&backend, &studio, &vpc);
+    scenario::authorize(&backend, &studio, &vpc);
     input["PeerVpcAwsAccountId"] = backend.account.clone().into();
     input["PeerVpcId"] = vpc.clone().into();
     let made = studio.gamelift("CreateFleet", &input).unwrap();
-    let fleet = story::text(&made["FleetAttributes"]["FleetId"]);
-    story::fleet_is(&studio, &fleet, "ACTIVE");
+    let fleet = scenario::text(&made["FleetAttributes"]["FleetId"]);
+    scenario::fleet_is(&studio, &fleet, "ACTIVE");
     let blocks = wait::within(GAME, || database.blocks().filter(|&blocks| blocks > 0));
     assert!(blocks.is_some(), "no block of the world is in the database");
     database.changes_again("with the peering");
 
     // With the connection deleted the server loses it.
-    let connection = story::connection_is(&studio, &fleet, &vpc, "active");
-    story::disconnect(&studio, &connection);
+    let connection = scenario::connection_is(&studio, &fleet, &vpc, "active");
+    scenario::disconnect(&studio, &connection);
     let lost = wait::within(GAME, || {
-        let mut events = story::events(&studio, &fleet).into_iter();
+        let mut events = scenario::events(&studio, &fleet).into_iter();
         events.find(|event| event.starts_with("SERVER_PROCESS_CRASHED"))
     });
     let lost = lost.expect("the server ends when its database is gone");
     assert!(lost.contains("PostgreSQL database error"), "{lost}");
 
     // Made again, it recovers.
-    story::connect(&studio, &backend, &fleet, &vpc);
+    scenario::connect(&studio, &backend, &fleet, &vpc);
     database.changes_again("with the peering made again");
-    story::fleet_is(&studio, &fleet, "ACTIVE");
+    scenario::fleet_is(&studio, &fleet, "ACTIVE");
 }

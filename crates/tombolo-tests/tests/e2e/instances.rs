@@ -17,7 +17,7 @@ use tombolo_tests::aws::{CallError, Client};
 use tombolo_tests::dev::Dev;
 use tombolo_tests::leftovers::{Left, processes_with};
 use tombolo_tests::server::Server;
-use tombolo_tests::{build, probe, story, wait};
+use tombolo_tests::{build, probe, scenario, wait};
 
 fn resize(studio: &Client, fleet: &str, desired: u32, maximum: u32) {
     let input = json!({
@@ -39,7 +39,7 @@ fn active_instances(studio: &Client, fleet: &str) -> BTreeSet<String> {
         let mut found = studio.gamelift("DescribeInstances", &input).unwrap();
         for instance in found["Instances"].as_array().unwrap() {
             if instance["Status"] == "ACTIVE" {
-                active.insert(story::text(&instance["InstanceId"]));
+                active.insert(scenario::text(&instance["InstanceId"]));
             }
         }
         token = found["NextToken"].take();
@@ -81,7 +81,7 @@ fn a_hundred_instances_come_up_side_by_side() {
     let server = Dev::start();
     let studio = server.studio();
     let build = build::import(&server, &[("server", build::IDLE)]);
-    let fleet = story::active_fleet(&studio, &build, "server", "");
+    let fleet = scenario::active_fleet(&studio, &build, "server", "");
     let since = Instant::now();
     resize(&studio, &fleet, 100, 100);
     has_instances(&studio, &fleet, 100);
@@ -94,20 +94,20 @@ fn a_hundred_instances_come_up_side_by_side() {
         (folders.count() == 1).then_some(())
     });
     eprintln!("99 fewer instances after {:?}", since.elapsed());
-    story::fleet_is(&studio, &fleet, "ACTIVE");
+    scenario::fleet_is(&studio, &fleet, "ACTIVE");
 }
 
 #[test]
 fn a_peering_holds_for_instances_that_start_later() {
     let server = Dev::start();
     let (studio, backend) = (server.studio(), server.backend());
-    let vpc = story::vpc_with_subnet(&backend, "10.60.0.0/24");
+    let vpc = scenario::vpc_with_subnet(&backend, "10.60.0.0/24");
     let _ticker = probe::ticker(&server, &vpc, "10.60.0.10");
     let build = probe::build(&server);
     let parameters = probe::parameters(&server.directory(), "10.60.0.10");
-    let fleet = story::active_fleet(&studio, &build, "probe", &parameters);
-    story::authorize(&backend, &studio, &vpc);
-    story::connect(&studio, &backend, &fleet, &vpc);
+    let fleet = scenario::active_fleet(&studio, &build, "probe", &parameters);
+    scenario::authorize(&backend, &studio, &vpc);
+    scenario::connect(&studio, &backend, &fleet, &vpc);
 
     resize(&studio, &fleet, 4, 4);
     for instance in has_instances(&studio, &fleet, 4) {
@@ -139,7 +139,7 @@ fn whatever_is_killed_nothing_is_orphaned_or_started_twice_and_the_events_are_ri
     let build = probe::build(&server);
     let parameters = probe::parameters(&server.directory(), "10.60.0.10");
     let studio = server.studio();
-    let fleet = story::active_fleet(&studio, &build, "probe", &parameters);
+    let fleet = scenario::active_fleet(&studio, &build, "probe", &parameters);
     let most = 2 * INSTANCES;
     resize(&studio, &fleet, INSTANCES as u32, most as u32);
     let instances = has_instances(&studio, &fleet, INSTANCES);
@@ -198,7 +198,7 @@ fn whatever_is_killed_nothing_is_orphaned_or_started_twice_and_the_events_are_ri
     studio
         .gamelift("DeleteFleet", &json!({ "FleetId": fleet }))
         .unwrap();
-    story::event(&studio, &fleet, "FLEET_DELETED");
+    scenario::event(&studio, &fleet, "FLEET_DELETED");
     assert_eq!(games(&server), Vec::<u32>::new());
     assert_eq!(left.processes(), Vec::<u32>::new());
     assert_eq!(folders(&server), Vec::<String>::new());
@@ -291,7 +291,7 @@ fn settles(
         "round {round}: {:?} and not {expected:?} crashes, recycled instances, games and folders: \
          {:#?}",
         told(),
-        story::events(&studio, fleet)
+        scenario::events(&studio, fleet)
     );
     let now = active_instances(&studio, fleet);
     assert_eq!(now.into_iter().collect::<Vec<_>>(), instances);

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tombolo_tests::aws::Client;
 use tombolo_tests::dev::Dev;
 use tombolo_tests::server::Server;
-use tombolo_tests::{story, tools};
+use tombolo_tests::{scenario, tools};
 
 #[test]
 fn a_key_is_listed_without_its_secret_and_refused_as_soon_as_it_is_deleted() {
@@ -14,8 +14,8 @@ fn a_key_is_listed_without_its_secret_and_refused_as_soon_as_it_is_deleted() {
     let key = tools::succeeds(&mut server.command(&create));
     let key: Value = serde_json::from_str(&key).unwrap();
     let (id, secret) = (
-        story::text(&key["access_key_id"]),
-        story::text(&key["secret_access_key"]),
+        scenario::text(&key["access_key_id"]),
+        scenario::text(&key["secret_access_key"]),
     );
     let client = Client::new(
         server.address(),
@@ -36,7 +36,7 @@ fn a_key_is_listed_without_its_secret_and_refused_as_soon_as_it_is_deleted() {
     client.gamelift("ListFleets", &json!({})).unwrap();
 
     tools::succeeds(&mut server.command(&["access-key", "delete", &id]));
-    let refusal = story::refused(client.gamelift("ListFleets", &json!({})));
+    let refusal = scenario::refused(client.gamelift("ListFleets", &json!({})));
     assert_eq!(refusal.code, "UnrecognizedClientException", "{refusal}");
     assert!(!list().contains(&id));
     studio.gamelift("ListFleets", &json!({})).unwrap();

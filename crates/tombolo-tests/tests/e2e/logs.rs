@@ -7,7 +7,7 @@ use tombolo_tests::aws::Client;
 use tombolo_tests::dev::Dev;
 use tombolo_tests::program::Program;
 use tombolo_tests::server::Server;
-use tombolo_tests::{build, leftovers, probe, story, tools, wait};
+use tombolo_tests::{build, leftovers, probe, scenario, tools, wait};
 
 /// A game server that says that it is there, and takes its command line's words for nothing.
 const TALKER: &str = "#!/bin/sh\necho here I am\nwhile :; do sleep 1; done\n";
@@ -18,11 +18,11 @@ const FLOOD: &str = "#!/bin/sh\nseq -f 'line %0100.0f' 1 400000\necho done\nexec
 /// A fleet with two processes of a talker, whose command lines have a mark that no other has.
 fn two_talkers(server: &Dev, studio: &Client) -> String {
     let build = build::import(server, &[("talker", TALKER)]);
-    let mut input = story::fleet_input(&build, "talker", &probe::mark(&server.directory()));
+    let mut input = scenario::fleet_input(&build, "talker", &probe::mark(&server.directory()));
     input["RuntimeConfiguration"]["ServerProcesses"][0]["ConcurrentExecutions"] = 2.into();
     let made = studio.gamelift("CreateFleet", &input).unwrap();
-    let fleet = story::text(&made["FleetAttributes"]["FleetId"]);
-    story::fleet_is(studio, &fleet, "ACTIVE");
+    let fleet = scenario::text(&made["FleetAttributes"]["FleetId"]);
+    scenario::fleet_is(studio, &fleet, "ACTIVE");
     fleet
 }
 
@@ -107,7 +107,7 @@ fn a_log_in_several_files_is_shown_as_one() {
     let server = Dev::start_simulated();
     let studio = server.studio();
     let build = build::import(&server, &[("flood", FLOOD)]);
-    let fleet = story::active_fleet(&studio, &build, "flood", "");
+    let fleet = scenario::active_fleet(&studio, &build, "flood", "");
     let show = |lines: &str| {
         let mut logs = server.command(&["logs", &fleet, "--lines", lines]);
         tools::succeeds(&mut logs)
@@ -143,7 +143,7 @@ fn what_an_installer_wrote_is_shown_and_its_failure_is_the_fleets() {
     let game = "#!/bin/sh\ncat map\nexec sleep infinity\n";
     let files = [("install.sh", installer), ("game", game)];
     let build = build::import(&server, &files);
-    let fleet = story::active_fleet(&studio, &build, "game", "");
+    let fleet = scenario::active_fleet(&studio, &build, "game", "");
     let show = |fleet: &str, arguments: &[&str]| {
         let mut all = vec!["logs", fleet];
         all.extend(arguments);
@@ -158,14 +158,14 @@ fn what_an_installer_wrote_is_shown_and_its_failure_is_the_fleets() {
         all.contains("install install.sh-1 | unpacking the map\n"),
         "{all}"
     );
-    story::event(&studio, &fleet, "FLEET_CREATION_COMPLETED_INSTALLER");
+    scenario::event(&studio, &fleet, "FLEET_CREATION_COMPLETED_INSTALLER");
 
     let installer = "#!/bin/sh\necho no room for the map >&2\nexit 3\n";
     let files = [("install.sh", installer), ("game", game)];
     let build = build::import(&server, &files);
-    let fleet = story::fleet(&studio, &build, "game", "");
-    story::fleet_is(&studio, &fleet, "ERROR");
-    let message = story::event(&studio, &fleet, "FLEET_CREATION_FAILED_INSTALLER");
+    let fleet = scenario::fleet(&studio, &build, "game", "");
+    scenario::fleet_is(&studio, &fleet, "ERROR");
+    let message = scenario::event(&studio, &fleet, "FLEET_CREATION_FAILED_INSTALLER");
     assert!(message.contains("exit code 3"), "{message}");
     assert!(message.contains("no room for the map"), "{message}");
     let all = show(&fleet, &["--install"]);

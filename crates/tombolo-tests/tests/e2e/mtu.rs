@@ -9,7 +9,7 @@ use tombolo_tests::metrics::Packets;
 use tombolo_tests::network::{self, End};
 use tombolo_tests::serving::Serving;
 use tombolo_tests::workload::Workload;
-use tombolo_tests::{story, wait};
+use tombolo_tests::{scenario, wait};
 
 /// Headers of Ethernet, IPv4 and UDP.
 const ETHERNET: usize = 14;
@@ -84,8 +84,8 @@ impl Joined {
         let server = Serving::start_plain();
         let (studio, backend) = (server.studio(), server.backend());
         let [near, far] = ["10.91.0.0/24", "10.90.0.0/24"];
-        let game = story::vpc_with_subnet(studio, near);
-        let data = story::vpc_with_subnet(backend, far);
+        let game = scenario::vpc_with_subnet(studio, near);
+        let data = scenario::vpc_with_subnet(backend, far);
         network::allow_all(backend, &data);
         let end = |owner, vpc, cidr| End { owner, vpc, cidr };
         network::peer(end(studio, &game, near), end(backend, &data, far));

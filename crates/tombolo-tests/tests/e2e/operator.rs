@@ -10,7 +10,7 @@ use tombolo_tests::program::Program;
 use tombolo_tests::server::Server;
 use tombolo_tests::serving::Serving;
 use tombolo_tests::workload::Workload;
-use tombolo_tests::{metrics, story, wait};
+use tombolo_tests::{metrics, scenario, wait};
 
 const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 90, 0, 10);
 const SERVER: Ipv4Addr = Ipv4Addr::new(10, 90, 0, 20);
@@ -26,7 +26,7 @@ struct Pair {
 impl Pair {
     fn start() -> Self {
         let server = Serving::start_plain();
-        let vpc = story::vpc_with_subnet(server.backend(), "10.90.0.0/24");
+        let vpc = scenario::vpc_with_subnet(server.backend(), "10.90.0.0/24");
         Pair {
             client: Workload::start(&server, "backend", &vpc, CLIENT),
             answering: Workload::start(&server, "backend", &vpc, SERVER),
@@ -250,7 +250,7 @@ fn a_link_that_somebody_deleted_is_repaired_and_told() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|repair| story::text(&repair["kind"]))
+        .map(|repair| scenario::text(&repair["kind"]))
         .collect();
     assert!(kinds.iter().any(|kind| kind == "interface"), "{repairs}");
     let shown = output(pair.server.command(&["repairs"]));
@@ -318,10 +318,10 @@ fn a_trace_tells_where_the_data_path_is_not_as_stored() {
         let told = pair.json(&trace);
         (told["data_path"]["agrees"] == false).then_some(told)
     });
-    let difference = story::text(&told["data_path"]["difference"]);
+    let difference = scenario::text(&told["data_path"]["difference"]);
     assert!(difference.contains("no_route"), "{told}");
     assert_eq!(told["reachable"], false, "{told}");
-    let answer = story::text(&told["answer"]);
+    let answer = scenario::text(&told["answer"]);
     assert!(
         answer.starts_with("No: the data path disagrees"),
         "{answer}"

@@ -5,7 +5,7 @@ use tombolo_tests::leftovers::Left;
 use tombolo_tests::probe::{self, until_it_says_next};
 use tombolo_tests::program::Program;
 use tombolo_tests::server::Server;
-use tombolo_tests::{story, tools, wait};
+use tombolo_tests::{scenario, tools, wait};
 
 const ADDRESS: &str = "10.60.0.10";
 
@@ -14,10 +14,10 @@ fn packets_pass_from_connecting_to_deleting_and_not_before_or_after() {
     let server = Dev::start();
     assert_eq!(server.network(), "ebpf");
     let (studio, backend, directory) = (server.studio(), server.backend(), server.directory());
-    let vpc = story::vpc_with_subnet(&backend, "10.60.0.0/24");
+    let vpc = scenario::vpc_with_subnet(&backend, "10.60.0.0/24");
     let ticker = probe::ticker(&server, &vpc, ADDRESS);
     let build = probe::build(&server);
-    let fleet = story::active_fleet(
+    let fleet = scenario::active_fleet(
         &studio,
         &build,
         "probe",
@@ -31,12 +31,12 @@ fn packets_pass_from_connecting_to_deleting_and_not_before_or_after() {
         ticker.lines()
     );
 
-    story::authorize(&backend, &studio, &vpc);
+    scenario::authorize(&backend, &studio, &vpc);
     until_it_says_next(&directory, &fleet, "unreachable");
-    let connection = story::connect(&studio, &backend, &fleet, &vpc);
+    let connection = scenario::connect(&studio, &backend, &fleet, &vpc);
     until_it_says_next(&directory, &fleet, "tick");
     let from = ticker.until_it_prints("from");
-    let network = story::text(&connection["IpV4CidrBlock"]);
+    let network = scenario::text(&connection["IpV4CidrBlock"]);
     assert!(
         first_octets_match(&from, &network),
         "{from} is not of {network}"
@@ -44,7 +44,7 @@ fn packets_pass_from_connecting_to_deleting_and_not_before_or_after() {
     let shown = tools::succeeds(&mut server.command(&["logs", &fleet]));
     assert!(shown.contains("tick 0"), "{shown}");
 
-    story::disconnect(&studio, &connection);
+    scenario::disconnect(&studio, &connection);
     until_it_says_next(&directory, &fleet, "silent");
     let reached = count(&directory, &fleet, "reached");
     until_it_says_next(&directory, &fleet, "unreachable");
@@ -55,7 +55,7 @@ fn packets_pass_from_connecting_to_deleting_and_not_before_or_after() {
         "it was reached again"
     );
 
-    story::connect(&studio, &backend, &fleet, &vpc);
+    scenario::connect(&studio, &backend, &fleet, &vpc);
     until_it_says_next(&directory, &fleet, "tick");
 }
 
@@ -72,7 +72,7 @@ fn packets_pass_while_the_server_is_down_and_after_it_is_back() {
             until_it_says_next(&directory, &fleet, "tick");
         }
         server.restart();
-        story::connection_is(&server.studio(), &fleet, &vpc, "active");
+        scenario::connection_is(&server.studio(), &fleet, &vpc, "active");
         for _ in 0..5 {
             until_it_says_next(&directory, &fleet, "tick");
         }
@@ -83,8 +83,8 @@ fn packets_pass_while_the_server_is_down_and_after_it_is_back() {
         "the stream broke and was made anew"
     );
 
-    let connection = story::connection_is(&server.studio(), &fleet, &vpc, "active");
-    story::disconnect(&server.studio(), &connection);
+    let connection = scenario::connection_is(&server.studio(), &fleet, &vpc, "active");
+    scenario::disconnect(&server.studio(), &connection);
     until_it_says_next(&directory, &fleet, "unreachable");
 }
 
@@ -102,8 +102,8 @@ fn a_stopped_development_server_takes_its_network_and_processes_away_and_builds_
 
     server.restart();
     assert_eq!(server.studio().signer.access_key_id, key);
-    story::fleet_is(&server.studio(), &fleet, "ACTIVE");
-    story::connection_is(&server.studio(), &fleet, &vpc, "active");
+    scenario::fleet_is(&server.studio(), &fleet, "ACTIVE");
+    scenario::connection_is(&server.studio(), &fleet, &vpc, "active");
     let _ticker = probe::ticker(&server, &vpc, ADDRESS);
     until_it_says_next(&directory, &fleet, "tick");
     wait::until("one probe", || {
@@ -115,13 +115,13 @@ fn a_stopped_development_server_takes_its_network_and_processes_away_and_builds_
 /// fleet.
 fn connected_probe(server: &Dev) -> (Program, String, String) {
     let (studio, backend, directory) = (server.studio(), server.backend(), server.directory());
-    let vpc = story::vpc_with_subnet(&backend, "10.60.0.0/24");
+    let vpc = scenario::vpc_with_subnet(&backend, "10.60.0.0/24");
     let ticker = probe::ticker(server, &vpc, ADDRESS);
     let build = probe::build(server);
     let parameters = probe::parameters(&directory, ADDRESS);
-    let fleet = story::active_fleet(&studio, &build, "probe", &parameters);
-    story::authorize(&backend, &studio, &vpc);
-    story::connect(&studio, &backend, &fleet, &vpc);
+    let fleet = scenario::active_fleet(&studio, &build, "probe", &parameters);
+    scenario::authorize(&backend, &studio, &vpc);
+    scenario::connect(&studio, &backend, &fleet, &vpc);
     until_it_says_next(&directory, &fleet, "tick");
     (ticker, vpc, fleet)
 }

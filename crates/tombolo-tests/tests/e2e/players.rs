@@ -11,7 +11,7 @@ use tombolo_tests::aws::Client;
 use tombolo_tests::dev::Dev;
 use tombolo_tests::server::Server;
 use tombolo_tests::serving::Serving;
-use tombolo_tests::{build, story, tools, wait};
+use tombolo_tests::{build, scenario, tools, wait};
 
 /// The port that the game listens on. It is within the public address's, so it has the same number
 /// there.
@@ -20,13 +20,13 @@ const PORT: u16 = 20_777;
 /// A fleet of one instance whose game players reach.
 fn fleet(studio: &Client, server: &impl Server) -> String {
     let build = build::import(server, &[("echo", build::ECHO)]);
-    let mut input = story::fleet_input(&build, "echo", &PORT.to_string());
+    let mut input = scenario::fleet_input(&build, "echo", &PORT.to_string());
     input["EC2InboundPermissions"] = json!([{
         "FromPort": PORT, "ToPort": PORT, "IpRange": "192.0.2.0/24", "Protocol": "UDP",
     }]);
     let made = studio.gamelift("CreateFleet", &input).expect("CreateFleet");
-    let fleet = story::text(&made["FleetAttributes"]["FleetId"]);
-    story::fleet_is(studio, &fleet, "ACTIVE");
+    let fleet = scenario::text(&made["FleetAttributes"]["FleetId"]);
+    scenario::fleet_is(studio, &fleet, "ACTIVE");
     fleet
 }
 
@@ -76,7 +76,7 @@ fn a_player_reaches_the_game_and_goes_on_when_the_server_is_killed() {
         server.restart();
         (100..200).for_each(|at| play(round * 1000 + at));
     }
-    story::fleet_is(&server.studio(), &fleet, "ACTIVE");
+    scenario::fleet_is(&server.studio(), &fleet, "ACTIVE");
 
     // Closed, it is closed for those who play, too.
     let close = json!({
@@ -111,7 +111,7 @@ fn a_server_for_keeps_takes_players_packets_at_its_interface_and_leaves_nothing_
     let fleet = fleet(server.studio(), &server);
     let player = site.player(MACHINE, PORT);
     assert_plays(&player);
-    story::fleet_is(server.studio(), &fleet, "ACTIVE");
+    scenario::fleet_is(server.studio(), &fleet, "ACTIVE");
     // A port of the machine's own is as it was.
     let own = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 5353)).unwrap();
     let client = site.player(MACHINE, 5353);

@@ -13,14 +13,14 @@ use tombolo_tests::metrics::Packets;
 use tombolo_tests::program::Program;
 use tombolo_tests::server::Server;
 use tombolo_tests::serving::Serving;
-use tombolo_tests::{story, tools, wait};
+use tombolo_tests::{scenario, tools, wait};
 
 const ADDRESS: &str = "10.60.0.10";
 
 #[test]
 fn what_a_command_leaves_behind_ends_with_it() {
     let server = Dev::start();
-    let vpc = story::vpc_with_subnet(&server.backend(), "10.60.0.0/24");
+    let vpc = scenario::vpc_with_subnet(&server.backend(), "10.60.0.0/24");
     let daemon = Daemon::new();
     let run = ["run", "--account", "backend", "--vpc", &vpc, "--"];
     let mut command = server.command(&run);
@@ -33,7 +33,7 @@ fn what_a_command_leaves_behind_ends_with_it() {
 #[test]
 fn what_a_command_leaves_behind_ends_when_tombolo_run_is_killed() {
     let server = Dev::start();
-    let vpc = story::vpc_with_subnet(&server.backend(), "10.60.0.0/24");
+    let vpc = scenario::vpc_with_subnet(&server.backend(), "10.60.0.0/24");
     let daemon = Daemon::new();
     let mut program = daemon.run(&server, &vpc);
     program.signal(Signal::SIGKILL);
@@ -45,7 +45,7 @@ fn what_a_command_leaves_behind_ends_when_tombolo_run_is_killed() {
 #[test]
 fn a_server_that_comes_back_ends_what_was_left_meanwhile() {
     let mut server = Dev::start();
-    let vpc = story::vpc_with_subnet(&server.backend(), "10.60.0.0/24");
+    let vpc = scenario::vpc_with_subnet(&server.backend(), "10.60.0.0/24");
     let daemon = Daemon::new();
     let mut program = daemon.run(&server, &vpc);
     server.kill();
@@ -64,7 +64,7 @@ fn a_server_that_comes_back_ends_what_was_left_meanwhile() {
 #[test]
 fn a_stopped_server_and_a_teardown_end_what_programs_have_started() {
     let mut server = Dev::start();
-    let vpc = story::vpc_with_subnet(&server.backend(), "10.60.0.0/24");
+    let vpc = scenario::vpc_with_subnet(&server.backend(), "10.60.0.0/24");
     let daemon = Daemon::new();
     let _program = daemon.run(&server, &vpc);
     assert!(server.stop().success());

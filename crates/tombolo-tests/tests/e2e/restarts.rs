@@ -4,7 +4,7 @@ use nix::sys::signal::Signal;
 use tombolo_tests::network::{self, End};
 use tombolo_tests::program::Program;
 use tombolo_tests::serving::Serving;
-use tombolo_tests::{story, tools, wait};
+use tombolo_tests::{scenario, tools, wait};
 
 const HOST: &str = "10.80.0.10";
 const PORT: &str = "9000";
@@ -17,8 +17,8 @@ fn no_packet_is_lost_while_the_server_is_killed_stopped_and_started_again() {
     let mut server = Serving::start_plain();
     let (studio, backend) = (server.studio(), server.backend());
     let [near, far] = ["10.81.0.0/24", "10.80.0.0/24"];
-    let game = story::vpc_with_subnet(studio, near);
-    let data = story::vpc_with_subnet(backend, far);
+    let game = scenario::vpc_with_subnet(studio, near);
+    let data = scenario::vpc_with_subnet(backend, far);
     network::allow_all(backend, &data);
     let end = |owner, vpc, cidr| End { owner, vpc, cidr };
     network::peer(end(studio, &game, near), end(backend, &data, far));

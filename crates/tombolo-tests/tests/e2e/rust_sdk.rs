@@ -1,4 +1,4 @@
-//! The whole story by the AWS SDK for Rust, the one client that speaks rpc-v2-cbor.
+//! The whole scenario by the AWS SDK for Rust, the one client that speaks rpc-v2-cbor.
 
 use aws_sdk_gamelift::Client as GameLift;
 use aws_sdk_gamelift::config::retry::RetryConfig;
@@ -14,14 +14,14 @@ use tokio::runtime::Handle;
 use tokio::task::block_in_place;
 use tombolo_tests::aws::Client;
 use tombolo_tests::dev::Dev;
-use tombolo_tests::{build, story, wait};
+use tombolo_tests::{build, scenario, wait};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_story_by_the_rust_sdk() {
     let server = Dev::start();
     let (studio, backend) = (server.studio(), server.backend());
     let (fleets, consent) = (sdk(&server, &studio), sdk(&server, &backend));
-    let vpc = story::vpc_with_subnet(&backend, "10.50.0.0/16");
+    let vpc = scenario::vpc_with_subnet(&backend, "10.50.0.0/16");
     let build = build::import(&server, &[("server", build::IDLE)]);
 
     let fleet = an_active_fleet(&fleets, &build).await;

@@ -8,7 +8,7 @@ use tombolo_tests::leftovers::Left;
 use tombolo_tests::probe::{self, until_it_says_next};
 use tombolo_tests::server::Server;
 use tombolo_tests::serving::Serving;
-use tombolo_tests::{story, tools};
+use tombolo_tests::{scenario, tools};
 
 const ADDRESS: &str = "10.60.0.10";
 
@@ -21,7 +21,7 @@ fn traffic_and_processes_outlive_a_graceful_stop_and_teardown_leaves_nothing() {
     let mut peer = server.python("python/peer.py");
     peer.args([&*build, "10.60.0.0/24", "/local/game/probe", &parameters]);
     let made: Value = serde_json::from_str(&tools::succeeds(&mut peer)).unwrap();
-    let (fleet, vpc) = (story::text(&made["fleet"]), story::text(&made["vpc"]));
+    let (fleet, vpc) = (scenario::text(&made["fleet"]), scenario::text(&made["vpc"]));
     let ticker = probe::ticker(&server, &vpc, ADDRESS);
     until_it_says_next(&directory, &fleet, "tick");
     let left = Left::look(&directory);

@@ -14,7 +14,7 @@ use tombolo_tests::network;
 use tombolo_tests::server::Server;
 use tombolo_tests::serving::Serving;
 use tombolo_tests::workload::Workload;
-use tombolo_tests::{story, wait};
+use tombolo_tests::{scenario, wait};
 
 const GAME: &str = "10.91.0.10";
 const DATA: &str = "10.90.0.10";
@@ -24,8 +24,8 @@ const PORT: u16 = 5432;
 fn what_stands_in_the_way_is_told_hop_by_hop_until_nothing_does() {
     let server = Serving::start_plain();
     let (studio, backend) = (server.studio(), server.backend());
-    let game = story::vpc_with_subnet(studio, "10.91.0.0/24");
-    let data = story::vpc_with_subnet(backend, "10.90.0.0/24");
+    let game = scenario::vpc_with_subnet(studio, "10.91.0.0/24");
+    let data = scenario::vpc_with_subnet(backend, "10.90.0.0/24");
     let one = Workload::start(&server, "studio", &game, address(GAME));
     let other = Workload::start(&server, "backend", &data, address(DATA));
     let to = format!("{DATA}:{PORT}");
@@ -99,7 +99,7 @@ fn what_stands_in_the_way_is_told_hop_by_hop_until_nothing_does() {
 #[test]
 fn people_read_the_same_and_end_with_the_command_to_give() {
     let server = Serving::start_plain();
-    let vpc = story::vpc_with_subnet(server.backend(), "10.90.0.0/24");
+    let vpc = scenario::vpc_with_subnet(server.backend(), "10.90.0.0/24");
     let _one = Workload::start(&server, "backend", &vpc, address("10.90.0.20"));
     let _other = Workload::start(&server, "backend", &vpc, address(DATA));
     let group = network::default_group(server.backend(), &vpc);
@@ -132,7 +132,7 @@ fn people_read_the_same_and_end_with_the_command_to_give() {
 #[test]
 fn a_datagram_that_was_dropped_has_not_arrived_because_another_one_has() {
     let server = Serving::start_plain();
-    let vpc = story::vpc_with_subnet(server.backend(), "10.90.0.0/24");
+    let vpc = scenario::vpc_with_subnet(server.backend(), "10.90.0.0/24");
     let noisy = Workload::start(&server, "backend", &vpc, address("10.90.0.20"));
     let silent = Workload::start(&server, "backend", &vpc, address(DATA));
     let group = network::default_group(server.backend(), &vpc);
@@ -183,7 +183,7 @@ fn a_datagram_that_was_dropped_has_not_arrived_because_another_one_has() {
 fn an_address_of_several_vpcs_is_refused_with_the_candidates() {
     let server = Serving::start_plain();
     let vpcs = [server.studio(), server.backend()]
-        .map(|owner| story::vpc_with_subnet(owner, "10.90.0.0/24"));
+        .map(|owner| scenario::vpc_with_subnet(owner, "10.90.0.0/24"));
     let workloads = [("studio", &vpcs[0]), ("backend", &vpcs[1])]
         .map(|(account, vpc)| Workload::start(&server, account, vpc, address(DATA)));
     let traced = trace(&server, DATA, "10.90.0.20", &[]);
@@ -217,7 +217,7 @@ fn a_simulated_network_says_that_no_packet_was_sent() {
 
     // What is stored is walked here as well.
     let backend = server.backend();
-    let vpc = story::vpc(&backend, "10.1.0.0/16");
+    let vpc = scenario::vpc(&backend, "10.1.0.0/16");
     let subnet = [("VpcId", &*vpc), ("CidrBlock", "10.1.0.0/24")];
     let subnet = backend
         .ec2("CreateSubnet", &subnet)
@@ -272,7 +272,7 @@ impl Told {
 
     fn text(&self, pointer: &str) -> String {
         let value = self.0.pointer(pointer);
-        story::text(value.unwrap_or_else(|| panic!("no {pointer} in {self:?}")))
+        scenario::text(value.unwrap_or_else(|| panic!("no {pointer} in {self:?}")))
     }
 
     fn is_yes(&self) -> bool {
@@ -290,7 +290,7 @@ impl Told {
         let hops = self.0["hops"].as_array().unwrap();
         let blocked = hops.iter().find(|hop| !hop["obstacle"].is_null());
         let blocked = blocked.unwrap_or_else(|| panic!("nothing blocks in {self:?}"));
-        assert_eq!(story::text(&blocked["place"]), place.replace(' ', "_"));
+        assert_eq!(scenario::text(&blocked["place"]), place.replace(' ', "_"));
         let answer = self.text("/answer");
         assert!(
             answer.starts_with("No: ") && answer.contains(remedy),

@@ -15,7 +15,7 @@ use tombolo_tests::dev::Dev;
 use tombolo_tests::http::{self, Request, Response};
 use tombolo_tests::server::Server;
 use tombolo_tests::sigv4::Signer;
-use tombolo_tests::{binary, build, story, tools, wait};
+use tombolo_tests::{binary, build, scenario, tools, wait};
 
 /// `aws gamelift upload-build`, as the documentation has it.
 fn upload_build(server: &Dev, root: &Path) -> Command {
@@ -112,7 +112,7 @@ fn a_build_is_uploaded_by_the_aws_cli_and_runs() {
             .is_empty()
             .then_some(())
     });
-    story::active_fleet(&studio, &build, "server", "");
+    scenario::active_fleet(&studio, &build, "server", "");
 
     let shown = tools::succeeds(&mut server.command(&["build", "list", "--account", "studio"]));
     assert!(shown.contains(&build) && shown.contains("READY"), "{shown}");
@@ -158,8 +158,8 @@ fn a_file_that_cannot_be_read_is_told_by_the_aws_cli_and_nothing_is_uploaded() {
         Vec::<String>::new()
     );
     // It is of no use to a fleet, and says what is missing.
-    let build = story::text(&listed["Builds"][0]["BuildId"]);
-    let input = story::fleet_input(&build, "server", "");
+    let build = scenario::text(&listed["Builds"][0]["BuildId"]);
+    let input = scenario::fleet_input(&build, "server", "");
     let Err(CallError::Refused(refusal)) = server.studio().gamelift("CreateFleet", &input) else {
         panic!("a fleet was made of a build without files");
     };
@@ -189,20 +189,20 @@ impl Upload {
         let at = &made["StorageLocation"];
         Upload {
             signer: Signer {
-                access_key_id: story::text(&credentials["AccessKeyId"]),
-                secret_access_key: story::text(&credentials["SecretAccessKey"]),
+                access_key_id: scenario::text(&credentials["AccessKeyId"]),
+                secret_access_key: scenario::text(&credentials["SecretAccessKey"]),
                 region: server.region().to_owned(),
                 service: "s3".to_owned(),
                 ..server.studio().signer
             },
-            token: story::text(&credentials["SessionToken"]),
+            token: scenario::text(&credentials["SessionToken"]),
             host: server.address().to_string(),
             target: format!(
                 "/{}/{}",
-                story::text(&at["Bucket"]),
-                story::text(&at["Key"])
+                scenario::text(&at["Bucket"]),
+                scenario::text(&at["Key"])
             ),
-            build: story::text(&made["Build"]["BuildId"]),
+            build: scenario::text(&made["Build"]["BuildId"]),
         }
     }
 
@@ -346,7 +346,7 @@ fn an_archive_is_kept_for_as_long_as_the_disk_refuses_its_files() {
     let root = tempfile::tempdir().unwrap();
     write(root.path(), "server", build::IDLE.as_bytes(), 0o755);
     let build = build_id(&tools::succeeds(&mut upload_build(&server, root.path())));
-    let input = story::fleet_input(&build, "server", "");
+    let input = scenario::fleet_input(&build, "server", "");
     let told = wait::until("the reason to be told", || {
         match studio.gamelift("CreateFleet", &input) {
             Err(CallError::Refused(refusal)) => {

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 use serde_json::json;
-use tombolo_tests::story::{self, text};
+use tombolo_tests::scenario::{self, text};
 
 use crate::directory::{self, world};
 use crate::expect::expect;
@@ -116,7 +116,7 @@ fn top(t: &mut Transcript) {
         let is_new = runs.is_ok_and(|runs| runs.to_string().contains(world::COMING));
         if is_new {
             studio.gamelift("DeleteFleet", &of_fleet).unwrap();
-            story::fleet_is(&studio, &fleet, "TERMINATED");
+            scenario::fleet_is(&studio, &fleet, "TERMINATED");
         }
     }
     in_both_forms(t, &["top", "--once", "--interval", "0.1"]);

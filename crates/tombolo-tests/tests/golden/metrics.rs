@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tombolo_tests::build;
 use tombolo_tests::serving::Serving;
-use tombolo_tests::{metrics, story};
+use tombolo_tests::{metrics, scenario};
 
 use crate::expect::expect;
 use crate::names::Names;
@@ -93,13 +93,13 @@ impl Family<'_> {
 fn what_is_scraped() {
     let server = Serving::start_simulated();
     let (studio, backend) = (server.studio(), server.backend());
-    let vpc = story::vpc(backend, "10.1.0.0/16");
-    story::refused(backend.ec2("CreateVpc", &[("CidrBlock", "10.0.0.0/8")]));
+    let vpc = scenario::vpc(backend, "10.1.0.0/16");
+    scenario::refused(backend.ec2("CreateVpc", &[("CidrBlock", "10.0.0.0/8")]));
     backend.sts("GetCallerIdentity").unwrap();
     let build = build::import(&server, &[("server", build::IDLE)]);
-    let fleet = story::active_fleet(studio, &build, "server", "");
-    story::refused(story::request_connection(studio, backend, &fleet, &vpc));
-    story::authorize(backend, studio, &vpc);
-    story::connect(studio, backend, &fleet, &vpc);
+    let fleet = scenario::active_fleet(studio, &build, "server", "");
+    scenario::refused(scenario::request_connection(studio, backend, &fleet, &vpc));
+    scenario::authorize(backend, studio, &vpc);
+    scenario::connect(studio, backend, &fleet, &vpc);
     expect("metrics.txt", &scrape(&metrics::read(server.metrics())));
 }

@@ -9,7 +9,7 @@ use nix::unistd::Pid;
 use serde_json::json;
 use tombolo_tests::aws::Client;
 use tombolo_tests::dev::Dev;
-use tombolo_tests::{binary, build, story, wait};
+use tombolo_tests::{binary, build, scenario, wait};
 
 use crate::load::requests_per_second;
 use crate::moto::{Moto, free_address, is_healthy};
@@ -84,16 +84,16 @@ fn describe_gamelift(client: &Client) -> f64 {
 fn peered(server: &Dev) -> String {
     let (studio, backend) = (server.studio(), server.backend());
     let build = build::import(server, &[("server", build::IDLE)]);
-    let fleet = story::active_fleet(&studio, &build, "server", "");
-    let vpc = story::vpc(&backend, "10.1.0.0/16");
-    story::authorize(&backend, &studio, &vpc);
-    story::connect(&studio, &backend, &fleet, &vpc);
+    let fleet = scenario::active_fleet(&studio, &build, "server", "");
+    let vpc = scenario::vpc(&backend, "10.1.0.0/16");
+    scenario::authorize(&backend, &studio, &vpc);
+    scenario::connect(&studio, &backend, &fleet, &vpc);
     fleet
 }
 
 fn peered_in_moto(moto: &Moto) -> String {
     let client = moto.client();
-    let [a, b] = ["10.1.0.0/16", "10.2.0.0/16"].map(|cidr| story::vpc(&client, cidr));
+    let [a, b] = ["10.1.0.0/16", "10.2.0.0/16"].map(|cidr| scenario::vpc(&client, cidr));
     let made = client.ec2(
         "CreateVpcPeeringConnection",
         &[("VpcId", &a), ("PeerVpcId", &b)],
@@ -111,11 +111,11 @@ fn peered_in_moto(moto: &Moto) -> String {
 /// Lives of a peering per second, one after the other, and each state waited for.
 fn cycles(server: &Dev, fleet: &str) -> f64 {
     let (studio, backend) = (server.studio(), server.backend());
-    let vpc = story::vpc(&backend, "10.2.0.0/16");
+    let vpc = scenario::vpc(&backend, "10.2.0.0/16");
     let start = Instant::now();
     for _ in 0..CYCLES {
-        story::authorize(&backend, &studio, &vpc);
-        story::request_connection(&studio, &backend, fleet, &vpc).expect("it is authorized");
+        scenario::authorize(&backend, &studio, &vpc);
+        scenario::request_connection(&studio, &backend, fleet, &vpc).expect("it is authorized");
         let connection = until(&studio, fleet, &vpc, "active");
         let input = json!({ "FleetId": fleet, "VpcPeeringConnectionId": connection });
         studio
@@ -133,17 +133,17 @@ fn cycles(server: &Dev, fleet: &str) -> f64 {
 /// Asks without a pause, which would be most of what is measured.
 fn until(studio: &Client, fleet: &str, vpc: &str, code: &str) -> String {
     loop {
-        let mut found = story::connections(studio, fleet).into_iter();
+        let mut found = scenario::connections(studio, fleet).into_iter();
         let found = found.find(|one| one["PeerVpcId"] == vpc && one["Status"]["Code"] == code);
         if let Some(found) = found {
-            return story::text(&found["VpcPeeringConnectionId"]);
+            return scenario::text(&found["VpcPeeringConnectionId"]);
         }
     }
 }
 
 fn until_gone(studio: &Client, fleet: &str, connection: &str) {
     let is_gone = || {
-        let mut found = story::connections(studio, fleet).into_iter();
+        let mut found = scenario::connections(studio, fleet).into_iter();
         found.any(|one| {
             one["VpcPeeringConnectionId"] == connection && one["Status"]["Code"] == "deleted"
         })

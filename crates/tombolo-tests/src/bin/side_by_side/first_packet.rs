@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use tombolo_tests::aws::Client;
-use tombolo_tests::story;
+use tombolo_tests::scenario;
 
 use crate::link::Pair;
 use crate::path::sockets;
@@ -21,11 +21,11 @@ pub(crate) fn measure(table: &mut Table) {
     let pair = Pair::start();
     let (studio, backend) = (pair.server.studio(), pair.server.backend());
     let others: Vec<String> = (0..OTHERS)
-        .map(|number| story::vpc(&backend, &format!("10.200.{number}.0/24")))
+        .map(|number| scenario::vpc(&backend, &format!("10.200.{number}.0/24")))
         .collect();
     others
         .iter()
-        .for_each(|vpc| story::authorize(&backend, &studio, vpc));
+        .for_each(|vpc| scenario::authorize(&backend, &studio, vpc));
 
     let (client, server) = sockets(&pair.link);
     server.set_nonblocking(true).expect("a socket can be that");
@@ -36,12 +36,12 @@ pub(crate) fn measure(table: &mut Table) {
         let sample = |_| {
             while server.recv(&mut [0; 8]).is_ok() {}
             let start = Instant::now();
-            story::request_connection(&studio, &backend, &pair.fleet, &pair.vpc)
+            scenario::request_connection(&studio, &backend, &pair.fleet, &pair.vpc)
                 .expect("authorized");
             let arrived = first_packet(&client, &server, start);
-            let connection = story::connection_is(&studio, &pair.fleet, &pair.vpc, "active");
+            let connection = scenario::connection_is(&studio, &pair.fleet, &pair.vpc, "active");
             let ended = last_packet(&client, &server, || {
-                story::disconnect(&studio, &connection);
+                scenario::disconnect(&studio, &connection);
             });
             (milliseconds(arrived), milliseconds(ended))
         };
@@ -122,11 +122,11 @@ fn make_and_end(
 ) {
     while !over.load(Ordering::Relaxed) {
         for vpc in others {
-            story::request_connection(studio, backend, fleet, vpc).expect("it is authorized");
+            scenario::request_connection(studio, backend, fleet, vpc).expect("it is authorized");
         }
         for vpc in others {
-            let connection = story::connection_is(studio, fleet, vpc, "active");
-            story::disconnect(studio, &connection);
+            let connection = scenario::connection_is(studio, fleet, vpc, "active");
+            scenario::disconnect(studio, &connection);
         }
     }
 }

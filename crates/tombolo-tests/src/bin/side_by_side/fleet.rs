@@ -11,7 +11,7 @@ use tombolo_tests::aws::Client;
 use tombolo_tests::dev::Dev;
 use tombolo_tests::leftovers::processes_with;
 use tombolo_tests::server::Server;
-use tombolo_tests::{build, story, wait};
+use tombolo_tests::{build, scenario, wait};
 
 use crate::table::{Table, Target};
 
@@ -59,10 +59,10 @@ pub(crate) fn measure(table: &mut Table) {
 /// Makes a fleet of `size` instances with so many server processes each, and waits until it is
 /// ACTIVE.
 fn fleet(studio: &Client, build: &str, size: u32, processes: u32) -> String {
-    let mut input = story::fleet_input(build, "server", &mark());
+    let mut input = scenario::fleet_input(build, "server", &mark());
     input["RuntimeConfiguration"]["ServerProcesses"][0]["ConcurrentExecutions"] = processes.into();
     let made = studio.gamelift("CreateFleet", &input).expect("CreateFleet");
-    let fleet = story::text(&made["FleetAttributes"]["FleetId"]);
+    let fleet = scenario::text(&made["FleetAttributes"]["FleetId"]);
     let capacity = json!({ "FleetId": fleet, "DesiredInstances": size, "MaxSize": size });
     let updated = studio.gamelift("UpdateFleetCapacity", &capacity);
     updated.expect("UpdateFleetCapacity");
@@ -71,7 +71,7 @@ fn fleet(studio: &Client, build: &str, size: u32, processes: u32) -> String {
         let counts = found.expect("DescribeFleetCapacity");
         let counts = &counts["FleetCapacity"][0]["InstanceCounts"];
         let status = attributes(studio, &fleet)["Status"].clone();
-        assert_ne!(status, "ERROR", "{:#?}", story::events(studio, &fleet));
+        assert_ne!(status, "ERROR", "{:#?}", scenario::events(studio, &fleet));
         (counts["ACTIVE"] == size && status == "ACTIVE").then_some(())
     };
     wait::within(PATIENCE, is_active).expect("the fleet becomes ACTIVE");

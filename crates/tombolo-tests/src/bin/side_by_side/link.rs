@@ -11,7 +11,7 @@ use tombolo_testkit::netns::{ip, within};
 use tombolo_tests::dev::Dev;
 use tombolo_tests::program::Program;
 use tombolo_tests::server::Server;
-use tombolo_tests::{leftovers, probe, story, tools};
+use tombolo_tests::{leftovers, probe, scenario, tools};
 
 /// Two network namespaces.
 pub(crate) struct Link {
@@ -41,7 +41,7 @@ impl Pair {
     pub(crate) fn start() -> Self {
         let server = Dev::start();
         let (studio, backend) = (server.studio(), server.backend());
-        let vpc = story::vpc_with_subnet(&backend, "10.60.0.0/24");
+        let vpc = scenario::vpc_with_subnet(&backend, "10.60.0.0/24");
         let mark = format!("program-{}", probe::mark(&server.directory()));
         let python = tools::program("python").to_string_lossy().into_owned();
         let idle = "import signal; print('up', flush=True); signal.pause()";
@@ -50,8 +50,8 @@ impl Pair {
         program.until_it_prints("up");
         let build = probe::build(&server);
         let parameters = probe::parameters(&server.directory(), "127.0.0.1");
-        let fleet = story::active_fleet(&studio, &build, "probe", &parameters);
-        story::authorize(&backend, &studio, &vpc);
+        let fleet = scenario::active_fleet(&studio, &build, "probe", &parameters);
+        scenario::authorize(&backend, &studio, &vpc);
         let link = Link {
             client: namespace_of("probe.py", &probe::mark(&server.directory())),
             server: namespace_of("signal.pause", &mark),

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
 use tombolo_testkit::netns::within;
-use tombolo_tests::story;
+use tombolo_tests::scenario;
 
 use crate::link::{Bare, Link, Pair, Router};
 use crate::table::{Table, Target};
@@ -29,7 +29,7 @@ const TWO_CPUS: Placement = (0, 1);
 pub(crate) fn measure(table: &mut Table) {
     let pair = Pair::start();
     let (studio, backend) = (pair.server.studio(), pair.server.backend());
-    story::connect(&studio, &backend, &pair.fleet, &pair.vpc);
+    scenario::connect(&studio, &backend, &pair.fleet, &pair.vpc);
     let (bare, router) = (Bare::start(), Router::start());
     let links = [pair.link, router.link(), bare.link()];
 

@@ -6,7 +6,7 @@ use serde_json::json;
 use tombolo_testkit::site::{MACHINE, Site};
 use tombolo_tests::server::Server;
 use tombolo_tests::serving::Serving;
-use tombolo_tests::{build, probe, story};
+use tombolo_tests::{build, probe, scenario};
 
 use crate::link::{Bare, Link, namespace_of};
 use crate::path::{TURNS, packets_per_second};
@@ -46,14 +46,14 @@ impl Players {
         let server = Serving::start_plain_with(&tables);
         let mark = probe::mark(&server.directory());
         let build = build::import(&server, &[("echo", build::ECHO)]);
-        let mut input = story::fleet_input(&build, "echo", &format!("{GAME} {mark}"));
+        let mut input = scenario::fleet_input(&build, "echo", &format!("{GAME} {mark}"));
         input["EC2InboundPermissions"] = json!([{
             "FromPort": PORT, "ToPort": PORT, "IpRange": "0.0.0.0/0", "Protocol": "UDP",
         }]);
         let made = server.studio().gamelift("CreateFleet", &input);
         let made = made.expect("CreateFleet");
-        let fleet = story::text(&made["FleetAttributes"]["FleetId"]);
-        story::fleet_is(server.studio(), &fleet, "ACTIVE");
+        let fleet = scenario::text(&made["FleetAttributes"]["FleetId"]);
+        scenario::fleet_is(server.studio(), &fleet, "ACTIVE");
         let [_, client] = site.namespaces();
         Players {
             link: Link {

@@ -8,7 +8,7 @@ use tombolo_tests::network::{self, End};
 use tombolo_tests::server::Server;
 use tombolo_tests::serving::Serving;
 use tombolo_tests::workload::Workload;
-use tombolo_tests::{build, probe, story, wait};
+use tombolo_tests::{build, probe, scenario, wait};
 
 /// What two workloads are to each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,16 +93,16 @@ impl World {
         let parted = Fleet::start(&server, &build, "parted");
 
         for vpc in [&home, &far] {
-            story::authorize(backend, studio, vpc);
+            scenario::authorize(backend, studio, vpc);
         }
-        let near = story::connect(studio, backend, &middle.id, &home);
-        let beyond = story::connect(studio, backend, &middle.id, &far);
+        let near = scenario::connect(studio, backend, &middle.id, &home);
+        let beyond = scenario::connect(studio, backend, &middle.id, &far);
         let pcx =
-            |connection: &serde_json::Value| story::text(&connection["VpcPeeringConnectionId"]);
+            |connection: &serde_json::Value| scenario::text(&connection["VpcPeeringConnectionId"]);
         network::route(backend, &home, FAR, &pcx(&near));
         network::route(backend, &far, HOME, &pcx(&beyond));
-        let ended = story::connect(studio, backend, &parted.id, &home);
-        story::disconnect(studio, &ended);
+        let ended = scenario::connect(studio, backend, &parted.id, &home);
+        scenario::disconnect(studio, &ended);
 
         let (peer, parted) = (middle.workload(), parted.workload());
         World::with(server, &home, &far, peer, parted)
@@ -162,7 +162,7 @@ impl World {
 
 /// A VPC whose security group keeps nobody out.
 fn open_vpc(owner: &Client, cidr: &str) -> String {
-    let vpc = story::vpc_with_subnet(owner, cidr);
+    let vpc = scenario::vpc_with_subnet(owner, cidr);
     network::allow_all(owner, &vpc);
     vpc
 }
@@ -181,7 +181,7 @@ impl Fleet {
     /// Starts one, whose process sleeps; `mark` is only to find it by.
     fn start(server: &Serving, build: &str, mark: &str) -> Self {
         let mark = format!("{}-{mark}", probe::mark(&server.directory()));
-        let id = story::active_fleet(server.studio(), build, "sleeper", &mark);
+        let id = scenario::active_fleet(server.studio(), build, "sleeper", &mark);
         let process = wait::until("the fleet's process", || processes_with(&mark).pop());
         Fleet { id, process }
     }

@@ -11,11 +11,11 @@ use sha2::{Digest, Sha256};
 use tombolo_tests::aws::Client;
 use tombolo_tests::dev::Dev;
 use tombolo_tests::http::{self, Request, Response};
+use tombolo_tests::scenario::text;
 use tombolo_tests::server::Server;
-use tombolo_tests::story::text;
 use tombolo_tests::workload::Workload;
 use tombolo_tests::xml::Xml;
-use tombolo_tests::{build, story, tools, wait};
+use tombolo_tests::{build, scenario, tools, wait};
 
 /// Where players come in, in the recording and in each replay.
 pub(super) const PLAYERS: &[&str] = &["--players", "198.51.100.77"];
@@ -37,7 +37,7 @@ pub(super) fn make() -> (Dev, Timestamp) {
         advance(&server, "87648h");
     }
     let (studio, backend) = (server.studio(), server.backend());
-    let vpc = story::vpc_with_subnet(&backend, "10.1.0.0/16");
+    let vpc = scenario::vpc_with_subnet(&backend, "10.1.0.0/16");
     what_ends_by_itself(&server, &studio, &backend);
     accounts(&server);
     network(&backend, &vpc);
@@ -54,7 +54,7 @@ pub(super) fn make() -> (Dev, Timestamp) {
     let clock = tools::succeeds(&mut server.command(&["clock", "show", "--json"]));
     let going = studio.gamelift("DeleteFleet", &json!({ "FleetId": going }));
     going.expect("DeleteFleet");
-    story::fleet(&studio, &ready, "server", COMING);
+    scenario::fleet(&studio, &ready, "server", COMING);
     server.kill();
     let clock: Value = serde_json::from_str(&clock).unwrap();
     (server, text(&clock["now"]).parse().unwrap())
@@ -67,14 +67,14 @@ fn advance(server: &Dev, by: &str) {
 /// A request that nobody accepts in its seven days, an authorization that is over, and one that was
 /// taken back, each so late that it is still known.
 fn what_ends_by_itself(server: &Dev, studio: &Client, backend: &Client) {
-    let here = story::vpc(backend, "10.200.0.0/24");
-    let there = story::vpc(studio, "10.200.1.0/24");
+    let here = scenario::vpc(backend, "10.200.0.0/24");
+    let there = scenario::vpc(studio, "10.200.1.0/24");
     request(backend, &here, studio, &there, "pending-acceptance");
     advance(server, "144h");
-    story::authorize(backend, studio, &here);
-    let taken_back = story::vpc(backend, "10.200.2.0/24");
+    scenario::authorize(backend, studio, &here);
+    let taken_back = scenario::vpc(backend, "10.200.2.0/24");
     advance(server, "23h");
-    story::authorize(backend, studio, &taken_back);
+    scenario::authorize(backend, studio, &taken_back);
     let pair = json!({ "GameLiftAwsAccountId": studio.account, "PeerVpcId": taken_back });
     gamelift(backend, "DeleteVpcPeeringAuthorization", &pair);
     advance(server, "1h 30m");
@@ -140,7 +140,7 @@ fn network(backend: &Client, vpc: &str) {
         ("Tag.2.Value", ""),
     ];
     ec2("CreateTags", &tags);
-    story::vpc(&backend.in_region("eu-west-1"), "10.1.0.0/16");
+    scenario::vpc(&backend.in_region("eu-west-1"), "10.1.0.0/16");
 }
 
 /// Asks for a peering between two VPCs, and waits until it has the state.
@@ -179,15 +179,15 @@ struct Ended {
 /// Between VPCs of both accounts: rejected, waiting, failed, active, and one that
 /// [`security_groups`] ends.
 fn peerings(studio: &Client, backend: &Client, vpc: &str) -> Others {
-    let rejected = story::vpc(studio, "10.10.0.0/24");
+    let rejected = scenario::vpc(studio, "10.10.0.0/24");
     let one = request(backend, vpc, studio, &rejected, "pending-acceptance");
     let id = [("VpcPeeringConnectionId", &*one)];
     ec2(studio, "RejectVpcPeeringConnection", &id);
     request(backend, vpc, studio, &rejected, "pending-acceptance");
-    let overlapping = story::vpc(studio, "10.1.64.0/24");
+    let overlapping = scenario::vpc(studio, "10.1.64.0/24");
     request(backend, vpc, studio, &overlapping, "failed");
     let accepted = |cidr| {
-        let other = story::vpc(studio, cidr);
+        let other = scenario::vpc(studio, cidr);
         let one = request(backend, vpc, studio, &other, "pending-acceptance");
         let id = [("VpcPeeringConnectionId", &*one)];
         ec2(studio, "AcceptVpcPeeringConnection", &id);
@@ -294,27 +294,27 @@ fn fleets(server: &Dev, studio: &Client, backend: &Client, vpc: &str) -> String 
     let ready = build::import(server, &[("server", build::IDLE)]);
     let fleet = the_fleet_with_everything(studio, &ready);
     // Its peerings: one active, one that was ended, one that failed.
-    story::authorize(backend, studio, vpc);
-    story::connect(studio, backend, &fleet, vpc);
-    let ended = story::vpc(backend, "10.20.0.0/24");
-    story::authorize(backend, studio, &ended);
-    let connection = story::connect(studio, backend, &fleet, &ended);
-    story::disconnect(studio, &connection);
-    let mut events = story::events(studio, &fleet).into_iter();
+    scenario::authorize(backend, studio, vpc);
+    scenario::connect(studio, backend, &fleet, vpc);
+    let ended = scenario::vpc(backend, "10.20.0.0/24");
+    scenario::authorize(backend, studio, &ended);
+    let connection = scenario::connect(studio, backend, &fleet, &ended);
+    scenario::disconnect(studio, &connection);
+    let mut events = scenario::events(studio, &fleet).into_iter();
     let created = events.find(|event| event.starts_with("FLEET_CREATED"));
     let created = created.unwrap();
     let (_, block) = created.rsplit_once("CIDR block ").unwrap();
-    let overlapping = story::vpc(backend, block.trim_end_matches('.'));
-    story::authorize(backend, studio, &overlapping);
-    let requested = story::request_connection(studio, backend, &fleet, &overlapping);
+    let overlapping = scenario::vpc(backend, block.trim_end_matches('.'));
+    scenario::authorize(backend, studio, &overlapping);
+    let requested = scenario::request_connection(studio, backend, &fleet, &overlapping);
     requested.expect("CreateVpcPeeringConnection");
-    story::connection_is(studio, &fleet, &overlapping, "failed");
+    scenario::connection_is(studio, &fleet, &overlapping, "failed");
 
-    let failing = story::fleet(studio, &ready, "no-such-program", "");
-    story::fleet_is(studio, &failing, "ERROR");
-    let gone = story::active_fleet(studio, &ready, "server", "");
+    let failing = scenario::fleet(studio, &ready, "no-such-program", "");
+    scenario::fleet_is(studio, &failing, "ERROR");
+    let gone = scenario::active_fleet(studio, &ready, "server", "");
     gamelift(studio, "DeleteFleet", &json!({ "FleetId": gone }));
-    story::fleet_is(studio, &gone, "TERMINATED");
+    scenario::fleet_is(studio, &gone, "TERMINATED");
     let anywhere = json!({
         "Name": "office",
         "ComputeType": "ANYWHERE",
@@ -322,7 +322,7 @@ fn fleets(server: &Dev, studio: &Client, backend: &Client, vpc: &str) -> String 
         "AnywhereConfiguration": { "Cost": "10" },
     });
     gamelift(studio, "CreateFleet", &anywhere);
-    story::active_fleet(studio, &ready, "server", "--map lagoon")
+    scenario::active_fleet(studio, &ready, "server", "--map lagoon")
 }
 
 fn instances_are(studio: &Client, fleet: &str, count: usize) {
@@ -366,7 +366,7 @@ fn the_fleet_with_everything(studio: &Client, ready: &str) -> String {
     });
     let made = gamelift(studio, "CreateFleet", &input);
     let fleet = text(&made["FleetAttributes"]["FleetId"]);
-    story::fleet_is(studio, &fleet, "ACTIVE");
+    scenario::fleet_is(studio, &fleet, "ACTIVE");
     let capacity = json!({ "FleetId": fleet, "MinSize": 1, "MaxSize": 3, "DesiredInstances": 2 });
     gamelift(studio, "UpdateFleetCapacity", &capacity);
     instances_are(studio, &fleet, 2);

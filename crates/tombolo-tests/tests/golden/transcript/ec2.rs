@@ -1,6 +1,6 @@
 //! EC2.
 
-use tombolo_tests::{story, wait};
+use tombolo_tests::{scenario, wait};
 
 use super::Transcript;
 use super::Who::{Backend, Studio};
@@ -433,7 +433,7 @@ fn route_tables(t: &mut Transcript, vpc: &str, subnet: &str) {
 /// and one that fails. The VPC and the connection.
 fn peering(t: &mut Transcript, vpc: &str) -> (String, String) {
     let (studio, backend) = (t.server.studio(), t.server.backend());
-    let other = story::vpc(&studio, "10.1.0.0/16");
+    let other = scenario::vpc(&studio, "10.1.0.0/16");
     let asked = [
         ("VpcId", vpc),
         ("PeerVpcId", &*other),
@@ -458,7 +458,7 @@ fn peering(t: &mut Transcript, vpc: &str) -> (String, String) {
         &[("VpcPeeringConnectionId", &one)],
     );
 
-    let overlapping = story::vpc(&studio, "10.0.128.0/20");
+    let overlapping = scenario::vpc(&studio, "10.0.128.0/20");
     let asked_too = [
         ("VpcId", vpc),
         ("PeerVpcId", &*overlapping),

@@ -1,8 +1,8 @@
 //! GameLift, in either of its protocols.
 
 use serde_json::{Value, json};
-use tombolo_tests::story::text;
-use tombolo_tests::{build, story};
+use tombolo_tests::scenario::text;
+use tombolo_tests::{build, scenario};
 
 use super::Transcript;
 use super::Who::{Backend, Studio};
@@ -117,7 +117,7 @@ fn fleets(t: &mut Transcript, ready: &str) -> String {
 
     let made = t.gamelift(Studio, "CreateFleet", input);
     let fleet = text(&made["FleetAttributes"]["FleetId"]);
-    story::fleet_is(&t.server.studio(), &fleet, "ACTIVE");
+    scenario::fleet_is(&t.server.studio(), &fleet, "ACTIVE");
     let anywhere = t.gamelift(
         Studio,
         "CreateFleet",
@@ -351,7 +351,7 @@ fn instances(t: &mut Transcript, fleet: &str) {
 
 fn authorizations(t: &mut Transcript) {
     let (studio, backend) = (t.server.studio(), t.server.backend());
-    let vpc = story::vpc(&backend, "10.2.0.0/16");
+    let vpc = scenario::vpc(&backend, "10.2.0.0/16");
     let pair = json!({ "GameLiftAwsAccountId": studio.account, "PeerVpcId": vpc });
     t.walk(Backend, "CreateVpcPeeringAuthorization", pair.clone());
     t.gamelift(
@@ -375,7 +375,7 @@ fn authorizations(t: &mut Transcript) {
 
 fn peering(t: &mut Transcript, ready: &str, fleet: &str) {
     let (studio, backend) = (t.server.studio(), t.server.backend());
-    let vpc = story::vpc(&backend, "10.1.0.0/16");
+    let vpc = scenario::vpc(&backend, "10.1.0.0/16");
     let input =
         json!({ "FleetId": fleet, "PeerVpcAwsAccountId": backend.account, "PeerVpcId": vpc });
     let of_fleet = json!({ "FleetId": fleet });
@@ -386,7 +386,7 @@ fn peering(t: &mut Transcript, ready: &str, fleet: &str) {
         }
     };
     t.gamelift(Studio, "CreateVpcPeeringConnection", input.clone());
-    story::authorize(&backend, &studio, &vpc);
+    scenario::authorize(&backend, &studio, &vpc);
     t.walk(Studio, "CreateVpcPeeringConnection", input.clone());
     t.until(
         Studio,
@@ -405,7 +405,7 @@ fn peering(t: &mut Transcript, ready: &str, fleet: &str) {
     t.gamelift(Studio, "CreateVpcPeeringConnection", input);
     t.gamelift(Studio, "DeleteVpcPeeringConnection", deletion.clone());
     t.gamelift(Studio, "DeleteFleet", of_fleet.clone());
-    story::authorize(&backend, &studio, &vpc);
+    scenario::authorize(&backend, &studio, &vpc);
     t.walk(Studio, "DeleteVpcPeeringConnection", deletion);
     t.until(
         Studio,
@@ -416,12 +416,12 @@ fn peering(t: &mut Transcript, ready: &str, fleet: &str) {
     t.gamelift(Studio, "DescribeVpcPeeringConnections", of_fleet.clone());
 
     // A VPC with the fleet's own addresses: its block is in the event of its creation.
-    let mut events = story::events(&studio, fleet).into_iter();
+    let mut events = scenario::events(&studio, fleet).into_iter();
     let created = events.find(|event| event.starts_with("FLEET_CREATED"));
     let created = created.unwrap();
     let (_, block) = created.rsplit_once("CIDR block ").unwrap();
-    let overlapping = story::vpc(&backend, block.trim_end_matches('.'));
-    story::authorize(&backend, &studio, &overlapping);
+    let overlapping = scenario::vpc(&backend, block.trim_end_matches('.'));
+    scenario::authorize(&backend, &studio, &overlapping);
     t.gamelift(
         Studio,
         "CreateVpcPeeringConnection",
@@ -439,14 +439,14 @@ fn peering(t: &mut Transcript, ready: &str, fleet: &str) {
     t.gamelift(Studio, "DeleteBuild", json!({ "BuildId": ready }));
 
     // Peered from its first moment on.
-    let other = story::vpc(&backend, "10.3.0.0/16");
-    story::authorize(&backend, &studio, &other);
+    let other = scenario::vpc(&backend, "10.3.0.0/16");
+    scenario::authorize(&backend, &studio, &other);
     let mut peered = fleet_input(ready);
     peered["PeerVpcId"] = other.into();
     peered["PeerVpcAwsAccountId"] = backend.account.into();
     let made = t.gamelift(Studio, "CreateFleet", peered);
     let made = text(&made["FleetAttributes"]["FleetId"]);
-    story::fleet_is(&studio, &made, "ACTIVE");
+    scenario::fleet_is(&studio, &made, "ACTIVE");
     t.gamelift(
         Studio,
         "DescribeVpcPeeringConnections",

@@ -1,6 +1,6 @@
-"""The whole story by boto3: a fleet of one account reaches a VPC of another.
+"""The whole scenario by boto3: a fleet of one account reaches a VPC of another.
 
-usage: story.py BUILD_ID
+usage: scenario.py BUILD_ID
 """
 
 import math

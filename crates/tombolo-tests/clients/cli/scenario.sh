@@ -1,7 +1,7 @@
 #!/bin/sh
-# The whole story by the AWS CLI: a fleet of one account reaches a VPC of another.
+# The whole scenario by the AWS CLI: a fleet of one account reaches a VPC of another.
 #
-# usage: story.sh BUILD_ID, with $AWS the CLI, and STUDIO_ACCOUNT and BACKEND_ACCOUNT set
+# usage: scenario.sh BUILD_ID, with $AWS the CLI, and STUDIO_ACCOUNT and BACKEND_ACCOUNT set
 set -eu
 
 build=$1

@@ -1,6 +1,6 @@
-// The whole story by the AWS SDK for JavaScript: a fleet of one account reaches a VPC of another.
+// The whole scenario by the AWS SDK for JavaScript: a fleet of one account reaches a VPC of another.
 //
-// usage: story.mjs BUILD_ID
+// usage: scenario.mjs BUILD_ID
 
 import assert from "node:assert/strict";
 import { setTimeout as pause } from "node:timers/promises";
