@@ -1,7 +1,5 @@
 //! Accounts, users and access keys.
 
-use std::sync::Arc;
-
 use anyhow::{Result, bail};
 use tombolo_domain::account::{AccessKey, Account, SecretKey, User};
 use tombolo_domain::id::{AccessKeyId, AccountId};
@@ -13,23 +11,23 @@ use crate::message::{
     AccessKeyDescription, AccountDescription, CreateAccessKey, CreateAccount, DeleteAccessKey,
     ListAccessKeys, ListAccounts, NewAccessKey,
 };
-use crate::server::{Door, find_account};
+use crate::service::{AdminService, find_account};
 
-impl Door {
+impl AdminService {
     /// Makes an account with a name that no other has.
-    pub async fn create_account(self: Arc<Self>, ask: CreateAccount) -> Result<AccountDescription> {
+    pub async fn create_account(&self, request: CreateAccount) -> Result<AccountDescription> {
         let account = self
             .transact(async |tx| {
-                let by_name = keys::account_name(&ask.name);
+                let by_name = keys::account_name(&request.name);
                 if let Some(id) = tx.get(&by_name).await? {
                     return Err(hinted(
-                        format!("there is an account {} already, {id}", ask.name),
+                        format!("there is an account {} already, {id}", request.name),
                         "choose another name",
                     ));
                 }
                 let account = Account {
                     id: AccountId::generate(&*self.ids),
-                    name: ask.name.clone(),
+                    name: request.name.clone(),
                     created: self.clock.now(),
                 };
                 if tx.get(&keys::account(account.id)).await?.is_some() {
@@ -47,27 +45,24 @@ impl Door {
     }
 
     /// All accounts.
-    pub async fn list_accounts(
-        self: Arc<Self>,
-        _: ListAccounts,
-    ) -> Result<Vec<AccountDescription>> {
+    pub async fn list_accounts(&self, _: ListAccounts) -> Result<Vec<AccountDescription>> {
         let accounts = self.read().peek(&keys::accounts()).await?;
         Ok(accounts.into_iter().map(describe).collect())
     }
 
     /// Makes an access key, and its user if the account has none of that name.
-    pub async fn create_access_key(self: Arc<Self>, ask: CreateAccessKey) -> Result<NewAccessKey> {
+    pub async fn create_access_key(&self, request: CreateAccessKey) -> Result<NewAccessKey> {
         let key = self
             .transact(async |tx| {
-                let account = find_account(tx, &ask.account).await?.id;
+                let account = find_account(tx, &request.account).await?.id;
                 let now = self.clock.now();
-                if tx.get(&keys::user(account, &ask.user)).await?.is_none() {
-                    tx.put(&User::new(account, ask.user.clone(), now, &*self.ids))?;
+                if tx.get(&keys::user(account, &request.user)).await?.is_none() {
+                    tx.put(&User::new(account, request.user.clone(), now, &*self.ids))?;
                 }
                 let key = AccessKey {
                     id: AccessKeyId::generate(&*self.ids),
                     account,
-                    user: ask.user.clone(),
+                    user: request.user.clone(),
                     secret: SecretKey::generate(&*self.ids),
                     created: now,
                 };
@@ -87,10 +82,10 @@ impl Door {
 
     /// An account's access keys, without their secrets.
     pub async fn list_access_keys(
-        self: Arc<Self>,
-        ask: ListAccessKeys,
+        &self,
+        request: ListAccessKeys,
     ) -> Result<Vec<AccessKeyDescription>> {
-        let account = find_account(&mut self.read(), &ask.account).await?.id;
+        let account = find_account(&mut self.read(), &request.account).await?.id;
         let keys = self.access_keys_of(account).await?.into_iter();
         Ok(keys
             .map(|key| AccessKeyDescription {
@@ -103,8 +98,8 @@ impl Door {
 
     /// Deletes an access key. Credentials are looked up at every request, so the next one signed
     /// with it is refused.
-    pub async fn delete_access_key(self: Arc<Self>, ask: DeleteAccessKey) -> Result<()> {
-        let id = ask.access_key_id;
+    pub async fn delete_access_key(&self, request: DeleteAccessKey) -> Result<()> {
+        let id = request.access_key_id;
         self.transact(async |tx| {
             let key = keys::access_key(&id);
             if tx.get(&key).await?.is_none() {

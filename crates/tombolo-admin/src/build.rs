@@ -1,7 +1,5 @@
 //! Importing builds, and showing them.
 
-use std::sync::Arc;
-
 use anyhow::{Result, bail};
 use tombolo_api::operation::build::{BuildFiles as Files, NewBuild, create};
 use tombolo_domain::arn;
@@ -12,26 +10,26 @@ use tombolo_store::keys;
 
 use crate::hint::hinted;
 use crate::message::{ImportBuild, ImportedBuild, ListBuilds};
-use crate::server::{Door, find_account};
+use crate::service::{AdminService, find_account};
 
-impl Door {
+impl AdminService {
     /// Copies a directory into the server's own and makes a READY build of it. The files come
     /// first: a record says that they are here.
-    pub async fn import_build(self: Arc<Self>, ask: ImportBuild) -> Result<ImportedBuild> {
-        if !ask.root.is_absolute() {
-            bail!("the root {:?} must be an absolute path", ask.root);
+    pub async fn import_build(&self, request: ImportBuild) -> Result<ImportedBuild> {
+        if !request.root.is_absolute() {
+            bail!("the root {:?} must be an absolute path", request.root);
         }
-        let account = find_account(&mut self.read(), &ask.account).await?;
-        let principal = self.principal(&account, ask.region)?;
+        let account = find_account(&mut self.read(), &request.account).await?;
+        let principal = self.principal(&account, request.region)?;
         let id = BuildId::generate(&*self.ids);
         let into = self.builds.join(id.as_str());
 
-        let files = BuildFiles::import(&ask.root, &into)?;
+        let files = BuildFiles::import(&request.root, &into)?;
         let new = NewBuild {
             id,
-            name: Some(ask.name),
-            version: Some(ask.version),
-            operating_system: ask.operating_system,
+            name: Some(request.name),
+            version: Some(request.version),
+            operating_system: request.operating_system,
             server_sdk_version: None,
             files: Files::Here {
                 size: files.size_bytes,
@@ -57,12 +55,12 @@ impl Door {
     }
 
     /// The builds of an account in all Regions, the newest last.
-    pub async fn list_builds(self: Arc<Self>, ask: ListBuilds) -> Result<Vec<Build>> {
+    pub async fn list_builds(&self, request: ListBuilds) -> Result<Vec<Build>> {
         let mut tx = self.read();
-        let account = find_account(&mut tx, &ask.account).await?.id;
+        let account = find_account(&mut tx, &request.account).await?.id;
         let mut builds = tx.peek(&keys::all_builds()).await?;
         builds.retain(|build| build.scope.account == account);
-        if let Some(id) = ask.build {
+        if let Some(id) = request.build {
             builds.retain(|build| build.id == id);
             if builds.is_empty() {
                 return Err(hinted(

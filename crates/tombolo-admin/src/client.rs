@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 
 use crate::admin_socket;
 use crate::hint::{OrHint, hinted};
-use crate::message::{Ask, Follow, Refusal};
+use crate::message::{self, Refusal, StreamRequest};
 
 /// The server of a data directory, as the commands reach it.
 #[derive(Debug, Clone)]
@@ -34,26 +34,26 @@ impl AdminClient {
         }
     }
 
-    /// Asks, on a connection of its own.
+    /// Sends a request, on a connection of its own.
     ///
     /// # Errors
     /// No server answers, or it refuses: then the error is its words and its hint.
-    pub async fn ask<A: Ask>(&self, ask: &A) -> Result<A::Answer> {
-        let (body, _connection) = self.post(A::PATH, ask).await?;
+    pub async fn send<R: message::Request>(&self, request: &R) -> Result<R::Response> {
+        let (body, _connection) = self.post(R::PATH, request).await?;
         serde_json::from_slice(&collect(body).await?).context("understanding the server's answer")
     }
 
-    /// Follows what happens, on a connection of its own, which is closed when the lines are dropped.
+    /// Opens a stream, on a connection of its own, which is closed when the stream is dropped.
     ///
     /// # Errors
     /// No server answers, or it refuses: then the error is its words and its hint.
-    pub async fn follow<F: Follow>(&self, ask: &F) -> Result<Lines<F::Line>> {
-        let (body, connection) = self.post(F::PATH, ask).await?;
-        Ok(Lines {
+    pub async fn stream<R: StreamRequest>(&self, request: &R) -> Result<Items<R::Item>> {
+        let (body, connection) = self.post(R::PATH, request).await?;
+        Ok(Items {
             body,
             connection,
             unread: BytesMut::new(),
-            line: PhantomData,
+            item: PhantomData,
         })
     }
 
@@ -62,7 +62,7 @@ impl AdminClient {
     async fn post(
         &self,
         path: &'static str,
-        ask: &impl Serialize,
+        message: &impl Serialize,
     ) -> Result<(Incoming, AbortOnDrop)> {
         let stream = self.connect().await?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
@@ -72,7 +72,7 @@ impl AdminClient {
         let request = Request::post(path)
             .header(header::HOST, "tombolo")
             .header(header::CONTENT_TYPE, "application/json")
-            .body(Full::<Bytes>::from(serde_json::to_vec(ask)?))?;
+            .body(Full::<Bytes>::from(serde_json::to_vec(message)?))?;
         let response = sender
             .send_request(request)
             .await
@@ -126,20 +126,20 @@ impl Drop for AbortOnDrop {
     }
 }
 
-/// What happens, as it happens.
-pub struct Lines<L> {
+/// The items of a stream, as they come.
+pub struct Items<I> {
     body: Incoming,
     /// The connection lives as long as this.
     #[expect(dead_code, reason = "held for its drop")]
     connection: AbortOnDrop,
     /// The beginning of the next line.
     unread: BytesMut,
-    line: PhantomData<fn() -> L>,
+    item: PhantomData<fn() -> I>,
 }
 
-impl<L: DeserializeOwned> Lines<L> {
-    /// The next thing that happens; `None` when the server has stopped.
-    pub async fn next(&mut self) -> Result<Option<L>> {
+impl<I: DeserializeOwned> Items<I> {
+    /// The next item; `None` when the server has ended the stream.
+    pub async fn next(&mut self) -> Result<Option<I>> {
         loop {
             if let Some(end) = self.unread.iter().position(|byte| *byte == b'\n') {
                 let line = self.unread.split_to(end + 1);

@@ -1,7 +1,6 @@
 //! What a fleet does: as it is stored, as the data path counts, and as its supervisors tell.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -17,25 +16,26 @@ use tombolo_store::typed::Transaction;
 
 use crate::hint::hinted;
 use crate::message::{
-    EventReading, FleetReading, InstanceReading, ManagedReading, PeeringReading, ReadFleet,
+    DescribeFleet, FleetDescription, FleetEventDescription, FleetPeeringDescription,
+    InstanceDescription, ManagedFleetDescription,
 };
-use crate::server::{Door, find_account};
 use crate::server_clock::real_now;
+use crate::service::{AdminService, find_account};
 
 /// How many of the last events are told.
-const EVENTS: usize = 20;
+const MAX_EVENTS: usize = 20;
 
 /// How many supervisors are asked at a time.
-const AT_A_TIME: usize = 16;
+const MAX_CONCURRENT_SUPERVISORS: usize = 16;
 
 /// How long one supervisor may take: whoever looks wants to see those that do answer.
-const PATIENCE: Duration = Duration::from_secs(2);
+const SUPERVISOR_TIMEOUT: Duration = Duration::from_secs(2);
 
-impl Door {
+impl AdminService {
     /// What a fleet does at the moment.
-    pub async fn read_fleet(self: Arc<Self>, ask: ReadFleet) -> Result<FleetReading> {
+    pub async fn describe_fleet(&self, request: DescribeFleet) -> Result<FleetDescription> {
         let mut tx = self.read();
-        let fleet = find_fleet(&mut tx, &ask.fleet, ask.account.as_deref()).await?;
+        let fleet = find_fleet(&mut tx, &request.fleet, request.account.as_deref()).await?;
         let counters = self.engine.counters().await?;
         let instances = tx
             .peek(&keys::instances_of(&fleet.scope, &fleet.id))
@@ -47,16 +47,16 @@ impl Door {
         let directory = &self.directory;
         let instances = stream::iter(readings)
             .map(|reading| inside(directory, reading))
-            .buffered(AT_A_TIME)
+            .buffered(MAX_CONCURRENT_SUPERVISORS)
             .collect();
 
         let connections = keys::connections_of_fleet(&fleet.scope, &fleet.id);
         let connections = tx.peek(&connections).await?.into_iter();
         let now = real_now();
-        let peerings = connections.filter(|one| !is_over(one));
+        let peerings = connections.filter(is_shown);
         let events = keys::fleet_events(&fleet.scope, &fleet.id);
-        let events = tx.page(&events, None, EVENTS).await?.records;
-        Ok(FleetReading {
+        let events = tx.page(&events, None, MAX_EVENTS).await?.records;
+        Ok(FleetDescription {
             managed: managed(&mut tx, &fleet).await?,
             instances: instances.await,
             peerings: peerings.map(|one| peering(one, &counters)).collect(),
@@ -94,12 +94,12 @@ pub(crate) async fn find_fleet(
     })
 }
 
-async fn managed(tx: &mut Transaction, fleet: &Fleet) -> Result<Option<ManagedReading>> {
+async fn managed(tx: &mut Transaction, fleet: &Fleet) -> Result<Option<ManagedFleetDescription>> {
     let Some(managed) = fleet.managed() else {
         return Ok(None);
     };
     let scaling = keys::scaling_policies(&fleet.scope, &fleet.id);
-    Ok(Some(ManagedReading {
+    Ok(Some(ManagedFleetDescription {
         build: managed.build.clone(),
         vpc: managed.vpc.clone(),
         capacity: managed.capacity,
@@ -114,7 +114,7 @@ async fn reading(
     fleet: &Fleet,
     instance: Instance,
     counters: &Counters,
-) -> Result<InstanceReading> {
+) -> Result<InstanceDescription> {
     let interface = match fleet.vpc() {
         Some(vpc) => {
             let key = keys::interface(&fleet.scope, vpc, &instance.interface);
@@ -123,7 +123,7 @@ async fn reading(
         None => None,
     };
     let traffic = counters.interfaces.get(&instance.interface);
-    Ok(InstanceReading {
+    Ok(InstanceDescription {
         status: instance.status(),
         id: instance.id,
         created: instance.created,
@@ -137,9 +137,9 @@ async fn reading(
 }
 
 /// Adds what the instance's supervisor tells.
-async fn inside(directory: &Path, mut reading: InstanceReading) -> InstanceReading {
+async fn inside(directory: &Path, mut reading: InstanceDescription) -> InstanceDescription {
     let directory = instance_directory(directory, &reading.id);
-    let asked = timeout(PATIENCE, async {
+    let asked = timeout(SUPERVISOR_TIMEOUT, async {
         match tombolo_fleet::Instance::attach(&directory).await? {
             Some(live) => anyhow::Ok(Some(live.status().await?)),
             None => Ok(None),
@@ -150,23 +150,22 @@ async fn inside(directory: &Path, mut reading: InstanceReading) -> InstanceReadi
         Ok(Ok(None)) => reading.silent = Some("its supervisor does not run".to_owned()),
         Ok(Err(error)) => reading.silent = Some(format!("{error:#}")),
         Err(_) => {
-            let seconds = PATIENCE.as_secs();
+            let seconds = SUPERVISOR_TIMEOUT.as_secs();
             reading.silent = Some(format!("its supervisor did not answer within {seconds} s"));
         }
     }
     reading
 }
 
-fn is_over(connection: &Connection) -> bool {
-    matches!(
-        connection.state,
-        State::Deleted { .. } | State::Rejected { .. } | State::Expired
-    )
+/// Whether a connection is of interest to somebody who looks at the fleet: one that is not over, and
+/// one that failed, since that is what the operator has to see.
+fn is_shown(connection: &Connection) -> bool {
+    !connection.state.is_over() || matches!(connection.state, State::Failed { .. })
 }
 
-fn peering(connection: Connection, counters: &Counters) -> PeeringReading {
+fn peering(connection: Connection, counters: &Counters) -> FleetPeeringDescription {
     let traffic = counters.peerings.get(&connection.id);
-    PeeringReading {
+    FleetPeeringDescription {
         state: connection.state.code().to_owned(),
         traffic: traffic.copied().unwrap_or_default(),
         id: connection.id,
@@ -175,9 +174,9 @@ fn peering(connection: Connection, counters: &Counters) -> PeeringReading {
     }
 }
 
-impl From<FleetEvent> for EventReading {
+impl From<FleetEvent> for FleetEventDescription {
     fn from(event: FleetEvent) -> Self {
-        EventReading {
+        FleetEventDescription {
             at: event.at,
             code: event.code,
             message: event.message,

@@ -1,7 +1,7 @@
 //! What the operator of a server sees and does: accounts and keys, builds, fleets as they run,
 //! logs, what the network does, repairs, the clock, the programs of `tombolo run`.
 //!
-//! One file a theme, each with methods of [`Door`](server::Door), which need no socket.
+//! One file a theme, each with methods of [`AdminService`](server::AdminService), which need no socket.
 //! [`message`] has what is asked and answered; [`server`] answers it over HTTP and JSON on a Unix
 //! socket in the data directory, which only the owner of the directory can open; [`client`] asks.
 //!
@@ -24,8 +24,8 @@ pub mod process;
 pub mod program;
 pub mod server;
 pub mod server_clock;
+pub mod service;
 mod tasks;
-mod transact;
 
 use std::path::{Path, PathBuf};
 

@@ -1,21 +1,19 @@
 //! Peering connections with their history, and authorizations.
 
-use std::sync::Arc;
-
 use anyhow::Result;
 use tombolo_domain::time::Clock;
 use tombolo_store::keys;
 
 use crate::hint::hinted;
 use crate::message::{ListPeerings, Peerings};
-use crate::server::{Door, find_account};
+use crate::service::{AdminService, find_account};
 
-impl Door {
+impl AdminService {
     /// The connections in which an account has an end, and the authorizations that it gave or that
     /// name it, in all Regions.
-    pub async fn list_peerings(self: Arc<Self>, ask: ListPeerings) -> Result<Peerings> {
+    pub async fn list_peerings(&self, request: ListPeerings) -> Result<Peerings> {
         let mut tx = self.read();
-        let account = find_account(&mut tx, &ask.account).await?.id;
+        let account = find_account(&mut tx, &request.account).await?.id;
         let now = self.clock.now();
         let mut connections = tx.peek(&keys::all_connections()).await?;
         connections
@@ -23,7 +21,7 @@ impl Door {
         for one in &mut connections {
             *one = one.clone().as_of(now);
         }
-        if let Some(id) = ask.connection {
+        if let Some(id) = request.connection {
             connections.retain(|one| one.id == id);
             if connections.is_empty() {
                 return Err(hinted(

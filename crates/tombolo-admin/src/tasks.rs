@@ -1,26 +1,24 @@
 //! How the server's loops are.
 
-use std::sync::Arc;
-
 use anyhow::Result;
 use tombolo_tasks::{LastRun, TaskStatus};
 
-use crate::message::{LastRunReading, ReadTasks, TaskReading, TasksReading};
-use crate::server::Door;
+use crate::message::{LastRunDescription, ListTasks, TaskDescription, TaskList};
 use crate::server_clock::real_now;
+use crate::service::AdminService;
 
-impl Door {
+impl AdminService {
     /// How all loops are, by their names.
-    pub async fn read_tasks(self: Arc<Self>, _: ReadTasks) -> Result<TasksReading> {
+    pub async fn list_tasks(&self, _: ListTasks) -> Result<TaskList> {
         let tasks = self.tasks.statuses().into_iter();
-        Ok(TasksReading {
+        Ok(TaskList {
             tasks: tasks.map(reading).collect(),
         })
     }
 }
 
-fn reading(task: TaskStatus) -> TaskReading {
-    TaskReading {
+fn reading(task: TaskStatus) -> TaskDescription {
+    TaskDescription {
         name: task.name.to_owned(),
         purpose: task.purpose.to_owned(),
         period_seconds: task.period.map(|period| period.as_secs_f64()),
@@ -35,9 +33,9 @@ fn reading(task: TaskStatus) -> TaskReading {
     }
 }
 
-fn last_run(run: LastRun) -> LastRunReading {
+fn last_run(run: LastRun) -> LastRunDescription {
     let started = real_now() - run.started_ago;
-    LastRunReading {
+    LastRunDescription {
         started,
         took_seconds: run.took.as_secs_f64(),
         reason: run.reason.to_string(),

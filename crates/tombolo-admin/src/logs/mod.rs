@@ -22,35 +22,35 @@ use tombolo_node::logs_directory;
 use self::tail::{Chunk, Tail};
 use crate::fleet::find_fleet;
 use crate::message::{FollowLogs, LogLines, LogPart, LogSource};
-use crate::server::Door;
+use crate::service::AdminService;
 
 /// How often logs that are followed are looked at when nothing new is in any of them.
-const LOOK: Duration = Duration::from_millis(200);
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
-impl Door {
+impl AdminService {
     /// What a fleet's server processes wrote; followed, until the server stops.
     pub async fn follow_logs(
         self: Arc<Self>,
-        ask: FollowLogs,
+        request: FollowLogs,
     ) -> Result<impl Stream<Item = LogPart> + Send + use<>> {
-        let status = self.status_for_logs(&ask).await?;
-        let directory = logs_directory(&self.directory, &ask.fleet);
+        let status = self.status_for_logs(&request).await?;
+        let directory = logs_directory(&self.directory, &request.fleet);
         let stopping = self.stopping.clone();
-        let reading = Reading::new(directory, status, ask);
-        Ok(stream::unfold(reading, move |mut reading| {
+        let reader = LogReader::new(directory, status, request);
+        Ok(stream::unfold(reader, move |mut reader| {
             let stopping = stopping.clone();
             let next = async move {
                 loop {
                     // Files are read where it may block.
                     let step = spawn_blocking(move || {
-                        let step = reading.step();
-                        (reading, step)
+                        let step = reader.step();
+                        (reader, step)
                     });
                     let step = step.await.ok()?;
-                    reading = step.0;
+                    reader = step.0;
                     match step.1 {
-                        Step::Tell(part) => return Some((part, reading)),
-                        Step::Wait => sleep(LOOK).await,
+                        Step::Tell(part) => return Some((part, reader)),
+                        Step::Wait => sleep(POLL_INTERVAL).await,
                         Step::End => return None,
                     }
                 }
@@ -60,17 +60,17 @@ impl Door {
     }
 
     /// The status of the fleet that logs are asked for.
-    async fn status_for_logs(&self, ask: &FollowLogs) -> Result<FleetStatus> {
+    async fn status_for_logs(&self, request: &FollowLogs) -> Result<FleetStatus> {
         let mut tx = self.read();
-        let fleet = find_fleet(&mut tx, &ask.fleet, ask.account.as_deref()).await?;
+        let fleet = find_fleet(&mut tx, &request.fleet, request.account.as_deref()).await?;
         Ok(fleet.status)
     }
 }
 
 /// Somebody who reads logs. Nothing is kept for one who does not read on but the place in each log.
-struct Reading {
+struct LogReader {
     directory: PathBuf,
-    ask: FollowLogs,
+    request: FollowLogs,
     /// Told first, and then no more.
     status: Option<FleetStatus>,
     logs: BTreeMap<LogSource, Tail>,
@@ -87,19 +87,19 @@ enum Step {
     End,
 }
 
-impl Reading {
-    fn new(directory: PathBuf, status: FleetStatus, ask: FollowLogs) -> Self {
-        let mut reading = Reading {
+impl LogReader {
+    fn new(directory: PathBuf, status: FleetStatus, request: FollowLogs) -> Self {
+        let mut reader = LogReader {
             directory,
             status: Some(status),
             logs: BTreeMap::new(),
             round: Vec::new(),
             is_news: false,
-            ask,
+            request,
         };
-        reading.look(reading.ask.lines);
-        reading.begin_round();
-        reading
+        reader.look(reader.request.lines);
+        reader.begin_round();
+        reader
     }
 
     fn step(&mut self) -> Step {
@@ -109,7 +109,7 @@ impl Reading {
         }
         while let Some(source) = self.round.last().cloned() {
             let chunk = match self.logs.get_mut(&source) {
-                Some(tail) => tail.next(self.ask.follow),
+                Some(tail) => tail.next(self.request.follow),
                 None => Chunk::End,
             };
             let part = match chunk {
@@ -124,13 +124,13 @@ impl Reading {
                 }
             };
             self.is_news = true;
-            if self.ask.follow {
+            if self.request.follow {
                 // One that writes without end must not keep the others out.
                 self.round.pop();
             }
             return Step::Tell(part);
         }
-        if !self.ask.follow {
+        if !self.request.follow {
             return Step::End;
         }
         if !self.is_news {
@@ -149,7 +149,7 @@ impl Reading {
 
     /// Finds the logs that were not there yet, to show so many of their last lines.
     fn look(&mut self, lines: Option<u64>) {
-        let found = find(&self.directory, &self.ask).unwrap_or_else(|error| {
+        let found = find(&self.directory, &self.request).unwrap_or_else(|error| {
             let directory = self.directory.display();
             tracing::warn!("looking for logs in {directory}: {error}");
             Vec::new()
@@ -163,18 +163,21 @@ impl Reading {
 }
 
 /// The logs that are asked for, each by its newest file.
-fn find(directory: &Path, ask: &FollowLogs) -> io::Result<Vec<(LogSource, PathBuf)>> {
+fn find(directory: &Path, request: &FollowLogs) -> io::Result<Vec<(LogSource, PathBuf)>> {
     let mut logs = Vec::new();
     for folder in entries(directory)? {
         let name = folder.file_name();
-        let Some(instance) = name.to_str().filter(|name| is_asked_for(name, ask)) else {
+        let Some(instance) = name.to_str().filter(|name| is_requested(name, request)) else {
             continue;
         };
         for file in entries(&folder.path())? {
             let path = file.path();
             if path.extension().is_some_and(|extension| extension == "log")
                 && let Some(process) = path.file_stem().and_then(|name| name.to_str())
-                && ask.process.as_ref().is_none_or(|wanted| wanted == process)
+                && request
+                    .process
+                    .as_ref()
+                    .is_none_or(|wanted| wanted == process)
             {
                 let source = LogSource {
                     instance: instance.to_owned(),
@@ -188,11 +191,11 @@ fn find(directory: &Path, ask: &FollowLogs) -> io::Result<Vec<(LogSource, PathBu
 }
 
 /// Whether the logs in the folder of this name are asked for.
-fn is_asked_for(folder: &str, ask: &FollowLogs) -> bool {
+fn is_requested(folder: &str, request: &FollowLogs) -> bool {
     if folder == LogSource::INSTALL {
-        return ask.install;
+        return request.install;
     }
-    match &ask.instance {
+    match &request.instance {
         Some(wanted) => wanted.as_str() == folder,
         None => folder.parse::<InstanceId>().is_ok(),
     }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 const CHUNK: usize = 64 << 10;
 
 /// A line that is longer than this many bytes is shown as several.
-const LONGEST_LINE: usize = 64 << 10;
+const MAX_LINE: usize = 64 << 10;
 
 /// How many times to look at the files of a log that is put aside again and again meanwhile.
 const TRIES: usize = 10;
@@ -120,7 +120,7 @@ impl Tail {
         let mut lines = Vec::new();
         for part in bytes.split_inclusive(|byte| *byte == b'\n') {
             self.unfinished.extend_from_slice(part);
-            if part.ends_with(b"\n") || self.unfinished.len() >= LONGEST_LINE {
+            if part.ends_with(b"\n") || self.unfinished.len() >= MAX_LINE {
                 lines.push(self.take_line());
             }
         }
@@ -380,7 +380,7 @@ mod tests {
         let mut tail = Tail::new(log.path(), None);
         let mut length = 0;
         while let Chunk::Lines(lines) = tail.next(false) {
-            assert!(lines.iter().all(|line| line.len() <= LONGEST_LINE + CHUNK));
+            assert!(lines.iter().all(|line| line.len() <= MAX_LINE + CHUNK));
             length += lines.iter().map(String::len).sum::<usize>();
         }
         assert_eq!(length, 200_000);

@@ -13,11 +13,9 @@ use tombolo_domain::id::{
 };
 use tombolo_network::{EngineKind, InterfaceTraffic, Traffic};
 
-use super::Ask;
-
 /// Reads what a fleet does.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct ReadFleet {
+pub struct DescribeFleet {
     /// The fleet.
     pub fleet: FleetId,
     /// Only if it is this account's, by name or id.
@@ -26,7 +24,7 @@ pub struct ReadFleet {
 
 /// What a fleet does.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct FleetReading {
+pub struct FleetDescription {
     /// The fleet.
     pub id: FleetId,
     /// The owner.
@@ -36,13 +34,13 @@ pub struct FleetReading {
     /// Where it stands.
     pub status: FleetStatus,
     /// What its instances are; `None` if Tombolo runs none.
-    pub managed: Option<ManagedReading>,
+    pub managed: Option<ManagedFleetDescription>,
     /// Its instances.
-    pub instances: Vec<InstanceReading>,
-    /// Its peering connections that are not over.
-    pub peerings: Vec<PeeringReading>,
+    pub instances: Vec<InstanceDescription>,
+    /// Its peering connections that are not over, and those that failed.
+    pub peerings: Vec<FleetPeeringDescription>,
     /// What happened to it last, the newest first.
-    pub events: Vec<EventReading>,
+    pub events: Vec<FleetEventDescription>,
     /// Whether packets flow at all.
     pub network: EngineKind,
     /// The address at which players reach the instances' ports, if they can.
@@ -53,7 +51,7 @@ pub struct FleetReading {
 
 /// What a fleet's instances are.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct ManagedReading {
+pub struct ManagedFleetDescription {
     /// The build.
     pub build: BuildId,
     /// The fleet's VPC.
@@ -68,7 +66,7 @@ pub struct ManagedReading {
 
 /// One instance.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct InstanceReading {
+pub struct InstanceDescription {
     /// The id.
     pub id: InstanceId,
     /// Where it stands.
@@ -91,7 +89,7 @@ pub struct InstanceReading {
 
 /// One peering connection.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct PeeringReading {
+pub struct FleetPeeringDescription {
     /// The id.
     pub id: VpcPeeringConnectionId,
     /// The VPC that the fleet is joined to.
@@ -106,16 +104,11 @@ pub struct PeeringReading {
 
 /// One event.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct EventReading {
+pub struct FleetEventDescription {
     /// When.
     pub at: Timestamp,
     /// What kind.
     pub code: EventCode,
     /// What happened.
     pub message: String,
-}
-
-impl Ask for ReadFleet {
-    const PATH: &'static str = "/fleet/read";
-    type Answer = FleetReading;
 }

@@ -4,8 +4,6 @@ use serde::{Deserialize, Serialize};
 use tombolo_domain::fleet::FleetStatus;
 use tombolo_domain::id::{FleetId, InstanceId};
 
-use super::Follow;
-
 /// Shows what a fleet's server processes wrote, also those of instances that are gone.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct FollowLogs {
@@ -63,9 +61,4 @@ pub struct LogSource {
 impl LogSource {
     /// The instance of the installer.
     pub const INSTALL: &str = "install";
-}
-
-impl Follow for FollowLogs {
-    const PATH: &'static str = "/fleet/logs";
-    type Line = LogPart;
 }

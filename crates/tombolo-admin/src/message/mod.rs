@@ -19,35 +19,38 @@ use tombolo_domain::id::{
     VpcPeeringConnectionId,
 };
 use tombolo_domain::peering::{Authorization, Connection};
+use tombolo_domain::repair::RepairRecord;
 use tombolo_network::EngineKind;
 
 pub use fleet::{
-    EventReading, FleetReading, InstanceReading, ManagedReading, PeeringReading, ReadFleet,
+    DescribeFleet, FleetDescription, FleetEventDescription, FleetPeeringDescription,
+    InstanceDescription, ManagedFleetDescription,
 };
 pub use log::{FollowLogs, LogLines, LogPart, LogSource};
 pub use network::{
     FlowLine, FollowFlows, InterfaceDescription, ListRepairs, Outcome, PeeringDescription,
     ReadTraffic, Sender, TracePath, TracedPath, TrafficReading,
 };
-pub use task::{LastRunReading, ReadTasks, TaskReading, TasksReading};
+pub use task::{LastRunDescription, ListTasks, TaskDescription, TaskList};
 
+use crate::hint::Hinted;
 use crate::process::Process;
 
-/// Something that can be asked.
-pub trait Ask: Serialize + DeserializeOwned + Send + 'static {
+/// A request that is answered once.
+pub trait Request: Serialize + DeserializeOwned + Send + 'static {
     /// Where it is posted to.
     const PATH: &'static str;
     /// What is answered.
-    type Answer: Serialize + DeserializeOwned + Send + 'static;
+    type Response: Serialize + DeserializeOwned + Send + 'static;
 }
 
-/// Something that can be followed: the reply is a line of JSON for each thing that happens, until
-/// the one who asked goes away or the server stops.
-pub trait Follow: Serialize + DeserializeOwned + Send + 'static {
+/// A request that is answered by a stream: a line of JSON for each thing that happens, until the
+/// client goes away or the server stops.
+pub trait StreamRequest: Serialize + DeserializeOwned + Send + 'static {
     /// Where it is posted to.
     const PATH: &'static str;
-    /// What happens.
-    type Line: Serialize + DeserializeOwned + Send + 'static;
+    /// One thing that happened.
+    type Item: Serialize + DeserializeOwned + Send + 'static;
 }
 
 /// Why something was not done.
@@ -60,16 +63,28 @@ pub struct Refusal {
     pub hint: Option<String>,
 }
 
-macro_rules! asks {
-    ($($path:literal: $request:ty => $answer:ty;)*) => {
-        $(impl Ask for $request {
+/// A failure with all its causes: the operator may know everything.
+impl From<&anyhow::Error> for Refusal {
+    fn from(error: &anyhow::Error) -> Self {
+        Refusal {
+            message: format!("{error:#}"),
+            hint: error
+                .downcast_ref::<Hinted>()
+                .map(|hinted| hinted.hint.clone()),
+        }
+    }
+}
+
+macro_rules! requests {
+    ($($path:literal: $request:ty => $response:ty;)*) => {
+        $(impl Request for $request {
             const PATH: &'static str = $path;
-            type Answer = $answer;
+            type Response = $response;
         })*
     };
 }
 
-asks! {
+requests! {
     "/server": DescribeServer => ServerDescription;
     "/account/create": CreateAccount => AccountDescription;
     "/account/list": ListAccounts => Vec<AccountDescription>;
@@ -80,8 +95,27 @@ asks! {
     "/build/list": ListBuilds => Vec<Build>;
     "/program/attach": AttachProgram => AttachedProgram;
     "/program/detach": DetachProgram => ();
+    "/fleet/read": DescribeFleet => FleetDescription;
     "/peering/list": ListPeerings => Peerings;
+    "/network/trace": TracePath => TracedPath;
+    "/network/traffic": ReadTraffic => TrafficReading;
+    "/network/repairs": ListRepairs => Vec<RepairRecord>;
     "/clock": MoveClock => ClockReading;
+    "/task/list": ListTasks => TaskList;
+}
+
+macro_rules! stream_requests {
+    ($($path:literal: $request:ty => $item:ty;)*) => {
+        $(impl StreamRequest for $request {
+            const PATH: &'static str = $path;
+            type Item = $item;
+        })*
+    };
+}
+
+stream_requests! {
+    "/fleet/logs": FollowLogs => LogPart;
+    "/network/flows": FollowFlows => FlowLine;
 }
 
 /// Which server is this?

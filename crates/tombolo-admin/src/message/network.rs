@@ -8,11 +8,8 @@ use serde::{Deserialize, Serialize};
 use tombolo_domain::id::{
     AccountId, NetworkInterfaceId, Region, SubnetId, VpcId, VpcPeeringConnectionId,
 };
-use tombolo_domain::repair::RepairRecord;
 use tombolo_domain::trace::{Packet, Trace};
 use tombolo_network::{Counters, EngineKind, FlowRecord};
-
-use super::{Ask, Follow};
 
 /// Can this interface reach that address?
 #[derive(Debug, Serialize, Deserialize)]
@@ -134,24 +131,4 @@ pub enum FlowLine {
     },
     /// So many records came and cannot be had any more.
     Lost(u64),
-}
-
-impl Ask for TracePath {
-    const PATH: &'static str = "/network/trace";
-    type Answer = TracedPath;
-}
-
-impl Ask for ReadTraffic {
-    const PATH: &'static str = "/network/traffic";
-    type Answer = TrafficReading;
-}
-
-impl Ask for ListRepairs {
-    const PATH: &'static str = "/network/repairs";
-    type Answer = Vec<RepairRecord>;
-}
-
-impl Follow for FollowFlows {
-    const PATH: &'static str = "/network/flows";
-    type Line = FlowLine;
 }

@@ -3,22 +3,20 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Ask;
-
 /// How are the server's loops?
 #[derive(Debug, Serialize, Deserialize)]
-pub struct ReadTasks {}
+pub struct ListTasks {}
 
 /// How they are.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct TasksReading {
+pub struct TaskList {
     /// Each, by its name.
-    pub tasks: Vec<TaskReading>,
+    pub tasks: Vec<TaskDescription>,
 }
 
 /// How a loop is, or the loops of one kind together.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct TaskReading {
+pub struct TaskDescription {
     /// Its name.
     pub name: String,
     /// What it does.
@@ -39,14 +37,14 @@ pub struct TaskReading {
     /// How often in a row it has failed.
     pub failures_in_a_row: u32,
     /// The run that ended last.
-    pub last: Option<LastRunReading>,
+    pub last: Option<LastRunDescription>,
     /// What is wrong with it.
     pub trouble: Option<String>,
 }
 
 /// A run that has ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct LastRunReading {
+pub struct LastRunDescription {
     /// When it began, by the machine's clock.
     pub started: Timestamp,
     /// How long it took, in seconds.
@@ -55,9 +53,4 @@ pub struct LastRunReading {
     pub reason: String,
     /// Why it failed, if it did.
     pub error: Option<String>,
-}
-
-impl Ask for ReadTasks {
-    const PATH: &'static str = "/task/list";
-    type Answer = TasksReading;
 }

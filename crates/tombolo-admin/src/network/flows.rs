@@ -12,28 +12,28 @@ use tombolo_domain::id::{AccountId, NetworkInterfaceId};
 use tombolo_network::{FlowEvent, FlowOutcome, FlowRecord, FlowRecords};
 
 use crate::message::{FlowLine, FollowFlows, Outcome};
-use crate::server::{Door, find_account};
+use crate::service::{AdminService, find_account};
 
 /// How long the owners of interfaces are believed before an unknown interface makes the server
 /// look again.
 const FRESH: Duration = Duration::from_secs(1);
 
-impl Door {
-    /// The flows that `ask` is about, from now on, until the server stops.
+impl AdminService {
+    /// The flows that `request` is about, from now on, until the server stops.
     pub async fn follow_flows(
         self: Arc<Self>,
-        ask: FollowFlows,
+        request: FollowFlows,
     ) -> Result<impl Stream<Item = FlowLine> + Send + use<>> {
         let records = self.engine.flows();
-        let account = match &ask.account {
+        let account = match &request.account {
             Some(name) => Some(find_account(&mut self.read(), name).await?.id),
             None => None,
         };
         let following = Following {
             owners: Owners::default(),
-            door: self,
+            service: self,
             records,
-            ask,
+            request,
             account,
         };
         Ok(stream::unfold(following, |mut following| async move {
@@ -46,34 +46,34 @@ impl Door {
 /// Somebody who follows flows. Nothing is kept for one who does not read: what the engine keeps
 /// for each reader is bounded, and what is lost by it is told.
 struct Following {
-    door: Arc<Door>,
+    service: Arc<AdminService>,
     records: FlowRecords,
-    ask: FollowFlows,
+    request: FollowFlows,
     account: Option<AccountId>,
     owners: Owners,
 }
 
 impl Following {
     async fn next(&mut self) -> Option<FlowLine> {
-        let stopping = self.door.stopping.clone();
+        let stopping = self.service.stopping.clone();
         loop {
             let record = match stopping.run_until_cancelled(self.records.next()).await?? {
                 FlowEvent::Record(record) => record,
                 FlowEvent::Lost(lost) => return Some(FlowLine::Lost(lost)),
             };
-            if !self.is_asked_for(&record) {
+            if !self.is_requested(&record) {
                 continue;
             }
-            let account = self.owners.of(&self.door, &record.interface).await;
+            let account = self.owners.of(&self.service, &record.interface).await;
             if self.account.is_none() || self.account == account {
                 return Some(FlowLine::Record { account, record });
             }
         }
     }
 
-    fn is_asked_for(&self, record: &FlowRecord) -> bool {
-        let of_interface = self.ask.interface.as_ref();
-        let has_outcome = match self.ask.outcome {
+    fn is_requested(&self, record: &FlowRecord) -> bool {
+        let of_interface = self.request.interface.as_ref();
+        let has_outcome = match self.request.outcome {
             None => true,
             Some(Outcome::Accepted) => record.outcome == FlowOutcome::Accepted,
             Some(Outcome::Rejected) => matches!(record.outcome, FlowOutcome::Rejected(_)),
@@ -91,10 +91,14 @@ struct Owners {
 
 impl Owners {
     /// `None` for one that is gone.
-    async fn of(&mut self, door: &Door, interface: &NetworkInterfaceId) -> Option<AccountId> {
+    async fn of(
+        &mut self,
+        service: &AdminService,
+        interface: &NetworkInterfaceId,
+    ) -> Option<AccountId> {
         let is_fresh = self.read.is_some_and(|read| read.elapsed() < FRESH);
         if !self.known.contains_key(interface) && !is_fresh {
-            match door.attached_interfaces().await {
+            match service.attached_interfaces().await {
                 Ok(attached) => {
                     let owners = attached.into_iter().map(|(id, one)| (id, one.account));
                     self.known = owners.collect();

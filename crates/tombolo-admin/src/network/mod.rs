@@ -14,9 +14,9 @@ use tombolo_domain::vpc::NetworkInterface;
 use tombolo_store::keys;
 
 use crate::message::InterfaceDescription;
-use crate::server::Door;
+use crate::service::AdminService;
 
-impl Door {
+impl AdminService {
     /// The interfaces that are attached, of all accounts.
     async fn attached_interfaces(
         &self,

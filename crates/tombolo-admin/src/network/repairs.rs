@@ -1,17 +1,15 @@
 //! What was found changed and put right.
 
-use std::sync::Arc;
-
 use anyhow::Result;
 use tombolo_domain::repair::RepairRecord;
 use tombolo_store::keys;
 
 use crate::message::ListRepairs;
-use crate::server::Door;
+use crate::service::AdminService;
 
-impl Door {
+impl AdminService {
     /// The records of repairs, the newest first.
-    pub async fn list_repairs(self: Arc<Self>, _: ListRepairs) -> Result<Vec<RepairRecord>> {
+    pub async fn list_repairs(&self, _: ListRepairs) -> Result<Vec<RepairRecord>> {
         Ok(self.read().peek(&keys::repairs()).await?)
     }
 }

@@ -1,6 +1,5 @@
 //! The way of a packet, by what is stored and by what the data path looks it up in.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -13,7 +12,7 @@ use super::compare::{self, Directions};
 use super::describe;
 use crate::hint::hinted;
 use crate::message::{Sender, TracePath, TracedPath};
-use crate::server::Door;
+use crate::service::AdminService;
 
 /// A change that has just been stored reaches the data path within milliseconds. How often the two
 /// are compared before a difference is told, and how long is waited in between.
@@ -23,27 +22,27 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// The port that a traced packet is said to come from: none that a program listens on.
 const SOURCE_PORT: u16 = 49_152;
 
-impl Door {
+impl AdminService {
     /// Walks the stored intent, and holds it against the data path.
-    pub async fn trace_path(self: Arc<Self>, ask: TracePath) -> Result<TracedPath> {
+    pub async fn trace_path(&self, request: TracePath) -> Result<TracedPath> {
         let mut looks = 0;
         loop {
             let records = self.records().await?;
-            let source = find_sender(&records, &ask)?;
+            let source = find_sender(&records, &request)?;
             let question = Question {
                 from: source,
-                to: ask.to,
-                packet: ask.packet,
+                to: request.to,
+                packet: request.packet,
             };
             let trace = trace::walk(&records, &question)
                 .with_context(|| format!("the VPC of {} is being deleted", source.id))?;
             let there = Packet {
                 source: source.address,
-                destination: ask.to,
-                transport: transport(ask.packet),
+                destination: request.to,
+                transport: transport(request.packet),
             };
             let there = self.engine.decide(&source.id, &there).await?;
-            let trace = compare::with_outside(trace, ask.to, &there);
+            let trace = compare::with_outside(trace, request.to, &there);
             let difference = self.difference(&records, &question, &trace, there).await?;
             looks += 1;
             if difference.is_some() && looks < LOOKS {
@@ -121,19 +120,19 @@ fn transport(packet: trace::Packet) -> Transport {
 }
 
 /// The one interface that is meant.
-fn find_sender<'r>(records: &'r Records, ask: &TracePath) -> Result<&'r NetworkInterface> {
+fn find_sender<'r>(records: &'r Records, request: &TracePath) -> Result<&'r NetworkInterface> {
     let is_meant = |interface: &&NetworkInterface| {
-        let named = match &ask.from {
+        let named = match &request.from {
             Sender::Interface(id) => interface.id == *id,
             Sender::Address(address) => interface.address == *address,
         };
-        named && ask.vpc.as_ref().is_none_or(|vpc| interface.vpc == *vpc)
+        named && request.vpc.as_ref().is_none_or(|vpc| interface.vpc == *vpc)
     };
     let found: Vec<_> = records.interfaces.iter().filter(is_meant).collect();
     match found[..] {
         [one] => Ok(one),
         [] => Err(hinted(
-            match (&ask.from, &ask.vpc) {
+            match (&request.from, &request.vpc) {
                 (Sender::Interface(id), None) => format!("there is no network interface {id}"),
                 (Sender::Interface(id), Some(vpc)) => {
                     format!("there is no network interface {id} in {vpc}")

@@ -1,16 +1,14 @@
 //! What the data path has counted.
 
-use std::sync::Arc;
-
 use anyhow::Result;
 use tombolo_store::keys;
 
 use crate::message::{PeeringDescription, ReadTraffic, TrafficReading};
-use crate::server::Door;
+use crate::service::AdminService;
 
-impl Door {
+impl AdminService {
     /// The counters, with the interfaces and peerings that they are about.
-    pub async fn read_traffic(self: Arc<Self>, _: ReadTraffic) -> Result<TrafficReading> {
+    pub async fn read_traffic(&self, _: ReadTraffic) -> Result<TrafficReading> {
         let connections = self.read().peek(&keys::all_connections()).await?;
         let carrying = connections
             .into_iter()

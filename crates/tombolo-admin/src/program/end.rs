@@ -19,7 +19,7 @@ use crate::process::Process;
 const GRACE: Duration = Duration::from_secs(5);
 
 /// How often it is looked whether they have: they are not children, so nothing tells.
-const LOOK: Duration = Duration::from_millis(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Ends every program that a network interface was made for, and what those have started.
 pub async fn end_all(store: &Arc<dyn Store>, engine: &Arc<dyn NetworkEngine>) -> Result<()> {
@@ -60,7 +60,7 @@ async fn end(programs: Vec<Process>) -> Result<()> {
     }
     let ended = async {
         while alive(&programs)? {
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
         anyhow::Ok(())
     };

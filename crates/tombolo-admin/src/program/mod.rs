@@ -3,10 +3,9 @@
 mod end;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use tombolo_api::ec2::new_interface::{self, NewInterface};
 use tombolo_api::lookup::ScopedTransaction;
 use tombolo_domain::account::Account;
@@ -18,12 +17,12 @@ use tombolo_store::keys;
 
 use crate::hint::hinted;
 use crate::message::{AttachProgram, AttachedProgram, DetachProgram};
-use crate::server::{Door, find_account};
+use crate::service::{AdminService, find_account};
 
 pub use end::end_all;
 
 /// How long the engine may take to make an interface; it takes milliseconds.
-const INTERFACE: Duration = Duration::from_secs(10);
+const INTERFACE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What running a program in a VPC is at EC2, where only instances run.
 const RUN: Action = Action::new("ec2", "RunInstances");
@@ -31,10 +30,10 @@ const RUN: Action = Action::new("ec2", "RunInstances");
 /// The longest description of an interface, in characters (EC2's limit).
 const MAX_DESCRIPTION: usize = 255;
 
-impl Door {
+impl AdminService {
     /// Makes a network interface that lives as long as a process, and waits until the engine has
     /// it.
-    pub async fn attach_program(self: Arc<Self>, ask: AttachProgram) -> Result<AttachedProgram> {
+    pub async fn attach_program(&self, request: AttachProgram) -> Result<AttachedProgram> {
         if self.network == EngineKind::Simulated {
             return Err(hinted(
                 "this server's network is simulated: no packet flows in it, so no program can run \
@@ -42,22 +41,22 @@ impl Door {
                 "`tombolo doctor` says what real packets need; then start the server as root",
             ));
         }
-        let (account, principal) = self.owner_of(&ask).await?;
+        let (account, principal) = self.owner_of(&request).await?;
         let interface = self
             .transact_as(&principal, async |tx| {
-                let vpc = find_vpc(tx, &account, &ask.vpc).await?;
-                let subnet = find_subnet(tx, &vpc, ask.subnet.as_ref()).await?;
-                let description = format!("tombolo run -- {}", ask.command);
+                let vpc = find_vpc(tx, &account, &request.vpc).await?;
+                let subnet = find_subnet(tx, &vpc, request.subnet.as_ref()).await?;
+                let description = format!("tombolo run -- {}", request.command);
                 let new = NewInterface {
                     vpc: &vpc,
                     subnet: &subnet,
-                    address: ask.address,
-                    groups: ask.security_groups.clone(),
-                    mtu: ask.mtu,
+                    address: request.address,
+                    groups: request.security_groups.clone(),
+                    mtu: request.mtu,
                     description: description.chars().take(MAX_DESCRIPTION).collect(),
                     attachment: Some(Attachment::Program {
-                        pid: ask.process.pid,
-                        start_time: ask.process.start_time,
+                        pid: request.process.pid,
+                        start_time: request.process.start_time,
                     }),
                 };
                 Ok(new_interface::create(tx, &*self.ids, new).await?)
@@ -79,17 +78,17 @@ impl Door {
 
     /// Takes the interface of a program away, if it is still that program's. The reconcilers do
     /// the same when the process is gone without having asked.
-    pub async fn detach_program(self: Arc<Self>, ask: DetachProgram) -> Result<()> {
+    pub async fn detach_program(&self, request: DetachProgram) -> Result<()> {
         let mut tx = self.read();
-        let Some(scope) = tx.get(&keys::vpc_scope(&ask.vpc)).await? else {
+        let Some(scope) = tx.get(&keys::vpc_scope(&request.vpc)).await? else {
             return Ok(());
         };
         let attachment = Attachment::Program {
-            pid: ask.process.pid,
-            start_time: ask.process.start_time,
+            pid: request.process.pid,
+            start_time: request.process.start_time,
         };
         match tx
-            .get(&keys::interface(&scope, &ask.vpc, &ask.interface))
+            .get(&keys::interface(&scope, &request.vpc, &request.interface))
             .await?
         {
             Some(interface) if interface.attachment == Some(attachment) => {
@@ -100,23 +99,23 @@ impl Door {
     }
 
     /// The account that is asked for, and who acts for it in the Region of the VPC.
-    async fn owner_of(&self, ask: &AttachProgram) -> Result<(Account, Principal)> {
+    async fn owner_of(&self, request: &AttachProgram) -> Result<(Account, Principal)> {
         let mut tx = self.read();
-        let account = find_account(&mut tx, &ask.account).await?;
-        let owner = tx.get(&keys::vpc_scope(&ask.vpc)).await?;
+        let account = find_account(&mut tx, &request.account).await?;
+        let owner = tx.get(&keys::vpc_scope(&request.vpc)).await?;
         match owner.filter(|owner| owner.account == account.id) {
             Some(owner) => {
                 let principal = self.principal(&account, Some(owner.region))?;
                 Ok((account, principal))
             }
-            None => Err(no_vpc(&account, &ask.vpc)),
+            None => Err(no_vpc(&account, &request.vpc)),
         }
     }
 
     async fn namespace_of(&self, interface: &NetworkInterface) -> Result<PathBuf> {
-        let reconcilers = self.reconcilers.read().await;
-        let reconcilers = reconcilers.as_ref().context("the server is stopping")?;
-        Ok(reconcilers.namespace_of(&interface.id, INTERFACE).await?)
+        self.node
+            .namespace_of(&interface.id, INTERFACE_TIMEOUT)
+            .await
     }
 
     async fn delete(&self, interface: &NetworkInterface) -> Result<()> {

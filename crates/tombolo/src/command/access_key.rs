@@ -15,11 +15,11 @@ pub(super) async fn run(command: AccessKeyCommand) -> Result<()> {
             server,
             format,
         } => {
-            let ask = CreateAccessKey {
+            let request = CreateAccessKey {
                 account: account.account,
                 user,
             };
-            let key = AdminClient::new(&server.dir).ask(&ask).await?;
+            let key = AdminClient::new(&server.dir).send(&request).await?;
             if format.json {
                 return output::json(&key);
             }
@@ -33,10 +33,10 @@ pub(super) async fn run(command: AccessKeyCommand) -> Result<()> {
             server,
             format,
         } => {
-            let ask = ListAccessKeys {
+            let request = ListAccessKeys {
                 account: account.account,
             };
-            let keys = AdminClient::new(&server.dir).ask(&ask).await?;
+            let keys = AdminClient::new(&server.dir).send(&request).await?;
             if format.json {
                 return output::json(&keys);
             }
@@ -51,7 +51,7 @@ pub(super) async fn run(command: AccessKeyCommand) -> Result<()> {
         }
         AccessKeyCommand::Delete { id, server } => {
             AdminClient::new(&server.dir)
-                .ask(&DeleteAccessKey { access_key_id: id })
+                .send(&DeleteAccessKey { access_key_id: id })
                 .await
         }
     }

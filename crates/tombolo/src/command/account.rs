@@ -15,7 +15,7 @@ pub(super) async fn run(command: AccountCommand) -> Result<()> {
             format,
         } => {
             let account = AdminClient::new(&server.dir)
-                .ask(&CreateAccount { name })
+                .send(&CreateAccount { name })
                 .await?;
             if format.json {
                 output::json(&account)
@@ -24,7 +24,7 @@ pub(super) async fn run(command: AccountCommand) -> Result<()> {
             }
         }
         AccountCommand::List { server, format } => {
-            let accounts = AdminClient::new(&server.dir).ask(&ListAccounts {}).await?;
+            let accounts = AdminClient::new(&server.dir).send(&ListAccounts {}).await?;
             if format.json {
                 return output::json(&accounts);
             }

@@ -17,11 +17,11 @@ pub(super) async fn run(command: BuildCommand) -> Result<()> {
             server,
             format,
         } => {
-            let ask = ListBuilds {
+            let request = ListBuilds {
                 account: account.account,
                 build: None,
             };
-            let builds = AdminClient::new(&server.dir).ask(&ask).await?;
+            let builds = AdminClient::new(&server.dir).send(&request).await?;
             if format.json {
                 output::json(&builds)
             } else {
@@ -34,11 +34,11 @@ pub(super) async fn run(command: BuildCommand) -> Result<()> {
             server,
             format,
         } => {
-            let ask = ListBuilds {
+            let request = ListBuilds {
                 account: account.account,
                 build: Some(id),
             };
-            let builds = AdminClient::new(&server.dir).ask(&ask).await?;
+            let builds = AdminClient::new(&server.dir).send(&request).await?;
             if format.json {
                 output::json(&builds)
             } else {
@@ -119,7 +119,7 @@ async fn import(arguments: ImportArguments) -> Result<()> {
         },
         || "AMAZON_LINUX_2023 fits every Linux build".to_owned(),
     )?;
-    let ask = ImportBuild {
+    let request = ImportBuild {
         account: arguments.account.account,
         region: arguments.region,
         name: arguments.name,
@@ -127,7 +127,9 @@ async fn import(arguments: ImportArguments) -> Result<()> {
         operating_system,
         root,
     };
-    let build = AdminClient::new(&arguments.server.dir).ask(&ask).await?;
+    let build = AdminClient::new(&arguments.server.dir)
+        .send(&request)
+        .await?;
     if arguments.format.json {
         output::json(&build)
     } else {

@@ -17,7 +17,7 @@ pub(super) async fn run(command: ClockCommand) -> Result<()> {
 
 async fn show(advance_seconds: i64, server: &ServerDirectory, format: Format) -> Result<()> {
     let reading = AdminClient::new(&server.dir)
-        .ask(&MoveClock { advance_seconds })
+        .send(&MoveClock { advance_seconds })
         .await?;
     if format.json {
         return output::json(&reading);

@@ -2,13 +2,12 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use tombolo_admin::admin_socket;
 use tombolo_admin::message::{CreateAccessKey, CreateAccount, ListAccounts, Mode};
-use tombolo_admin::server::Door;
+use tombolo_admin::service::AdminService;
 use tombolo_api::operation::Settings;
 use tombolo_domain::account::{AccountName, UserName};
 use tombolo_domain::cidr::AddressPlan;
@@ -125,10 +124,10 @@ fn only_this_machine(listen: SocketAddr) -> Result<()> {
 }
 
 async fn announce(server: &Server, region: Region, asked: NetworkChoice, json: bool) -> Result<()> {
-    let door = server.door();
+    let admin = server.admin();
     let accounts = Accounts {
-        studio: profile(&door, "studio").await?,
-        backend: profile(&door, "backend").await?,
+        studio: profile(admin, "studio").await?,
+        backend: profile(admin, "backend").await?,
     };
     let aws_config = server.directory().aws_config();
     let profiles = aws_config_of(&accounts, &region, server.endpoint());
@@ -151,22 +150,22 @@ async fn announce(server: &Server, region: Region, asked: NetworkChoice, json: b
 }
 
 /// The account of that name and its access key, made at the first start.
-async fn profile(door: &Arc<Door>, name: &str) -> Result<Profile> {
+async fn profile(admin: &AdminService, name: &str) -> Result<Profile> {
     let name: AccountName = name.parse()?;
-    let accounts = door.clone().list_accounts(ListAccounts {}).await?;
+    let accounts = admin.list_accounts(ListAccounts {}).await?;
     let account = match accounts.into_iter().find(|account| account.name == name) {
         Some(account) => account,
-        None => door.clone().create_account(CreateAccount { name }).await?,
+        None => admin.create_account(CreateAccount { name }).await?,
     };
-    let key = match door.reveal_access_key(account.id).await? {
+    let key = match admin.reveal_access_key(account.id).await? {
         Some(key) => key,
         None => {
             let user: UserName = "admin".parse()?;
-            let ask = CreateAccessKey {
+            let request = CreateAccessKey {
                 account: account.id.to_string(),
                 user,
             };
-            door.clone().create_access_key(ask).await?
+            admin.create_access_key(request).await?
         }
     };
     Ok(Profile {

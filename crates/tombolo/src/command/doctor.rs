@@ -12,7 +12,7 @@ use nix::unistd::geteuid;
 use serde::Serialize;
 use tokio::time::timeout;
 use tombolo_admin::client::AdminClient;
-use tombolo_admin::message::ReadTasks;
+use tombolo_admin::message::ListTasks;
 use tombolo_fleet::SandboxSupport;
 use tombolo_network::{EngineKind, ebpf};
 
@@ -284,7 +284,7 @@ fn limits(sandbox: &SandboxSupport) -> Finding {
 /// How the background work of the server is that runs on the directory; nothing if none does.
 async fn tasks(directory: &Path) -> Option<Finding> {
     let server = AdminClient::new(directory);
-    let answer = timeout(ANSWER, server.ask(&ReadTasks {})).await;
+    let answer = timeout(ANSWER, server.send(&ListTasks {})).await;
     let mend = format!(
         "tombolo status --dir {}   (the server's log says more)",
         directory.display()

@@ -21,7 +21,7 @@ const HEADER: &str = "version account-id interface-id srcaddr dstaddr srcport ds
 
 /// Follows flows until the server stops, nobody reads them any more, or somebody ends this command.
 pub(super) async fn run(arguments: FlowsArguments) -> Result<()> {
-    let ask = FollowFlows {
+    let request = FollowFlows {
         interface: arguments.interface,
         account: arguments.account,
         outcome: match (arguments.accepted, arguments.rejected) {
@@ -30,7 +30,9 @@ pub(super) async fn run(arguments: FlowsArguments) -> Result<()> {
             (false, false) => None,
         },
     };
-    let mut lines = AdminClient::new(&arguments.server.dir).follow(&ask).await?;
+    let mut lines = AdminClient::new(&arguments.server.dir)
+        .stream(&request)
+        .await?;
     if arguments.header {
         output::line(HEADER)?;
     } else if !arguments.format.json {
@@ -48,7 +50,7 @@ pub(super) async fn run(arguments: FlowsArguments) -> Result<()> {
             FlowLine::Record { account, record } => ok(*account, record) + "\n",
             FlowLine::Lost(_) => {
                 let began = mem::replace(&mut last, real_now());
-                skipped(ask.interface.as_ref(), began, last) + "\n"
+                skipped(request.interface.as_ref(), began, last) + "\n"
             }
         };
         if output::offer(text.as_bytes())? == Reader::Gone {

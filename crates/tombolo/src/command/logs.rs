@@ -17,7 +17,7 @@ const BEFORE: u64 = 10;
 /// Shows logs, to their end or until the server stops, nobody reads them any more, or somebody ends
 /// this command.
 pub(super) async fn run(arguments: LogsArguments) -> Result<()> {
-    let ask = FollowLogs {
+    let request = FollowLogs {
         lines: arguments.lines.or(arguments.follow.then_some(BEFORE)),
         fleet: arguments.fleet,
         account: arguments.account,
@@ -27,11 +27,13 @@ pub(super) async fn run(arguments: LogsArguments) -> Result<()> {
         follow: arguments.follow,
     };
     let mut stop = Stop::listen()?;
-    let mut parts = AdminClient::new(&arguments.server.dir).follow(&ask).await?;
+    let mut parts = AdminClient::new(&arguments.server.dir)
+        .stream(&request)
+        .await?;
     let mut shown = Shown {
         is_json: arguments.format.json,
         // More may come while they are followed, unless it is one process's that is asked for.
-        is_named: ask.follow && (ask.instance.is_none() || ask.process.is_none()),
+        is_named: request.follow && (request.instance.is_none() || request.process.is_none()),
         is_terminal: io::stdout().is_terminal(),
     };
     loop {
@@ -44,7 +46,7 @@ pub(super) async fn run(arguments: LogsArguments) -> Result<()> {
             LogPart::Fleet { status, logs } => {
                 shown.is_named |= *logs > 1;
                 if *logs == 0 {
-                    let fleet = &ask.fleet;
+                    let fleet = &request.fleet;
                     eprintln!(
                         "No server process of {fleet} has written anything; the fleet is {status}."
                     );

@@ -16,11 +16,11 @@ pub(super) async fn run(command: PeeringCommand) -> Result<()> {
             server,
             format,
         } => {
-            let ask = ListPeerings {
+            let request = ListPeerings {
                 account: account.account,
                 connection: None,
             };
-            let peerings = AdminClient::new(&server.dir).ask(&ask).await?;
+            let peerings = AdminClient::new(&server.dir).send(&request).await?;
             if format.json {
                 output::json(&peerings)
             } else {
@@ -33,11 +33,11 @@ pub(super) async fn run(command: PeeringCommand) -> Result<()> {
             server,
             format,
         } => {
-            let ask = ListPeerings {
+            let request = ListPeerings {
                 account: account.account,
                 connection: Some(id),
             };
-            let peerings = AdminClient::new(&server.dir).ask(&ask).await?;
+            let peerings = AdminClient::new(&server.dir).send(&request).await?;
             if format.json {
                 return output::json(&peerings.connections);
             }

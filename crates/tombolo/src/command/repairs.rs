@@ -9,7 +9,7 @@ use crate::output;
 
 pub(super) async fn run(arguments: RepairsArguments) -> Result<()> {
     let server = AdminClient::new(&arguments.server.dir);
-    let repairs = server.ask(&ListRepairs {}).await?;
+    let repairs = server.send(&ListRepairs {}).await?;
     if arguments.format.json {
         return output::json(&repairs);
     }

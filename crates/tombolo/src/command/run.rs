@@ -39,7 +39,7 @@ pub(super) async fn run(arguments: RunArguments) -> Result<ExitCode> {
     // Before the interface is made, so that no signal ends this process in between.
     let mut signals = Signals::listen()?;
     let attached = server
-        .ask(&AttachProgram {
+        .send(&AttachProgram {
             account: arguments.account.account,
             vpc: arguments.vpc.clone(),
             subnet: arguments.subnet,
@@ -61,7 +61,7 @@ pub(super) async fn run(arguments: RunArguments) -> Result<ExitCode> {
         vpc: arguments.vpc,
         process,
     };
-    if let Err(error) = server.ask(&detach).await {
+    if let Err(error) = server.send(&detach).await {
         // The server does it by itself when it sees that this process is gone.
         tracing::debug!("the interface was not taken away at once: {error:#}");
     }

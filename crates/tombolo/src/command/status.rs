@@ -2,14 +2,14 @@
 
 use anyhow::Result;
 use tombolo_admin::client::AdminClient;
-use tombolo_admin::message::{ReadTasks, TaskReading};
+use tombolo_admin::message::{ListTasks, TaskDescription};
 
 use crate::cli::StatusArguments;
 use crate::output;
 
 pub(super) async fn run(arguments: StatusArguments) -> Result<()> {
     let server = AdminClient::new(&arguments.server.dir);
-    let reading = server.ask(&ReadTasks {}).await?;
+    let reading = server.send(&ListTasks {}).await?;
     if arguments.format.json {
         return output::json(&reading);
     }
@@ -19,7 +19,7 @@ pub(super) async fn run(arguments: StatusArguments) -> Result<()> {
     output::table(headings, reading.tasks.iter().map(row))
 }
 
-fn row(task: &TaskReading) -> [String; 7] {
+fn row(task: &TaskDescription) -> [String; 7] {
     let none = || "-".to_owned();
     let last = task.last.as_ref();
     let error = last.and_then(|last| last.error.clone());

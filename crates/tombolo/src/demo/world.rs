@@ -91,7 +91,7 @@ impl World {
 
     /// What the game server has reported so far.
     pub(super) async fn reports(&self, stage: &Stage) -> Result<Vec<Report>> {
-        let ask = FollowLogs {
+        let request = FollowLogs {
             fleet: self.fleet.parse()?,
             account: None,
             instance: None,
@@ -100,7 +100,7 @@ impl World {
             lines: None,
             follow: false,
         };
-        let mut parts = stage.admin().follow(&ask).await?;
+        let mut parts = stage.admin().stream(&request).await?;
         let mut reports = Vec::new();
         while let Some(part) = parts.next().await? {
             if let LogPart::Lines(LogLines { lines, .. }) = part {
@@ -148,7 +148,7 @@ async fn import_build(stage: &Stage) -> Result<String> {
         async {
             fs::create_dir(&root)?;
             fs::copy(stage.binary(), root.join("tombolo")).context("copying this program")?;
-            let ask = ImportBuild {
+            let request = ImportBuild {
                 account: "studio".to_owned(),
                 region: None,
                 name: "demo".to_owned(),
@@ -156,7 +156,7 @@ async fn import_build(stage: &Stage) -> Result<String> {
                 operating_system: OperatingSystem::default(),
                 root,
             };
-            Ok(stage.admin().ask(&ask).await?.build_id.to_string())
+            Ok(stage.admin().send(&request).await?.build_id.to_string())
         },
     )
     .await

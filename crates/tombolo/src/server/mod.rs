@@ -1,5 +1,5 @@
-//! A server, put together: store, clock, engine, operations, controller, node, and the two doors (the
-//! AWS API by TCP, the admin socket).
+//! A server, put together: store, clock, engine, operations, controller, node, and the listeners (the
+//! AWS API and `/metrics` by TCP, the admin socket).
 //!
 //! **Architecture invariant:** nothing administrative listens on TCP.
 
@@ -11,6 +11,7 @@ mod listen;
 mod measured;
 mod metrics;
 mod objects;
+mod running;
 mod tls;
 
 use std::net::SocketAddr;
@@ -22,10 +23,10 @@ use anyhow::{Context, Result, bail};
 use futures::future::BoxFuture;
 use nix::sys::stat::{Mode, umask};
 use tokio::net::UnixListener;
-use tokio::sync::{RwLock, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tombolo_admin::server::{Door, SharedReconcilers};
 use tombolo_admin::server_clock::ServerClock;
+use tombolo_admin::service::AdminService;
 use tombolo_admin::{admin_socket, message, program};
 use tombolo_api::http::{Api, Backend};
 use tombolo_api::operation::{Operations, Settings};
@@ -47,6 +48,7 @@ pub(crate) use tombolo_admin::server_clock::real_now;
 
 use listen::Listening;
 use metrics::Metrics;
+use running::RunningReconcilers;
 
 /// How long requests that are being answered may take to end when the server stops.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -81,15 +83,15 @@ pub(crate) struct Server {
     directory: DataDirectory,
     store: Arc<dyn Store>,
     engine: Arc<dyn NetworkEngine>,
-    reconcilers: SharedReconcilers,
+    reconcilers: Arc<RunningReconcilers>,
     reconcilers_ended: BoxFuture<'static, Option<EndedTask>>,
-    door: Arc<Door>,
+    admin: Arc<AdminService>,
     endpoint: String,
     listening: Vec<Listening>,
 }
 
 impl Server {
-    /// Starts a server; when it returns, its doors are open.
+    /// Starts a server; when it returns, it accepts connections.
     pub(crate) async fn start(plan: Plan) -> Result<Self> {
         // Everything that can be refused comes before anything is changed on the machine.
         let api_listener = listen::bind(plan.listen, "the API").await?;
@@ -183,8 +185,8 @@ impl Server {
         let reconcilers = Reconcilers::start(controller, node);
         let reconcilers = reconcilers.context("starting the controller and the node")?;
         let reconcilers_ended = reconcilers.ended();
-        let reconcilers = Arc::new(RwLock::new(Some(reconcilers)));
-        let door = Arc::new(Door {
+        let reconcilers = Arc::new(RunningReconcilers::new(reconcilers));
+        let admin = Arc::new(AdminService {
             builds: tombolo_node::builds_directory(&path),
             directory: path.clone(),
             endpoint: endpoint.clone(),
@@ -195,12 +197,12 @@ impl Server {
             store: store.clone(),
             clock,
             ids,
-            reconcilers: reconcilers.clone(),
+            node: reconcilers.clone(),
             tasks,
             stopping: CancellationToken::new(),
         });
         let mut listening = vec![
-            Listening::unix(admin_listener, Door::router(door.clone())),
+            Listening::unix(admin_listener, tombolo_admin::server::router(admin.clone())),
             Listening::tcp(api_listener, acceptor, api_router),
         ];
         if let Some((listener, metrics)) = metrics {
@@ -214,7 +216,7 @@ impl Server {
             engine,
             reconcilers,
             reconcilers_ended,
-            door,
+            admin,
             endpoint,
             listening,
         })
@@ -235,9 +237,9 @@ impl Server {
         &self.directory
     }
 
-    /// What the admin socket can do, from within the process.
-    pub(crate) fn door(&self) -> Arc<Door> {
-        self.door.clone()
+    /// What the operator sees and does, without the socket.
+    pub(crate) fn admin(&self) -> &AdminService {
+        &self.admin
     }
 
     /// Waits until somebody asks the server to stop. An error: it can no longer make what is
@@ -271,12 +273,12 @@ impl Server {
         taken.context("taking the server's network and processes away")
     }
 
-    /// Closes the doors and waits for what came through them.
+    /// Closes the listeners and waits for the requests that are being answered.
     async fn close(self) -> Result<(Reconcilers, DataDirectory)> {
         let Server {
             directory,
             reconcilers,
-            door,
+            admin,
             listening,
             store,
             engine,
@@ -285,18 +287,18 @@ impl Server {
         if let Err(error) = directory.remove_admin_socket() {
             tracing::warn!("the admin socket was left behind: {error:#}");
         }
-        door.stopping.cancel();
-        // No new connection on any door before one is waited for.
+        admin.stopping.cancel();
+        // No listener accepts any more before the requests of one are waited for.
         let closing: Vec<_> = listening
             .into_iter()
-            .map(|door| door.close(DRAIN))
+            .map(|listener| listener.close(DRAIN))
             .collect();
         for closed in closing {
             closed.await;
         }
-        drop((door, store, engine));
+        drop((admin, store, engine));
         // Waits for whoever waits for a network interface, which has a deadline.
-        let reconcilers = reconcilers.write().await.take();
+        let reconcilers = reconcilers.take().await;
         let reconcilers = reconcilers.context("the server was stopped already")?;
         Ok((reconcilers, directory))
     }

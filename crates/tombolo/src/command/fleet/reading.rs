@@ -6,7 +6,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 use tombolo_admin::message::{
-    EventReading, FleetReading, InstanceReading, ManagedReading, PeeringReading,
+    FleetDescription, FleetEventDescription, FleetPeeringDescription, InstanceDescription,
+    ManagedFleetDescription,
 };
 use tombolo_domain::Scope;
 use tombolo_domain::fleet::{FleetStatus, InstanceStatus, MappedPort};
@@ -25,7 +26,7 @@ pub(super) struct Dashboard {
     pub(super) scope: Scope,
     pub(super) name: String,
     pub(super) status: FleetStatus,
-    pub(super) managed: Option<ManagedReading>,
+    pub(super) managed: Option<ManagedFleetDescription>,
     pub(super) network: EngineKind,
     pub(super) public_address: Option<Ipv4Addr>,
     pub(super) now: Timestamp,
@@ -37,7 +38,7 @@ pub(super) struct Dashboard {
     pub(super) processes: Vec<ProcessRow>,
     pub(super) peerings: Vec<PeeringRow>,
     /// The newest first.
-    pub(super) events: Vec<EventReading>,
+    pub(super) events: Vec<FleetEventDescription>,
 }
 
 /// One instance.
@@ -96,7 +97,11 @@ pub(super) struct PeeringRow {
 
 impl Dashboard {
     /// What happened between two readings.
-    pub(super) fn between(before: &FleetReading, now: FleetReading, elapsed: Duration) -> Self {
+    pub(super) fn between(
+        before: &FleetDescription,
+        now: FleetDescription,
+        elapsed: Duration,
+    ) -> Self {
         let was = |id: &InstanceId| before.instances.iter().find(|one| one.id == *id);
         let mut instances = Vec::with_capacity(now.instances.len());
         let mut processes = Vec::new();
@@ -146,8 +151,8 @@ impl Dashboard {
 }
 
 fn processes_of(
-    was: Option<&InstanceReading>,
-    is: &InstanceReading,
+    was: Option<&InstanceDescription>,
+    is: &InstanceDescription,
     now: Timestamp,
     elapsed: Duration,
 ) -> Vec<ProcessRow> {
@@ -183,8 +188,8 @@ fn cpu(was: Option<u64>, is: u64, elapsed: Duration) -> f64 {
 
 impl InstanceRow {
     fn between(
-        was: Option<&InstanceReading>,
-        is: InstanceReading,
+        was: Option<&InstanceDescription>,
+        is: InstanceDescription,
         processes: &[ProcessRow],
         elapsed: Duration,
     ) -> Self {
@@ -233,7 +238,11 @@ impl InstanceRow {
 }
 
 impl PeeringRow {
-    fn between(was: Option<&PeeringReading>, is: PeeringReading, elapsed: Duration) -> Self {
+    fn between(
+        was: Option<&FleetPeeringDescription>,
+        is: FleetPeeringDescription,
+        elapsed: Duration,
+    ) -> Self {
         let before = was.map(|was| was.traffic).unwrap_or_default();
         PeeringRow {
             carried: Rate::between(before, is.traffic, elapsed),

@@ -227,7 +227,9 @@ mod tests {
 
     use super::*;
     use crate::command::live::fitting;
-    use tombolo_admin::message::{EventReading, FleetReading, InstanceReading, ManagedReading};
+    use tombolo_admin::message::{
+        FleetDescription, FleetEventDescription, InstanceDescription, ManagedFleetDescription,
+    };
 
     fn process(name: &str, state: ProcessState, cpu_usec: u64) -> ProcessStatus {
         ProcessStatus {
@@ -243,8 +245,8 @@ mod tests {
         }
     }
 
-    fn instance(number: u32, processes: Vec<ProcessStatus>) -> InstanceReading {
-        InstanceReading {
+    fn instance(number: u32, processes: Vec<ProcessStatus>) -> InstanceDescription {
+        InstanceDescription {
             id: format!("i-{number:017x}").parse().unwrap(),
             status: tombolo_domain::fleet::InstanceStatus::Active,
             created: jiff::Timestamp::UNIX_EPOCH,
@@ -260,13 +262,13 @@ mod tests {
         }
     }
 
-    fn reading(instances: Vec<InstanceReading>) -> FleetReading {
-        let event = EventReading {
+    fn reading(instances: Vec<InstanceDescription>) -> FleetDescription {
+        let event = FleetEventDescription {
             at: jiff::Timestamp::UNIX_EPOCH,
             code: tombolo_domain::fleet::EventCode::ServerProcessCrashed,
             message: "it said \u{1b}[2J and\nwent".to_owned(),
         };
-        FleetReading {
+        FleetDescription {
             id: "fleet-2222bbbb-33cc-44dd-55ee-6666ffff77aa"
                 .parse()
                 .unwrap(),
@@ -276,7 +278,7 @@ mod tests {
             },
             name: "arena\u{1b}[2J".to_owned(),
             status: tombolo_domain::fleet::FleetStatus::Active,
-            managed: Some(ManagedReading {
+            managed: Some(ManagedFleetDescription {
                 build: "build-2222bbbb-33cc-44dd-55ee-6666ffff77aa"
                     .parse()
                     .unwrap(),

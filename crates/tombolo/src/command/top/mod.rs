@@ -6,14 +6,14 @@ mod screen;
 use std::time::Instant;
 
 use anyhow::Result;
+use tombolo_admin::client::AdminClient;
+use tombolo_admin::message::{ReadTraffic, TrafficReading};
 
 use super::live::Screens;
 use crate::cli::TopArguments;
 use crate::output::{self, Reader};
 
 use reading::Top;
-use tombolo_admin::client::AdminClient;
-use tombolo_admin::message::{ReadTraffic, TrafficReading};
 
 /// Shows tables until somebody ends it or nobody reads them any more, or one.
 pub(super) async fn run(arguments: TopArguments) -> Result<()> {
@@ -33,6 +33,6 @@ pub(super) async fn run(arguments: TopArguments) -> Result<()> {
 }
 
 async fn read(server: &AdminClient) -> Result<(Instant, TrafficReading)> {
-    let reading = server.ask(&ReadTraffic {}).await?;
+    let reading = server.send(&ReadTraffic {}).await?;
     Ok((Instant::now(), reading))
 }

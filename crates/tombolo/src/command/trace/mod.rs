@@ -99,13 +99,13 @@ struct DataPath<'r> {
 async fn trace(arguments: &TraceArguments, packet: Packet) -> Result<bool> {
     let server = AdminClient::new(&arguments.server.dir);
     let to = arguments.to.address;
-    let ask = TracePath {
+    let request = TracePath {
         from: arguments.from.clone(),
         vpc: arguments.vpc.clone(),
         to,
         packet,
     };
-    let traced = server.ask(&ask).await?;
+    let traced = server.send(&request).await?;
     let probed = match (&traced.namespace, arguments.no_probe) {
         (_, true) => Probed::not_sent("--no-probe was given"),
         (None, false) => Probed::not_sent(match traced.network {
@@ -163,7 +163,7 @@ async fn received(server: &AdminClient, traced: &TracedPath) -> Result<u64> {
     let Some(destination) = &traced.trace.destination else {
         return Ok(0);
     };
-    let counters = server.ask(&ReadTraffic {}).await?.counters;
+    let counters = server.send(&ReadTraffic {}).await?.counters;
     let traffic = counters.interfaces.get(destination);
     Ok(traffic.map_or(0, |traffic| traffic.received.packets))
 }
