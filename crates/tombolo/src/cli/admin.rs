@@ -294,7 +294,7 @@ pub enum ClockCommand {
 }
 
 /// The farthest that one call moves the clock: ten years.
-const FARTHEST: SignedDuration = SignedDuration::from_hours(24 * 3653);
+const MAX_ADVANCE: SignedDuration = SignedDuration::from_hours(24 * 3653);
 
 /// Reads a duration of at least a second: what was stored under a time cannot be taken back, so
 /// the clock never goes backwards.
@@ -305,7 +305,7 @@ fn forward(text: &str) -> Result<SignedDuration, String> {
     if duration < SignedDuration::from_secs(1) {
         return Err("the clock only goes forward; write at least 1s".to_owned());
     }
-    if duration > FARTHEST {
+    if duration > MAX_ADVANCE {
         return Err("at most ten years at a time".to_owned());
     }
     Ok(duration)

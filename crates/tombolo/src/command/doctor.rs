@@ -20,12 +20,12 @@ use crate::cli::{DoctorArguments, NetworkChoice};
 use crate::{output, server};
 
 /// The free space that a server should start with, in bytes.
-const ENOUGH_DISK: u64 = 1 << 30;
+const MIN_FREE_DISK: u64 = 1 << 30;
 
 /// What is found of a running server's background work.
 const TASKS: &str = "tasks";
 /// How long a running server may take to tell.
-const ANSWER: Duration = Duration::from_secs(5);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The server that has what a user lacks.
 const AS_ROOT: &str = "sudo tombolo dev";
@@ -284,7 +284,7 @@ fn limits(sandbox: &SandboxSupport) -> Finding {
 /// How the background work of the server is that runs on the directory; nothing if none does.
 async fn tasks(directory: &Path) -> Option<Finding> {
     let server = AdminClient::new(directory);
-    let answer = timeout(ANSWER, server.send(&ListTasks {})).await;
+    let answer = timeout(ANSWER_TIMEOUT, server.send(&ListTasks {})).await;
     let mend = format!(
         "tombolo status --dir {}   (the server's log says more)",
         directory.display()
@@ -293,7 +293,7 @@ async fn tasks(directory: &Path) -> Option<Finding> {
         return Some(Finding {
             what: TASKS,
             ok: false,
-            seen: format!("the running server did not answer within {ANSWER:?}"),
+            seen: format!("the running server did not answer within {ANSWER_TIMEOUT:?}"),
             mend: Some(mend),
         });
     };
@@ -324,7 +324,7 @@ fn disk(directory: &Path) -> Result<Finding> {
     let space = statvfs(existing)
         .with_context(|| format!("asking for the free space of {}", existing.display()))?;
     let free = space.blocks_available() as u64 * space.fragment_size() as u64;
-    let ok = free >= ENOUGH_DISK;
+    let ok = free >= MIN_FREE_DISK;
     Ok(Finding {
         what: "disk",
         ok,

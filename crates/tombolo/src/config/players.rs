@@ -27,7 +27,7 @@ pub struct Players {
 }
 
 /// The longest name of a link: IFNAMSIZ of linux/if.h, less the byte that ends it.
-const LONGEST_NAME: usize = 15;
+const MAX_LINK_NAME: usize = 15;
 
 impl Players {
     /// With the defaults, on a machine that routes the address.
@@ -66,7 +66,7 @@ impl Players {
         }
         if interface
             .as_ref()
-            .is_some_and(|name| name.is_empty() || name.len() > LONGEST_NAME)
+            .is_some_and(|name| name.is_empty() || name.len() > MAX_LINK_NAME)
         {
             bail!(
                 "players.interface = {:?}: must be the name of a network interface, as `ip link` \

@@ -14,7 +14,7 @@ use tombolo_fleet::{end_with_parent, enter};
 use tombolo_network::ebpf::BaselinePair;
 
 use super::report::Measurement;
-use super::wait::{Patience, until};
+use super::wait::{Polling, until};
 use crate::server::this_executable;
 
 const NEAR: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(10, 99, 2, 1), 24);
@@ -22,8 +22,8 @@ const FAR: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(10, 99, 2, 2), 24);
 const PORT: u16 = 7000;
 
 /// How long the measurement may take.
-const MEASUREMENT: Patience = Patience {
-    every: Duration::from_millis(5),
+const MEASUREMENT: Polling = Polling {
+    interval: Duration::from_millis(5),
     deadline: Duration::from_secs(20),
 };
 

@@ -21,7 +21,7 @@ const PINGS: usize = 4_000;
 const SENDING: Duration = Duration::from_secs(1);
 
 /// How long one answer may take.
-const PATIENCE: Duration = Duration::from_secs(2);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Bytes that one write gives.
 const CHUNK: usize = 128 << 10;
@@ -58,11 +58,11 @@ pub(super) fn measure(database: SocketAddrV4) -> Result<Measurement> {
 }
 
 fn connect(database: SocketAddrV4) -> Result<TcpStream> {
-    let stream = TcpStream::connect_timeout(&database.into(), PATIENCE)
+    let stream = TcpStream::connect_timeout(&database.into(), ANSWER_TIMEOUT)
         .with_context(|| format!("connecting to {database}"))?;
     stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
+    stream.set_write_timeout(Some(ANSWER_TIMEOUT))?;
     Ok(stream)
 }
 
@@ -80,7 +80,7 @@ fn get(database: SocketAddrV4) -> Result<String> {
 fn latency(database: SocketAddrV4) -> Result<[f64; 2]> {
     let socket = UdpSocket::bind("0.0.0.0:0")?;
     socket.connect(database)?;
-    socket.set_read_timeout(Some(PATIENCE))?;
+    socket.set_read_timeout(Some(ANSWER_TIMEOUT))?;
     let mut times = Vec::with_capacity(PINGS);
     let mut datagram = [0; 64];
     for number in 0..PINGS + PINGS / 10 {

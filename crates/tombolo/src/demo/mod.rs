@@ -5,9 +5,9 @@ pub(crate) mod database;
 pub(crate) mod game_server;
 pub(crate) mod measure;
 mod report;
-mod stage;
+mod scenario;
+mod setup;
 mod steps;
-mod story;
 mod table;
 mod wait;
 mod world;
@@ -21,32 +21,37 @@ use crate::report::hinted;
 use crate::server::real_now;
 use crate::stop::Stop;
 
-use stage::Stage;
+use setup::Setup;
 use steps::step;
 use world::World;
 
 /// Shows it. Fails unless real packets did what the closing table says, or none were asked for.
 pub(crate) async fn run(arguments: DemoArguments) -> Result<()> {
     let mut stop = Stop::listen()?;
-    let setting = Stage::set(arguments.network);
-    let mut stage = step("a server starts", "tombolo dev", setting).await?;
+    let starting = Setup::make(arguments.network);
+    let mut setup = step("a server starts", "tombolo dev", starting).await?;
     let shown = tokio::select! {
-        shown = show(&mut stage, &arguments) => shown,
+        shown = show(&mut setup, &arguments) => shown,
         () = stop.asked() => Err(anyhow!("interrupted")),
     };
     let mut invited = Ok(());
     if let Ok(closing) = &shown
         && arguments.keep
     {
-        invited = output::line(&closing.text).and_then(|()| invite(&stage));
+        invited = output::line(&closing.text).and_then(|()| invite(&setup));
         stop.asked().await;
     }
-    let struck = step("everything is taken away again", "SIGTERM", stage.strike()).await;
+    let torn_down = step(
+        "everything is taken away again",
+        "SIGTERM",
+        setup.teardown(),
+    )
+    .await;
     let closing = shown?;
     if !arguments.keep {
         output::line(&closing.text)?;
     }
-    closing.verdict.and(invited).and(struck)
+    closing.verdict.and(invited).and(torn_down)
 }
 
 /// What the demo ends with: a text, and whether what was to be shown was shown.
@@ -55,16 +60,16 @@ struct Closing {
     verdict: Result<()>,
 }
 
-async fn show(stage: &mut Stage, arguments: &DemoArguments) -> Result<Closing> {
-    match stage.ready.network {
-        EngineKind::Ebpf => show_packets(stage, arguments.keep).await,
-        EngineKind::Simulated => show_states(stage, arguments.network).await,
+async fn show(setup: &mut Setup, arguments: &DemoArguments) -> Result<Closing> {
+    match setup.ready.network {
+        EngineKind::Ebpf => show_packets(setup, arguments.keep).await,
+        EngineKind::Simulated => show_states(setup, arguments.network).await,
     }
 }
 
-async fn show_packets(stage: &mut Stage, keep: bool) -> Result<Closing> {
-    let world = World::make(stage, true).await?;
-    let proof = world.play(stage).await?;
+async fn show_packets(setup: &mut Setup, keep: bool) -> Result<Closing> {
+    let world = World::make(setup, true).await?;
+    let proof = world.play(setup).await?;
     let what = "the same measured between two bare namespaces";
     let bare = step(what, "a veth pair and nothing else", bare::measure()).await?;
     if proof.connected.value != database::ENTRY.1 {
@@ -76,8 +81,8 @@ async fn show_packets(stage: &mut Stage, keep: bool) -> Result<Closing> {
     }
     if keep {
         let asked = real_now().as_microsecond();
-        world.connect(stage).await?;
-        world.reachable(stage, asked).await?;
+        world.connect(setup).await?;
+        world.reachable(setup, asked).await?;
     }
     Ok(Closing {
         text: table::closing(&proof, &bare),
@@ -86,9 +91,9 @@ async fn show_packets(stage: &mut Stage, keep: bool) -> Result<Closing> {
 }
 
 /// Where no packets flow, nothing is proved, and that is what is said.
-async fn show_states(stage: &mut Stage, asked: NetworkChoice) -> Result<Closing> {
-    let world = World::make(stage, false).await?;
-    world.play_without_packets(stage).await?;
+async fn show_states(setup: &mut Setup, asked: NetworkChoice) -> Result<Closing> {
+    let world = World::make(setup, false).await?;
+    world.play_without_packets(setup).await?;
     let text = "\nThe network is SIMULATED: the API went through every state, and NO packet flowed.\n\
                 For real packets, on Linux: sudo tombolo demo   (`tombolo doctor` says what is missing)";
     let verdict = match asked {
@@ -105,9 +110,9 @@ async fn show_states(stage: &mut Stage, asked: NetworkChoice) -> Result<Closing>
 }
 
 /// How to play with what `--keep` leaves running.
-fn invite(stage: &Stage) -> Result<()> {
-    let config = &stage.ready.aws_config_file;
-    let directory = stage.server_directory();
+fn invite(setup: &Setup) -> Result<()> {
+    let config = &setup.ready.aws_config_file;
+    let directory = setup.server_directory();
     let directory = directory
         .to_str()
         .context("the directory's path is not UTF-8")?;

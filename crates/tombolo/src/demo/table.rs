@@ -3,7 +3,7 @@
 use comfy_table::{CellAlignment, Table, presets};
 
 use super::report::{Measurement, Probes};
-use super::story::Proof;
+use super::scenario::Proof;
 
 /// What the packets did.
 pub(super) fn closing(proof: &Proof, bare: &Measurement) -> String {

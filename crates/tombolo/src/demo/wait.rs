@@ -4,19 +4,19 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
-/// How patiently a condition is waited for.
+/// How a condition is waited for.
 #[derive(Clone, Copy)]
-pub(super) struct Patience {
+pub(super) struct Polling {
     /// The time between two looks, which cost the machine a little.
-    pub(super) every: Duration,
-    /// The time after which there is no hope left.
+    pub(super) interval: Duration,
+    /// The time after which it has failed.
     pub(super) deadline: Duration,
 }
 
 /// Looks until there is something; `what` tells that there was nothing until the deadline.
 pub(super) async fn until<T>(
     what: &str,
-    patience: Patience,
+    polling: Polling,
     mut look: impl AsyncFnMut() -> Result<Option<T>>,
 ) -> Result<T> {
     let looking = async {
@@ -24,11 +24,11 @@ pub(super) async fn until<T>(
             if let Some(found) = look().await? {
                 return Ok(found);
             }
-            tokio::time::sleep(patience.every).await;
+            tokio::time::sleep(polling.interval).await;
         }
     };
-    match tokio::time::timeout(patience.deadline, looking).await {
+    match tokio::time::timeout(polling.deadline, looking).await {
         Ok(found) => found,
-        Err(_) => bail!("{what}: not within {} seconds", patience.deadline.as_secs()),
+        Err(_) => bail!("{what}: not within {} seconds", polling.deadline.as_secs()),
     }
 }

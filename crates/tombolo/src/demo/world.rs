@@ -1,4 +1,4 @@
-//! What the demo makes before its story begins: the database's VPC, the build, the fleet.
+//! What the demo makes before its scenario begins: the database's VPC, the build, the fleet.
 
 use std::fs;
 use std::time::Duration;
@@ -10,9 +10,9 @@ use tombolo_domain::fleet::OperatingSystem;
 
 use super::database;
 use super::report::{self, Report};
-use super::stage::Stage;
+use super::setup::Setup;
 use super::steps::step;
-use super::wait::{Patience, until};
+use super::wait::{Polling, until};
 use crate::aws::{AwsClient, element};
 
 /// The block of the database's VPC.
@@ -23,8 +23,8 @@ pub(super) const DATABASE_ADDRESS: &str = "10.99.1.10";
 pub(super) const DATABASE: &str = "10.99.1.10:7000";
 
 /// How long a fleet may take to become active; it takes a second or two.
-const ACTIVATION: Patience = Patience {
-    every: Duration::from_millis(5),
+const ACTIVATION: Polling = Polling {
+    interval: Duration::from_millis(5),
     deadline: Duration::from_secs(30),
 };
 
@@ -42,9 +42,9 @@ pub(super) struct World {
 
 impl World {
     /// Makes it. Where no packets flow, there is no database either: nothing could reach it.
-    pub(super) async fn make(stage: &mut Stage, packets: bool) -> Result<Self> {
-        let backend = stage.client(&stage.ready.accounts.backend)?;
-        let studio = stage.client(&stage.ready.accounts.studio)?;
+    pub(super) async fn make(setup: &mut Setup, packets: bool) -> Result<Self> {
+        let backend = setup.client(&setup.ready.accounts.backend)?;
+        let studio = setup.client(&setup.ready.accounts.studio)?;
 
         let vpc = step(
             &format!("backend makes a VPC, {VPC_CIDR}"),
@@ -61,10 +61,10 @@ impl World {
         })
         .await?;
         if packets {
-            start_database(stage, &vpc, &subnet).await?;
+            start_database(setup, &vpc, &subnet).await?;
         }
 
-        let build = import_build(stage).await?;
+        let build = import_build(setup).await?;
         let fleet = step(
             "studio makes a fleet of one game server",
             "gamelift CreateFleet",
@@ -90,7 +90,7 @@ impl World {
     }
 
     /// What the game server has reported so far.
-    pub(super) async fn reports(&self, stage: &Stage) -> Result<Vec<Report>> {
+    pub(super) async fn reports(&self, setup: &Setup) -> Result<Vec<Report>> {
         let request = FollowLogs {
             fleet: self.fleet.parse()?,
             account: None,
@@ -100,7 +100,7 @@ impl World {
             lines: None,
             follow: false,
         };
-        let mut parts = stage.admin().stream(&request).await?;
+        let mut parts = setup.admin().stream(&request).await?;
         let mut reports = Vec::new();
         while let Some(part) = parts.next().await? {
             if let LogPart::Lines(LogLines { lines, .. }) = part {
@@ -111,10 +111,10 @@ impl World {
     }
 }
 
-async fn start_database(stage: &mut Stage, vpc: &str, subnet: &str) -> Result<()> {
+async fn start_database(setup: &mut Setup, vpc: &str, subnet: &str) -> Result<()> {
     let what = format!("backend runs a database in it, at {DATABASE}");
     step(&what, "tombolo run -- DATABASE", async {
-        let binary = stage.binary().to_owned();
+        let binary = setup.binary().to_owned();
         let binary = binary
             .to_str()
             .context("this program's path is not UTF-8")?;
@@ -129,10 +129,10 @@ async fn start_database(stage: &mut Stage, vpc: &str, subnet: &str) -> Result<()
         ];
         let program = ["--address", DATABASE_ADDRESS, "--", binary, "demo-database"];
         let arguments = [&place[..], &program, &["--listen", DATABASE]].concat();
-        stage.start(&arguments)?;
+        setup.start(&arguments)?;
         let listening = database::listening(DATABASE);
         until("the database does not listen", ACTIVATION, async || {
-            Ok(stage.log()?.contains(&listening).then_some(()))
+            Ok(setup.log()?.contains(&listening).then_some(()))
         })
         .await
     })
@@ -140,14 +140,14 @@ async fn start_database(stage: &mut Stage, vpc: &str, subnet: &str) -> Result<()
 }
 
 /// A build whose only file is this program, which plays the game server.
-async fn import_build(stage: &Stage) -> Result<String> {
-    let root = stage.path().join("build");
+async fn import_build(setup: &Setup) -> Result<String> {
+    let root = setup.path().join("build");
     step(
         "studio imports a build, with the game server",
         "tombolo build import",
         async {
             fs::create_dir(&root)?;
-            fs::copy(stage.binary(), root.join("tombolo")).context("copying this program")?;
+            fs::copy(setup.binary(), root.join("tombolo")).context("copying this program")?;
             let request = ImportBuild {
                 account: "studio".to_owned(),
                 region: None,
@@ -156,7 +156,7 @@ async fn import_build(stage: &Stage) -> Result<String> {
                 operating_system: OperatingSystem::default(),
                 root,
             };
-            Ok(stage.admin().send(&request).await?.build_id.to_string())
+            Ok(setup.admin().send(&request).await?.build_id.to_string())
         },
     )
     .await

@@ -3,7 +3,7 @@
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 /// The most connections of one listener, however many descriptors there are.
-const MOST: u64 = 4096;
+const MAX_CONNECTIONS: u64 = 4096;
 
 /// Raises the limit on open descriptors as far as an administrator lets it, and gives how many
 /// connections one listener may hold: a third, so that the API's clients can keep neither the
@@ -17,5 +17,5 @@ pub(super) fn connections_a_listener() -> usize {
         // What POSIX guarantees a process; the call fails for no process that runs.
         Err(_) => 20,
     };
-    usize::try_from((limit / 3).clamp(1, MOST)).unwrap_or(1)
+    usize::try_from((limit / 3).clamp(1, MAX_CONNECTIONS)).unwrap_or(1)
 }

@@ -30,18 +30,18 @@ use super::descriptors::connections_a_listener;
 use crate::report::hinted;
 
 /// How long a client may take to send a request's head, or to agree on TLS.
-const PATIENCE: Duration = Duration::from_secs(30);
+const REQUEST_HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long an HTTP/2 connection may be silent before it is asked whether it lives, and then may
 /// take to say so.
-const KEEP_ALIVE: Duration = Duration::from_secs(30);
+const HTTP2_KEEP_ALIVE: Duration = Duration::from_secs(30);
 
 /// How long a connection may stay open between requests.
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The pause after the system refused a connection, as it does when descriptors run out: trying
 /// again at once would only burn the processor until some are closed.
-const BREATH: Duration = Duration::from_millis(100);
+const RETRY_BACKOFF: Duration = Duration::from_millis(100);
 
 /// Binds `address` for `what`.
 pub(super) async fn bind(address: SocketAddr, what: &str) -> Result<TcpListener> {
@@ -61,53 +61,57 @@ pub(super) async fn bind(address: SocketAddr, what: &str) -> Result<TcpListener>
     })
 }
 
-/// A listener at work.
-pub(super) struct Listening {
+/// A socket whose connections are accepted and answered.
+pub(super) struct Listener {
     accepting: JoinHandle<()>,
     stop: CancellationToken,
     abort: CancellationToken,
     connections: TaskTracker,
 }
 
-impl Listening {
+impl Listener {
     /// Answers connections to `listener` with `router`.
     pub(super) fn tcp(listener: TcpListener, tls: Option<TlsAcceptor>, router: Router) -> Self {
-        Self::start(listener, router, move |doors, stream, room| {
+        Self::start(listener, router, move |handler, stream, permit| {
             // Replies are small and one write each; without it they wait for an ACK.
             if let Err(error) = stream.set_nodelay(true) {
                 tracing::debug!(%error, "a connection went away");
             }
             match tls.clone() {
-                None => doors.open(stream, room),
-                Some(tls) => doors.open_by_tls(tls, stream, room),
+                None => handler.open(stream, permit),
+                Some(tls) => handler.open_by_tls(tls, stream, permit),
             }
         })
     }
 
     /// Answers connections to `listener` with `router`.
     pub(super) fn unix(listener: UnixListener, router: Router) -> Self {
-        Self::start(listener, router, Doors::open)
+        Self::start(listener, router, ConnectionHandler::open)
     }
 
     /// Hands each connection to `listener` to `open`.
-    fn start<L: Listener>(
+    fn start<L: Accept>(
         listener: L,
         router: Router,
-        open: impl Fn(&Doors, L::Stream, OwnedSemaphorePermit) + Send + 'static,
+        open: impl Fn(&ConnectionHandler, L::Stream, OwnedSemaphorePermit) + Send + 'static,
     ) -> Self {
-        let doors = Doors::new(router);
-        let (stop, abort) = (doors.stop.clone(), doors.abort.clone());
-        let connections = doors.connections.clone();
+        let handler = ConnectionHandler::new(router);
+        let (stop, abort) = (handler.stop.clone(), handler.abort.clone());
+        let connections = handler.connections.clone();
         let accepting = tokio::spawn(async move {
             // The next client waits in the kernel's queue until there is room for its connection.
-            while let Some(accepted) = doors.stop.run_until_cancelled(doors.next(&listener)).await {
+            while let Some(accepted) = handler
+                .stop
+                .run_until_cancelled(handler.next(&listener))
+                .await
+            {
                 match accepted {
-                    Ok((stream, room)) => open(&doors, stream, room),
-                    Err(error) => doors.refused(error).await,
+                    Ok((stream, permit)) => open(&handler, stream, permit),
+                    Err(error) => handler.refused(error).await,
                 }
             }
         });
-        Listening {
+        Listener {
             accepting,
             stop,
             abort,
@@ -141,14 +145,14 @@ impl Listening {
 }
 
 /// A socket that connections come to.
-trait Listener: Send + Sync + 'static {
+trait Accept: Send + Sync + 'static {
     type Stream: Send;
 
     /// Waits for the next connection.
     fn next(&self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
 }
 
-impl Listener for TcpListener {
+impl Accept for TcpListener {
     type Stream = TcpStream;
 
     async fn next(&self) -> io::Result<TcpStream> {
@@ -157,7 +161,7 @@ impl Listener for TcpListener {
     }
 }
 
-impl Listener for UnixListener {
+impl Accept for UnixListener {
     type Stream = UnixStream;
 
     async fn next(&self) -> io::Result<UnixStream> {
@@ -166,8 +170,8 @@ impl Listener for UnixListener {
     }
 }
 
-/// What a listener does with connections.
-struct Doors {
+/// Answers the connections of one listener.
+struct ConnectionHandler {
     router: Router,
     /// Cancelled: answer what was asked, and nothing more.
     stop: CancellationToken,
@@ -175,66 +179,66 @@ struct Doors {
     abort: CancellationToken,
     connections: TaskTracker,
     /// How many connections there may be; each holds a permit.
-    room: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
 }
 
-impl Doors {
+impl ConnectionHandler {
     fn new(router: Router) -> Self {
-        Doors {
+        ConnectionHandler {
             router,
             stop: CancellationToken::new(),
             abort: CancellationToken::new(),
             connections: TaskTracker::new(),
-            room: Arc::new(Semaphore::new(connections_a_listener())),
+            permits: Arc::new(Semaphore::new(connections_a_listener())),
         }
     }
 
-    /// The next connection, and its place among those that there may be.
-    async fn next<L: Listener>(
-        &self,
-        listener: &L,
-    ) -> io::Result<(L::Stream, OwnedSemaphorePermit)> {
-        let room = self.room.clone().acquire_owned().await;
+    /// The next connection, and its permit.
+    async fn next<L: Accept>(&self, listener: &L) -> io::Result<(L::Stream, OwnedSemaphorePermit)> {
+        let permit = self.permits.clone().acquire_owned().await;
         // It is never closed.
-        let room = room.map_err(io::Error::other)?;
-        Ok((listener.next().await?, room))
+        let permit = permit.map_err(io::Error::other)?;
+        Ok((listener.next().await?, permit))
     }
 
     fn open(
         &self,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        room: OwnedSemaphorePermit,
+        permit: OwnedSemaphorePermit,
     ) {
-        self.spawn(answer(stream, self.router.clone(), self.stop.clone()), room);
+        self.spawn(
+            answer(stream, self.router.clone(), self.stop.clone()),
+            permit,
+        );
     }
 
-    fn open_by_tls(&self, tls: TlsAcceptor, stream: TcpStream, room: OwnedSemaphorePermit) {
+    fn open_by_tls(&self, tls: TlsAcceptor, stream: TcpStream, permit: OwnedSemaphorePermit) {
         let (router, stop) = (self.router.clone(), self.stop.clone());
         let connection = async move {
-            match tokio::time::timeout(PATIENCE, tls.accept(stream)).await {
+            match tokio::time::timeout(REQUEST_HEAD_TIMEOUT, tls.accept(stream)).await {
                 Ok(Ok(stream)) => answer(stream, router, stop).await,
                 Ok(Err(error)) => tracing::debug!(%error, "a client did not agree on TLS"),
                 Err(_) => tracing::debug!("a client took too long to agree on TLS"),
             }
         };
-        self.spawn(connection, room);
+        self.spawn(connection, permit);
     }
 
     fn spawn(
         &self,
         connection: impl Future<Output = ()> + Send + 'static,
-        room: OwnedSemaphorePermit,
+        permit: OwnedSemaphorePermit,
     ) {
         let abort = self.abort.clone();
         self.connections.spawn(async move {
             abort.run_until_cancelled(connection).await;
-            drop(room);
+            drop(permit);
         });
     }
 
     async fn refused(&self, error: io::Error) {
         tracing::warn!(%error, "a connection was not accepted");
-        tokio::time::sleep(BREATH).await;
+        tokio::time::sleep(RETRY_BACKOFF).await;
     }
 }
 
@@ -249,12 +253,12 @@ async fn answer(
     server
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(PATIENCE);
+        .header_read_timeout(REQUEST_HEAD_TIMEOUT);
     server
         .http2()
         .timer(TokioTimer::new())
-        .keep_alive_interval(KEEP_ALIVE)
-        .keep_alive_timeout(KEEP_ALIVE);
+        .keep_alive_interval(HTTP2_KEEP_ALIVE)
+        .keep_alive_timeout(HTTP2_KEEP_ALIVE);
     let requests = Requests::default();
     let counted = router.layer(middleware::from_fn_with_state(
         requests.clone(),
@@ -269,9 +273,9 @@ async fn answer(
             connection.as_mut().graceful_shutdown();
             connection.await
         }
-        () = requests.cease() => {
+        () = requests.idle() => {
             connection.as_mut().graceful_shutdown();
-            match tokio::time::timeout(PATIENCE, connection).await {
+            match tokio::time::timeout(REQUEST_HEAD_TIMEOUT, connection).await {
                 Ok(ended) => ended,
                 Err(_) => return tracing::debug!("a client that asked for nothing was cut off"),
             }
@@ -296,21 +300,21 @@ struct Counts {
 impl Requests {
     async fn count(State(requests): State<Requests>, request: Request, next: Next) -> Response {
         requests.0.begun.fetch_add(1, Ordering::Relaxed);
-        let answering = Answering(requests.0);
+        let in_flight = InFlight(requests.0);
         let response = next.run(request).await;
         response.map(|body| {
             Body::new(Reply {
                 body,
-                _answering: answering,
+                _in_flight: in_flight,
             })
         })
     }
 
-    /// Completes when none was asked for in a whole [`IDLE`] and none is being answered.
-    async fn cease(&self) {
+    /// Completes when none was asked for in a whole [`IDLE_TIMEOUT`] and none is being answered.
+    async fn idle(&self) {
         let mut seen = 0;
         // The first comes soon, or never.
-        let mut wait = PATIENCE;
+        let mut wait = REQUEST_HEAD_TIMEOUT;
         loop {
             tokio::time::sleep(wait).await;
             let answered = self.0.answered.load(Ordering::Relaxed);
@@ -319,15 +323,15 @@ impl Requests {
                 return;
             }
             seen = begun;
-            wait = IDLE;
+            wait = IDLE_TIMEOUT;
         }
     }
 }
 
 /// A request that is being answered, until it is dropped: also when its client went away.
-struct Answering(Arc<Counts>);
+struct InFlight(Arc<Counts>);
 
-impl Drop for Answering {
+impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.answered.fetch_add(1, Ordering::Relaxed);
     }
@@ -338,7 +342,7 @@ impl Drop for Answering {
 /// need not be.
 struct Reply {
     body: Body,
-    _answering: Answering,
+    _in_flight: InFlight,
 }
 
 impl hyper::body::Body for Reply {

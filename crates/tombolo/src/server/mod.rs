@@ -46,12 +46,12 @@ pub(crate) use engine::{choose, start as start_engine};
 pub(crate) use ids::SystemIds;
 pub(crate) use tombolo_admin::server_clock::real_now;
 
-use listen::Listening;
+use listen::Listener;
 use metrics::Metrics;
 use running::RunningReconcilers;
 
 /// How long requests that are being answered may take to end when the server stops.
-const DRAIN: Duration = Duration::from_secs(10);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What a server is to be.
 pub(crate) struct Plan {
@@ -87,7 +87,7 @@ pub(crate) struct Server {
     reconcilers_ended: BoxFuture<'static, Option<EndedTask>>,
     admin: Arc<AdminService>,
     endpoint: String,
-    listening: Vec<Listening>,
+    listeners: Vec<Listener>,
 }
 
 impl Server {
@@ -201,13 +201,13 @@ impl Server {
             tasks,
             stopping: CancellationToken::new(),
         });
-        let mut listening = vec![
-            Listening::unix(admin_listener, tombolo_admin::server::router(admin.clone())),
-            Listening::tcp(api_listener, acceptor, api_router),
+        let mut listeners = vec![
+            Listener::unix(admin_listener, tombolo_admin::server::router(admin.clone())),
+            Listener::tcp(api_listener, acceptor, api_router),
         ];
         if let Some((listener, metrics)) = metrics {
             tracing::info!("metrics are at http://{}/metrics", listener.local_addr()?);
-            listening.push(Listening::tcp(listener, None, metrics.router()));
+            listeners.push(Listener::tcp(listener, None, metrics.router()));
         }
         tracing::info!(%endpoint, network = %engine.kind(), directory = %path.display(), "ready");
         Ok(Server {
@@ -218,7 +218,7 @@ impl Server {
             reconcilers_ended,
             admin,
             endpoint,
-            listening,
+            listeners,
         })
     }
 
@@ -279,7 +279,7 @@ impl Server {
             directory,
             reconcilers,
             admin,
-            listening,
+            listeners,
             store,
             engine,
             ..
@@ -289,9 +289,9 @@ impl Server {
         }
         admin.stopping.cancel();
         // No listener accepts any more before the requests of one are waited for.
-        let closing: Vec<_> = listening
+        let closing: Vec<_> = listeners
             .into_iter()
-            .map(|listener| listener.close(DRAIN))
+            .map(|listener| listener.close(DRAIN_TIMEOUT))
             .collect();
         for closed in closing {
             closed.await;

@@ -23,7 +23,7 @@ use tokio::task::spawn_blocking;
 use tombolo_domain::trace::Packet;
 
 /// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(1);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What to send, and from where.
 pub(super) struct Probe {
@@ -85,7 +85,7 @@ impl fmt::Display for Probed {
             Probed::Arrived => {
                 f.write_str("nothing answered, but the destination's interface got a packet")
             }
-            Probed::Silent => write!(f, "nothing answered within {PATIENCE:?}"),
+            Probed::Silent => write!(f, "nothing answered within {PROBE_TIMEOUT:?}"),
             Probed::Unreachable { reason } => write!(f, "the packet came back: {reason}"),
             Probed::NotSent { reason } => write!(f, "none was sent: {reason}"),
         }
@@ -144,13 +144,13 @@ fn probed(outcome: io::Result<()>, after: Duration) -> Probed {
 }
 
 fn connected(to: SocketAddrV4) -> io::Result<()> {
-    TcpStream::connect_timeout(&to.into(), PATIENCE).map(drop)
+    TcpStream::connect_timeout(&to.into(), PROBE_TIMEOUT).map(drop)
 }
 
 /// An empty datagram: nothing that a program could take for a request.
 fn answered(to: SocketAddrV4) -> io::Result<()> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
-    socket.set_read_timeout(Some(PATIENCE))?;
+    socket.set_read_timeout(Some(PROBE_TIMEOUT))?;
     socket.connect(to)?;
     socket.send(&[])?;
     socket.recv(&mut [0; 1]).map(drop)
@@ -171,7 +171,7 @@ fn echoed(to: Ipv4Addr) -> io::Result<()> {
     let request = echo_request([identifier[2], identifier[3]]);
     send(socket.as_raw_fd(), &request, MsgFlags::empty())?;
 
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + PROBE_TIMEOUT;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {

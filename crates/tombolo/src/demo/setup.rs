@@ -27,7 +27,7 @@ const GRACE: Duration = Duration::from_secs(30);
 const LAST_LINES: usize = 5;
 
 /// A server for the demo, and what runs with it.
-pub(super) struct Stage {
+pub(super) struct Setup {
     /// What the server said when it was ready.
     pub(super) ready: Ready,
     /// The demo's own directory.
@@ -37,9 +37,9 @@ pub(super) struct Stage {
     programs: Vec<Child>,
 }
 
-impl Stage {
+impl Setup {
     /// Starts the server.
-    pub(super) async fn set(network: NetworkChoice) -> Result<Self> {
+    pub(super) async fn make(network: NetworkChoice) -> Result<Self> {
         let directory = tempfile::Builder::new()
             .prefix("tombolo-demo-")
             .permissions(Permissions::from_mode(0o700))
@@ -79,7 +79,7 @@ impl Stage {
             bail!("the server did not start ({status}):\n{}", log.trim_end());
         };
         let ready = serde_json::from_str(&line).context("understanding what the server says")?;
-        Ok(Stage {
+        Ok(Setup {
             ready,
             directory,
             binary,
@@ -117,7 +117,7 @@ impl Stage {
         &self.binary
     }
 
-    /// Starts `tombolo` with these arguments; it ends with the stage. Its output goes to the log.
+    /// Starts `tombolo` with these arguments; it ends with the setup. Its output goes to the log.
     pub(super) fn start(&mut self, arguments: &[&str]) -> Result<()> {
         let log = File::options()
             .append(true)
@@ -152,7 +152,7 @@ impl Stage {
     }
 
     /// Ends everything; the server takes its network and processes away.
-    pub(super) async fn strike(mut self) -> Result<()> {
+    pub(super) async fn teardown(mut self) -> Result<()> {
         for program in &mut self.programs {
             end(program).await?;
         }

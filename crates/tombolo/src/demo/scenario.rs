@@ -1,4 +1,4 @@
-//! The story: cannot reach, is authorized, connects, can reach; disconnects, cannot reach.
+//! The scenario: cannot reach, is authorized, connects, can reach; disconnects, cannot reach.
 
 use std::time::Duration;
 
@@ -6,29 +6,29 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use super::report::{Measurement, Probes, Report};
-use super::stage::Stage;
+use super::setup::Setup;
 use super::steps::step;
-use super::wait::{Patience, until};
+use super::wait::{Polling, until};
 use super::world::{DATABASE, World};
 use crate::aws::Refused;
 use crate::server::real_now;
 
 /// How long a connection may take to get where it should; it takes milliseconds.
-const CONVERGENCE: Patience = Patience {
-    every: Duration::from_millis(5),
+const CONVERGENCE: Polling = Polling {
+    interval: Duration::from_millis(5),
     deadline: Duration::from_secs(15),
 };
 
 /// How long the game server may take to notice and to measure. Looking more often would disturb
 /// what it measures.
-const OBSERVATION: Patience = Patience {
-    every: Duration::from_millis(100),
+const OBSERVATION: Polling = Polling {
+    interval: Duration::from_millis(100),
     deadline: Duration::from_secs(30),
 };
 
 /// Unanswered probes in one report that prove that nothing passes. A report has 15 to 35; fewer
 /// than this say that the machine was too busy to tell.
-const PROOF: u32 = 5;
+const MIN_PROBES: u32 = 5;
 
 /// What the packets did.
 pub(super) struct Proof {
@@ -43,19 +43,19 @@ pub(super) struct Proof {
 }
 
 impl World {
-    /// Tells the story and proves each turn of it by the game server's own packets.
-    pub(super) async fn play(&self, stage: &Stage) -> Result<Proof> {
+    /// Plays the scenario and proves each turn of it by the game server's own packets.
+    pub(super) async fn play(&self, setup: &Setup) -> Result<Proof> {
         let before = self
-            .unreachable(stage, "the game server cannot reach the database")
+            .unreachable(setup, "the game server cannot reach the database")
             .await?;
-        self.refused(stage).await?;
-        self.authorize(stage).await?;
+        self.refused(setup).await?;
+        self.authorize(setup).await?;
         let asked = real_now().as_microsecond();
-        let connection = self.connect(stage).await?;
-        let (first_answer, connected) = self.reachable(stage, asked).await?;
+        let connection = self.connect(setup).await?;
+        let (first_answer, connected) = self.reachable(setup, asked).await?;
         self.disconnect(&connection).await?;
         let after = self
-            .unreachable(stage, "the game server cannot reach it any more")
+            .unreachable(setup, "the game server cannot reach it any more")
             .await?;
         let first_packet = u64::try_from(first_answer - asked).unwrap_or(0);
         let first_packet = Duration::from_micros(first_packet);
@@ -67,20 +67,20 @@ impl World {
         })
     }
 
-    /// Tells the story where no packets flow: what the API says is all that there is.
-    pub(super) async fn play_without_packets(&self, stage: &Stage) -> Result<()> {
-        self.refused(stage).await?;
-        self.authorize(stage).await?;
-        let connection = self.connect(stage).await?;
+    /// Plays the scenario where no packets flow: what the API says is all that there is.
+    pub(super) async fn play_without_packets(&self, setup: &Setup) -> Result<()> {
+        self.refused(setup).await?;
+        self.authorize(setup).await?;
+        let connection = self.connect(setup).await?;
         self.disconnect(&connection).await
     }
 
-    async fn refused(&self, stage: &Stage) -> Result<()> {
+    async fn refused(&self, setup: &Setup) -> Result<()> {
         let what = "studio tries to connect unasked: UnauthorizedException";
         step(what, "gamelift CreateVpcPeeringConnection", async {
             let outcome = self
                 .studio
-                .gamelift("CreateVpcPeeringConnection", self.peer(stage))
+                .gamelift("CreateVpcPeeringConnection", self.peer(setup))
                 .await;
             let error = outcome
                 .err()
@@ -95,10 +95,10 @@ impl World {
         .await
     }
 
-    pub(super) async fn authorize(&self, stage: &Stage) -> Result<()> {
+    pub(super) async fn authorize(&self, setup: &Setup) -> Result<()> {
         let what = "backend authorizes studio for its VPC, for 24 hours";
         step(what, "gamelift CreateVpcPeeringAuthorization", async {
-            let studio = stage.ready.accounts.studio.id.to_string();
+            let studio = setup.ready.accounts.studio.id.to_string();
             let input = json!({ "GameLiftAwsAccountId": studio, "PeerVpcId": self.vpc });
             self.backend
                 .gamelift("CreateVpcPeeringAuthorization", input)
@@ -109,11 +109,11 @@ impl World {
     }
 
     /// Connects, and gives the connection's id.
-    pub(super) async fn connect(&self, stage: &Stage) -> Result<String> {
+    pub(super) async fn connect(&self, setup: &Setup) -> Result<String> {
         let what = "studio connects the fleet to the VPC: active";
         step(what, "gamelift CreateVpcPeeringConnection", async {
             self.studio
-                .gamelift("CreateVpcPeeringConnection", self.peer(stage))
+                .gamelift("CreateVpcPeeringConnection", self.peer(setup))
                 .await?;
             self.connection("active").await
         })
@@ -156,20 +156,20 @@ impl World {
         .await
     }
 
-    fn peer(&self, stage: &Stage) -> Value {
+    fn peer(&self, setup: &Setup) -> Value {
         json!({
             "FleetId": self.fleet,
-            "PeerVpcAwsAccountId": stage.ready.accounts.backend.id.to_string(),
+            "PeerVpcAwsAccountId": setup.ready.accounts.backend.id.to_string(),
             "PeerVpcId": self.vpc,
         })
     }
 
     /// Waits for a report of probes that were all sent from now on and of which none came back.
-    async fn unreachable(&self, stage: &Stage, what: &str) -> Result<Probes> {
+    async fn unreachable(&self, setup: &Setup, what: &str) -> Result<Probes> {
         let now = real_now().as_microsecond();
         step(what, &format!("UDP to {DATABASE}, unanswered"), async {
             let probes = until("the game server did not report", OBSERVATION, async || {
-                let reports = self.reports(stage).await?;
+                let reports = self.reports(setup).await?;
                 Ok(reports.into_iter().find_map(|report| match report {
                     Report::Probes(probes) if probes.from >= now => Some(probes),
                     _ => None,
@@ -183,7 +183,7 @@ impl World {
                 probes.sent
             );
             ensure!(
-                probes.sent >= PROOF,
+                probes.sent >= MIN_PROBES,
                 "only {} probes were sent",
                 probes.sent
             );
@@ -194,7 +194,7 @@ impl World {
 
     /// Waits until the game server was answered and has measured; when the first answer came, and
     /// what it measured.
-    pub(super) async fn reachable(&self, stage: &Stage, since: i64) -> Result<(i64, Measurement)> {
+    pub(super) async fn reachable(&self, setup: &Setup, since: i64) -> Result<(i64, Measurement)> {
         let what = "the game server reads from the database";
         step(
             what,
@@ -205,7 +205,7 @@ impl World {
                     OBSERVATION,
                     async || {
                         let mut first_answer = None;
-                        for report in self.reports(stage).await? {
+                        for report in self.reports(setup).await? {
                             match (report, first_answer) {
                                 (Report::Probes(probes), None) => {
                                     first_answer = probes.first_answer.filter(|&at| at >= since);
