@@ -9,6 +9,7 @@ use std::str::FromStr;
 
 use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use uuid::{Builder, Uuid};
 
 /// Where the random bits of new ids come from: the operating system in the binary, a seeded
 /// generator in tests.
@@ -21,6 +22,11 @@ pub trait IdSource: Send + Sync {
         let mut bytes = [0; 16];
         self.fill(&mut bytes);
         u128::from_be_bytes(bytes)
+    }
+
+    /// A random UUID (RFC 9562, version 4).
+    fn uuid(&self) -> Uuid {
+        Builder::from_random_bytes(self.bits().to_be_bytes()).into_uuid()
     }
 }
 
@@ -142,7 +148,7 @@ macro_rules! uuid_id {
 
             /// A new id: the prefix and a version 4 UUID (RFC 9562).
             pub fn generate(ids: &dyn IdSource) -> Self {
-                $name(format!(concat!($prefix, "{}"), uuid_v4(ids.bits())).into())
+                $name(format!(concat!($prefix, "{}"), ids.uuid()).into())
             }
         }
 
@@ -347,23 +353,11 @@ fn is_lower_hex(text: &str) -> bool {
         .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }
 
+/// Whether a text is a UUID as ids write it: with hyphens, in small letters.
 fn is_uuid(text: &str) -> bool {
-    text.len() == 36
-        && text.bytes().enumerate().all(|(at, b)| match at {
-            8 | 13 | 18 | 23 => b == b'-',
-            _ => b.is_ascii_digit() || (b'a'..=b'f').contains(&b),
-        })
-}
-
-fn uuid_v4(bits: u128) -> String {
-    let bits = (bits & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
-    let hex = format!("{bits:032x}");
-    format!(
-        "{}-{}-{}-{}-{}",
-        &hex[..8],
-        &hex[8..12],
-        &hex[12..16],
-        &hex[16..20],
-        &hex[20..]
-    )
+    let written = |uuid: Uuid| {
+        let mut buffer = Uuid::encode_buffer();
+        uuid.hyphenated().encode_lower(&mut buffer) == text
+    };
+    Uuid::try_parse(text).is_ok_and(written)
 }
