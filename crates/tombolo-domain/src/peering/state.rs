@@ -122,6 +122,19 @@ impl State {
         })
     }
 
+    /// Every code that there is.
+    pub const CODES: [&'static str; 9] = [
+        "initiating-request",
+        "pending-acceptance",
+        "provisioning",
+        "active",
+        "rejected",
+        "expired",
+        "failed",
+        "deleting",
+        "deleted",
+    ];
+
     /// Status.Code.
     pub fn code(&self) -> &'static str {
         match self {

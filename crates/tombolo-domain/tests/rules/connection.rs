@@ -112,6 +112,16 @@ fn steps() -> impl Strategy<Value = Vec<(Step, i64)>> {
 
 proptest! {
     #[test]
+    fn every_state_has_one_of_the_codes_that_there_are(steps in steps()) {
+        let now = Timestamp::from_second(1_800_000_000).unwrap();
+        let mut connection = new_request(backend(), now);
+        for (step, _) in steps {
+            let _refused = connection.take(step, now);
+            prop_assert!(State::CODES.contains(&connection.state.code()));
+        }
+    }
+
+    #[test]
     fn a_connection_goes_where_the_table_says_and_nowhere_else(steps in steps()) {
         let mut now = Timestamp::from_second(1_800_000_000).unwrap();
         let mut connection = new_connection(now);

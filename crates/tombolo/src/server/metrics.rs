@@ -12,6 +12,7 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use tombolo_domain::peering;
 use tombolo_network::NetworkEngine;
 use tombolo_store::typed::Transaction;
 use tombolo_store::{Store, keys};
@@ -64,16 +65,8 @@ impl Metrics {
     async fn render(&self) -> Result<String> {
         let mut tx = Transaction::new(self.store.clone());
         let connections = tx.peek(&keys::all_connections()).await?;
-        let states = [
-            "initiating-request",
-            "pending-acceptance",
-            "provisioning",
-            "active",
-        ]
-        .into_iter()
-        .chain(["failed", "deleting", "deleted"]);
-        let by_state = count(states, connections.iter().map(|one| one.state.code()));
-        for (state, count) in by_state {
+        let found = connections.iter().map(|one| one.state.code());
+        for (state, count) in count(peering::State::CODES, found) {
             gauge!("tombolo_peering_connections", "state" => state).set(count);
         }
         let fleets = tx.peek(&keys::all_fleets()).await?;
