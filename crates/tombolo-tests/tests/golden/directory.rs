@@ -237,14 +237,14 @@ fn server_over(format: &str) -> Dev {
     )
 }
 
-/// Has the server of a database come up at the first full minute after `now`, so that whatever it writes
-/// is later than what is there.
+/// Has the server of a database come up at the first full second after `now`, so that whatever it writes
+/// is later than what is there, and what is shown for a minute after its end is shown for most of it.
 fn turn_clock(database: &Path, now: Timestamp) {
     #[expect(
         clippy::disallowed_methods,
         reason = "the offset is from the real time"
     )]
-    let offset = (now.as_second() / 60 + 1) * 60 - Timestamp::now().as_second();
+    let offset = now.as_second() + 1 - Timestamp::now().as_second();
     assert!(
         offset > 0,
         "the recorded directory's day, {now}, has come; record one for later"
