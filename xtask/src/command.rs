@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, ensure};
 
-use crate::workspace;
+use crate::{interrupt, workspace};
 
 /// The cargo that started this.
 pub(crate) fn cargo<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Command {
@@ -17,8 +17,13 @@ pub(crate) fn cargo<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> 
 /// Runs to the end.
 ///
 /// # Errors
-/// The command cannot be started, or ends with anything but success.
+/// The command cannot be started, or ends with anything but success; this process was interrupted.
 pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
+    ensure!(
+        !interrupt::is_pending(),
+        "interrupted before {}",
+        name(command)
+    );
     show(command);
     let status = command
         .status()

@@ -19,10 +19,10 @@ use anyhow::{Context, bail};
 use crate::workspace;
 
 /// How long what was ended may take until it is gone.
-const SETTLE: Duration = Duration::from_secs(10);
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How often it is looked whether it is.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Something that can stay behind.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -122,14 +122,14 @@ impl Run {
 
     /// What is there and was not before, once `is_so`, or when it has been waited for long enough.
     fn until(&self, is_so: impl Fn(&BTreeSet<Thing>) -> bool) -> anyhow::Result<BTreeSet<Thing>> {
-        let deadline = Instant::now() + SETTLE;
+        let deadline = Instant::now() + SETTLE_TIMEOUT;
         loop {
             let now = look(&self.directory)?;
             let left: BTreeSet<Thing> = now.difference(&self.before).cloned().collect();
             if is_so(&left) || Instant::now() >= deadline {
                 return Ok(left);
             }
-            thread::sleep(LOOK_AGAIN);
+            thread::sleep(POLL_INTERVAL);
         }
     }
 

@@ -13,13 +13,13 @@ use crate::command;
 use crate::interrupt;
 
 /// How long a runner that was interrupted may take to end its tests.
-const FAREWELL: Duration = Duration::from_secs(15);
+const INTERRUPT_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// How often it is looked whether a runner has ended, or is to end.
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// How long what a runner has printed may still be on its way when it has ended.
-const LAST_LINES: Duration = Duration::from_secs(2);
+const OUTPUT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What passed and what failed so far.
 #[derive(Debug, Default)]
@@ -54,16 +54,7 @@ impl Tally {
     pub(crate) fn check(&mut self, name: &str, check: impl FnOnce() -> anyhow::Result<()>) {
         let started = Instant::now();
         let outcome = check();
-        self.row(
-            name,
-            started,
-            outcome.is_ok().into(),
-            outcome.is_err().into(),
-        );
-        match outcome {
-            Ok(()) => self.passed += 1,
-            Err(error) => self.fail(format!("{name}: {error:#}")),
-        }
+        self.count(name, started, outcome);
     }
 
     /// The same for one that this machine may not be able to do. If it `must` be done, that fails.
@@ -73,22 +64,19 @@ impl Tally {
         must: bool,
         check: impl FnOnce() -> anyhow::Result<Checked>,
     ) {
-        let mut unchecked = None;
-        self.check(name, || match check()? {
-            Checked::Right => Ok(()),
-            Checked::Not(why) if must => bail!("not checked: {why}"),
-            Checked::Not(why) => {
-                unchecked = Some(format!("{name}: {why}"));
-                Ok(())
+        let started = Instant::now();
+        match check() {
+            Ok(Checked::Not(why)) if !must => {
+                eprintln!("not checked: {name}: {why}");
+                self.unchecked.push(format!("{name}: {why}"));
+                self.row(name, started, 0, 0);
             }
-        });
-        if let Some(unchecked) = unchecked {
-            eprintln!("not checked: {unchecked}");
-            self.unchecked.push(unchecked);
-            self.passed -= 1;
-            if let Some(row) = self.rows.last_mut() {
-                row.passed = 0;
+            Ok(Checked::Not(why)) => {
+                let outcome = Err(anyhow::anyhow!("not checked: {why}"));
+                self.count(name, started, outcome);
             }
+            Ok(Checked::Right) => self.count(name, started, Ok(())),
+            Err(error) => self.count(name, started, Err(error)),
         }
     }
 
@@ -141,6 +129,19 @@ impl Tally {
         self.failed == 0
     }
 
+    fn count(&mut self, name: &str, started: Instant, outcome: anyhow::Result<()>) {
+        self.row(
+            name,
+            started,
+            outcome.is_ok().into(),
+            outcome.is_err().into(),
+        );
+        match outcome {
+            Ok(()) => self.passed += 1,
+            Err(error) => self.fail(format!("{name}: {error:#}")),
+        }
+    }
+
     fn row(&mut self, name: &str, started: Instant, passed: u64, failed: u64) {
         self.rows.push(Row {
             name: name.to_owned(),
@@ -181,7 +182,7 @@ fn run_counting(command: &mut Command) -> anyhow::Result<(Counts, bool)> {
     let counted = count_in_background(reader);
     let status = wait(&mut child)?;
     // Something that the tests left may hold the pipe open for ever.
-    let counts = match counted.recv_timeout(LAST_LINES) {
+    let counts = match counted.recv_timeout(OUTPUT_TIMEOUT) {
         Ok(counts) => counts?,
         Err(_) => bail!("something that the tests started still holds their output open"),
     };
@@ -222,12 +223,12 @@ fn wait(child: &mut Child) -> anyhow::Result<ExitStatus> {
                 signal("-INT")?;
                 interrupted = Some(Instant::now());
             }
-            Some(since) if since.elapsed() >= FAREWELL => {
+            Some(since) if since.elapsed() >= INTERRUPT_TIMEOUT => {
                 signal("-KILL")?;
             }
             _ => {}
         }
-        thread::sleep(LOOK_AGAIN);
+        thread::sleep(POLL_INTERVAL);
     }
 }
 

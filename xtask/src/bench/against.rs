@@ -16,8 +16,11 @@ use super::{PARTS, SCALE};
 use crate::command::{self, cargo};
 use crate::{setup, workspace};
 
-/// The part that is the store's own benchmark.
-const STORE: &str = "store";
+/// The parts that are a crate's own benchmark: the crate and the benchmark.
+const OWN: [(&str, &str, &str); 2] = [
+    ("store", "tombolo-store", "group_commit"),
+    (SCALE, "tombolo-network", SCALE),
+];
 
 /// A figure's name and unit.
 type Name = (String, String);
@@ -42,7 +45,12 @@ pub(super) fn run(revision: &str, rounds: usize, parts: &[String]) -> anyhow::Re
         true => PARTS.to_vec(),
         false => parts.iter().map(String::as_str).collect(),
     };
-    setup::for_bench()?;
+    if parts
+        .iter()
+        .any(|part| !OWN.iter().any(|own| own.0 == *part))
+    {
+        setup::for_bench()?;
+    }
     let checkout = Checkout::of(revision)?;
     let mut trees = [
         Tree::here()?,
@@ -85,21 +93,20 @@ impl Tree {
     }
 
     fn build(&mut self, parts: &[&str]) -> anyhow::Result<()> {
-        let mut build = self.cargo(&["build", "--release", "--package", "tombolo"]);
-        if self.folder == workspace::root() {
-            build.args(["--package", "tombolo-tests"]);
-        }
-        command::run(&mut build)?;
-        for (part, package, bench) in [
-            (STORE, "tombolo-store", "group_commit"),
-            (SCALE, "tombolo-network", "scale"),
-        ] {
+        for (part, package, bench) in OWN {
             if parts.contains(&part) {
                 let built = self.build_bench(package, bench)?;
                 self.benches.insert(part, built);
             }
         }
-        Ok(())
+        if parts.iter().all(|part| self.benches.contains_key(part)) {
+            return Ok(());
+        }
+        let mut build = self.cargo(&["build", "--release", "--package", "tombolo"]);
+        if self.folder == workspace::root() {
+            build.args(["--package", "tombolo-tests"]);
+        }
+        command::run(&mut build)
     }
 
     /// Builds a benchmark, and gives its path.
