@@ -302,7 +302,10 @@ mod tests {
     fn a_suite_is_named_by_itself_its_tier_or_a_target_of_it() {
         assert_eq!(names(&["store"]), ["store"]);
         assert_eq!(names(&["crash", "wire"]), ["api", "store"]);
-        assert_eq!(names(&["privileged"]), ["kernel", "packets", "instances"]);
+        assert_eq!(
+            names(&["privileged"]),
+            ["kernel", "golden", "packets", "instances"]
+        );
         assert_eq!(names(&[]).len(), all().unwrap().len());
         let error = named(all().unwrap(), &["nothing".to_owned()])
             .unwrap_err()
