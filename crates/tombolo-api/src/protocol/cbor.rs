@@ -3,7 +3,7 @@
 use ciborium::Value as Cbor;
 use serde_json::{Map, Value};
 
-use super::reply::{EncodeError, double, integer, members, mistyped};
+use super::output_shape::{EncodeError, double, integer, members, mistyped};
 use super::{MAX_DEPTH, time};
 use crate::error::{ApiError, CommonError, excerpt};
 use crate::model::{Kind, Service, ShapeId};

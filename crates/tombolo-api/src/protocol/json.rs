@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-use super::reply::{EncodeError, double, integer, members, mistyped};
+use super::output_shape::{EncodeError, double, integer, members, mistyped};
 use super::{MAX_DEPTH, time};
 use crate::error::{ApiError, CommonError, excerpt};
 use crate::model::{Kind, Service, ShapeId};

@@ -15,12 +15,14 @@ mod cbor;
 mod detect;
 mod form;
 mod json;
+mod output_shape;
 mod reply;
 mod time;
 mod xml;
 
 pub use detect::{Call, Input, Protocol, detect, detect_head};
-pub use reply::{EncodeError, Encoded, decode, error, output};
+pub use output_shape::EncodeError;
+pub use reply::{Encoded, decode, error, output};
 
 /// How deep lists and structures of a request may be within each other. The deepest input of the
 /// models has five levels.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::reply::{EncodeError, double, integer, members, mistyped};
+use super::output_shape::{EncodeError, double, integer, members, mistyped};
 use super::time;
 use crate::model::{Kind, Service, ShapeId};
 
