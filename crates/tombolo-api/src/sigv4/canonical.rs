@@ -7,7 +7,8 @@ use sha2::{Digest, Sha256};
 
 use super::ALGORITHM;
 use super::claim::{Claim, Scope};
-use super::verify::SignedRequest;
+use super::query::parameters;
+use super::request::SignedRequest;
 
 /// Everything but RFC 3986's unreserved characters.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
@@ -121,26 +122,6 @@ fn query(query: &str) -> String {
 
 fn encode(bytes: &[u8]) -> String {
     percent_encode(bytes, RESERVED).to_string()
-}
-
-/// Names and values of a query or form, decoded. A plus is a space here as it is in the form that
-/// the operation reads: were it a plus, a third party could turn one into the other without
-/// breaking the signature.
-pub(crate) fn parameters(query: &str) -> impl Iterator<Item = (Cow<'_, [u8]>, Cow<'_, [u8]>)> {
-    let pairs = query.split('&').filter(|pair| !pair.is_empty());
-    pairs.map(|pair| {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        (decode(name), decode(value))
-    })
-}
-
-fn decode(text: &str) -> Cow<'_, [u8]> {
-    if text.contains('+') {
-        let text = text.replace('+', " ");
-        Cow::Owned(percent_decode(text.as_bytes()).collect())
-    } else {
-        percent_decode(text.as_bytes()).into()
-    }
 }
 
 /// A header's value without spaces around it and with one space for several within.

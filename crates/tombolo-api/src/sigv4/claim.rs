@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use ::http::header::AUTHORIZATION;
 use jiff::Timestamp;
 
-use super::verify::SignedRequest;
+use super::query::parameters;
+use super::request::SignedRequest;
 use super::{ALGORITHM, TERMINATOR, time};
 use crate::error::{ApiError, CommonError, excerpt};
 
@@ -220,7 +221,7 @@ pub fn names_service(head: &::http::request::Parts, service: &str) -> bool {
         return of_service(credential);
     }
     let query = head.uri.query().unwrap_or_default();
-    super::canonical::parameters(query).any(|(name, value)| {
+    parameters(query).any(|(name, value)| {
         let is_credential = *name == *b"X-Amz-Credential";
         is_credential && of_service(&String::from_utf8_lossy(&value))
     })
@@ -244,7 +245,7 @@ impl<'a> Query<'a> {
     fn read(query: &'a str) -> Option<Self> {
         let mut found = Query::default();
         let mut any = false;
-        for (name, value) in super::canonical::parameters(query) {
+        for (name, value) in parameters(query) {
             let slot = match &*name {
                 b"X-Amz-Algorithm" => &mut found.algorithm,
                 b"X-Amz-Credential" => &mut found.credential,

@@ -16,16 +16,19 @@
 mod canonical;
 mod claim;
 mod key;
+mod query;
+mod request;
 mod time;
 mod token;
 #[cfg(test)]
 mod vectors;
 mod verify;
 
-pub(crate) use canonical::parameters;
 pub use claim::names_service;
+pub(crate) use query::parameters;
+pub use request::SignedRequest;
 pub(crate) use token::SessionToken;
-pub use verify::{SignedRequest, Verifier};
+pub use verify::Verifier;
 
 #[cfg(doc)]
 use tombolo_domain::principal::Principal;

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use super::canonical::{self, Paths};
 use super::claim::Claim;
 use super::key::SigningKey;
-use super::verify::SignedRequest;
+use super::request::SignedRequest;
 
 /// These cases keep dot segments and double slashes, which is S3's way; other services' servers
 /// normalize, so that their signatures must come out differently here.

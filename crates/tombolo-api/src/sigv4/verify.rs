@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use ::http::HeaderMap;
 use ::http::header::AUTHORIZATION;
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
@@ -14,6 +13,7 @@ use tombolo_domain::principal::{Credential, Identity, Principal, Session};
 use super::canonical::Paths;
 use super::claim::{self, Claim};
 use super::key::SigningKeys;
+use super::request::SignedRequest;
 use super::token::is_token;
 use super::{canonical, time};
 use crate::error::{ApiError, CommonError, excerpt};
@@ -22,34 +22,6 @@ use crate::model::ServiceName;
 
 /// How far a signature's time may be from the server's, either way.
 const SKEW: SignedDuration = SignedDuration::from_mins(15);
-
-/// A request as it arrived, before anything of it is believed.
-#[derive(Debug, Clone, Copy)]
-pub struct SignedRequest<'a> {
-    /// `POST`
-    pub method: &'a str,
-    /// The path as it arrived, still encoded.
-    pub path: &'a str,
-    /// The query as it arrived, without the question mark.
-    pub query: &'a str,
-    /// The host that HTTP/2 carries outside of the headers.
-    pub authority: Option<&'a str>,
-    /// All headers.
-    pub headers: &'a HeaderMap,
-    /// The whole body.
-    pub body: &'a [u8],
-}
-
-impl<'a> SignedRequest<'a> {
-    /// The values of a header, `host` also when HTTP/2 carries it as the authority.
-    pub(super) fn values(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
-        let values = self.headers.get_all(name);
-        let authority = self.authority.filter(|_| name == "host");
-        let authority = authority.filter(|_| !self.headers.contains_key("host"));
-        let values = values.into_iter().map(|value| value.as_bytes());
-        values.chain(authority.map(str::as_bytes))
-    }
-}
 
 /// What differs from service to service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
