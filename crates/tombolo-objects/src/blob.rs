@@ -24,7 +24,7 @@ use tombolo_domain::object::Blob;
 use tombolo_store::typed::Transaction;
 use tombolo_store::{Store, StoreError, keys};
 
-use crate::checks::Checks;
+use crate::checksums::ExpectedChecksums;
 use crate::error::{ObjectError, disk, refuse};
 
 /// How long a client may take to send anything more of a body.
@@ -116,7 +116,7 @@ impl Blobs {
         &self,
         mut body: StreamingBlob,
         most: u64,
-        checks: Checks,
+        expected: ExpectedChecksums,
     ) -> S3Result<Received> {
         self.check_room()?;
         let id = BlobId::generate(&*self.ids);
@@ -135,7 +135,7 @@ impl Blobs {
             path,
             is_kept: false,
         };
-        let mut sums = checks.begin();
+        let mut hasher = expected.hasher();
         let mut file = BufWriter::with_capacity(CHUNK, file);
         let mut looked = 0;
         while let Some(bytes) = next(&mut body).await? {
@@ -152,11 +152,11 @@ impl Blobs {
                     ),
                 ));
             }
-            sums.update(&bytes);
+            hasher.update(&bytes);
             let written = file.write_all(&bytes).await;
             written.map_err(|error| disk("writing an object", error))?;
         }
-        received.md5 = checks.end(sums)?;
+        received.md5 = expected.verify(hasher)?;
         self.flush(file)
             .await
             .map_err(|error| disk("flushing an object to the disk", error))?;
@@ -327,7 +327,9 @@ mod tests {
     }
 
     async fn kept(blobs: &Blobs, bytes: Vec<u8>) -> Blob {
-        let received = blobs.receive(body(bytes), 1000, Checks::default()).await;
+        let received = blobs
+            .receive(body(bytes), 1000, ExpectedChecksums::default())
+            .await;
         let mut received = received.unwrap();
         received.keep();
         received.blob.clone()
@@ -365,7 +367,9 @@ mod tests {
             reserve: |total| total + 1,
             ..blobs(directory.path())
         };
-        let received = full.receive(body(vec![1]), 1000, Checks::default()).await;
+        let received = full
+            .receive(body(vec![1]), 1000, ExpectedChecksums::default())
+            .await;
         let refusal = received.unwrap_err();
         assert_eq!(refusal.code().as_str(), "InsufficientStorage");
         assert_eq!(refusal.status_code().map(|code| code.as_u16()), Some(507));

@@ -10,9 +10,9 @@ use tombolo_domain::object::{Bucket, BucketName, MOST_BUCKETS};
 
 use crate::error::{ObjectError, refuse};
 use crate::list::timestamp;
-use crate::shelf::{Shelf, authorized, own_bucket, refused, stored, transact};
+use crate::object_service::{ObjectService, authorized, own_bucket, refused, stored, transact};
 
-impl Shelf {
+impl ObjectService {
     /// Makes a bucket. One that the account has already stays as it is, and is told.
     pub(crate) async fn create_bucket(
         &self,

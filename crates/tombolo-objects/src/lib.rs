@@ -27,22 +27,22 @@
     )
 )]
 
+mod access_control;
+mod aws_chunked;
 mod blob;
 mod bucket;
-mod checks;
+mod checksums;
+mod endpoint;
 mod error;
-mod gate;
 mod list;
 #[cfg(test)]
 mod list_tests;
 mod multipart;
 mod object;
+mod object_service;
 mod operations;
-mod pieces;
-mod service;
-mod shelf;
 
 pub use blob::{Blobs, SweepError};
+pub use endpoint::{Backend, Objects};
 pub use error::ObjectError;
 pub use operations::{OPERATIONS, ObjectOperation};
-pub use service::{Backend, Objects};

@@ -15,7 +15,7 @@ use tombolo_domain::object::{BucketName, Object};
 use tombolo_store::keys::{self, Cursor, Key, ObjectKey};
 
 use crate::error::{ObjectError, refuse};
-use crate::shelf::{Shelf, authorized, own_bucket, stored};
+use crate::object_service::{ObjectService, authorized, own_bucket, stored};
 
 /// The most keys and common prefixes of one page, as in S3.
 const MOST: usize = 1000;
@@ -28,7 +28,7 @@ const KEY: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'/')
     .remove(b'*');
 
-impl Shelf {
+impl ObjectService {
     /// The objects of a bucket in the order of their keys' bytes, with what has the delimiter behind
     /// the prefix put together.
     pub(crate) async fn list_objects_v2(

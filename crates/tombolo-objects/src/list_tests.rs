@@ -13,7 +13,7 @@ use tombolo_store::MemoryStore;
 use tombolo_store::typed::{Committed, Transaction};
 
 use crate::blob::Blobs;
-use crate::shelf::Shelf;
+use crate::object_service::ObjectService;
 
 fn scope() -> Scope {
     Scope {
@@ -22,15 +22,15 @@ fn scope() -> Scope {
     }
 }
 
-async fn shelf(keys: &BTreeSet<String>, directory: &std::path::Path) -> Shelf {
+async fn service(keys: &BTreeSet<String>, directory: &std::path::Path) -> ObjectService {
     let ids = Arc::new(SeededIds::new(0));
-    let shelf = Shelf {
+    let service = ObjectService {
         store: Arc::new(MemoryStore::new()),
         blobs: Blobs::open(directory, ids.clone()).unwrap(),
         clock: Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH)),
         ids,
     };
-    let mut tx = Transaction::new(shelf.store.clone());
+    let mut tx = Transaction::new(service.store.clone());
     // What sorts beside the bucket is not in it.
     for name in ["games", "games-2", "gamer"] {
         let bucket = Bucket {
@@ -56,10 +56,10 @@ async fn shelf(keys: &BTreeSet<String>, directory: &std::path::Path) -> Shelf {
         tx.put(&object).unwrap();
     }
     assert_eq!(tx.commit().await.unwrap(), Committed::Yes);
-    shelf
+    service
 }
 
-async fn list(shelf: &Shelf, input: ListObjectsV2Input) -> ListObjectsV2Output {
+async fn list(service: &ObjectService, input: ListObjectsV2Input) -> ListObjectsV2Output {
     let mut extensions = Extensions::new();
     #[expect(clippy::disallowed_methods, reason = "nothing is signed here")]
     extensions.insert(Principal::admin(scope()));
@@ -75,7 +75,7 @@ async fn list(shelf: &Shelf, input: ListObjectsV2Input) -> ListObjectsV2Output {
         service: None,
         trailing_headers: None,
     };
-    shelf.list_objects_v2(request).await.unwrap()
+    service.list_objects_v2(request).await.unwrap()
 }
 
 /// Keys and common prefixes in order, by going through all keys.
@@ -125,12 +125,12 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let directory = tempfile::tempdir().unwrap();
         let (whole, sizes) = runtime.block_on(async {
-            let shelf = shelf(&keys, directory.path()).await;
+            let service = service(&keys, directory.path()).await;
             let mut whole = Vec::new();
             let mut sizes = Vec::new();
             let mut token = None;
             loop {
-                let page = list(&shelf, ListObjectsV2Input {
+                let page = list(&service, ListObjectsV2Input {
                     bucket: "games".to_owned(),
                     prefix: Some(start.clone()),
                     delimiter: delimiter.map(str::to_owned),

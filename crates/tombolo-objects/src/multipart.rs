@@ -20,13 +20,13 @@ use tombolo_domain::object::{
 use tombolo_domain::principal::Action;
 use tombolo_store::keys;
 
-use crate::checks::Checks;
+use crate::checksums::ExpectedChecksums;
 use crate::error::{ObjectError, no_such_upload, refuse};
 use crate::list::timestamp;
 use crate::object::{
     Condition, check_length, empty, headers, only_if_absent, refuse_present, settle,
 };
-use crate::shelf::{Shelf, authorized, destination, own_bucket, stored, transact};
+use crate::object_service::{ObjectService, authorized, destination, own_bucket, stored, transact};
 
 /// The most parts of one ListParts, as in S3.
 const MOST_LISTED: usize = 1000;
@@ -35,7 +35,7 @@ const MOST_LISTED: usize = 1000;
 /// again. The account's thousand are not for a temporary credential to use up.
 const MOST_OF_A_BUILD: usize = 2;
 
-impl Shelf {
+impl ObjectService {
     /// Begins an upload in parts.
     pub(crate) async fn create_multipart_upload(
         &self,
@@ -113,10 +113,11 @@ impl Shelf {
             ..Checksum::default()
         };
         let trailers = request.trailing_headers;
-        let checks = Checks::of(&request.headers, input.content_md5, promised, trailers);
+        let expected =
+            ExpectedChecksums::of(&request.headers, input.content_md5, promised, trailers);
         check_length(&request.headers, LARGEST_PUT)?;
         let body = input.body.unwrap_or_else(empty);
-        let mut received = self.blobs.receive(body, LARGEST_PUT, checks).await?;
+        let mut received = self.blobs.receive(body, LARGEST_PUT, expected).await?;
 
         let (blob, etag) = (received.blob.clone(), received.md5.clone());
         received.keep();

@@ -12,10 +12,10 @@ use tombolo_domain::object::{LARGEST_PUT, Object, ObjectHeaders};
 use tombolo_domain::principal::{Action, Principal};
 
 use crate::blob::Received;
-use crate::checks::Checks;
+use crate::checksums::ExpectedChecksums;
 use crate::error::{ObjectError, no_such_key, refuse};
 use crate::list::timestamp;
-use crate::shelf::{Shelf, authorized, destination, own_bucket, stored, transact};
+use crate::object_service::{ObjectService, authorized, destination, own_bucket, stored, transact};
 
 /// The most bytes of an object's metadata, names and values together, as in S3.
 const MOST_METADATA: usize = 2048;
@@ -23,7 +23,7 @@ const MOST_METADATA: usize = 2048;
 /// The most objects that one DeleteObjects names, as in S3.
 const MOST_DELETED: usize = 1000;
 
-impl Shelf {
+impl ObjectService {
     /// Puts an object: on the disk first, then in the records.
     pub(crate) async fn put_object(
         &self,
@@ -44,10 +44,11 @@ impl Shelf {
             ..Checksum::default()
         };
         let trailers = request.trailing_headers;
-        let checks = Checks::of(&request.headers, input.content_md5, promised, trailers);
+        let expected =
+            ExpectedChecksums::of(&request.headers, input.content_md5, promised, trailers);
         check_length(&request.headers, LARGEST_PUT)?;
         let body = input.body.unwrap_or_else(empty);
-        let mut received = self.blobs.receive(body, LARGEST_PUT, checks).await?;
+        let mut received = self.blobs.receive(body, LARGEST_PUT, expected).await?;
 
         let (blob, etag) = (received.blob.clone(), received.md5.clone());
         received.keep();
@@ -110,7 +111,7 @@ impl Shelf {
         })
     }
 
-    /// What [`get_object`](Shelf::get_object) says of an object, without it.
+    /// What [`get_object`](ObjectService::get_object) says of an object, without it.
     pub(crate) async fn head_object(
         &self,
         request: S3Request<HeadObjectInput>,

@@ -2,7 +2,7 @@
 //!
 //! The rows are as those of the services that `tombolo-api` serves
 //! ([`Operation`](tombolo_api::operation::Operation)), but for the handler: that is a method of
-//! [`Shelf`], by S3's own types, which `s3s` reads and writes. Several operations share an action, as
+//! [`ObjectService`], by S3's own types, which `s3s` reads and writes. Several operations share an action, as
 //! they do in IAM:
 //! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html>.
 
@@ -11,7 +11,7 @@ use s3s::{S3, S3Request, S3Response, S3Result};
 use tombolo_api::operation::ResourceType;
 use tombolo_domain::principal::Action;
 
-use crate::shelf::Shelf;
+use crate::object_service::ObjectService;
 
 /// A row: one operation of S3's.
 #[derive(Debug)]
@@ -32,9 +32,9 @@ pub(crate) fn operation(name: &str) -> Option<&'static ObjectOperation> {
 }
 
 /// What `s3s` calls.
-pub(crate) struct Served(pub(crate) Shelf);
+pub(crate) struct S3Operations(pub(crate) ObjectService);
 
-/// Makes the table, and of [`Served`] what `s3s` calls. Each row is
+/// Makes the table, and of [`S3Operations`] what `s3s` calls. Each row is
 /// `Name: method(Input) -> Output, "Action" on ResourceType;`.
 macro_rules! operations {
     ($(section $section:literal {
@@ -50,7 +50,7 @@ macro_rules! operations {
         },)*)*];
 
         #[async_trait::async_trait]
-        impl S3 for Served {
+        impl S3 for S3Operations {
             $($(async fn $method(
                 &self,
                 request: S3Request<$input>,

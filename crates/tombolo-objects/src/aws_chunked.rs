@@ -19,7 +19,7 @@ const LONGEST_HEADER: usize = 128;
 const MOST_DIGITS: usize = 8;
 
 /// Holds the body of a request to pieces of at most [`LARGEST_PIECE`], if it comes in pieces.
-pub(crate) fn hold(headers: &HeaderMap, body: Body) -> Body {
+pub(crate) fn limit_chunks(headers: &HeaderMap, body: Body) -> Body {
     let hashes = headers.get_all("x-amz-content-sha256");
     let is_in_pieces = |value: &HeaderValue| value.as_bytes().starts_with(b"STREAMING-");
     if !hashes.iter().any(is_in_pieces) {

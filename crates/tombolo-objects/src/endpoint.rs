@@ -20,12 +20,12 @@ use tombolo_domain::time::Clock;
 use tombolo_store::Store;
 use tracing::Instrument;
 
+use crate::access_control::{AccessControl, Secrets};
+use crate::aws_chunked;
 use crate::blob::Blobs;
 use crate::error::{ObjectError, refuse};
-use crate::gate::{Gate, Secrets};
-use crate::operations::Served;
-use crate::pieces;
-use crate::shelf::Shelf;
+use crate::object_service::ObjectService;
+use crate::operations::S3Operations;
 
 /// The longest XML that is read, in bytes: ten thousand parts to complete.
 const LONGEST_XML: usize = 4 << 20;
@@ -59,14 +59,14 @@ pub struct Objects {
 impl Objects {
     /// S3 over what is in the backend's store.
     pub fn new(backend: Backend) -> Self {
-        let mut builder = S3ServiceBuilder::new(Served(Shelf {
+        let mut builder = S3ServiceBuilder::new(S3Operations(ObjectService {
             store: backend.store,
             blobs: backend.blobs,
             clock: backend.clock,
             ids: backend.ids.clone(),
         }));
         builder.set_auth(Secrets(backend.credentials.clone()));
-        builder.set_access(Gate);
+        builder.set_access(AccessControl);
         builder.set_host(Hosts);
         builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config()))));
         Objects {
@@ -124,7 +124,7 @@ impl Objects {
         };
         let account = Some(principal.account());
         head.extensions.insert(principal);
-        let body = s3s::Body::http_body_unsync(pieces::hold(&head.headers, body));
+        let body = s3s::Body::http_body_unsync(aws_chunked::limit_chunks(&head.headers, body));
         let response = match self.service.call(Request::from_parts(head, body)).await {
             Ok(response) => response.map(Body::new),
             Err(error) => {

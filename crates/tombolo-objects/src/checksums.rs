@@ -1,4 +1,4 @@
-//! What a client says of the bytes that it sends, and whether it is so.
+//! The checksums of a body: those that the client sends, verified against the bytes received.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -10,30 +10,31 @@ use s3s::{S3Result, TrailingHeaders};
 
 use crate::error::{ObjectError, refuse};
 
-/// The sums that a client promises, in base64: in headers, or in trailers behind the body.
+/// The checksums that a client sends, in base64: in headers, or in trailers after the body.
 #[derive(Debug, Default)]
-pub(crate) struct Checks {
+pub(crate) struct ExpectedChecksums {
     md5: Option<String>,
     headers: Checksum,
-    /// The names of the trailers that are to come, which can be read once the body was.
+    /// The names of the trailers to come, which can be read only after the body.
     announced: Vec<String>,
     trailers: Option<TrailingHeaders>,
 }
 
-/// The sums of bytes that are being received.
-pub(crate) struct Sums {
+/// Computes the checksums of a body as it is received.
+pub(crate) struct Hasher {
     md5: Md5,
-    others: ChecksumHasher,
+    expected: ChecksumHasher,
 }
 
-impl Sums {
+impl Hasher {
     pub(crate) fn update(&mut self, bytes: &[u8]) {
         self.md5.update(bytes);
-        self.others.update(bytes);
+        self.expected.update(bytes);
     }
 }
 
-/// The checksums that S3 has: the header's name, where `s3s` keeps what it says, and the sum.
+/// The checksums that S3 has: the header, the field of [`Checksum`], that of [`ChecksumHasher`], and
+/// the algorithm.
 macro_rules! each_checksum {
     ($each:ident) => {
         $each!("x-amz-checksum-crc32", checksum_crc32, crc32, Crc32);
@@ -49,7 +50,7 @@ macro_rules! each_checksum {
     };
 }
 
-impl Checks {
+impl ExpectedChecksums {
     /// What the headers of a request promise, and the trailers behind its body.
     pub(crate) fn of(
         headers: &HeaderMap,
@@ -60,7 +61,7 @@ impl Checks {
         let announced = headers.get_all("x-amz-trailer").iter();
         let announced = announced.filter_map(|value| value.to_str().ok());
         let announced = announced.flat_map(|names| names.split(','));
-        Checks {
+        ExpectedChecksums {
             md5,
             headers: promised,
             announced: announced
@@ -70,38 +71,38 @@ impl Checks {
         }
     }
 
-    /// Begins to sum up what will have to be checked.
-    pub(crate) fn begin(&self) -> Sums {
-        let mut others = ChecksumHasher::default();
-        macro_rules! begin {
-            ($header:literal, $promised:ident, $sum:ident, $algorithm:ident) => {
-                if self.headers.$promised.is_some() || self.announces($header) {
-                    others.$sum = Some($algorithm::new());
+    /// A hasher for the checksums that will be verified.
+    pub(crate) fn hasher(&self) -> Hasher {
+        let mut hasher = ChecksumHasher::default();
+        macro_rules! enable {
+            ($header:literal, $field:ident, $hasher:ident, $algorithm:ident) => {
+                if self.headers.$field.is_some() || self.announces($header) {
+                    hasher.$hasher = Some($algorithm::new());
                 }
             };
         }
-        each_checksum!(begin);
-        Sums {
+        each_checksum!(enable);
+        Hasher {
             md5: Md5::new(),
-            others,
+            expected: hasher,
         }
     }
 
-    /// Holds the sums against what was promised, and gives the MD5 in hexadecimal.
+    /// Compares the computed checksums with the expected ones, and gives the MD5 in hexadecimal.
     ///
     /// # Errors
-    /// `BadDigest` when a sum differs, or was announced and did not come.
-    pub(crate) fn end(&self, sums: Sums) -> S3Result<String> {
-        let md5 = sums.md5.finalize();
-        if let Some(promised) = &self.md5 {
-            compare("Content-MD5", promised, &STANDARD.encode(md5))?;
+    /// `BadDigest` when a checksum differs, or was announced as a trailer and did not come.
+    pub(crate) fn verify(&self, hasher: Hasher) -> S3Result<String> {
+        let md5 = hasher.md5.finalize();
+        if let Some(expected) = &self.md5 {
+            compare("Content-MD5", expected, &STANDARD.encode(md5))?;
         }
-        let actual = sums.others.finalize();
-        macro_rules! check {
-            ($header:literal, $promised:ident, $sum:ident, $algorithm:ident) => {
-                if let Some(actual) = &actual.$promised {
-                    if let Some(promised) = &self.headers.$promised {
-                        compare($header, promised, actual)?;
+        let actual = hasher.expected.finalize();
+        macro_rules! compare_each {
+            ($header:literal, $field:ident, $hasher:ident, $algorithm:ident) => {
+                if let Some(actual) = &actual.$field {
+                    if let Some(expected) = &self.headers.$field {
+                        compare($header, expected, actual)?;
                     }
                     if self.announces($header) {
                         compare($header, &self.trailer($header), actual)?;
@@ -109,7 +110,7 @@ impl Checks {
                 }
             };
         }
-        each_checksum!(check);
+        each_checksum!(compare_each);
         Ok(hex::encode(md5))
     }
 
@@ -128,14 +129,14 @@ impl Checks {
     }
 }
 
-fn compare(name: &str, promised: &str, actual: &str) -> S3Result {
-    if promised == actual {
+fn compare(name: &str, expected: &str, actual: &str) -> S3Result {
+    if expected == actual {
         return Ok(());
     }
     Err(refuse(
         ObjectError::BadDigest,
         format!(
-            "The {name} you specified, '{promised}', did not match what we received, '{actual}'; \
+            "The {name} you specified, '{expected}', did not match what we received, '{actual}'; \
              nothing of it was kept."
         ),
     ))

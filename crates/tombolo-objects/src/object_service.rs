@@ -20,14 +20,14 @@ use crate::error::{Unverified, denied, internal, no_such_bucket, refuse};
 const ATTEMPTS: usize = 100;
 
 /// What the operations share.
-pub(crate) struct Shelf {
+pub(crate) struct ObjectService {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) blobs: Blobs,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn IdSource>,
 }
 
-impl Shelf {
+impl ObjectService {
     pub(crate) fn begin<'p>(&self, principal: &'p Principal) -> ScopedTransaction<'p> {
         ScopedTransaction::new(self.store.clone(), principal, self.clock.now())
     }
@@ -54,18 +54,18 @@ impl Shelf {
 }
 
 /// Runs a block in a transaction and commits it, over again for as long as what it read changes
-/// meanwhile: `transact!(shelf, principal, tx, { … })` is an `S3Result` of what the block ends with. (A macro,
+/// meanwhile: `transact!(service, principal, tx, { … })` is an `S3Result` of what the block ends with. (A macro,
 /// since a future that borrows from an async closure is not known to be `Send`.)
 macro_rules! transact {
-    ($shelf:expr, $principal:expr, $tx:ident, $work:block) => {{
+    ($service:expr, $principal:expr, $tx:ident, $work:block) => {{
         let mut attempts = 0;
         loop {
-            let mut transaction = $shelf.begin(&$principal);
+            let mut transaction = $service.begin(&$principal);
             let $tx = &mut transaction;
             let outcome: s3s::S3Result<_> = async { $work }.await;
             match outcome {
                 Err(error) => break Err(error),
-                Ok(outcome) => match $shelf.commit(transaction, &mut attempts).await {
+                Ok(outcome) => match $service.commit(transaction, &mut attempts).await {
                     Err(error) => break Err(error),
                     Ok(true) => break Ok(outcome),
                     Ok(false) => {}
@@ -94,8 +94,8 @@ pub(crate) fn refused(refusal: Denied) -> s3s::S3Error {
     denied(refusal.to_string())
 }
 
-/// Who calls, which was verified before `s3s` saw the request, and what for, as the gate let it
-/// through.
+/// Who calls, which was verified before `s3s` saw the request, and what for, as the access
+/// control let it through.
 pub(crate) fn authorized<T>(request: &S3Request<T>) -> S3Result<(Principal, Action)> {
     let principal = request.extensions.get::<Principal>().cloned();
     let action = request.extensions.get::<Action>().copied();
@@ -134,7 +134,7 @@ impl InBucket for Destination {
 
 /// The bucket that the caller may put objects into: its own, or with an upload credential the
 /// server's, while the build awaits its files. That the credential is for this very object was
-/// checked at the gate.
+/// checked by the access control.
 pub(crate) async fn destination(
     tx: &mut ScopedTransaction<'_>,
     action: Action,

@@ -43,10 +43,10 @@ impl S3Auth for Secrets {
 }
 
 /// Lets through what is served and the principal may do.
-pub(crate) struct Gate;
+pub(crate) struct AccessControl;
 
 #[async_trait::async_trait]
-impl S3Access for Gate {
+impl S3Access for AccessControl {
     async fn check(&self, cx: &mut S3AccessContext<'_>) -> S3Result<()> {
         let operation = operation(cx.s3_op().name());
         let Some(principal) = cx.extensions_mut().get::<Principal>().cloned() else {
