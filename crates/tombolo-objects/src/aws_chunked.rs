@@ -1,42 +1,43 @@
-//! Bodies that come in signed pieces (`aws-chunked`), held to pieces of a bounded size.
+//! Bodies in signed chunks (`aws-chunked`), whose chunks are limited in size.
 //!
-//! `s3s` collects a piece before it verifies and passes on any of it, and how long a piece is only
-//! its client says, up to 4 GiB. This follows the pieces' headers as they come and ends a body whose
-//! next piece would be too much to hold. Amazon S3 API Reference, "Signature calculations for the
+//! `s3s` buffers a whole chunk before it verifies and passes on any of it, and the client alone says
+//! how long a chunk is, up to 4 GiB. This parses the chunks' headers as they arrive, and ends a body
+//! with an error before a chunk that is too large to be buffered. Amazon S3 API Reference, "Signature calculations for the
 //! Authorization header: Transferring payload in multiple chunks", has the form.
 
 use axum::body::Body;
 use futures::StreamExt;
 use http::{HeaderMap, HeaderValue};
 
-/// The largest piece, in bytes. Clients send 64 KiB to 1 MiB.
-pub(crate) const LARGEST_PIECE: u64 = 16 << 20;
+/// The largest chunk, in bytes. Clients send 64 KiB to 1 MiB.
+pub(crate) const MAX_CHUNK_SIZE: u64 = 16 << 20;
 
-/// The longest header of a piece, in bytes: eight digits, a signature and the line's end are 91.
-const LONGEST_HEADER: usize = 128;
+/// The longest header of a chunk, in bytes: eight digits, a signature and the line's end are 91.
+const MAX_HEADER_LENGTH: usize = 128;
 
-/// The most digits of a piece's size, as `s3s` reads them.
-const MOST_DIGITS: usize = 8;
+/// The most digits of a chunk's size, as `s3s` reads them.
+const MAX_SIZE_DIGITS: usize = 8;
 
-/// Holds the body of a request to pieces of at most [`LARGEST_PIECE`], if it comes in pieces.
+/// The body of a request, which ends with an error before a chunk of more than [`MAX_CHUNK_SIZE`]
+/// bytes, if it is in chunks at all.
 pub(crate) fn limit_chunks(headers: &HeaderMap, body: Body) -> Body {
     let hashes = headers.get_all("x-amz-content-sha256");
-    let is_in_pieces = |value: &HeaderValue| value.as_bytes().starts_with(b"STREAMING-");
-    if !hashes.iter().any(is_in_pieces) {
+    let is_chunked = |value: &HeaderValue| value.as_bytes().starts_with(b"STREAMING-");
+    if !hashes.iter().any(is_chunked) {
         return body;
     }
-    let mut pieces = Pieces::default();
+    let mut parser = ChunkParser::default();
     Body::from_stream(body.into_data_stream().map(move |bytes| {
         let bytes = bytes?;
-        pieces.follow(&bytes).map_err(axum::Error::new)?;
+        parser.parse(&bytes).map_err(axum::Error::new)?;
         Ok::<_, axum::Error>(bytes)
     }))
 }
 
-/// Why a body goes no further. What is told never repeats what came.
+/// Why a body is refused. The message, which the client sees, never quotes the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 enum Malformed {
-    #[error("a piece of it has {0} bytes, and the most is {LARGEST_PIECE}")]
+    #[error("a piece of it has {0} bytes, and the most is {MAX_CHUNK_SIZE}")]
     TooLarge(u64),
     #[error("the header of a piece of it is not one of at most eight hexadecimal digits")]
     Header,
@@ -44,81 +45,81 @@ enum Malformed {
     End,
 }
 
-/// Where a body is.
+/// What the next byte of a body belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum At {
-    /// In a piece's header, of which this came.
+enum State {
+    /// A chunk's header, of which these bytes have arrived.
     Header(Vec<u8>),
-    /// In a piece, with so many bytes to come.
-    Piece(u64),
-    /// Behind a piece, with so many bytes of the line's end to come.
+    /// A chunk's data, of which so many bytes are to come.
+    Data(u64),
+    /// The line end after a chunk, of which so many bytes are to come.
     End(usize),
-    /// Behind the last piece, where trailers are; `s3s` bounds these.
+    /// The trailers after the last chunk, whose size `s3s` limits.
     Trailers,
 }
 
-/// Follows pieces.
+/// A parser of chunks that keeps no data.
 #[derive(Debug)]
-struct Pieces(At);
+struct ChunkParser(State);
 
-impl Default for Pieces {
+impl Default for ChunkParser {
     fn default() -> Self {
-        Pieces(At::Header(Vec::new()))
+        ChunkParser(State::Header(Vec::new()))
     }
 }
 
-impl Pieces {
-    fn follow(&mut self, mut bytes: &[u8]) -> Result<(), Malformed> {
+impl ChunkParser {
+    fn parse(&mut self, mut bytes: &[u8]) -> Result<(), Malformed> {
         while let [first, rest @ ..] = bytes {
             match &mut self.0 {
-                At::Header(line) => {
+                State::Header(line) => {
                     line.push(*first);
                     bytes = rest;
                     if *first == b'\n' {
                         self.0 = match size(line)? {
-                            0 => At::Trailers,
-                            size => At::Piece(size),
+                            0 => State::Trailers,
+                            size => State::Data(size),
                         };
-                    } else if line.len() >= LONGEST_HEADER {
+                    } else if line.len() >= MAX_HEADER_LENGTH {
                         return Err(Malformed::Header);
                     }
                 }
-                At::Piece(left) => {
-                    let come =
+                State::Data(left) => {
+                    let arrived =
                         usize::try_from(*left).map_or(bytes.len(), |left| left.min(bytes.len()));
-                    bytes = &bytes[come..];
-                    *left -= come as u64;
+                    bytes = &bytes[arrived..];
+                    *left -= arrived as u64;
                     if *left == 0 {
-                        self.0 = At::End(2);
+                        self.0 = State::End(2);
                     }
                 }
-                At::End(left) => {
+                State::End(left) => {
                     if *first != b"\r\n"[2 - *left] {
                         return Err(Malformed::End);
                     }
                     bytes = rest;
                     *left -= 1;
                     if *left == 0 {
-                        *self = Pieces::default();
+                        *self = ChunkParser::default();
                     }
                 }
-                At::Trailers => return Ok(()),
+                State::Trailers => return Ok(()),
             }
         }
         Ok(())
     }
 }
 
-/// The size that a piece's header says. Stricter than `s3s`, so that both read the same.
+/// The size in a chunk's header. Stricter than `s3s`, so that no header has two readings.
 fn size(line: &[u8]) -> Result<u64, Malformed> {
     let line = line.strip_suffix(b"\r\n").ok_or(Malformed::Header)?;
     let digits = line.split(|&b| b == b';').next().unwrap_or_default();
     let is_size =
-        (1..=MOST_DIGITS).contains(&digits.len()) && digits.iter().all(u8::is_ascii_hexdigit);
+        (1..=MAX_SIZE_DIGITS).contains(&digits.len()) && digits.iter().all(u8::is_ascii_hexdigit);
     let digits = std::str::from_utf8(digits).ok().filter(|_| is_size);
     let size = digits.and_then(|digits| u64::from_str_radix(digits, 16).ok());
     match size.ok_or(Malformed::Header)? {
-        size if size > LARGEST_PIECE => Err(Malformed::TooLarge(size)),
+        size if size > MAX_CHUNK_SIZE => Err(Malformed::TooLarge(size)),
         size => Ok(size),
     }
 }
@@ -129,25 +130,25 @@ mod tests {
 
     use super::*;
 
-    fn follow<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Result<At, Malformed> {
-        let mut pieces = Pieces::default();
+    fn parse<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Result<State, Malformed> {
+        let mut parser = ChunkParser::default();
         for part in parts {
-            pieces.follow(part)?;
+            parser.parse(part)?;
         }
-        Ok(pieces.0)
+        Ok(parser.0)
     }
 
     #[test]
-    fn a_piece_that_is_too_large_is_refused_by_its_header() {
-        let most = format!("{LARGEST_PIECE:x}\r\n");
-        assert_eq!(follow([most.as_bytes()]), Ok(At::Piece(LARGEST_PIECE)));
-        let more = format!("{:X}\r\n", LARGEST_PIECE + 1);
+    fn a_chunk_that_is_too_large_is_refused_by_its_header() {
+        let most = format!("{MAX_CHUNK_SIZE:x}\r\n");
+        assert_eq!(parse([most.as_bytes()]), Ok(State::Data(MAX_CHUNK_SIZE)));
+        let more = format!("{:X}\r\n", MAX_CHUNK_SIZE + 1);
         assert_eq!(
-            follow([more.as_bytes()]),
-            Err(Malformed::TooLarge(LARGEST_PIECE + 1))
+            parse([more.as_bytes()]),
+            Err(Malformed::TooLarge(MAX_CHUNK_SIZE + 1))
         );
         assert_eq!(
-            follow([b"1\r\nx\r\nFFFFFFFF\r\n".as_slice()]),
+            parse([b"1\r\nx\r\nFFFFFFFF\r\n".as_slice()]),
             Err(Malformed::TooLarge(0xffff_ffff))
         );
     }
@@ -166,35 +167,31 @@ mod tests {
             ";chunk-signature=0",
         ] {
             let line = format!("{header}\r\n");
-            assert_eq!(
-                follow([line.as_bytes()]),
-                Err(Malformed::Header),
-                "{line:?}"
-            );
+            assert_eq!(parse([line.as_bytes()]), Err(Malformed::Header), "{line:?}");
         }
-        assert_eq!(follow([b"5\n".as_slice()]), Err(Malformed::Header));
-        let endless = [b'0'; LONGEST_HEADER];
-        assert_eq!(follow([endless.as_slice()]), Err(Malformed::Header));
-        assert_eq!(follow([b"1\r\nxy".as_slice()]), Err(Malformed::End));
+        assert_eq!(parse([b"5\n".as_slice()]), Err(Malformed::Header));
+        let endless = [b'0'; MAX_HEADER_LENGTH];
+        assert_eq!(parse([endless.as_slice()]), Err(Malformed::Header));
+        assert_eq!(parse([b"1\r\nxy".as_slice()]), Err(Malformed::End));
     }
 
     proptest! {
         #[test]
         fn what_clients_send_passes_however_it_is_cut(
-            pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..600), 0..5),
+            chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..600), 0..5),
             is_signed: bool,
             cut in 1_usize..97,
         ) {
             let signature = format!(";chunk-signature={}", "a".repeat(64));
             let signature = if is_signed { signature.as_str() } else { "" };
             let mut body = Vec::new();
-            for piece in &pieces {
-                body.extend(format!("{:x}{signature}\r\n", piece.len()).into_bytes());
-                body.extend(piece);
+            for chunk in &chunks {
+                body.extend(format!("{:x}{signature}\r\n", chunk.len()).into_bytes());
+                body.extend(chunk);
                 body.extend(b"\r\n");
             }
             body.extend(format!("0{signature}\r\nx-amz-checksum-crc32:AAAAAA==\r\n\r\n").bytes());
-            prop_assert_eq!(follow(body.chunks(cut)), Ok(At::Trailers));
+            prop_assert_eq!(parse(body.chunks(cut)), Ok(State::Trailers));
         }
     }
 }
