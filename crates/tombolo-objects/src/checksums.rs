@@ -6,7 +6,7 @@ use http::HeaderMap;
 use s3s::checksum::ChecksumHasher;
 use s3s::crypto::{Checksum as _, Crc32, Crc32c, Crc64Nvme, Md5, Sha1, Sha256};
 use s3s::dto::Checksum;
-use s3s::{S3Result, TrailingHeaders};
+use s3s::{S3Request, S3Result, TrailingHeaders};
 
 use crate::error::{ObjectError, refuse};
 
@@ -23,13 +23,13 @@ pub(crate) struct ExpectedChecksums {
 /// Computes the checksums of a body as it is received.
 pub(crate) struct Hasher {
     md5: Md5,
-    expected: ChecksumHasher,
+    checksums: ChecksumHasher,
 }
 
 impl Hasher {
     pub(crate) fn update(&mut self, bytes: &[u8]) {
         self.md5.update(bytes);
-        self.expected.update(bytes);
+        self.checksums.update(bytes);
     }
 }
 
@@ -51,23 +51,30 @@ macro_rules! each_checksum {
 }
 
 impl ExpectedChecksums {
-    /// What the headers of a request promise, and the trailers behind its body.
-    pub(crate) fn of(
-        headers: &HeaderMap,
-        md5: Option<String>,
-        promised: Checksum,
-        trailers: Option<TrailingHeaders>,
-    ) -> Self {
-        let announced = headers.get_all("x-amz-trailer").iter();
+    /// The checksums in the headers of a request, and those announced as trailers of its body.
+    pub(crate) fn of<T>(request: &S3Request<T>) -> Self {
+        // That each is there at most once was checked when `s3s` read the operation's input.
+        let read = |name: &str| {
+            let value = request.headers.get(name)?.to_str().ok()?;
+            (!value.is_empty()).then(|| value.to_owned())
+        };
+        let mut headers = Checksum::default();
+        macro_rules! read_each {
+            ($header:literal, $field:ident, $hasher:ident, $algorithm:ident) => {
+                headers.$field = read($header);
+            };
+        }
+        each_checksum!(read_each);
+        let announced = request.headers.get_all("x-amz-trailer").iter();
         let announced = announced.filter_map(|value| value.to_str().ok());
         let announced = announced.flat_map(|names| names.split(','));
         ExpectedChecksums {
-            md5,
-            headers: promised,
+            md5: read("content-md5"),
+            headers,
             announced: announced
                 .map(|name| name.trim().to_ascii_lowercase())
                 .collect(),
-            trailers,
+            trailers: request.trailing_headers.clone(),
         }
     }
 
@@ -84,7 +91,7 @@ impl ExpectedChecksums {
         each_checksum!(enable);
         Hasher {
             md5: Md5::new(),
-            expected: hasher,
+            checksums: hasher,
         }
     }
 
@@ -97,7 +104,7 @@ impl ExpectedChecksums {
         if let Some(expected) = &self.md5 {
             compare("Content-MD5", expected, &STANDARD.encode(md5))?;
         }
-        let actual = hasher.expected.finalize();
+        let actual = hasher.checksums.finalize();
         macro_rules! compare_each {
             ($header:literal, $field:ident, $hasher:ident, $algorithm:ident) => {
                 if let Some(actual) = &actual.$field {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use s3s::crypto::{Checksum as _, Md5};
 use s3s::dto::{
-    AbortMultipartUploadInput, AbortMultipartUploadOutput, Checksum, CompleteMultipartUploadInput,
+    AbortMultipartUploadInput, AbortMultipartUploadOutput, CompleteMultipartUploadInput,
     CompleteMultipartUploadOutput, CompletedPart, CreateMultipartUploadInput,
     CreateMultipartUploadOutput, ETag, ListPartsInput, ListPartsOutput, Part, UploadPartInput,
     UploadPartOutput,
@@ -95,6 +95,7 @@ impl ObjectService {
         request: S3Request<UploadPartInput>,
     ) -> S3Result<UploadPartOutput> {
         let (principal, action) = authorized(&request)?;
+        let expected = ExpectedChecksums::of(&request);
         let input = request.input;
         let number = part_number(input.part_number)?;
         let at = At {
@@ -104,17 +105,6 @@ impl ObjectService {
         };
         // Before the body is read, so that one that nobody will keep is not even received.
         upload(&mut self.begin(&principal), action, at).await?;
-        let promised = Checksum {
-            checksum_crc32: input.checksum_crc32,
-            checksum_crc32c: input.checksum_crc32c,
-            checksum_crc64nvme: input.checksum_crc64nvme,
-            checksum_sha1: input.checksum_sha1,
-            checksum_sha256: input.checksum_sha256,
-            ..Checksum::default()
-        };
-        let trailers = request.trailing_headers;
-        let expected =
-            ExpectedChecksums::of(&request.headers, input.content_md5, promised, trailers);
         check_length(&request.headers, LARGEST_PUT)?;
         let body = input.body.unwrap_or_else(empty);
         let mut received = self.blobs.receive(body, LARGEST_PUT, expected).await?;

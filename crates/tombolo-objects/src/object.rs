@@ -2,9 +2,9 @@
 
 use http::HeaderMap;
 use s3s::dto::{
-    Checksum, DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput,
-    DeletedObject, ETag, ETagCondition, GetObjectInput, GetObjectOutput, HeadObjectInput,
-    HeadObjectOutput, PutObjectInput, PutObjectOutput, Range, StreamingBlob,
+    DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput, DeletedObject,
+    ETag, ETagCondition, GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput,
+    PutObjectInput, PutObjectOutput, Range, StreamingBlob,
 };
 use s3s::{S3ErrorCode, S3Request, S3Result};
 use tombolo_api::lookup::{InBucket, ScopedTransaction};
@@ -30,22 +30,12 @@ impl ObjectService {
         request: S3Request<PutObjectInput>,
     ) -> S3Result<PutObjectOutput> {
         let (principal, action) = authorized(&request)?;
+        let expected = ExpectedChecksums::of(&request);
         let input = request.input;
         let condition = only_if_absent(input.if_match.is_some(), input.if_none_match.as_ref())?;
         let headers = headers(input.content_type, input.metadata)?;
         // Before the body is read, so that one that nobody will keep is not even received.
         destination(&mut self.begin(&principal), action, &input.bucket).await?;
-        let promised = Checksum {
-            checksum_crc32: input.checksum_crc32,
-            checksum_crc32c: input.checksum_crc32c,
-            checksum_crc64nvme: input.checksum_crc64nvme,
-            checksum_sha1: input.checksum_sha1,
-            checksum_sha256: input.checksum_sha256,
-            ..Checksum::default()
-        };
-        let trailers = request.trailing_headers;
-        let expected =
-            ExpectedChecksums::of(&request.headers, input.content_md5, promised, trailers);
         check_length(&request.headers, LARGEST_PUT)?;
         let body = input.body.unwrap_or_else(empty);
         let mut received = self.blobs.receive(body, LARGEST_PUT, expected).await?;
