@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::refuse::invalid_value;
+use super::parameter::invalid_value;
 use crate::ec2::error::Result;
 use crate::lookup::ScopedTransaction;
 use crate::operation::Call;

@@ -1,28 +1,25 @@
 //! Amazon EC2's operations: the part that VPC peering needs.
 //!
-//! One file or folder a resource. What every Describe operation shares is in [`select`], [`filter`]
-//! and [`page`]; which of the caller's resources an id names, in [`lookup`](crate::lookup).
+//! One file or folder a resource. What every Describe operation shares is in [`selection`] and
+//! [`filter`]; what ids in requests look like in [`parameter`], and which of the caller's resources one
+//! names in [`lookup`](crate::lookup).
 //!
 //! **Architecture invariant:** a fleet's hidden VPC and whatever is in it are unknown to these
 //! operations, and so is everything of another account.
 
 mod account_attribute;
 mod availability_zone;
-mod cidr;
 pub(crate) mod error;
 mod filter;
-mod id;
 mod interface;
 mod network_acl;
 mod operations;
-mod page;
-mod pattern;
+mod parameter;
 mod peering;
-mod refuse;
 mod region;
 mod route_table;
 mod security_group;
-mod select;
+mod selection;
 mod subnet;
 mod subnet_attribute;
 mod tag;

@@ -10,7 +10,7 @@ use tombolo_domain::id::{AccountId, NetworkAclAssociationId, NetworkAclId, Subne
 use tombolo_domain::vpc::Vpc;
 
 use super::filter::{Field, Filtered};
-use super::select::{Describable, Selection};
+use super::selection::{Describable, Selection};
 use super::tag::Tag;
 use crate::ec2::error::Result;
 use crate::lookup::ScopedTransaction;

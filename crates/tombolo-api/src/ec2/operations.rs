@@ -1,7 +1,7 @@
 //! EC2's operations: its table.
 
 use super::error::Ec2Error;
-use super::refuse::dry_run;
+use super::parameter::dry_run;
 use super::{
     account_attribute, availability_zone, interface, network_acl, peering, region, route_table,
     security_group, subnet, subnet_attribute, tag_operations, vpc,

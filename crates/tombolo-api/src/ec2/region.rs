@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use tombolo_domain::id::Region;
 
 use super::filter::{Field, Filtered};
-use super::refuse::invalid;
-use super::select::Selection;
+use super::parameter::invalid;
+use super::selection::Selection;
 use super::tag::Tag;
 use crate::ec2::error::Result;
 use crate::lookup::ScopedTransaction;

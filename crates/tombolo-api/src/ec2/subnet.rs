@@ -8,11 +8,11 @@ use tombolo_domain::vpc::Subnet;
 use tombolo_domain::{Scope, cidr as blocks};
 
 use super::filter::{Field, Filtered};
-use super::refuse::Others;
-use super::select::{Describable, Selection};
+use super::parameter::{Others, parse_cidr};
+use super::selection::{Describable, Selection};
 use super::subnet_attribute::HOSTNAME_TYPE;
 use super::tag::{self, Tag, TagSpecification, TagsOf};
-use super::{Empty, cidr, zone};
+use super::{Empty, zone};
 use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::lookup::{CustomerVpcs, ScopedTransaction};
 use crate::operation::Call;
@@ -44,7 +44,7 @@ pub(crate) async fn create_subnet(
 ) -> Result<Created> {
     input.others.refuse()?;
     let vpc = tx.vpc(&input.vpc_id).to(call.action()).await?;
-    let cidr = cidr::parse(input.cidr_block.as_deref(), Ec2Error::InvalidSubnetRange)?;
+    let cidr = parse_cidr(input.cidr_block.as_deref(), Ec2Error::InvalidSubnetRange)?;
     if !vpc.cidrs().any(|block| block.contains(&cidr)) {
         let blocks: Vec<String> = vpc.cidrs().map(|block| block.to_string()).collect();
         return Err(Error::new(

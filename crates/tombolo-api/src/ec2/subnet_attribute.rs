@@ -4,7 +4,7 @@
 use serde::Deserialize;
 
 use super::Empty;
-use super::refuse::{Others, unsupported};
+use super::parameter::{Others, unsupported};
 use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::lookup::ScopedTransaction;
 use crate::operation::Call;

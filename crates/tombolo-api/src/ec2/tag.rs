@@ -6,8 +6,7 @@ use serde::{Deserialize, Serialize};
 use tombolo_domain::Scope;
 use tombolo_domain::tag::{TagError, Tags};
 
-use super::id::{ResourceId, TaggedId};
-use super::refuse::invalid;
+use super::parameter::{ResourceId, TaggedId, invalid};
 use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::lookup::ScopedTransaction;
 use crate::operation::text::shorten;

@@ -9,9 +9,8 @@ use tombolo_domain::tag::Tags;
 
 use super::Empty;
 use super::filter::{Field, Filtered};
-use super::id::{TaggedId, resource_type};
-use super::refuse::invalid;
-use super::select::Selection;
+use super::parameter::{TaggedId, invalid, resource_type};
+use super::selection::Selection;
 use super::tag::{self, Tag};
 use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::lookup::ScopedTransaction;

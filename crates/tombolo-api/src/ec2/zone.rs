@@ -2,7 +2,7 @@
 
 use tombolo_domain::id::Region;
 
-use super::refuse::invalid_value;
+use super::parameter::invalid_value;
 use crate::ec2::error::{Ec2Error, Error, Result};
 
 /// The letters of a Region's zones.

@@ -7,7 +7,7 @@ use super::new;
 use super::view::{AttachmentView, Context, GroupIdentifier, InterfaceView};
 use crate::ec2::Empty;
 use crate::ec2::error::{Ec2Error, Error, Result};
-use crate::ec2::refuse::{Others, invalid_value, unsupported};
+use crate::ec2::parameter::{Others, invalid_value, unsupported};
 use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 

@@ -9,7 +9,7 @@ use super::new::{self, NewInterface};
 use super::view::{Context, InterfaceView};
 use super::wanted_groups;
 use crate::ec2::error::{Ec2Error, Error, Result};
-use crate::ec2::refuse::{Others, invalid_value, unsupported};
+use crate::ec2::parameter::{Others, invalid_value, unsupported};
 use crate::ec2::tag::{self, TagSpecification};
 use crate::lookup::ScopedTransaction;
 use crate::operation::Call;

@@ -16,7 +16,7 @@ pub(crate) use describe::describe_network_interfaces;
 
 use tombolo_domain::id::SecurityGroupId;
 
-use super::id;
+use super::parameter::parse_id;
 use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::operation::Call;
 
@@ -24,7 +24,7 @@ use crate::operation::Call;
 fn wanted_groups(call: &Call<'_>, texts: &[String]) -> Result<Vec<SecurityGroupId>> {
     let mut groups: Vec<SecurityGroupId> = Vec::with_capacity(texts.len());
     for text in texts {
-        let group = id::parse(text)?;
+        let group = parse_id(text)?;
         if !groups.contains(&group) {
             groups.push(group);
         }

@@ -11,7 +11,7 @@ use tombolo_domain::{Scope, Timestamp};
 
 use crate::ec2::error::Result;
 use crate::ec2::filter::{Field, Filtered};
-use crate::ec2::select::Describable;
+use crate::ec2::selection::Describable;
 use crate::ec2::tag::{Tag, TagsOf};
 use crate::lookup::{CustomerVpcs, ScopedTransaction};
 use crate::operation::Call;

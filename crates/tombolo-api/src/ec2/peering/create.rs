@@ -7,8 +7,7 @@ use tombolo_domain::vpc::Vpc;
 
 use super::view::ConnectionView;
 use crate::ec2::error::{Ec2Error, Error, Result};
-use crate::ec2::id;
-use crate::ec2::refuse::{Others, invalid_value, unsupported};
+use crate::ec2::parameter::{Others, invalid_value, parse_id, unsupported};
 use crate::ec2::tag::{self, TagSpecification, TagsOf};
 use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
@@ -77,7 +76,7 @@ fn refuse_other_region(call: &Call<'_>, region: Option<&str>) -> Result<()> {
 /// The account and the VPC that are asked.
 fn peer(call: &Call<'_>, input: &Create) -> Result<(AccountId, VpcId)> {
     let vpc = input.peer_vpc_id.as_deref();
-    let vpc = id::parse(vpc.ok_or_else(|| Error::missing_parameter("peerVpcId"))?)?;
+    let vpc = parse_id(vpc.ok_or_else(|| Error::missing_parameter("peerVpcId"))?)?;
     let account = match &input.peer_owner_id {
         None => call.principal.account(),
         Some(text) => text

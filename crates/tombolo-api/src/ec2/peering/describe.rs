@@ -6,7 +6,7 @@ use tombolo_domain::peering::Connection;
 
 use super::view::ConnectionView;
 use crate::ec2::error::Result;
-use crate::ec2::select::Selection;
+use crate::ec2::selection::Selection;
 use crate::ec2::tag::TagsOf;
 use crate::lookup::ScopedTransaction;
 use crate::operation::Call;

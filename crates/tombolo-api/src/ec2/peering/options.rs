@@ -6,7 +6,7 @@ use tombolo_domain::peering::{Connection, End, State};
 use super::not_permitted;
 use super::view::OptionsView;
 use crate::ec2::error::{Ec2Error, Error, Result};
-use crate::ec2::refuse::Others;
+use crate::ec2::parameter::Others;
 use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 

@@ -6,7 +6,7 @@ use tombolo_domain::id::{AccountId, Region, VpcId, VpcPeeringConnectionId};
 use tombolo_domain::peering::{Connection, End, PeeringOptions};
 
 use crate::ec2::filter::{Field, Filtered};
-use crate::ec2::select::Describable;
+use crate::ec2::selection::Describable;
 use crate::ec2::tag::Tag;
 use crate::operation::Call;
 use crate::operation::time::maybe_seconds;

@@ -8,7 +8,7 @@ use tombolo_domain::vpc::RouteTableUser;
 use super::view::AssociationState;
 use crate::ec2::Empty;
 use crate::ec2::error::{Ec2Error, Error, Result};
-use crate::ec2::refuse::{Others, invalid};
+use crate::ec2::parameter::{Others, invalid};
 use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 

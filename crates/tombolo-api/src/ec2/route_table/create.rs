@@ -8,7 +8,7 @@ use tombolo_domain::vpc::{Route, RouteTable, RouteTableNumber};
 
 use super::view::RouteTableView;
 use crate::ec2::error::{Ec2Error, Error, Result};
-use crate::ec2::refuse::Others;
+use crate::ec2::parameter::Others;
 use crate::ec2::tag::{self, TagSpecification, TagsOf};
 use crate::lookup::ScopedTransaction;
 use crate::operation::Call;

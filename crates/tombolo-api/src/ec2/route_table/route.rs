@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use tombolo_domain::vpc::{Route, RouteTable, RouteTarget};
 
 use super::target;
+use crate::ec2::Empty;
 use crate::ec2::error::{Ec2Error, Error, Resource, Result};
-use crate::ec2::refuse::{Others, invalid, unsupported};
-use crate::ec2::{Empty, cidr};
+use crate::ec2::parameter::{Others, invalid, parse_destination, unsupported};
 use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 use crate::operation::text::shorten;
@@ -39,7 +39,7 @@ pub(crate) async fn create_route(
     input: Create,
 ) -> Result<Created> {
     input.others.refuse()?;
-    let destination = cidr::destination(input.destination_cidr_block.as_deref())?;
+    let destination = parse_destination(input.destination_cidr_block.as_deref())?;
     let connection = input
         .vpc_peering_connection_id
         .ok_or_else(|| Error::missing_parameter("vpcPeeringConnectionId"))?;
@@ -123,7 +123,7 @@ pub(crate) async fn replace_route(
     input: Replace,
 ) -> Result<Empty> {
     input.others.refuse()?;
-    let destination = cidr::destination(input.destination_cidr_block.as_deref())?;
+    let destination = parse_destination(input.destination_cidr_block.as_deref())?;
     let wanted = input.wanted()?;
     let mut table = tx
         .route_table(&input.route_table_id)
@@ -181,7 +181,7 @@ pub(crate) async fn delete_route(
     input: Delete,
 ) -> Result<Empty> {
     input.others.refuse()?;
-    let destination = cidr::destination(input.destination_cidr_block.as_deref())?;
+    let destination = parse_destination(input.destination_cidr_block.as_deref())?;
     let mut table = tx
         .route_table(&input.route_table_id)
         .to(call.action())

@@ -4,7 +4,7 @@ use tombolo_domain::id::VpcPeeringConnectionId;
 use tombolo_domain::vpc::RouteTable;
 
 use crate::ec2::error::{Ec2Error, Error, Resource, Result};
-use crate::ec2::id::{self, ResourceId};
+use crate::ec2::parameter::{ResourceId, parse_id};
 use crate::lookup::ScopedTransaction;
 
 /// The peering connection of a route table's VPC that an id names. One that waits for its
@@ -18,7 +18,7 @@ pub(super) async fn connection(
     table: &RouteTable,
     text: &str,
 ) -> Result<VpcPeeringConnectionId> {
-    let id: VpcPeeringConnectionId = id::parse(text)?;
+    let id: VpcPeeringConnectionId = parse_id(text)?;
     match tx.connection_of_vpc(table, &id).await? {
         Some(connection) if connection.state.is_live() => Ok(id),
         Some(connection) => Err(Error::new(

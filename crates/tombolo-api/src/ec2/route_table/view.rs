@@ -9,7 +9,7 @@ use tombolo_domain::id::{
 use tombolo_domain::vpc::{Route, RouteTable, RouteTarget};
 
 use crate::ec2::filter::{Field, Filtered};
-use crate::ec2::select::Describable;
+use crate::ec2::selection::Describable;
 use crate::ec2::tag::Tag;
 
 /// EC2's RouteTable.

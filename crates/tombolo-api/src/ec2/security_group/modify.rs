@@ -11,8 +11,7 @@ use super::protocol::ProtocolAndPorts;
 use super::source::{Finder, GroupReference, Source};
 use super::{Done, authorize, wording};
 use crate::ec2::error::{Ec2Error, Error, Result};
-use crate::ec2::id::{self, ResourceId};
-use crate::ec2::refuse::invalid;
+use crate::ec2::parameter::{ResourceId, invalid, parse_id};
 use crate::error::CommonError;
 use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
@@ -111,7 +110,7 @@ fn parse(updates: Vec<Update>) -> Result<BTreeMap<SecurityGroupRuleId, Permissio
     }
     let mut parsed = BTreeMap::new();
     for update in updates {
-        let id: SecurityGroupRuleId = id::parse(&update.security_group_rule_id)?;
+        let id: SecurityGroupRuleId = parse_id(&update.security_group_rule_id)?;
         let wanted = update
             .security_group_rule
             .ok_or_else(|| Error::missing_parameter("securityGroupRule"))?;

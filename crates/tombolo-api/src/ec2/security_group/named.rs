@@ -4,7 +4,7 @@ use serde::Deserialize;
 use tombolo_domain::vpc::SecurityGroup;
 
 use crate::ec2::error::{Error, Result};
-use crate::ec2::refuse::unsupported;
+use crate::ec2::parameter::unsupported;
 use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 

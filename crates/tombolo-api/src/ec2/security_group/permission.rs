@@ -14,7 +14,7 @@ use super::protocol::{self, ProtocolAndPorts};
 use super::source::{GroupReference, Source};
 use super::wording;
 use crate::ec2::error::{Ec2Error, Error, Result};
-use crate::ec2::refuse::{invalid, unsupported};
+use crate::ec2::parameter::{invalid, unsupported};
 use crate::error::CommonError;
 use crate::operation::text::shorten;
 

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use tombolo_domain::vpc::{IcmpMessages, PortRange, Protocol};
 
 use crate::ec2::error::{Error, Result};
-use crate::ec2::refuse::{invalid, unsupported};
+use crate::ec2::parameter::{invalid, unsupported};
 use crate::operation::text::shorten;
 
 /// IANA's numbers of the protocols that EC2 has names for.

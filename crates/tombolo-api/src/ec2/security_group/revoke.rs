@@ -10,7 +10,7 @@ use super::named::NamedGroup;
 use super::permission::{Permission, Permissions};
 use super::rule::RevokedRule;
 use crate::ec2::error::{Ec2Error, Error, Result};
-use crate::ec2::id::{self, ResourceId};
+use crate::ec2::parameter::{ResourceId, parse_id};
 use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 
@@ -78,7 +78,7 @@ async fn revoke(
         let ids = matching(&group, direction, &permissions)?;
         (group, ids)
     } else {
-        let ids = ids.iter().map(|id| id::parse(id));
+        let ids = ids.iter().map(|id| parse_id(id));
         let ids = ids.collect::<Result<BTreeSet<_>, _>>()?;
         let group = group.find(tx, call).await?;
         require_all(&group, direction, &ids)?;

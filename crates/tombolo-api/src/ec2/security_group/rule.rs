@@ -10,7 +10,7 @@ use tombolo_domain::vpc::{Peer, Protocol, RuleDirection, SecurityGroup, Security
 use super::peering::ActivePeerings;
 use super::protocol;
 use crate::ec2::filter::{Field, Filtered};
-use crate::ec2::select::Describable;
+use crate::ec2::selection::Describable;
 use crate::ec2::tag::Tag;
 
 /// EC2's SecurityGroupRule.

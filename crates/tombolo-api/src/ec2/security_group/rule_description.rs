@@ -10,7 +10,7 @@ use super::named::NamedGroup;
 use super::permission::{self, IpPermission, Permission};
 use super::{Done, revoke, wording};
 use crate::ec2::error::{Ec2Error, Error, Result};
-use crate::ec2::id;
+use crate::ec2::parameter::parse_id;
 use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 
@@ -116,7 +116,7 @@ fn of_ids(descriptions: Vec<RuleDescription>) -> Result<Descriptions> {
             .security_group_rule_id
             .ok_or_else(|| Error::missing_parameter("securityGroupRuleId"))?;
         let description = wording::rule_description(one.description)?;
-        wanted.insert(id::parse(&id)?, description);
+        wanted.insert(parse_id(&id)?, description);
     }
     Ok(wanted)
 }

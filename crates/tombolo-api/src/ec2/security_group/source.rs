@@ -8,8 +8,7 @@ use tombolo_domain::vpc::{Peer, PeeredGroup, SecurityGroup};
 
 use super::peering::ActivePeerings;
 use crate::ec2::error::{Error, Result};
-use crate::ec2::id::{self, ResourceId};
-use crate::ec2::refuse::{invalid_value, unsupported};
+use crate::ec2::parameter::{ResourceId, invalid_value, parse_id, unsupported};
 use crate::lookup::ScopedTransaction;
 
 /// What a rule lets through, by where it comes from or goes to.
@@ -62,10 +61,10 @@ impl GroupReference {
                 .map_err(|error| invalid_value("userId", text, &format!("{error}.")))
         });
         Ok(GroupReference {
-            group: id::parse(group)?,
+            group: parse_id(group)?,
             account: account.transpose()?,
-            vpc: vpc.map(id::parse).transpose()?,
-            connection: connection.map(id::parse).transpose()?,
+            vpc: vpc.map(parse_id).transpose()?,
+            connection: connection.map(parse_id).transpose()?,
         })
     }
 

@@ -9,7 +9,7 @@ use tombolo_domain::vpc::{Peer, RuleDirection, SecurityGroup};
 use super::peering::ActivePeerings;
 use super::permission_view::{self, PairView, PermissionView};
 use crate::ec2::error::Result;
-use crate::ec2::page::PageLimit;
+use crate::ec2::selection::PageLimit;
 use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 

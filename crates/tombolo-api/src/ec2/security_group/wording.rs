@@ -1,7 +1,7 @@
 //! What people write about groups and rules: names and descriptions, in EC2's set of characters.
 
 use crate::ec2::error::{Error, Result};
-use crate::ec2::refuse::{invalid, invalid_value};
+use crate::ec2::parameter::{invalid, invalid_value};
 
 /// The longest name and the longest description, in characters.
 const MAX_LENGTH: usize = 255;

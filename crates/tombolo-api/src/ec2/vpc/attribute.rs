@@ -6,7 +6,7 @@ use tombolo_domain::id::VpcId;
 
 use crate::ec2::Empty;
 use crate::ec2::error::{Ec2Error, Error, Result};
-use crate::ec2::refuse::{invalid, invalid_value};
+use crate::ec2::parameter::{invalid, invalid_value};
 use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 

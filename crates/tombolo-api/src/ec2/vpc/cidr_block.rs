@@ -12,9 +12,8 @@ use tombolo_domain::peering::Connection;
 use tombolo_domain::vpc::{CidrAssociation, RouteTable, RouteTarget, Vpc};
 
 use super::view::CidrBlockAssociation;
-use crate::ec2::cidr;
 use crate::ec2::error::{Ec2Error, Error, Result};
-use crate::ec2::refuse::Others;
+use crate::ec2::parameter::{Others, parse_cidr};
 use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 
@@ -43,7 +42,7 @@ pub(crate) async fn associate_vpc_cidr_block(
 ) -> Result<Answer> {
     input.others.refuse()?;
     let mut vpc = tx.vpc(&input.vpc_id).to(call.action()).await?;
-    let cidr = cidr::parse(input.cidr_block.as_deref(), Ec2Error::InvalidVpcRange)?;
+    let cidr = parse_cidr(input.cidr_block.as_deref(), Ec2Error::InvalidVpcRange)?;
     refuse_too_many(&vpc, call.settings.quotas.cidr_blocks_per_vpc)?;
     refuse_own(&vpc, cidr)?;
     let tables = tx.route_tables_of(&vpc).list().await?;

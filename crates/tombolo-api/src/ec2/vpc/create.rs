@@ -3,9 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::view::VpcView;
-use crate::ec2::cidr;
 use crate::ec2::error::{Ec2Error, Result};
-use crate::ec2::refuse::{Others, unsupported};
+use crate::ec2::parameter::{Others, parse_cidr, unsupported};
 use crate::ec2::tag::{self, TagSpecification};
 use crate::lookup::ScopedTransaction;
 use crate::operation::{self, Call};
@@ -43,7 +42,7 @@ pub(crate) async fn create_vpc(
              default."
         )));
     }
-    let cidr = cidr::parse(input.cidr_block.as_deref(), Ec2Error::InvalidVpcRange)?;
+    let cidr = parse_cidr(input.cidr_block.as_deref(), Ec2Error::InvalidVpcRange)?;
     let vpc = operation::vpc::create(tx, call, cidr, None).await?;
     let tags = tag::write_new(tx, &vpc.scope, &vpc.id, input.tag_specifications)?;
     Ok(Created {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::view::VpcView;
 use crate::ec2::error::Result;
-use crate::ec2::select::Selection;
+use crate::ec2::selection::Selection;
 use crate::ec2::tag::TagsOf;
 use crate::lookup::ScopedTransaction;
 use crate::operation::Call;

@@ -6,7 +6,7 @@ use tombolo_domain::id::{AccountId, VpcCidrAssociationId, VpcId};
 use tombolo_domain::vpc::Vpc;
 
 use crate::ec2::filter::{Field, Filtered};
-use crate::ec2::select::Describable;
+use crate::ec2::selection::Describable;
 use crate::ec2::tag::Tag;
 
 /// EC2's Vpc.
