@@ -8,7 +8,6 @@
 //! operations, and so is everything of another account.
 
 mod account_attribute;
-mod availability_zone;
 pub(crate) mod error;
 mod filter;
 mod interface;
@@ -21,11 +20,9 @@ mod route_table;
 mod security_group;
 mod selection;
 mod subnet;
-mod subnet_attribute;
 mod tag;
 mod tag_operations;
 mod vpc;
-mod zone;
 
 pub use error::{Ec2Error, Resource};
 pub use interface::new as new_interface;

@@ -3,8 +3,8 @@
 use super::error::Ec2Error;
 use super::parameter::dry_run;
 use super::{
-    account_attribute, availability_zone, interface, network_acl, peering, region, route_table,
-    security_group, subnet, subnet_attribute, tag_operations, vpc,
+    account_attribute, interface, network_acl, peering, region, route_table, security_group,
+    subnet, tag_operations, vpc,
 };
 use crate::operation::Operation;
 use crate::operation::capacity::{INTERFACE, PEERING, ROUTES, RULES};
@@ -25,7 +25,7 @@ pub static OPERATIONS: &[Operation] = operations! {
         CreateSubnet => subnet::create_subnet, on Subnet;
         DescribeSubnets => subnet::describe_subnets, on Any;
         DeleteSubnet => subnet::delete_subnet, on Subnet;
-        ModifySubnetAttribute => subnet_attribute::modify_subnet_attribute, on Subnet;
+        ModifySubnetAttribute => subnet::modify_subnet_attribute, on Subnet;
         DescribeNetworkAcls => network_acl::describe_network_acls, on Any;
     }
 
@@ -91,7 +91,7 @@ pub static OPERATIONS: &[Operation] = operations! {
 
     section "places", "" {
         DescribeRegions => region::describe_regions, on Any;
-        DescribeAvailabilityZones => availability_zone::describe_availability_zones, on Any;
+        DescribeAvailabilityZones => region::describe_availability_zones, on Any;
         DescribeAccountAttributes => account_attribute::describe_account_attributes, on Any;
     }
 

@@ -1,4 +1,7 @@
-//! CreateSubnet, DescribeSubnets and DeleteSubnet.
+//! Subnets.
+//!
+//! What ModifySubnetAttribute changes in EC2 — public and IPv6 addresses, names — Tombolo does not
+//! have, so a subnet's attributes can be set to what they are.
 
 use std::collections::BTreeMap;
 
@@ -7,15 +10,16 @@ use tombolo_domain::id::{AccountId, SubnetId, VpcId};
 use tombolo_domain::vpc::Subnet;
 use tombolo_domain::{Scope, cidr as blocks};
 
+use super::Empty;
 use super::filter::{Field, Filtered};
-use super::parameter::{Others, parse_cidr};
+use super::parameter::{Others, parse_cidr, unsupported};
+use super::region::{choose_zone, zone_id};
 use super::selection::{Describable, Selection};
-use super::subnet_attribute::HOSTNAME_TYPE;
 use super::tag::{self, Tag, TagSpecification, TagsOf};
-use super::{Empty, zone};
 use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::lookup::{CustomerVpcs, ScopedTransaction};
 use crate::operation::Call;
+use crate::operation::text::shorten;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -70,7 +74,7 @@ pub(crate) async fn create_subnet(
     }
     let (zone, zone_id) = (&input.availability_zone, &input.availability_zone_id);
     let subnet = Subnet {
-        availability_zone: zone::choose(&vpc.scope.region, zone.as_deref(), zone_id.as_deref())?,
+        availability_zone: choose_zone(&vpc.scope.region, zone.as_deref(), zone_id.as_deref())?,
         id: SubnetId::generate(call.ids),
         scope: vpc.scope,
         vpc: vpc.id,
@@ -210,7 +214,7 @@ impl SubnetView {
             owner_id: *account,
             state: "available",
             cidr_block: subnet.cidr.to_string(),
-            availability_zone_id: zone::id(region, &subnet.availability_zone),
+            availability_zone_id: zone_id(region, &subnet.availability_zone),
             available_ip_address_count: blocks::usable_addresses(subnet.cidr)
                 .len()
                 .saturating_sub(taken),
@@ -303,4 +307,45 @@ impl Describable for SubnetView {
     fn id(&self) -> &SubnetId {
         &self.subnet_id
     }
+}
+
+/// What a new subnet has for PrivateDnsHostnameTypeOnLaunch.
+const HOSTNAME_TYPE: &str = "ip-name";
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Modify {
+    subnet_id: String,
+    private_dns_hostname_type_on_launch: Option<String>,
+    #[serde(flatten)]
+    others: Others,
+}
+
+/// Sets one attribute to the value that it has.
+pub(crate) async fn modify_subnet_attribute(
+    tx: &mut ScopedTransaction<'_>,
+    call: &Call<'_>,
+    input: Modify,
+) -> Result<Empty> {
+    let hostname_type = input.private_dns_hostname_type_on_launch;
+    let attributes = usize::from(hostname_type.is_some()) + input.others.count();
+    if attributes != 1 {
+        return Err(Error::new(
+            Ec2Error::InvalidParameterCombination,
+            format!(
+                "One attribute can be modified at a time, and the request has {attributes}; use a \
+                 request for each."
+            ),
+        ));
+    }
+    input.others.refuse()?;
+    if let Some(other) = hostname_type.filter(|name| name != HOSTNAME_TYPE) {
+        return Err(unsupported(format!(
+            "PrivateDnsHostnameTypeOnLaunch {} is not supported: Tombolo names no hosts. Use \
+             {HOSTNAME_TYPE}.",
+            shorten(&other)
+        )));
+    }
+    tx.subnet(&input.subnet_id).to(call.action()).await?;
+    Ok(Empty {})
 }
