@@ -1,8 +1,8 @@
-//! Network interfaces as EC2 shows them.
+//! DescribeNetworkInterfaces, and a network interface as EC2 shows it.
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tombolo_domain::id::{
     AccountId, InstanceId, NetworkInterfaceId, SecurityGroupId, SubnetId, VpcId,
 };
@@ -11,11 +11,47 @@ use tombolo_domain::{Scope, Timestamp};
 
 use crate::ec2::error::Result;
 use crate::ec2::filter::{Field, Filtered};
-use crate::ec2::selection::Describable;
+use crate::ec2::selection::{Describable, Selection};
 use crate::ec2::tag::{Tag, TagsOf};
 use crate::lookup::{CustomerVpcs, ScopedTransaction};
 use crate::operation::Call;
 use crate::operation::time::seconds;
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Describe {
+    #[serde(default)]
+    network_interface_ids: Vec<String>,
+    #[serde(flatten)]
+    selection: Selection,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Described {
+    network_interfaces: Vec<InterfaceView>,
+    next_token: Option<String>,
+}
+
+/// The network interfaces in the caller's VPCs.
+pub(crate) async fn describe_network_interfaces(
+    tx: &mut ScopedTransaction<'_>,
+    call: &Call<'_>,
+    input: Describe,
+) -> Result<Described> {
+    let vpcs = tx.vpcs().to(call.action()).await?;
+    let mut context = Context::of_all(tx, call, &vpcs).await?;
+    let interfaces = tx.interfaces_in(&vpcs).await?;
+    let all = interfaces
+        .into_iter()
+        .map(|interface| context.view(interface));
+    let ids = ("networkInterfaceIds", &input.network_interface_ids[..]);
+    let page = input.selection.named(call, ids, all.collect())?;
+    Ok(Described {
+        network_interfaces: page.items,
+        next_token: page.next_token,
+    })
+}
 
 /// What is shown of a network interface and is not in its own record.
 pub(super) struct Context {
@@ -26,7 +62,7 @@ pub(super) struct Context {
 
 impl Context {
     /// Of all the caller's interfaces.
-    pub(super) async fn of_all(
+    async fn of_all(
         tx: &mut ScopedTransaction<'_>,
         call: &Call<'_>,
         vpcs: &CustomerVpcs,
