@@ -6,12 +6,14 @@
 
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
+use tombolo_domain::id::VpcPeeringConnectionId;
 use tombolo_domain::vpc::{Route, RouteTable, RouteTarget};
 
-use super::target;
 use crate::ec2::Empty;
 use crate::ec2::error::{Ec2Error, Error, Resource, Result};
-use crate::ec2::parameter::{Others, invalid, parse_destination, unsupported};
+use crate::ec2::parameter::{
+    Others, ResourceId, invalid, parse_destination, parse_id, unsupported,
+};
 use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 use crate::operation::text::shorten;
@@ -47,7 +49,7 @@ pub(crate) async fn create_route(
         .route_table(&input.route_table_id)
         .to(call.action())
         .await?;
-    let connection = target::connection(tx, &table, &connection).await?;
+    let connection = target_connection(tx, &table, &connection).await?;
     refuse_within_local(&table, destination)?;
     if table
         .routes
@@ -131,7 +133,7 @@ pub(crate) async fn replace_route(
         .await?;
     let target = match wanted {
         Wanted::Local => RouteTarget::Local,
-        Wanted::Connection(id) => RouteTarget::Peering(target::connection(tx, &table, &id).await?),
+        Wanted::Connection(id) => RouteTarget::Peering(target_connection(tx, &table, &id).await?),
     };
     let mut routes = table.routes.iter_mut();
     let Some(route) = routes.find(|route| route.destination == destination) else {
@@ -236,4 +238,29 @@ fn refuse_too_many(table: &RouteTable, most: usize) -> Result<()> {
             table.id
         ),
     ))
+}
+
+/// The peering connection of a route table's VPC that an id names. One that waits for its
+/// acceptance will do: until then the route is a black hole.
+///
+/// # Errors
+/// [`Ec2Error::NotFound`], in the same words for one of another VPC, of another account, and one
+/// that never was. One that is over is told from these, since its owner sees it.
+async fn target_connection(
+    tx: &mut ScopedTransaction<'_>,
+    table: &RouteTable,
+    text: &str,
+) -> Result<VpcPeeringConnectionId> {
+    let id: VpcPeeringConnectionId = parse_id(text)?;
+    match tx.connection_of_vpc(table, &id).await? {
+        Some(connection) if connection.state.is_live() => Ok(id),
+        Some(connection) => Err(Error::new(
+            Ec2Error::NotFound(Resource::VpcPeeringConnection),
+            format!(
+                "The vpcPeeringConnection ID '{id}' is {}, and no route can lead to it any more",
+                connection.state.code()
+            ),
+        )),
+        None => Err(Error::no_such(VpcPeeringConnectionId::KIND, id)),
+    }
 }
