@@ -5,18 +5,17 @@
 //! the network reconciler delivers requests, changes the data path and then says `active` or
 //! `deleted`.
 
-mod answer;
 mod create;
-mod delete;
-mod describe;
 mod options;
+mod transition;
 mod view;
 
-pub(crate) use answer::{accept_vpc_peering_connection, reject_vpc_peering_connection};
 pub(crate) use create::create_vpc_peering_connection;
-pub(crate) use delete::delete_vpc_peering_connection;
-pub(crate) use describe::describe_vpc_peering_connections;
 pub(crate) use options::modify_vpc_peering_connection_options;
+pub(crate) use transition::{
+    accept_vpc_peering_connection, delete_vpc_peering_connection, reject_vpc_peering_connection,
+};
+pub(crate) use view::describe_vpc_peering_connections;
 
 use serde::{Deserialize, Serialize};
 use tombolo_domain::peering::Connection;
