@@ -1,4 +1,5 @@
-//! ModifySecurityGroupRules.
+//! ModifySecurityGroupRules, and UpdateSecurityGroupRuleDescriptionsIngress and -Egress: rules that
+//! exist say something else.
 
 use std::collections::BTreeMap;
 
@@ -6,10 +7,11 @@ use serde::Deserialize;
 use tombolo_domain::id::SecurityGroupRuleId;
 use tombolo_domain::vpc::{RuleDirection, SecurityGroup, SecurityGroupRule};
 
-use super::permission::{self, Permission};
+use super::parameter::{self, NamedGroup};
+use super::permission::{self, IpPermission, Permission};
 use super::protocol::ProtocolAndPorts;
 use super::source::{Finder, GroupReference, Source};
-use super::{Done, authorize, wording};
+use super::{Done, rules};
 use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::ec2::parameter::{ResourceId, invalid, parse_id};
 use crate::error::CommonError;
@@ -74,7 +76,7 @@ impl Wanted {
         Ok(Permission {
             protocol: self.protocol.parse()?,
             source,
-            description: wording::rule_description(self.description)?,
+            description: parameter::rule_description(self.description)?,
         })
     }
 }
@@ -86,7 +88,7 @@ pub(crate) async fn modify_security_group_rules(
     call: &Call<'_>,
     input: Modify,
 ) -> Result<Done> {
-    let updates = parse(input.security_group_rules)?;
+    let updates = parse_updates(input.security_group_rules)?;
     let mut group = tx.security_group(&input.group_id).to(call.action()).await?;
     let unchanged = group.clone();
     let mut finder = Finder::new(&unchanged);
@@ -104,7 +106,7 @@ pub(crate) async fn modify_security_group_rules(
     Ok(Done::default())
 }
 
-fn parse(updates: Vec<Update>) -> Result<BTreeMap<SecurityGroupRuleId, Permission>> {
+fn parse_updates(updates: Vec<Update>) -> Result<BTreeMap<SecurityGroupRuleId, Permission>> {
     if updates.is_empty() {
         return Err(Error::missing_parameter("securityGroupRule"));
     }
@@ -131,9 +133,116 @@ fn refuse_duplicates(group: &SecurityGroup, before: &SecurityGroup) -> Result<()
         for changed in group.rules_of(direction).filter(is_changed) {
             let mut others = group.rules_of(direction);
             if others.any(|other| other.id != changed.id && other.says_same_as(changed)) {
-                return Err(authorize::duplicate_error(changed));
+                return Err(rules::duplicate_error(changed));
             }
         }
     }
     Ok(())
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct UpdateDescriptions {
+    #[serde(flatten)]
+    group: NamedGroup,
+    #[serde(default)]
+    ip_permissions: Vec<IpPermission>,
+    #[serde(default)]
+    security_group_rule_descriptions: Vec<RuleDescription>,
+}
+
+/// EC2's SecurityGroupRuleDescription.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct RuleDescription {
+    security_group_rule_id: Option<String>,
+    description: Option<String>,
+}
+
+/// What each rule is to be described with.
+type Descriptions = BTreeMap<SecurityGroupRuleId, Option<String>>;
+
+/// Describes rules for packets to the interfaces that carry a group. One without a description
+/// loses that which it has.
+pub(crate) async fn update_security_group_rule_descriptions_ingress(
+    tx: &mut ScopedTransaction<'_>,
+    call: &Call<'_>,
+    input: UpdateDescriptions,
+) -> Result<Done> {
+    update_descriptions(tx, call, input, RuleDirection::Ingress).await
+}
+
+/// Describes rules for packets from the interfaces that carry a group. One without a description
+/// loses that which it has.
+pub(crate) async fn update_security_group_rule_descriptions_egress(
+    tx: &mut ScopedTransaction<'_>,
+    call: &Call<'_>,
+    input: UpdateDescriptions,
+) -> Result<Done> {
+    update_descriptions(tx, call, input, RuleDirection::Egress).await
+}
+
+async fn update_descriptions(
+    tx: &mut ScopedTransaction<'_>,
+    call: &Call<'_>,
+    input: UpdateDescriptions,
+    direction: RuleDirection,
+) -> Result<Done> {
+    let UpdateDescriptions {
+        group,
+        ip_permissions: permissions,
+        security_group_rule_descriptions: by_id,
+    } = input;
+    let (mut group, mut wanted) = if by_id.is_empty() {
+        let permissions = permission::parse_all(permissions)?;
+        let group = group.find(tx, call).await?;
+        let wanted = of_permissions(&group, direction, permissions)?;
+        (group, wanted)
+    } else if permissions.is_empty() {
+        let wanted = of_ids(by_id)?;
+        let group = group.find(tx, call).await?;
+        rules::require_all(&group, direction, wanted.keys())?;
+        (group, wanted)
+    } else {
+        return Err(Error::new(
+            Ec2Error::InvalidParameterCombination,
+            "The parameter ipPermissions cannot be used with the parameter \
+             securityGroupRuleDescriptions",
+        ));
+    };
+    for rule in &mut group.rules {
+        if let Some(description) = wanted.remove(&rule.id) {
+            rule.description = description;
+        }
+    }
+    tx.put(&group)?;
+    Ok(Done::default())
+}
+
+fn of_permissions(
+    group: &SecurityGroup,
+    direction: RuleDirection,
+    permissions: Vec<Permission>,
+) -> Result<Descriptions> {
+    let mut wanted = Descriptions::new();
+    for permission in permissions {
+        let found = rules::matching(group, direction, std::slice::from_ref(&permission))?;
+        let described = found
+            .into_iter()
+            .map(|id| (id, permission.description.clone()));
+        wanted.extend(described);
+    }
+    Ok(wanted)
+}
+
+fn of_ids(descriptions: Vec<RuleDescription>) -> Result<Descriptions> {
+    let mut wanted = Descriptions::new();
+    for one in descriptions {
+        let id = one
+            .security_group_rule_id
+            .ok_or_else(|| Error::missing_parameter("securityGroupRuleId"))?;
+        let description = parameter::rule_description(one.description)?;
+        wanted.insert(parse_id(&id)?, description);
+    }
+    Ok(wanted)
 }

@@ -10,9 +10,9 @@ use tombolo_domain::cidr;
 use tombolo_domain::id::AccountId;
 use tombolo_domain::vpc::{Protocol, RuleDirection, SecurityGroupRule};
 
+use super::parameter;
 use super::protocol::{self, ProtocolAndPorts};
 use super::source::{GroupReference, Source};
-use super::wording;
 use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::ec2::parameter::{invalid, unsupported};
 use crate::error::CommonError;
@@ -107,7 +107,7 @@ impl IpPermission {
             parsed.push(Permission {
                 protocol,
                 source,
-                description: wording::rule_description(description)?,
+                description: parameter::rule_description(description)?,
             });
         }
         Ok(())

@@ -1,7 +1,43 @@
-//! What people write about groups and rules: names and descriptions, in EC2's set of characters.
+//! What requests say about a group: which it is, and its name and description, in EC2's set of
+//! characters.
+
+use serde::Deserialize;
+use tombolo_domain::vpc::SecurityGroup;
 
 use crate::ec2::error::{Error, Result};
-use crate::ec2::parameter::{invalid, invalid_value};
+use crate::ec2::parameter::{invalid, invalid_value, unsupported};
+use crate::lookup::ScopedTransaction;
+use crate::operation::Call;
+
+/// The two members that EC2 has for it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct NamedGroup {
+    group_id: Option<String>,
+    group_name: Option<String>,
+}
+
+impl NamedGroup {
+    /// The caller's group.
+    ///
+    /// # Errors
+    /// A malformed or unknown id, and a name: EC2 takes one for groups of a default VPC only, which
+    /// Tombolo does not make.
+    pub(super) async fn find(
+        &self,
+        tx: &mut ScopedTransaction<'_>,
+        call: &Call<'_>,
+    ) -> Result<SecurityGroup> {
+        match (&self.group_id, &self.group_name) {
+            (Some(id), _) => Ok(tx.security_group(id).to(call.action()).await?),
+            (None, Some(_)) => Err(unsupported(
+                "GroupName names a security group of a default VPC, and Tombolo makes none. Use \
+                 GroupId.",
+            )),
+            (None, None) => Err(Error::missing_parameter("groupId")),
+        }
+    }
+}
 
 /// The longest name and the longest description, in characters.
 const MAX_LENGTH: usize = 255;
