@@ -91,7 +91,8 @@ impl ScopedTransaction<'_> {
     }
 
     /// Decision 7: the other Region that a VPC of `owner`'s is in, if the principal may know of it: it
-    /// owns the VPC, or was authorized for it there. The commit depends on it.
+    /// owns the VPC, or was authorized for it there. One that a fleet hides is unknown there, too.
+    /// The commit depends on it.
     pub async fn other_region_of(
         &mut self,
         owner: AccountId,
@@ -102,6 +103,10 @@ impl ScopedTransaction<'_> {
             return Ok(None);
         };
         if at.account != owner || at.region == region {
+            return Ok(None);
+        }
+        let found = self.unscoped().get(&keys::vpc(&at, vpc)).await?;
+        if found.is_none_or(|vpc| vpc.fleet.is_some()) {
             return Ok(None);
         }
         let authorization = keys::authorization(&at, vpc, account);

@@ -292,6 +292,22 @@ async fn a_fleet_can_be_peered_until_it_fails_or_ends() {
 }
 
 #[tokio::test]
+async fn the_vpc_that_a_fleet_hides_in_another_region_is_unknown() {
+    let scenario = Scenario::new().await;
+    let away = scenario.server.gamelift_in(STUDIO, AWAY);
+    let fleet = away.fleet().await;
+    let hidden = away.hidden_vpc(&fleet).await.id.to_string();
+    let input = json!({
+        "FleetId": scenario.fleet,
+        "PeerVpcAwsAccountId": STUDIO,
+        "PeerVpcId": hidden,
+    });
+    let studio = scenario.studio();
+    let refusal = studio.refusal("CreateVpcPeeringConnection", input).await;
+    assert_unauthorized(&refusal, &hidden, STUDIO, "there is none");
+}
+
+#[tokio::test]
 async fn a_vpc_in_another_region_is_named_only_to_who_may_know_it() {
     let scenario = Scenario::new().await;
     let backend_away = scenario.server.gamelift_in(BACKEND, AWAY);
