@@ -18,7 +18,7 @@ use tombolo_domain::testing::{ManualClock, SeededIds};
 use tombolo_domain::time::Clock;
 use tombolo_domain::{Scope, Timestamp};
 use tombolo_store::typed::{Committed, Transaction};
-use tombolo_store::{KeyRange, MemoryStore, Revision, Store, keys};
+use tombolo_store::{KeyRange, MemoryStore, Revision, Store, Txn, TxnOutcome, keys};
 
 use crate::account::Account;
 
@@ -39,6 +39,7 @@ const START: i64 = 1_795_348_800_489;
 /// The operations over a store in memory.
 pub struct Server {
     operations: Operations,
+    settings: Settings,
     store: Arc<MemoryStore>,
     clock: Arc<ManualClock>,
     ids: Arc<SeededIds>,
@@ -108,9 +109,34 @@ impl Server {
         let start = Timestamp::from_millisecond(START).unwrap();
         let clock = Arc::new(ManualClock::new(start));
         let ids = Arc::new(SeededIds::new(1));
-        let operations = Operations::new(seen(store.clone()), clock.clone(), ids.clone(), settings);
+        let (over, of) = (seen(store.clone()), settings.clone());
+        let operations = Operations::new(over, clock.clone(), ids.clone(), of);
         Server {
             operations,
+            settings,
+            store,
+            clock,
+            ids,
+        }
+    }
+
+    /// A second server that has what this one has now, at the same time, and gives the ids that
+    /// begin with `seed` from here on: copies with one seed answer the same call alike.
+    pub async fn copy(&self, seed: u64) -> Self {
+        let store = Arc::new(MemoryStore::new());
+        let (_, entries) = self.dump().await;
+        let all = Txn {
+            puts: entries.into_iter().collect(),
+            ..Txn::default()
+        };
+        let written = store.txn(all).await.unwrap();
+        assert!(matches!(written, TxnOutcome::Committed(_)));
+        let clock = Arc::new(ManualClock::new(self.now()));
+        let ids = Arc::new(SeededIds::new(seed));
+        let settings = self.settings.clone();
+        Server {
+            operations: Operations::new(store.clone(), clock.clone(), ids.clone(), settings),
+            settings: self.settings.clone(),
             store,
             clock,
             ids,
