@@ -1,26 +1,28 @@
-//! CreateBuild.
+//! CreateBuild and RequestUploadCredentials: builds, and how their files come.
 
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
-use tombolo_domain::fleet::{BuildSource, OperatingSystem};
-use tombolo_domain::id::BuildId;
+use tombolo_domain::account::{SecretKey, TemporaryCredential};
+use tombolo_domain::fleet::{Build, BuildSource, BuildStatus, OperatingSystem};
+use tombolo_domain::id::{AccessKeyId, BuildId};
 use tombolo_domain::object::BucketName;
 use tombolo_domain::principal::Action;
 
-use super::BuildView;
-use super::upload::{Location, UploadCredentials, issue};
+use super::{BuildView, Named};
 use crate::gamelift::error::{Error, Result};
 use crate::gamelift::tag::{self, Tag};
 use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 use crate::operation::build::{self, BuildFiles, NewBuild};
 use crate::operation::text::shorten;
+use crate::sigv4::SessionToken;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Create {
     name: Option<String>,
     version: Option<String>,
-    storage_location: Option<Named>,
+    storage_location: Option<StorageLocation>,
     operating_system: Option<OperatingSystem>,
     tags: Option<Vec<Tag>>,
     server_sdk_version: Option<String>,
@@ -30,7 +32,7 @@ pub(crate) struct Create {
 /// bucket's owner.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Named {
+struct StorageLocation {
     bucket: Option<String>,
     key: Option<String>,
     object_version: Option<String>,
@@ -83,7 +85,7 @@ pub(crate) async fn create_build(
 async fn own_object(
     tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
-    location: &Named,
+    location: &StorageLocation,
 ) -> Result<BuildSource> {
     let needs = |member| {
         Error::invalid_request(format!(
@@ -119,5 +121,101 @@ async fn own_object(
             call.principal.account(),
             call.principal.region()
         ))),
+    }
+}
+
+/// How long credentials for an upload work. AWS says "a limited life span" and no more; its
+/// shortest for temporary credentials is this.
+const LIFETIME: SignedDuration = SignedDuration::from_mins(15);
+
+/// The shape AwsCredentials.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct UploadCredentials {
+    access_key_id: AccessKeyId,
+    secret_access_key: String,
+    session_token: String,
+}
+
+/// The shape S3Location.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Location {
+    bucket: BucketName,
+    key: String,
+}
+
+impl Location {
+    /// Where a build's files come from.
+    pub(super) fn of(build: &Build) -> Self {
+        let object = build.object();
+        Location {
+            bucket: object.bucket,
+            key: object.key,
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Issued {
+    upload_credentials: UploadCredentials,
+    storage_location: Location,
+}
+
+/// Fresh credentials to upload a build that awaits its files. Those given before keep working for
+/// their own time.
+pub(crate) async fn request_upload_credentials(
+    tx: &mut ScopedTransaction<'_>,
+    call: &Call<'_>,
+    input: Named,
+) -> Result<Issued> {
+    let build = tx.build(&input.build_id).to(call.action()).await?;
+    if let Some(source) = &build.source {
+        return Err(Error::invalid_request(format!(
+            "Build {} takes its files from s3://{}/{}; nothing is uploaded for it.",
+            build.id, source.bucket, source.key
+        )));
+    }
+    if build.status != BuildStatus::Initialized {
+        return Err(Error::invalid_request(format!(
+            "Build {} is {}, and a build's files never change; create a new build.",
+            build.id, build.status
+        )));
+    }
+    Ok(Issued {
+        upload_credentials: issue(tx, call, &build)?,
+        storage_location: Location::of(&build),
+    })
+}
+
+/// Makes a temporary credential for the upload of `build`.
+fn issue(
+    tx: &mut ScopedTransaction<'_>,
+    call: &Call<'_>,
+    build: &Build,
+) -> Result<UploadCredentials> {
+    let token = SessionToken::generate(call.ids);
+    let credential = TemporaryCredential {
+        id: AccessKeyId::generate_temporary(call.ids),
+        secret: SecretKey::generate(call.ids),
+        token: token.hash(),
+        scope: build.scope.clone(),
+        build: build.id.clone(),
+        expires: call.now + LIFETIME,
+    };
+    tx.put(&credential)?;
+    Ok(UploadCredentials {
+        secret_access_key: credential.secret.reveal().to_owned(),
+        access_key_id: credential.id,
+        session_token: token.reveal(),
+    })
+}
+
+impl std::fmt::Debug for UploadCredentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("UploadCredentials")
+            .field("access_key_id", &self.access_key_id)
+            .finish_non_exhaustive()
     }
 }

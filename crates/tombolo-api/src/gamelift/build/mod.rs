@@ -6,22 +6,17 @@
 //! one at once.
 
 mod create;
-mod delete;
-mod update;
-mod upload;
 
-pub(crate) use create::create_build;
-pub(crate) use delete::delete_build;
-pub(crate) use update::update_build;
-pub(crate) use upload::request_upload_credentials;
+pub(crate) use create::{create_build, request_upload_credentials};
 
 use serde::{Deserialize, Serialize};
-use tombolo_domain::fleet::{Build, BuildStatus, OperatingSystem};
+use tombolo_domain::fleet::{Build, BuildStatus, FleetStatus, OperatingSystem};
 use tombolo_domain::id::BuildId;
 use tombolo_domain::{Timestamp, arn};
 
 use super::page::Window;
-use crate::gamelift::error::Result;
+use crate::gamelift::Empty;
+use crate::gamelift::error::{Error, Result};
 use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 use crate::operation::time::seconds;
@@ -116,4 +111,53 @@ pub(crate) async fn list_builds(
         builds: page.records.into_iter().map(Into::into).collect(),
         next_token: page.next_token,
     })
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Update {
+    build_id: String,
+    name: Option<String>,
+    version: Option<String>,
+}
+
+/// Gives a build another name or version; what is left out stays as it is.
+pub(crate) async fn update_build(
+    tx: &mut ScopedTransaction<'_>,
+    call: &Call<'_>,
+    input: Update,
+) -> Result<One> {
+    let mut build = tx.build(&input.build_id).to(call.action()).await?;
+    build.name = input.name.or(build.name);
+    build.version = input.version.or(build.version);
+    tx.put(&build)?;
+    Ok(One {
+        build: build.into(),
+    })
+}
+
+/// Forgets a build that no fleet runs, and what was uploaded for it; its files go later. AWS deletes
+/// a build from under its fleets. Here they start their instances from its files again and again,
+/// so it may not go.
+pub(crate) async fn delete_build(
+    tx: &mut ScopedTransaction<'_>,
+    call: &Call<'_>,
+    input: Named,
+) -> Result<Empty> {
+    let build = tx.build(&input.build_id).to(call.action()).await?;
+    let fleets = tx.fleets().to(call.action())?.list().await?;
+    let user = fleets.iter().find(|fleet| {
+        let runs_it = fleet.managed().is_some_and(|of| of.build == build.id);
+        runs_it && fleet.status != FleetStatus::Terminated
+    });
+    if let Some(fleet) = user {
+        return Err(Error::invalid_request(format!(
+            "Build {} is used by fleet {}, which is {}; delete the fleet first.",
+            build.id, fleet.id, fleet.status
+        )));
+    }
+    tx.remove_upload_of_build(&build).await?;
+    tx.remove_tags_of(build.id.as_str());
+    tx.remove(&build);
+    Ok(Empty {})
 }
