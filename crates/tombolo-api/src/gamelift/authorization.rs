@@ -7,7 +7,7 @@ use tombolo_domain::id::{AccountId, VpcId};
 use tombolo_domain::peering::Authorization;
 
 use super::Empty;
-use super::named::account;
+use super::connection::parse_account;
 use crate::gamelift::error::{Error, Result};
 use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
@@ -57,7 +57,7 @@ pub(crate) async fn create_vpc_peering_authorization(
     call: &Call<'_>,
     input: Named,
 ) -> Result<Created> {
-    let fleet_account = account("gameLiftAwsAccountId", &input.game_lift_aws_account_id)?;
+    let fleet_account = parse_account("gameLiftAwsAccountId", &input.game_lift_aws_account_id)?;
     let vpc = tx.vpc(&input.peer_vpc_id).to(call.action()).await?;
 
     let scope = call.scope();
@@ -102,7 +102,7 @@ pub(crate) async fn delete_vpc_peering_authorization(
     call: &Call<'_>,
     input: Named,
 ) -> Result<Empty> {
-    let fleet_account = account("gameLiftAwsAccountId", &input.game_lift_aws_account_id)?;
+    let fleet_account = parse_account("gameLiftAwsAccountId", &input.game_lift_aws_account_id)?;
     let found = match input.peer_vpc_id.parse() {
         Ok(vpc) => tx.authorization(fleet_account, &vpc).await?,
         Err(_) => None,

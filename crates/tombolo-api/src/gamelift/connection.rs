@@ -11,7 +11,6 @@ use tombolo_domain::vpc::Vpc;
 use tombolo_domain::{Scope, arn};
 
 use super::Empty;
-use super::named::account;
 use crate::gamelift::error::{Error, GameLiftError, Result};
 use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
@@ -32,7 +31,7 @@ pub(crate) async fn create_vpc_peering_connection(
     call: &Call<'_>,
     input: Create,
 ) -> Result<Empty> {
-    let peer_account = account("peerVpcAwsAccountId", &input.peer_vpc_aws_account_id)?;
+    let peer_account = parse_account("peerVpcAwsAccountId", &input.peer_vpc_aws_account_id)?;
     let fleet = tx.fleet(&input.fleet_id).to(call.action()).await?;
     if !fleet.status.can_peer() {
         return Err(Error::invalid_request(format!(
@@ -304,4 +303,14 @@ fn not_authorized(
             scope.account
         ),
     )
+}
+
+/// Parses an account id, which the model leaves at "a text".
+pub(super) fn parse_account(member: &str, text: &str) -> Result<AccountId> {
+    text.parse().map_err(|_| {
+        Error::invalid_request(format!(
+            "Value '{}' at '{member}' is not an AWS account ID: it has 12 digits.",
+            shorten(text)
+        ))
+    })
 }

@@ -3,7 +3,12 @@
 //! Source: GameLift's API reference. All of its exceptions have status 400, except
 //! `InternalServiceException`.
 
+use tombolo_domain::Scope;
+use tombolo_domain::id::{BuildId, FleetId, VpcId};
+
 use crate::error::{ApiError, CommonError, ServiceError, UNAVAILABLE, Wire, kinds, wire};
+use crate::lookup::{LookupError, NotFound};
+use crate::operation::text::shorten;
 
 /// A GameLift request that failed.
 pub(crate) type Error = ApiError<GameLiftError>;
@@ -93,4 +98,35 @@ impl Error {
     pub(crate) fn not_found(message: impl Into<String>) -> Self {
         Self::new(GameLiftError::NotFound, message)
     }
+}
+
+macro_rules! not_found {
+    ($($id:ident => $kind:literal;)*) => {$(
+        impl From<LookupError<$id>> for Error {
+            fn from(error: LookupError<$id>) -> Self {
+                match error {
+                    LookupError::NotFound(NotFound { name, owner, .. }) => {
+                        not_found(&owner, $kind, &name)
+                    }
+                    LookupError::Failed(failed) => failed.into(),
+                }
+            }
+        }
+    )*};
+}
+
+not_found! {
+    FleetId => "Fleet";
+    BuildId => "Build";
+    VpcId => "VPC";
+}
+
+/// Says that the caller's account has no such resource in the request's Region.
+pub(super) fn not_found(owner: &Scope, kind: &str, name: &str) -> Error {
+    Error::not_found(format!(
+        "{kind} {} was not found in account {} and Region {}.",
+        shorten(name),
+        owner.account,
+        owner.region
+    ))
 }

@@ -5,7 +5,6 @@ mod build;
 mod connection;
 pub(crate) mod error;
 mod fleet;
-mod named;
 mod operations;
 mod page;
 mod tag;

@@ -8,8 +8,8 @@ use tombolo_domain::arn::{self, GameLiftResource};
 use tombolo_domain::tag::Tags;
 
 use super::Empty;
+use super::error::not_found;
 use super::fleet::{FORCED_BLOCK_TAG, INTERNET_TAG};
-use super::named::not_found;
 use crate::gamelift::error::{Error, GameLiftError, Result};
 use crate::lookup::ScopedTransaction;
 use crate::operation::text::shorten;

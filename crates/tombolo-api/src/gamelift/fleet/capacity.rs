@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use tombolo_domain::fleet::{Capacity, EventCode, Fleet, MAX_INSTANCES};
 use tombolo_domain::id::FleetId;
 
-use super::happened::event;
-use super::named::{Named, compute, compute_mut, home, refuse_unscalable};
+use super::events::event;
+use super::lookup::{Named, compute, compute_mut, home, refuse_unscalable};
 use crate::gamelift::error::{Error, GameLiftError, Result};
 use crate::lookup::ScopedTransaction;
 use crate::operation::Call;

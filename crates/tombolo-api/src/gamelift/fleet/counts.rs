@@ -6,10 +6,8 @@ use tombolo_domain::fleet::{Fleet, Instance, InstanceStatus};
 use tombolo_domain::id::FleetId;
 
 use super::capacity::ManagedCapacity;
-use super::named::{Named, compute, home};
-use super::selected::selected;
-use crate::gamelift::error::Result;
-use crate::gamelift::named::not_found;
+use super::lookup::{Named, compute, home, selected};
+use crate::gamelift::error::{Result, not_found};
 use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 

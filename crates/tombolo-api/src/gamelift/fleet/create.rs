@@ -1,21 +1,26 @@
 //! CreateFleet.
+//!
+//! A peering fails when the two sides' CIDR blocks overlap, and a fleet's block is fixed for life. So
+//! it is chosen with all networks in mind that the fleet may be peered with: those of its own account,
+//! those whose owners have authorized the account, and the fleets already joined to these.
 
+use ipnet::Ipv4Net;
 use serde::Serialize;
+use tombolo_domain::cidr;
 use tombolo_domain::fleet::{
     Build, BuildStatus, Capacity, Compute, EventCode, Fleet, FleetStatus, ManagedCompute,
 };
 use tombolo_domain::id::{FleetId, SubnetId};
 use tombolo_domain::vpc::{Subnet, Vpc};
 
-use super::address;
-use super::attributes::FleetAttributes;
-use super::happened::{event, moment_later};
-use super::location::LocationState;
+use super::events::{event, moment_later};
 use super::port;
-use super::request::{ComputeType, CreateFleetInput};
+use super::request::{ComputeType, CreateFleetInput, FORCED_BLOCK_TAG};
+use super::view::{FleetAttributes, LocationState};
 use crate::gamelift::error::{Error, GameLiftError, Result};
 use crate::gamelift::{connection, tag};
 use crate::lookup::ScopedTransaction;
+use crate::lookup::across::OccupiedBlocks;
 use crate::operation::{Call, vpc};
 
 #[derive(Debug, Serialize)]
@@ -112,8 +117,8 @@ async fn hidden_vpc(
     fleet: &FleetId,
 ) -> Result<Vpc> {
     let block = match input.forced_block() {
-        Some(value) => address::forced(value)?,
-        None => address::choose(tx, call).await?,
+        Some(value) => parse_block(value)?,
+        None => choose_block(tx, call).await?,
     };
     let vpc = vpc::create(tx, call, block, Some(fleet.clone())).await?;
     tx.put(&Subnet {
@@ -164,4 +169,50 @@ fn refuse_unless_ready(build: &Build) -> Result<()> {
         GameLiftError::NotReady,
         format!("Build {} is {}: {what_now}.", build.id, build.status),
     ))
+}
+
+/// Reads the value of [`FORCED_BLOCK_TAG`].
+fn parse_block(value: &str) -> Result<Ipv4Net> {
+    cidr::parse(value).map_err(|error| {
+        Error::invalid_request(format!(
+            "The tag {FORCED_BLOCK_TAG} asks for a block: {error}."
+        ))
+    })
+}
+
+/// The first block of the server's plan that overlaps no VPC of the account; if there is a choice,
+/// none that has authorized the account either; and if there still is one, none that a fleet on
+/// this server has, so that fleets can share a peer VPC later.
+///
+/// Only the account's own VPCs can use the plan up: authorizations come unasked, and whoever gives
+/// many must not keep the account from making fleets.
+async fn choose_block(tx: &mut ScopedTransaction<'_>, call: &Call<'_>) -> Result<Ipv4Net> {
+    // Of two fleets made at once, one chooses again. A VPC that a person makes at the same time may
+    // overlap, as it may when it is made afterwards: that is the person's choice.
+    tx.count_block_choice().await?;
+
+    let OccupiedBlocks {
+        own,
+        authorized,
+        fleets,
+    } = tx.occupied_blocks().await?;
+    let authorized = [own.clone(), authorized].concat();
+
+    let plan = &call.settings.address_plan;
+    let best = plan.choose(&[authorized.clone(), fleets].concat());
+    let chosen = best
+        .or_else(|| plan.choose(&authorized))
+        .or_else(|| plan.choose(&own));
+    chosen.ok_or_else(|| {
+        Error::new(
+            GameLiftError::LimitExceeded,
+            format!(
+                "No /{} block of the fleets' address pool {} is left that overlaps no VPC of \
+                 account {}. Delete a fleet or a VPC, or give the server a larger pool.",
+                plan.fleet_prefix,
+                plan.pool,
+                call.principal.account()
+            ),
+        )
+    })
 }

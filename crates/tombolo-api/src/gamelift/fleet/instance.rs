@@ -7,7 +7,7 @@ use tombolo_domain::Timestamp;
 use tombolo_domain::fleet::{Fleet, Instance, InstanceStatus, ManagedCompute, OperatingSystem};
 use tombolo_domain::id::{FleetId, InstanceId};
 
-use super::named::{Named, compute, home};
+use super::lookup::{Named, compute, home};
 use crate::gamelift::error::{Error, Result};
 use crate::gamelift::page::{Page, Window};
 use crate::lookup::ScopedTransaction;

@@ -7,7 +7,7 @@ use tombolo_domain::fleet::inbound::{self, InboundError};
 use tombolo_domain::fleet::{InboundPermission, TransportProtocol};
 use tombolo_domain::id::FleetId;
 
-use super::named::{Named, compute, compute_mut, home, refuse_unscalable};
+use super::lookup::{Named, compute, compute_mut, home, refuse_unscalable};
 use crate::gamelift::error::{Error, Result};
 use crate::lookup::{InVpc, ScopedTransaction};
 use crate::operation::Call;

@@ -8,18 +8,19 @@ use tombolo_domain::fleet::{
 };
 use tombolo_domain::id::AccountId;
 
-use super::address::FORCED_BLOCK_TAG;
-use super::attributes::{
-    AnywhereConfiguration, CertificateConfiguration, ResourceCreationLimitPolicy,
-};
-use super::named::home;
+use super::lookup::home;
 use super::port::{self, IpPermission};
 use super::runtime::{RuntimeShape, runtime};
+use super::view::{AnywhereConfiguration, CertificateConfiguration, ResourceCreationLimitPolicy};
+use crate::gamelift::connection::parse_account;
 use crate::gamelift::error::{Error, Result};
-use crate::gamelift::named::account;
 use crate::gamelift::tag::Tag;
 use crate::operation::Call;
 use crate::operation::text::shorten;
+
+/// The tag of CreateFleet by which a person forces a fleet's block, to rehearse what the address
+/// plan avoids: overlapping CIDRs. This is Tombolo's own; AWS knows no such tag.
+pub(crate) const FORCED_BLOCK_TAG: &str = "tombolo:fleet-cidr";
 
 /// The tag of CreateFleet by which instances may open connections to addresses outside of every
 /// VPC. This is Tombolo's own; on AWS they always may.
@@ -121,7 +122,9 @@ impl CreateFleetInput {
     pub(super) fn peer(&self) -> Result<Option<(AccountId, &str)>> {
         match (&self.peer_vpc_aws_account_id, &self.peer_vpc_id) {
             (None, None) => Ok(None),
-            (Some(owner), Some(vpc)) => Ok(Some((account("peerVpcAwsAccountId", owner)?, vpc))),
+            (Some(owner), Some(vpc)) => {
+                Ok(Some((parse_account("peerVpcAwsAccountId", owner)?, vpc)))
+            }
             (Some(_), None) => Err(together("PeerVpcAwsAccountId", "PeerVpcId")),
             (None, Some(_)) => Err(together("PeerVpcId", "PeerVpcAwsAccountId")),
         }

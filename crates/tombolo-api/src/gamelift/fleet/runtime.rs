@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tombolo_domain::fleet::{Fleet, RuntimeConfiguration, ServerProcess};
 
-use super::named::{compute, compute_mut, refuse_ended};
+use super::lookup::{compute, compute_mut, refuse_ended};
 use crate::gamelift::error::{Error, Result};
 use crate::lookup::ScopedTransaction;
 use crate::operation::Call;

@@ -1,12 +1,13 @@
 //! PutScalingPolicy, DescribeScalingPolicies and DeleteScalingPolicy: how large a share of a
-//! fleet's server processes is to be available.
+//! fleet's server processes is to be available. StopFleetActions and StartFleetActions: whether the
+//! policies change anything.
 
 use serde::{Deserialize, Serialize};
 use tombolo_domain::arn;
 use tombolo_domain::fleet::{FleetStatus, ScalingPolicy};
 use tombolo_domain::id::FleetId;
 
-use super::named::{compute, home};
+use super::lookup::{Named, compute, compute_mut, home};
 use crate::gamelift::Empty;
 use crate::gamelift::error::{Error, Result};
 use crate::gamelift::page::Window;
@@ -212,4 +213,54 @@ pub(crate) async fn delete_scaling_policy(
     };
     tx.remove(&policy);
     Ok(Empty {})
+}
+
+/// The only action that there is. The model requires the list to have it.
+pub(super) const AUTO_SCALING: &str = "AUTO_SCALING";
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Actions {
+    fleet_id: String,
+    location: Option<String>,
+}
+
+/// Keeps a fleet's scaling policies, and keeps them from changing its capacity.
+pub(crate) async fn stop_fleet_actions(
+    tx: &mut ScopedTransaction<'_>,
+    call: &Call<'_>,
+    input: Actions,
+) -> Result<Named> {
+    set_stopped(tx, call, &input, true).await
+}
+
+/// Lets them change it again. Of actions that were never stopped, this changes nothing.
+pub(crate) async fn start_fleet_actions(
+    tx: &mut ScopedTransaction<'_>,
+    call: &Call<'_>,
+    input: Actions,
+) -> Result<Named> {
+    set_stopped(tx, call, &input, false).await
+}
+
+async fn set_stopped(
+    tx: &mut ScopedTransaction<'_>,
+    call: &Call<'_>,
+    input: &Actions,
+    stopped: bool,
+) -> Result<Named> {
+    let mut fleet = tx.fleet(&input.fleet_id).to(call.action()).await?;
+    compute(&fleet)?;
+    home(call, input.location.as_deref())?;
+    // These operations have no InvalidFleetStatusException.
+    if fleet.status.has_ended() {
+        return Err(Error::invalid_request(format!(
+            "Fleet {} is {} and cannot be changed any more.",
+            fleet.id, fleet.status
+        )));
+    }
+    compute_mut(&mut fleet)?.scaling_is_stopped = stopped;
+    let named = Named::of(&fleet);
+    tx.put(&fleet)?;
+    Ok(named)
 }

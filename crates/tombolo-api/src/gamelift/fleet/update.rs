@@ -1,13 +1,14 @@
-//! UpdateFleetAttributes.
+//! UpdateFleetAttributes and DeleteFleet.
 
 use serde::Deserialize;
-use tombolo_domain::fleet::{Compute, EventCode, ResourceCreationLimit};
+use tombolo_domain::fleet::{Compute, EventCode, Fleet, FleetStatus, ResourceCreationLimit};
 
-use super::attributes::{AnywhereConfiguration, ResourceCreationLimitPolicy};
-use super::happened::event;
-use super::named::{Named, refuse_ended};
+use super::events::{event, moment_later};
+use super::lookup::{Named, refuse_ended};
 use super::request::metric_groups;
-use crate::gamelift::error::{Error, Result};
+use super::view::{AnywhereConfiguration, ResourceCreationLimitPolicy};
+use crate::gamelift::error::{Error, GameLiftError, Result};
+use crate::gamelift::{Empty, connection};
 use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 
@@ -69,4 +70,58 @@ pub(crate) async fn update_fleet_attributes(
     let named = Named::of(&fleet);
     tx.put(&fleet)?;
     Ok(named)
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Delete {
+    fleet_id: String,
+}
+
+/// Begins a fleet's end. Its peering connections end with it, so the owner of each peer VPC must
+/// consent at this moment; without one of the consents nothing changes.
+/// A fleet of compute type ANYWHERE has nothing to wait for and is TERMINATED at once.
+pub(crate) async fn delete_fleet(
+    tx: &mut ScopedTransaction<'_>,
+    call: &Call<'_>,
+    input: Delete,
+) -> Result<Empty> {
+    let mut fleet = tx.fleet(&input.fleet_id).to(call.action()).await?;
+    let deleting = fleet.status.to(FleetStatus::Deleting).map_err(|_| {
+        Error::new(
+            GameLiftError::InvalidFleetStatus,
+            format!(
+                "Fleet {} is {} and cannot be deleted again.",
+                fleet.id, fleet.status
+            ),
+        )
+    })?;
+    let connections = tx.connections_of_fleet(&fleet).list().await?;
+    for live in connections.into_iter().filter(|c| c.state.is_live()) {
+        connection::end(tx, call, live).await?;
+    }
+
+    for policy in tx.scaling_policies_of(&fleet).list().await? {
+        tx.remove(&policy);
+    }
+
+    fleet.status = deleting;
+    let message = format!("Fleet {} changed state to {deleting}.", fleet.id);
+    tx.put(&event(call, &fleet, deleting.event(), message))?;
+    if fleet.compute == Compute::Anywhere {
+        end_at_once(tx, call, &mut fleet)?;
+    }
+    tx.put(&fleet)?;
+    Ok(Empty {})
+}
+
+/// Of a fleet of machines that the account runs itself, there is nothing to take away.
+fn end_at_once(tx: &mut ScopedTransaction<'_>, call: &Call<'_>, fleet: &mut Fleet) -> Result<()> {
+    let ended = fleet.status.to(FleetStatus::Terminated);
+    fleet.status = ended.map_err(|error| Error::internal("ending a fleet", error))?;
+    fleet.terminated = Some(call.now);
+    let message = format!("Fleet {} changed state to {}.", fleet.id, fleet.status);
+    let ended = event(call, fleet, fleet.status.event(), message);
+    tx.put(&moment_later(ended))?;
+    Ok(())
 }

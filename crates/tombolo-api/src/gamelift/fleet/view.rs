@@ -1,4 +1,5 @@
-//! DescribeFleetAttributes and ListFleets, and the shape FleetAttributes.
+//! DescribeFleetAttributes, ListFleets and DescribeFleetLocationAttributes: fleets as GameLift shows
+//! them.
 
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
@@ -6,8 +7,8 @@ use tombolo_domain::fleet::{Compute, Fleet, FleetStatus, OperatingSystem, Resour
 use tombolo_domain::id::{BuildId, FleetId};
 use tombolo_domain::{Timestamp, arn};
 
-use super::action::AUTO_SCALING;
-use super::selected::selected;
+use super::lookup::{Named, selected};
+use super::scaling::AUTO_SCALING;
 use crate::gamelift::error::Result;
 use crate::gamelift::page::Window;
 use crate::lookup::ScopedTransaction;
@@ -74,7 +75,7 @@ pub(super) struct AnywhereConfiguration {
 }
 
 /// StoppedActions: none if no action is stopped.
-pub(super) fn stopped_actions(fleet: &Fleet) -> Option<Vec<&'static str>> {
+fn stopped_actions(fleet: &Fleet) -> Option<Vec<&'static str>> {
     let managed = fleet.managed()?;
     managed.scaling_is_stopped.then(|| vec![AUTO_SCALING])
 }
@@ -201,5 +202,77 @@ pub(crate) async fn list_fleets(
     Ok(Listed {
         fleet_ids: page.records.into_iter().map(|fleet| fleet.id).collect(),
         next_token: page.next_token,
+    })
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct LocationState {
+    location: String,
+    status: FleetStatus,
+}
+
+impl LocationState {
+    /// Where a fleet is: an EC2 fleet in its home Region, another where it was asked for.
+    pub(super) fn all_of(fleet: &Fleet) -> Vec<Self> {
+        let locations = match &fleet.compute {
+            Compute::Managed(_) => vec![fleet.scope.region.to_string()],
+            Compute::Anywhere => fleet.shown.locations.clone(),
+        };
+        let status = fleet.status;
+        let states = locations
+            .into_iter()
+            .map(|location| LocationState { location, status });
+        states.collect()
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct DescribeLocations {
+    fleet_id: String,
+    locations: Option<Vec<String>>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct DescribedLocations {
+    fleet_id: FleetId,
+    fleet_arn: String,
+    location_attributes: Vec<LocationAttributes>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct LocationAttributes {
+    location_state: LocationState,
+    stopped_actions: Option<Vec<&'static str>>,
+}
+
+/// The locations asked for that the fleet has, in one page: "This limit is not currently enforced".
+pub(crate) async fn describe_fleet_location_attributes(
+    tx: &mut ScopedTransaction<'_>,
+    call: &Call<'_>,
+    input: DescribeLocations,
+) -> Result<DescribedLocations> {
+    let fleet = tx.fleet(&input.fleet_id).to(call.action()).await?;
+    let mut states = LocationState::all_of(&fleet);
+    if let Some(asked) = &input.locations {
+        let place = |state: &LocationState| asked.iter().position(|one| *one == state.location);
+        states.retain(|state| place(state).is_some());
+        states.sort_by_key(place);
+    }
+    let attributes = states.into_iter().map(|location_state| LocationAttributes {
+        location_state,
+        stopped_actions: stopped_actions(&fleet),
+    });
+    let Named {
+        fleet_id,
+        fleet_arn,
+    } = Named::of(&fleet);
+    Ok(DescribedLocations {
+        fleet_id,
+        fleet_arn,
+        location_attributes: attributes.collect(),
     })
 }

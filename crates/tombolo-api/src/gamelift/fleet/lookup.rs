@@ -1,4 +1,7 @@
-//! Fleets as these operations take and name them.
+//! Which fleets a request is about: one that it names, several, or all in pages; and whether an
+//! operation works with them.
+
+use std::collections::BTreeSet;
 
 use serde::Serialize;
 use tombolo_domain::arn;
@@ -6,6 +9,8 @@ use tombolo_domain::fleet::{Fleet, ManagedCompute};
 use tombolo_domain::id::FleetId;
 
 use crate::gamelift::error::{Error, GameLiftError, Result};
+use crate::gamelift::page::{Page, Window};
+use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 
 /// The output of an operation that says only which fleet it was about.
@@ -90,4 +95,42 @@ pub(super) fn home(call: &Call<'_>, asked: Option<&str>) -> Result<String> {
         )),
         _ => Ok(home.to_owned()),
     }
+}
+
+/// The fleets named, in the order named and without those that are not the caller's; Limit and
+/// NextToken count only when none is named, and then for the fleets that `keep` wants.
+pub(super) async fn selected(
+    tx: &mut ScopedTransaction<'_>,
+    call: &Call<'_>,
+    names: Option<&[String]>,
+    (limit, next_token): (Option<u64>, Option<&str>),
+    keep: impl Fn(&Fleet) -> bool,
+) -> Result<Page<Fleet>> {
+    if let Some(names) = names {
+        return Ok(Page {
+            records: named(tx, call, names).await?,
+            next_token: None,
+        });
+    }
+    let fleets = tx.fleets().to(call.action())?;
+    let window = Window::new(&fleets, limit, next_token)?;
+    window.read(fleets, keep, |_| true).await
+}
+
+async fn named(
+    tx: &mut ScopedTransaction<'_>,
+    call: &Call<'_>,
+    names: &[String],
+) -> Result<Vec<Fleet>> {
+    let mut seen = BTreeSet::new();
+    let mut fleets = Vec::new();
+    for name in names {
+        let Some(id) = arn::fleet_id_or_arn(call.principal.scope(), name) else {
+            continue;
+        };
+        if seen.insert(id.clone()) {
+            fleets.extend(tx.fleet(name).find(call.action()).await?);
+        }
+    }
+    Ok(fleets)
 }

@@ -1,9 +1,10 @@
-//! DescribeFleetEvents: what happened to a fleet, the newest first.
+//! DescribeFleetEvents: what happened to a fleet, the newest first; and the events that operations
+//! write.
 
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use tombolo_domain::Timestamp;
-use tombolo_domain::fleet::{EventCode, FleetEvent};
+use tombolo_domain::fleet::{EventCode, Fleet, FleetEvent};
 use tombolo_domain::id::{EventId, FleetId};
 
 use crate::gamelift::error::{Error, Result};
@@ -102,4 +103,28 @@ fn time(member: &str, seconds: Option<f64>) -> Result<Option<Timestamp>> {
         })
     };
     seconds.map(parse).transpose()
+}
+
+/// What happens to a fleet at the time of the request.
+pub(super) fn event(
+    call: &Call<'_>,
+    fleet: &Fleet,
+    code: EventCode,
+    message: String,
+) -> FleetEvent {
+    FleetEvent::new(
+        fleet.scope.clone(),
+        fleet.id.clone(),
+        code,
+        message,
+        call.now,
+        call.ids,
+    )
+}
+
+/// The same event, a moment later: events are ordered by time, and this is a request's second.
+pub(super) fn moment_later(mut event: FleetEvent) -> FleetEvent {
+    let later = event.at.saturating_add(SignedDuration::from_nanos(1));
+    event.at = later.unwrap_or(event.at);
+    event
 }
