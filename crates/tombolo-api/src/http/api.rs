@@ -1,13 +1,17 @@
-//! One request's way: head, body, protocol, signature, input, operation, reply.
+//! One request's way, with the id that ties its reply to its log lines: head, body, protocol,
+//! signature, input, operation, reply.
 
 use std::error::Error;
+use std::fmt;
 use std::str::EscapeDefault;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ::http::request::Parts;
 use ::http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use axum::body::HttpBody;
+use axum::Router;
+use axum::body::{Body, HttpBody};
+use axum::extract::State;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use jiff::Timestamp;
@@ -15,9 +19,9 @@ use tombolo_domain::error_chain;
 use tombolo_domain::id::{AccountId, IdSource, Region};
 use tombolo_domain::principal::Principal;
 use tracing::Instrument;
+use uuid::Uuid;
 
 use super::credentials::Credentials;
-use super::request_id::RequestId;
 use crate::error::{ApiError, CommonError, Refusal, excerpt};
 use crate::model::{Models, ServiceName, validate};
 use crate::operation::Dispatch;
@@ -321,4 +325,31 @@ fn insert(response: &mut Response<Full<Bytes>>, name: &'static str, value: &str)
     if let Ok(value) = HeaderValue::from_str(value) {
         response.headers_mut().insert(name, value);
     }
+}
+
+/// A request's id: a UUID (RFC 9562), version 4.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct RequestId(Uuid);
+
+impl RequestId {
+    /// A new id.
+    pub fn generate(ids: &dyn IdSource) -> Self {
+        RequestId(ids.uuid())
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A router that answers every request with `api`, `GET /health` included. It has one fallback,
+/// because the path does not tell the protocol.
+pub fn router(api: Arc<Api>) -> Router {
+    Router::new().fallback(answer).with_state(api)
+}
+
+async fn answer(State(api): State<Arc<Api>>, request: Request<Body>) -> Response<Body> {
+    api.handle(request).await.map(Body::new)
 }

@@ -6,10 +6,6 @@
 
 mod api;
 mod credentials;
-mod request_id;
-mod router;
 
-pub use api::{Api, Backend, MAX_BODY};
+pub use api::{Api, Backend, MAX_BODY, RequestId, router};
 pub use credentials::Credentials;
-pub use request_id::RequestId;
-pub use router::router;
