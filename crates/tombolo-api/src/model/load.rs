@@ -1,4 +1,4 @@
-//! Reads a derived model: JSON in the shape that botocore gives it.
+//! The models that are compiled in, and how they are read: JSON in the shape that botocore gives it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -8,8 +8,44 @@ use regex::Regex;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
-use super::service::{OperationModel, Service, ServiceName};
-use super::shape::{Bounds, Kind, List, Member, Pattern, Shape, ShapeId, Structure};
+use super::service::{
+    Bounds, Kind, List, Member, OperationModel, Pattern, Service, ServiceName, Shape, ShapeId,
+    Structure,
+};
+
+/// All models.
+#[derive(Debug)]
+pub struct Models {
+    gamelift: Service,
+    ec2: Service,
+    sts: Service,
+}
+
+impl Models {
+    /// Reads the models that are compiled in; a few milliseconds.
+    ///
+    /// # Errors
+    /// A derived model has a shape that this build cannot handle.
+    pub fn load() -> Result<Self, ModelError> {
+        Ok(Models {
+            gamelift: service(
+                ServiceName::GameLift,
+                include_str!("../../models/gamelift.json"),
+            )?,
+            ec2: service(ServiceName::Ec2, include_str!("../../models/ec2.json"))?,
+            sts: service(ServiceName::Sts, include_str!("../../models/sts.json"))?,
+        })
+    }
+
+    /// The model of one service.
+    pub fn service(&self, name: ServiceName) -> &Service {
+        match name {
+            ServiceName::GameLift => &self.gamelift,
+            ServiceName::Ec2 => &self.ec2,
+            ServiceName::Sts => &self.sts,
+        }
+    }
+}
 
 /// A derived model that this build cannot handle. Only a change of the files under `models/` can
 /// cause it.

@@ -4,15 +4,14 @@
 //! start. Codecs and validation are guided by them, so a member exists in one place only.
 
 mod load;
-mod models;
 mod service;
-mod shape;
 mod validate;
 
-pub use load::ModelError;
-pub use models::Models;
-pub use service::{OperationModel, Service, ServiceName};
-pub use shape::{Bounds, Kind, List, Member, Pattern, Shape, ShapeId, Structure};
+pub use load::{ModelError, Models};
+pub use service::{
+    Bounds, Kind, List, Member, OperationModel, Pattern, Service, ServiceName, Shape, ShapeId,
+    Structure,
+};
 pub use validate::validate;
 
 /// Input and output of an operation, independent of protocol: members by the model's names,

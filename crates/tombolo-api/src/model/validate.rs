@@ -9,8 +9,9 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
-use super::service::{Service, ServiceName};
-use super::shape::{Bounds, Kind, List, Pattern, Shape, ShapeId, Structure};
+use super::service::{
+    Bounds, Kind, List, Pattern, Service, ServiceName, Shape, ShapeId, Structure,
+};
 use crate::error::{ApiError, CommonError};
 
 /// How many violations a message spells out; the rest is only counted, so that a request of many
