@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::parameter::invalid;
 use super::tag::Tag;
 use crate::ec2::error::{Ec2Error, Error, Result};
-use crate::operation::text::shorten;
+use crate::operation::format::shorten;
 
 /// The most values that the filters of one request may have together, as in EC2.
 const MAX_VALUES: usize = 200;

@@ -18,7 +18,7 @@ use tombolo_domain::id::{
 use crate::ec2::error::{Ec2Error, Error, Resource, Result};
 use crate::lookup::{LookupError, NotFound};
 use crate::model::Document;
-use crate::operation::text::shorten;
+use crate::operation::format::shorten;
 
 /// The members of an input that its handler does not name.
 #[derive(Debug, Deserialize)]

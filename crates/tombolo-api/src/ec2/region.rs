@@ -11,7 +11,7 @@ use super::tag::Tag;
 use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
-use crate::operation::text::shorten;
+use crate::operation::format::shorten;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]

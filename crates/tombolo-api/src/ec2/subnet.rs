@@ -19,7 +19,7 @@ use super::tag::{self, Tag, TagSpecification, TagsOf};
 use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::lookup::{CustomerVpcs, ScopedTransaction};
 use crate::operation::Call;
-use crate::operation::text::shorten;
+use crate::operation::format::shorten;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]

@@ -9,7 +9,7 @@ use tombolo_domain::tag::{TagError, Tags};
 use super::parameter::{ResourceId, TaggedId, invalid};
 use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::lookup::ScopedTransaction;
-use crate::operation::text::shorten;
+use crate::operation::format::shorten;
 use crate::operation::{Call, tag};
 
 /// A key and its value, which may be empty.

@@ -14,7 +14,7 @@ use super::selection::Selection;
 use super::tag::{self, Tag};
 use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::lookup::ScopedTransaction;
-use crate::operation::text::shorten;
+use crate::operation::format::shorten;
 use crate::operation::{self, Call};
 
 /// The most resources of one request (Amazon EC2 API Reference, CreateTags). Some are looked for

@@ -11,7 +11,7 @@ use super::connection::parse_account;
 use crate::gamelift::error::{Error, Result};
 use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
-use crate::operation::time::seconds;
+use crate::operation::format::seconds;
 
 /// The two ids that name an authorization of the caller's.
 #[derive(Debug, Deserialize)]

@@ -14,7 +14,7 @@ use super::Empty;
 use crate::gamelift::error::{Error, GameLiftError, Result};
 use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
-use crate::operation::text::shorten;
+use crate::operation::format::shorten;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]

@@ -8,7 +8,7 @@ use tombolo_domain::id::{BuildId, FleetId, VpcId};
 
 use crate::error::{ApiError, CommonError, ServiceError, UNAVAILABLE, Wire, kinds, wire};
 use crate::lookup::{LookupError, NotFound};
-use crate::operation::text::shorten;
+use crate::operation::format::shorten;
 
 /// A GameLift request that failed.
 pub(crate) type Error = ApiError<GameLiftError>;

@@ -12,7 +12,7 @@ use super::error::not_found;
 use super::fleet::{FORCED_BLOCK_TAG, INTERNET_TAG};
 use crate::gamelift::error::{Error, GameLiftError, Result};
 use crate::lookup::ScopedTransaction;
-use crate::operation::text::shorten;
+use crate::operation::format::shorten;
 use crate::operation::{Call, tag};
 
 #[derive(Debug, Serialize, Deserialize)]

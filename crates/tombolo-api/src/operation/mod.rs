@@ -1,10 +1,9 @@
 //! How an operation runs: as one transaction, started over when something it read has changed.
 //!
-//! A handler is `async fn(&mut ScopedTransaction, &Call<'_>, Input) -> Result<Output, ApiError<E>>`, where
-//! `E` is its service's enum of errors. It
-//! reads and writes the store through the transaction, so running it again is always safe. All
-//! that it takes from elsewhere are numbers for what it makes, which are given back when the run
-//! comes to nothing.
+//! A handler is `async fn(&mut ScopedTransaction, &Call<'_>, Input) -> Result<Output, ApiError<E>>`,
+//! where `E` is its service's enum of errors. It reads and writes the store through the transaction,
+//! so running it again is always safe. All that it takes from elsewhere are numbers for what it
+//! makes, which are released when nothing was committed.
 //!
 //! **Architecture invariant:** no handler commits, sleeps, or talks to a network or a process.
 
@@ -12,12 +11,13 @@ pub mod build;
 mod call;
 pub(crate) mod capacity;
 pub(crate) mod definition;
-mod dispatch;
+pub(crate) mod format;
 mod number;
 pub(crate) mod tag;
-pub(crate) mod text;
-pub(crate) mod time;
 pub(crate) mod vpc;
+
+pub use call::Call;
+pub use definition::{Docs, Operation, ResourceType, Support};
 
 use std::sync::Arc;
 
@@ -33,14 +33,10 @@ use tombolo_domain::time::Clock;
 use tombolo_store::Store;
 use tombolo_store::typed::Committed;
 
+use self::number::NumberAllocator;
 use crate::error::{ApiError, CommonError, Refusal};
 use crate::lookup::ScopedTransaction;
 use crate::model::Document;
-
-pub use call::Call;
-pub use definition::{Docs, Operation, ResourceType, Support};
-pub use dispatch::Dispatch;
-use number::NumberAllocator;
 
 /// How often an operation is started over before the client is told to try again. Each conflict
 /// means that somebody else's transaction went through, so this bounds unfairness, not progress.
@@ -171,4 +167,21 @@ impl Dispatch for Operations {
         );
         Err((operation.refuse)(busy))
     }
+}
+
+/// Carries out operations. Implemented by the handlers; called with verified principals, served
+/// operations and validated input only.
+#[async_trait]
+pub trait Dispatch: Send + Sync {
+    /// Carries out `operation` with `input`, a map of the members of the operation's input shape
+    /// by the model's member names, and gives the members of its output shape.
+    ///
+    /// # Errors
+    /// The operation refuses, or the server failed.
+    async fn call(
+        &self,
+        operation: &'static Operation,
+        principal: &Principal,
+        input: Document,
+    ) -> Result<Document, Refusal>;
 }

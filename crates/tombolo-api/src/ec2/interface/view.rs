@@ -15,7 +15,7 @@ use crate::ec2::selection::{Describable, Selection};
 use crate::ec2::tag::{Tag, TagsOf};
 use crate::lookup::{CustomerVpcs, ScopedTransaction};
 use crate::operation::Call;
-use crate::operation::time::seconds;
+use crate::operation::format::seconds;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]

@@ -11,7 +11,7 @@ use crate::ec2::parameter::{Others, invalid_value, parse_id, unsupported};
 use crate::ec2::tag::{self, TagSpecification, TagsOf};
 use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
-use crate::operation::text::shorten;
+use crate::operation::format::shorten;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]

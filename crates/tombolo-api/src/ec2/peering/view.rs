@@ -11,7 +11,7 @@ use crate::ec2::selection::{Describable, Selection};
 use crate::ec2::tag::{Tag, TagsOf};
 use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
-use crate::operation::time::maybe_seconds;
+use crate::operation::format::maybe_seconds;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]

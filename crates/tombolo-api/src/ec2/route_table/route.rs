@@ -16,7 +16,7 @@ use crate::ec2::parameter::{
 };
 use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
-use crate::operation::text::shorten;
+use crate::operation::format::shorten;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]

@@ -16,7 +16,7 @@ use super::source::{GroupReference, Source};
 use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::ec2::parameter::{invalid, unsupported};
 use crate::error::CommonError;
-use crate::operation::text::shorten;
+use crate::operation::format::shorten;
 
 /// One rule, by what it says.
 #[derive(Debug)]

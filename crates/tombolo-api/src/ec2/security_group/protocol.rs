@@ -7,7 +7,7 @@ use tombolo_domain::vpc::{IcmpMessages, PortRange, Protocol};
 
 use crate::ec2::error::{Error, Result};
 use crate::ec2::parameter::{invalid, unsupported};
-use crate::operation::text::shorten;
+use crate::operation::format::shorten;
 
 /// IANA's numbers of the protocols that EC2 has names for.
 const ICMP: u8 = 1;

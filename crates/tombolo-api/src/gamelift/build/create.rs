@@ -14,7 +14,7 @@ use crate::gamelift::tag::{self, Tag};
 use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 use crate::operation::build::{self, BuildFiles, NewBuild};
-use crate::operation::text::shorten;
+use crate::operation::format::shorten;
 use crate::sigv4::SessionToken;
 
 #[derive(Debug, Deserialize)]

@@ -19,7 +19,7 @@ use crate::gamelift::Empty;
 use crate::gamelift::error::{Error, Result};
 use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
-use crate::operation::time::seconds;
+use crate::operation::format::seconds;
 
 /// The shape Build.
 #[derive(Debug, Serialize)]

@@ -11,7 +11,7 @@ use crate::gamelift::error::{Error, Result};
 use crate::gamelift::page::Window;
 use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
-use crate::operation::time::{from_seconds, seconds};
+use crate::operation::format::{from_seconds, seconds};
 
 /// Times are shown in milliseconds, so a window that ends with a shown time has to reach to the
 /// end of its millisecond to include what happened then.

@@ -12,8 +12,7 @@ use crate::gamelift::error::{Error, Result};
 use crate::gamelift::page::{Page, Window};
 use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
-use crate::operation::text::shorten;
-use crate::operation::time::seconds;
+use crate::operation::format::{seconds, shorten};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]

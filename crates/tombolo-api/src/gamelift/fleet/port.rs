@@ -11,7 +11,7 @@ use super::lookup::{Named, compute, compute_mut, home, refuse_unscalable};
 use crate::gamelift::error::{Error, Result};
 use crate::lookup::{InVpc, ScopedTransaction};
 use crate::operation::Call;
-use crate::operation::text::shorten;
+use crate::operation::format::shorten;
 
 /// The shape IpPermission.
 #[derive(Debug, Serialize, Deserialize)]

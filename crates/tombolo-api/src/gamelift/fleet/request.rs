@@ -16,7 +16,7 @@ use crate::gamelift::connection::parse_account;
 use crate::gamelift::error::{Error, Result};
 use crate::gamelift::tag::Tag;
 use crate::operation::Call;
-use crate::operation::text::shorten;
+use crate::operation::format::shorten;
 
 /// The tag of CreateFleet by which a person forces a fleet's block, to rehearse what the address
 /// plan avoids: overlapping CIDRs. This is Tombolo's own; AWS knows no such tag.

@@ -13,7 +13,7 @@ use crate::gamelift::error::{Error, Result};
 use crate::gamelift::page::Window;
 use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
-use crate::operation::text::shorten;
+use crate::operation::format::shorten;
 
 const TARGET_BASED: &str = "TargetBased";
 const METRIC: &str = "PercentAvailableGameSessions";

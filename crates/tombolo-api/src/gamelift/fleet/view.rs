@@ -13,7 +13,7 @@ use crate::gamelift::error::Result;
 use crate::gamelift::page::Window;
 use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
-use crate::operation::time::{maybe_seconds, seconds};
+use crate::operation::format::{maybe_seconds, seconds};
 
 /// The shape FleetAttributes.
 #[derive(Debug, Serialize)]

@@ -1,7 +1,16 @@
-//! Timestamps as documents carry them: seconds since the epoch.
+//! How values look: texts of requests in messages, and timestamps in documents.
 
 use serde::Serializer;
 use tombolo_domain::Timestamp;
+
+/// A text, cut so that a message stays readable.
+pub(crate) fn shorten(text: &str) -> String {
+    const MAX_CHARS: usize = 128;
+    match text.char_indices().nth(MAX_CHARS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
 
 /// Milliseconds as decimals, as AWS's samples have them; whole seconds without.
 pub(crate) fn seconds<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
