@@ -1,7 +1,7 @@
 //! What nodes found changed behind their backs and put right, written down for the operator.
 
 use tombolo_domain::id::EventId;
-use tombolo_domain::repair::{KEPT, RepairRecord};
+use tombolo_domain::repair::{MAX_REPAIRS, RepairRecord};
 use tombolo_store::keys::Entity;
 use tombolo_store::typed::transact;
 use tombolo_store::{StoreError, keys};
@@ -25,7 +25,7 @@ pub(crate) async fn record(context: &Context, repairs: Vec<Repaired>) -> Result<
     }
     transact(&context.store, async |tx| {
         let before = tx.list(&keys::repairs()).await?;
-        for surplus in before.iter().skip(KEPT.saturating_sub(new.len())) {
+        for surplus in before.iter().skip(MAX_REPAIRS.saturating_sub(new.len())) {
             tx.delete(&surplus.key());
         }
         new.iter().try_for_each(|record| tx.put(record))

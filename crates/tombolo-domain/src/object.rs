@@ -14,25 +14,25 @@ use crate::Scope;
 use crate::id::{BlobId, BuildId, MalformedId, UploadId};
 
 /// The longest key, in bytes of UTF-8 (Amazon S3 User Guide, "Naming Amazon S3 objects").
-pub const LONGEST_KEY: usize = 1024;
+pub const MAX_KEY_LENGTH: usize = 1024;
 
 /// The most bytes of one PutObject or UploadPart: 5 GiB, as in S3.
-pub const LARGEST_PUT: u64 = 5 << 30;
+pub const MAX_PUT_SIZE: u64 = 5 << 30;
 
 /// The most bytes of one object: 20 GiB, the largest build.
-pub const LARGEST_OBJECT: u64 = 20 << 30;
+pub const MAX_OBJECT_SIZE: u64 = 20 << 30;
 
 /// The fewest bytes of a part that is not an upload's last: 5 MiB, as in S3.
-pub const SMALLEST_PART: u64 = 5 << 20;
+pub const MIN_PART_SIZE: u64 = 5 << 20;
 
 /// The highest number of a part, as in S3.
-pub const MOST_PARTS: u16 = 10_000;
+pub const MAX_PARTS: u16 = 10_000;
 
 /// The most buckets of an account in a Region.
-pub const MOST_BUCKETS: usize = 100;
+pub const MAX_BUCKETS: usize = 100;
 
 /// The most multipart uploads of an account in a Region that are neither completed nor aborted.
-pub const MOST_UPLOADS: usize = 1000;
+pub const MAX_UPLOADS: usize = 1000;
 
 /// A bucket of an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,7 +110,7 @@ pub struct UploadedPart {
     pub scope: Scope,
     /// The upload.
     pub upload: UploadId,
-    /// Its number, from 1 to [`MOST_PARTS`].
+    /// Its number, from 1 to [`MAX_PARTS`].
     pub number: u16,
     /// The bytes.
     pub blob: Blob,

@@ -7,7 +7,7 @@ use crate::id::EventId;
 
 /// How many records of repairs are kept, the newest: enough to see what happened overnight, and
 /// bounded whatever keeps changing the machine.
-pub const KEPT: usize = 1_000;
+pub const MAX_REPAIRS: usize = 1_000;
 
 /// A repair of the machine's network.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -27,14 +27,14 @@ use tombolo_store::{Store, StoreError, keys};
 use crate::checksums::ExpectedChecksums;
 use crate::error::{ObjectError, disk, refuse};
 
-/// How long a client may take to send anything more of a body.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a client may send nothing of a body before the request fails.
+const BODY_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How much is written or read at a time, in bytes.
-const CHUNK: usize = 256 << 10;
+/// The buffer's size for reading and writing files, in bytes.
+const BUFFER_SIZE: usize = 256 << 10;
 
-/// How much of a body is received between two looks at the free space, in bytes.
-const LOOK_AGAIN: u64 = 64 << 20;
+/// How many bytes of a body are received between two checks of the disk's free space.
+const DISK_CHECK_INTERVAL: u64 = 64 << 20;
 
 /// The files in a directory of their own.
 #[derive(Clone)]
@@ -50,13 +50,13 @@ fn reserve(total: u64) -> u64 {
     (total / 20).min(1 << 30)
 }
 
-/// What a previous run left could not be told from what is needed, or not removed.
+/// Why the files that no record names were not removed.
 #[derive(Debug, thiserror::Error)]
 pub enum SweepError {
-    /// The store could not say what is needed.
+    /// The records could not be read.
     #[error("reading which objects there are")]
     Store(#[from] StoreError),
-    /// The disk refused something.
+    /// The directory could not be read, or a file not removed.
     #[error("looking for what is left in {directory}")]
     Disk {
         /// The blobs' directory.
@@ -111,14 +111,14 @@ impl Blobs {
         Ok(removed)
     }
 
-    /// Writes what `body` sends into a new blob, flushed to the disk, with at most `most` bytes.
+    /// Writes what `body` sends into a new blob, flushed to the disk, with at most `max_size` bytes.
     pub(crate) async fn receive(
         &self,
         mut body: StreamingBlob,
-        most: u64,
+        max_size: u64,
         expected: ExpectedChecksums,
     ) -> S3Result<Received> {
-        self.check_room()?;
+        self.check_free_space()?;
         let id = BlobId::generate(&*self.ids);
         let path = self.path(&id);
         let file = OpenOptions::new()
@@ -128,7 +128,7 @@ impl Blobs {
             .open(&path)
             .await
             .map_err(|error| disk("making a file for an object", error))?;
-        // From here on the file goes with this value.
+        // From here on, dropping this value removes the file.
         let mut received = Received {
             blob: Blob { id, size: 0 },
             md5: String::new(),
@@ -136,19 +136,19 @@ impl Blobs {
             is_kept: false,
         };
         let mut hasher = expected.hasher();
-        let mut file = BufWriter::with_capacity(CHUNK, file);
-        let mut looked = 0;
-        while let Some(bytes) = next(&mut body).await? {
+        let mut file = BufWriter::with_capacity(BUFFER_SIZE, file);
+        let mut checked_at = 0;
+        while let Some(bytes) = next_bytes(&mut body).await? {
             received.blob.size += bytes.len() as u64;
-            if received.blob.size - looked >= LOOK_AGAIN {
-                looked = received.blob.size;
-                self.check_room()?;
+            if received.blob.size - checked_at >= DISK_CHECK_INTERVAL {
+                checked_at = received.blob.size;
+                self.check_free_space()?;
             }
-            if received.blob.size > most {
+            if received.blob.size > max_size {
                 return Err(refuse(
                     ObjectError::EntityTooLarge,
                     format!(
-                        "Your proposed upload exceeds the maximum allowed size of {most} bytes."
+                        "Your proposed upload exceeds the maximum allowed size of {max_size} bytes."
                     ),
                 ));
             }
@@ -164,7 +164,7 @@ impl Blobs {
     }
 
     /// Refuses when less than the reserve is free.
-    fn check_room(&self) -> S3Result<()> {
+    fn check_free_space(&self) -> S3Result<()> {
         let space = statvfs(&*self.directory).map_err(io::Error::from);
         let space = space.map_err(|error| disk("asking for the free space", error))?;
         let block = space.fragment_size() as u64;
@@ -195,12 +195,12 @@ impl Blobs {
         from: u64,
         to: u64,
     ) -> impl Stream<Item = io::Result<Bytes>> + Send + Sync + use<> {
-        let mut pieces = Vec::new();
+        let mut ranges = Vec::new();
         let mut start = 0;
         for Blob { id, size } in blobs {
             let (first, last) = (from.max(start), to.min(start + size));
             if first < last {
-                pieces.push(Piece {
+                ranges.push(FileRange {
                     path: self.path(id),
                     from: first - start,
                     length: last - first,
@@ -208,18 +208,18 @@ impl Blobs {
             }
             start += size;
         }
-        futures::stream::iter(pieces)
-            .then(Piece::open)
-            .map_ok(|piece| {
-                futures::stream::try_unfold(piece, |mut piece| async move {
-                    if piece.limit() == 0 {
+        futures::stream::iter(ranges)
+            .then(FileRange::open)
+            .map_ok(|file| {
+                futures::stream::try_unfold(file, |mut file| async move {
+                    if file.limit() == 0 {
                         return Ok(None);
                     }
-                    let mut bytes = Vec::with_capacity(CHUNK);
-                    if piece.read_buf(&mut bytes).await? == 0 {
+                    let mut bytes = Vec::with_capacity(BUFFER_SIZE);
+                    if file.read_buf(&mut bytes).await? == 0 {
                         return Err(io::ErrorKind::UnexpectedEof.into());
                     }
-                    Ok(Some((Bytes::from(bytes), piece)))
+                    Ok(Some((Bytes::from(bytes), file)))
                 })
             })
             .try_flatten()
@@ -230,14 +230,14 @@ impl Blobs {
     }
 }
 
-/// What is to be read of one file.
-struct Piece {
+/// The bytes to be read of one file.
+struct FileRange {
     path: PathBuf,
     from: u64,
     length: u64,
 }
 
-impl Piece {
+impl FileRange {
     async fn open(self) -> io::Result<Take<File>> {
         let mut file = File::open(self.path).await?;
         file.seek(io::SeekFrom::Start(self.from)).await?;
@@ -246,23 +246,23 @@ impl Piece {
 }
 
 /// The next bytes of a body, or its end.
-async fn next(body: &mut StreamingBlob) -> S3Result<Option<Bytes>> {
-    match timeout(PATIENCE, body.next()).await {
+async fn next_bytes(body: &mut StreamingBlob) -> S3Result<Option<Bytes>> {
+    match timeout(BODY_IDLE_TIMEOUT, body.next()).await {
         Ok(None) => Ok(None),
         Ok(Some(Ok(bytes))) => Ok(Some(bytes)),
-        Ok(Some(Err(error))) => Err(broken(&*error)),
+        Ok(Some(Err(error))) => Err(body_error(&*error)),
         Err(_) => Err(refuse(
             ObjectError::RequestTimeout,
             format!(
                 "Nothing more of the body came for {} seconds; nothing of it was kept.",
-                PATIENCE.as_secs()
+                BODY_IDLE_TIMEOUT.as_secs()
             ),
         )),
     }
 }
 
-/// What is told of a body that ended badly. `s3s` says there that a hash is wrong, too.
-fn broken(error: &(dyn Error + 'static)) -> s3s::S3Error {
+/// The error of a body that could not be read to its end. `s3s` reports a wrong hash this way too.
+fn body_error(error: &(dyn Error + 'static)) -> s3s::S3Error {
     let reason = error_chain(error);
     if reason.contains("ignature") {
         refuse(
@@ -277,7 +277,7 @@ fn broken(error: &(dyn Error + 'static)) -> s3s::S3Error {
     }
 }
 
-/// A blob that was received. Its file goes when this is dropped, unless it was kept.
+/// A blob that was received. Dropping this removes the file, unless it was kept.
 #[derive(Debug)]
 pub(crate) struct Received {
     /// The blob.
@@ -295,7 +295,7 @@ impl Received {
         self.is_kept = true;
     }
 
-    /// Lets the file go after all: it is certain that no record names it.
+    /// Removes the file after all: it is certain that no record names it.
     pub(crate) fn discard(mut self) {
         self.is_kept = false;
     }
@@ -307,7 +307,7 @@ impl Drop for Received {
             return;
         }
         if let Err(error) = fs::remove_file(&self.path) {
-            tracing::warn!(%error, path = %self.path.display(), "a file was left behind");
+            tracing::warn!(%error, path = %self.path.display(), "could not remove the file of an object");
         }
     }
 }

@@ -6,11 +6,13 @@ use s3s::dto::{
     HeadBucketOutput, ListBucketsInput, ListBucketsOutput,
 };
 use s3s::{S3Request, S3Result};
-use tombolo_domain::object::{Bucket, BucketName, MOST_BUCKETS};
+use tombolo_domain::object::{Bucket, BucketName, MAX_BUCKETS};
 
 use crate::error::{ObjectError, refuse};
 use crate::list::timestamp;
-use crate::object_service::{ObjectService, authorized, own_bucket, refused, stored, transact};
+use crate::object_service::{
+    ObjectService, access_denied, authorized, own_bucket, store_error, transact,
+};
 
 impl ObjectService {
     /// Makes a bucket. One that the account has already stays as it is, and is told.
@@ -49,19 +51,19 @@ impl ObjectService {
         }
         let location = format!("/{name}");
         transact!(self, principal, tx, {
-            let buckets = tx.buckets().to(action).map_err(refused)?;
-            let buckets = buckets.list().await.map_err(stored)?;
+            let buckets = tx.buckets().to(action).map_err(access_denied)?;
+            let buckets = buckets.list().await.map_err(store_error)?;
             if buckets.iter().any(|bucket| bucket.name == name) {
                 return Err(refuse(
                     ObjectError::BucketAlreadyOwnedByYou,
                     format!("Your account has the bucket {name} already."),
                 ));
             }
-            if buckets.len() >= MOST_BUCKETS {
+            if buckets.len() >= MAX_BUCKETS {
                 return Err(refuse(
                     ObjectError::TooManyBuckets,
                     format!(
-                        "Your account has {MOST_BUCKETS} buckets in {}, the most there may be.",
+                        "Your account has {MAX_BUCKETS} buckets in {}, the most there may be.",
                         principal.region()
                     ),
                 ));
@@ -71,7 +73,7 @@ impl ObjectService {
                 name: name.clone(),
                 created: self.clock.now(),
             };
-            tx.put(&bucket).map_err(stored)
+            tx.put(&bucket).map_err(store_error)
         })?;
         Ok(CreateBucketOutput {
             location: Some(location),
@@ -113,8 +115,8 @@ impl ObjectService {
         let (principal, action) = authorized(&request)?;
         let start = request.input.prefix.unwrap_or_default();
         let mut tx = self.begin(&principal);
-        let found = tx.buckets().to(action).map_err(refused)?;
-        let found = found.peek().await.map_err(stored)?;
+        let found = tx.buckets().to(action).map_err(access_denied)?;
+        let found = found.peek().await.map_err(store_error)?;
         let buckets: Buckets = found
             .into_iter()
             .filter(|bucket| bucket.name.as_str().starts_with(&start))
@@ -141,16 +143,16 @@ impl ObjectService {
         transact!(self, principal, tx, {
             let bucket = own_bucket(tx, action, name).await?;
             let mut objects = tx.objects_of(&bucket);
-            let some = objects.page(None, 1).await.map_err(stored)?;
+            let some = objects.page(None, 1).await.map_err(store_error)?;
             // Listed only when there are none, so that the commit depends on that.
-            if !some.records.is_empty() || !objects.list().await.map_err(stored)?.is_empty() {
+            if !some.records.is_empty() || !objects.list().await.map_err(store_error)?.is_empty() {
                 return Err(refuse(
                     ObjectError::BucketNotEmpty,
                     format!("The bucket you tried to delete is not empty: {name}"),
                 ));
             }
-            for upload in tx.uploads_to(&bucket).list().await.map_err(stored)? {
-                tx.remove_upload(&upload).await.map_err(stored)?;
+            for upload in tx.uploads_to(&bucket).list().await.map_err(store_error)? {
+                tx.remove_upload(&upload).await.map_err(store_error)?;
             }
             tx.remove(&bucket);
             Ok(DeleteBucketOutput::default())

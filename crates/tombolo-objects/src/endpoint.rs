@@ -28,7 +28,7 @@ use crate::object_service::ObjectService;
 use crate::operations::S3Operations;
 
 /// The longest XML that is read, in bytes: ten thousand parts to complete.
-const LONGEST_XML: usize = 4 << 20;
+const MAX_XML_SIZE: usize = 4 << 20;
 
 /// What the objects need from the rest of the server.
 pub struct Backend {
@@ -221,7 +221,7 @@ fn reply(error: s3s::S3Error, is_head: bool) -> Response<Body> {
 
 fn config() -> S3Config {
     let mut config = S3Config::default();
-    config.xml_max_body_size = LONGEST_XML;
+    config.xml_max_body_size = MAX_XML_SIZE;
     config.post_object_max_file_size = 0;
     config.form_max_field_size = 0;
     config.form_max_fields_size = 0;

@@ -15,10 +15,10 @@ use tombolo_domain::object::{BucketName, Object};
 use tombolo_store::keys::{self, Cursor, Key, ObjectKey};
 
 use crate::error::{ObjectError, refuse};
-use crate::object_service::{ObjectService, authorized, own_bucket, stored};
+use crate::object_service::{ObjectService, authorized, own_bucket, store_error};
 
 /// The most keys and common prefixes of one page, as in S3.
-const MOST: usize = 1000;
+const MAX_KEYS: usize = 1000;
 
 /// What S3 leaves as it is in keys that it encodes for XML.
 const KEY: &AsciiSet = &NON_ALPHANUMERIC
@@ -40,7 +40,7 @@ impl ObjectService {
         let mut tx = self.begin(&principal);
         let bucket = own_bucket(&mut tx, action, &input.bucket).await?;
         let most = match input.max_keys {
-            None => MOST,
+            None => MAX_KEYS,
             Some(asked) => usize::try_from(asked)
                 .map_err(|_| {
                     refuse(
@@ -48,7 +48,7 @@ impl ObjectService {
                         format!("max-keys must not be negative: {asked}"),
                     )
                 })?
-                .min(MOST),
+                .min(MAX_KEYS),
         };
         let start = input.prefix.clone().unwrap_or_default();
         let delimiter = input.delimiter.clone().unwrap_or_default();
@@ -57,8 +57,8 @@ impl ObjectService {
             None => input.start_after.clone().map(After::Key),
         };
 
-        // Of what is read behind a common prefix, nothing may be shown.
-        let at_once = if delimiter.is_empty() { MOST } else { 64 };
+        // Of what is read behind a common prefix, nothing may be to_output.
+        let at_once = if delimiter.is_empty() { MAX_KEYS } else { 64 };
         let mut found = Page::default();
         let mut after = after.and_then(|after| after.within(&start));
         // One read gives everything of a page without a delimiter, and one common prefix otherwise.
@@ -68,8 +68,8 @@ impl ObjectService {
             let room = (most - found.len()).min(at_once);
             let mut objects = tx.objects_that_start(&bucket, &start);
             let page = objects.page(behind.as_ref(), room).await;
-            let page = page.map_err(stored)?;
-            let Some(last) = found.take(page.records, &start, &delimiter) else {
+            let page = page.map_err(store_error)?;
+            let Some(last) = found.add(page.records, &start, &delimiter) else {
                 after = None;
                 break;
             };
@@ -84,7 +84,7 @@ impl ObjectService {
             let behind = last.cursor(principal.scope(), &bucket.name);
             let mut objects = tx.objects_that_start(&bucket, &start);
             let more = objects.page(Some(&behind), 1).await;
-            if !more.map_err(stored)?.records.is_empty() {
+            if !more.map_err(store_error)?.records.is_empty() {
                 next = Some(last.token());
             }
         }
@@ -101,7 +101,7 @@ impl ObjectService {
         let contents = found
             .objects
             .into_iter()
-            .map(|object| shown(object, encode));
+            .map(|object| to_output(object, encode));
         let prefixes = found.prefixes.into_iter().map(|prefix| CommonPrefix {
             prefix: Some(encode(prefix)),
         });
@@ -123,7 +123,7 @@ impl ObjectService {
     }
 }
 
-fn shown(object: Object, encode: impl Fn(String) -> String) -> s3s::dto::Object {
+fn to_output(object: Object, encode: impl Fn(String) -> String) -> s3s::dto::Object {
     s3s::dto::Object {
         e_tag: Some(ETag::Strong(object.etag)),
         key: Some(encode(object.key)),
@@ -153,7 +153,7 @@ struct Page {
 /// Behind what a listing goes on.
 enum After {
     Key(String),
-    /// Everything that starts so was shown as one common prefix.
+    /// Everything that starts so was to_output as one common prefix.
     Prefix(String),
 }
 
@@ -168,7 +168,7 @@ impl Page {
 
     /// Takes objects up to the first that is in a common prefix, and that. Gives what to go on
     /// behind; none if there was nothing.
-    fn take(
+    fn add(
         &mut self,
         records: Vec<(Key<ObjectKey>, Object)>,
         start: &str,

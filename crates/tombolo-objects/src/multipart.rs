@@ -14,7 +14,7 @@ use s3s::{S3Request, S3Result};
 use tombolo_api::lookup::{InBucket, ScopedTransaction};
 use tombolo_domain::id::{BlobId, UploadId};
 use tombolo_domain::object::{
-    LARGEST_OBJECT, LARGEST_PUT, MOST_PARTS, MOST_UPLOADS, MultipartUpload, Object, SMALLEST_PART,
+    MAX_OBJECT_SIZE, MAX_PARTS, MAX_PUT_SIZE, MAX_UPLOADS, MIN_PART_SIZE, MultipartUpload, Object,
     UploadedPart,
 };
 use tombolo_domain::principal::Action;
@@ -24,16 +24,18 @@ use crate::checksums::ExpectedChecksums;
 use crate::error::{ObjectError, no_such_upload, refuse};
 use crate::list::timestamp;
 use crate::object::{
-    Condition, check_length, empty, headers, only_if_absent, refuse_present, settle,
+    Condition, check_length, empty, headers, keep_or_discard, only_if_absent, refuse_present,
 };
-use crate::object_service::{ObjectService, authorized, destination, own_bucket, stored, transact};
+use crate::object_service::{
+    ObjectService, authorized, destination, own_bucket, store_error, transact,
+};
 
 /// The most parts of one ListParts, as in S3.
-const MOST_LISTED: usize = 1000;
+const MAX_LISTED_PARTS: usize = 1000;
 
 /// The most multipart uploads of one build's object: one, and one more for a client that begins
 /// again. The account's thousand are not for a temporary credential to use up.
-const MOST_OF_A_BUILD: usize = 2;
+const MAX_UPLOADS_OF_BUILD: usize = 2;
 
 impl ObjectService {
     /// Begins an upload in parts.
@@ -48,11 +50,11 @@ impl ObjectService {
         transact!(self, principal, tx, {
             let bucket = destination(tx, action, &input.bucket).await?;
             let uploads = tx.uploads().list().await;
-            if uploads.map_err(stored)?.len() >= MOST_UPLOADS {
+            if uploads.map_err(store_error)?.len() >= MAX_UPLOADS {
                 return Err(refuse(
                     ObjectError::SlowDown,
                     format!(
-                        "Your account has {MOST_UPLOADS} multipart uploads in {}, the most there \
+                        "Your account has {MAX_UPLOADS} multipart uploads in {}, the most there \
                          may be; complete or abort some.",
                         principal.region()
                     ),
@@ -60,12 +62,12 @@ impl ObjectService {
             }
             if principal.upload().is_some() {
                 let same = tx.uploads_to(&bucket).list().await;
-                let same = same.map_err(stored)?.into_iter();
-                if same.filter(|upload| upload.key == input.key).count() >= MOST_OF_A_BUILD {
+                let same = same.map_err(store_error)?.into_iter();
+                if same.filter(|upload| upload.key == input.key).count() >= MAX_UPLOADS_OF_BUILD {
                     return Err(refuse(
                         ObjectError::SlowDown,
                         format!(
-                            "The build has {MOST_OF_A_BUILD} multipart uploads, the most there \
+                            "The build has {MAX_UPLOADS_OF_BUILD} multipart uploads, the most there \
                              may be; complete or abort one."
                         ),
                     ));
@@ -79,7 +81,7 @@ impl ObjectService {
                 begun: self.clock.now(),
                 headers: headers.clone(),
             };
-            tx.put(&upload).map_err(stored)
+            tx.put(&upload).map_err(store_error)
         })?;
         Ok(CreateMultipartUploadOutput {
             bucket: Some(input.bucket),
@@ -98,23 +100,23 @@ impl ObjectService {
         let expected = ExpectedChecksums::of(&request);
         let input = request.input;
         let number = part_number(input.part_number)?;
-        let at = At {
+        let at = UploadRef {
             bucket: &input.bucket,
             key: &input.key,
             upload: &input.upload_id,
         };
         // Before the body is read, so that one that nobody will keep is not even received.
         upload(&mut self.begin(&principal), action, at).await?;
-        check_length(&request.headers, LARGEST_PUT)?;
+        check_length(&request.headers, MAX_PUT_SIZE)?;
         let body = input.body.unwrap_or_else(empty);
-        let mut received = self.blobs.receive(body, LARGEST_PUT, expected).await?;
+        let mut received = self.blobs.receive(body, MAX_PUT_SIZE, expected).await?;
 
         let (blob, etag) = (received.blob.clone(), received.md5.clone());
         received.keep();
         let put = transact!(self, principal, tx, {
             let upload = upload(tx, action, at).await?;
-            if let Some(old) = tx.part_of(&upload, number).await.map_err(stored)? {
-                tx.drop_blobs([&old.blob]).map_err(stored)?;
+            if let Some(old) = tx.part_of(&upload, number).await.map_err(store_error)? {
+                tx.drop_blobs([&old.blob]).map_err(store_error)?;
             }
             let part = UploadedPart {
                 scope: principal.scope().clone(),
@@ -124,9 +126,9 @@ impl ObjectService {
                 etag: etag.clone(),
                 modified: self.clock.now(),
             };
-            tx.put(&part).map_err(stored)
+            tx.put(&part).map_err(store_error)
         });
-        settle(put, received)?;
+        keep_or_discard(put, received)?;
         Ok(UploadPartOutput {
             e_tag: Some(ETag::Strong(etag)),
             ..UploadPartOutput::default()
@@ -143,7 +145,7 @@ impl ObjectService {
         let condition = only_if_absent(input.if_match.is_some(), input.if_none_match.as_ref())?;
         let named = input.multipart_upload.and_then(|upload| upload.parts);
         let named = named_parts(named.unwrap_or_default())?;
-        let at = At {
+        let at = UploadRef {
             bucket: &input.bucket,
             key: &input.key,
             upload: &input.upload_id,
@@ -157,17 +159,17 @@ impl ObjectService {
                 refuse_present(tx, &upload, &upload.key).await?;
             }
             let parts = tx.parts_of(&upload).list().await;
-            let parts = parts.map_err(stored)?;
+            let parts = parts.map_err(store_error)?;
             let object = self.object_of(&upload, &parts, &named)?;
             let kept: BTreeSet<&BlobId> = object.blobs.iter().map(|blob| &blob.id).collect();
             for part in &parts {
                 if !kept.contains(&part.blob.id) {
-                    tx.drop_blobs([&part.blob]).map_err(stored)?;
+                    tx.drop_blobs([&part.blob]).map_err(store_error)?;
                 }
                 tx.remove(part);
             }
             tx.remove(&upload);
-            tx.replace_object(&object).await.map_err(stored)?;
+            tx.replace_object(&object).await.map_err(store_error)?;
             Ok(object.etag)
         })?;
         Ok(CompleteMultipartUploadOutput {
@@ -200,11 +202,11 @@ impl ObjectService {
                     ),
                 )
             })?;
-            if part.blob.size < SMALLEST_PART && at + 1 < named.len() {
+            if part.blob.size < MIN_PART_SIZE && at + 1 < named.len() {
                 return Err(refuse(
                     ObjectError::EntityTooSmall,
                     format!(
-                        "Part {number} has {} bytes; every part but the last needs {SMALLEST_PART}.",
+                        "Part {number} has {} bytes; every part but the last needs {MIN_PART_SIZE}.",
                         part.blob.size
                     ),
                 ));
@@ -213,10 +215,10 @@ impl ObjectService {
             hash.update(&hex::decode(&part.etag).unwrap_or_default());
             blobs.push(part.blob.clone());
         }
-        if size > LARGEST_OBJECT {
+        if size > MAX_OBJECT_SIZE {
             return Err(refuse(
                 ObjectError::EntityTooLarge,
-                format!("The parts have {size} bytes; the most of an object is {LARGEST_OBJECT}."),
+                format!("The parts have {size} bytes; the most of an object is {MAX_OBJECT_SIZE}."),
             ));
         }
         Ok(Object {
@@ -239,14 +241,14 @@ impl ObjectService {
     ) -> S3Result<AbortMultipartUploadOutput> {
         let (principal, action) = authorized(&request)?;
         let input = request.input;
-        let at = At {
+        let at = UploadRef {
             bucket: &input.bucket,
             key: &input.key,
             upload: &input.upload_id,
         };
         transact!(self, principal, tx, {
             let upload = upload(tx, action, at).await?;
-            tx.remove_upload(&upload).await.map_err(stored)?;
+            tx.remove_upload(&upload).await.map_err(store_error)?;
             Ok(AbortMultipartUploadOutput::default())
         })
     }
@@ -259,7 +261,7 @@ impl ObjectService {
         let (principal, action) = authorized(&request)?;
         let input = request.input;
         let mut tx = self.begin(&principal);
-        let at = At {
+        let at = UploadRef {
             bucket: &input.bucket,
             key: &input.key,
             upload: &input.upload_id,
@@ -268,13 +270,13 @@ impl ObjectService {
         let most = input
             .max_parts
             .and_then(|asked| usize::try_from(asked).ok());
-        let most = most.unwrap_or(MOST_LISTED).min(MOST_LISTED);
+        let most = most.unwrap_or(MAX_LISTED_PARTS).min(MAX_LISTED_PARTS);
         let after = input.part_number_marker.unwrap_or(0).max(0);
         // No part has a higher number than that.
         let after = u16::try_from(after).unwrap_or(u16::MAX);
         let after = keys::part(principal.scope(), &upload.id, after).behind();
         let page = tx.parts_of(&upload).page(Some(&after), most).await;
-        let page = page.map_err(stored)?;
+        let page = page.map_err(store_error)?;
         let last = page.records.last().map(|(_, part)| i32::from(part.number));
         let parts = page.records.into_iter().map(|(_, part)| Part {
             e_tag: Some(ETag::Strong(part.etag)),
@@ -299,7 +301,7 @@ impl ObjectService {
 
 /// Which upload a request means.
 #[derive(Debug, Clone, Copy)]
-struct At<'a> {
+struct UploadRef<'a> {
     bucket: &'a str,
     key: &'a str,
     upload: &'a str,
@@ -309,14 +311,14 @@ struct At<'a> {
 async fn upload(
     tx: &mut ScopedTransaction<'_>,
     action: Action,
-    at: At<'_>,
+    at: UploadRef<'_>,
 ) -> S3Result<MultipartUpload> {
     let bucket = destination(tx, action, at.bucket).await?;
     let found = match at.upload.parse::<UploadId>() {
         Ok(id) => tx.upload_to(&bucket, &id).await,
         Err(_) => Ok(None),
     };
-    let found = found.map_err(stored)?;
+    let found = found.map_err(store_error)?;
     found
         .filter(|upload| upload.key == at.key)
         .ok_or_else(|| no_such_upload(at.upload))
@@ -326,7 +328,7 @@ async fn upload(
 async fn completed(
     tx: &mut ScopedTransaction<'_>,
     action: Action,
-    at: At<'_>,
+    at: UploadRef<'_>,
 ) -> S3Result<Option<Object>> {
     // That the build does not await its files any more is because it has them by this upload.
     let found = match tx.bucket_of_builds() {
@@ -340,16 +342,16 @@ async fn completed(
         let upload = object.upload.as_ref();
         upload.is_some_and(|upload| upload.as_str() == at.upload)
     };
-    Ok(found.map_err(stored)?.filter(of_upload))
+    Ok(found.map_err(store_error)?.filter(of_upload))
 }
 
 fn part_number(number: i32) -> S3Result<u16> {
     let valid = u16::try_from(number).ok();
-    let valid = valid.filter(|number| (1..=MOST_PARTS).contains(number));
+    let valid = valid.filter(|number| (1..=MAX_PARTS).contains(number));
     valid.ok_or_else(|| {
         refuse(
             ObjectError::InvalidArgument,
-            format!("Part number must be an integer between 1 and {MOST_PARTS}, not {number}."),
+            format!("Part number must be an integer between 1 and {MAX_PARTS}, not {number}."),
         )
     })
 }

@@ -8,20 +8,22 @@ use s3s::dto::{
 };
 use s3s::{S3ErrorCode, S3Request, S3Result};
 use tombolo_api::lookup::{InBucket, ScopedTransaction};
-use tombolo_domain::object::{LARGEST_PUT, Object, ObjectHeaders};
+use tombolo_domain::object::{MAX_PUT_SIZE, Object, ObjectHeaders};
 use tombolo_domain::principal::{Action, Principal};
 
 use crate::blob::Received;
 use crate::checksums::ExpectedChecksums;
 use crate::error::{ObjectError, no_such_key, refuse};
 use crate::list::timestamp;
-use crate::object_service::{ObjectService, authorized, destination, own_bucket, stored, transact};
+use crate::object_service::{
+    ObjectService, authorized, destination, own_bucket, store_error, transact,
+};
 
 /// The most bytes of an object's metadata, names and values together, as in S3.
-const MOST_METADATA: usize = 2048;
+const MAX_METADATA_SIZE: usize = 2048;
 
 /// The most objects that one DeleteObjects names, as in S3.
-const MOST_DELETED: usize = 1000;
+const MAX_DELETED_OBJECTS: usize = 1000;
 
 impl ObjectService {
     /// Puts an object: on the disk first, then in the records.
@@ -36,9 +38,9 @@ impl ObjectService {
         let headers = headers(input.content_type, input.metadata)?;
         // Before the body is read, so that one that nobody will keep is not even received.
         destination(&mut self.begin(&principal), action, &input.bucket).await?;
-        check_length(&request.headers, LARGEST_PUT)?;
+        check_length(&request.headers, MAX_PUT_SIZE)?;
         let body = input.body.unwrap_or_else(empty);
-        let mut received = self.blobs.receive(body, LARGEST_PUT, expected).await?;
+        let mut received = self.blobs.receive(body, MAX_PUT_SIZE, expected).await?;
 
         let (blob, etag) = (received.blob.clone(), received.md5.clone());
         received.keep();
@@ -58,9 +60,9 @@ impl ObjectService {
                 headers: headers.clone(),
                 upload: None,
             };
-            tx.replace_object(&object).await.map_err(stored)
+            tx.replace_object(&object).await.map_err(store_error)
         });
-        settle(put, received)?;
+        keep_or_discard(put, received)?;
         Ok(PutObjectOutput {
             e_tag: Some(ETag::Strong(etag)),
             ..PutObjectOutput::default()
@@ -77,14 +79,14 @@ impl ObjectService {
         let object = self
             .own_object(&principal, action, &input.bucket, &input.key)
             .await?;
-        let seen = Seen {
+        let preconditions = Preconditions {
             if_match: input.if_match,
             if_none_match: input.if_none_match,
         };
-        seen.check(&object)?;
+        preconditions.check(&object)?;
         let (from, to) = match &input.range {
             None => (0, object.size),
-            Some(range) => asked(range, object.size)?,
+            Some(range) => byte_range(range, object.size)?,
         };
         let body = self.blobs.read(&object.blobs, from, to);
         let range = format!("bytes {from}-{}/{}", to.saturating_sub(1), object.size);
@@ -111,11 +113,11 @@ impl ObjectService {
         let object = self
             .own_object(&principal, action, &input.bucket, &input.key)
             .await?;
-        let seen = Seen {
+        let preconditions = Preconditions {
             if_match: input.if_match,
             if_none_match: input.if_none_match,
         };
-        seen.check(&object)?;
+        preconditions.check(&object)?;
         Ok(HeadObjectOutput {
             accept_ranges: Some("bytes".to_owned()),
             content_length: i64::try_from(object.size).ok(),
@@ -147,10 +149,10 @@ impl ObjectService {
     ) -> S3Result<DeleteObjectsOutput> {
         let (principal, action) = authorized(&request)?;
         let input = request.input;
-        if input.delete.objects.len() > MOST_DELETED {
+        if input.delete.objects.len() > MAX_DELETED_OBJECTS {
             return Err(refuse(
                 ObjectError::MalformedXml,
-                format!("At most {MOST_DELETED} objects can be deleted at a time."),
+                format!("At most {MAX_DELETED_OBJECTS} objects can be deleted at a time."),
             ));
         }
         transact!(self, principal, tx, {
@@ -183,7 +185,7 @@ impl ObjectService {
     ) -> S3Result<Object> {
         let mut tx = self.begin(principal);
         let bucket = own_bucket(&mut tx, action, bucket).await?;
-        let found = tx.object_in(&bucket, key).await.map_err(stored)?;
+        let found = tx.object_in(&bucket, key).await.map_err(store_error)?;
         found.ok_or_else(|| no_such_key(&bucket.name, key))
     }
 }
@@ -195,8 +197,8 @@ async fn delete(
     key: &str,
 ) -> S3Result<()> {
     let bucket = own_bucket(tx, action, bucket).await?;
-    match tx.object_in(&bucket, key).await.map_err(stored)? {
-        Some(object) => tx.remove_object(&object).map_err(stored),
+    match tx.object_in(&bucket, key).await.map_err(store_error)? {
+        Some(object) => tx.remove_object(&object).map_err(store_error),
         None => Ok(()),
     }
 }
@@ -231,7 +233,7 @@ pub(crate) async fn refuse_present(
     key: &str,
 ) -> S3Result<()> {
     let found = tx.object_in(bucket, key).await;
-    if found.map_err(stored)?.is_some() {
+    if found.map_err(store_error)?.is_some() {
         return Err(refuse(
             ObjectError::PreconditionFailed,
             format!(
@@ -255,11 +257,11 @@ pub(crate) fn headers(
     };
     let all = headers.metadata.iter();
     let size: usize = all.map(|(name, value)| name.len() + value.len()).sum();
-    if size > MOST_METADATA {
+    if size > MAX_METADATA_SIZE {
         return Err(refuse(
             ObjectError::MetadataTooLarge,
             format!(
-                "Your metadata headers have {size} bytes; the most there may be is {MOST_METADATA}."
+                "Your metadata headers have {size} bytes; the most there may be is {MAX_METADATA_SIZE}."
             ),
         ));
     }
@@ -288,7 +290,7 @@ pub(crate) fn empty() -> StreamingBlob {
 
 /// Ends what was received by what became of its record. Whether a record was written is not known
 /// when the server itself failed, so that the file stays then.
-pub(crate) fn settle<T>(outcome: S3Result<T>, received: Received) -> S3Result<T> {
+pub(crate) fn keep_or_discard<T>(outcome: S3Result<T>, received: Received) -> S3Result<T> {
     if let Err(error) = &outcome
         && *error.code() != S3ErrorCode::InternalError
     {
@@ -297,13 +299,13 @@ pub(crate) fn settle<T>(outcome: S3Result<T>, received: Received) -> S3Result<T>
     outcome
 }
 
-/// What a reader has seen before.
-struct Seen {
+/// The conditions of a request that reads an object.
+struct Preconditions {
     if_match: Option<ETagCondition>,
     if_none_match: Option<ETagCondition>,
 }
 
-impl Seen {
+impl Preconditions {
     /// Refuses as RFC 9110 has it (13.1.1 and 13.1.2).
     fn check(&self, object: &Object) -> S3Result<()> {
         let is_this = |condition: &ETagCondition| {
@@ -324,7 +326,7 @@ impl Seen {
 }
 
 /// From where to where a range goes.
-fn asked(range: &Range, size: u64) -> S3Result<(u64, u64)> {
+fn byte_range(range: &Range, size: u64) -> S3Result<(u64, u64)> {
     let found = range.check(size).map_err(|_| {
         refuse(
             ObjectError::InvalidRange,

@@ -17,7 +17,7 @@ use crate::blob::Blobs;
 use crate::error::{Unverified, denied, internal, no_such_bucket, refuse};
 
 /// How often a transaction is started over before the client is told to try again.
-const ATTEMPTS: usize = 100;
+const MAX_ATTEMPTS: usize = 100;
 
 /// What the operations share.
 pub(crate) struct ObjectService {
@@ -40,13 +40,13 @@ impl ObjectService {
         attempts: &mut usize,
     ) -> S3Result<bool> {
         *attempts += 1;
-        match tx.commit().await.map_err(stored)? {
+        match tx.commit().await.map_err(store_error)? {
             Committed::Yes => Ok(true),
-            Committed::Conflict if *attempts < ATTEMPTS => Ok(false),
+            Committed::Conflict if *attempts < MAX_ATTEMPTS => Ok(false),
             Committed::Conflict => Err(refuse(
                 CommonError::Busy,
                 format!(
-                    "Others changed the same objects {ATTEMPTS} times meanwhile; try it again."
+                    "Others changed the same objects {MAX_ATTEMPTS} times meanwhile; try it again."
                 ),
             )),
         }
@@ -77,20 +77,20 @@ macro_rules! transact {
 pub(crate) use transact;
 
 /// A failure of the store.
-pub(crate) fn stored(error: tombolo_store::StoreError) -> s3s::S3Error {
+pub(crate) fn store_error(error: tombolo_store::StoreError) -> s3s::S3Error {
     internal("using the store", error)
 }
 
 /// A look-up that came to nothing.
-pub(crate) fn failed(error: Failed) -> s3s::S3Error {
+pub(crate) fn lookup_error(error: Failed) -> s3s::S3Error {
     match error {
-        Failed::Denied(refusal) => refused(refusal),
-        Failed::Store(error) => stored(error),
+        Failed::Denied(refusal) => access_denied(refusal),
+        Failed::Store(error) => store_error(error),
     }
 }
 
 /// What the caller may not do.
-pub(crate) fn refused(refusal: Denied) -> s3s::S3Error {
+pub(crate) fn access_denied(refusal: Denied) -> s3s::S3Error {
     denied(refusal.to_string())
 }
 
@@ -111,7 +111,7 @@ pub(crate) async fn own_bucket(
     action: Action,
     name: &str,
 ) -> S3Result<Bucket> {
-    let found = tx.bucket(name).find(action).await.map_err(failed)?;
+    let found = tx.bucket(name).find(action).await.map_err(lookup_error)?;
     found.ok_or_else(|| no_such_bucket(name))
 }
 
@@ -144,11 +144,11 @@ pub(crate) async fn destination(
         return Ok(Destination::Own(own_bucket(tx, action, name).await?));
     };
     let build = tx.build_to_upload(id).await;
-    let Some(build) = build.map_err(stored)? else {
+    let Some(build) = build.map_err(store_error)? else {
         return Err(denied(format!("Build {id} was deleted.")));
     };
     let object = tx.object_in(&bucket, &build.object().key).await;
-    let is_here = object.map_err(stored)?.is_some();
+    let is_here = object.map_err(store_error)?.is_some();
     if build.source.is_some() || build.status != BuildStatus::Initialized || is_here {
         return Err(denied(format!(
             "The files of build {id} are uploaded, and never change; create a new build."

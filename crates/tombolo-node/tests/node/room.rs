@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tombolo_domain::fleet::FleetStatus;
 use tombolo_domain::peering::{Connection, FailureReason, State, Step};
-use tombolo_domain::repair::KEPT;
+use tombolo_domain::repair::MAX_REPAIRS;
 use tombolo_domain::vpc::{SecurityGroupNumber, Vpc};
 use tombolo_store::keys;
 
@@ -151,7 +151,7 @@ async fn repairs_are_written_down_and_the_oldest_forgotten() {
 
     // More of them than one round tells one by one, more often than records are kept.
     let a_round = 150;
-    for round in 1..=KEPT / 100 + 1 {
+    for round in 1..=MAX_REPAIRS / 100 + 1 {
         engine.meddle(a_round);
         world.clock.advance(std::time::Duration::from_secs(1));
         world
@@ -161,14 +161,14 @@ async fn repairs_are_written_down_and_the_oldest_forgotten() {
             .eventually("a round's repairs", async |tx| {
                 let repairs = tx.peek(&keys::repairs()).await.unwrap();
                 let rounds = repairs.iter().filter(|one| one.kind == "unlisted");
-                (rounds.count() >= round.min(KEPT / 101)).then_some(())
+                (rounds.count() >= round.min(MAX_REPAIRS / 101)).then_some(())
             })
             .await;
     }
     let repairs = world
         .eventually("no more records than are kept", async |tx| {
             let repairs = tx.peek(&keys::repairs()).await.unwrap();
-            (repairs.len() == KEPT).then_some(repairs)
+            (repairs.len() == MAX_REPAIRS).then_some(repairs)
         })
         .await;
     assert!(repairs.is_sorted_by(|newer, older| newer.at >= older.at));

@@ -280,7 +280,7 @@ kinds! {
         prefix repairs,
         repair: NewestFirst,
     } -> RepairRecord as repair::v1::RepairRecord, key repair of |r| ((r.at, &r.id)),
-        "The newest [`KEPT`](tombolo_domain::repair::KEPT).";
+        "The newest [`MAX_REPAIRS`](tombolo_domain::repair::MAX_REPAIRS).";
 
     /// A build.
     Build, BuildKey = "build" {
