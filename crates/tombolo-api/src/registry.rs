@@ -1,4 +1,5 @@
-//! All operations: the services' tables joined, each row beside what the service's model says of it.
+//! All operations: the services' tables joined, each row beside what the service's model says of
+//! it.
 
 use std::collections::BTreeMap;
 
@@ -58,19 +59,19 @@ pub struct Served {
 
 /// The operation that a request names. The name is looked up once; from there on the row travels.
 #[derive(Debug)]
-pub enum Named<'r> {
+pub enum RequestedOperation<'r> {
     /// One that is served.
     Served(&'r Served),
-    /// The caller's word for anything else.
-    Other(String),
+    /// One that is not served, by the name in the request.
+    Unknown(String),
 }
 
-impl Named<'_> {
-    /// The name, which is the caller's word.
+impl RequestedOperation<'_> {
+    /// The name in the request.
     pub fn as_str(&self) -> &str {
         match self {
-            Named::Served(served) => served.operation.name,
-            Named::Other(name) => name,
+            RequestedOperation::Served(served) => served.operation.name,
+            RequestedOperation::Unknown(name) => name,
         }
     }
 }
@@ -113,11 +114,11 @@ impl Registry {
     }
 
     /// The operation of this name.
-    pub fn find(&self, service: ServiceName, name: &str) -> Named<'_> {
+    pub fn find(&self, service: ServiceName, name: &str) -> RequestedOperation<'_> {
         let of_service = self.served.get(&service);
         match of_service.and_then(|served| served.get(name)) {
-            Some(served) => Named::Served(served),
-            None => Named::Other(name.to_owned()),
+            Some(served) => RequestedOperation::Served(served),
+            None => RequestedOperation::Unknown(name.to_owned()),
         }
     }
 }

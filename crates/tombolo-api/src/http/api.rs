@@ -26,7 +26,7 @@ use crate::error::{ApiError, CommonError, Refusal, excerpt};
 use crate::model::{Models, ServiceName, validate};
 use crate::operation::Dispatch;
 use crate::protocol::{self, Encoded, Protocol};
-use crate::registry::{Named, Registry, RegistryError, Served, refuse};
+use crate::registry::{Registry, RegistryError, RequestedOperation, Served, refuse};
 use crate::sigv4::{SignedRequest, Verifier};
 
 /// The longest body that is read, in bytes.
@@ -63,7 +63,7 @@ pub struct Api {
 struct Progress<'r> {
     protocol: Protocol,
     service: ServiceName,
-    operation: Option<Named<'r>>,
+    operation: Option<RequestedOperation<'r>>,
     account: Option<AccountId>,
 }
 
@@ -188,10 +188,14 @@ impl Api {
     }
 
     /// The operation that is called, if it is one that is served.
-    fn served<'r>(&self, service: ServiceName, named: &Named<'r>) -> Result<&'r Served, ApiError> {
+    fn served<'r>(
+        &self,
+        service: ServiceName,
+        named: &RequestedOperation<'r>,
+    ) -> Result<&'r Served, ApiError> {
         let name = match named {
-            Named::Served(served) => return Ok(served),
-            Named::Other(name) => name,
+            RequestedOperation::Served(served) => return Ok(served),
+            RequestedOperation::Unknown(name) => name,
         };
         let is_unserved = self.models().service(service).is_unserved(name);
         let name = excerpt(name);
@@ -240,7 +244,10 @@ impl Progress<'_> {
 
     /// The operation as a line of the log shows it, whatever the caller wrote there.
     fn operation(&self) -> EscapeDefault<'_> {
-        let name = self.operation.as_ref().map_or("", Named::as_str);
+        let name = self
+            .operation
+            .as_ref()
+            .map_or("", RequestedOperation::as_str);
         excerpt(name).escape_default()
     }
 

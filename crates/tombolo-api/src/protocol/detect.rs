@@ -6,7 +6,7 @@ use ::http::{HeaderMap, Method, request::Parts};
 use super::form::Form;
 use crate::error::{ApiError, CommonError, excerpt};
 use crate::model::ServiceName;
-use crate::registry::{Named, Registry};
+use crate::registry::{Registry, RequestedOperation};
 
 /// The media type of forms.
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -43,7 +43,7 @@ pub struct Call<'r, 'a> {
     /// Whose operation.
     pub service: ServiceName,
     /// Which operation.
-    pub operation: Named<'r>,
+    pub operation: RequestedOperation<'r>,
     /// Where the input is.
     pub input: Input<'a>,
 }

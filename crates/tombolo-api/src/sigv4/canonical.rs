@@ -6,7 +6,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, percent_encod
 use sha2::{Digest, Sha256};
 
 use super::ALGORITHM;
-use super::claim::{Claim, Scope};
+use super::claim::{Claim, CredentialScope};
 use super::query::parameters;
 use super::request::SignedRequest;
 
@@ -21,7 +21,7 @@ const PATH: &AsciiSet = &RESERVED.remove(b'/');
 
 /// How a service's paths are signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Paths {
+pub(super) enum PathEncoding {
     /// Without empty and dot segments, and encoded once more than they arrived.
     Normalized,
     /// As S3 has it: every segment is part of a key, and is encoded once.
@@ -32,15 +32,15 @@ pub(super) enum Paths {
 pub(super) fn request(
     request: &SignedRequest<'_>,
     claim: &Claim<'_>,
-    paths: Paths,
+    paths: PathEncoding,
     payload: &str,
 ) -> Vec<u8> {
     let mut text = Vec::with_capacity(512);
     text.extend_from_slice(request.method.as_bytes());
     text.push(b'\n');
     let path = match paths {
-        Paths::Normalized => path(request.path),
-        Paths::Keys => key_path(request.path),
+        PathEncoding::Normalized => path(request.path),
+        PathEncoding::Keys => key_path(request.path),
     };
     text.extend_from_slice(path.as_bytes());
     text.push(b'\n');
@@ -65,7 +65,11 @@ pub(super) fn request(
 }
 
 /// What the signing key signs.
-pub(super) fn string_to_sign(claim: &Claim<'_>, scope: &Scope<'_>, canonical: &[u8]) -> String {
+pub(super) fn string_to_sign(
+    claim: &Claim<'_>,
+    scope: &CredentialScope<'_>,
+    canonical: &[u8],
+) -> String {
     let hash = Sha256::digest(canonical);
     format!("{ALGORITHM}\n{}\n{}\n{hash:x}", claim.date, scope.signed())
 }

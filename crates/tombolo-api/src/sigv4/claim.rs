@@ -13,7 +13,7 @@ use crate::error::{ApiError, CommonError, excerpt};
 /// A presigned request may be valid for at most a week, in seconds.
 const MAX_EXPIRES: u32 = 604_800;
 
-/// The parts of a signature, none of them believed yet.
+/// The parts of a signature, none of them verified yet.
 #[derive(Debug)]
 pub(super) struct Claim<'a> {
     /// `key/date/region/service/aws4_request`, as one text.
@@ -32,9 +32,9 @@ pub(super) struct Claim<'a> {
     pub(super) session_token: Option<Cow<'a, [u8]>>,
 }
 
-/// A credential's parts.
+/// The credential scope with its access key: `key/date/region/service/aws4_request`.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Scope<'a> {
+pub(super) struct CredentialScope<'a> {
     /// All of them, as one text.
     pub(super) text: &'a str,
     pub(super) access_key_id: &'a str,
@@ -44,7 +44,7 @@ pub(super) struct Scope<'a> {
     pub(super) service: &'a str,
 }
 
-impl Scope<'_> {
+impl CredentialScope<'_> {
     /// The scope without the access key, which is signed.
     pub(super) fn signed(&self) -> &str {
         &self.text[self.access_key_id.len() + 1..]
@@ -179,7 +179,7 @@ impl<'a> Claim<'a> {
     ///
     /// # Errors
     /// [`CommonError::IncompleteSignature`] unless there are exactly five.
-    pub(super) fn scope(&self) -> Result<Scope<'_>, ApiError> {
+    pub(super) fn scope(&self) -> Result<CredentialScope<'_>, ApiError> {
         let parts: Vec<&str> = self.credential.split('/').collect();
         let [access_key_id, date, region, service, terminator] = parts[..] else {
             return Err(incomplete(format!(
@@ -197,7 +197,7 @@ impl<'a> Claim<'a> {
                 ),
             ));
         }
-        Ok(Scope {
+        Ok(CredentialScope {
             text: &self.credential,
             access_key_id,
             date,

@@ -7,11 +7,11 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
 use super::TERMINATOR;
-use super::claim::Scope;
+use super::claim::CredentialScope;
 
 /// How many keys are kept. Only existing access keys get one, for at most two dates, in this
 /// server's Regions and services, so this is over a thousand access keys in use on one day.
-const CAPACITY: usize = 8192;
+const MAX_CACHED_KEYS: usize = 8192;
 
 /// A signing key, with its two blocks of HMAC already absorbed.
 #[derive(Clone)]
@@ -19,7 +19,7 @@ pub(super) struct SigningKey(Hmac<Sha256>);
 
 impl SigningKey {
     /// Derives the key of `scope` from `secret`.
-    pub(super) fn derive(secret: &str, scope: &Scope<'_>) -> Self {
+    pub(super) fn derive(secret: &str, scope: &CredentialScope<'_>) -> Self {
         let mut key = keyed(format!("AWS4{secret}").as_bytes());
         for part in [scope.date, scope.region, scope.service, TERMINATOR] {
             key.update(part.as_bytes());
@@ -53,7 +53,7 @@ struct Cached {
 
 impl SigningKeys {
     /// The signing key of `scope` for `secret`, which is the secret of the scope's access key now.
-    pub(super) fn get(&self, secret: &str, scope: &Scope<'_>) -> SigningKey {
+    pub(super) fn get(&self, secret: &str, scope: &CredentialScope<'_>) -> SigningKey {
         {
             let keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(cached) = keys.get(scope.text).filter(|key| *key.secret == *secret) {
@@ -66,7 +66,7 @@ impl SigningKeys {
             key: key.clone(),
         };
         let mut keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if keys.len() >= CAPACITY {
+        if keys.len() >= MAX_CACHED_KEYS {
             // Mostly yesterday's. Deriving again costs a few microseconds a key.
             keys.clear();
         }

@@ -2,7 +2,7 @@
 
 use ::http::HeaderMap;
 
-/// A request as it arrived, before anything of it is believed.
+/// A request as it arrived, before anything of it is verified.
 #[derive(Debug, Clone, Copy)]
 pub struct SignedRequest<'a> {
     /// `POST`

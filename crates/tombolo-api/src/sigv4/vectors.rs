@@ -12,7 +12,7 @@ use ::http::header::{HeaderName, HeaderValue};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::canonical::{self, Paths};
+use super::canonical::{self, PathEncoding};
 use super::claim::Claim;
 use super::key::SigningKey;
 use super::request::SignedRequest;
@@ -69,7 +69,7 @@ fn check(case: &Path, form: &str) -> bool {
     let scope = claim.scope().unwrap();
 
     let payload = hex::encode(Sha256::digest(request.body));
-    let canonical = canonical::request(&request, &claim, Paths::Normalized, &payload);
+    let canonical = canonical::request(&request, &claim, PathEncoding::Normalized, &payload);
     let expected = read("canonical-request").unwrap();
     let canonical_text = String::from_utf8_lossy(&canonical);
     if UNNORMALIZED.contains(&name.as_str()) || (&*name, form) == TOKEN_ADDED_LATER {

@@ -10,7 +10,7 @@ use tombolo_domain::Scope;
 use tombolo_domain::id::{AccessKeyId, Region};
 use tombolo_domain::principal::{Credential, Identity, Principal, Session};
 
-use super::canonical::Paths;
+use super::canonical::PathEncoding;
 use super::claim::{self, Claim};
 use super::key::SigningKeys;
 use super::request::SignedRequest;
@@ -21,14 +21,14 @@ use crate::http::Credentials;
 use crate::model::ServiceName;
 
 /// How far a signature's time may be from the server's, either way.
-const SKEW: SignedDuration = SignedDuration::from_mins(15);
+const MAX_CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(15);
 
 /// What differs from service to service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Rules {
     /// The name in the credential's scope.
     service: &'static str,
-    paths: Paths,
+    paths: PathEncoding,
     /// What is said of an access key that is not known, or a token that is not its own.
     unrecognized: &'static str,
     invalid_token: &'static str,
@@ -39,7 +39,7 @@ struct Rules {
 impl Rules {
     const S3: Rules = Rules {
         service: "s3",
-        paths: Paths::Keys,
+        paths: PathEncoding::Keys,
         unrecognized: "The AWS Access Key Id you provided does not exist in our records.",
         invalid_token: "The provided token is malformed or otherwise invalid.",
         expired: "The provided token has expired.",
@@ -54,7 +54,7 @@ impl Rules {
         };
         Rules {
             service: service.as_str(),
-            paths: Paths::Normalized,
+            paths: PathEncoding::Normalized,
             unrecognized,
             invalid_token: unrecognized,
             expired: "The security token included in the request is expired",
@@ -142,8 +142,8 @@ impl Verifier {
     /// `x-amz-content-sha256` says of it, which is signed.
     ///
     /// # Errors
-    /// As [`verify`](Verifier::verify); with [`CommonError::AccessDenied`] for a temporary credential
-    /// of another Region.
+    /// As [`verify`](Verifier::verify); with [`CommonError::AccessDenied`] for a temporary
+    /// credential of another Region.
     pub async fn verify_head_for_s3(
         &self,
         request: &SignedRequest<'_>,
@@ -208,7 +208,7 @@ impl Verifier {
     fn check_scope(
         &self,
         claim: &Claim<'_>,
-        scope: &claim::Scope<'_>,
+        scope: &claim::CredentialScope<'_>,
         service: &str,
     ) -> Result<&Region, ApiError> {
         let day = claim.date.get(..8).unwrap_or_default();
@@ -293,7 +293,7 @@ fn check_coverage(request: &SignedRequest<'_>, claim: &Claim<'_>) -> Result<(), 
 fn check_time(claim: &Claim<'_>, now: Timestamp) -> Result<(), ApiError> {
     let valid = match claim.expires {
         Some(seconds) => SignedDuration::from_secs(seconds.into()),
-        None => SKEW,
+        None => MAX_CLOCK_SKEW,
     };
     let (date, at) = (&claim.date, time::format(now));
     // Differences of timestamps, because sums may leave the range of times.
@@ -305,8 +305,8 @@ fn check_time(claim: &Claim<'_>, now: Timestamp) -> Result<(), ApiError> {
             None => format!("{at} - 15 min."),
         };
         format!("Signature expired: {date} is now earlier than {limit} ({rule})")
-    } else if age < -SKEW {
-        let limit = time::format(now + SKEW);
+    } else if age < -MAX_CLOCK_SKEW {
+        let limit = time::format(now + MAX_CLOCK_SKEW);
         format!("Signature not yet current: {date} is still later than {limit} ({at} + 15 min.)")
     } else {
         return Ok(());
