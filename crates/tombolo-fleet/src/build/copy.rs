@@ -8,12 +8,12 @@ use std::path::Path;
 use super::entry::stays_inside;
 use super::error::{ImportError, doing};
 use super::place::{permissions, publish};
-use super::{ImportedBuild, Limits};
+use super::{BuildLimits, ImportedBuild};
 
 pub(super) fn import_within(
     root: &Path,
     into: &Path,
-    limits: Limits,
+    limits: BuildLimits,
 ) -> Result<ImportedBuild, ImportError> {
     if !root.is_dir() {
         return Err(ImportError::NotADirectory {
@@ -41,7 +41,7 @@ pub(super) fn import_within(
 struct Copy<'a> {
     root: &'a Path,
     temporary: &'a Path,
-    limits: Limits,
+    limits: BuildLimits,
     entries: u64,
     bytes: u64,
     files: u64,
@@ -49,7 +49,7 @@ struct Copy<'a> {
 
 impl Copy<'_> {
     fn directory(&mut self, path: &Path, depth: usize) -> Result<(), ImportError> {
-        let Limits { depth: limit, .. } = self.limits;
+        let BuildLimits { depth: limit, .. } = self.limits;
         if depth > limit {
             return Err(ImportError::TooDeep {
                 path: path.to_owned(),

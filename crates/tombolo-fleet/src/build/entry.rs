@@ -1,5 +1,5 @@
-//! What a build may have: which names, kinds of files and links. An archive says what its entries are,
-//! and nothing of that is believed before it was looked at here.
+//! What a build may have: which names, kinds of files and links. An archive says what its entries
+//! are, and nothing of that is believed before it was looked at here.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -13,7 +13,7 @@ const MAX_NAME_BYTES: usize = 255;
 const MAX_PATH_BYTES: usize = 1024;
 
 /// How much of a name that is refused is repeated, in characters.
-const SHOWN: usize = 128;
+const MAX_QUOTED_CHARS: usize = 128;
 
 /// What an entry is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub(super) enum Kind {
 pub(super) fn path(name: &str) -> Result<PathBuf, ImportError> {
     let refuse = |reason| {
         Err(ImportError::BadName {
-            name: name.chars().take(SHOWN).collect(),
+            name: name.chars().take(MAX_QUOTED_CHARS).collect(),
             reason,
         })
     };

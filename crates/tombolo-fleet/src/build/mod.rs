@@ -57,7 +57,7 @@ impl BuildFiles {
     /// them, and run what the owner may, since server processes are users of their own; owners,
     /// times and setuid bits are not taken. Blocks for as long as copying takes.
     pub fn import(root: &Path, into: &Path) -> Result<ImportedBuild, ImportError> {
-        copy::import_within(root, into, Limits::default())
+        copy::import_within(root, into, BuildLimits::default())
     }
 
     /// Unpacks a zip file to `into`, the build's own directory in the data directory. `parts` are
@@ -72,7 +72,7 @@ impl BuildFiles {
         into: &Path,
         stopping: &AtomicBool,
     ) -> Result<ImportedBuild, ImportError> {
-        unpack::unpack_within(parts, into, Limits::default(), stopping)
+        unpack::unpack_within(parts, into, BuildLimits::default(), stopping)
     }
 
     /// Removes the build in `directory`, and what an import of it left that was cut short; one that
@@ -83,16 +83,16 @@ impl BuildFiles {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Limits {
+struct BuildLimits {
     entries: u64,
     bytes: u64,
     depth: usize,
     ratio_allowance: u64,
 }
 
-impl Default for Limits {
+impl Default for BuildLimits {
     fn default() -> Self {
-        Limits {
+        BuildLimits {
             entries: MAX_ENTRIES,
             bytes: MAX_BYTES,
             depth: MAX_DEPTH,

@@ -6,7 +6,7 @@ use super::copy::import_within;
 use super::*;
 
 /// An empty directory to fill, and where to import it.
-fn places() -> (tempfile::TempDir, PathBuf, PathBuf) {
+fn import_directories() -> (tempfile::TempDir, PathBuf, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     let (root, into) = (
         directory.path().join("root"),
@@ -17,14 +17,14 @@ fn places() -> (tempfile::TempDir, PathBuf, PathBuf) {
 }
 
 /// Imports, expects the refusal, and that it left nothing.
-fn refused(root: &Path, into: &Path, limits: Limits) -> String {
+fn refused(root: &Path, into: &Path, limits: BuildLimits) -> String {
     let error = import_within(root, into, limits).unwrap_err().to_string();
     let left: Vec<_> = fs::read_dir(into.parent().unwrap()).unwrap().collect();
     assert!(left.is_empty(), "{error}: {left:?}");
     error
 }
 
-const LIMITS: Limits = Limits {
+const LIMITS: BuildLimits = BuildLimits {
     entries: 10,
     bytes: 100,
     depth: 3,
@@ -33,7 +33,7 @@ const LIMITS: Limits = Limits {
 
 #[test]
 fn files_links_and_permissions_are_copied() {
-    let (_directory, root, into) = places();
+    let (_directory, root, into) = import_directories();
     fs::create_dir_all(root.join("bin/deep")).unwrap();
     fs::write(root.join("bin/server"), "#!/bin/sh\n").unwrap();
     fs::set_permissions(root.join("bin/server"), Permissions::from_mode(0o4755)).unwrap();
@@ -69,7 +69,7 @@ fn files_links_and_permissions_are_copied() {
 
 #[test]
 fn an_import_that_was_killed_is_no_obstacle() {
-    let (_directory, root, into) = places();
+    let (_directory, root, into) = import_directories();
     let temporary = into.with_file_name(".importing-build-1");
     fs::create_dir_all(&temporary).unwrap();
     fs::write(temporary.join("half"), "ha").unwrap();
@@ -87,7 +87,7 @@ fn links_that_leave_are_refused() {
         "deep/../map",
         "../../x",
     ] {
-        let (_directory, root, into) = places();
+        let (_directory, root, into) = import_directories();
         symlink(target, root.join("link")).unwrap();
         let error = refused(&root, &into, LIMITS);
         assert!(
@@ -105,7 +105,7 @@ proptest::proptest! {
     fn no_accepted_link_leads_out(links in proptest::collection::vec(
         (0..3usize, proptest::collection::vec(0..8usize, 1..5)), 1..5,
     )) {
-        let (_directory, root, into) = places();
+        let (_directory, root, into) = import_directories();
         fs::create_dir_all(root.join("a/b")).unwrap();
         for (at, (directory, target)) in links.iter().enumerate() {
             let parts = target.iter().map(|part| ["..", ".", "a", "b", "l0", "l1", "l2", "l3"][*part]);
@@ -126,25 +126,25 @@ proptest::proptest! {
 
 #[test]
 fn sockets_and_pipes_are_refused() {
-    let (_directory, root, into) = places();
+    let (_directory, root, into) = import_directories();
     let _socket = UnixListener::bind(root.join("socket")).unwrap();
     assert!(refused(&root, &into, LIMITS).contains("\"socket\" is a socket"));
 
-    let (_directory, root, into) = places();
+    let (_directory, root, into) = import_directories();
     nix::unistd::mkfifo(&root.join("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
     assert!(refused(&root, &into, LIMITS).contains("\"pipe\" is a named pipe"));
 }
 
 #[test]
 fn bounds_hold() {
-    let (_directory, root, into) = places();
+    let (_directory, root, into) = import_directories();
     fs::write(root.join("big"), vec![0; 101]).unwrap();
     assert_eq!(
         refused(&root, &into, LIMITS),
         "the build is larger than 100 bytes"
     );
 
-    let (_directory, root, into) = places();
+    let (_directory, root, into) = import_directories();
     (0..11).for_each(|n| fs::write(root.join(n.to_string()), "").unwrap());
     let error = refused(&root, &into, LIMITS);
     assert_eq!(
@@ -152,7 +152,7 @@ fn bounds_hold() {
         "the build has more than 10 files, directories and links"
     );
 
-    let (_directory, root, into) = places();
+    let (_directory, root, into) = import_directories();
     fs::create_dir_all(root.join("1/2/3/4")).unwrap();
     let error = refused(&root, &into, LIMITS);
     assert_eq!(error, "\"1/2/3/4\" is nested deeper than 3 directories");
@@ -160,7 +160,7 @@ fn bounds_hold() {
 
 #[test]
 fn what_is_no_directory_is_refused() {
-    let (_directory, root, into) = places();
+    let (_directory, root, into) = import_directories();
     let error = BuildFiles::import(&root.join("missing"), &into)
         .unwrap_err()
         .to_string();
@@ -176,7 +176,7 @@ mod kernel_tests {
 
     #[test]
     fn devices_are_refused() {
-        let (_directory, root, into) = places();
+        let (_directory, root, into) = import_directories();
         let kind = nix::sys::stat::SFlag::S_IFCHR;
         let null = nix::sys::stat::makedev(1, 3);
         let mode = nix::sys::stat::Mode::S_IRUSR;

@@ -18,7 +18,7 @@ use super::entry::{self, Kind, stays_inside};
 use super::error::{ImportError, doing};
 use super::parts::Parts;
 use super::place::{permissions, publish};
-use super::{ImportedBuild, Limits, MAX_RATIO};
+use super::{BuildLimits, ImportedBuild, MAX_RATIO};
 
 /// How much is read at a time, in bytes.
 const CHUNK: usize = 128 << 10;
@@ -33,7 +33,7 @@ const DIRECTORY_MODE: u32 = 0o755;
 pub(super) fn unpack_within(
     parts: &[PathBuf],
     into: &Path,
-    limits: Limits,
+    limits: BuildLimits,
     stopping: &AtomicBool,
 ) -> Result<ImportedBuild, ImportError> {
     let parts = doing("opening the archive of", into, Parts::of(parts))?;
@@ -59,7 +59,7 @@ pub(super) fn unpack_within(
 /// An archive that is being unpacked. Paths are from the build's root.
 struct Unpack<'a> {
     root: &'a Path,
-    limits: Limits,
+    limits: BuildLimits,
     stopping: &'a AtomicBool,
     /// The archive's length, in bytes.
     archive: u64,
@@ -250,7 +250,7 @@ impl Unpack<'_> {
     /// Holds what came out so far against the bounds: `out` of one entry of `compressed` bytes, and
     /// of all together.
     fn check_bytes(&self, path: &Path, out: u64, compressed: u64) -> Result<(), ImportError> {
-        let Limits {
+        let BuildLimits {
             bytes,
             ratio_allowance,
             ..

@@ -11,7 +11,7 @@ use zip::{CompressionMethod, ZipWriter};
 use super::unpack::unpack_within;
 use super::*;
 
-const LIMITS: Limits = Limits {
+const LIMITS: BuildLimits = BuildLimits {
     entries: 10,
     bytes: 1 << 20,
     depth: 3,
@@ -52,20 +52,20 @@ fn pack(entries: &[Packed]) -> Vec<u8> {
 }
 
 /// Somewhere to unpack, in a directory that has nothing else.
-struct Place {
+struct UnpackDirectory {
     directory: tempfile::TempDir,
     into: PathBuf,
 }
 
-impl Place {
+impl UnpackDirectory {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let into = directory.path().join("data/builds/build-1");
         fs::create_dir_all(into.parent().unwrap()).unwrap();
-        Place { directory, into }
+        UnpackDirectory { directory, into }
     }
 
-    fn unpack(&self, archive: &[u8], limits: Limits) -> Result<ImportedBuild, ImportError> {
+    fn unpack(&self, archive: &[u8], limits: BuildLimits) -> Result<ImportedBuild, ImportError> {
         let path = self.directory.path().join("archive");
         fs::write(&path, archive).unwrap();
         let unpacked = unpack_within(
@@ -90,7 +90,7 @@ impl Place {
 
 /// Unpacks, expects the refusal, and that it left nothing.
 fn refused(archive: &[u8]) -> String {
-    let place = Place::new();
+    let place = UnpackDirectory::new();
     let error = place.unpack(archive, LIMITS).unwrap_err();
     assert!(!error.is_ours(), "{error}");
     assert!(!place.into.exists(), "{error}");
@@ -105,7 +105,7 @@ fn assert_refused(entries: &[Packed], message: &str) {
 
 #[test]
 fn files_links_and_permissions_are_unpacked() {
-    let place = Place::new();
+    let place = UnpackDirectory::new();
     let archive = pack(&[
         file("bin/server", "#!/bin/sh\n"),
         Packed::Directory("empty/".to_owned()),
@@ -140,7 +140,7 @@ fn files_links_and_permissions_are_unpacked() {
 
 #[test]
 fn an_archive_of_several_parts_is_one() {
-    let place = Place::new();
+    let place = UnpackDirectory::new();
     let archive = pack(&[file("a", "one"), file("b", &"two".repeat(1000))]);
     let cut = archive.chunks(7).enumerate();
     let parts: Vec<PathBuf> = cut
@@ -185,9 +185,9 @@ fn names_that_lead_out_are_refused() {
 fn a_path_as_long_as_may_be_is_unpacked() {
     let longest = format!("{}last", "directory-of-16/".repeat(63)) + "-of-them-all";
     assert_eq!(longest.len(), 1024);
-    let place = Place::new();
+    let place = UnpackDirectory::new();
     let archive = pack(&[file(&longest, "here")]);
-    place.unpack(&archive, Limits::default()).unwrap();
+    place.unpack(&archive, BuildLimits::default()).unwrap();
     assert_eq!(fs::read(place.into.join(&longest)).unwrap(), b"here");
 }
 
@@ -276,7 +276,7 @@ fn devices_and_pipes_are_refused_and_setuid_is_not_kept() {
             "{error}"
         );
     }
-    let place = Place::new();
+    let place = UnpackDirectory::new();
     place
         .unpack(&with_mode(libc::S_IFREG | 0o6755), LIMITS)
         .unwrap();
@@ -341,7 +341,7 @@ fn a_bomb_is_told_by_what_comes_out_of_it() {
         "\"zeros\" unpacks to more than 200 times its compressed size",
     );
     // A little of nothing is no bomb.
-    let place = Place::new();
+    let place = UnpackDirectory::new();
     let zeros = Packed::File("zeros".into(), vec![0; 1 << 16]);
     place.unpack(&pack(&[zeros]), LIMITS).unwrap();
     // Each for itself is none, all together are.
@@ -473,7 +473,7 @@ proptest! {
     /// there.
     #[test]
     fn no_archive_reaches_out(entries in prop::collection::vec(any_entry(), 1..6)) {
-        let place = Place::new();
+        let place = UnpackDirectory::new();
         match place.unpack(&pack_what_can_be(&entries), LIMITS) {
             Ok(_) => assert_all_inside(&place.into),
             Err(error) => assert!(!place.into.exists() && !error.is_ours(), "{error}"),
@@ -501,7 +501,7 @@ proptest! {
         if cuts {
             archive.truncate(cut.index(archive.len()));
         }
-        let place = Place::new();
+        let place = UnpackDirectory::new();
         match place.unpack(&archive, LIMITS) {
             Ok(build) => {
                 assert!(build.size_bytes <= LIMITS.bytes);

@@ -14,7 +14,7 @@ use crate::step::{Doing, StepError};
 
 /// What of a root file system's `/etc` is seen, where it is there: what the dynamic linker, TLS
 /// libraries, `getaddrinfo(3)`, the time zone and the runtimes of languages read.
-const SEEN: [&str; 22] = [
+const VISIBLE: [&str; 22] = [
     "alternatives",
     "ca-certificates.conf",
     "crypto-policies",
@@ -50,7 +50,7 @@ const RESOLVERS: [&str; 2] = ["/run/systemd/resolve/resolv.conf", "/etc/resolv.c
 pub(super) fn make(source: &Path, root: &Path, spec: &InstanceSpec) -> Result<(), StepError> {
     let (from, etc) = (source.join("etc"), root.join("etc"));
     make_directory(&etc, 0o755)?;
-    for name in SEEN {
+    for name in VISIBLE {
         bind_or_link(&from.join(name), &etc.join(name))?;
     }
     for folder in java_folders(&from) {

@@ -40,15 +40,15 @@ fn read_only(spec: &InstanceSpec, root: &Path, game: &Path) -> Result<Vec<PathBu
     let places = root.join(".log-folders");
     for path in log_folders(&spec.log_paths) {
         let place = path.strip_prefix(GAME_DIRECTORY).map(Path::to_owned);
-        match place.as_deref().map(|place| place_in(&layers, place)) {
-            Ok(Place::Folder) | Err(_) => folders.push(path),
-            Ok(Place::Missing) => {
+        match place.as_deref().map(|place| kind_in(&layers, place)) {
+            Ok(PathKind::Directory) | Err(_) => folders.push(path),
+            Ok(PathKind::Missing) => {
                 // strip_prefix was fine, or there were no place.
                 make_directory(&places.join(place.unwrap_or_default()), 0o755)?;
                 folders.push(path);
             }
             // The build's own file or link stays as it is.
-            Ok(Place::Taken) => {}
+            Ok(PathKind::NotADirectory) => {}
         }
     }
     if places.is_dir() {
@@ -146,15 +146,15 @@ fn overlay(
 }
 
 /// What a path of a build is.
-enum Place {
-    Folder,
+enum PathKind {
+    Directory,
     Missing,
-    Taken,
+    NotADirectory,
 }
 
 /// What `place` is in the topmost of the layers that has it. A link on the way is nothing to mount
 /// on: where it leads is the build's to say.
-fn place_in(layers: &[&Path], place: &Path) -> Place {
+fn kind_in(layers: &[&Path], place: &Path) -> PathKind {
     let mut so_far = PathBuf::new();
     for part in place.components() {
         so_far.push(part);
@@ -162,12 +162,12 @@ fn place_in(layers: &[&Path], place: &Path) -> Place {
             .iter()
             .find_map(|layer| fs::symlink_metadata(layer.join(&so_far)).ok());
         match found {
-            None => return Place::Missing,
+            None => return PathKind::Missing,
             Some(found) if found.is_dir() => {}
-            Some(_) => return Place::Taken,
+            Some(_) => return PathKind::NotADirectory,
         }
     }
-    Place::Folder
+    PathKind::Directory
 }
 
 /// The LogPaths that are folders of a server process: those below `/local/game`, `/tmp` and the

@@ -12,7 +12,7 @@ use landlock::{
 };
 
 /// What is asked for; a kernel that knows less gives what it has.
-const WANTED: ABI = ABI::V6;
+const REQUESTED_ABI: ABI = ABI::V6;
 
 /// Where anybody may write as far as the files let them: devices, and a process's own `/proc`.
 const SHARED: [&str; 2] = ["/dev", "/proc"];
@@ -44,15 +44,15 @@ pub(super) fn restrict<'a>(own: impl Iterator<Item = &'a Path>) -> io::Result<()
     if version().is_none() {
         return Ok(());
     }
-    let everything = AccessFs::from_all(WANTED);
+    let everything = AccessFs::from_all(REQUESTED_ABI);
     let shared = AccessFs::WriteFile | AccessFs::Truncate | AccessFs::IoctlDev;
     let beneath = |path: &Path, access| -> Result<_, io::Error> {
         let folder = PathFd::new(path).map_err(io::Error::other)?;
         Ok(PathBeneath::new(folder, access))
     };
-    let mut rules = vec![beneath(Path::new("/"), AccessFs::from_read(WANTED))?];
+    let mut rules = vec![beneath(Path::new("/"), AccessFs::from_read(REQUESTED_ABI))?];
     for path in SHARED.map(Path::new) {
-        rules.push(beneath(path, AccessFs::from_read(WANTED) | shared)?);
+        rules.push(beneath(path, AccessFs::from_read(REQUESTED_ABI) | shared)?);
     }
     for path in own {
         rules.push(beneath(path, everything)?);
@@ -61,7 +61,7 @@ pub(super) fn restrict<'a>(own: impl Iterator<Item = &'a Path>) -> io::Result<()
         Ruleset::default()
             .set_compatibility(CompatLevel::BestEffort)
             .handle_access(everything)?
-            .scope(Scope::from_all(WANTED))?
+            .scope(Scope::from_all(REQUESTED_ABI))?
             .create()?
             .add_rules(rules.into_iter().map(Ok::<_, RulesetError>))?
             .restrict_self()

@@ -226,19 +226,19 @@ mod tests {
 
     use super::*;
 
-    struct Place {
+    struct Fixture {
         directory: tempfile::TempDir,
         outputs: Outputs,
     }
 
-    impl Place {
+    impl Fixture {
         fn new() -> Self {
             let directory = tempfile::tempdir().unwrap();
             for folder in ["root/tmp/logs", "logs"] {
                 fs::create_dir_all(directory.path().join(folder)).unwrap();
             }
             let outputs = Outputs::open(&directory.path().join("logs")).unwrap();
-            Place { directory, outputs }
+            Fixture { directory, outputs }
         }
 
         fn path(&self, path: &str) -> PathBuf {
@@ -288,7 +288,7 @@ mod tests {
 
     #[test]
     fn files_and_folders_are_kept_where_they_were_and_nothing_else_is() {
-        let place = Place::new();
+        let place = Fixture::new();
         assert_eq!(place.collect("run-0"), Collected::Nothing);
         assert!(!place.path("logs/server-1.files").exists());
         place.write("tmp/logs/a.log", "a");
@@ -309,7 +309,7 @@ mod tests {
 
     #[test]
     fn links_and_pipes_are_left_alone() {
-        let place = Place::new();
+        let place = Fixture::new();
         place.write("secret", "secret");
         place.write("tmp/logs/real.log", "a");
         symlink("../../secret", place.path("root/tmp/logs/file")).unwrap();
@@ -324,7 +324,7 @@ mod tests {
 
     #[test]
     fn a_folder_that_became_a_link_is_not_followed() {
-        let place = Place::new();
+        let place = Fixture::new();
         place.write("elsewhere/secret", "secret");
         fs::remove_dir(place.path("root/tmp/logs")).unwrap();
         symlink("../elsewhere", place.path("root/tmp/logs")).unwrap();
@@ -334,20 +334,20 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_bounded_by_files_bytes_and_depth() {
-        let place = Place::new();
+        let place = Fixture::new();
         for number in 0..1100 {
             place.write(&format!("tmp/logs/{number}"), "x");
         }
         assert_eq!(place.collect("run-1"), Collected::Part);
         assert_eq!(place.kept().len(), MAX_FILES as usize);
 
-        let place = Place::new();
+        let place = Fixture::new();
         place.write(&format!("tmp/logs/{}file", "deep/".repeat(30)), "x");
         assert_eq!(place.collect("run-1"), Collected::Part);
         assert_eq!(place.kept().len(), 0);
 
         // Sparse, so that the test writes no terabyte. Its last bytes are kept.
-        let place = Place::new();
+        let place = Fixture::new();
         place.write("tmp/one.log", "");
         let sparse = OpenOptions::new()
             .write(true)
@@ -363,7 +363,7 @@ mod tests {
 
     #[test]
     fn the_last_three_runs_are_kept_and_nothing_unfinished() {
-        let place = Place::new();
+        let place = Fixture::new();
         fs::create_dir_all(place.path("logs/server-1.files/.run-0/tmp")).unwrap();
         place.write("tmp/one.log", "x");
         for run in 1..=5 {

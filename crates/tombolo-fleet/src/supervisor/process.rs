@@ -39,7 +39,7 @@ pub(super) struct Process {
     /// When `state` became what it is, in milliseconds since the Unix epoch.
     since_unix_ms: u64,
     /// Set once it is no longer wanted.
-    leaving: Option<Leaving>,
+    leaving: Option<Termination>,
     backoff: Backoff,
     log: Log,
     starts: u64,
@@ -75,7 +75,7 @@ struct Run {
 }
 
 /// The end of a process that has had its SIGTERM.
-struct Leaving {
+struct Termination {
     kill_at: Instant,
     /// Whether it was killed, and that told.
     is_forced: bool,
@@ -300,7 +300,7 @@ impl Process {
         if let Some(pid) = self.pid() {
             let _ = killpg(pid, Signal::SIGTERM);
         }
-        self.leaving = Some(Leaving {
+        self.leaving = Some(Termination {
             kill_at: after(now, grace),
             is_forced: false,
         });

@@ -10,7 +10,7 @@ use tombolo_fleet::{Ended, Event, Events, Exit};
 use crate::fixture::{DEADLINE, Fixture, eventually, until};
 
 /// What three files of a log may hold.
-const MOST: u64 = 3 * (16 << 20);
+const MAX_OUTPUT: u64 = 3 * (16 << 20);
 
 /// How the first process ended that did.
 async fn first_end(events: &mut Events) -> Ended {
@@ -43,7 +43,7 @@ async fn a_flood_is_bounded_and_the_others_are_heard() {
 
     let names = ["server-1.log", "server-1.log.1", "server-1.log.2"];
     let sizes = names.map(|name| fs::metadata(file(name)).map_or(0, |file| file.len()));
-    assert!(sizes.iter().sum::<u64>() <= MOST, "{sizes:?}");
+    assert!(sizes.iter().sum::<u64>() <= MAX_OUTPUT, "{sizes:?}");
     assert!(fs::read_dir(fixture.path("logs")).unwrap().count() <= 4);
     // The supervisor is not kept from anything by it.
     instance.stop(DEADLINE).await.unwrap();
