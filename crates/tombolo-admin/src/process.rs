@@ -10,14 +10,14 @@ use tombolo_fleet::{PidFd, start_ticks};
 /// A process: its pid, and when it started in clock ticks since boot (field 22 of
 /// `/proc/PID/stat`, proc(5)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Process {
+pub struct ProcessIdentity {
     /// The pid.
     pub pid: i32,
     /// When it started.
     pub start_time: u64,
 }
 
-impl Process {
+impl ProcessIdentity {
     /// This process.
     pub fn this() -> io::Result<Self> {
         let pid = Pid::this().as_raw();
@@ -25,7 +25,7 @@ impl Process {
             let reason = format!("/proc has no entry for this process ({error}); is it mounted?");
             io::Error::new(error.kind(), reason)
         })?;
-        Ok(Process { pid, start_time })
+        Ok(ProcessIdentity { pid, start_time })
     }
 
     /// Whether it still runs; one that has ended and was not waited for does not.
@@ -52,9 +52,9 @@ mod tests {
 
     #[test]
     fn this_process_is_alive_and_one_that_started_at_another_time_is_not() {
-        let this = Process::this().unwrap();
+        let this = ProcessIdentity::this().unwrap();
         assert!(this.is_alive().unwrap());
-        let other = Process {
+        let other = ProcessIdentity {
             start_time: this.start_time + 1,
             ..this
         };
@@ -66,7 +66,7 @@ mod tests {
         let mut child = std::process::Command::new("true").spawn().unwrap();
         let pid = child.id().try_into().unwrap();
         let start_time = start_ticks(pid).unwrap();
-        let process = Process { pid, start_time };
+        let process = ProcessIdentity { pid, start_time };
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
         while process.is_alive().unwrap() {
             assert!(std::time::Instant::now() < deadline, "`true` did not end");

@@ -24,12 +24,12 @@ use crate::message::{DescribeServer, Mode, ServerDescription};
 use crate::server_clock::ServerClock;
 
 /// How often a transaction is started over before the person is told to try again.
-const ATTEMPTS: usize = 100;
+const MAX_ATTEMPTS: usize = 100;
 
 /// The operator's view of one server, and what the operator can do to it.
 ///
-/// The methods need no socket: [`server`](crate::server) answers with them over HTTP, and whoever runs in
-/// the server's process calls them.
+/// The methods need no socket: [`server`](crate::server) answers with them over HTTP, and whoever
+/// runs in the server's process calls them.
 pub struct AdminService {
     /// The data directory.
     pub directory: PathBuf,
@@ -126,14 +126,14 @@ impl AdminService {
         &self,
         work: impl AsyncFn(&mut Transaction) -> Result<T>,
     ) -> Result<T> {
-        for _ in 0..ATTEMPTS {
+        for _ in 0..MAX_ATTEMPTS {
             let mut tx = Transaction::new(self.store.clone());
             let outcome = work(&mut tx).await?;
             if tx.commit().await? == Committed::Yes {
                 return Ok(outcome);
             }
         }
-        bail!("others changed the same records {ATTEMPTS} times meanwhile; try it again")
+        bail!("others changed the same records {MAX_ATTEMPTS} times meanwhile; try it again")
     }
 
     /// The same for what an account does, as an operation of its own would.
@@ -142,14 +142,14 @@ impl AdminService {
         principal: &Principal,
         work: impl AsyncFn(&mut ScopedTransaction<'_>) -> Result<T>,
     ) -> Result<T> {
-        for _ in 0..ATTEMPTS {
+        for _ in 0..MAX_ATTEMPTS {
             let mut tx = ScopedTransaction::new(self.store.clone(), principal, self.clock.now());
             let outcome = work(&mut tx).await?;
             if tx.commit().await? == Committed::Yes {
                 return Ok(outcome);
             }
         }
-        bail!("others changed the same records {ATTEMPTS} times meanwhile; try it again")
+        bail!("others changed the same records {MAX_ATTEMPTS} times meanwhile; try it again")
     }
 }
 

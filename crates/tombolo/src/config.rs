@@ -21,7 +21,7 @@ use crate::cli::NetworkChoice;
 use crate::report::{OrHint, hinted};
 
 pub use players::Players;
-pub use sandbox::{Bound, Bytes, Sandbox};
+pub use sandbox::{Bytes, Limit, Sandbox};
 
 /// The configuration.
 #[derive(Debug, Clone, PartialEq, Deserialize)]

@@ -1,6 +1,6 @@
 //! The configuration of `tombolo serve`.
 
-use tombolo::config::{Bound, Bytes, Config, FleetAddresses, Metrics};
+use tombolo::config::{Bytes, Config, FleetAddresses, Limit, Metrics};
 use tombolo::report;
 use tombolo_domain::quota::Quotas;
 
@@ -33,9 +33,9 @@ fn every_key_of_the_example_can_be_uncommented() {
     assert!(config.tls.take().is_some());
     // What these are when they are not named depends on who runs the server.
     let sandbox = std::mem::take(&mut config.sandbox);
-    assert_eq!(sandbox.memory, Some(Bound::Most(Bytes(2 << 30))));
-    assert_eq!(sandbox.processes, Some(Bound::Most(512)));
-    assert_eq!(sandbox.cpus, Some(Bound::None));
+    assert_eq!(sandbox.memory, Some(Limit::AtMost(Bytes(2 << 30))));
+    assert_eq!(sandbox.processes, Some(Limit::AtMost(512)));
+    assert_eq!(sandbox.cpus, Some(Limit::None));
     assert_eq!(sandbox.tmp, Some(Bytes(256 << 20)));
     assert_eq!(sandbox.install, Some(Bytes(1 << 30)));
     assert_eq!(sandbox.root, Some("/srv/rootfs".into()));

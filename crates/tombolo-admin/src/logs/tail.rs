@@ -13,7 +13,7 @@ const CHUNK: usize = 64 << 10;
 const MAX_LINE: usize = 64 << 10;
 
 /// How many times to look at the files of a log that is put aside again and again meanwhile.
-const TRIES: usize = 10;
+const MAX_OPEN_ATTEMPTS: usize = 10;
 
 /// A log `NAME.log`, which was `NAME.log.1` before, and `NAME.log.2` before that.
 pub(super) struct Tail {
@@ -152,7 +152,7 @@ enum Newer {
 /// All files of the log at `path`, oldest first, none twice.
 fn open_all(path: &Path) -> io::Result<VecDeque<Opened>> {
     let mut opened = VecDeque::new();
-    for _ in 0..TRIES {
+    for _ in 0..MAX_OPEN_ATTEMPTS {
         opened.clear();
         // The newest first: if they are put aside meanwhile, one is found again under its next
         // name, and none is missed.

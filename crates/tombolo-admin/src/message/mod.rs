@@ -34,7 +34,7 @@ pub use network::{
 pub use task::{LastRunDescription, ListTasks, TaskDescription, TaskList};
 
 use crate::hint::Hinted;
-use crate::process::Process;
+use crate::process::ProcessIdentity;
 
 /// A request that is answered once.
 pub trait Request: Serialize + DeserializeOwned + Send + 'static {
@@ -271,7 +271,7 @@ pub struct AttachProgram {
     /// The interface's MTU; the server's if none is named.
     pub mtu: Option<u16>,
     /// The process that the interface lives as long as.
-    pub process: Process,
+    pub process: ProcessIdentity,
     /// What it runs, for the interface's description.
     pub command: String,
 }
@@ -297,7 +297,7 @@ pub struct DetachProgram {
     /// The VPC.
     pub vpc: VpcId,
     /// The process that it was made for.
-    pub process: Process,
+    pub process: ProcessIdentity,
 }
 
 /// Lists peering connections and authorizations.

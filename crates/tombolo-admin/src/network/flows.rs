@@ -16,7 +16,7 @@ use crate::service::{AdminService, find_account};
 
 /// How long the owners of interfaces are believed before an unknown interface makes the server
 /// look again.
-const FRESH: Duration = Duration::from_secs(1);
+const MAX_OWNERS_AGE: Duration = Duration::from_secs(1);
 
 impl AdminService {
     /// The flows that `request` is about, from now on, until the server stops.
@@ -29,7 +29,7 @@ impl AdminService {
             Some(name) => Some(find_account(&mut self.read(), name).await?.id),
             None => None,
         };
-        let following = Following {
+        let following = FlowStream {
             owners: Owners::default(),
             service: self,
             records,
@@ -45,7 +45,7 @@ impl AdminService {
 
 /// Somebody who follows flows. Nothing is kept for one who does not read: what the engine keeps
 /// for each reader is bounded, and what is lost by it is told.
-struct Following {
+struct FlowStream {
     service: Arc<AdminService>,
     records: FlowRecords,
     request: FollowFlows,
@@ -53,7 +53,7 @@ struct Following {
     owners: Owners,
 }
 
-impl Following {
+impl FlowStream {
     async fn next(&mut self) -> Option<FlowLine> {
         let stopping = self.service.stopping.clone();
         loop {
@@ -96,7 +96,9 @@ impl Owners {
         service: &AdminService,
         interface: &NetworkInterfaceId,
     ) -> Option<AccountId> {
-        let is_fresh = self.read.is_some_and(|read| read.elapsed() < FRESH);
+        let is_fresh = self
+            .read
+            .is_some_and(|read| read.elapsed() < MAX_OWNERS_AGE);
         if !self.known.contains_key(interface) && !is_fresh {
             match service.attached_interfaces().await {
                 Ok(attached) => {

@@ -16,8 +16,8 @@ use crate::service::AdminService;
 
 /// A change that has just been stored reaches the data path within milliseconds. How often the two
 /// are compared before a difference is told, and how long is waited in between.
-const LOOKS: usize = 20;
-const PAUSE: Duration = Duration::from_millis(50);
+const MAX_COMPARISONS: usize = 20;
+const COMPARISON_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The port that a traced packet is said to come from: none that a program listens on.
 const SOURCE_PORT: u16 = 49_152;
@@ -25,7 +25,7 @@ const SOURCE_PORT: u16 = 49_152;
 impl AdminService {
     /// Walks the stored intent, and holds it against the data path.
     pub async fn trace_path(&self, request: TracePath) -> Result<TracedPath> {
-        let mut looks = 0;
+        let mut comparisons = 0;
         loop {
             let records = self.records().await?;
             let source = find_sender(&records, &request)?;
@@ -44,9 +44,9 @@ impl AdminService {
             let there = self.engine.decide(&source.id, &there).await?;
             let trace = compare::with_outside(trace, request.to, &there);
             let difference = self.difference(&records, &question, &trace, there).await?;
-            looks += 1;
-            if difference.is_some() && looks < LOOKS {
-                tokio::time::sleep(PAUSE).await;
+            comparisons += 1;
+            if difference.is_some() && comparisons < MAX_COMPARISONS {
+                tokio::time::sleep(COMPARISON_INTERVAL).await;
                 continue;
             }
             return Ok(TracedPath {

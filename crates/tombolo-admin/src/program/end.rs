@@ -13,10 +13,10 @@ use tombolo_network::NetworkEngine;
 use tombolo_store::typed::Transaction;
 use tombolo_store::{Store, keys};
 
-use crate::process::Process;
+use crate::process::ProcessIdentity;
 
 /// How long programs may take to end after SIGTERM.
-const GRACE: Duration = Duration::from_secs(5);
+const TERMINATION_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How often it is looked whether they have: they are not children, so nothing tells.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
@@ -27,13 +27,14 @@ pub async fn end_all(store: &Arc<dyn Store>, engine: &Arc<dyn NetworkEngine>) ->
     // Goes on after a failure, so that one program does not keep the others.
     let mut outcome = end(programs).await;
     for netns in interfaces.iter().filter_map(|id| engine.namespace(id)) {
-        let ended = spawn_blocking(move || end_namespace_processes(&netns, GRACE)).await?;
+        let ended =
+            spawn_blocking(move || end_namespace_processes(&netns, TERMINATION_TIMEOUT)).await?;
         outcome = outcome.and(ended.map(drop).map_err(anyhow::Error::from));
     }
     outcome
 }
 
-async fn attached(store: &Arc<dyn Store>) -> Result<Vec<(NetworkInterfaceId, Process)>> {
+async fn attached(store: &Arc<dyn Store>) -> Result<Vec<(NetworkInterfaceId, ProcessIdentity)>> {
     let mut tx = Transaction::new(store.clone());
     let interfaces = tx
         .peek(&keys::all_interfaces())
@@ -43,7 +44,7 @@ async fn attached(store: &Arc<dyn Store>) -> Result<Vec<(NetworkInterfaceId, Pro
         .into_iter()
         .filter_map(|interface| match interface.attachment {
             Some(Attachment::Program { pid, start_time }) => {
-                Some((interface.id, Process { pid, start_time }))
+                Some((interface.id, ProcessIdentity { pid, start_time }))
             }
             _ => None,
         });
@@ -52,7 +53,7 @@ async fn attached(store: &Arc<dyn Store>) -> Result<Vec<(NetworkInterfaceId, Pro
 
 /// Asks them to end, and kills those that have not after a while. They are `tombolo run`
 /// themselves, which passes SIGTERM on and whose command dies with it.
-async fn end(programs: Vec<Process>) -> Result<()> {
+async fn end(programs: Vec<ProcessIdentity>) -> Result<()> {
     for program in &programs {
         program
             .signal(Signal::SIGTERM)
@@ -64,7 +65,7 @@ async fn end(programs: Vec<Process>) -> Result<()> {
         }
         anyhow::Ok(())
     };
-    if let Ok(ended) = tokio::time::timeout(GRACE, ended).await {
+    if let Ok(ended) = tokio::time::timeout(TERMINATION_TIMEOUT, ended).await {
         return ended;
     }
     for program in &programs {
@@ -75,7 +76,7 @@ async fn end(programs: Vec<Process>) -> Result<()> {
     Ok(())
 }
 
-fn alive(programs: &[Process]) -> Result<bool> {
+fn alive(programs: &[ProcessIdentity]) -> Result<bool> {
     for program in programs {
         if program
             .is_alive()

@@ -25,7 +25,7 @@ pub use end::end_all;
 const INTERFACE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What running a program in a VPC is at EC2, where only instances run.
-const RUN: Action = Action::new("ec2", "RunInstances");
+const RUN_INSTANCES: Action = Action::new("ec2", "RunInstances");
 
 /// The longest description of an interface, in characters (EC2's limit).
 const MAX_DESCRIPTION: usize = 255;
@@ -129,7 +129,7 @@ impl AdminService {
 
 /// The VPC if it is the account's and no fleet's hidden one: those look unknown.
 async fn find_vpc(tx: &mut ScopedTransaction<'_>, account: &Account, id: &VpcId) -> Result<Vpc> {
-    let found = tx.vpc(id.as_str()).find(RUN).await?;
+    let found = tx.vpc(id.as_str()).find(RUN_INSTANCES).await?;
     found.ok_or_else(|| no_vpc(account, id))
 }
 

@@ -22,7 +22,7 @@ use crate::config::{self, Players};
 use crate::directory::DataDirectory;
 use crate::output;
 use crate::report::hinted;
-use crate::server::{Plan, Server};
+use crate::server::{Server, ServerOptions};
 use crate::stop::Stop;
 
 /// What `tombolo dev --json` prints when it is ready: a contract with scripts.
@@ -80,7 +80,7 @@ pub(super) async fn run(arguments: DevArguments) -> Result<()> {
         .first()
         .cloned()
         .context("name a Region with --region")?;
-    let mut server = Server::start(Plan {
+    let mut server = Server::start(ServerOptions {
         directory,
         listen: arguments.listen,
         tls: None,

@@ -16,7 +16,7 @@ const HOME: &str = "\x1b[H\x1b[J";
 const USUAL_SCREEN: (usize, usize) = (24, 80);
 
 /// How many rows each table of a screen has at least, before the tables below it are cut.
-const FEWEST_ROWS: usize = 3;
+const MIN_ROWS: usize = 3;
 
 /// How each screen is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,7 +75,7 @@ pub(super) fn fitting(text: impl Fn(usize) -> String, height: usize, width: usiz
     let mut rows = room;
     let text = loop {
         let text = text(rows);
-        if rows <= FEWEST_ROWS || text.lines().count() <= room {
+        if rows <= MIN_ROWS || text.lines().count() <= room {
             break text;
         }
         rows -= 1;

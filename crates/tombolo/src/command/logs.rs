@@ -12,13 +12,15 @@ use crate::output::{self, Reader};
 use crate::stop::Stop;
 
 /// How many lines of each process come first when the logs are followed.
-const BEFORE: u64 = 10;
+const INITIAL_LINES: u64 = 10;
 
 /// Shows logs, to their end or until the server stops, nobody reads them any more, or somebody ends
 /// this command.
 pub(super) async fn run(arguments: LogsArguments) -> Result<()> {
     let request = FollowLogs {
-        lines: arguments.lines.or(arguments.follow.then_some(BEFORE)),
+        lines: arguments
+            .lines
+            .or(arguments.follow.then_some(INITIAL_LINES)),
         fleet: arguments.fleet,
         account: arguments.account,
         instance: arguments.instance,
@@ -30,7 +32,7 @@ pub(super) async fn run(arguments: LogsArguments) -> Result<()> {
     let mut parts = AdminClient::new(&arguments.server.dir)
         .stream(&request)
         .await?;
-    let mut shown = Shown {
+    let mut format = LineFormat {
         is_json: arguments.format.json,
         // More may come while they are followed, unless it is one process's that is asked for.
         is_named: request.follow && (request.instance.is_none() || request.process.is_none()),
@@ -44,7 +46,7 @@ pub(super) async fn run(arguments: LogsArguments) -> Result<()> {
         let Some(part) = part else { return Ok(()) };
         let text = match &part {
             LogPart::Fleet { status, logs } => {
-                shown.is_named |= *logs > 1;
+                format.is_named |= *logs > 1;
                 if *logs == 0 {
                     let fleet = &request.fleet;
                     eprintln!(
@@ -57,7 +59,7 @@ pub(super) async fn run(arguments: LogsArguments) -> Result<()> {
                 }
                 continue;
             }
-            LogPart::Lines(lines) => shown.lines(lines)?,
+            LogPart::Lines(lines) => format.lines(lines)?,
             LogPart::Skipped(LogSource { instance, process }) => {
                 eprintln!("{instance} {process} wrote faster than it was read; lines are missing");
                 continue;
@@ -70,7 +72,7 @@ pub(super) async fn run(arguments: LogsArguments) -> Result<()> {
 }
 
 /// How lines are shown.
-struct Shown {
+struct LineFormat {
     is_json: bool,
     /// Whether each line says whose it is.
     is_named: bool,
@@ -84,7 +86,7 @@ struct JsonLine<'a> {
     line: &'a str,
 }
 
-impl Shown {
+impl LineFormat {
     fn lines(&self, LogLines { source, lines }: &LogLines) -> Result<String> {
         let LogSource { instance, process } = source;
         let mut text = String::new();

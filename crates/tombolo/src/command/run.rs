@@ -15,14 +15,14 @@ use tokio::signal::unix::{self, SignalKind, signal};
 use tokio::task::spawn_blocking;
 use tombolo_admin::client::AdminClient;
 use tombolo_admin::message::{AttachProgram, AttachedProgram, DetachProgram};
-use tombolo_admin::process::Process;
+use tombolo_admin::process::ProcessIdentity;
 use tombolo_fleet::{end_namespace_processes, end_with_parent, enter};
 
 use crate::cli::RunArguments;
 use crate::report::OrHint;
 
 /// How long what the command has left running may take to end after SIGTERM.
-const GRACE: Duration = Duration::from_secs(5);
+const TERMINATION_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Runs the command and gives its exit code.
 ///
@@ -30,7 +30,7 @@ const GRACE: Duration = Duration::from_secs(5);
 /// command that is killed, or this one, leaves nothing behind.
 pub(super) async fn run(arguments: RunArguments) -> Result<ExitCode> {
     let server = AdminClient::new(&arguments.server.dir);
-    let process = Process::this().context("looking at this process")?;
+    let process = ProcessIdentity::this().context("looking at this process")?;
     let words: Vec<_> = arguments
         .command
         .iter()
@@ -97,7 +97,7 @@ async fn supervise(
 /// Ends what the command started and did not end. The server would do it too, once it has seen that
 /// this process is gone; it is told here for whoever watches this terminal.
 async fn end_what_is_left(namespace: PathBuf) {
-    match spawn_blocking(move || end_namespace_processes(&namespace, GRACE)).await {
+    match spawn_blocking(move || end_namespace_processes(&namespace, TERMINATION_TIMEOUT)).await {
         Ok(Ok(0)) => {}
         Ok(Ok(ended)) => tracing::info!(ended, "processes that the command had left were ended"),
         Ok(Err(error)) => tracing::warn!("{:#}", anyhow::Error::new(error)),
@@ -122,7 +122,7 @@ struct Signals {
 }
 
 /// A signal that this process got.
-struct Caught(Signal);
+struct ReceivedSignal(Signal);
 
 impl Signals {
     fn listen() -> io::Result<Self> {
@@ -134,8 +134,8 @@ impl Signals {
         })
     }
 
-    async fn next(&mut self) -> Caught {
-        Caught(tokio::select! {
+    async fn next(&mut self) -> ReceivedSignal {
+        ReceivedSignal(tokio::select! {
             _ = self.interrupt.recv() => Signal::SIGINT,
             _ = self.quit.recv() => Signal::SIGQUIT,
             _ = self.hangup.recv() => Signal::SIGHUP,
@@ -144,7 +144,7 @@ impl Signals {
     }
 }
 
-impl Caught {
+impl ReceivedSignal {
     fn pass_on(self, child: &Child) -> Result<()> {
         // A terminal sends these to the command too, and twice would mean "now" to many programs.
         let by_terminal =

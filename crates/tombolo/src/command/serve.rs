@@ -7,13 +7,13 @@ use tombolo_api::operation::Settings;
 use crate::cli::ServeArguments;
 use crate::config::{Config, Players};
 use crate::directory::DataDirectory;
-use crate::server::{Plan, Server};
+use crate::server::{Server, ServerOptions};
 use crate::stop::Stop;
 
 pub(super) async fn run(arguments: &ServeArguments) -> Result<()> {
     let config = Config::read(&arguments.config)?;
     let mut stop = Stop::listen()?;
-    let mut server = Server::start(Plan {
+    let mut server = Server::start(ServerOptions {
         directory: DataDirectory::take(&config.directory)?,
         listen: config.listen,
         tls: config.tls,

@@ -15,21 +15,21 @@ const MEMORY: u64 = 2 << 30;
 const PROCESSES: u64 = 512;
 
 /// The least memory with which a server process can start at all, in bytes.
-const LEAST_MEMORY: u64 = 16 << 20;
+const MIN_MEMORY: u64 = 16 << 20;
 
 /// The least room for files that is of use, in bytes.
-const LEAST_ROOM: u64 = 1 << 20;
+const MIN_DISK_SPACE: u64 = 1 << 20;
 
 /// The bounds of instances, and the file system that their server processes see.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Sandbox {
     /// Memory of one instance, with the files that its processes write.
-    pub memory: Option<Bound<Bytes>>,
+    pub memory: Option<Limit<Bytes>>,
     /// Processes and threads of one instance together.
-    pub processes: Option<Bound<u64>>,
+    pub processes: Option<Limit<u64>>,
     /// CPUs of one instance.
-    pub cpus: Option<Bound<f64>>,
+    pub cpus: Option<Limit<f64>>,
     /// What one server process may keep in files.
     pub tmp: Option<Bytes>,
     /// What `install.sh` may change in a build.
@@ -40,28 +40,28 @@ pub struct Sandbox {
 
 impl Sandbox {
     pub(super) fn check(&self) -> Result<()> {
-        if let Some(Bound::Most(Bytes(memory))) = self.memory
-            && memory < LEAST_MEMORY
+        if let Some(Limit::AtMost(Bytes(memory))) = self.memory
+            && memory < MIN_MEMORY
         {
             bail!(
                 "sandbox.memory = {memory}: is in bytes, and no server process starts with less \
-                 than {LEAST_MEMORY}; write \"2 GiB\""
+                 than {MIN_MEMORY}; write \"2 GiB\""
             );
         }
-        if let Some(Bound::Most(0)) = self.processes {
+        if let Some(Limit::AtMost(0)) = self.processes {
             bail!("sandbox.processes = 0: is the most that may run; write \"none\" for no limit");
         }
-        if let Some(Bound::Most(cpus)) = self.cpus
+        if let Some(Limit::AtMost(cpus)) = self.cpus
             && !(0.01..=4096.0).contains(&cpus)
         {
             bail!("sandbox.cpus = {cpus}: must be from 0.01 to 4096, or \"none\"");
         }
         for (name, size) in [("tmp", self.tmp), ("install", self.install)] {
             if let Some(Bytes(bytes)) = size
-                && bytes < LEAST_ROOM
+                && bytes < MIN_DISK_SPACE
             {
                 bail!(
-                    "sandbox.{name} = {bytes}: is in bytes, at least {LEAST_ROOM}; write \"64 MiB\""
+                    "sandbox.{name} = {bytes}: is in bytes, at least {MIN_DISK_SPACE}; write \"64 MiB\""
                 );
             }
         }
@@ -78,19 +78,19 @@ impl Sandbox {
     pub(crate) fn settings(&self) -> SandboxSettings {
         let default = tombolo_fleet::Sandbox::default();
         let may_limit = Uid::effective().is_root();
-        let limit = |asked: Option<Bound<u64>>, most: u64| match asked {
-            Some(Bound::Most(most)) => Some(most),
-            Some(Bound::None) => None,
+        let limit = |asked: Option<Limit<u64>>, most: u64| match asked {
+            Some(Limit::AtMost(most)) => Some(most),
+            Some(Limit::None) => None,
             None => may_limit.then_some(most),
         };
         let memory = self.memory.map(|memory| match memory {
-            Bound::Most(Bytes(bytes)) => Bound::Most(bytes),
-            Bound::None => Bound::None,
+            Limit::AtMost(Bytes(bytes)) => Limit::AtMost(bytes),
+            Limit::None => Limit::None,
         });
         let cpu_millis = match self.cpus {
             // Within what `check` lets through.
-            Some(Bound::Most(cpus)) => Some((cpus * 1000.0).round() as u64),
-            Some(Bound::None) | None => None,
+            Some(Limit::AtMost(cpus)) => Some((cpus * 1000.0).round() as u64),
+            Some(Limit::None) | None => None,
         };
         let bytes = |size: Option<Bytes>, default| size.map_or(default, |Bytes(bytes)| bytes);
         SandboxSettings(tombolo_fleet::Sandbox {
@@ -109,19 +109,19 @@ impl Sandbox {
 
 /// The most of something, or `"none"`: as much as there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Bound<T> {
+pub enum Limit<T> {
     /// So much.
-    Most(T),
+    AtMost(T),
     /// No limit.
     None,
 }
 
-impl<'de, T: DeserializeOwned> Deserialize<'de> for Bound<T> {
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Limit<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match toml::Value::deserialize(deserializer)? {
-            toml::Value::String(word) if word == "none" => Ok(Bound::None),
+            toml::Value::String(word) if word == "none" => Ok(Limit::None),
             value => T::deserialize(value)
-                .map(Bound::Most)
+                .map(Limit::AtMost)
                 .map_err(|error| de::Error::custom(format!("{}, or \"none\"", error.message()))),
         }
     }

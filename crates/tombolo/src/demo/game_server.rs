@@ -16,7 +16,7 @@ const WINDOW: Duration = Duration::from_millis(200);
 
 /// How long an answer is waited for until the next probe is sent. Between peered VPCs one takes a
 /// hundredth of it.
-const PACE: Duration = Duration::from_millis(5);
+const PROBE_INTERVAL: Duration = Duration::from_millis(5);
 
 /// Runs until the process is ended.
 pub(crate) fn run(arguments: &GameServerArguments) -> Result<()> {
@@ -40,7 +40,7 @@ pub(crate) fn run(arguments: &GameServerArguments) -> Result<()> {
 fn probe(database: SocketAddrV4) -> Result<Probes> {
     // A socket of its own, so that no late answer counts for the next window.
     let socket = UdpSocket::bind("0.0.0.0:0").context("making a socket")?;
-    socket.set_read_timeout(Some(PACE))?;
+    socket.set_read_timeout(Some(PROBE_INTERVAL))?;
     let started = Instant::now();
     let mut probes = Probes {
         from: microseconds(),
@@ -58,7 +58,7 @@ fn probe(database: SocketAddrV4) -> Result<Probes> {
             probes.answered += 1;
             probes.first_answer.get_or_insert_with(microseconds);
         }
-        std::thread::sleep(PACE.saturating_sub(sent.elapsed()));
+        std::thread::sleep(PROBE_INTERVAL.saturating_sub(sent.elapsed()));
     }
     Ok(probes)
 }

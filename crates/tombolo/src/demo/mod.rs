@@ -1,6 +1,6 @@
 //! `tombolo demo`: the main job, done once and shown, with programs that this binary plays itself.
 
-mod bare;
+mod baseline;
 pub(crate) mod database;
 pub(crate) mod game_server;
 pub(crate) mod measure;
@@ -71,7 +71,7 @@ async fn show_packets(setup: &mut Setup, keep: bool) -> Result<Closing> {
     let world = World::make(setup, true).await?;
     let proof = world.play(setup).await?;
     let what = "the same measured between two bare namespaces";
-    let bare = step(what, "a veth pair and nothing else", bare::measure()).await?;
+    let baseline = step(what, "a veth pair and nothing else", baseline::measure()).await?;
     if proof.connected.value != database::ENTRY.1 {
         bail!(
             "the database answered {:?} instead of {:?}",
@@ -85,7 +85,7 @@ async fn show_packets(setup: &mut Setup, keep: bool) -> Result<Closing> {
         world.reachable(setup, asked).await?;
     }
     Ok(Closing {
-        text: table::closing(&proof, &bare),
+        text: table::closing(&proof, &baseline),
         verdict: Ok(()),
     })
 }

@@ -21,7 +21,7 @@ use crate::command::dev::{Profile, Ready};
 use crate::server::this_executable;
 
 /// How long a program may take to end when asked: the server ends instances one after another.
-const GRACE: Duration = Duration::from_secs(30);
+const TERMINATION_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How many lines of the log a failure shows.
 const LAST_LINES: usize = 5;
@@ -185,13 +185,13 @@ async fn end(program: &mut Child) -> Result<ExitStatus> {
         // It was not waited for yet, so the pid is still its own.
         kill(Pid::from_raw(pid), Signal::SIGTERM)?;
     }
-    match tokio::time::timeout(GRACE, program.wait()).await {
+    match tokio::time::timeout(TERMINATION_TIMEOUT, program.wait()).await {
         Ok(status) => Ok(status?),
         Err(_) => {
             program.kill().await?;
             bail!(
                 "a program did not end within {} seconds and was killed",
-                GRACE.as_secs()
+                TERMINATION_TIMEOUT.as_secs()
             )
         }
     }

@@ -7,7 +7,7 @@ use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// How often the spinner turns.
-const TURN: Duration = Duration::from_millis(80);
+const SPINNER_INTERVAL: Duration = Duration::from_millis(80);
 
 /// Carries out a step: `what` it is for people, `call` the AWS call or command that does it.
 pub(super) async fn step<T>(
@@ -35,6 +35,6 @@ fn spinner(what: &str, call: &str) -> ProgressBar {
         spinner.set_style(style);
     }
     spinner.set_message(format!("{what}  {call}"));
-    spinner.enable_steady_tick(TURN);
+    spinner.enable_steady_tick(SPINNER_INTERVAL);
     spinner
 }

@@ -6,7 +6,7 @@ use super::report::{Measurement, Probes};
 use super::scenario::Proof;
 
 /// What the packets did.
-pub(super) fn closing(proof: &Proof, bare: &Measurement) -> String {
+pub(super) fn closing(proof: &Proof, baseline: &Measurement) -> String {
     let Proof {
         before,
         first_packet,
@@ -28,20 +28,20 @@ pub(super) fn closing(proof: &Proof, bare: &Measurement) -> String {
     ));
     let first = format!("{:.1} ms", first_packet.as_secs_f64() * 1e3);
     table.add_row(row("call to first answer", first, "", ""));
-    for (what, [peered, bare], unit) in [
+    for (what, [peered, baseline], unit) in [
         (
             "latency there and back, p50",
-            [connected.p50, bare.p50],
+            [connected.p50, baseline.p50],
             "us",
         ),
         (
             "latency there and back, p99",
-            [connected.p99, bare.p99],
+            [connected.p99, baseline.p99],
             "us",
         ),
         (
             "TCP throughput",
-            [connected.throughput / 1e9, bare.throughput / 1e9],
+            [connected.throughput / 1e9, baseline.throughput / 1e9],
             "Gbit/s",
         ),
     ] {
@@ -49,8 +49,8 @@ pub(super) fn closing(proof: &Proof, bare: &Measurement) -> String {
         table.add_row(row(
             what,
             value(peered),
-            &value(bare),
-            &format!("{:.2}", peered / bare),
+            &value(baseline),
+            &format!("{:.2}", peered / baseline),
         ));
     }
     table.add_row(row(
@@ -65,8 +65,13 @@ pub(super) fn closing(proof: &Proof, bare: &Measurement) -> String {
     format!("\n{table}")
 }
 
-fn row(what: &str, peered: String, bare: &str, ratio: &str) -> [String; 4] {
-    [what.to_owned(), peered, bare.to_owned(), ratio.to_owned()]
+fn row(what: &str, peered: String, baseline: &str, ratio: &str) -> [String; 4] {
+    [
+        what.to_owned(),
+        peered,
+        baseline.to_owned(),
+        ratio.to_owned(),
+    ]
 }
 
 fn answered(probes: &Probes) -> String {

@@ -17,13 +17,13 @@ use tombolo_store::{Revision, Store, StoreError, keys};
 pub(super) struct StoredCredentials {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
-    known: Mutex<Known>,
+    known: Mutex<Cached>,
 }
 
 /// What was read at a revision, which holds for as long as that is the store's: a key that is
 /// deleted stops working with the next request.
 #[derive(Default)]
-struct Known {
+struct Cached {
     revision: Revision,
     credentials: BTreeMap<AccessKeyId, Credential>,
 }
@@ -87,9 +87,9 @@ impl StoredCredentials {
     fn remember(&self, id: &AccessKeyId, credential: &Credential, revision: Revision) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.revision != revision {
-            *known = Known {
+            *known = Cached {
                 revision,
-                ..Known::default()
+                ..Cached::default()
             };
         }
         known.credentials.insert(id.clone(), credential.clone());

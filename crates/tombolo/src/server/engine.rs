@@ -11,7 +11,7 @@ use crate::cli::NetworkChoice;
 use crate::report::hinted;
 
 /// The engine for a choice on this machine.
-pub(crate) struct Chosen {
+pub(crate) struct EngineChoice {
     /// The engine.
     pub(crate) kind: EngineKind,
     /// Why it is not `ebpf`, when `auto` would have preferred that.
@@ -22,22 +22,22 @@ pub(crate) struct Chosen {
 ///
 /// # Errors
 /// `ebpf` was asked for and cannot run here.
-pub(crate) fn choose(choice: NetworkChoice) -> Result<Chosen> {
-    let simulated = |fallback| Chosen {
+pub(crate) fn choose(choice: NetworkChoice) -> Result<EngineChoice> {
+    let simulated = |fallback| EngineChoice {
         kind: EngineKind::Simulated,
         fallback,
     };
     match choice {
         NetworkChoice::Simulated => Ok(simulated(None)),
         NetworkChoice::Auto => Ok(match ebpf::preflight() {
-            Ok(()) => Chosen {
+            Ok(()) => EngineChoice {
                 kind: EngineKind::Ebpf,
                 fallback: None,
             },
             Err(error) => simulated(Some(error)),
         }),
         NetworkChoice::Ebpf => match ebpf::preflight() {
-            Ok(()) => Ok(Chosen {
+            Ok(()) => Ok(EngineChoice {
                 kind: EngineKind::Ebpf,
                 fallback: None,
             }),
@@ -50,8 +50,8 @@ pub(crate) fn choose(choice: NetworkChoice) -> Result<Chosen> {
     }
 }
 
-/// Starts the engine that `choice` comes to, on what an earlier one of the directory left, joined to
-/// what is outside as `outside` says.
+/// Starts the engine that `choice` comes to, on what an earlier one of the directory left, joined
+/// to what is outside as `outside` says.
 pub(crate) async fn start(
     choice: NetworkChoice,
     directory: &Path,

@@ -1,5 +1,5 @@
-//! A server, put together: store, clock, engine, operations, controller, node, and the listeners (the
-//! AWS API and `/metrics` by TCP, the admin socket).
+//! A server, put together: store, clock, engine, operations, controller, node, and the listeners
+//! (the AWS API and `/metrics` by TCP, the admin socket).
 //!
 //! **Architecture invariant:** nothing administrative listens on TCP.
 
@@ -7,8 +7,8 @@ mod credentials;
 mod descriptors;
 mod engine;
 mod ids;
+mod instrumented;
 mod listen;
-mod measured;
 mod metrics;
 mod objects;
 mod running;
@@ -53,8 +53,8 @@ use running::RunningReconcilers;
 /// How long requests that are being answered may take to end when the server stops.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What a server is to be.
-pub(crate) struct Plan {
+/// What a server is started with.
+pub(crate) struct ServerOptions {
     /// Where it keeps everything.
     pub(crate) directory: DataDirectory,
     /// Where the API listens.
@@ -77,7 +77,7 @@ pub(crate) struct Plan {
     pub(crate) metrics: Option<SocketAddr>,
 }
 
-/// A server that runs.
+/// A running server.
 pub(crate) struct Server {
     /// Released last: whoever takes the directory next finds nobody at work.
     directory: DataDirectory,
@@ -92,22 +92,22 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts a server; when it returns, it accepts connections.
-    pub(crate) async fn start(plan: Plan) -> Result<Self> {
+    pub(crate) async fn start(options: ServerOptions) -> Result<Self> {
         // Everything that can be refused comes before anything is changed on the machine.
-        let api_listener = listen::bind(plan.listen, "the API").await?;
-        let metrics_listener = match plan.metrics {
+        let api_listener = listen::bind(options.listen, "the API").await?;
+        let metrics_listener = match options.metrics {
             Some(address) => Some(listen::bind(address, "/metrics").await?),
             None => None,
         };
-        let acceptor = plan.tls.as_ref().map(tls::acceptor).transpose()?;
+        let acceptor = options.tls.as_ref().map(tls::acceptor).transpose()?;
         let scheme = if acceptor.is_some() { "https" } else { "http" };
         let endpoint = format!("{scheme}://{}", api_listener.local_addr()?);
 
-        let path = plan.directory.path().to_owned();
-        let store = open_store(&plan.directory).await?;
+        let path = options.directory.path().to_owned();
+        let store = open_store(&options.directory).await?;
         let ids = Arc::new(SystemIds);
         let clock = Arc::new(ServerClock::open(&store).await?);
-        if plan.mode == message::Mode::Serve && !clock.offset().is_zero() {
+        if options.mode == message::Mode::Serve && !clock.offset().is_zero() {
             return Err(hinted(
                 format!(
                     "the clock of {} was moved by `tombolo clock advance`, and `tombolo serve` \
@@ -122,37 +122,37 @@ impl Server {
             store.clone(),
             clock.clone(),
             ids.clone(),
-            plan.settings.clone(),
+            options.settings.clone(),
         );
         let room = watch::Sender::default();
         let operations = operations.within(room.subscribe());
         let credentials = credentials::StoredCredentials::new(store.clone(), clock.clone());
         let credentials = Arc::new(credentials);
         let api = Api::new(Backend {
-            regions: plan.settings.regions.clone(),
+            regions: options.settings.regions.clone(),
             credentials: credentials.clone(),
-            dispatch: Arc::new(measured::Measured::new(operations)),
+            dispatch: Arc::new(instrumented::Instrumented::new(operations)),
             ids: ids.clone(),
             now: real_now,
         })?;
         let s3 = Objects::new(tombolo_objects::Backend {
-            regions: plan.settings.regions.clone(),
+            regions: options.settings.regions.clone(),
             credentials,
             store: store.clone(),
-            blobs: objects::open(&plan.directory, &store, ids.clone()).await?,
+            blobs: objects::open(&options.directory, &store, ids.clone()).await?,
             clock: clock.clone(),
             ids: ids.clone(),
             now: real_now,
         });
         let api_router = objects::beside(s3, tombolo_api::http::router(Arc::new(api)));
-        let api_router = measured::count_replies(api_router);
+        let api_router = instrumented::count_replies(api_router);
         let tasks = Tasks::default();
         let binary = this_executable()?;
-        let admin_listener = bind_admin_socket(&plan.directory)?;
+        let admin_listener = bind_admin_socket(&options.directory)?;
         let engine = engine::start(
-            plan.network,
+            options.network,
             &path,
-            plan.players.as_ref().map(Players::outside),
+            options.players.as_ref().map(Players::outside),
         )
         .await?;
         let metrics = match metrics_listener {
@@ -167,7 +167,7 @@ impl Server {
             store: store.clone(),
             clock: clock.clone(),
             ids: ids.clone(),
-            public: plan.settings.public,
+            public: options.settings.public,
             measurements: tombolo_node::measurements(engine.clone()),
             tasks: tasks.clone(),
         };
@@ -178,8 +178,8 @@ impl Server {
             room,
             binary,
             directory: path.clone(),
-            mtu: plan.mtu,
-            sandbox: plan.sandbox,
+            mtu: options.mtu,
+            sandbox: options.sandbox,
             tasks: tasks.clone(),
         };
         let reconcilers = Reconcilers::start(controller, node);
@@ -190,10 +190,10 @@ impl Server {
             builds: tombolo_node::builds_directory(&path),
             directory: path.clone(),
             endpoint: endpoint.clone(),
-            mode: plan.mode,
+            mode: options.mode,
             network: engine.kind(),
             engine: engine.clone(),
-            settings: plan.settings,
+            settings: options.settings,
             store: store.clone(),
             clock,
             ids,
@@ -211,7 +211,7 @@ impl Server {
         }
         tracing::info!(%endpoint, network = %engine.kind(), directory = %path.display(), "ready");
         Ok(Server {
-            directory: plan.directory,
+            directory: options.directory,
             store,
             engine,
             reconcilers,
@@ -304,8 +304,8 @@ impl Server {
     }
 }
 
-/// Opens the store of a data directory, or makes it. One that a newer version wrote to is left as it
-/// is.
+/// Opens the store of a data directory, or makes it. One that a newer version wrote to is left as
+/// it is.
 pub(crate) async fn open_store(directory: &DataDirectory) -> Result<Arc<dyn Store>> {
     let database = directory.database();
     let opened = tokio::task::spawn_blocking(move || SqliteStore::open(database)).await?;

@@ -34,7 +34,8 @@ pub(super) struct Dashboard {
     pub(super) seconds: f64,
     /// Those that are not ACTIVE first, then the busiest.
     pub(super) instances: Vec<InstanceRow>,
-    /// Those that do not run first, then those that were started again most often, then the busiest.
+    /// Those that do not run first, then those that were started again most often, then the
+    /// busiest.
     pub(super) processes: Vec<ProcessRow>,
     pub(super) peerings: Vec<PeeringRow>,
     /// The newest first.
@@ -114,7 +115,11 @@ impl Dashboard {
         instances.sort_by(|one, other| {
             let is_active = |row: &InstanceRow| row.status == InstanceStatus::Active;
             let order = is_active(one).cmp(&is_active(other));
-            order.then(other.busy().total_cmp(&one.busy()))
+            order.then(
+                other
+                    .packets_per_second()
+                    .total_cmp(&one.packets_per_second()),
+            )
         });
         processes.sort_by(|one, other| {
             let runs = |row: &ProcessRow| row.state == ProcessState::Healthy;
@@ -232,7 +237,7 @@ impl InstanceRow {
         }
     }
 
-    fn busy(&self) -> f64 {
+    fn packets_per_second(&self) -> f64 {
         self.received.packets_per_second + self.sent.packets_per_second
     }
 }

@@ -15,18 +15,18 @@ use tombolo_api::operation::{Dispatch, Operation};
 use tombolo_domain::principal::Principal;
 
 /// Counts and times the operations of `D`.
-pub(super) struct Measured<D> {
+pub(super) struct Instrumented<D> {
     operations: D,
 }
 
-impl<D> Measured<D> {
+impl<D> Instrumented<D> {
     pub(super) fn new(operations: D) -> Self {
-        Measured { operations }
+        Instrumented { operations }
     }
 }
 
 #[async_trait]
-impl<D: Dispatch> Dispatch for Measured<D> {
+impl<D: Dispatch> Dispatch for Instrumented<D> {
     async fn call(
         &self,
         operation: &'static Operation,
