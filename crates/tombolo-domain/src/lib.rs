@@ -17,7 +17,7 @@ pub mod peering;
 pub mod principal;
 pub mod quota;
 pub mod repair;
-pub mod room;
+pub mod table_capacity;
 pub mod tag;
 pub mod testing;
 pub mod time;

@@ -48,7 +48,7 @@ pub struct Counters {
     /// packet counts for the first of them.
     pub peerings: BTreeMap<VpcPeeringConnectionId, Traffic>,
     /// How full the tables of the data path are, by their names.
-    pub tables: BTreeMap<String, Use>,
+    pub tables: BTreeMap<String, TableUsage>,
     /// Flow records that were lost, since nobody read them in time.
     pub flow_records_lost: u64,
 }
@@ -87,7 +87,7 @@ pub struct InterfaceTraffic {
 
 /// How full a table is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Use {
+pub struct TableUsage {
     /// Entries in it.
     pub used: u64,
     /// Entries that it has room for.

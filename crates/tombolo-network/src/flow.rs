@@ -11,7 +11,7 @@ use tombolo_domain::id::NetworkInterfaceId;
 use crate::drop_reason::DropReason;
 
 /// How many events one reader may be behind before it loses the oldest.
-const BEHIND: usize = 16_384;
+const MAX_READER_LAG: usize = 16_384;
 
 /// What one interface saw of one direction of a flow since the record before: an accepted flow
 /// has a record for each of its two interfaces and each direction that had packets.
@@ -100,7 +100,7 @@ impl FlowPublisher {
     /// Without any reader.
     pub(crate) fn new() -> Self {
         FlowPublisher {
-            events: broadcast::Sender::new(BEHIND),
+            events: broadcast::Sender::new(MAX_READER_LAG),
         }
     }
 

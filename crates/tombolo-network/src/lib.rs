@@ -7,6 +7,7 @@
 //! **Architecture invariant:** an engine knows VPCs by their number, interfaces, peerings and
 //! routes, and nothing of accounts, authorizations or fleets.
 
+mod change_set;
 mod counters;
 mod difference;
 mod drop_reason;
@@ -16,14 +17,13 @@ mod flow;
 mod live;
 mod network;
 mod outside;
-mod part;
 mod repair;
 mod rules;
 mod simulated;
 mod tables;
 mod verdict;
 
-pub use counters::{Counters, InterfaceTraffic, Traffic, Use};
+pub use counters::{Counters, InterfaceTraffic, TableUsage, Traffic};
 pub use drop_reason::DropReason;
 pub use engine::{Applied, EngineError, EngineKind, NetworkEngine};
 pub use flow::{FlowDirection, FlowEvent, FlowOutcome, FlowRecord, FlowRecords};

@@ -41,7 +41,7 @@ pub enum RepairKind {
     MapEntry(String),
 }
 
-/// The repairs of one `apply`, the first [`LISTED`](Self::LISTED) of them word for word.
+/// The repairs of one `apply`, the first [`MAX_LISTED`](Self::MAX_LISTED) of them word for word.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Repairs {
     /// The first ones.
@@ -52,7 +52,7 @@ pub struct Repairs {
 
 impl Repairs {
     /// How many are listed: enough to see what happened, and bounded however much did.
-    pub const LISTED: usize = 100;
+    pub const MAX_LISTED: usize = 100;
 
     /// How many there were in all.
     pub fn count(&self) -> usize {
@@ -65,7 +65,7 @@ impl Repairs {
     }
 
     pub(crate) fn add(&mut self, what: RepairKind, found: impl FnOnce() -> String) {
-        if self.listed.len() < Self::LISTED {
+        if self.listed.len() < Self::MAX_LISTED {
             let found = found();
             tracing::warn!(?what, "repaired: {found}");
             self.listed.push(Repair { what, found });

@@ -90,7 +90,7 @@ pub(crate) fn decide(
         Ok(Way::Local(id)) => (id, Verdict::Local(id.clone())),
         Ok(Way::Peering(id)) => (id, Verdict::Peering(id.clone())),
         Ok(Way::Outside(outside)) => {
-            return match leaving(network, outside, sender, packet) {
+            return match may_leave(network, outside, sender, packet) {
                 Ok(()) => Verdict::Outside,
                 Err(reason) => Verdict::Drop(reason),
             };
@@ -98,7 +98,7 @@ pub(crate) fn decide(
         Err(reason) => return Verdict::Drop(reason),
     };
     let refused = network.interfaces.get(id).map(|receiver| {
-        let beginning = Beginning::of(packet);
+        let beginning = FirstPacket::of(packet);
         refusal(network, sender, receiver, &beginning)
     });
     match refused {
@@ -109,7 +109,7 @@ pub(crate) fn decide(
 }
 
 /// Whether a packet may begin a flow to the outside.
-fn leaving(
+fn may_leave(
     network: &Network,
     outside: &OutsideConfig,
     sender: &Interface,
@@ -119,8 +119,8 @@ fn leaving(
     if !has_port(packet) {
         return Err(DropReason::NoFlow);
     }
-    let beginning = Beginning::of(packet);
-    lets_out(network, sender, packet.destination, &beginning)
+    let beginning = FirstPacket::of(packet);
+    allows_egress(network, sender, packet.destination, &beginning)
 }
 
 /// Whether there is something to tell one flow from another by once its source is replaced: a port,
@@ -208,13 +208,13 @@ fn allowed(tables: &Tables, to: VpcNumber, from: VpcNumber, source: Ipv4Addr) ->
 
 /// The first packet of a flow, as rules see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Beginning {
+pub(crate) struct FirstPacket {
     pub(crate) protocol: u8,
     /// The destination's port, for ICMP type and code, else 0.
     pub(crate) service: u16,
 }
 
-impl Beginning {
+impl FirstPacket {
     pub(crate) fn of(packet: &Packet) -> Self {
         let (protocol, service) = match packet.transport {
             Transport::Tcp {
@@ -226,7 +226,7 @@ impl Beginning {
             Transport::Icmp { kind, code } => (ICMP, u16::from_be_bytes([kind, code])),
             Transport::Other(number) => (number, 0),
         };
-        Beginning { protocol, service }
+        FirstPacket { protocol, service }
     }
 }
 
@@ -235,7 +235,7 @@ pub(crate) fn refusal(
     network: &Network,
     sender: &Interface,
     receiver: &Interface,
-    beginning: &Beginning,
+    beginning: &FirstPacket,
 ) -> Result<(), DropReason> {
     if !allows(network, sender, RuleDirection::Egress, receiver, beginning) {
         return Err(DropReason::SecurityGroupEgress);
@@ -247,13 +247,13 @@ pub(crate) fn refusal(
 }
 
 /// Whether the sender's groups let a flow out to an address that is outside of every VPC.
-pub(crate) fn lets_out(
+pub(crate) fn allows_egress(
     network: &Network,
     sender: &Interface,
     to: Ipv4Addr,
-    beginning: &Beginning,
+    beginning: &FirstPacket,
 ) -> Result<(), DropReason> {
-    match lets_with(network, sender, RuleDirection::Egress, (to, &[]), beginning) {
+    match any_rule_allows(network, sender, RuleDirection::Egress, (to, &[]), beginning) {
         true => Ok(()),
         false => Err(DropReason::SecurityGroupEgress),
     }
@@ -261,14 +261,14 @@ pub(crate) fn lets_out(
 
 /// Whether the receiver's groups let a flow in from an address that is outside of every VPC.
 #[cfg(test)]
-pub(crate) fn lets_in(
+pub(crate) fn allows_ingress(
     network: &Network,
     receiver: &Interface,
     from: Ipv4Addr,
-    beginning: &Beginning,
+    beginning: &FirstPacket,
 ) -> Result<(), DropReason> {
     let outside = (from, [].as_slice());
-    match lets_with(
+    match any_rule_allows(
         network,
         receiver,
         RuleDirection::Ingress,
@@ -286,19 +286,19 @@ fn allows(
     interface: &Interface,
     direction: RuleDirection,
     remote: &Interface,
-    beginning: &Beginning,
+    beginning: &FirstPacket,
 ) -> bool {
     let remote = (remote.address, remote.security_groups.as_slice());
-    lets_with(network, interface, direction, remote, beginning)
+    any_rule_allows(network, interface, direction, remote, beginning)
 }
 
 /// The same, with the remote end's address and the groups that it carries.
-fn lets_with(
+fn any_rule_allows(
     network: &Network,
     interface: &Interface,
     direction: RuleDirection,
     (address, groups): (Ipv4Addr, &[SecurityGroupNumber]),
-    beginning: &Beginning,
+    beginning: &FirstPacket,
 ) -> bool {
     interface
         .security_groups
@@ -315,7 +315,7 @@ fn lets_with(
         })
 }
 
-fn matches(protocol: Protocol, beginning: &Beginning) -> bool {
+fn matches(protocol: Protocol, beginning: &FirstPacket) -> bool {
     let is = |number| beginning.protocol == number;
     let [kind, code] = beginning.service.to_be_bytes();
     match protocol {

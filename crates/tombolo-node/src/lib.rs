@@ -46,7 +46,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use tombolo_controller::Reports;
 use tombolo_domain::id::{FleetId, IdSource, InstanceId, NetworkInterfaceId};
-use tombolo_domain::room::Room;
+use tombolo_domain::table_capacity::TableCapacity;
 use tombolo_network::{EngineError, NetworkEngine};
 use tombolo_store::{Store, StoreError, Wake};
 use tombolo_tasks::{EndedTask, Reason, TaskThread, Tasks};
@@ -66,7 +66,7 @@ pub struct Context {
     /// The network.
     pub engine: Arc<dyn NetworkEngine>,
     /// Where it is told how full the network's tables are.
-    pub room: watch::Sender<Room>,
+    pub room: watch::Sender<TableCapacity>,
     /// The program that becomes an instance's supervisor when it is run as
     /// `PROGRAM instance-supervisor SPEC`.
     pub binary: PathBuf,

@@ -272,7 +272,7 @@ impl Server {
         self.deliver(&id).await;
         self.ec2(accepter).accept(&id).await;
         let mut connection = self.connection_by_id(&id).await;
-        connection.take(Step::Provisioned, self.now()).unwrap();
+        connection.apply(Step::Provisioned, self.now()).unwrap();
         self.put_connection(&connection).await;
         connection
     }
@@ -281,7 +281,7 @@ impl Server {
     pub async fn unpeer(&self, mut connection: Connection) {
         let by = connection.accepter.account;
         for step in [Step::Delete(by), Step::Removed] {
-            connection.take(step, self.now()).unwrap();
+            connection.apply(step, self.now()).unwrap();
         }
         self.put_connection(&connection).await;
     }
@@ -356,7 +356,7 @@ impl Server {
         let found = tx.get(&key).await.unwrap();
         let step = connection.delivery(found.filter(|vpc| vpc.fleet.is_none()).as_ref());
         let is_delivered = step == Step::Deliver;
-        connection.take(step, self.now()).unwrap();
+        connection.apply(step, self.now()).unwrap();
         tx.put(&connection).unwrap();
         if is_delivered {
             tx.put_delivered(&connection).unwrap();

@@ -13,7 +13,7 @@ use tombolo_domain::id::{BlobId, FleetId};
 use tombolo_domain::object::{Blob, Object, ObjectHeaders};
 use tombolo_domain::peering::{Connection, Step};
 use tombolo_domain::quota::Quotas;
-use tombolo_domain::room::Room;
+use tombolo_domain::table_capacity::TableCapacity;
 use tombolo_domain::testing::{ManualClock, SeededIds};
 use tombolo_domain::time::Clock;
 use tombolo_domain::{Scope, Timestamp};
@@ -144,7 +144,7 @@ impl Server {
     }
 
     /// The same server in a network whose tables are as `room` has them.
-    pub fn within(self, room: Room) -> Self {
+    pub fn within(self, room: TableCapacity) -> Self {
         let room = tokio::sync::watch::Sender::new(room).subscribe();
         Server {
             operations: self.operations.within(room),
@@ -316,7 +316,7 @@ impl Server {
     /// Does as the network reconciler does: takes `step` on a fleet's newest connection.
     pub async fn step(&self, fleet: &str, step: Step) {
         let mut connection = self.connection(fleet).await;
-        connection.take(step, self.now()).unwrap();
+        connection.apply(step, self.now()).unwrap();
         self.write(async |tx| tx.put(&connection).unwrap()).await;
     }
 

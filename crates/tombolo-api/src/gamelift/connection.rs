@@ -150,7 +150,7 @@ pub(super) async fn end(
     let found = tx.authorization_from(peer.account, &peer.vpc).await?;
     Authorization::consent_of(found.as_ref(), call.now)
         .map_err(|missing| not_authorized(&scope, peer.account, peer.vpc.as_str(), missing))?;
-    let deleted = connection.take(Step::Delete(scope.account), call.now);
+    let deleted = connection.apply(Step::Delete(scope.account), call.now);
     deleted.map_err(|error| Error::internal("ending a live connection", error))?;
     tx.put(&connection)?;
     Ok(())

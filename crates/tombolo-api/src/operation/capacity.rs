@@ -5,7 +5,7 @@
 //! the tables are is known from a moment ago, so the check is a first one: what slips past it meets
 //! the engine, which changes nothing when it does not fit, and fails the connection in question.
 
-use tombolo_domain::room::Room;
+use tombolo_domain::table_capacity::TableCapacity;
 
 use super::Operation;
 use crate::error::{ApiError, CommonError};
@@ -22,8 +22,8 @@ pub(crate) const INTERFACE: &[&str] = &["interfaces", "endpoints"];
 pub(crate) const FLEET: &[&str] = &["interfaces", "endpoints", "rule_blocks", "rule_ports"];
 
 /// Refuses an operation that adds to a table which is full.
-pub(super) fn check(room: &Room, operation: &Operation) -> Result<(), ApiError> {
-    room.is_in(operation.fills).map_err(|full| {
+pub(super) fn check(room: &TableCapacity, operation: &Operation) -> Result<(), ApiError> {
+    room.check(operation.fills).map_err(|full| {
         ApiError::new(
             CommonError::InsufficientCapacity,
             format!(

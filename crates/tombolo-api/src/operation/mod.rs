@@ -28,7 +28,7 @@ use tombolo_domain::fleet::PublicAddress;
 use tombolo_domain::id::{IdSource, Region};
 use tombolo_domain::principal::Principal;
 use tombolo_domain::quota::Quotas;
-use tombolo_domain::room::Room;
+use tombolo_domain::table_capacity::TableCapacity;
 use tombolo_domain::time::Clock;
 use tombolo_store::Store;
 use tombolo_store::typed::Committed;
@@ -53,7 +53,7 @@ pub struct Operations {
     ids: Arc<dyn IdSource>,
     settings: Settings,
     numbers: NumberAllocator,
-    room: watch::Receiver<Room>,
+    room: watch::Receiver<TableCapacity>,
     turn: tokio::sync::Mutex<()>,
 }
 
@@ -91,7 +91,7 @@ impl Operations {
     }
 
     /// The same, refusing what the network has no room for by what `room` shows.
-    pub fn within(self, room: watch::Receiver<Room>) -> Self {
+    pub fn within(self, room: watch::Receiver<TableCapacity>) -> Self {
         Operations { room, ..self }
     }
 

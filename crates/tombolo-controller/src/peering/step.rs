@@ -17,7 +17,7 @@ pub(crate) fn take(
     step: Step,
 ) -> Result<Option<Connection>, StoreError> {
     let now = context.clock.now();
-    if connection.take(step, now).is_err() {
+    if connection.apply(step, now).is_err() {
         return Ok(None);
     }
     if let Some(event) = event(context, &connection, now) {

@@ -76,9 +76,9 @@ impl PortPool {
         }
     }
 
-    /// How an instance of the account's that has `current` is reached when exactly its ports `open` are: those that
-    /// it keeps lead to the same port as before. A new one has the port of the same number if that is
-    /// free, or else the lowest that is. Nothing is taken when there are too few.
+    /// How an instance of the account's that has `current` is reached when exactly its ports `open`
+    /// are: those that it keeps lead to the same port as before. A new one has the port of the same
+    /// number if that is free, or else the lowest that is. Nothing is taken when there are too few.
     pub fn map(
         &mut self,
         current: &[MappedPort],
@@ -87,14 +87,14 @@ impl PortPool {
         let before = self.clone();
         let (kept, given_back): (Vec<_>, Vec<_>) = current
             .iter()
-            .partition(|mapped| is_right(mapped, open, &self.public));
+            .partition(|mapped| is_still_valid(mapped, open, &self.public));
         for mapped in given_back {
-            self.give_back(mapped);
+            self.release(mapped);
         }
         let has: BTreeSet<_> = kept.iter().map(|one| (one.protocol, one.port)).collect();
         let mut mapped: Vec<MappedPort> = kept.into_iter().copied().collect();
         for &(protocol, port) in open.difference(&has) {
-            let public_port = match self.take(protocol, port) {
+            let public_port = match self.allocate(protocol, port) {
                 Ok(public_port) => public_port,
                 Err(why) => {
                     *self = before;
@@ -116,7 +116,7 @@ impl PortPool {
         Ok(mapped)
     }
 
-    fn take(
+    fn allocate(
         &mut self,
         protocol: TransportProtocol,
         preferred: u16,
@@ -141,7 +141,7 @@ impl PortPool {
         Ok(found)
     }
 
-    fn give_back(&mut self, mapped: &MappedPort) {
+    fn release(&mut self, mapped: &MappedPort) {
         self.taken.remove(&(mapped.protocol, mapped.public_port));
         if let Some(own) = self.own.get_mut(&mapped.protocol) {
             *own = own.saturating_sub(1);
@@ -152,7 +152,7 @@ impl PortPool {
     }
 }
 
-fn is_right(
+fn is_still_valid(
     mapped: &MappedPort,
     open: &BTreeSet<(TransportProtocol, u16)>,
     public: &PublicAddress,
@@ -166,7 +166,7 @@ pub fn are_mapped(
     open: &BTreeSet<(TransportProtocol, u16)>,
     public: &PublicAddress,
 ) -> bool {
-    current.len() == open.len() && current.iter().all(|one| is_right(one, open, public))
+    current.len() == open.len() && current.iter().all(|one| is_still_valid(one, open, public))
 }
 
 /// Says where an instance is reached, as a person reads it: `UDP 8303 at port 20001, TCP 7000-7009

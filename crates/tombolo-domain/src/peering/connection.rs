@@ -30,8 +30,8 @@ pub struct Connection {
     pub requester: End,
     /// The other end, whose owner consents.
     pub accepter: End,
-    /// When a request that nobody accepts ends, to the whole second; `None` for a fleet's, whose authorization has a
-    /// time of its own.
+    /// When a request that nobody accepts ends, to the whole second; `None` for a fleet's, whose
+    /// authorization has a time of its own.
     pub expires: Option<Timestamp>,
     /// Where it stands.
     pub state: State,
@@ -230,8 +230,8 @@ impl Connection {
         }))
     }
 
-    /// Takes `step`, or says that the state does not allow it and changes nothing.
-    pub fn take(&mut self, step: Step, now: Timestamp) -> Result<(), InvalidStep> {
+    /// Applies `step`. Where the state does not allow it, this is an error and changes nothing.
+    pub fn apply(&mut self, step: Step, now: Timestamp) -> Result<(), InvalidStep> {
         let Some(next) = self.state.after(&step) else {
             return Err(InvalidStep {
                 id: self.id.clone(),

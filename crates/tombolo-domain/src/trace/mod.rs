@@ -1,7 +1,7 @@
 //! "Can A reach B, and if not, why": the path of a packet, walked hop by hop over what is stored.
 //!
-//! The walk reads records and nothing else, so it says what *should* become of the packet. It goes
-//! on behind the first obstacle where it can, so that all that stand in the way are told at once.
+//! The walk reads records and nothing else, so it says what *should* become of the packet. Where it
+//! can, it continues past an obstacle, so that one trace reports all of them.
 //!
 //! It follows the same documents as the data path: Amazon VPC User Guide, "Route priority" (the
 //! longest prefix wins, also when it is a black hole), "Security group rules"; Amazon VPC Peering

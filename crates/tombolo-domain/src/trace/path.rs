@@ -2,8 +2,8 @@
 
 use std::net::Ipv4Addr;
 
-use super::route::{self, NextHop, Taken, Torn};
-use super::rule::{self, Judged, Remote, Words};
+use super::route::{self, IncompleteRecords, MatchedRoute, NextHop};
+use super::rule::{self, Evaluation, Remote, RuleSummary};
 use super::{Hop, Obstacle, Packet, Place, Records, Trace, Way, remedy};
 use crate::id::VpcId;
 use crate::vpc::{NetworkInterface, RuleDirection};
@@ -32,7 +32,7 @@ struct Walk<'r> {
 }
 
 impl<'r> Walk<'r> {
-    fn run(&self) -> Result<Trace, Torn> {
+    fn run(&self) -> Result<Trace, IncompleteRecords> {
         let &Question { from, to, .. } = self.question;
         let mut there = vec![];
         let reached = self.way_there(&mut there)?;
@@ -95,8 +95,9 @@ impl<'r> Walk<'r> {
             RuleDirection::Ingress => Place::Ingress,
         };
         let packet = self.question.packet;
-        let Judged { by, stale } = rule::judge(self.records, interface, direction, packet, remote);
-        match by {
+        let Evaluation { allowed_by, stale } =
+            rule::evaluate(self.records, interface, direction, packet, remote);
+        match allowed_by {
             Some((group, rule)) => passes(
                 place,
                 format!(
@@ -104,7 +105,7 @@ impl<'r> Walk<'r> {
                     rule.id,
                     group.id,
                     group.name,
-                    Words(rule)
+                    RuleSummary(rule)
                 ),
             ),
             None => self.obstructed(
@@ -122,10 +123,10 @@ impl<'r> Walk<'r> {
     }
 
     /// Route and peering. Gives the VPC that they lead to, whether or not it lets the packet in.
-    fn way_there(&self, hops: &mut Vec<Hop>) -> Result<Option<&'r VpcId>, Torn> {
+    fn way_there(&self, hops: &mut Vec<Hop>) -> Result<Option<&'r VpcId>, IncompleteRecords> {
         let &Question { from, to, .. } = self.question;
-        let (table, taken) = route::longest(self.records, from, to)?;
-        let Some(taken) = taken else {
+        let (table, matched) = route::longest_match(self.records, from, to)?;
+        let Some(matched) = matched else {
             let obstacle = Obstacle::NoRoute {
                 way: Way::There,
                 table: table.id.clone(),
@@ -134,16 +135,16 @@ impl<'r> Walk<'r> {
             hops.push(self.obstructed(Place::Route, obstacle));
             return Ok(None);
         };
-        hops.push(passes(Place::Route, words(&taken)));
-        let NextHop::Peering(peering) = taken.next else {
+        hops.push(passes(Place::Route, route_summary(&matched)));
+        let NextHop::Peering(peering) = matched.next else {
             return Ok(Some(&from.vpc));
         };
-        match route::leads_to(self.records, from, &taken, Way::There) {
+        match route::leads_to(self.records, from, &matched, Way::There) {
             Err(obstacle) => {
                 hops.push(self.obstructed(Place::Peering, obstacle));
                 Ok(None)
             }
-            Ok(vpc) if !route::admitted(self.records, from, vpc) => {
+            Ok(vpc) if !route::admits_source(self.records, from, vpc) => {
                 let obstacle = not_admitted(Way::There, from, vpc);
                 hops.push(self.obstructed(Place::Peering, obstacle));
                 Ok(Some(vpc))
@@ -177,35 +178,35 @@ impl<'r> Walk<'r> {
     }
 
     /// The way of the replies, which need a route as the packet did, and no rule.
-    fn way_back(&self, destination: &NetworkInterface) -> Result<Hop, Torn> {
+    fn way_back(&self, destination: &NetworkInterface) -> Result<Hop, IncompleteRecords> {
         let from = self.question.from;
         let back = |obstacle| Ok(self.obstructed(Place::RouteBack, obstacle));
-        let (table, taken) = route::longest(self.records, destination, from.address)?;
-        let Some(taken) = taken else {
+        let (table, matched) = route::longest_match(self.records, destination, from.address)?;
+        let Some(matched) = matched else {
             return back(Obstacle::NoRoute {
                 way: Way::Back,
                 table: table.id.clone(),
                 to: from.address,
             });
         };
-        let vpc = match route::leads_to(self.records, destination, &taken, Way::Back) {
+        let vpc = match route::leads_to(self.records, destination, &matched, Way::Back) {
             Err(obstacle) => return back(obstacle),
             Ok(vpc) => vpc,
         };
         if *vpc != from.vpc {
             return back(Obstacle::LeadsElsewhere {
                 table: table.id.clone(),
-                destination: taken.destination,
+                destination: matched.destination,
                 to: vpc.clone(),
                 source: from.vpc.clone(),
             });
         }
-        if !route::admitted(self.records, destination, vpc) {
+        if !route::admits_source(self.records, destination, vpc) {
             return back(not_admitted(Way::Back, destination, vpc));
         }
         Ok(passes(
             Place::RouteBack,
-            format!("{}; a reply needs no rule", words(&taken)),
+            format!("{}; a reply needs no rule", route_summary(&matched)),
         ))
     }
 
@@ -228,12 +229,12 @@ fn passes(place: Place, finding: String) -> Hop {
     }
 }
 
-fn words(taken: &Taken<'_>) -> String {
-    let Taken {
+fn route_summary(matched: &MatchedRoute<'_>) -> String {
+    let MatchedRoute {
         table,
         destination,
         next,
-    } = taken;
+    } = matched;
     let table = &table.id;
     match next {
         NextHop::Local => format!("route {destination} of {table} is local"),

@@ -9,15 +9,15 @@ use crate::id::{VpcId, VpcPeeringConnectionId};
 use crate::peering::{Connection, End};
 use crate::vpc::{NetworkInterface, RouteTable, RouteTarget};
 
-/// The route that takes a packet.
+/// The route that a packet takes: the one with the longest prefix.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Taken<'r> {
+pub(super) struct MatchedRoute<'r> {
     pub(super) table: &'r RouteTable,
     pub(super) destination: Ipv4Net,
     pub(super) next: NextHop<'r>,
 }
 
-/// Where it leads.
+/// Its target.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum NextHop<'r> {
     /// Within the VPC.
@@ -26,17 +26,19 @@ pub(super) enum NextHop<'r> {
     Peering(&'r VpcPeeringConnectionId),
 }
 
-/// The longest route of the interface's subnet for `to`. The VPC's own blocks are local in every
-/// table, whatever else it says about them.
+/// The route with the longest prefix for `to` in the table of the interface's subnet. The VPC's own
+/// blocks are local in every table, whatever else it says about them.
 ///
 /// `Ok(None)`: no route takes it. `Err`: the interface's VPC or table is not among the records.
-pub(super) fn longest<'r>(
+pub(super) fn longest_match<'r>(
     records: &'r Records,
     from: &NetworkInterface,
     to: Ipv4Addr,
-) -> Result<(&'r RouteTable, Option<Taken<'r>>), Torn> {
-    let vpc = records.vpc(&from.vpc).ok_or(Torn)?;
-    let table = records.table_of(&from.vpc, &from.subnet).ok_or(Torn)?;
+) -> Result<(&'r RouteTable, Option<MatchedRoute<'r>>), IncompleteRecords> {
+    let vpc = records.vpc(&from.vpc).ok_or(IncompleteRecords)?;
+    let table = records
+        .table_of(&from.vpc, &from.subnet)
+        .ok_or(IncompleteRecords)?;
     let local = vpc.cidrs().map(|cidr| (cidr, NextHop::Local));
     let others = table.routes.iter().filter_map(|route| {
         let next = match &route.target {
@@ -46,12 +48,12 @@ pub(super) fn longest<'r>(
         };
         Some((route.destination.trunc(), next))
     });
-    let mut longest: Option<Taken<'r>> = None;
+    let mut longest: Option<MatchedRoute<'r>> = None;
     for (destination, next) in local.chain(others) {
         let is_longer =
             longest.is_none_or(|found| destination.prefix_len() > found.destination.prefix_len());
         if destination.contains(&to) && is_longer {
-            longest = Some(Taken {
+            longest = Some(MatchedRoute {
                 table,
                 destination,
                 next,
@@ -63,7 +65,7 @@ pub(super) fn longest<'r>(
 
 /// Records of which some were deleted while the others were read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Torn;
+pub(super) struct IncompleteRecords;
 
 /// A connection's ends as `vpc` sees them: its own and the other; `None` if it has none.
 pub(super) fn ends<'r>(connection: &'r Connection, vpc: &VpcId) -> Option<(&'r End, &'r End)> {
@@ -81,14 +83,14 @@ pub(super) fn ends<'r>(connection: &'r Connection, vpc: &VpcId) -> Option<(&'r E
     }
 }
 
-/// The VPC that `taken` leads into from `from`'s, or why it leads nowhere.
+/// The VPC that `matched` leads into from `from`'s, or why it leads nowhere.
 pub(super) fn leads_to<'r>(
     records: &'r Records,
     from: &'r NetworkInterface,
-    taken: &Taken<'r>,
+    matched: &MatchedRoute<'r>,
     way: Way,
 ) -> Result<&'r VpcId, Obstacle> {
-    let NextHop::Peering(peering) = taken.next else {
+    let NextHop::Peering(peering) = matched.next else {
         return Ok(&from.vpc);
     };
     let connection = records.connection(peering);
@@ -97,17 +99,17 @@ pub(super) fn leads_to<'r>(
         Some((_, there)) => Ok(&there.vpc),
         None => Err(Obstacle::BlackHole {
             way,
-            table: taken.table.id.clone(),
-            destination: taken.destination,
+            table: matched.table.id.clone(),
+            destination: matched.destination,
             peering: peering.clone(),
             state: connection.map(|connection| connection.state.code().to_owned()),
         }),
     }
 }
 
-/// Whether what `from` sends may enter `to`: some connection between the two VPCs has to know the
-/// source address as one of its own end's.
-pub(super) fn admitted(records: &Records, from: &NetworkInterface, to: &VpcId) -> bool {
+/// Whether packets of `from` may enter the VPC `to`: the source address must be in a CIDR block
+/// that some connection between the two VPCs has for its end.
+pub(super) fn admits_source(records: &Records, from: &NetworkInterface, to: &VpcId) -> bool {
     records.carrying(&from.vpc, to).any(|connection| {
         let own = ends(connection, &from.vpc).map(|(own, _)| own);
         own.is_some_and(|own| own.cidrs().any(|cidr| cidr.contains(&from.address)))

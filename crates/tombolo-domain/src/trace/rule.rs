@@ -9,7 +9,7 @@ use crate::vpc::{
     SecurityGroup, SecurityGroupRule,
 };
 
-/// The other side of the packet, as an interface's rules see it.
+/// The remote end of the packet, as an interface's rules see it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Remote<'r> {
     pub(super) address: Ipv4Addr,
@@ -17,61 +17,70 @@ pub(super) struct Remote<'r> {
     pub(super) interface: Option<&'r NetworkInterface>,
 }
 
-/// What an interface's groups say to a packet.
+/// The rules of an interface's security groups, evaluated for one packet.
 #[derive(Debug, Default)]
-pub(super) struct Judged<'r> {
-    /// The first rule that lets it through.
-    pub(super) by: Option<(&'r SecurityGroup, &'r SecurityGroupRule)>,
-    /// Rules that would, were the group that they name still reached by a peering.
+pub(super) struct Evaluation<'r> {
+    /// The first rule that allows it.
+    pub(super) allowed_by: Option<(&'r SecurityGroup, &'r SecurityGroupRule)>,
+    /// Stale rules that would: no peering leads to the security group that they name.
     pub(super) stale: Vec<&'r SecurityGroupRule>,
 }
 
-/// Holds `packet` against the groups of `interface`.
-pub(super) fn judge<'r>(
+/// Evaluates the rules of the interface's security groups for `packet`.
+pub(super) fn evaluate<'r>(
     records: &'r Records,
     interface: &NetworkInterface,
     direction: RuleDirection,
     packet: Packet,
     remote: Remote<'_>,
-) -> Judged<'r> {
-    let mut judged = Judged::default();
+) -> Evaluation<'r> {
+    let mut evaluation = Evaluation::default();
     let groups = interface.groups.iter();
     for group in groups.filter_map(|id| records.group(id)) {
         for rule in &group.rules {
-            if rule.direction != direction || !takes(rule.protocol, packet) {
+            if rule.direction != direction || !matches(rule.protocol, packet) {
                 continue;
             }
-            match admits(records, group, &rule.peer, remote) {
-                Admits::Yes => {
-                    judged.by.get_or_insert((group, rule));
+            match match_peer(records, group, &rule.peer, remote) {
+                PeerMatch::Yes => {
+                    evaluation.allowed_by.get_or_insert((group, rule));
                 }
-                Admits::Stale => judged.stale.push(rule),
-                Admits::No => {}
+                PeerMatch::Stale => evaluation.stale.push(rule),
+                PeerMatch::No => {}
             }
         }
     }
-    judged
+    evaluation
 }
 
-enum Admits {
+enum PeerMatch {
     Yes,
     No,
-    /// It names a group that no peering leads to any more.
+    /// It names a security group that no peering leads to any more.
     Stale,
 }
 
-fn admits(records: &Records, group: &SecurityGroup, peer: &Peer, remote: Remote<'_>) -> Admits {
+fn match_peer(
+    records: &Records,
+    group: &SecurityGroup,
+    peer: &Peer,
+    remote: Remote<'_>,
+) -> PeerMatch {
     let carries = |id| {
         let groups = remote.interface.map(|interface| &interface.groups);
         groups.is_some_and(|groups| groups.contains(id))
     };
-    let admits = match peer {
+    let matches = match peer {
         Peer::Cidr(cidr) => cidr.contains(&remote.address),
         Peer::Group(id) => carries(id),
-        Peer::PeeredGroup(peered) if is_stale(records, group, peered) => return Admits::Stale,
+        Peer::PeeredGroup(peered) if is_stale(records, group, peered) => return PeerMatch::Stale,
         Peer::PeeredGroup(peered) => carries(&peered.group),
     };
-    if admits { Admits::Yes } else { Admits::No }
+    if matches {
+        PeerMatch::Yes
+    } else {
+        PeerMatch::No
+    }
 }
 
 fn is_stale(records: &Records, group: &SecurityGroup, peered: &PeeredGroup) -> bool {
@@ -79,7 +88,7 @@ fn is_stale(records: &Records, group: &SecurityGroup, peered: &PeeredGroup) -> b
     !exists || records.carrying(&group.vpc, &peered.vpc).next().is_none()
 }
 
-fn takes(protocol: Protocol, packet: Packet) -> bool {
+fn matches(protocol: Protocol, packet: Packet) -> bool {
     let within = |ports: PortRange, port: u16| (ports.from..=ports.to).contains(&port);
     match (protocol, packet) {
         (Protocol::All, _) => true,
@@ -93,10 +102,10 @@ fn takes(protocol: Protocol, packet: Packet) -> bool {
     }
 }
 
-/// A rule in a few words: `tcp 5432 from 10.0.0.0/16`.
-pub(super) struct Words<'r>(pub(super) &'r SecurityGroupRule);
+/// A summary of a rule: `tcp 5432 from 10.0.0.0/16`.
+pub(super) struct RuleSummary<'r>(pub(super) &'r SecurityGroupRule);
 
-impl fmt::Display for Words<'_> {
+impl fmt::Display for RuleSummary<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let SecurityGroupRule {
             direction,

@@ -97,9 +97,9 @@ impl SecurityGroup {
         self.remove_rules(|rule| rule.made_by.as_ref() == Some(connection))
     }
 
-    /// Lets players in as `permissions` have it, of the fleet whose VPC's default group this is, and
-    /// none that came by earlier ones. Rules that stay keep their ids.
-    pub fn let_players_in(&mut self, permissions: &[InboundPermission], ids: &dyn IdSource) {
+    /// Lets players in as `permissions` have it, of the fleet whose VPC's default group this is,
+    /// and none that came by earlier ones. Rules that stay keep their ids.
+    pub fn allow_players(&mut self, permissions: &[InboundPermission], ids: &dyn IdSource) {
         let mut wanted: Vec<SecurityGroupRule> = permissions
             .iter()
             .map(|permission| SecurityGroupRule::of_inbound_permission(permission, ids))
@@ -109,7 +109,7 @@ impl SecurityGroup {
                 return true;
             }
             let before = wanted.len();
-            wanted.retain(|other| !other.says_same_as(rule));
+            wanted.retain(|other| !other.has_same_permission(rule));
             wanted.len() < before
         });
         self.rules.append(&mut wanted);
@@ -183,7 +183,7 @@ impl SecurityGroupRule {
     }
 
     /// Whether both let the same packets pass. Ids, descriptions and who made them do not count.
-    pub fn says_same_as(&self, other: &SecurityGroupRule) -> bool {
+    pub fn has_same_permission(&self, other: &SecurityGroupRule) -> bool {
         self.direction == other.direction
             && self.protocol == other.protocol
             && self.peer.is_same_as(&other.peer)

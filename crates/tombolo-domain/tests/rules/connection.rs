@@ -116,7 +116,7 @@ proptest! {
         let now = Timestamp::from_second(1_800_000_000).unwrap();
         let mut connection = new_request(backend(), now);
         for (step, _) in steps {
-            let _refused = connection.take(step, now);
+            let _refused = connection.apply(step, now);
             prop_assert!(State::CODES.contains(&connection.state.code()));
         }
     }
@@ -132,7 +132,7 @@ proptest! {
             now += SignedDuration::from_secs(seconds);
             let row = ALLOWED.iter().find(|(from, by, _)| *from == code && *by == name(&step));
             let before = connection.clone();
-            let taken = connection.take(step.clone(), now);
+            let taken = connection.apply(step.clone(), now);
             match row {
                 Some((_, _, to)) => {
                     prop_assert!(taken.is_ok());
@@ -178,7 +178,7 @@ proptest! {
             (false, false) => new_request(backend(), now),
         };
         for (step, _) in steps {
-            let _refused = connection.take(step, now);
+            let _refused = connection.apply(step, now);
         }
         let accepter = connection.accepter.account;
         let hours = |of_requester: i64, of_accepter: i64| [of_requester, of_accepter];
@@ -216,7 +216,7 @@ fn a_request_between_two_vpcs_expires_by_the_clock_after_seven_days() {
     let later = expires + SignedDuration::from_hours(5);
     let request = new_request(backend(), asked);
     let mut delivered = request.clone();
-    delivered.take(Step::Deliver, asked).unwrap();
+    delivered.apply(Step::Deliver, asked).unwrap();
     for request in [request, delivered] {
         assert_eq!(request.clone().as_of(just_before), request);
         let expired = request.as_of(later);
@@ -227,8 +227,8 @@ fn a_request_between_two_vpcs_expires_by_the_clock_after_seven_days() {
 
     // What was accepted in time stays, and so does a fleet's, which has no such time.
     let mut accepted = new_request(backend(), asked);
-    accepted.take(Step::Deliver, asked).unwrap();
-    accepted.take(Step::Accept, asked).unwrap();
+    accepted.apply(Step::Deliver, asked).unwrap();
+    accepted.apply(Step::Accept, asked).unwrap();
     for unending in [accepted, new_connection(asked)] {
         assert_eq!(unending.clone().as_of(later), unending);
     }
@@ -271,7 +271,7 @@ fn the_end_says_who_and_why() {
         fleet: "10.0.0.0/24".parse().unwrap(),
         other: "10.0.0.0/16".parse().unwrap(),
     };
-    failed.take(Step::Fail(reason.clone()), now).unwrap();
+    failed.apply(Step::Fail(reason.clone()), now).unwrap();
     assert_eq!(
         failed.state,
         State::Failed {
@@ -285,7 +285,7 @@ fn the_end_says_who_and_why() {
     );
 
     let mut deleted = new_connection(now);
-    deleted.take(Step::Delete(studio()), now).unwrap();
-    deleted.take(Step::Removed, now).unwrap();
+    deleted.apply(Step::Delete(studio()), now).unwrap();
+    deleted.apply(Step::Removed, now).unwrap();
     assert_eq!(deleted.state, State::Deleted { by: studio() });
 }

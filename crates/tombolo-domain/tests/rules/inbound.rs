@@ -120,9 +120,9 @@ proptest! {
         let ids = SeededIds::new(0);
         let mut group = group();
         let own = group.rules.clone();
-        group.let_players_in(&of(&before), &ids);
+        group.allow_players(&of(&before), &ids);
         let earlier = group.rules.clone();
-        group.let_players_in(&of(&after), &ids);
+        group.allow_players(&of(&after), &ids);
 
         let (players, others): (Vec<_>, Vec<_>) =
             group.rules.iter().cloned().partition(SecurityGroupRule::is_of_inbound_permission);

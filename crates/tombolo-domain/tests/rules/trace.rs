@@ -154,7 +154,7 @@ fn connection(records: &Records, state: State) -> Connection {
         _ => vec![Step::Delete(by), Step::Removed],
     };
     for step in steps {
-        made.take(step, now).unwrap();
+        made.apply(step, now).unwrap();
     }
     made
 }

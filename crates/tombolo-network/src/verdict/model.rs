@@ -8,7 +8,7 @@ use std::net::Ipv4Addr;
 
 use tombolo_domain::id::NetworkInterfaceId;
 
-use super::{Beginning, Verdict, Way, lets_in, lets_out, refusal, way};
+use super::{FirstPacket, Verdict, Way, allows_egress, allows_ingress, refusal, way};
 use crate::drop_reason::DropReason;
 use crate::network::{Interface, Network, VpcNumber};
 use crate::outside::Mapping;
@@ -53,14 +53,14 @@ pub(crate) enum Payload {
     IcmpError {
         kind: u8,
         code: u8,
-        about: About,
+        about: QuotedPacket,
     },
     Other(u8),
 }
 
 /// The packet that an ICMP error quotes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct About {
+pub(crate) struct QuotedPacket {
     pub(crate) source: Ipv4Addr,
     pub(crate) destination: Ipv4Addr,
     pub(crate) payload: Box<Payload>,
@@ -302,7 +302,7 @@ impl Model {
 
         let live = self.find(&between, ends, &ports, protocol, &seen, None);
         if live.is_none() {
-            let beginning = Beginning {
+            let beginning = FirstPacket {
                 protocol,
                 service: ports.service,
             };
@@ -387,7 +387,7 @@ impl Model {
             return None;
         }
         if flow.generation != self.generation {
-            let again = Beginning {
+            let again = FirstPacket {
                 protocol: ports.flow_protocol,
                 service: if reply { ports.flow[0] } else { ports.flow[1] },
             };
@@ -408,7 +408,7 @@ impl Model {
         &self,
         (from, source): (&Party, End),
         (to, destination): (&Party, End),
-        beginning: &Beginning,
+        beginning: &FirstPacket,
     ) -> Result<(), DropReason> {
         let interface = |id: &NetworkInterfaceId| &self.network.interfaces[id];
         match (from, to) {
@@ -417,9 +417,11 @@ impl Model {
             }
             (Some(from), None) => {
                 let to = destination.address;
-                lets_out(&self.network, interface(from), to, beginning)
+                allows_egress(&self.network, interface(from), to, beginning)
             }
-            (None, Some(to)) => lets_in(&self.network, interface(to), source.address, beginning),
+            (None, Some(to)) => {
+                allows_ingress(&self.network, interface(to), source.address, beginning)
+            }
             (None, None) => unreachable!("no flow goes past every interface"),
         }
     }

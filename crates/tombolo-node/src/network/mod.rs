@@ -21,9 +21,9 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 use tombolo_controller::{NetworkApplied, NetworkRefused, Reports};
 use tombolo_domain::id::NetworkInterfaceId;
-use tombolo_domain::room::Room;
+use tombolo_domain::table_capacity::TableCapacity;
 use tombolo_domain::vpc::SecurityGroupNumber;
-use tombolo_network::{EngineError, Network, Use};
+use tombolo_network::{EngineError, Network, TableUsage};
 use tombolo_store::keys::Kind;
 use tombolo_store::{StoreError, Wakes};
 use tombolo_tasks::{Reason, reason_to_run};
@@ -226,8 +226,8 @@ impl Reconciler {
         }
         let tables = self.context.engine.counters().await?.tables;
         let tables = tables.into_iter();
-        self.context.room.send_replace(Room::new(
-            tables.map(|(name, Use { used, capacity })| (name, used, capacity)),
+        self.context.room.send_replace(TableCapacity::new(
+            tables.map(|(name, TableUsage { used, capacity })| (name, used, capacity)),
         ));
         self.counted = Some(Instant::now());
         Ok(())

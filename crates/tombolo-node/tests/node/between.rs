@@ -246,7 +246,7 @@ async fn whatever_state_a_killed_server_left_the_next_one_goes_on() {
         let now = connection.since();
         let delivery = connection.delivery(Some(&peer));
         for step in [&[delivery], &steps[..taken]].concat() {
-            connection.take(step, now).unwrap();
+            connection.apply(step, now).unwrap();
         }
         world.put_connection(&connection).await;
         let reconcilers = world.start();

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use tombolo_domain::id::NetworkInterfaceId;
 use tombolo_network::{
     Applied, Counters, EngineError, EngineKind, FlowRecords, Interface, Network, NetworkEngine,
-    Packet, Repair, RepairKind, Repairs, SecurityGroup, SecurityGroupNumber, SimulatedEngine, Use,
-    Verdict,
+    Packet, Repair, RepairKind, Repairs, SecurityGroup, SecurityGroupNumber, SimulatedEngine,
+    TableUsage, Verdict,
 };
 
 /// The table that fills up.
@@ -75,8 +75,8 @@ impl Narrow {
             found: format!("the link number {number} was gone"),
         };
         *self.meddled.lock().unwrap() = Repairs {
-            listed: (0..count.min(Repairs::LISTED)).map(link).collect(),
-            unlisted: count.saturating_sub(Repairs::LISTED),
+            listed: (0..count.min(Repairs::MAX_LISTED)).map(link).collect(),
+            unlisted: count.saturating_sub(Repairs::MAX_LISTED),
         };
     }
 }
@@ -118,7 +118,7 @@ impl NetworkEngine for Narrow {
 
     async fn counters(&self) -> Result<Counters, EngineError> {
         let mut counters = self.simulated.counters().await?;
-        let room = Use {
+        let room = TableUsage {
             used: 0,
             capacity: self.room as u64,
         };

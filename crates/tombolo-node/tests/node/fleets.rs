@@ -107,7 +107,7 @@ async fn deleting_takes_back_what_the_connection_made_and_nothing_that_a_person_
         .write(async |tx| {
             let mut connection = tx.get(&connection.key()).await.unwrap().unwrap();
             connection
-                .take(
+                .apply(
                     Step::Delete(world.studio.account),
                     world.context.clock.now(),
                 )
@@ -167,7 +167,7 @@ async fn deleting_the_vpc_ends_its_connection_with_an_event_of_the_fleet() {
         .write(async |tx| {
             let mut connection = tx.get(&connection.key()).await.unwrap().unwrap();
             let owner = Step::Delete(world.backend_account());
-            connection.take(owner, world.context.clock.now()).unwrap();
+            connection.apply(owner, world.context.clock.now()).unwrap();
             tx.put(&connection).unwrap();
             tx.remove_vpc(&peer.scope, &peer.id).await.unwrap();
         })
@@ -334,7 +334,7 @@ async fn whatever_state_a_killed_server_left_the_next_one_ends_it() {
         let mut connection = world.request(&fleet, &peer).await;
         for step in &steps[..taken] {
             connection
-                .take(step.clone(), world.context.clock.now())
+                .apply(step.clone(), world.context.clock.now())
                 .unwrap();
         }
         world.put_connection(&connection).await;
@@ -344,7 +344,7 @@ async fn whatever_state_a_killed_server_left_the_next_one_ends_it() {
         reconcilers.stop().await;
 
         connection
-            .take(Step::Delete(world.backend_account()), connection.since())
+            .apply(Step::Delete(world.backend_account()), connection.since())
             .unwrap();
         world.put_connection(&connection).await;
         let _reconcilers = world.start();

@@ -50,7 +50,7 @@ async fn a_connection_that_does_not_fit_fails_and_leaves_the_others_and_nothing_
     assert_eq!(world.made_in(&first, &fits.id).await, (1, 1));
     world.reaches(&fits, "active").await;
     let room = world.context.room.borrow().clone();
-    let full = room.is_in(&[TABLE]).unwrap_err();
+    let full = room.check(&[TABLE]).unwrap_err();
     assert_eq!((full.table.as_str(), full.capacity), (TABLE, 1));
     reconcilers.stop().await;
 }

@@ -13,7 +13,7 @@ use tombolo_domain::Scope;
 use tombolo_domain::fleet::{Fleet, FleetEvent, FleetStatus, PublicAddress};
 use tombolo_domain::id::{AccountId, IdSource, VpcPeeringConnectionId};
 use tombolo_domain::peering::{Connection, Step};
-use tombolo_domain::room::Room;
+use tombolo_domain::table_capacity::TableCapacity;
 use tombolo_domain::time::Clock;
 use tombolo_domain::vpc::{Attachment, NetworkInterface, Vpc};
 use tombolo_network::{NetworkEngine, Packet, SimulatedEngine, Transport, Verdict};
@@ -52,7 +52,7 @@ pub(crate) struct Context {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn IdSource>,
     pub(crate) engine: Arc<dyn NetworkEngine>,
-    pub(crate) room: tokio::sync::watch::Sender<Room>,
+    pub(crate) room: tokio::sync::watch::Sender<TableCapacity>,
     pub(crate) directory: PathBuf,
     pub(crate) public: Option<PublicAddress>,
 }

@@ -551,7 +551,7 @@ async fn connect(server: &Server, ec2: &Account<'_>, from: &str, to: &str) -> St
     server.deliver(&id).await;
     ec2.accept(&id).await;
     let mut connection = server.connection_by_id(&id).await;
-    connection.take(Step::Provisioned, server.now()).unwrap();
+    connection.apply(Step::Provisioned, server.now()).unwrap();
     server.put_connection(&connection).await;
     id
 }

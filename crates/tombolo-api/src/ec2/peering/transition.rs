@@ -162,7 +162,7 @@ async fn refuse_full(
 
 fn take(connection: &mut Connection, step: Step, call: &Call<'_>) -> Result<()> {
     connection
-        .take(step, call.now)
+        .apply(step, call.now)
         .map_err(|error| Error::internal("answering a request for a peering connection", error))
 }
 
@@ -184,7 +184,7 @@ pub(crate) async fn delete_vpc_peering_connection(
     match connection.state {
         State::Deleting { .. } | State::Deleted { .. } => {}
         _ => {
-            let ended = connection.take(Step::Delete(call.principal.account()), call.now);
+            let ended = connection.apply(Step::Delete(call.principal.account()), call.now);
             ended.map_err(|_| invalid_transition(&connection, "deleting"))?;
             tx.put(&connection)?;
         }

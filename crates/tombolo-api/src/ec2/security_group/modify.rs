@@ -132,7 +132,7 @@ fn refuse_duplicates(group: &SecurityGroup, before: &SecurityGroup) -> Result<()
     for direction in [RuleDirection::Ingress, RuleDirection::Egress] {
         for changed in group.rules_of(direction).filter(is_changed) {
             let mut others = group.rules_of(direction);
-            if others.any(|other| other.id != changed.id && other.says_same_as(changed)) {
+            if others.any(|other| other.id != changed.id && other.has_same_permission(changed)) {
                 return Err(rules::duplicate_error(changed));
             }
         }

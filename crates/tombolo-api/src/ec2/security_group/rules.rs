@@ -126,7 +126,7 @@ fn refuse_over_quota(
 fn refuse_duplicates(group: &SecurityGroup, new: &[SecurityGroupRule]) -> Result<()> {
     let duplicate = new.iter().find(|rule| {
         let mut there = group.rules_of(rule.direction);
-        there.any(|other| other.says_same_as(rule))
+        there.any(|other| other.has_same_permission(rule))
     });
     match duplicate {
         Some(rule) => Err(duplicate_error(rule)),

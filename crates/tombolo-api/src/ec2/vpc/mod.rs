@@ -134,7 +134,7 @@ fn end(
 ) -> Result<()> {
     for mut connection in connections {
         if connection.state.is_live() {
-            let ended = connection.take(Step::Delete(vpc.scope.account), call.now);
+            let ended = connection.apply(Step::Delete(vpc.scope.account), call.now);
             ended.map_err(|error| Error::internal("ending a live connection", error))?;
             tx.put(&connection)?;
         }

@@ -190,7 +190,7 @@ pub(super) async fn let_in(
             format!("VPC {} has none", of.vpc()),
         )
     })?;
-    default.let_players_in(permissions, call.ids);
+    default.allow_players(permissions, call.ids);
     tx.put(&default)?;
     Ok(())
 }

@@ -95,7 +95,7 @@ impl Scenario {
 
     pub(crate) async fn take(&self, step: Step) {
         let mut connection = self.record().await;
-        connection.take(step, self.server.now()).unwrap();
+        connection.apply(step, self.server.now()).unwrap();
         self.server.put_connection(&connection).await;
     }
 

@@ -1,12 +1,12 @@
 //! A network whose tables are full refuses what would add to them, and nothing else.
 
 use serde_json::json;
-use tombolo_domain::room::Room;
+use tombolo_domain::table_capacity::TableCapacity;
 
 use crate::server::{BACKEND, STUDIO, Server};
 
-fn full(table: &str) -> Room {
-    Room::new([(table.to_owned(), 1_000, 1_000)])
+fn full(table: &str) -> TableCapacity {
+    TableCapacity::new([(table.to_owned(), 1_000, 1_000)])
 }
 
 #[tokio::test]

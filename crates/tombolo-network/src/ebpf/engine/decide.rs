@@ -19,7 +19,7 @@ use crate::outside::is_outside;
 use crate::rules::{PortPrefix, RuleBlock, RulePorts};
 use crate::tables::PeeringAclEntry;
 use crate::verdict::Packet;
-use crate::verdict::{Beginning, has_port};
+use crate::verdict::{FirstPacket, has_port};
 
 /// What becomes of a packet; the number is the index of the link that it goes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +69,7 @@ pub(in crate::ebpf) fn decide(
     let Some(to) = data_path.endpoints.look_up(&destination)? else {
         return Ok(Decision::Drop(DropReason::NoSuchDestination));
     };
-    let beginning = Beginning::of(packet);
+    let beginning = FirstPacket::of(packet);
     let out = Question {
         groups: from.groups,
         direction: RuleDirection::Egress,
@@ -116,7 +116,7 @@ fn leave(
             remote: packet.destination,
             remote_groups: [0; MAX_GROUPS],
         };
-        if question.some_group_allows(data_path, &Beginning::of(packet))? {
+        if question.some_group_allows(data_path, &FirstPacket::of(packet))? {
             return Ok(Decision::Outside);
         }
         DropReason::SecurityGroupEgress
@@ -137,7 +137,7 @@ impl Question {
     fn some_group_allows(
         &self,
         data_path: &DataPath,
-        beginning: &Beginning,
+        beginning: &FirstPacket,
     ) -> Result<bool, EngineError> {
         for group in carried(&self.groups) {
             let allows = |remote| {

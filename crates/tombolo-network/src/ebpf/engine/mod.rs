@@ -18,6 +18,7 @@ use tombolo_domain::id::NetworkInterfaceId;
 
 use self::decide::Decision;
 use self::inspect::Found;
+use crate::change_set::ChangeSet;
 use crate::counters::Counters;
 use crate::drop_reason::DropReason;
 use crate::ebpf::bpffs;
@@ -37,7 +38,6 @@ use crate::engine::{Applied, EngineError};
 use crate::flow::FlowPublisher;
 use crate::network::Network;
 use crate::outside::Mapping;
-use crate::part::Part;
 use crate::verdict::{Packet, Verdict};
 
 /// The engine's part of the machine. Its thread is in the core namespace for good.
@@ -143,8 +143,11 @@ impl Machine {
             self.converge(Change::everything(network), &mut applied)?;
             self.found = None;
         } else {
-            let part = Part::between(&self.current, &network);
-            self.converge(Change::of_part(part, &self.current, network), &mut applied)?;
+            let changes = ChangeSet::between(&self.current, &network);
+            self.converge(
+                Change::of_changes(changes, &self.current, network),
+                &mut applied,
+            )?;
         }
         let whole = applied.failed.is_empty() && applied.outside.is_none();
         self.trusted = whole.then_some(fingerprint);
@@ -156,7 +159,8 @@ impl Machine {
     }
 
     /// The order keeps VPCs apart at every moment: first nothing may cross that should not, then
-    /// interfaces go and come, then the data path learns of the new ones, and the peering ACL comes last.
+    /// interfaces go and come, then the data path learns of the new ones, and the peering ACL comes
+    /// last.
     fn converge(&mut self, change: Change, applied: &mut Applied) -> Result<(), EngineError> {
         let before = change.before.as_ref().map(|network| {
             let mut before = DesiredMaps::compile(network);
@@ -322,12 +326,12 @@ impl Change {
         }
     }
 
-    fn of_part(part: Part, current: &Network, network: Network) -> Self {
+    fn of_changes(changes: ChangeSet, current: &Network, network: Network) -> Self {
         Change {
-            wanted: part.of(&network),
-            before: Some(part.of(current)),
+            wanted: changes.of(&network),
+            before: Some(changes.of(current)),
             network,
-            interfaces: Some(part.interfaces),
+            interfaces: Some(changes.interfaces),
         }
     }
 

@@ -11,10 +11,10 @@ use crate::ebpf::maps::entries::OutsideEntry;
 use crate::engine::{Applied, EngineError};
 use crate::repair::RepairKind;
 
-/// The pins of the programs in the machine's namespace. An upgrade finds the earlier build's by these
-/// names, whatever the programs are called.
-const TAKING: &str = "take";
-const SENDING: &str = "send";
+/// The pins of the programs in the machine's namespace. An upgrade finds the earlier build's by
+/// these names, whatever the programs are called.
+const INGRESS_PIN: &str = "take";
+const EGRESS_PIN: &str = "send";
 
 impl Machine {
     /// Sees to it that there is a way outside, or none; says whether there was one, whole. Where
@@ -102,8 +102,8 @@ impl Machine {
         if self.data_path.set_outside(OutsideEntry::default())? {
             applied.changes += 1;
         }
-        self.attachments.forget_as(TAKING)?;
-        self.attachments.forget_as(SENDING)?;
+        self.attachments.forget_as(INGRESS_PIN)?;
+        self.attachments.forget_as(EGRESS_PIN)?;
         if let Some(near) = self.links.get(NEAR_NAME).cloned() {
             self.delete(&[near])?;
             applied.changes += 1;
@@ -147,8 +147,8 @@ impl Machine {
                 .ensure(&mut self.data_path.uplink_ingress, NEAR_NAME, false)?;
         note(entered, NEAR_NAME);
         let Some(interface) = uplink.interface_name() else {
-            self.attachments.forget_as(TAKING)?;
-            return self.attachments.forget_as(SENDING);
+            self.attachments.forget_as(INGRESS_PIN)?;
+            return self.attachments.forget_as(EGRESS_PIN);
         };
         let entry = self.data_path.outside()?;
         let attachments = &self.attachments;
@@ -159,9 +159,9 @@ impl Machine {
         let far = uplink.far_name();
         let attached = uplink.on_the_machine(|| {
             // What is taken can be answered from the first packet on.
-            let sent = attachments.ensure_as(SENDING, send, far, entry.far_end);
+            let sent = attachments.ensure_as(EGRESS_PIN, send, far, entry.far_end);
             Ok(sent.and_then(|sent| {
-                let taken = attachments.ensure_as(TAKING, take, interface, entry.interface)?;
+                let taken = attachments.ensure_as(INGRESS_PIN, take, interface, entry.interface)?;
                 Ok([sent, taken])
             }))
         });

@@ -11,7 +11,7 @@ use super::owners::Owners;
 use super::record::{self, Epoch};
 use crate::ebpf::error::Doing;
 use crate::ebpf::maps::flow_entries::{FlowEntry, FlowKey, Translation, TranslationKey};
-use crate::ebpf::maps::kernel_map::{KernelMap, Put};
+use crate::ebpf::maps::kernel_map::{KernelMap, UpdateFlag};
 use crate::ebpf::maps::object::Pins;
 use crate::engine::EngineError;
 use crate::flow::{FlowEvent, FlowPublisher};
@@ -106,7 +106,11 @@ impl Sweeper {
             // A packet may have begun it anew since it was read; then it goes back, unless yet
             // another packet was faster and its place is taken. Nor is there room for it when
             // others filled the table: then it is over, and counts as such.
-            let goes_back = || self.flows.put(key, &flow, Put::IfAbsent).unwrap_or(false);
+            let goes_back = || {
+                self.flows
+                    .put(key, &flow, UpdateFlag::IfAbsent)
+                    .unwrap_or(false)
+            };
             if !is_over(key, &flow) && goes_back() {
                 continue;
             }
@@ -146,7 +150,7 @@ impl Sweeper {
                     && self.is_used(&key, &taken)?
                 {
                     self.translations
-                        .put(&key, &taken, Put::IfAbsent)
+                        .put(&key, &taken, UpdateFlag::IfAbsent)
                         .doing(sweeping)?;
                 }
             }
@@ -166,7 +170,9 @@ impl Sweeper {
         // Without an entry its interface is gone, and its share with it.
         if let Some(before) = self.ended.get(&link).doing(adding)? {
             let ended = before.wrapping_add(more);
-            self.ended.put(&link, &ended, Put::IfThere).doing(adding)?;
+            self.ended
+                .put(&link, &ended, UpdateFlag::IfThere)
+                .doing(adding)?;
         }
         Ok(())
     }

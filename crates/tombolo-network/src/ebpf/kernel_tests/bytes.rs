@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use crate::ebpf::links::interface::ROUTER_MAC;
 use crate::network::MacAddress;
-use crate::verdict::model::{About, Datagram, Payload, Replaced, TcpFlags};
+use crate::verdict::model::{Datagram, Payload, QuotedPacket, Replaced, TcpFlags};
 
 const ETHERNET: usize = 14;
 
@@ -99,7 +99,7 @@ pub(super) fn readdressed(frame: &[u8], to: MacAddress) -> Vec<u8> {
 }
 
 /// An answer that a packet is too big.
-pub(super) struct Told {
+pub(super) struct PacketTooBig {
     pub(super) mtu: u16,
     pub(super) router: Ipv4Addr,
     /// Who is told.
@@ -107,7 +107,7 @@ pub(super) struct Told {
 }
 
 /// Reads an answer to `asked` as RFC 792 and RFC 1191 have it.
-pub(super) fn told(answer: &[u8], asked: &[u8]) -> Told {
+pub(super) fn read_packet_too_big(answer: &[u8], asked: &[u8]) -> PacketTooBig {
     assert_eq!(answer[6..12], ROUTER_MAC.0);
     assert_eq!(answer[12..14], [0x08, 0x00]);
     let packet = &answer[ETHERNET..];
@@ -122,7 +122,7 @@ pub(super) fn told(answer: &[u8], asked: &[u8]) -> Told {
     let quoted = &message[8..];
     assert!(quoted.len() >= 28);
     assert_eq!(*quoted, asked[ETHERNET..][..quoted.len()]);
-    Told {
+    PacketTooBig {
         mtu: word(message, 6),
         router: <[u8; 4]>::try_from(&header[12..16]).unwrap().into(),
         mac: answer[..6].try_into().unwrap(),
@@ -186,7 +186,7 @@ fn payload(payload: &Payload) -> Vec<u8> {
     }
 }
 
-fn quoted(about: &About) -> Vec<u8> {
+fn quoted(about: &QuotedPacket) -> Vec<u8> {
     let mut packet = ip_header(
         (about.source, about.destination),
         protocol(&about.payload),

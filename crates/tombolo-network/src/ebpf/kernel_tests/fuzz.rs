@@ -18,7 +18,7 @@ use super::{FAR_MAC, KernelTest, bytes, kernel_test};
 use crate::ebpf::maps::object::FlowTable;
 use crate::network::{MacAddress, Network};
 use crate::verdict::Verdict;
-use crate::verdict::model::{About, Datagram, Model, Outcome, Payload, TcpFlags};
+use crate::verdict::model::{Datagram, Model, Outcome, Payload, QuotedPacket, TcpFlags};
 
 /// How many networks CI tries.
 const CASES: u32 = 150;
@@ -305,7 +305,7 @@ fn next(step: &Step, network: &Network, sent: &History) -> Option<(Sender, Sent)
             let error = Payload::IcmpError {
                 kind: *kind,
                 code: 1,
-                about: About {
+                about: QuotedPacket {
                     source: about.unwrap_or(datagram.source),
                     destination: datagram.destination,
                     payload: Box::new(datagram.payload.clone()),

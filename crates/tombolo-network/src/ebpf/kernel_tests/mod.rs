@@ -19,8 +19,8 @@ use nix::net::if_::if_nametoindex;
 use nix::sched::{CloneFlags, unshare};
 use tombolo_domain::id::NetworkInterfaceId;
 
-use self::bytes::Told;
-use self::run::Ran;
+use self::bytes::PacketTooBig;
+use self::run::TestRun;
 use crate::drop_reason::DropReason;
 use crate::ebpf::bpffs;
 use crate::ebpf::links::interface;
@@ -208,12 +208,12 @@ impl KernelTest {
     }
 
     /// Runs the program on a frame that comes from an interface.
-    fn run(&self, from: &NetworkInterfaceId, frame: &[u8]) -> Ran {
+    fn run(&self, from: &NetworkInterfaceId, frame: &[u8]) -> TestRun {
         self.run_in_segments(from, frame, 0)
     }
 
     /// The same, with a packet that is to be cut into segments with so many bytes each.
-    fn run_in_segments(&self, from: &NetworkInterfaceId, frame: &[u8], segment: u32) -> Ran {
+    fn run_in_segments(&self, from: &NetworkInterfaceId, frame: &[u8], segment: u32) -> TestRun {
         let program = self.data_path.guest_egress.fd().unwrap();
         run::test_run(program.as_fd(), frame, self.links[from], segment).unwrap()
     }
@@ -268,7 +268,7 @@ impl KernelTest {
         &self,
         frame: &[u8],
         from: Option<&NetworkInterfaceId>,
-        run: impl FnOnce() -> Ran,
+        run: impl FnOnce() -> TestRun,
     ) -> (Outcome, Vec<u8>) {
         let before = self.data_path.counters().unwrap();
         let ran = run();
@@ -310,12 +310,12 @@ impl KernelTest {
     }
 
     /// What the sender of a dropped packet is told, if it is.
-    fn told(&self, from: Option<&NetworkInterfaceId>, frame: &[u8], ran: &Ran) -> Option<u16> {
+    fn told(&self, from: Option<&NetworkInterfaceId>, frame: &[u8], ran: &TestRun) -> Option<u16> {
         if ran.verdict == run::SHOT {
             return None;
         }
         assert_eq!(ran.verdict, run::REDIRECT);
-        let Told { mtu, router, mac } = bytes::told(&ran.frame, frame);
+        let PacketTooBig { mtu, router, mac } = bytes::read_packet_too_big(&ran.frame, frame);
         match from {
             Some(from) => {
                 let sender = &self.network.interfaces[from];

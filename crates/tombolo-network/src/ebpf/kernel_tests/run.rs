@@ -9,7 +9,7 @@ pub(super) const REDIRECT: u32 = 7;
 
 /// What came of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Ran {
+pub(super) struct TestRun {
     pub(super) verdict: u32,
     /// The frame as the program left it.
     pub(super) frame: Vec<u8>,
@@ -54,7 +54,7 @@ pub(super) fn test_run(
     frame: &[u8],
     link: u32,
     segment: u32,
-) -> io::Result<Ran> {
+) -> io::Result<TestRun> {
     let mut context = [0_u32; CONTEXT_WORDS];
     context[IFINDEX] = link;
     if segment != 0 {
@@ -86,7 +86,7 @@ pub(super) fn test_run(
         return Err(io::Error::last_os_error());
     }
     out.truncate(attributes.size_out as usize);
-    Ok(Ran {
+    Ok(TestRun {
         verdict: attributes.verdict,
         frame: out,
     })

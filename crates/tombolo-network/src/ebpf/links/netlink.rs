@@ -33,7 +33,7 @@ const OPERATIONAL_INTERVAL: Duration = Duration::from_micros(100);
 
 /// The group (`ip link set group`) of links about to be removed; no other link of the core
 /// namespace is in it.
-const DOOMED: u32 = 0x746d_6200;
+const REMOVAL_GROUP: u32 = 0x746d_6200;
 
 /// `TC_H_CLSACT` of linux/pkt_sched.h.
 const CLSACT_PARENT: u32 = 0xffff_fff1;
@@ -195,14 +195,14 @@ impl Netlink {
         }
         for &index in indices {
             let mut doomed = of_link(index);
-            doomed.attributes.push(LinkAttribute::Group(DOOMED));
+            doomed.attributes.push(LinkAttribute::Group(REMOVAL_GROUP));
             unless_gone(self.request(RouteNetlinkMessage::SetLink(doomed), 0))?;
         }
         if indices.is_empty() {
             return Ok(());
         }
         let mut group = LinkMessage::default();
-        group.attributes.push(LinkAttribute::Group(DOOMED));
+        group.attributes.push(LinkAttribute::Group(REMOVAL_GROUP));
         unless_gone(self.request(RouteNetlinkMessage::DelLink(group), 0))
     }
 

@@ -10,7 +10,7 @@ use aya::maps::lpm_trie::LpmTrie;
 use aya::maps::{Array, HashMap, MapData, MapError, PerCpuArray, PerCpuHashMap};
 use aya::programs::SchedClassifier;
 
-use crate::counters::{Counters, InterfaceTraffic, Traffic, Use};
+use crate::counters::{Counters, InterfaceTraffic, TableUsage, Traffic};
 use crate::drop_reason::DropReason;
 use crate::ebpf::error::Doing;
 use crate::ebpf::maps::counter_map::CounterMap;
@@ -364,8 +364,8 @@ impl DataPath {
         })
     }
 
-    fn tables(&self) -> Result<BTreeMap<String, Use>, EngineError> {
-        let flows = Use {
+    fn tables(&self) -> Result<BTreeMap<String, TableUsage>, EngineError> {
+        let flows = TableUsage {
             used: self.flows_in_use()?,
             capacity: self.flow_table.capacity.into(),
         };

@@ -44,7 +44,7 @@ struct BatchAttributes {
 /// When [`KernelMap::put`] puts.
 #[derive(Debug, Clone, Copy)]
 #[repr(u64)]
-pub(in crate::ebpf) enum Put {
+pub(in crate::ebpf) enum UpdateFlag {
     /// `BPF_NOEXIST`.
     IfAbsent = 1,
     /// `BPF_EXIST`.
@@ -95,7 +95,7 @@ impl<K: Pod, V: Pod> KernelMap<K, V> {
     }
 
     /// Puts an entry; says whether the condition held.
-    pub(in crate::ebpf) fn put(&self, key: &K, value: &V, put: Put) -> io::Result<bool> {
+    pub(in crate::ebpf) fn put(&self, key: &K, value: &V, put: UpdateFlag) -> io::Result<bool> {
         let mut attributes = self.element(key, std::ptr::from_ref(value) as u64, put as u64);
         // SAFETY: the kernel reads a key and a value of the sizes that `open` compared; both
         // outlive the call.

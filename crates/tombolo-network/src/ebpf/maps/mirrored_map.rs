@@ -9,7 +9,7 @@ use aya::Pod;
 use aya::maps::lpm_trie::{Key, LpmTrie};
 use aya::maps::{HashMap, IterableMap, Map, MapData, MapError};
 
-use crate::counters::Use;
+use crate::counters::TableUsage;
 use crate::difference::only_in;
 use crate::ebpf::error::Doing;
 use crate::ebpf::maps::entries::PrefixKey;
@@ -92,8 +92,8 @@ where
     }
 
     /// How many entries there are, and how many there can be.
-    pub(in crate::ebpf) fn room(&self) -> Use {
-        Use {
+    pub(in crate::ebpf) fn room(&self) -> TableUsage {
+        TableUsage {
             used: self.known.len() as u64,
             capacity: self.capacity,
         }

@@ -14,7 +14,9 @@ use crate::network::{Interface, TransportProtocol};
 use crate::outside::OutsideConfig;
 use crate::outside::is_source;
 use crate::rules::{ICMP, TCP, UDP};
-use crate::verdict::{Beginning, Verdict, lets_in, lets_out, longest_match, may_begin_outside};
+use crate::verdict::{
+    FirstPacket, Verdict, allows_egress, allows_ingress, longest_match, may_begin_outside,
+};
 
 /// How the machine is joined to what is outside.
 #[derive(Debug, Clone)]
@@ -56,11 +58,11 @@ impl Model {
             if ports.kind != Kind::Begins || !has_ports {
                 return Err(DropReason::NoFlow);
             }
-            let beginning = Beginning {
+            let beginning = FirstPacket {
                 protocol,
                 service: ports.service,
             };
-            lets_out(&self.network, sender, datagram.destination, &beginning)?;
+            allows_egress(&self.network, sender, datagram.destination, &beginning)?;
         }
         if datagram.length > mtu {
             return Ok(too_big(&ports, later, mtu));
@@ -223,11 +225,11 @@ impl Model {
             if !is_public || ports.kind != Kind::Begins {
                 return Err(DropReason::NoFlow);
             }
-            let beginning = Beginning {
+            let beginning = FirstPacket {
                 protocol,
                 service: ports.service,
             };
-            lets_in(&network, receiver, remote, &beginning)?;
+            allows_ingress(&network, receiver, remote, &beginning)?;
         }
         if datagram.length > receiver.mtu {
             return Ok(too_big(&ports, later, receiver.mtu));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 use tombolo_admin::message::{InterfaceDescription, PeeringDescription, TrafficReading};
 use tombolo_domain::id::{NetworkInterfaceId, VpcPeeringConnectionId};
-use tombolo_network::{DropReason, EngineKind, InterfaceTraffic, Traffic, Use};
+use tombolo_network::{DropReason, EngineKind, InterfaceTraffic, TableUsage, Traffic};
 
 use crate::command::live::Rate;
 
@@ -32,7 +32,7 @@ pub(super) struct Top {
     /// Drops by reason.
     pub(super) dropped: BTreeMap<DropReason, Rate>,
     /// How full the tables of the data path are.
-    pub(super) tables: BTreeMap<String, Use>,
+    pub(super) tables: BTreeMap<String, TableUsage>,
     /// Flow records that were lost since the data path was made.
     pub(super) flow_records_lost: u64,
 }
@@ -107,23 +107,29 @@ impl Top {
             tables: is.tables.clone(),
             flow_records_lost: is.flow_records_lost,
         };
-        top.interfaces
-            .sort_by(|one, other| other.busy().total_cmp(&one.busy()));
-        top.peerings
-            .sort_by(|one, other| other.busy().total_cmp(&one.busy()));
+        top.interfaces.sort_by(|one, other| {
+            other
+                .packets_per_second()
+                .total_cmp(&one.packets_per_second())
+        });
+        top.peerings.sort_by(|one, other| {
+            other
+                .packets_per_second()
+                .total_cmp(&one.packets_per_second())
+        });
         top
     }
 }
 
 impl InterfaceRow {
-    fn busy(&self) -> f64 {
+    fn packets_per_second(&self) -> f64 {
         let rates = [self.received, self.sent, self.dropped];
         rates.iter().map(|rate| rate.packets_per_second).sum()
     }
 }
 
 impl PeeringRow {
-    fn busy(&self) -> f64 {
+    fn packets_per_second(&self) -> f64 {
         self.carried.packets_per_second
     }
 }

@@ -1,17 +1,17 @@
-//! How much room the data path has left, for whoever is about to ask for more.
+//! The free capacity of the data path's tables, checked before an operation fills them.
 
 use std::collections::BTreeMap;
 
-/// How many entries of a table are kept free at least, and which part of a large one: what is
-/// stored fills tables a moment later, and one request can need several entries, or thousands where
-/// rules lie within each other.
+/// How many entries of a table stay free, and which fraction of a large one: records fill the
+/// tables a moment after they are stored, and one request can need several entries, or thousands
+/// where rules overlap.
 const RESERVE: u64 = 64;
 const RESERVED_PART: u64 = 16;
 
-/// The data path's tables by name, as they were when somebody last looked. Nothing is known of a
-/// table that is not there, and then it has room.
+/// The entries of the data path's tables by name, as last sampled. A table that was not sampled
+/// counts as empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Room(BTreeMap<String, Table>);
+pub struct TableCapacity(BTreeMap<String, Table>);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Table {
@@ -19,10 +19,10 @@ struct Table {
     capacity: u64,
 }
 
-/// A table that has no room for more.
+/// A table that is full.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the data path's table {table} has {used} of {capacity} entries")]
-pub struct Full {
+pub struct TableFull {
     /// The table.
     pub table: String,
     /// Its entries.
@@ -31,29 +31,29 @@ pub struct Full {
     pub capacity: u64,
 }
 
-impl Room {
-    /// From each table's name, entries, and how many it holds.
+impl TableCapacity {
+    /// From each table's name, its entries, and its capacity.
     pub fn new(tables: impl IntoIterator<Item = (String, u64, u64)>) -> Self {
         let tables = tables.into_iter();
-        Room(
+        TableCapacity(
             tables
                 .map(|(name, used, capacity)| (name, Table { used, capacity }))
                 .collect(),
         )
     }
 
-    /// Whether there is room in all of `tables`.
+    /// Checks that all of `tables` have free entries.
     ///
     /// # Errors
-    /// The first one that is full, but for a small reserve.
-    pub fn is_in(&self, tables: &[&str]) -> Result<(), Full> {
+    /// The first one that is full, except for the reserve.
+    pub fn check(&self, tables: &[&str]) -> Result<(), TableFull> {
         for &name in tables {
             let Some(&Table { used, capacity }) = self.0.get(name) else {
                 continue;
             };
             let reserve = RESERVE.max(capacity / RESERVED_PART);
             if used.saturating_add(reserve) > capacity {
-                return Err(Full {
+                return Err(TableFull {
                     table: name.to_owned(),
                     used,
                     capacity,
@@ -70,18 +70,18 @@ mod tests {
 
     #[test]
     fn a_table_is_full_a_little_before_its_last_entry_and_an_unknown_one_never() {
-        let room = |used| Room::new([("routes".to_owned(), used, 1_000)]);
-        assert_eq!(room(936).is_in(&["admissions", "routes"]), Ok(()));
-        let full = room(937).is_in(&["admissions", "routes"]).unwrap_err();
+        let capacity = |used| TableCapacity::new([("routes".to_owned(), used, 1_000)]);
+        assert_eq!(capacity(936).check(&["admissions", "routes"]), Ok(()));
+        let full = capacity(937).check(&["admissions", "routes"]).unwrap_err();
         assert_eq!((full.used, full.capacity), (937, 1_000));
-        assert_eq!(Room::default().is_in(&["routes"]), Ok(()));
+        assert_eq!(TableCapacity::default().check(&["routes"]), Ok(()));
 
-        let large = |used| Room::new([("rule_ports".to_owned(), used, 1 << 20)]);
+        let large = |used| TableCapacity::new([("rule_ports".to_owned(), used, 1 << 20)]);
         let reserve = 1 << 16;
-        assert_eq!(large((1 << 20) - reserve).is_in(&["rule_ports"]), Ok(()));
+        assert_eq!(large((1 << 20) - reserve).check(&["rule_ports"]), Ok(()));
         assert!(
             large((1 << 20) - reserve + 1)
-                .is_in(&["rule_ports"])
+                .check(&["rule_ports"])
                 .is_err()
         );
     }

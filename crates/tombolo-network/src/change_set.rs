@@ -15,7 +15,7 @@ use crate::network::{
 
 /// What to compile anew.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Part {
+pub(crate) struct ChangeSet {
     /// The route tables whose routes may lead elsewhere.
     tables: BTreeSet<RouteTableNumber>,
     /// The groups whose rules are others.
@@ -31,23 +31,23 @@ pub(crate) struct Part {
     pub(crate) interfaces: BTreeSet<NetworkInterfaceId>,
 }
 
-impl Part {
+impl ChangeSet {
     /// What is not the same in the two networks.
     pub(crate) fn between(before: &Network, after: &Network) -> Self {
-        let mut part = Part {
+        let mut changes = ChangeSet {
             tables: changed(&before.route_tables, &after.route_tables),
             groups: changed(&before.security_groups, &after.security_groups),
-            ..Part::default()
+            ..ChangeSet::default()
         };
         let vpcs = changed(&before.vpcs, &after.vpcs);
         let peerings = changed(&before.peerings, &after.peerings);
-        part.add_interfaces(&before.interfaces, &after.interfaces);
+        changes.add_interfaces(&before.interfaces, &after.interfaces);
         for network in [before, after] {
             let of_peerings = peerings.iter().filter_map(|id| network.peerings.get(id));
-            part.pairs.extend(of_peerings.map(pair));
+            changes.pairs.extend(of_peerings.map(pair));
             // A table has its VPC's blocks as local routes, and leads where the peerings do that
             // it names.
-            let peered: BTreeSet<VpcNumber> = part.pairs.iter().flatten().copied().collect();
+            let peered: BTreeSet<VpcNumber> = changes.pairs.iter().flatten().copied().collect();
             let touched = network.route_tables.iter().filter(|(_, table)| {
                 vpcs.contains(&table.vpc)
                     || (peered.contains(&table.vpc)
@@ -56,15 +56,17 @@ impl Part {
                             .iter()
                             .any(|route| peerings.contains(&route.peering)))
             });
-            part.tables.extend(touched.map(|(number, _)| *number));
+            changes.tables.extend(touched.map(|(number, _)| *number));
         }
         for network in [before, after] {
-            let tables = part.tables.iter();
+            let tables = changes.tables.iter();
             let tables = tables.filter_map(|number| network.route_tables.get(number));
             let routes = tables.flat_map(|table| &table.routes);
-            part.named.extend(routes.map(|route| route.peering.clone()));
+            changes
+                .named
+                .extend(routes.map(|route| route.peering.clone()));
         }
-        part
+        changes
     }
 
     fn add_interfaces(
@@ -298,12 +300,12 @@ mod tests {
                 (first.clone(), second.clone()),
                 (live(&first), live(&second)),
             ] {
-                let part = Part::between(&before, &after);
+                let changes = ChangeSet::between(&before, &after);
                 let mut tables = Tables::compile(&before);
                 patch(
                     &mut tables,
-                    Tables::compile(&part.of(&before)),
-                    Tables::compile(&part.of(&after)),
+                    Tables::compile(&changes.of(&before)),
+                    Tables::compile(&changes.of(&after)),
                 );
                 prop_assert_eq!(tables, Tables::compile(&after));
             }
@@ -311,8 +313,8 @@ mod tests {
 
         #[test]
         fn nothing_of_a_network_is_between_it_and_itself(network in networks()) {
-            let part = Part::between(&network, &network);
-            prop_assert_eq!(part.of(&network), Network::default());
+            let changes = ChangeSet::between(&network, &network);
+            prop_assert_eq!(changes.of(&network), Network::default());
         }
     }
 }
