@@ -47,7 +47,7 @@ impl AdminService {
             }),
             Err(error) => {
                 if let Err(left) = BuildFiles::remove(&into) {
-                    tracing::warn!(error = %left, "{} was left behind", into.display());
+                    tracing::warn!(error = %left, "could not remove {}", into.display());
                 }
                 Err(error)
             }

@@ -103,7 +103,7 @@ pub(super) async fn run(arguments: DevArguments) -> Result<()> {
         Ok(()) => server.run_until(&mut stop).await,
         Err(error) => Err(error),
     };
-    tracing::info!("stopping; taking network and processes away");
+    tracing::info!("stopping; removing the network and all processes");
     let taken = server.teardown().await;
     ran.and(taken)
 }

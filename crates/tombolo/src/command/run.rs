@@ -63,7 +63,7 @@ pub(super) async fn run(arguments: RunArguments) -> Result<ExitCode> {
     };
     if let Err(error) = server.send(&detach).await {
         // The server does it by itself when it sees that this process is gone.
-        tracing::debug!("the interface was not taken away at once: {error:#}");
+        tracing::debug!("could not remove the network interface at once: {error:#}");
     }
     Ok(exit_code(ended?))
 }
@@ -95,13 +95,15 @@ async fn supervise(
 }
 
 /// Ends what the command started and did not end. The server would do it too, once it has seen that
-/// this process is gone; it is told here for whoever watches this terminal.
+/// this process is gone; it is logged here, on the terminal of the command.
 async fn end_what_is_left(namespace: PathBuf) {
     match spawn_blocking(move || end_namespace_processes(&namespace, TERMINATION_TIMEOUT)).await {
         Ok(Ok(0)) => {}
-        Ok(Ok(ended)) => tracing::info!(ended, "processes that the command had left were ended"),
+        Ok(Ok(ended)) => tracing::info!(ended, "ended the processes that the command left running"),
         Ok(Err(error)) => tracing::warn!("{:#}", anyhow::Error::new(error)),
-        Err(error) => tracing::warn!(%error, "what the command had left may still run"),
+        Err(error) => {
+            tracing::warn!(%error, "processes that the command left running may still run")
+        }
     }
 }
 

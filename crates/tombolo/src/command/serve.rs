@@ -32,7 +32,7 @@ pub(super) async fn run(arguments: &ServeArguments) -> Result<()> {
     })
     .await?;
     let ran = server.run_until(&mut stop).await;
-    tracing::info!("stopping; traffic and server processes go on");
+    tracing::info!("stopping; traffic and server processes continue");
     let stopped = server.stop().await;
     ran.and(stopped)
 }

@@ -29,7 +29,7 @@ use tokio_util::task::TaskTracker;
 use super::descriptors::connections_a_listener;
 use crate::report::hinted;
 
-/// How long a client may take to send a request's head, or to agree on TLS.
+/// How long a client may take to send a request's head, or to complete the TLS handshake.
 const REQUEST_HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long an HTTP/2 connection may be silent before it is asked whether it lives, and then may
@@ -75,7 +75,7 @@ impl Listener {
         Self::start(listener, router, move |handler, stream, permit| {
             // Replies are small and one write each; without it they wait for an ACK.
             if let Err(error) = stream.set_nodelay(true) {
-                tracing::debug!(%error, "a connection went away");
+                tracing::debug!(%error, "setting TCP_NODELAY on a connection");
             }
             match tls.clone() {
                 None => handler.open(stream, permit),
@@ -126,7 +126,7 @@ impl Listener {
         self.connections.close();
         async move {
             if let Err(error) = self.accepting.await {
-                tracing::error!(%error, "a listener ended badly");
+                tracing::error!(%error, "a listener failed");
             }
             if tokio::time::timeout(deadline, self.connections.wait())
                 .await
@@ -217,8 +217,8 @@ impl ConnectionHandler {
         let connection = async move {
             match tokio::time::timeout(REQUEST_HEAD_TIMEOUT, tls.accept(stream)).await {
                 Ok(Ok(stream)) => answer(stream, router, stop).await,
-                Ok(Err(error)) => tracing::debug!(%error, "a client did not agree on TLS"),
-                Err(_) => tracing::debug!("a client took too long to agree on TLS"),
+                Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+                Err(_) => tracing::debug!("a TLS handshake timed out"),
             }
         };
         self.spawn(connection, permit);
@@ -237,7 +237,7 @@ impl ConnectionHandler {
     }
 
     async fn refused(&self, error: io::Error) {
-        tracing::warn!(%error, "a connection was not accepted");
+        tracing::warn!(%error, "accepting a connection failed");
         tokio::time::sleep(RETRY_BACKOFF).await;
     }
 }
@@ -277,12 +277,12 @@ async fn answer(
             connection.as_mut().graceful_shutdown();
             match tokio::time::timeout(REQUEST_HEAD_TIMEOUT, connection).await {
                 Ok(ended) => ended,
-                Err(_) => return tracing::debug!("a client that asked for nothing was cut off"),
+                Err(_) => return tracing::debug!("closed an idle connection"),
             }
         }
     };
     if let Err(error) = ended {
-        tracing::debug!(%error, "a connection ended badly");
+        tracing::debug!(%error, "a connection failed");
     }
 }
 

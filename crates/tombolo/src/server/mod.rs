@@ -79,7 +79,8 @@ pub(crate) struct ServerOptions {
 
 /// A running server.
 pub(crate) struct Server {
-    /// Released last: whoever takes the directory next finds nobody at work.
+    /// Unlocked last, so that the next server of the directory starts only after this one has
+    /// ended.
     directory: DataDirectory,
     store: Arc<dyn Store>,
     engine: Arc<dyn NetworkEngine>,
@@ -254,7 +255,7 @@ impl Server {
         }
     }
 
-    /// Answers what is being asked to the end and stops. Traffic and server processes go on.
+    /// Stops after the requests in progress are answered. Traffic and server processes continue.
     pub(crate) async fn stop(self) -> Result<()> {
         let (reconcilers, _directory) = self.close().await?;
         reconcilers.stop().await;
@@ -285,7 +286,7 @@ impl Server {
             ..
         } = self;
         if let Err(error) = directory.remove_admin_socket() {
-            tracing::warn!("the admin socket was left behind: {error:#}");
+            tracing::warn!("could not remove the admin socket: {error:#}");
         }
         admin.stopping.cancel();
         // No listener accepts any more before the requests of one are waited for.

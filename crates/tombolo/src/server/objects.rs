@@ -24,7 +24,7 @@ pub(super) async fn open(
     let blobs = Blobs::open(&path, ids).with_context(|| format!("making {}", path.display()))?;
     let removed = blobs.sweep(store).await?;
     if removed > 0 {
-        tracing::info!(removed, "files of uploads that were cut short were removed");
+        tracing::info!(removed, "removed the files of interrupted uploads");
     }
     Ok(blobs)
 }
