@@ -1,8 +1,8 @@
 //! The suites of tests, and what each takes of a machine.
 //!
-//! A crate's test targets are a suite, which needs neither root nor anything installed. What takes more
-//! is named in [`SPECIAL`]. Whoever forgets that is told: as root, suites that need no root run without
-//! capabilities. So no target is in no suite, and none in the wrong tier for long.
+//! A crate's test targets are a suite, which needs neither root nor anything installed. What takes
+//! more is named in [`SPECIAL`]. Forgetting that fails: as root, suites that need no root run
+//! without capabilities. So no target is in no suite, and none in the wrong tier for long.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -63,7 +63,8 @@ const KERNEL_TESTS: &str = "kernel_tests::";
 
 /// Suites that are not just a crate's test targets: name, tier, what it is about, its targets.
 const SPECIAL: &[(&str, Tier, &str, &[&str])] = &[
-    // Its fleets have instances, whose namespaces a user may make and root without capabilities may not.
+    // Its fleets have instances, whose namespaces a user may make and root without capabilities may
+    // not.
     (
         "golden",
         Tier::Privileged,
@@ -108,8 +109,8 @@ const SPECIAL: &[(&str, Tier, &str, &[&str])] = &[
 /// Every suite, in the order in which all are run: those that need least first.
 ///
 /// # Errors
-/// cargo does not know the workspace; two crates have a test target of the same name, so that neither
-/// can be run alone; or a target that [`SPECIAL`] names is in no crate.
+/// cargo does not know the workspace; two crates have a test target of the same name, so that
+/// neither can be run alone; or a target that [`SPECIAL`] names is in no crate.
 pub(crate) fn all() -> anyhow::Result<Vec<Suite>> {
     let suite = |name: &str, tier, about: &str, tests| Suite {
         name: name.to_owned(),
@@ -269,8 +270,8 @@ pub(crate) fn build(suites: &[Suite]) -> Command {
     command
 }
 
-/// What cargo is told to select. The whole workspace always is, so that everything is built with the
-/// same features of its dependencies.
+/// What cargo is told to select. The whole workspace always is, so that everything is built with
+/// the same features of its dependencies.
 fn selection<'a>(suites: &[&'a Suite]) -> Vec<&'a str> {
     let mut selection = vec!["--workspace"];
     for suite in suites {

@@ -22,7 +22,7 @@ use crate::message::{
 use crate::server_clock::real_now;
 use crate::service::{AdminService, find_account};
 
-/// How many of the last events are told.
+/// How many of the last events are listed.
 const MAX_EVENTS: usize = 20;
 
 /// How many supervisors are asked at a time.
@@ -157,8 +157,8 @@ async fn inside(directory: &Path, mut reading: InstanceDescription) -> InstanceD
     reading
 }
 
-/// Whether a connection is of interest to somebody who looks at the fleet: one that is not over, and
-/// one that failed, since that is what the operator has to see.
+/// Whether a connection is listed with its fleet: one that is not over, or one that failed, which
+/// the operator has to see.
 fn is_shown(connection: &Connection) -> bool {
     !connection.state.is_over() || matches!(connection.state, State::Failed { .. })
 }

@@ -62,8 +62,8 @@ pub struct AdminService {
 /// The part of the server that makes desired state so, as verbs use it.
 #[async_trait]
 pub trait NodeHandle: Send + Sync {
-    /// Has everything looked at again: the clock was moved, for instance. Nothing if the server is
-    /// stopping.
+    /// Wakes every reconciler, for instance after the clock was moved. Does nothing while the
+    /// server is stopping.
     async fn wake(&self);
 
     /// The network namespace of an attached interface, as soon as the engine has made it.

@@ -5,8 +5,8 @@ use std::fmt;
 use crate::Scope;
 use crate::id::{BuildId, FleetId, MalformedId};
 
-/// What an action is done on, as policies name it. It borrows its parts: one is named at every
-/// look-up, and written out only where somebody reads it.
+/// The resource of an action, as policies name it. It borrows its parts: every look-up makes one,
+/// and only messages and policies write it out.
 ///
 /// The forms are those of the Service Authorization Reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Buckets and objects, in Amazon S3's sense: what builds are uploaded as.
 //!
 //! An object's bytes are in blobs, files that never change once they are whole. A record names its
-//! blobs; a blob that no record names is nobody's and is removed.
+//! blobs; a blob that no record names is unused and is removed.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -73,11 +73,11 @@ pub struct Object {
     pub modified: Timestamp,
     /// What its maker says of it.
     pub headers: ObjectHeaders,
-    /// The multipart upload that it was, so that completing that again finds it done.
+    /// The multipart upload that it was made by, so that completing that again is recognized.
     pub upload: Option<UploadId>,
 }
 
-/// What the maker of an object says of it, and is given back with it.
+/// The headers that are stored with an object, and returned with it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ObjectHeaders {
     /// `Content-Type`

@@ -1,12 +1,12 @@
 //! Who makes a request, and what the credential that it came with may be used for.
 //!
-//! A principal is made at two places only, which `clippy.toml` holds: where a signature was verified
-//! (tombolo-api's `sigv4`) and where the admin socket acts for an account. Everything behind them
-//! takes the principal's word for whose account it is, and nobody else's.
+//! A principal is made at two places only, which `clippy.toml` holds: where a signature was
+//! verified (tombolo-api's `sigv4`) and where the admin socket acts for an account. Everything
+//! after them takes the account from the principal and from nothing else.
 //!
-//! The identities are those of AWS: "IAM identities" and "AWS JSON policy elements: Principal" in the
-//! IAM User Guide. Roles and console sessions become variants of [`Identity`] when there are any, and
-//! the compiler then names every place that has to decide about them.
+//! The identities are those of AWS: "IAM identities" and "AWS JSON policy elements: Principal" in
+//! the IAM User Guide. Roles and console sessions become variants of [`Identity`] when there are
+//! any, and the compiler then names every place that has to decide about them.
 
 use std::fmt;
 
@@ -24,7 +24,7 @@ pub struct Principal {
     access_key: Option<AccessKeyId>,
 }
 
-/// Who somebody is within an account.
+/// The identity of a principal within its account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Identity {
     /// A user of the account, who may do everything in it.

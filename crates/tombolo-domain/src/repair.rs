@@ -1,4 +1,4 @@
-//! What was found changed behind the server's back, and put right.
+//! Repairs: changes to the machine's network that the server did not make, and has undone.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ pub const MAX_REPAIRS: usize = 1_000;
 pub struct RepairRecord {
     /// The id.
     pub id: EventId,
-    /// When it was found and put right.
+    /// When the change was found and undone.
     pub at: Timestamp,
     /// What kind of thing it was, in the engine's word: `interface`, `map-entry`.
     pub kind: String,

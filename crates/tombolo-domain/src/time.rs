@@ -1,4 +1,4 @@
-//! The server's clock, for whoever hands `now` to the rules.
+//! The server's clock, which callers read to pass `now` to the rules.
 
 use jiff::Timestamp;
 
@@ -8,7 +8,7 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> Timestamp;
 
     /// What this clock showed, or would have shown had it been moved before, at a moment of the
-    /// machine's real clock: for what happened while nobody looked.
+    /// machine's real clock: for events that are reported after they happened.
     fn at(&self, real: Timestamp) -> Timestamp {
         real
     }

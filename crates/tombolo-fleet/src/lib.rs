@@ -3,7 +3,7 @@
 //! An **instance** is a set of Linux namespaces in which the server processes of a runtime
 //! configuration run. The first process of its PID namespace is a [`supervisor`]: a small process
 //! of its own that starts the server processes, starts them again when they end, and keeps what
-//! happened until somebody has read it.
+//! happened until the control plane has acknowledged it.
 //!
 //! ```text
 //!   control plane                     instance (PID, mount, IPC, UTS, network namespaces)

@@ -49,7 +49,7 @@ pub struct Counters {
     pub peerings: BTreeMap<VpcPeeringConnectionId, Traffic>,
     /// How full the tables of the data path are, by their names.
     pub tables: BTreeMap<String, TableUsage>,
-    /// Flow records that were lost, since nobody read them in time.
+    /// Flow records that were lost, since they were not read in time.
     pub flow_records_lost: u64,
 }
 

@@ -54,7 +54,7 @@ pub trait NetworkEngine: Send + Sync {
     ) -> Result<Verdict, EngineError>;
 
     /// Takes everything of this engine off the machine: namespaces, interfaces, programs, maps.
-    /// It goes on after a failure and returns the first one.
+    /// It continues after a failure and returns the first one.
     async fn teardown(&self) -> Result<(), EngineError>;
 }
 
@@ -85,7 +85,7 @@ pub struct Applied {
     pub changes: usize,
     /// Interfaces that could not be made, and why.
     pub failed: BTreeMap<NetworkInterfaceId, String>,
-    /// What was found otherwise than an earlier `apply` had left it, and put right.
+    /// What was found changed since the earlier `apply`, and was repaired.
     pub repairs: Repairs,
     /// Why there is no way outside, where there should be one.
     pub outside: Option<String>,

@@ -39,7 +39,7 @@ pub struct FlowRecord {
     pub start: Timestamp,
     /// When the last came, or when the record was made.
     pub end: Timestamp,
-    /// What became of them.
+    /// Whether they were accepted or dropped.
     pub outcome: FlowOutcome,
 }
 
@@ -106,11 +106,11 @@ impl FlowPublisher {
 
     /// Tells every reader.
     pub(crate) fn publish(&self, event: FlowEvent) {
-        // An error says that nobody reads, which is no failure.
+        // An error says that there is no reader, which is no failure.
         let _ = self.events.send(event);
     }
 
-    /// Whether anybody would be told.
+    /// Whether there is a reader.
     pub(crate) fn is_followed(&self) -> bool {
         self.events.receiver_count() > 0
     }

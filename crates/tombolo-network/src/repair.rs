@@ -1,4 +1,4 @@
-//! What an engine found changed behind its back and put right.
+//! Repairs: changes that the engine did not make, found and undone by it.
 
 use std::fmt;
 
@@ -41,7 +41,8 @@ pub enum RepairKind {
     MapEntry(String),
 }
 
-/// The repairs of one `apply`, the first [`MAX_LISTED`](Self::MAX_LISTED) of them word for word.
+/// The repairs of one `apply`: the first [`MAX_LISTED`](Self::MAX_LISTED) as sentences, the others
+/// counted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Repairs {
     /// The first ones.

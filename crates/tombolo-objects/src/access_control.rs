@@ -1,4 +1,4 @@
-//! Who may do what, before `s3s` reads a body.
+//! Authorization: which principal may do which action, decided before `s3s` reads a body.
 
 use std::sync::Arc;
 
@@ -42,7 +42,7 @@ impl S3Auth for Secrets {
     }
 }
 
-/// Lets through what is served and the principal may do.
+/// Allows operations that are served and that the principal may do.
 pub(crate) struct AccessControl;
 
 #[async_trait::async_trait]
@@ -63,7 +63,7 @@ impl S3Access for AccessControl {
                 cx.extensions_mut().insert(action);
                 Ok(())
             }
-            // It is told nothing of what else there is.
+            // An upload credential learns nothing about other resources.
             (_, Some(build)) => Err(denied(format!(
                 "This temporary credential may upload s3://{}/{}, and do nothing else.",
                 BucketName::of_builds(),

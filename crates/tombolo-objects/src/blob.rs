@@ -44,8 +44,8 @@ pub struct Blobs {
     ids: Arc<dyn IdSource>,
 }
 
-/// The free space that objects leave to everything else on the same disk, above all the database, of
-/// `total` bytes: 1 GiB, or a twentieth of a small one.
+/// The free space that objects leave to everything else on the same disk, above all the database,
+/// of `total` bytes: 1 GiB, or a twentieth of a small one.
 fn reserve(total: u64) -> u64 {
     (total / 20).min(1 << 30)
 }
@@ -61,7 +61,7 @@ pub enum SweepError {
     Disk {
         /// The blobs' directory.
         directory: PathBuf,
-        /// What the kernel said.
+        /// The system call's error.
         source: io::Error,
     },
 }
@@ -111,7 +111,8 @@ impl Blobs {
         Ok(removed)
     }
 
-    /// Writes what `body` sends into a new blob, flushed to the disk, with at most `max_size` bytes.
+    /// Writes what `body` sends into a new blob, flushed to the disk, with at most `max_size`
+    /// bytes.
     pub(crate) async fn receive(
         &self,
         mut body: StreamingBlob,
@@ -186,9 +187,9 @@ impl Blobs {
         File::open(&self.directory).await?.sync_all().await
     }
 
-    /// The bytes `from` to `to` (not included) of blobs that stand one behind the other. Each file
-    /// is opened when its turn comes, so that an object of ten thousand parts takes one descriptor:
-    /// a part whose object is deleted before that breaks the body.
+    /// The bytes `from` to `to` (not included) of the blobs in sequence. Each file is opened only
+    /// when it is read, so that an object of ten thousand parts takes one descriptor. If the object
+    /// is deleted meanwhile, the body ends with an error.
     pub(crate) fn read(
         &self,
         blobs: &[Blob],

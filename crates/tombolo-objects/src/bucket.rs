@@ -15,7 +15,7 @@ use crate::object_service::{
 };
 
 impl ObjectService {
-    /// Makes a bucket. One that the account has already stays as it is, and is told.
+    /// Creates a bucket. One that the account has already is left as it is, and is an error.
     pub(crate) async fn create_bucket(
         &self,
         request: S3Request<CreateBucketInput>,

@@ -1,4 +1,5 @@
-//! One request's way: who signed its head, then `s3s` with its body, then the reply.
+//! S3's endpoint: verifies the signature of a request's head, has `s3s` read the body and run the
+//! operation, and sends the reply.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -30,11 +31,11 @@ use crate::operations::S3Operations;
 /// The longest XML that is read, in bytes: ten thousand parts to complete.
 const MAX_XML_SIZE: usize = 4 << 20;
 
-/// What the objects need from the rest of the server.
+/// The parts of the server that the endpoint needs.
 pub struct Backend {
     /// The Regions that credentials may be scoped to.
     pub regions: Vec<Region>,
-    /// Who the access keys belong to.
+    /// The access keys and their owners.
     pub credentials: Arc<dyn Credentials>,
     /// The records.
     pub store: Arc<dyn Store>,
@@ -44,7 +45,7 @@ pub struct Backend {
     pub clock: Arc<dyn Clock>,
     /// Where ids come from.
     pub ids: Arc<dyn IdSource>,
-    /// The real time, which clients sign with; never a rehearsal's.
+    /// The real time, which clients sign with; never that of a moved clock.
     pub now: fn() -> Timestamp,
 }
 
@@ -96,7 +97,7 @@ impl Objects {
                 response.headers_mut().insert("x-amz-request-id", value);
             }
             if response.status().is_client_error() && !may_be_reused {
-                // Of the body, which nobody wants, some may be under way still.
+                // The rest of the body may still be arriving, and is not read.
                 let close = HeaderValue::from_static("close");
                 response.headers_mut().insert(header::CONNECTION, close);
             }
@@ -139,7 +140,7 @@ impl Objects {
         (account, response)
     }
 
-    /// Who calls, from the verified head.
+    /// The principal of a request, from its verified head.
     async fn admit(&self, head: &Parts) -> Result<Principal, ApiError<ObjectError>> {
         refuse_other_signatures(head)?;
         let request = SignedRequest {
@@ -155,7 +156,7 @@ impl Objects {
     }
 }
 
-/// Refuses what would be verified by something else than the head's signature: a form with a policy
+/// Refuses requests that another signature than the head's would authenticate: a form with a policy
 /// (which `s3s` would read into memory), and Signature Version 2.
 fn refuse_other_signatures(head: &Parts) -> Result<(), ApiError<ObjectError>> {
     let is_form = |headers: &HeaderMap| {

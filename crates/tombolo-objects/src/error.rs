@@ -182,7 +182,8 @@ pub(crate) fn internal(doing: &str, error: impl Error + 'static) -> S3Error {
     )
 }
 
-/// The disk refused something. That it is full is said, since nobody but the operator can help.
+/// The error of a file that could not be written or read. A full disk is reported as such, so that
+/// the client can ask the operator to free space.
 pub(crate) fn disk(doing: &str, error: io::Error) -> S3Error {
     let is_full = matches!(
         error.kind(),
@@ -198,7 +199,8 @@ pub(crate) fn disk(doing: &str, error: io::Error) -> S3Error {
     )
 }
 
-/// Something that cannot happen, told rather than believed.
+/// A request without a verified principal, which no code path makes: reported as an internal error
+/// instead of trusted.
 #[derive(Debug)]
 pub(crate) struct Unverified;
 

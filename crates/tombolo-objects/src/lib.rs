@@ -7,13 +7,13 @@
 //!                          record that names the blobs, committed <───┘
 //! ```
 //!
-//! `s3s` reads S3's requests and writes its replies, and holds the body against the hashes that the
-//! head signs. Who calls comes from [`tombolo_api::sigv4`] alone, so that there is one place that
-//! says which account and Region a signature stands for.
+//! `s3s` reads S3's requests and writes its replies, and verifies the body against the hashes that
+//! the head signs. The principal comes from [`tombolo_api::sigv4`] alone, so that one place maps a
+//! signature to its account and Region.
 //!
-//! **Invariant:** a blob is somebody's only once a record names it. It is flushed to the disk before
-//! that, and never changes afterwards. So nothing half-made can be read, whenever the process ends;
-//! what it left is removed by [`Blobs::sweep`] at the next start.
+//! **Invariant:** a blob belongs to an object only once a record names it. It is flushed to the disk
+//! before that, and never changes afterwards. So no partial object can be read, whenever the
+//! process is killed; [`Blobs::sweep`] removes the files without a record at the next start.
 
 #![forbid(unsafe_code)]
 // The code without its tests is linted in a build of its own.

@@ -29,8 +29,8 @@ const KEY: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'*');
 
 impl ObjectService {
-    /// The objects of a bucket in the order of their keys' bytes, with what has the delimiter behind
-    /// the prefix put together.
+    /// The objects of a bucket in the order of their keys' bytes. Keys with the delimiter after the
+    /// prefix are rolled up into common prefixes.
     pub(crate) async fn list_objects_v2(
         &self,
         request: S3Request<ListObjectsV2Input>,
@@ -57,11 +57,11 @@ impl ObjectService {
             None => input.start_after.clone().map(After::Key),
         };
 
-        // Of what is read behind a common prefix, nothing may be to_output.
+        // Of the keys that share a common prefix, only the prefix is listed: read few at a time.
         let at_once = if delimiter.is_empty() { MAX_KEYS } else { 64 };
         let mut found = Page::default();
         let mut after = after.and_then(|after| after.within(&start));
-        // One read gives everything of a page without a delimiter, and one common prefix otherwise.
+        // Without a delimiter one read fills the page; with one, a read ends at a common prefix.
         while !found.is_full(most) {
             let behind = after.as_ref();
             let behind = behind.map(|after| after.cursor(principal.scope(), &bucket.name));
@@ -78,7 +78,7 @@ impl ObjectService {
                 break;
             }
         }
-        // What a page ends at is behind everything that it shows; whether more follows is seen here.
+        // The page is complete; one more read tells whether another follows, as IsTruncated says.
         let mut next = None;
         if let Some(last) = after {
             let behind = last.cursor(principal.scope(), &bucket.name);
@@ -141,19 +141,19 @@ pub(crate) fn timestamp(at: jiff::Timestamp) -> Timestamp {
     SystemTime::from(at).into()
 }
 
-/// What a page shows so far.
+/// The keys and common prefixes of a page so far.
 #[derive(Default)]
 struct Page {
     objects: Vec<Object>,
     prefixes: Vec<String>,
-    /// Whether the last read went on behind what it showed of it.
+    /// Whether the last read ended at a common prefix, so that more records may follow.
     was_cut: bool,
 }
 
-/// Behind what a listing goes on.
+/// The position after which a listing continues.
 enum After {
     Key(String),
-    /// Everything that starts so was to_output as one common prefix.
+    /// All keys with this prefix were listed, as one common prefix.
     Prefix(String),
 }
 
@@ -166,8 +166,8 @@ impl Page {
         self.len() >= most
     }
 
-    /// Takes objects up to the first that is in a common prefix, and that. Gives what to go on
-    /// behind; none if there was nothing.
+    /// Adds objects up to and including the first common prefix. Returns the position after which
+    /// the listing continues; `None` if there were no records.
     fn add(
         &mut self,
         records: Vec<(Key<ObjectKey>, Object)>,
@@ -195,7 +195,7 @@ impl Page {
 }
 
 impl After {
-    /// The place in a bucket.
+    /// The position as a cursor into the bucket's keys.
     fn cursor(&self, scope: &Scope, bucket: &BucketName) -> Cursor<ObjectKey> {
         match self {
             After::Key(key) => keys::object(scope, bucket, key).behind(),
@@ -203,8 +203,8 @@ impl After {
         }
     }
 
-    /// The same for a listing of the keys that start with `start`: one of another listing's is
-    /// before all of them, which is to begin at the first, or behind.
+    /// The position within the keys that start with `start`. One from another listing may lie
+    /// before all of them, so that the listing begins at the first, or after all of them.
     fn within(self, start: &str) -> Option<Self> {
         let text = match &self {
             After::Key(text) | After::Prefix(text) => text,

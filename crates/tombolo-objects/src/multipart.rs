@@ -91,7 +91,8 @@ impl ObjectService {
         })
     }
 
-    /// Puts a part: on the disk first, then in the records. One of the same number gives way.
+    /// Puts a part: first its bytes into a file, then its record into the store. It replaces a part
+    /// of the same number.
     pub(crate) async fn upload_part(
         &self,
         request: S3Request<UploadPartInput>,
@@ -105,7 +106,7 @@ impl ObjectService {
             key: &input.key,
             upload: &input.upload_id,
         };
-        // Before the body is read, so that one that nobody will keep is not even received.
+        // Checked before the body is read, so that a refused upload is not received at all.
         upload(&mut self.begin(&principal), action, at).await?;
         check_length(&request.headers, MAX_PUT_SIZE)?;
         let body = input.body.unwrap_or_else(empty);
@@ -135,7 +136,7 @@ impl ObjectService {
         })
     }
 
-    /// Makes the object of the parts that are named. Parts that are not named go.
+    /// Makes the object of the parts that the request names, and removes the other parts.
     pub(crate) async fn complete_multipart_upload(
         &self,
         request: S3Request<CompleteMultipartUploadInput>,
@@ -234,7 +235,7 @@ impl ObjectService {
         })
     }
 
-    /// Forgets an upload and its parts.
+    /// Removes an upload and its parts.
     pub(crate) async fn abort_multipart_upload(
         &self,
         request: S3Request<AbortMultipartUploadInput>,
@@ -299,7 +300,7 @@ impl ObjectService {
     }
 }
 
-/// Which upload a request means.
+/// The bucket, key and upload id of a request.
 #[derive(Debug, Clone, Copy)]
 struct UploadRef<'a> {
     bucket: &'a str,

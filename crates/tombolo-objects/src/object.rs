@@ -26,7 +26,7 @@ const MAX_METADATA_SIZE: usize = 2048;
 const MAX_DELETED_OBJECTS: usize = 1000;
 
 impl ObjectService {
-    /// Puts an object: on the disk first, then in the records.
+    /// Puts an object: first its bytes into a file, then its record into the store.
     pub(crate) async fn put_object(
         &self,
         request: S3Request<PutObjectInput>,
@@ -36,7 +36,7 @@ impl ObjectService {
         let input = request.input;
         let condition = only_if_absent(input.if_match.is_some(), input.if_none_match.as_ref())?;
         let headers = headers(input.content_type, input.metadata)?;
-        // Before the body is read, so that one that nobody will keep is not even received.
+        // Checked before the body is read, so that a refused upload is not received at all.
         destination(&mut self.begin(&principal), action, &input.bucket).await?;
         check_length(&request.headers, MAX_PUT_SIZE)?;
         let body = input.body.unwrap_or_else(empty);
@@ -103,7 +103,8 @@ impl ObjectService {
         })
     }
 
-    /// What [`get_object`](ObjectService::get_object) says of an object, without it.
+    /// The headers that [`get_object`](ObjectService::get_object) gives, without the object's
+    /// bytes.
     pub(crate) async fn head_object(
         &self,
         request: S3Request<HeadObjectInput>,
@@ -203,11 +204,11 @@ async fn delete(
     }
 }
 
-/// What a request to put asks of what is there.
+/// The precondition of a request that puts an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Condition {
     None,
-    /// Nothing may be there: `If-None-Match: *`.
+    /// No object may have the key: `If-None-Match: *`.
     Absent,
 }
 
@@ -245,7 +246,7 @@ pub(crate) async fn refuse_present(
     Ok(())
 }
 
-/// What the maker of an object says of it.
+/// The headers and metadata that are stored with an object.
 pub(crate) fn headers(
     content_type: Option<String>,
     metadata: Option<s3s::dto::Metadata>,
@@ -268,7 +269,7 @@ pub(crate) fn headers(
     Ok(headers)
 }
 
-/// Refuses a body that says to be too long, before any of it is received.
+/// Refuses a body whose Content-Length is too large, before any of it is received.
 pub(crate) fn check_length(headers: &HeaderMap, most: u64) -> S3Result<()> {
     let length = |name: &str| headers.get(name)?.to_str().ok()?.parse::<u64>().ok();
     let decoded = length("x-amz-decoded-content-length").or_else(|| length("content-length"));
@@ -283,13 +284,13 @@ pub(crate) fn check_length(headers: &HeaderMap, most: u64) -> S3Result<()> {
     }
 }
 
-/// A body of nothing.
+/// An empty body.
 pub(crate) fn empty() -> StreamingBlob {
     StreamingBlob::from(s3s::Body::empty())
 }
 
-/// Ends what was received by what became of its record. Whether a record was written is not known
-/// when the server itself failed, so that the file stays then.
+/// Keeps the received file if its record was committed, and discards it otherwise. After an
+/// internal error the outcome of the commit is unknown, so the file stays.
 pub(crate) fn keep_or_discard<T>(outcome: S3Result<T>, received: Received) -> S3Result<T> {
     if let Err(error) = &outcome
         && *error.code() != S3ErrorCode::InternalError
@@ -325,7 +326,7 @@ impl Preconditions {
     }
 }
 
-/// From where to where a range goes.
+/// The first byte of a range, and the one after its last.
 fn byte_range(range: &Range, size: u64) -> S3Result<(u64, u64)> {
     let found = range.check(size).map_err(|_| {
         refuse(

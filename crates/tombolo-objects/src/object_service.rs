@@ -1,4 +1,4 @@
-//! Where the operations work: the store's records, the blobs' files, the clock.
+//! What the handlers of all operations share: the store, the blobs, transactions and look-ups.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::error::{Unverified, denied, internal, no_such_bucket, refuse};
 /// How often a transaction is started over before the client is told to try again.
 const MAX_ATTEMPTS: usize = 100;
 
-/// What the operations share.
+/// S3's operations over the store and the blobs; each is a method, in the file of its resource.
 pub(crate) struct ObjectService {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) blobs: Blobs,
@@ -32,8 +32,8 @@ impl ObjectService {
         ScopedTransaction::new(self.store.clone(), principal, self.clock.now())
     }
 
-    /// Commits what one attempt has done; `false` if what it read has changed meanwhile, so that it
-    /// is to be done over again.
+    /// Commits one attempt. `false`: a record that it read has changed meanwhile, so the caller
+    /// must run the block again.
     pub(crate) async fn commit(
         &self,
         tx: ScopedTransaction<'_>,
@@ -54,8 +54,8 @@ impl ObjectService {
 }
 
 /// Runs a block in a transaction and commits it, over again for as long as what it read changes
-/// meanwhile: `transact!(service, principal, tx, { … })` is an `S3Result` of what the block ends with. (A macro,
-/// since a future that borrows from an async closure is not known to be `Send`.)
+/// meanwhile: `transact!(service, principal, tx, { … })` is an `S3Result` of what the block ends
+/// with. (A macro, since a future that borrows from an async closure is not known to be `Send`.)
 macro_rules! transact {
     ($service:expr, $principal:expr, $tx:ident, $work:block) => {{
         let mut attempts = 0;
@@ -76,12 +76,12 @@ macro_rules! transact {
 }
 pub(crate) use transact;
 
-/// A failure of the store.
+/// The error of a request during which the store failed.
 pub(crate) fn store_error(error: tombolo_store::StoreError) -> s3s::S3Error {
     internal("using the store", error)
 }
 
-/// A look-up that came to nothing.
+/// The error of a look-up that was denied, or during which the store failed.
 pub(crate) fn lookup_error(error: Failed) -> s3s::S3Error {
     match error {
         Failed::Denied(refusal) => access_denied(refusal),
@@ -89,13 +89,13 @@ pub(crate) fn lookup_error(error: Failed) -> s3s::S3Error {
     }
 }
 
-/// What the caller may not do.
+/// The error of an action that the principal may not do.
 pub(crate) fn access_denied(refusal: Denied) -> s3s::S3Error {
     denied(refusal.to_string())
 }
 
-/// Who calls, which was verified before `s3s` saw the request, and what for, as the access
-/// control let it through.
+/// The principal, whose signature was verified before `s3s` saw the request, and the action that
+/// the access control allowed.
 pub(crate) fn authorized<T>(request: &S3Request<T>) -> S3Result<(Principal, Action)> {
     let principal = request.extensions.get::<Principal>().cloned();
     let action = request.extensions.get::<Action>().copied();
@@ -105,7 +105,7 @@ pub(crate) fn authorized<T>(request: &S3Request<T>) -> S3Result<(Principal, Acti
     }
 }
 
-/// A bucket of the caller's own. Another account's is none, whatever it is called.
+/// A bucket of the caller's account. Another account's is answered as if it did not exist.
 pub(crate) async fn own_bucket(
     tx: &mut ScopedTransaction<'_>,
     action: Action,

@@ -1,9 +1,9 @@
 //! S3's operations: its table, and what `s3s` calls for each.
 //!
 //! The rows are as those of the services that `tombolo-api` serves
-//! ([`Operation`](tombolo_api::operation::Operation)), but for the handler: that is a method of
-//! [`ObjectService`], by S3's own types, which `s3s` reads and writes. Several operations share an action, as
-//! they do in IAM:
+//! ([`Operation`](tombolo_api::operation::Operation)), except for the handler, which is a method of
+//! [`ObjectService`], by S3's own types, which `s3s` reads and writes. Several operations share an
+//! action, as they do in IAM:
 //! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html>.
 
 use s3s::dto::*;
@@ -31,7 +31,7 @@ pub(crate) fn operation(name: &str) -> Option<&'static ObjectOperation> {
     OPERATIONS.iter().find(|operation| operation.name == name)
 }
 
-/// What `s3s` calls.
+/// The implementation of `s3s`'s trait, which calls the methods of [`ObjectService`].
 pub(crate) struct S3Operations(pub(crate) ObjectService);
 
 /// Makes the table, and of [`S3Operations`] what `s3s` calls. Each row is

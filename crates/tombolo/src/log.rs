@@ -10,8 +10,8 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::cli::LogFilter;
 
-/// Starts logging. A filter that cannot be read is told and replaced by `info`: a typing error in
-/// it should not keep a server down.
+/// Starts logging. A filter that cannot be parsed is logged and replaced by `info`: a typing error
+/// in it should not keep a server down.
 pub fn start(filter: &LogFilter) {
     let (filter, unreadable) = match EnvFilter::try_new(&filter.log) {
         Ok(filter) => (filter, None),

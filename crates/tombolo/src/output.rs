@@ -66,7 +66,7 @@ pub(crate) enum Reader {
     Gone,
 }
 
-/// Writes bytes as they are, for a command that goes on until its reader has seen enough.
+/// Writes bytes as they are, for a command that streams until its reader closes the pipe.
 pub(crate) fn offer(bytes: &[u8]) -> Result<Reader> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {

@@ -1,4 +1,4 @@
-//! How a command's failure is told: `error:`, its causes, and a `hint:` of what to do.
+//! How a command's failure is printed: `error:`, its causes, and a `hint:` of what to do.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -7,7 +7,7 @@ pub use tombolo_admin::hint::{Hinted, OrHint, hinted};
 
 /// Writes the failure to stderr and gives the exit code for it.
 pub fn failure(error: &anyhow::Error) -> ExitCode {
-    // There is nobody left to tell when stderr is gone too.
+    // Without stderr the error cannot be reported.
     let _ = std::io::stderr().write_all(text(error).as_bytes());
     ExitCode::FAILURE
 }

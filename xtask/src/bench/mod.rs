@@ -32,9 +32,9 @@ const SCALE: &str = "scale";
 /// under `target/bench/`. Without parts it measures all.
 ///
 /// # Errors
-/// A part has no such name, something cannot be installed or built, a measurement fails, or something
-/// is worse than in the revision that it is held against. A missed target is no error: it is in the
-/// table.
+/// A part has no such name, something cannot be installed or built, a measurement fails, or
+/// something is worse than in the revision that it is compared with. A missed target is no error:
+/// it is in the table.
 pub(crate) fn run(arguments: &Bench) -> anyhow::Result<()> {
     let parts = &arguments.part;
     for part in parts {

@@ -12,7 +12,7 @@ pub(crate) struct Sample {
     values: Vec<f64>,
 }
 
-/// What became of a figure.
+/// How a figure compares with the other revision's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Change {
     Worse,
@@ -37,9 +37,9 @@ impl Sample {
         }
     }
 
-    /// An interval for the median: two of the values, which have it between them with [`CONFIDENCE`]
-    /// whatever the values are like, since each is above it or below it by the toss of a coin. Of fewer
-    /// than six values it is all of them, which is less sure.
+    /// An interval for the median: two of the values, which have it between them with
+    /// [`CONFIDENCE`] whatever the values are like, since each is above it or below it by the toss
+    /// of a coin. Of fewer than six values it is all of them, which is less sure.
     pub(crate) fn interval(&self) -> (f64, f64) {
         let count = self.values.len();
         match count {

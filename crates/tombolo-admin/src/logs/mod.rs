@@ -24,7 +24,7 @@ use crate::fleet::find_fleet;
 use crate::message::{FollowLogs, LogLines, LogPart, LogSource};
 use crate::service::AdminService;
 
-/// How often logs that are followed are looked at when nothing new is in any of them.
+/// The interval at which followed logs are polled while none of them has new lines.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 impl AdminService {
@@ -67,14 +67,15 @@ impl AdminService {
     }
 }
 
-/// Somebody who reads logs. Nothing is kept for one who does not read on but the place in each log.
+/// The stream of log lines to one client. For a client that does not read, only the position in
+/// each log is kept.
 struct LogReader {
     directory: PathBuf,
     request: FollowLogs,
-    /// Told first, and then no more.
+    /// Sent first, and once.
     status: Option<FleetStatus>,
     logs: BTreeMap<LogSource, Tail>,
-    /// Those that have to be looked at before this round is over, the next one last.
+    /// The logs still to be polled in this round, the next one last.
     round: Vec<LogSource>,
     /// Whether anything was new in this round.
     is_news: bool,
@@ -134,7 +135,7 @@ impl LogReader {
             return Step::End;
         }
         if !self.is_news {
-            // Of logs that appear while they are followed, nobody has seen the beginning.
+            // Logs that appear later are read from their beginning.
             self.look(None);
         }
         let wait = !self.is_news;

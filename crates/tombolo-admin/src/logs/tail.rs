@@ -1,4 +1,4 @@
-//! Reading a log over all its files, while it is written and put aside.
+//! Reads a log across all its files, while it is written and rotated.
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
@@ -12,7 +12,7 @@ const CHUNK: usize = 64 << 10;
 /// A line that is longer than this many bytes is shown as several.
 const MAX_LINE: usize = 64 << 10;
 
-/// How many times to look at the files of a log that is put aside again and again meanwhile.
+/// How often the files of a log are opened again because it was rotated meanwhile.
 const MAX_OPEN_ATTEMPTS: usize = 10;
 
 /// A log `NAME.log`, which was `NAME.log.1` before, and `NAME.log.2` before that.

@@ -36,7 +36,7 @@ pub enum LogPart {
     },
     /// Lines of one process, oldest first.
     Lines(LogLines),
-    /// Lines of a process went by that nobody will see: it wrote faster than they were read.
+    /// Lines of a process were lost: it wrote faster than the client read.
     Skipped(LogSource),
 }
 

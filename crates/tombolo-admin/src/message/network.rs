@@ -92,7 +92,7 @@ pub struct PeeringDescription {
     pub accepter: VpcId,
 }
 
-/// Lists what was found changed behind the server's back and put right, the newest first.
+/// Lists the repairs, the newest first.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ListRepairs {}
 
@@ -117,7 +117,7 @@ pub enum Outcome {
     Rejected,
 }
 
-/// What somebody who follows flows is told.
+/// One item of the stream of flows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FlowLine {
@@ -129,6 +129,6 @@ pub enum FlowLine {
         #[serde(flatten)]
         record: FlowRecord,
     },
-    /// So many records came and cannot be had any more.
+    /// So many records were lost, because the client read too slowly.
     Lost(u64),
 }

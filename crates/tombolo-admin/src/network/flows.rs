@@ -14,8 +14,8 @@ use tombolo_network::{FlowEvent, FlowOutcome, FlowRecord, FlowRecords};
 use crate::message::{FlowLine, FollowFlows, Outcome};
 use crate::service::{AdminService, find_account};
 
-/// How long the owners of interfaces are believed before an unknown interface makes the server
-/// look again.
+/// How old the list of interfaces' owners may be before an unknown interface makes the server read
+/// it again.
 const MAX_OWNERS_AGE: Duration = Duration::from_secs(1);
 
 impl AdminService {
@@ -43,8 +43,8 @@ impl AdminService {
     }
 }
 
-/// Somebody who follows flows. Nothing is kept for one who does not read: what the engine keeps
-/// for each reader is bounded, and what is lost by it is told.
+/// The stream of flow records to one client. The engine's buffer for each reader is bounded; a
+/// client that reads too slowly gets the number of records that were lost.
 struct FlowStream {
     service: Arc<AdminService>,
     records: FlowRecords,

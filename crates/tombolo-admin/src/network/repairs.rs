@@ -1,4 +1,4 @@
-//! What was found changed and put right.
+//! Lists repairs.
 
 use anyhow::Result;
 use tombolo_domain::repair::RepairRecord;

@@ -1,4 +1,4 @@
-//! The way of a packet, by what is stored and by what the data path looks it up in.
+//! The path of a packet, by the records and by the data path's maps.
 
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ use crate::hint::hinted;
 use crate::message::{Sender, TracePath, TracedPath};
 use crate::service::AdminService;
 
-/// A change that has just been stored reaches the data path within milliseconds. How often the two
-/// are compared before a difference is told, and how long is waited in between.
+/// A change that has just been stored reaches the data path within milliseconds. A difference is
+/// reported only after so many comparisons, with this interval between them.
 const MAX_COMPARISONS: usize = 20;
 const COMPARISON_INTERVAL: Duration = Duration::from_millis(50);
 
@@ -23,7 +23,7 @@ const COMPARISON_INTERVAL: Duration = Duration::from_millis(50);
 const SOURCE_PORT: u16 = 49_152;
 
 impl AdminService {
-    /// Walks the stored intent, and holds it against the data path.
+    /// Walks the path over the records, and compares the result with the data path's decision.
     pub async fn trace_path(&self, request: TracePath) -> Result<TracedPath> {
         let mut comparisons = 0;
         loop {

@@ -64,7 +64,7 @@ pub enum Input<'a> {
 ///
 /// # Errors
 /// The request names no operation in any of the protocols, or not in the way the protocol has it.
-/// With the error comes the protocol to say so in.
+/// With the error comes the protocol to write it in.
 pub fn detect<'r, 'a>(
     registry: &'r Registry,
     head: &Parts,
@@ -79,7 +79,7 @@ pub fn detect<'r, 'a>(
     }
 }
 
-/// The protocol as far as it can be told without the body: a form's version may still turn
+/// The protocol, as far as the head alone shows it: a form's version may still turn
 /// ec2Query into awsQuery.
 pub fn detect_head(head: &Parts) -> Protocol {
     let query = head.uri.query().unwrap_or_default();

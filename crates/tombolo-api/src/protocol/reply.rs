@@ -104,7 +104,8 @@ pub fn error(protocol: Protocol, error: &Refusal, request_id: &str) -> Encoded {
             .into_bytes(),
         Protocol::RpcCbor => {
             let kind = format!("com.amazonaws.gamelift#{}", wire.code);
-            // Writing two texts to memory does not fail; were it to, the status still tells.
+            // Writing two texts to memory does not fail; if it did, the client would still get the
+            // status.
             cbor::error(&kind, &message).unwrap_or_default()
         }
         Protocol::Ec2Query => {

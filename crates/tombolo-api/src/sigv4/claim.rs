@@ -207,8 +207,8 @@ impl<'a> Claim<'a> {
     }
 }
 
-/// Whether a request's credential says to be for `service`, by the header or the query. Nothing of
-/// it is verified: this finds who has to verify it.
+/// Whether a request's credential scope names `service`, by the header or the query. Nothing of it
+/// is verified: this selects the service that verifies it.
 pub fn names_service(head: &::http::request::Parts, service: &str) -> bool {
     let of_service = |credential: &str| credential.split('/').nth(3) == Some(service);
     let header = head.headers.get(AUTHORIZATION);

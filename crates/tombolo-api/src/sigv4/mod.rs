@@ -7,8 +7,8 @@
 //! AWS's canonical form.
 //!
 //! Follows <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html>. For S3 only the
-//! head of a request is verified here, from which its principal comes; its body is held against the
-//! hashes that the head signs by whoever reads it.
+//! head of a request is verified here, from which its principal comes; whoever reads its body
+//! verifies it against the hashes that the head signs.
 //!
 //! **Architecture invariant:** of a request's [`Principal`], this is the only maker, after the
 //! signature matched.

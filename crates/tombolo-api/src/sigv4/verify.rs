@@ -1,4 +1,4 @@
-//! From a request to the principal who signed it.
+//! Verifies a request's signature, and makes the principal who signed it.
 
 use std::sync::Arc;
 
@@ -138,8 +138,8 @@ impl Verifier {
         signed.principal(rules)
     }
 
-    /// Who signed the head of `request` for S3. The body must still be held against what
-    /// `x-amz-content-sha256` says of it, which is signed.
+    /// Who signed the head of `request` for S3. The caller must verify the body against
+    /// `x-amz-content-sha256`, which is signed.
     ///
     /// # Errors
     /// As [`verify`](Verifier::verify); with [`CommonError::AccessDenied`] for a temporary

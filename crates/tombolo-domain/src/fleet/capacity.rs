@@ -45,7 +45,7 @@ pub struct ScalingPolicy {
     pub target: f64,
 }
 
-/// What decides whether an instance stays when a fleet has too many.
+/// The load of an instance, by which scale-in chooses the instances to remove.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing<'i> {
     /// The instance.

@@ -100,7 +100,7 @@ event_codes! {
     FleetCreationCompletedInstaller = "FLEET_CREATION_COMPLETED_INSTALLER",
     /// It failed.
     FleetCreationFailedInstaller = "FLEET_CREATION_FAILED_INSTALLER",
-    /// The runtime configuration is held against what is there.
+    /// The runtime configuration is being validated against the build's files.
     FleetCreationValidatingRuntimeConfig = "FLEET_CREATION_VALIDATING_RUNTIME_CONFIG",
     /// The instance could not be made.
     FleetInitializationFailed = "FLEET_INITIALIZATION_FAILED",

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 pub const MAX_PERMISSIONS: usize = 50;
 
 /// The most ports of each instance that a fleet's permissions may open, a port of TCP and the same
-/// of UDP counting as two. Each instance takes as many ports of the public address, which all fleets
-/// share.
+/// of UDP counting as two. Each instance takes as many ports of the public address, which all
+/// fleets share.
 pub const MAX_OPEN_PORTS: usize = 100;
 
 /// Which players reach which ports of a fleet's instances.
@@ -46,7 +46,7 @@ impl fmt::Display for TransportProtocol {
     }
 }
 
-/// A permission that cannot be.
+/// Why permissions are invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InboundError {
     /// No port is in the range.

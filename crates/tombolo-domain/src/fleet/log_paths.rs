@@ -6,13 +6,13 @@ pub const MAX_LOG_PATHS: usize = 10;
 /// Where such a folder may be: all that a server process can write to.
 const ROOTS: [&str; 3] = ["/local/game", "/local/home", "/tmp"];
 
-/// LogPaths that cannot be.
+/// Why LogPaths are invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LogPathError {
     /// Too many.
     #[error("a fleet may have {MAX_LOG_PATHS}, and would have {0}")]
     TooMany(usize),
-    /// Elsewhere.
+    /// A path outside of the folders that a server process can write to.
     #[error("{0:?} is no folder under /local/game/ and neither /tmp, /local/home nor under them")]
     Elsewhere(String),
 }

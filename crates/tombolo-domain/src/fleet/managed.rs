@@ -12,7 +12,7 @@ pub struct ManagedCompute {
     pub runtime: RuntimeConfiguration,
     /// The fleet's VPC.
     pub vpc: VpcId,
-    /// The instance type, which is shown and has no meaning here.
+    /// The instance type, which is returned by operations and has no effect.
     pub instance_type: String,
     /// The peering that CreateFleet asked for together with the fleet: both succeed, or both
     /// fail.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::fleet::EventCode;
 
-/// Where a fleet stands.
+/// The status of a fleet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum FleetStatus {
@@ -19,7 +19,7 @@ pub enum FleetStatus {
     New,
     /// The build is being fetched to the instance.
     Downloading,
-    /// The runtime configuration is held against the build's files.
+    /// The runtime configuration is being validated against the build's files.
     Validating,
     /// The instance is being made.
     Building,
@@ -72,7 +72,7 @@ impl FleetStatus {
     }
 
     /// Whether DeleteFleet is accepted: GameLift deletes a fleet that is ACTIVE or ERROR. One on
-    /// its way can be deleted here too, so that a fleet that never comes up is no trap.
+    /// its way can be deleted here too, so that a fleet that never becomes ACTIVE can be removed.
     pub fn can_delete(self) -> bool {
         !self.has_ended()
     }

@@ -139,8 +139,8 @@ impl Authorization {
         self.cancelled.get_or_insert(now);
     }
 
-    /// From when on the record says nothing any more: a day after its end, during which a refusal
-    /// can still say what became of it.
+    /// When the record may be removed: a day after the authorization's end, so that a refusal
+    /// within that day can still say that it expired or was deleted.
     pub fn forgotten_at(&self) -> Timestamp {
         let end = self.cancelled.unwrap_or(self.expires).min(self.expires);
         end.saturating_add(MEMORY).unwrap_or(Timestamp::MAX)

@@ -1,4 +1,4 @@
-//! Peering connections: a fleet's VPC with another, or two that people own.
+//! Peering connections: a fleet's VPC with another, or two customer VPCs.
 
 use std::fmt;
 
@@ -17,7 +17,7 @@ use crate::vpc::Vpc;
 pub const REQUEST_LIFETIME: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// A connection between two VPCs: a fleet's and another, with the owner's authorization in place
-/// of an acceptance, or two that people own.
+/// of an acceptance, or two customer VPCs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Connection {
     /// The id.
@@ -170,7 +170,7 @@ impl Connection {
         }
     }
 
-    /// Asks for a connection between two VPCs that people own. The accepter's is only named:
+    /// Asks for a connection between two customer VPCs. The accepter's is only named:
     /// whether it exists, and with which blocks, is found out when the request is delivered, so
     /// that nothing of it can show before.
     pub fn request_between(
@@ -211,8 +211,8 @@ impl Connection {
     /// The step that a new request between two VPCs takes, `found` being the VPC of that id that
     /// the named account shows to EC2's operations, if it has one.
     ///
-    /// That there is none is told like overlapping blocks, and as early, so that nobody learns by
-    /// asking what others have.
+    /// A missing VPC is answered like overlapping blocks, and at the same step, so that a requester
+    /// cannot find out which VPCs another account has.
     pub fn delivery(&mut self, found: Option<&Vpc>) -> Step {
         let Some(vpc) = found else {
             return Step::Fail(FailureReason::NoSuchVpc);
@@ -243,8 +243,8 @@ impl Connection {
         Ok(())
     }
 
-    /// The connection as it stands at `now`: a request whose time is over has expired, also before
-    /// somebody has written so.
+    /// The connection as it stands at `now`: a request past its expiry has expired, even if
+    /// the controller has not written that yet.
     pub fn as_of(mut self, now: Timestamp) -> Self {
         if let Some(expires) = self.expires.filter(|expires| now >= *expires)
             && let Some(expired) = self.state.after(&Step::Expire)

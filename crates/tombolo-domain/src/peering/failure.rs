@@ -1,4 +1,4 @@
-//! Why a connection never came to be.
+//! Why a peering connection failed.
 
 use std::fmt;
 
@@ -16,22 +16,22 @@ pub enum FailureReason {
         /// The peer VPC's block.
         other: Ipv4Net,
     },
-    /// Two VPCs that people own share addresses.
+    /// Two customer VPCs share addresses.
     OverlappingVpcs {
         /// A block of the VPC that asked.
         requester: Ipv4Net,
         /// A block of the other VPC.
         accepter: Ipv4Net,
     },
-    /// The account that was asked has no such VPC. Whoever asked is told the same as with
+    /// The accepter's account has no such VPC. The requester gets the same message as for
     /// [`FailureReason::OverlappingVpcs`].
     NoSuchVpc,
     /// The peer VPC reaches the fleet's addresses through another connection already.
     TakenInPeer {
         /// The fleet's block.
         fleet: Ipv4Net,
-        /// The block that is taken; `None` if it is another account's, which the fleet's owner is
-        /// not told.
+        /// The block that is taken; `None` if it is another account's, which the fleet's owner must
+        /// not learn.
         other: Option<Ipv4Net>,
     },
     /// The fleet reaches the peer VPC's addresses through another connection already.

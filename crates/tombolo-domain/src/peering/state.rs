@@ -87,7 +87,8 @@ pub enum Step {
     Removed,
 }
 
-/// A step that its state does not allow. It says that somebody else was faster: read again.
+/// A step that the connection's state does not allow: another writer has changed the state since it
+/// was read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("VPC peering connection {id} is {code}: {step:?} does not follow", code = .state.code())]
 pub struct InvalidStep {

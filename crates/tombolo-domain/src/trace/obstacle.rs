@@ -50,7 +50,7 @@ pub enum NotOutside {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Obstacle {
-    /// An interface that no workload has is nowhere in the data path.
+    /// The interface is not attached to a workload, so the data path does not have it.
     NotAttached {
         /// The interface.
         interface: NetworkInterfaceId,
@@ -67,7 +67,7 @@ pub enum Obstacle {
         packet: Packet,
         /// The other side's address.
         remote: Ipv4Addr,
-        /// Rules that would let it through, were the peered group that they name still reached.
+        /// Stale rules that would allow it: no peering leads to the group that they name.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         stale: Vec<SecurityGroupRuleId>,
     },
@@ -90,7 +90,7 @@ pub enum Obstacle {
         destination: Ipv4Net,
         /// The peering.
         peering: VpcPeeringConnectionId,
-        /// Where the peering stands, if there still is a record of it.
+        /// The state of the peering connection, if its record still exists.
         state: Option<String>,
     },
     /// The route back leads to another network than the one that the packet came from.
@@ -104,7 +104,8 @@ pub enum Obstacle {
         /// Where the source is.
         source: VpcId,
     },
-    /// The peering does not know the sender's address as one of its VPC's.
+    /// The sender's address is in none of the CIDR blocks that the peering connection has for its
+    /// VPC.
     NotAdmitted {
         /// Whose packet is not let in.
         way: Way,

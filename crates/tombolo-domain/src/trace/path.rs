@@ -1,4 +1,4 @@
-//! The walk.
+//! Walks the path of a packet hop by hop, over records.
 
 use std::net::Ipv4Addr;
 
@@ -8,7 +8,7 @@ use super::{Hop, Obstacle, Packet, Place, Records, Trace, Way, remedy};
 use crate::id::VpcId;
 use crate::vpc::{NetworkInterface, RuleDirection};
 
-/// What is asked.
+/// The packet to trace, its sender and its destination.
 #[derive(Debug, Clone, Copy)]
 pub struct Question<'r> {
     /// Who sends.

@@ -1,4 +1,4 @@
-//! What the walk reads.
+//! The records of networks that a path is walked over.
 
 use std::net::Ipv4Addr;
 

@@ -1,4 +1,4 @@
-//! What an instance is to be.
+//! The specification of an instance.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -125,6 +125,7 @@ pub struct Limits {
 }
 
 /// One entry of GameLift's
+///
 /// [`RuntimeConfiguration.ServerProcesses`](https://docs.aws.amazon.com/gamelift/latest/apireference/API_ServerProcess.html).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerProcess {

@@ -1,5 +1,5 @@
 //! What a build may have: which names, kinds of files and links. An archive says what its entries
-//! are, and nothing of that is believed before it was looked at here.
+//! are, and none of that is trusted before it is checked here.
 
 use std::path::{Component, Path, PathBuf};
 

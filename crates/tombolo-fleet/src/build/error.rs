@@ -115,7 +115,7 @@ pub enum ImportError {
         /// What is wrong with it.
         reason: String,
     },
-    /// It was told to end.
+    /// It was cancelled.
     #[error("it was stopped")]
     Stopped,
     /// The file system refused something.

@@ -1,9 +1,9 @@
 //! Control groups (`cgroups(7)`): what the processes of an instance may use together.
 //!
-//! An instance has a group `tombolo-INSTANCE-PID` in each hierarchy that limits something, which its
-//! server processes are in. Its supervisor is not: it must outlive a bomb, and tell of it. Where the
-//! groups are is in `cgroups.json` in the instance's directory before they are made, so that whoever
-//! finds the supervisor dead can remove them.
+//! An instance has a group `tombolo-INSTANCE-PID` in each hierarchy that limits something, which
+//! its server processes are in. Its supervisor is not: it must outlive a bomb, and tell of it.
+//! Where the groups are is in `cgroups.json` in the instance's directory before they are made, so
+//! that whoever finds the supervisor dead can remove them.
 //!
 //! By hand and not by the crate cgroups-rs, which brings 94 others for one folder a hierarchy, and
 //! keeps paths where a supervisor that leaves the host's mounts needs descriptors.
@@ -30,7 +30,7 @@ use plan::{Plan, doing};
 /// The period in which CPU time is counted out, in microseconds.
 const CPU_PERIOD_USEC: u64 = 100_000;
 
-/// What to do when a limit cannot be had.
+/// The hint when a limit cannot be set.
 const HINT: &str = "`tombolo doctor` says which limits this machine can keep; in [sandbox] of the \
                     configuration \"none\" asks for no limit";
 

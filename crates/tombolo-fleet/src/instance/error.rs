@@ -59,7 +59,7 @@ pub enum StartError {
     Attach(#[from] AttachError),
 }
 
-/// Why it cannot be told whether an instance runs.
+/// Why it is unknown whether an instance runs.
 #[derive(Debug, thiserror::Error)]
 #[error("looking for the supervisor of the instance in {directory:?}")]
 pub struct AttachError {
@@ -123,7 +123,8 @@ pub enum ConfigureError {
         /// What the kernel said.
         source: io::Error,
     },
-    /// The supervisor cannot be told. The next one reads it when it starts.
+    /// The running supervisor cannot be reached. The next one reads the configuration when it
+    /// starts.
     #[error(transparent)]
     Control(#[from] ControlError),
 }

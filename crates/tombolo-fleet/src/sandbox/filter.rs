@@ -5,8 +5,9 @@
 //! first, and anything else does not exist (`ENOSYS`), as in a kernel that is older, which programs
 //! know how to do without. The second takes out what is not permitted (`EPERM`), the third the
 //! families of sockets that are not there (`EAFNOSUPPORT`), the fourth their protocols
-//! (`EPROTONOSUPPORT`): to make a socket that nobody has made before, the kernel loads a module. A program for another processor
-//! architecture, such as 32-bit x86, is killed by its first call, with SIGSYS.
+//! (`EPROTONOSUPPORT`): to make a socket that nobody has made before, the kernel loads a module. A
+//! program for another processor architecture, such as 32-bit x86, is killed by its first call,
+//! with SIGSYS.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -19,8 +20,8 @@ use seccompiler::{
 
 use super::syscalls::{ALLOWED, ALLOWED_HERE, FORBIDDEN};
 
-/// The flags of `clone(2)` that ask for namespaces. `clone3(2)` passes its flags in memory, where no
-/// filter sees them, and so is not let through: libraries fall back on `clone`.
+/// The flags of `clone(2)` that ask for namespaces. `clone3(2)` passes its flags in memory, where
+/// no filter sees them, and so is not let through: libraries fall back on `clone`.
 const NAMESPACES: [libc::c_int; 7] = [
     libc::CLONE_NEWCGROUP,
     libc::CLONE_NEWIPC,
@@ -31,7 +32,7 @@ const NAMESPACES: [libc::c_int; 7] = [
     libc::CLONE_NEWUTS,
 ];
 
-/// What would put characters into the input of somebody else's terminal.
+/// The `ioctl(2)` requests that put characters into the input of another process's terminal.
 const TERMINAL_INPUT: [c_ulong; 2] = [libc::TIOCSTI as c_ulong, libc::TIOCLINUX as c_ulong];
 
 /// The families of sockets that there are.
@@ -94,7 +95,7 @@ impl Filter {
         filters().map_err(io::Error::other)
     }
 
-    /// Puts the filters in place for this thread and what it executes, for good.
+    /// Installs the filters for this thread and what it executes. That cannot be undone.
     pub(super) fn apply(&self) -> io::Result<()> {
         self.0.iter().try_for_each(|program| {
             apply_filter(program).map_err(|error| match error {

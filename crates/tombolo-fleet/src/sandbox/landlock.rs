@@ -39,7 +39,8 @@ fn kernel_version() -> i32 {
     version.try_into().unwrap_or(0)
 }
 
-/// Restricts this thread, and what it starts, to writing below `own`, and for good.
+/// Restricts this thread, and the processes it starts, to writing below `own`. That cannot be
+/// undone.
 pub(super) fn restrict<'a>(own: impl Iterator<Item = &'a Path>) -> io::Result<()> {
     if version().is_none() {
         return Ok(());

@@ -1,4 +1,4 @@
-//! What a server process gives up before its program starts, for good.
+//! The privileges that a server process drops before its program starts, irrevocably.
 
 use std::io;
 

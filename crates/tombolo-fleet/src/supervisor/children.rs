@@ -59,9 +59,9 @@ fn close_range(first: i32, last: i32) {
 /// Kills every process of `user`, who is one server process's alone: what a dead server has started
 /// outside of its own process group.
 ///
-/// What forks all the time is somebody else whenever it is looked for. So the kernel is asked to
-/// kill all that `user` may kill (`kill(2)`, -1), which it does at once: nobody is forked meanwhile,
-/// and who has its signal forks no more.
+/// A process that forks all the time has another pid whenever it is looked up. So the kernel is
+/// asked to kill all that `user` may kill (`kill(2)`, -1), which it does at once: nobody is forked
+/// meanwhile, and who has its signal forks no more.
 pub(super) fn end_all_of(user: u32) {
     let killer = in_child(&[], || kill_all_as(user).map_or(1, |()| 0));
     let is_done = killer.and_then(|killer| waitpid(killer, None));
@@ -70,7 +70,7 @@ pub(super) fn end_all_of(user: u32) {
     }
 }
 
-/// Becomes somebody whom `user` cannot kill, and kills as `user` all that there are.
+/// Becomes a user whom `user` cannot kill, and kills all processes of `user` as that user.
 fn kill_all_as(user: u32) -> nix::Result<()> {
     let nobody = Uid::from_raw(NOBODY);
     setresuid(nobody, Uid::from_raw(user), nobody)?;

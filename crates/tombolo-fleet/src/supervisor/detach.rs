@@ -21,12 +21,12 @@ use crate::step::{Doing, Hint, StepError};
 pub(super) enum Side {
     /// The one that called, after the supervisor came up or said why not.
     Starter(Result<(), String>),
-    /// The supervisor, which owes the starter a word.
+    /// The supervisor, which must report to the starter.
     Supervisor(Starter),
 }
 
-/// The supervisor's end of the pipe to the starter. Dropped without a word, it tells the starter
-/// that the supervisor died.
+/// The supervisor's end of the pipe to the starter. Dropped without a message, it tells the
+/// starter that the supervisor died.
 pub(super) struct Starter(PipeWriter);
 
 impl Starter {
@@ -66,7 +66,7 @@ pub(super) fn detach(spec: &InstanceSpec) -> Result<Side, StepError> {
         ForkResult::Parent { child } => {
             drop(starter);
             let outcome = Starter::outcome(reader);
-            // Reaped, so that the caller is left without a zombie; how it ended, the pipe told.
+            // Reaped, so that the caller is left without a zombie; the pipe has said how it ended.
             let _ = waitpid(child, None);
             Ok(Side::Starter(outcome))
         }
@@ -133,7 +133,8 @@ fn unshare_user() -> Result<(), StepError> {
                  kernel.apparmor_restrict_unprivileged_userns=0 (Ubuntu)"
             }
         })?;
-    // Without this the kernel refuses a group map from an unprivileged process (user_namespaces(7)).
+    // Without this the kernel refuses a group map from an unprivileged process
+    // (user_namespaces(7)).
     for (file, text) in [
         ("setgroups", "deny".to_owned()),
         ("uid_map", format!("{user} {user} 1")),
@@ -183,7 +184,7 @@ pub(super) fn keep_inherited_descriptors_from_programs() {
     };
 }
 
-/// Lets go of the starter's standard streams, which somebody may be reading to their end. What the
+/// Closes the starter's standard streams, which a caller may be reading to their end. What the
 /// supervisor itself has to say from here on, a panic, goes to `supervisor.log`.
 pub(super) fn leave_standard_streams(directory: &Path) -> Result<(), StepError> {
     let path = directory.join("supervisor.log");

@@ -1,4 +1,4 @@
-//! The events that nobody has acknowledged yet.
+//! The events that the control plane has not acknowledged yet.
 
 use std::collections::VecDeque;
 
@@ -44,7 +44,7 @@ impl EventLog {
         }
     }
 
-    /// How many events are kept for somebody to acknowledge them.
+    /// How many unacknowledged events are kept.
     pub(super) fn unacknowledged(&self) -> usize {
         self.kept.len()
     }

@@ -12,7 +12,7 @@ use crate::sandbox::INSTALL_UPPER;
 /// How long it may take, as on GameLift ("Add a build install script" of its developer guide).
 const MAX_DURATION: Duration = Duration::from_secs(5 * 60);
 
-/// How long the supervisor stays for somebody to hear how it ended.
+/// How long the supervisor stays, so that a client can read how the installation ended.
 pub(super) const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The installation of a build, which is all that its instance is there for.

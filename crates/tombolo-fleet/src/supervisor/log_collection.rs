@@ -51,7 +51,7 @@ pub(super) struct Collection<'a> {
     pub(super) deadline: Instant,
 }
 
-/// What became of it.
+/// The result of a collection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Collected {
     /// Nothing was there.
@@ -85,7 +85,7 @@ pub(super) fn folder(process: &str) -> String {
 }
 
 impl Collection<'_> {
-    /// Copies what is there. It blocks until that is done.
+    /// Copies the files, and blocks until that is done.
     pub(super) fn collect(&self) -> io::Result<Collected> {
         let folder = path_of(self.outputs.as_fd()).join(folder(self.process));
         // Seen under its name only once it is whole.

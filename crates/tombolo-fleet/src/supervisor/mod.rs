@@ -11,8 +11,9 @@
 //!    hundred of it.
 //!
 //! In that loop ([`run`]) it reaps and starts processes ([`processes`], [`process`]), moves their
-//! output into logs ([`stream`], [`output`]) and answers the control plane ([`clients`], [`event_log`]).
-//! An instance whose work is to install a build runs one script instead ([`install`], [`overlay_export`]).
+//! output into logs ([`stream`], [`output`]) and answers the control plane ([`clients`],
+//! [`event_log`]). An instance whose work is to install a build runs one script instead
+//! ([`install`], [`overlay_export`]).
 //!
 //! The supervisor holds the lock (`flock(2)` on `lock` in the instance's directory) for as long as
 //! it lives, which is what keeps an instance from being started twice.
@@ -193,7 +194,7 @@ fn prepare(spec: &InstanceSpec) -> Result<Supervisor, StepError> {
         Work::Install { into } => Some(Destination::open(into, &directory)?),
     };
     let sandbox = Sandbox::enter(spec, incarnation.pid)?;
-    // Last, so that nobody finds an instance which does not come up.
+    // Last, so that a client never connects to an instance that fails to start.
     let state = SupervisorState {
         incarnation,
         protocol: PROTOCOL,

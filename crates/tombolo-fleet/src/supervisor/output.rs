@@ -29,8 +29,8 @@ const MAX_LOG_BYTES: u64 = 16 << 20;
 /// How many files of one log are kept: the one that is written, `.1` and `.2`.
 const MAX_LOG_FILES: u32 = 3;
 
-/// Of how many processes of an instance the logs are kept: with each new runtime configuration there
-/// may be new names.
+/// Of how many processes of an instance the logs are kept: with each new runtime configuration
+/// there may be new names.
 const MAX_LOG_NAMES: usize = 100;
 
 /// How many of the last lines an event carries.
@@ -61,8 +61,8 @@ impl Outputs {
         }
     }
 
-    /// Removes the logs and files of all but [`MAX_LOG_NAMES`] processes: those of `current` ones stay,
-    /// and of the others those that were written last.
+    /// Removes the logs and files of all but [`MAX_LOG_NAMES`] processes: those of `current` ones
+    /// stay, and of the others those that were written last.
     pub(super) fn forget_old(&self, current: &BTreeSet<&str>) -> io::Result<()> {
         let directory = PathBuf::from(format!("/proc/self/fd/{}", self.0.as_raw_fd()));
         let mut gone: BTreeMap<String, (SystemTime, Vec<PathBuf>)> = BTreeMap::new();
@@ -111,7 +111,7 @@ impl AsFd for Outputs {
 
 /// A log, whose files together are never larger than [`MAX_LOG_FILES`] times [`MAX_LOG_BYTES`].
 ///
-/// Nothing here fails: a game goes on without its log, and the log tells what is missing in it as
+/// Nothing here fails: a game continues without its log, and the log says what is missing in it as
 /// soon as it can be written again.
 pub(super) struct Log {
     directory: Outputs,
@@ -238,7 +238,7 @@ impl Log {
         Ok(())
     }
 
-    /// Puts the files aside, the oldest of them for good.
+    /// Rotates the files, and removes the oldest.
     fn rotate(&mut self) -> io::Result<()> {
         self.file = None;
         let aside = |number: u32| match number {

@@ -44,7 +44,7 @@ pub(super) struct Process {
     log: Log,
     starts: u64,
     last_exit: Option<Exit>,
-    /// What the run that ended last has left, until somebody has looked into it.
+    /// The files of the run that ended last, until their logs are collected.
     leftovers: Option<Leftovers>,
     /// The child that keeps files of an earlier run.
     collecting: Option<Pid>,
@@ -68,16 +68,16 @@ enum State {
 struct Run {
     pid: Pid,
     since: Instant,
-    /// `None` once nobody can write to it any more.
+    /// `None` once no process has the pipe open.
     stream: Option<Stream>,
     /// What it has written to folders of its own.
     folders: Folders,
 }
 
-/// The end of a process that has had its SIGTERM.
+/// The termination of a process that was sent SIGTERM.
 struct Termination {
     kill_at: Instant,
-    /// Whether it was killed, and that told.
+    /// Whether it was killed, and the event recorded.
     is_forced: bool,
 }
 
@@ -187,7 +187,7 @@ impl Process {
         }
     }
 
-    /// Starts it if it is due; what came of it is the event.
+    /// Starts it if it is due. The event says whether that succeeded.
     pub(super) fn start_if_due(
         &mut self,
         now: Instant,
@@ -332,7 +332,7 @@ impl Process {
         self.collecting = Some(pid);
     }
 
-    /// Says in its log what became of its files.
+    /// Writes into its log whether its files were collected.
     pub(super) fn collected(&mut self, collected: Result<Collected, &dyn Display>) {
         self.collecting = None;
         let folder = log_collection::folder(&self.name);

@@ -19,8 +19,8 @@ use crate::api::status::ProcessStatus;
 use crate::cgroup::Cgroup;
 use crate::sandbox::Sandbox;
 
-/// How long an instance that ends may take to keep files of its processes: less than a control plane
-/// waits for it.
+/// How long an instance that ends may take to keep files of its processes: less than a control
+/// plane waits for it.
 const LAST_COLLECTION_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// All server processes, in the order in which they start.
@@ -70,7 +70,7 @@ impl Processes {
     }
 
     /// Lets every wanted command have a process: one that is there, else a new one, if there is a
-    /// slot for it. Processes that nobody wants are told to end.
+    /// slot for it. Processes that the configuration does not name any more are sent SIGTERM.
     fn arrange(&mut self, now: Instant) {
         let mut there = std::mem::take(&mut self.all);
         there.retain(|process| !process.is_gone());

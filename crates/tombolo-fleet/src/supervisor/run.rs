@@ -29,8 +29,8 @@ use crate::cgroup::Cgroup;
 use crate::sandbox::Sandbox;
 use crate::step::{Doing, StepError};
 
-/// The grace of a stop that nobody named one for: SIGTERM to the supervisor, as a machine that
-/// shuts down sends it.
+/// The grace period of a stop that has none of its own: SIGTERM to the supervisor, as a machine
+/// that shuts down sends it.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
 
 /// How long the last event may take to reach clients that are slow to read.
@@ -46,7 +46,7 @@ pub(super) struct Supervisor {
     signals: SignalFd,
     clients: Clients,
     event_log: EventLog,
-    /// Whether the last thing told of the processes' health is that all of them run.
+    /// Whether the last event about the processes' health said that all of them run.
     running_reported: bool,
     /// What it is there for, if that is not to keep server processes running.
     install: Option<Install>,
@@ -58,7 +58,7 @@ pub(super) struct Supervisor {
 /// A stop under way: every process had its SIGTERM.
 struct Stopping {
     kill_at: Instant,
-    /// Whether who ignored it was killed, and that told.
+    /// Whether the processes that ignored it were killed, and the events recorded.
     is_forced: bool,
 }
 
@@ -116,7 +116,7 @@ impl Supervisor {
         })
     }
 
-    /// Runs until somebody stops it.
+    /// Runs until a client or a signal stops it.
     pub(super) fn run(mut self) {
         loop {
             let now = Instant::now();
@@ -145,8 +145,8 @@ impl Supervisor {
 
     fn read_signals(&mut self, now: Instant) {
         while let Ok(Some(signal)) = self.signals.read_signal() {
-            // A sender in the instance has a number here, one outside of it none (pid_namespaces(7)):
-            // a server process does not end its instance.
+            // A sender in the instance has a number here, one outside of it none
+            // (pid_namespaces(7)): a server process does not end its instance.
             let is_from_outside = signal.ssi_pid == 0;
             if signal.ssi_signo == Signal::SIGTERM as u32 && is_from_outside {
                 self.stop(now + SHUTDOWN_GRACE);

@@ -93,7 +93,7 @@ pub(super) fn is_current(name: &str) -> io::Result<bool> {
         .is_ok_and(|named| (named.dev(), named.ino()) == (current.dev(), current.ino())))
 }
 
-/// Moves the calling thread into the namespace for good.
+/// Moves the calling thread into the namespace, where it stays.
 pub(super) fn enter(name: &str) -> io::Result<()> {
     setns(File::open(path(name))?, CloneFlags::CLONE_NEWNET)?;
     Ok(())

@@ -75,11 +75,11 @@ pub(crate) struct TcpFlags {
     pub(crate) ack: bool,
 }
 
-/// What became of a [`Datagram`].
+/// The outcome for a [`Datagram`]: delivered, or dropped for a reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Outcome {
     pub(crate) verdict: Verdict,
-    /// The MTU that the sender is told of in answer.
+    /// The MTU in the ICMP error that the sender gets.
     pub(crate) told: Option<u16>,
     /// What stands in it for its source or destination, if one was replaced.
     pub(crate) translation: Option<Replaced>,

@@ -47,7 +47,7 @@ struct Finding {
     ok: bool,
     /// What was seen.
     seen: String,
-    /// The one command that mends it, or shows what is to be mended.
+    /// The one command that fixes it, or shows what has to be fixed.
     #[serde(skip_serializing_if = "Option::is_none")]
     mend: Option<String>,
 }
@@ -61,8 +61,8 @@ struct Diagnosis {
     findings: Vec<Finding>,
 }
 
-/// Shows what the machine can do, and how the server is that runs on the directory. The exit code is 0
-/// when packets can flow, fleets can run, and no background work is in trouble.
+/// Shows what the machine can do, and how the server is that runs on the directory. The exit code
+/// is 0 when packets can flow, fleets can run, and no background work is in trouble.
 pub(super) async fn run(arguments: &DoctorArguments) -> Result<ExitCode> {
     let sandbox = SandboxSupport::of_this_machine();
     let mut diagnosis = Diagnosis {

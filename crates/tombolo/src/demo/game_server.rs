@@ -1,4 +1,4 @@
-//! The demo's game server: it tries to reach its database all the time, and says what came of it.
+//! The demo's game server: it probes its database continuously, and reports the results.
 
 use std::io::{self, Write};
 use std::net::{SocketAddrV4, UdpSocket};

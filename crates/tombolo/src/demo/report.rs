@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "event")]
 pub(crate) enum Report {
-    /// What came of the probes of a short time.
+    /// The results of the probes of a short interval.
     Probes(Probes),
     /// The database answered after it had not: the way to it was measured.
     Measured(Measurement),

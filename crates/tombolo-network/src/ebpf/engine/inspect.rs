@@ -1,4 +1,4 @@
-//! Looking at what is really there, and telling what somebody else changed.
+//! Compares the machine with what the engine made of it, and reports what another process changed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;

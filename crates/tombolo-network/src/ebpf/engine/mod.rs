@@ -40,7 +40,7 @@ use crate::network::Network;
 use crate::outside::Mapping;
 use crate::verdict::{Packet, Verdict};
 
-/// The engine's part of the machine. Its thread is in the core namespace for good.
+/// The engine's view of the machine. Its thread stays in the core namespace.
 pub(in crate::ebpf) struct Machine {
     names: names::Names,
     bpffs: PathBuf,
@@ -303,7 +303,7 @@ impl Machine {
     }
 }
 
-/// What is to become what.
+/// A change of the network: before and after.
 struct Change {
     /// The network that is wanted.
     network: Network,

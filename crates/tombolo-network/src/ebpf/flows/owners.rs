@@ -16,7 +16,7 @@ pub(in crate::ebpf) struct Owners {
 
 #[derive(Debug, Default)]
 struct Lists {
-    /// `None` until they were first told.
+    /// `None` until the first `apply`.
     here: Option<BTreeMap<u32, NetworkInterfaceId>>,
     /// Those that went since the sweep before the last.
     gone: [BTreeMap<u32, NetworkInterfaceId>; 2],

@@ -7,7 +7,7 @@ use tombolo_domain::trace::{Hop, Packet};
 
 use super::probe::Probed;
 
-/// How soon what differs is found and put right.
+/// How soon a difference is found and repaired.
 const REPAIRED: &str = "it is repaired within 15 s, see `tombolo repairs`";
 
 /// Why a packet may pass that, a moment before or after, should not.
@@ -51,7 +51,7 @@ impl Answer {
     }
 }
 
-/// What stands in the way and, last, what to do about it: often a command to be copied.
+/// The obstacles and, last, the remedy: often a command to be copied.
 fn blocked(hop: &Hop, disagrees: Option<String>) -> String {
     let besides = disagrees
         .map(|disagrees| format!(" (besides, {disagrees})"))

@@ -29,7 +29,7 @@ pub(super) async fn run(arguments: TraceArguments) -> Result<ExitCode> {
     let packet = match packet(arguments.to, arguments.protocol) {
         Ok(packet) => packet,
         Err(usage) => {
-            // There is nobody left to tell when stderr is gone.
+            // Without stderr the error cannot be reported.
             let _ = misused(usage).print();
             return Ok(ExitCode::from(UNKNOWN));
         }
