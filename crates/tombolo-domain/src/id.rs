@@ -228,6 +228,10 @@ uuid_id! {
     BlobId, "", "a blob id (a UUID)";
     /// A multipart upload.
     UploadId, "", "an upload id (a UUID)";
+    /// A host: the machine that a node runs on.
+    HostId, "host-", "a host id (host- and a UUID)";
+    /// One boot of a machine, as the kernel names it in `/proc/sys/kernel/random/boot_id`.
+    BootId, "", "a boot id (a UUID)";
 }
 
 /// An account: 12 decimal digits, leading zeros kept.

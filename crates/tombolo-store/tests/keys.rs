@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use tombolo_domain::fleet::TransportProtocol;
 use tombolo_domain::id::{
-    AccessKeyId, AccountId, BlobId, BuildId, EventId, FleetId, IdSource, InstanceId,
+    AccessKeyId, AccountId, BlobId, BuildId, EventId, FleetId, HostId, IdSource, InstanceId,
     NetworkInterfaceId, Region, RouteTableId, SecurityGroupId, SubnetId, UploadId, VpcId,
     VpcPeeringConnectionId,
 };
@@ -133,6 +133,11 @@ fn any_key(kind: Kind) -> BoxedStrategy<AnyKey> {
         Kind::FleetEvent => any_of!(FleetEvent: FleetEventKey { scope: scope(), fleet: fleet(), event: newest_first() }),
         Kind::Repair => any_of!(Repair: RepairKey { repair: newest_first() }),
         Kind::Build => any_of!(Build: BuildKey { scope: scope(), build: id(BuildId::generate) }),
+        Kind::ReportedHost => any_of!(ReportedHost: ReportedHostKey { host: id(HostId::generate) }),
+        Kind::ReportedNetwork => any_of!(ReportedNetwork: ReportedNetworkKey { host: id(HostId::generate) }),
+        Kind::ReportedFleet => any_of!(ReportedFleet: ReportedFleetKey { scope: scope(), fleet: fleet(), host: id(HostId::generate) }),
+        Kind::ReportedInstance => any_of!(ReportedInstance: ReportedInstanceKey { scope: scope(), fleet: fleet(), instance: id(InstanceId::generate) }),
+        Kind::ReportedBuild => any_of!(ReportedBuild: ReportedBuildKey { scope: scope(), build: id(BuildId::generate), host: id(HostId::generate) }),
         Kind::TemporaryCredential => any_of!(TemporaryCredential: TemporaryCredentialKey { id: access_key() }),
         Kind::Bucket => any_of!(Bucket: BucketKey { scope: scope(), bucket: bucket() }),
         Kind::Object => any_of!(Object: ObjectKey { scope: scope(), bucket: bucket(), key: text() }),

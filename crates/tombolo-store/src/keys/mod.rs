@@ -24,20 +24,23 @@ use tombolo_domain::account::{
 };
 use tombolo_domain::fleet::{Build, Fleet, FleetEvent, Instance, ScalingPolicy, TransportProtocol};
 use tombolo_domain::id::{
-    AccessKeyId, AccountId, BlobId, BuildId, FleetId, InstanceId, NetworkInterfaceId, Region,
-    RouteTableId, SecurityGroupId, SubnetId, UploadId, VpcId, VpcPeeringConnectionId,
+    AccessKeyId, AccountId, BlobId, BuildId, FleetId, HostId, InstanceId, NetworkInterfaceId,
+    Region, RouteTableId, SecurityGroupId, SubnetId, UploadId, VpcId, VpcPeeringConnectionId,
 };
 use tombolo_domain::object::{Bucket, BucketName, MultipartUpload, Object, UploadedPart};
 use tombolo_domain::peering::{Authorization, Connection, Requester};
 use tombolo_domain::repair::RepairRecord;
+use tombolo_domain::reported::{
+    ReportedBuild, ReportedFleet, ReportedHost, ReportedInstance, ReportedNetwork,
+};
 use tombolo_domain::tag::Tags;
 use tombolo_domain::vpc::{NetworkInterface, RouteTable, SecurityGroup, Subnet, Vpc};
 use tombolo_domain::{Scope, Timestamp};
 
 use crate::StoreError;
 use crate::record::{
-    self, account, build, fleet, instance, network, object, peering, repair, scope, security_group,
-    tag,
+    self, account, build, fleet, instance, network, object, peering, repair, reported, scope,
+    security_group, tag,
 };
 pub use key::{Cursor, Key, KeyError, KeyParts, Prefix};
 pub use part::{HexText, KeyPart, NewestFirst, Segments};
@@ -292,6 +295,48 @@ kinds! {
         build: BuildId,
     } -> Build as build::v1::Build, key build of |b| (&b.scope, &b.id),
         "Tens.";
+
+    /// What a host reported of itself.
+    ReportedHost, ReportedHostKey = "reported-host" {
+        /// Every host that has reported.
+        prefix reported_hosts,
+        host: HostId,
+    } -> ReportedHost as reported::v1::ReportedHost, key reported_host of |r| (&r.id),
+        "One a host.";
+
+    /// What a host reported of its network.
+    ReportedNetwork, ReportedNetworkKey = "reported-network" {
+        host: HostId,
+    } -> ReportedNetwork as reported::v1::ReportedNetwork, key reported_network of |r| (&r.host),
+        "One a host.";
+
+    /// What a host reported of a fleet; gone when the fleet is TERMINATED.
+    ReportedFleet, ReportedFleetKey = "reported-fleet" {
+        scope: Scope,
+        fleet: FleetId,
+        /// What hosts reported of a fleet.
+        prefix reports_of_fleet,
+        host: HostId,
+    } -> ReportedFleet as reported::v1::ReportedFleet, key reported_fleet of |r| (&r.scope, &r.fleet, &r.host),
+        "One each (fleet, host that has something of it).";
+
+    /// What its host reported of an instance; gone with the instance.
+    ReportedInstance, ReportedInstanceKey = "reported-instance" {
+        scope: Scope,
+        fleet: FleetId,
+        instance: InstanceId,
+    } -> ReportedInstance as reported::v1::ReportedInstance, key reported_instance of |r| (&r.scope, &r.fleet, &r.instance),
+        "At most one an instance.";
+
+    /// What a host reported of a build's archive; gone with the build.
+    ReportedBuild, ReportedBuildKey = "reported-build" {
+        scope: Scope,
+        build: BuildId,
+        /// What hosts reported of a build.
+        prefix reports_of_build,
+        host: HostId,
+    } -> ReportedBuild as reported::v1::ReportedBuild, key reported_build of |r| (&r.scope, &r.build, &r.host),
+        "One each (uploaded build, host that has unpacked it).";
 
     /// A temporary credential.
     TemporaryCredential, TemporaryCredentialKey = "temporary-credential" {

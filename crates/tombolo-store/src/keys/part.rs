@@ -6,8 +6,9 @@ use std::str::{FromStr, Split};
 use tombolo_domain::account::{AccountName, UserName};
 use tombolo_domain::fleet::TransportProtocol;
 use tombolo_domain::id::{
-    AccessKeyId, AccountId, BlobId, BuildId, EventId, FleetId, InstanceId, NetworkInterfaceId,
-    Region, RouteTableId, SecurityGroupId, SubnetId, UploadId, VpcId, VpcPeeringConnectionId,
+    AccessKeyId, AccountId, BlobId, BuildId, EventId, FleetId, HostId, InstanceId,
+    NetworkInterfaceId, Region, RouteTableId, SecurityGroupId, SubnetId, UploadId, VpcId,
+    VpcPeeringConnectionId,
 };
 use tombolo_domain::object::BucketName;
 use tombolo_domain::peering::Requester;
@@ -80,6 +81,7 @@ texts!(
     BucketName,
     BuildId,
     FleetId,
+    HostId,
     InstanceId,
     NetworkInterfaceId,
     RouteTableId,

@@ -7,9 +7,9 @@ use ipnet::Ipv4Net;
 use tombolo_domain::Timestamp;
 use tombolo_domain::account::{AccountName, SecretKey, TokenHash, UserName};
 use tombolo_domain::id::{
-    AccessKeyId, AccountId, BlobId, BuildId, EventId, FleetId, InstanceId, NetworkInterfaceId,
-    Region, RouteTableAssociationId, RouteTableId, SecurityGroupId, SecurityGroupRuleId, SubnetId,
-    UploadId, VpcCidrAssociationId, VpcId, VpcPeeringConnectionId,
+    AccessKeyId, AccountId, BlobId, BootId, BuildId, EventId, FleetId, HostId, InstanceId,
+    NetworkInterfaceId, Region, RouteTableAssociationId, RouteTableId, SecurityGroupId,
+    SecurityGroupRuleId, SubnetId, UploadId, VpcCidrAssociationId, VpcId, VpcPeeringConnectionId,
 };
 use tombolo_domain::object::BucketName;
 use tombolo_domain::vpc::{MacAddress, RouteTableNumber, SecurityGroupNumber, VpcNumber};
@@ -88,10 +88,12 @@ plain!(
     AccountId,
     AccountName,
     BlobId,
+    BootId,
     BucketName,
     BuildId,
     EventId,
     FleetId,
+    HostId,
     InstanceId,
     NetworkInterfaceId,
     Region,

@@ -35,11 +35,13 @@ mod mirror;
 pub(crate) mod account;
 pub(crate) mod build;
 pub(crate) mod fleet;
+pub(crate) mod host;
 pub(crate) mod instance;
 pub(crate) mod network;
 pub(crate) mod object;
 pub(crate) mod peering;
 pub(crate) mod repair;
+pub(crate) mod reported;
 pub(crate) mod scope;
 pub(crate) mod security_group;
 pub(crate) mod tag;
@@ -133,6 +135,11 @@ first_versions!(
     peering::v1::Connection,
     peering::v1::ConnectionRef,
     repair::v1::RepairRecord,
+    reported::v1::ReportedBuild,
+    reported::v1::ReportedFleet,
+    reported::v1::ReportedHost,
+    reported::v1::ReportedInstance,
+    reported::v1::ReportedNetwork,
     scope::v1::Scope,
     security_group::v1::SecurityGroup,
     tag::v1::Tags,

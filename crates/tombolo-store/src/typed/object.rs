@@ -68,4 +68,15 @@ impl Transaction {
         }
         Ok(())
     }
+
+    /// Deletes a build with what was uploaded for it, and with what hosts reported of it.
+    pub async fn remove_build(&mut self, build: &Build) -> Result<(), StoreError> {
+        self.remove_upload_of_build(build).await?;
+        let reports = keys::reports_of_build(&build.scope, &build.id);
+        for report in self.list(&reports).await? {
+            self.remove(&report);
+        }
+        self.remove(build);
+        Ok(())
+    }
 }

@@ -18,6 +18,10 @@ use tombolo_domain::peering::{
     Authorization, Connection, End, FailureReason, PeeringOptions, Requester, State, Transition,
 };
 use tombolo_domain::repair::RepairRecord;
+use tombolo_domain::reported::{
+    EventPosition, FleetProgress, ReportedBuild, ReportedFleet, ReportedHost, ReportedInstance,
+    ReportedNetwork, TableFull, UnpackOutcome,
+};
 use tombolo_domain::tag::Tags;
 use tombolo_domain::vpc::{
     Attachment, CidrAssociation, IcmpMessages, MacAddress, NetworkInterface, Peer, PeeredGroup,
@@ -29,6 +33,10 @@ use tombolo_domain::{Scope, Timestamp};
 use tombolo_store::StoreError;
 use tombolo_store::keys::{self, ConnectionRef, InstanceRef};
 use tombolo_store::typed::Transaction;
+
+/// A host, and a boot of it.
+const HOST: &str = "host-00000000-0000-4000-8000-000000000001";
+const BOOT: &str = "33333333-4444-4555-8666-777777777777";
 
 /// Parses what the test itself writes.
 fn of<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
@@ -72,6 +80,7 @@ pub(crate) fn put_all(tx: &mut Transaction) -> Result<(), StoreError> {
     fleets(tx)?;
     instances(tx)?;
     builds(tx)?;
+    reports(tx)?;
     objects(tx)?;
     tx.put(&Tags {
         scope: scope(),
@@ -603,6 +612,77 @@ fn instances(tx: &mut Transaction) -> Result<(), StoreError> {
             instance: running.id.clone(),
         };
         tx.put_at(&keys::public_port(port.protocol, port.public_port), &at)?;
+    }
+    Ok(())
+}
+
+fn reports(tx: &mut Transaction) -> Result<(), StoreError> {
+    tx.put(&ReportedHost {
+        id: of(HOST),
+        label: "pc".to_owned(),
+        boot: of(BOOT),
+    })?;
+    let network = ReportedNetwork {
+        host: of(HOST),
+        revision: 4711,
+        refused: None,
+    };
+    tx.put(&network)?;
+    tx.put(&ReportedNetwork {
+        host: of("host-00000000-0000-4000-8000-000000000002"),
+        refused: Some(TableFull {
+            table: "routes".to_owned(),
+            capacity: 65_536,
+        }),
+        ..network
+    })?;
+    let progress = [
+        FleetProgress::Downloaded,
+        FleetProgress::Validated,
+        FleetProgress::Installing,
+        FleetProgress::Built { installed: true },
+        FleetProgress::Connected,
+        FleetProgress::Failed {
+            during: FleetStatus::Building,
+            code: EventCode::FleetCreationFailedInstaller,
+            message: "The build's install.sh could not be run.".to_owned(),
+        },
+    ];
+    for (number, progress) in progress.into_iter().enumerate() {
+        tx.put(&ReportedFleet {
+            scope: scope(),
+            fleet: of(&format!("fleet-00000000-0000-4000-8000-{number:012}")),
+            host: of(HOST),
+            progress,
+        })?;
+    }
+    tx.put(&ReportedInstance {
+        scope: scope(),
+        fleet: of("fleet-2222bbbb-33cc-44dd-85ee-6666ffff77aa"),
+        instance: of("i-0fffffffffffffff2"),
+        host: of(HOST),
+        last_event: EventPosition {
+            incarnation: "0123456789abcdef".to_owned(),
+            number: 12,
+        },
+        running: true,
+        active_processes: 3,
+    })?;
+    let reason = "the disk is full".to_owned();
+    let outcomes = [
+        UnpackOutcome::Unpacked { size_bytes: 4096 },
+        UnpackOutcome::Failed {
+            reason: reason.clone(),
+        },
+        UnpackOutcome::Refused { reason },
+    ];
+    for (number, outcome) in outcomes.into_iter().enumerate() {
+        tx.put(&ReportedBuild {
+            scope: scope(),
+            build: of(&format!("build-00000000-0000-4000-8000-{number:012}")),
+            host: of(HOST),
+            outcome,
+        })?;
     }
     Ok(())
 }
