@@ -11,6 +11,7 @@ use tombolo_api::lookup::ScopedTransaction;
 use tombolo_api::operation::Settings;
 use tombolo_domain::Scope;
 use tombolo_domain::account::Account;
+use tombolo_domain::host::HostBoot;
 use tombolo_domain::id::{IdSource, NetworkInterfaceId, Region};
 use tombolo_domain::principal::Principal;
 use tombolo_domain::time::Clock;
@@ -45,6 +46,8 @@ pub struct AdminService {
     pub engine: Arc<dyn NetworkEngine>,
     /// The Regions.
     pub settings: Settings,
+    /// Which host the server runs on, and which boot of it.
+    pub host: HostBoot,
     /// Where everything is.
     pub store: Arc<dyn Store>,
     /// The server's time.

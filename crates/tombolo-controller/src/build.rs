@@ -5,7 +5,8 @@
 //! other: what was being unpacked is unpacked again.
 
 use tombolo_domain::fleet::{Build, BuildStatus};
-use tombolo_domain::id::BlobId;
+use tombolo_domain::id::{BlobId, HostId};
+use tombolo_domain::reported::{ReportedBuild, UnpackOutcome};
 use tombolo_store::typed::transact;
 use tombolo_store::{StoreError, keys};
 
@@ -14,10 +15,17 @@ use crate::{Context, Unpacked};
 /// Writes what became of a build's archive. `false`: the build was deleted meanwhile.
 pub(crate) async fn unpacked(
     context: &Context,
+    host: &HostId,
     build: &Build,
     outcome: Unpacked,
 ) -> Result<bool, StoreError> {
     let key = keys::build(&build.scope, &build.id);
+    let report = ReportedBuild {
+        scope: build.scope.clone(),
+        build: build.id.clone(),
+        host: host.clone(),
+        outcome: reported(&outcome),
+    };
     let is_there = transact(&context.store, async |tx| {
         let Some(mut build) = tx.get(&key).await? else {
             return Ok(false);
@@ -38,6 +46,7 @@ pub(crate) async fn unpacked(
             Unpacked::NotYet(reason) => build.failure = Some(reason.clone()),
         }
         tx.put(&build)?;
+        tx.put(&report)?;
         Ok(true)
     })
     .await?;
@@ -50,6 +59,20 @@ pub(crate) async fn unpacked(
         Unpacked::NotYet(_) => {}
     }
     Ok(is_there)
+}
+
+fn reported(outcome: &Unpacked) -> UnpackOutcome {
+    match outcome {
+        Unpacked::Files { size_bytes } => UnpackOutcome::Unpacked {
+            size_bytes: *size_bytes,
+        },
+        Unpacked::Failed(reason) => UnpackOutcome::Failed {
+            reason: reason.clone(),
+        },
+        Unpacked::NotYet(reason) => UnpackOutcome::Refused {
+            reason: reason.clone(),
+        },
+    }
 }
 
 /// Forgets blobs that nothing named any more, and whose files are gone.

@@ -35,7 +35,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use tombolo_domain::fleet::PublicAddress;
-use tombolo_domain::id::{IdSource, NetworkInterfaceId};
+use tombolo_domain::id::{HostId, IdSource, NetworkInterfaceId};
 use tombolo_domain::time::Clock;
 use tombolo_store::{Store, Wake};
 use tombolo_tasks::{EndedTask, Reason, TaskThread, Tasks};
@@ -55,6 +55,8 @@ pub struct Context {
     pub clock: Arc<dyn Clock>,
     /// Where ids come from.
     pub ids: Arc<dyn IdSource>,
+    /// The host that new instances are placed on.
+    pub host: HostId,
     /// Where players reach instances; `None` is nowhere.
     pub public: Option<PublicAddress>,
     /// What is asked for when it is needed, since it changes with every packet.
@@ -101,9 +103,10 @@ impl Controller {
         })
     }
 
-    /// Where nodes report.
-    pub fn reports(&self) -> Arc<dyn Reports> {
-        Arc::new(reports::Decided(self.context.clone()))
+    /// Where the node of a host reports.
+    pub fn reports(&self, host: HostId) -> Arc<dyn Reports> {
+        let context = self.context.clone();
+        Arc::new(reports::Decided { context, host })
     }
 
     /// Makes it look again: after the clock was moved, for instance.

@@ -1,8 +1,10 @@
 //! What nodes report, and where.
 //!
-//! A report says what is so on a machine; what follows from it for a status that clients see is
-//! decided here. [`Reports`] is given to the nodes, and what a report leads to commits in the same
-//! transaction as the report: where both are one process, nobody waits for a second commit.
+//! A report says what is so on a host; what follows from it for a status that clients see is decided
+//! here. [`Reports`] is given to the nodes, one a host. What was reported is kept in records of its own
+//! ([`tombolo_domain::reported`]), each of one host and subject, and what follows from a report commits
+//! in the same transaction as its record: where both are one process, nobody waits for a second commit.
+//! A report from which nothing follows is not written, so that a host with nothing to do writes nothing.
 //!
 //! Each report may come twice, late or not at all: a node tells again what still holds.
 
@@ -12,16 +14,22 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use tombolo_domain::Scope;
 use tombolo_domain::fleet::{Build, EventCode, FleetStatus, Instance};
-use tombolo_domain::id::{BlobId, FleetId, InstanceId};
+use tombolo_domain::id::{BlobId, BootId, FleetId, HostId, InstanceId};
 use tombolo_domain::peering::Connection;
+use tombolo_domain::reported::ReportedHost;
 use tombolo_domain::vpc::NetworkInterface;
-use tombolo_store::StoreError;
+use tombolo_store::keys::Entity;
+use tombolo_store::typed::{Transaction, transact};
+use tombolo_store::{Revision, StoreError};
 
 use crate::{Context, build, expiry, fleet, peering, repair};
 
-/// Takes the reports of nodes, each of which tells from one thread.
+/// Takes the reports of one host's node, which tells from one thread each.
 #[async_trait(?Send)]
 pub trait Reports: Send + Sync {
+    /// Which boot the host runs in, and the name that it has.
+    async fn host(&self, label: &str, boot: &BootId) -> Result<(), StoreError>;
+
     /// The network that a node was to have is in force on it.
     async fn network_applied(&self, applied: NetworkApplied) -> Result<(), StoreError>;
 
@@ -99,6 +107,8 @@ impl InstanceAt {
 /// A network that is in force.
 #[derive(Debug)]
 pub struct NetworkApplied {
+    /// The store's revision before it was read: every change up to it is in force.
+    pub revision: Revision,
     /// The connections in it that were `provisioning`: it lets their packets through.
     pub provisioned: Vec<Connection>,
     /// Those that were `deleting`, and are not in it: no packet of theirs passes any more.
@@ -108,6 +118,8 @@ pub struct NetworkApplied {
 /// A network that does not fit.
 #[derive(Debug)]
 pub struct NetworkRefused {
+    /// The store's revision before it was read.
+    pub revision: Revision,
     /// The table of the data path that is too small; only peerings fill it.
     pub table: String,
     /// How many entries it has room for.
@@ -252,41 +264,67 @@ pub struct Ended {
     pub out_of_time: bool,
 }
 
-/// Decides what follows from each report.
-pub(crate) struct Decided(pub(crate) Context);
+/// Decides what follows from each report of a host.
+pub(crate) struct Decided {
+    pub(crate) context: Context,
+    pub(crate) host: HostId,
+}
+
+/// Puts a report, unless it says what the host's last one said.
+pub(crate) async fn put_report<R>(tx: &mut Transaction, report: &R) -> Result<(), StoreError>
+where
+    R: Entity + PartialEq,
+{
+    match tx.get(&report.key()).await? {
+        Some(last) if last == *report => Ok(()),
+        _ => tx.put(report),
+    }
+}
 
 #[async_trait(?Send)]
 impl Reports for Decided {
+    async fn host(&self, label: &str, boot: &BootId) -> Result<(), StoreError> {
+        let report = ReportedHost {
+            id: self.host.clone(),
+            label: label.to_owned(),
+            boot: boot.clone(),
+        };
+        transact(&self.context.store, async |tx| {
+            put_report(tx, &report).await
+        })
+        .await
+    }
+
     async fn network_applied(&self, applied: NetworkApplied) -> Result<(), StoreError> {
-        peering::applied(&self.0, applied).await
+        peering::applied(&self.context, &self.host, applied).await
     }
 
     async fn network_refused(&self, refused: NetworkRefused) -> Result<(), StoreError> {
-        peering::refused(&self.0, refused).await
+        peering::refused(&self.context, &self.host, refused).await
     }
 
     async fn network_repaired(&self, repairs: Vec<Repaired>) -> Result<(), StoreError> {
-        repair::record(&self.0, repairs).await
+        repair::record(&self.context, repairs).await
     }
 
     async fn program_ended(&self, interface: &NetworkInterface) -> Result<(), StoreError> {
-        expiry::program_ended(&self.0, interface).await
+        expiry::program_ended(&self.context, interface).await
     }
 
     async fn build_unpacked(&self, build: &Build, outcome: Unpacked) -> Result<bool, StoreError> {
-        build::unpacked(&self.0, build, outcome).await
+        build::unpacked(&self.context, &self.host, build, outcome).await
     }
 
     async fn blobs_removed(&self, blobs: &[BlobId]) -> Result<(), StoreError> {
-        build::forget_blobs(&self.0, blobs).await
+        build::forget_blobs(&self.context, blobs).await
     }
 
     async fn fleet(&self, fleet: &FleetAt, report: FleetReport) -> Result<(), StoreError> {
-        fleet::reported(&self.0, fleet, report).await
+        fleet::reported(&self.context, &self.host, fleet, report).await
     }
 
     async fn installer_number(&self) -> Result<u32, StoreError> {
-        fleet::installer_number(&self.0).await
+        fleet::installer_number(&self.context).await
     }
 
     async fn instance_events(
@@ -295,18 +333,18 @@ impl Reports for Decided {
         incarnation: &str,
         events: Vec<InstanceEvent>,
     ) -> Result<(), StoreError> {
-        fleet::instance::events(&self.0, instance, incarnation, &events).await
+        fleet::instance::events(&self.context, &self.host, instance, incarnation, &events).await
     }
 
     async fn instance_hindered(&self, fleet: &FleetAt, message: String) -> Result<(), StoreError> {
-        fleet::instance::hindered(&self.0, fleet, message).await
+        fleet::instance::hindered(&self.context, fleet, message).await
     }
 
     async fn instance_ended(&self, instance: &InstanceAt) -> Result<(), StoreError> {
-        fleet::instance::ended(&self.0, instance).await
+        fleet::instance::ended(&self.context, &self.host, instance).await
     }
 
     async fn instance_released(&self, instance: &InstanceAt) -> Result<(), StoreError> {
-        fleet::instance::released(&self.0, instance).await
+        fleet::instance::released(&self.context, &self.host, instance).await
     }
 }

@@ -24,7 +24,8 @@ impl Reconcilers {
     /// thread.
     pub fn start(controller: tombolo_controller::Context, node: Context) -> io::Result<Self> {
         let controller = Controller::start(controller)?;
-        let node = Node::start(node, controller.reports())?;
+        let reports = controller.reports(node.host.host.clone());
+        let node = Node::start(node, reports)?;
         Ok(Reconcilers { controller, node })
     }
 

@@ -28,6 +28,7 @@
 mod build;
 mod fleet;
 mod folder;
+mod host;
 mod in_process;
 mod log_retention;
 mod measurements;
@@ -45,12 +46,14 @@ use futures::future::{join_all, select_all};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tombolo_controller::Reports;
+use tombolo_domain::host::HostBoot;
 use tombolo_domain::id::{FleetId, IdSource, InstanceId, NetworkInterfaceId};
 use tombolo_domain::table_capacity::TableCapacity;
 use tombolo_network::{EngineError, NetworkEngine};
 use tombolo_store::{Store, StoreError, Wake};
 use tombolo_tasks::{EndedTask, Reason, TaskThread, Tasks};
 
+pub use host::{HostError, identify};
 pub use in_process::Reconcilers;
 pub use measurements::measurements;
 use network::NetworkStatus;
@@ -61,6 +64,8 @@ pub use sandbox::SandboxSettings;
 pub struct Context {
     /// What is wanted.
     pub store: Arc<dyn Store>,
+    /// Which host this is, and which boot of it.
+    pub host: HostBoot,
     /// Where ids of what nobody keeps come from.
     pub ids: Arc<dyn IdSource>,
     /// The network.

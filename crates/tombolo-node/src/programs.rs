@@ -1,4 +1,6 @@
 //! Interfaces of programs that have ended without saying so, and what still runs on them.
+//!
+//! Only this host's programs are judged: another one's pid means nothing here.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,6 +8,7 @@ use std::time::Duration;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 use tombolo_controller::Reports;
+use tombolo_domain::host::Locality;
 use tombolo_domain::id::NetworkInterfaceId;
 use tombolo_domain::vpc::{Attachment, NetworkInterface};
 use tombolo_fleet::{end_namespace_processes, process_runs};
@@ -38,10 +41,20 @@ async fn look(context: &Context, reports: &dyn Reports) -> Result<(), StoreError
     let mut tx = Transaction::new(context.store.clone());
     for interface in tx.peek(&keys::all_interfaces()).await? {
         let NetworkInterface { id, attachment, .. } = &interface;
-        let Some(Attachment::Program { pid, start_time }) = attachment else {
+        let Some(Attachment::Program {
+            pid,
+            start_time,
+            boot,
+        }) = attachment
+        else {
             continue;
         };
-        if !process_runs(*pid, *start_time) {
+        let has_ended = match context.host.locality_of(boot.as_ref()) {
+            Locality::OtherHost => false,
+            Locality::EarlierBoot => true,
+            Locality::ThisBoot => !process_runs(*pid, *start_time),
+        };
+        if has_ended {
             tracing::info!(interface = %id, pid, "the program of an interface has ended");
             // Once the interface is gone, nobody knows any more where those processes are.
             if let Err(error) = end_what_is_left(context, id).await {

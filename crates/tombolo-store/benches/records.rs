@@ -143,14 +143,14 @@ fn instance(scope: &Scope) -> Instance {
             .parse()
             .unwrap(),
         id: "i-0a1b2c3d4e5f60718".parse().unwrap(),
+        host: Some("host-2222bbbb-33cc-44dd-85ee-6666ffff77aa".parse().unwrap()),
         number: 7,
         interface: "eni-0fffffffffffffff1".parse().unwrap(),
         ports: Vec::new(),
-        supervisor: Some("0123456789abcdef".to_owned()),
-        seen: 12,
         running: true,
         active_processes: 3,
         ending: false,
+        earlier_position: None,
         created: time(),
     }
 }

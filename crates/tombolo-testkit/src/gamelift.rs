@@ -70,14 +70,14 @@ impl Account<'_> {
             scope: record.scope,
             fleet: record.id,
             id: InstanceId::generate(ids),
+            host: None,
             number: 1,
             interface: interface.id,
             ports: Vec::new(),
-            supervisor: None,
-            seen: 0,
             running: false,
             active_processes: 0,
             ending: false,
+            earlier_position: None,
             created: now,
         };
         change(&mut instance);

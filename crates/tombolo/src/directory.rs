@@ -5,6 +5,7 @@
 //! DIR/admin.sock    the admin socket of the server
 //! DIR/aws-config    `tombolo dev`'s profiles
 //! DIR/store.db      the database
+//! DIR/host-id       the id of this host, made at the first start
 //! DIR/builds/       DIR/objects/      DIR/instances/    DIR/logs/    DIR/bpf/
 //! ```
 

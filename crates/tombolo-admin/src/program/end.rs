@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use nix::sys::signal::Signal;
 use tokio::task::spawn_blocking;
+use tombolo_domain::host::{HostBoot, Locality};
 use tombolo_domain::id::NetworkInterfaceId;
 use tombolo_domain::vpc::Attachment;
 use tombolo_fleet::end_namespace_processes;
@@ -21,11 +22,16 @@ const TERMINATION_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often it is looked whether they have: they are not children, so nothing tells.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// Ends every program that a network interface was made for, and what those have started.
-pub async fn end_all(store: &Arc<dyn Store>, engine: &Arc<dyn NetworkEngine>) -> Result<()> {
-    let (interfaces, programs): (Vec<_>, Vec<_>) = attached(store).await?.into_iter().unzip();
+/// Ends every program of this host that a network interface was made for, and what those have started.
+pub async fn end_all(
+    store: &Arc<dyn Store>,
+    engine: &Arc<dyn NetworkEngine>,
+    host: &HostBoot,
+) -> Result<()> {
+    let attached = attached(store, host).await?;
+    let (interfaces, programs): (Vec<_>, Vec<_>) = attached.into_iter().unzip();
     // Goes on after a failure, so that one program does not keep the others.
-    let mut outcome = end(programs).await;
+    let mut outcome = end(programs.into_iter().flatten().collect()).await;
     for netns in interfaces.iter().filter_map(|id| engine.namespace(id)) {
         let ended =
             spawn_blocking(move || end_namespace_processes(&netns, TERMINATION_TIMEOUT)).await?;
@@ -34,7 +40,12 @@ pub async fn end_all(store: &Arc<dyn Store>, engine: &Arc<dyn NetworkEngine>) ->
     outcome
 }
 
-async fn attached(store: &Arc<dyn Store>) -> Result<Vec<(NetworkInterfaceId, ProcessIdentity)>> {
+/// The interfaces of this host's programs, each with its program, unless that ended with an earlier
+/// boot.
+async fn attached(
+    store: &Arc<dyn Store>,
+    host: &HostBoot,
+) -> Result<Vec<(NetworkInterfaceId, Option<ProcessIdentity>)>> {
     let mut tx = Transaction::new(store.clone());
     let interfaces = tx
         .peek(&keys::all_interfaces())
@@ -43,8 +54,17 @@ async fn attached(store: &Arc<dyn Store>) -> Result<Vec<(NetworkInterfaceId, Pro
     let processes = interfaces
         .into_iter()
         .filter_map(|interface| match interface.attachment {
-            Some(Attachment::Program { pid, start_time }) => {
-                Some((interface.id, ProcessIdentity { pid, start_time }))
+            Some(Attachment::Program {
+                pid,
+                start_time,
+                boot,
+            }) => {
+                let process = ProcessIdentity { pid, start_time };
+                match host.locality_of(boot.as_ref()) {
+                    Locality::OtherHost => None,
+                    Locality::EarlierBoot => Some((interface.id, None)),
+                    Locality::ThisBoot => Some((interface.id, Some(process))),
+                }
             }
             _ => None,
         });

@@ -17,6 +17,7 @@ use tombolo_store::keys;
 
 use crate::hint::hinted;
 use crate::message::{AttachProgram, AttachedProgram, DetachProgram};
+use crate::process::ProcessIdentity;
 use crate::service::{AdminService, find_account};
 
 pub use end::end_all;
@@ -54,10 +55,7 @@ impl AdminService {
                     groups: request.security_groups.clone(),
                     mtu: request.mtu,
                     description: description.chars().take(MAX_DESCRIPTION).collect(),
-                    attachment: Some(Attachment::Program {
-                        pid: request.process.pid,
-                        start_time: request.process.start_time,
-                    }),
+                    attachment: Some(self.attachment_of(request.process)),
                 };
                 Ok(new_interface::create(tx, &*self.ids, new).await?)
             })
@@ -83,10 +81,7 @@ impl AdminService {
         let Some(scope) = tx.get(&keys::vpc_scope(&request.vpc)).await? else {
             return Ok(());
         };
-        let attachment = Attachment::Program {
-            pid: request.process.pid,
-            start_time: request.process.start_time,
-        };
+        let attachment = self.attachment_of(request.process);
         match tx
             .get(&keys::interface(&scope, &request.vpc, &request.interface))
             .await?
@@ -95,6 +90,15 @@ impl AdminService {
                 self.delete(&interface).await
             }
             _ => Ok(()),
+        }
+    }
+
+    /// What the interface of a process of this host, in this boot, is attached to.
+    fn attachment_of(&self, process: ProcessIdentity) -> Attachment {
+        Attachment::Program {
+            pid: process.pid,
+            start_time: process.start_time,
+            boot: Some(self.host.clone()),
         }
     }
 

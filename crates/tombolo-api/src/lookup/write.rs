@@ -60,9 +60,9 @@ impl ScopedTransaction<'_> {
         self.unscoped().remove_upload(upload).await
     }
 
-    /// Deletes what was uploaded for a build so far.
-    pub async fn remove_upload_of_build(&mut self, build: &Build) -> Result<(), StoreError> {
-        self.unscoped().remove_upload_of_build(build).await
+    /// Deletes a build with what was uploaded for it, and with what hosts reported of it.
+    pub async fn remove_build(&mut self, build: &Build) -> Result<(), StoreError> {
+        self.unscoped().remove_build(build).await
     }
 
     /// Marks blobs as nobody's, in the transaction that takes them out of a record.

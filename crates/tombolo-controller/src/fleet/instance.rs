@@ -1,47 +1,74 @@
 //! What nodes report of an instance, written into the store: exactly once across crashes.
 
 use tombolo_domain::fleet::{EventCode, Fleet, FleetStatus, Instance};
+use tombolo_domain::id::HostId;
+use tombolo_domain::reported::{EventPosition, ReportedInstance};
+use tombolo_store::StoreError;
+use tombolo_store::keys::{self, Key, ReportedInstanceKey};
 use tombolo_store::typed::{Transaction, transact};
-use tombolo_store::{StoreError, keys};
 
-use super::ports;
 use super::record::Record;
 use super::report::{Report, report};
+use super::{ports, set};
 use crate::{Context, Failure, FleetAt, Happening, InstanceAt, InstanceEvent};
 
 /// Writes events of one run of an instance's supervisor, in order, together with the note that they
-/// are written. `incarnation` is which run; the first events of a new one say that the instance was
-/// started again.
+/// are written, and whatever follows from them: one that is the last to run makes its fleet ACTIVE.
+/// `incarnation` is which run; the first events of a new one say that the instance was started again.
 pub(crate) async fn events(
     context: &Context,
+    host: &HostId,
     at: &InstanceAt,
     incarnation: &str,
     events: &[InstanceEvent],
 ) -> Result<(), StoreError> {
     let record = &super::record(context, &at.fleet);
-    let Written {
-        failed,
-        crashes,
-        recycled,
-    } = transact(record.store(), async |tx| {
+    let written = transact(record.store(), async |tx| {
         let mut written = Written::default();
-        let key = keys::instance(&record.scope, &record.id, &at.id);
-        let Some(mut instance) = tx.get(&key).await? else {
+        let Some(mut instance) = of_host(record, tx, host, at).await? else {
             return Ok(written);
         };
         let Some(mut fleet) = tx.get(&record.key()).await? else {
             return Ok(written);
         };
-        if let Some(first) = events.first() {
-            written.recycled = begin(record, tx, &mut instance, incarnation, first)?;
+        let stood = instance.clone();
+        let last = tx.get(&reported_key(record, at)).await?;
+        let position = last.as_ref().map(|last| last.last_event.clone());
+        let position = position.or(instance.earlier_position.take());
+        let is_same_run = position
+            .as_ref()
+            .is_some_and(|position| position.incarnation == incarnation);
+        let mut reported = ReportedInstance {
+            scope: record.scope.clone(),
+            fleet: record.id.clone(),
+            instance: at.id.clone(),
+            host: host.clone(),
+            last_event: EventPosition {
+                incarnation: incarnation.to_owned(),
+                number: position.as_ref().map_or(0, |position| position.number),
+            },
+            running: instance.running,
+            active_processes: instance.active_processes,
+        };
+        if !is_same_run {
+            reported.last_event.number = 0;
+            reported.running = false;
+            reported.active_processes = 0;
+        }
+        if let Some(first) = events.first()
+            && !is_same_run
+            && position.is_some()
+        {
+            written.recycled = true;
+            write_recycled(record, tx, at, first)?;
         }
         for event in events {
-            if event.seq <= instance.seen {
+            if event.seq <= reported.last_event.number {
                 continue;
             }
-            if let Some(fatal) = write(record, tx, &mut instance, &fleet, event)? {
+            if let Some(fatal) = write(record, tx, &instance, &mut reported, &fleet, event)? {
                 record.write_failure(tx, &mut fleet, &fatal).await?;
-                written.failed = true;
+                written.status = Some(FleetStatus::Error);
             } else if matches!(
                 event.what,
                 Happening::Crashed(_) | Happening::ExitedAtOnce(_)
@@ -49,16 +76,45 @@ pub(crate) async fn events(
                 written.crashes += 1;
             }
         }
-        tx.put(&instance)?;
+        let is_first_to_run = reported.running && !instance.running;
+        instance.running = reported.running;
+        instance.active_processes = reported.active_processes;
+        if instance != stood {
+            tx.put(&instance)?;
+        }
+        if last.as_ref() != Some(&reported) {
+            tx.put(&reported)?;
+        }
+        if is_first_to_run && set::may_be_active(record, tx, &fleet).await? {
+            record.write_status(tx, &mut fleet, FleetStatus::Active)?;
+            written.status = Some(FleetStatus::Active);
+        }
         Ok(written)
     })
     .await?;
-    metrics::counter!("tombolo_server_process_crashes_total").increment(crashes);
-    metrics::counter!("tombolo_instances_recycled_total").increment(recycled.into());
-    if failed {
-        record.log(FleetStatus::Error);
+    metrics::counter!("tombolo_server_process_crashes_total").increment(written.crashes);
+    metrics::counter!("tombolo_instances_recycled_total").increment(written.recycled.into());
+    if let Some(status) = written.status {
+        record.log(status);
     }
     Ok(())
+}
+
+/// The record of an instance that is placed on `host`. Another host's reports of it say nothing: it
+/// belongs to one host for its life.
+async fn of_host(
+    record: &Record,
+    tx: &mut Transaction,
+    host: &HostId,
+    at: &InstanceAt,
+) -> Result<Option<Instance>, StoreError> {
+    let key = keys::instance(&record.scope, &record.id, &at.id);
+    let instance = tx.get(&key).await?;
+    Ok(instance.filter(|instance| instance.is_on(host)))
+}
+
+fn reported_key(record: &Record, at: &InstanceAt) -> Key<ReportedInstanceKey> {
+    keys::reported_instance(&record.scope, &record.id, &at.id)
 }
 
 /// Writes what keeps an instance from running: the end of a fleet that starts, and an event of one
@@ -76,11 +132,14 @@ pub(crate) async fn hindered(
 }
 
 /// Deletes the interface of an instance without processes, so that the network lets go of it.
-pub(crate) async fn ended(context: &Context, at: &InstanceAt) -> Result<(), StoreError> {
+pub(crate) async fn ended(
+    context: &Context,
+    host: &HostId,
+    at: &InstanceAt,
+) -> Result<(), StoreError> {
     let record = &super::record(context, &at.fleet);
     transact(record.store(), async |tx| {
-        let key = keys::instance(&record.scope, &record.id, &at.id);
-        let Some(instance) = tx.get(&key).await? else {
+        let Some(instance) = of_host(record, tx, host, at).await? else {
             return Ok(());
         };
         let fleet = tx.get(&record.key()).await?;
@@ -96,13 +155,17 @@ pub(crate) async fn ended(context: &Context, at: &InstanceAt) -> Result<(), Stor
 }
 
 /// Removes the record of an instance without an interface, which is the last of it.
-pub(crate) async fn released(context: &Context, at: &InstanceAt) -> Result<(), StoreError> {
+pub(crate) async fn released(
+    context: &Context,
+    host: &HostId,
+    at: &InstanceAt,
+) -> Result<(), StoreError> {
     let record = &super::record(context, &at.fleet);
     transact(record.store(), async |tx| {
-        let key = keys::instance(&record.scope, &record.id, &at.id);
-        if let Some(instance) = tx.get(&key).await? {
+        if let Some(instance) = of_host(record, tx, host, at).await? {
             ports::give_back(tx, &instance);
-            tx.delete(&key);
+            tx.remove(&instance);
+            tx.delete(&reported_key(record, at));
             let message = format!("Instance {} was taken away.", instance.id);
             tx.put(&record.event(EventCode::GenericEvent, message))?;
         }
@@ -114,55 +177,42 @@ pub(crate) async fn released(context: &Context, at: &InstanceAt) -> Result<(), S
 /// What was written.
 #[derive(Default)]
 struct Written {
-    /// Whether the fleet has failed by it.
-    failed: bool,
+    /// What the fleet has come to by it.
+    status: Option<FleetStatus>,
     crashes: u64,
     recycled: bool,
 }
 
-/// Notes that events count anew, if they are of another run of the supervisor than the last ones;
-/// whether the instance was started again.
-fn begin(
+/// Writes that the instance was started again, as the `first` event of another run of its supervisor
+/// tells.
+fn write_recycled(
     record: &Record,
     tx: &mut Transaction,
-    instance: &mut Instance,
-    incarnation: &str,
+    at: &InstanceAt,
     first: &InstanceEvent,
-) -> Result<bool, StoreError> {
-    if instance.supervisor.as_deref() == Some(incarnation) {
-        return Ok(false);
-    }
-    let again = instance
-        .supervisor
-        .replace(incarnation.to_owned())
-        .is_some();
-    instance.seen = 0;
-    instance.running = false;
-    instance.active_processes = 0;
-    if again {
-        let message = format!(
-            "Instance {} had ended and was started again with all its server processes.",
-            instance.id
-        );
-        let at = record.context.clock.at(first.at);
-        tx.put(&record.event_at(at, EventCode::InstanceRecycled, message))?;
-    }
-    Ok(again)
+) -> Result<(), StoreError> {
+    let message = format!(
+        "Instance {} had ended and was started again with all its server processes.",
+        at.id
+    );
+    let time = record.context.clock.at(first.at);
+    tx.put(&record.event_at(time, EventCode::InstanceRecycled, message))
 }
 
 /// Writes one event. The failure is that of the fleet, if it fails by it.
 fn write(
     record: &Record,
     tx: &mut Transaction,
-    instance: &mut Instance,
+    instance: &Instance,
+    reported: &mut ReportedInstance,
     fleet: &Fleet,
     event: &InstanceEvent,
 ) -> Result<Option<Failure>, StoreError> {
     let at = record.context.clock.at(event.at);
-    instance.seen = event.seq;
-    instance.active_processes = event.running;
-    if event.what == Happening::Running && !instance.running {
-        instance.running = true;
+    reported.last_event.number = event.seq;
+    reported.active_processes = event.running;
+    if event.what == Happening::Running && !reported.running {
+        reported.running = true;
         let message = format!(
             "Instance {} runs all its server processes.{}",
             instance.id,

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use tombolo_domain::fleet::{EventCode, Fleet, FleetEvent, FleetStatus};
 use tombolo_domain::id::{FleetId, VpcPeeringConnectionId};
 use tombolo_domain::peering::{Connection, FailureReason, Requester, State, Step};
+use tombolo_domain::reported::ReportedFleet;
 use tombolo_domain::{Scope, Timestamp};
 use tombolo_store::keys::{self, ConnectionKey, FleetKey, Key};
 use tombolo_store::typed::{Transaction, transact};
 use tombolo_store::{Store, StoreError};
 
 use crate::peering::step;
+use crate::reports::put_report;
 use crate::{Context, Failure};
 
 /// One fleet in the store.
@@ -30,7 +32,7 @@ impl Record {
         keys::fleet(&self.scope, &self.id)
     }
 
-    fn connection_key(&self, connection: &VpcPeeringConnectionId) -> Key<ConnectionKey> {
+    pub(super) fn connection_key(&self, connection: &VpcPeeringConnectionId) -> Key<ConnectionKey> {
         keys::connection(&self.scope, &Requester::Fleet(self.id.clone()), connection)
     }
 
@@ -44,8 +46,13 @@ impl Record {
             .await
     }
 
-    /// Takes the fleet to the next state on its way, if it is still in `from`.
-    pub(super) async fn advance(&self, from: FleetStatus) -> Result<(), StoreError> {
+    /// Takes the fleet to the next state on its way, if it is still in `from`; with the report that
+    /// this follows from, if it does from one.
+    pub(super) async fn advance(
+        &self,
+        from: FleetStatus,
+        report: Option<&ReportedFleet>,
+    ) -> Result<(), StoreError> {
         let Some(next) = from.next_towards_active() else {
             return Ok(());
         };
@@ -55,6 +62,7 @@ impl Record {
                 return Ok(false);
             };
             self.write_status(tx, &mut fleet, next)?;
+            put_if_any(tx, report).await?;
             Ok(true)
         });
         if advanced.await? {
@@ -63,11 +71,13 @@ impl Record {
         Ok(())
     }
 
-    /// Takes the fleet to ERROR, if it is still in `from`.
+    /// Takes the fleet to ERROR, if it is still in `from`; with the report that this follows from, if
+    /// it does from one.
     pub(super) async fn fail(
         &self,
         from: FleetStatus,
         failure: &Failure,
+        report: Option<&ReportedFleet>,
     ) -> Result<(), StoreError> {
         let failed = transact(self.store(), async |tx| {
             let fleet = tx.get(&self.key()).await?;
@@ -75,6 +85,7 @@ impl Record {
                 return Ok(false);
             };
             self.write_failure(tx, &mut fleet, failure).await?;
+            put_if_any(tx, report).await?;
             Ok(true)
         });
         if failed.await? {
@@ -152,14 +163,27 @@ impl Record {
         tx.put(fleet)
     }
 
-    /// Writes an event, unless the fleet has had one with this code.
-    pub(super) async fn tell_once(&self, code: EventCode, message: &str) -> Result<(), StoreError> {
+    /// Writes an event with the report that it follows from, unless the fleet has had one with this
+    /// code.
+    pub(super) async fn tell_once(
+        &self,
+        code: EventCode,
+        message: &str,
+        report: &ReportedFleet,
+    ) -> Result<(), StoreError> {
         transact(self.store(), async |tx| {
             let told = tx.list(&keys::fleet_events(&self.scope, &self.id)).await?;
-            if told.iter().all(|event| event.code != code) {
-                tx.put(&self.event(code, message.to_owned()))?;
+            if told.iter().any(|event| event.code == code) {
+                return Ok(());
             }
-            Ok(())
+            tx.put(&self.event(code, message.to_owned()))?;
+            // A report goes with the fleet, and none comes after it.
+            match tx.get(&self.key()).await? {
+                Some(fleet) if fleet.status != FleetStatus::Terminated => {
+                    put_report(tx, report).await
+                }
+                _ => Ok(()),
+            }
         })
         .await
     }
@@ -178,5 +202,16 @@ impl Record {
     pub(super) fn event_at(&self, at: Timestamp, code: EventCode, message: String) -> FleetEvent {
         let (scope, fleet) = (self.scope.clone(), self.id.clone());
         FleetEvent::new(scope, fleet, code, message, at, &*self.context.ids)
+    }
+}
+
+/// Puts the report that something follows from, if it does from one.
+pub(super) async fn put_if_any(
+    tx: &mut Transaction,
+    report: Option<&ReportedFleet>,
+) -> Result<(), StoreError> {
+    match report {
+        Some(report) => put_report(tx, report).await,
+        None => Ok(()),
     }
 }

@@ -6,14 +6,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use tombolo_domain::cidr::usable_addresses;
-use tombolo_domain::fleet::{EventCode, Instance, ManagedCompute, Standing, surplus};
+use tombolo_domain::fleet::{
+    EventCode, Fleet, FleetStatus, Instance, ManagedCompute, Standing, surplus,
+};
 use tombolo_domain::id::{IdSource, InstanceId, NetworkInterfaceId, SecurityGroupId};
+use tombolo_domain::peering::State;
+use tombolo_domain::reported::ReportedFleet;
 use tombolo_domain::vpc::{Attachment, MacAddress, NetworkInterface, Subnet};
 use tombolo_store::typed::{Transaction, transact};
 use tombolo_store::{StoreError, keys};
 
 use super::ports::{self, Ports};
-use super::record::Record;
+use super::record::{Record, put_if_any};
 use crate::{Context, Failure};
 
 /// How many of an instance's server processes have players, by its interface.
@@ -30,6 +34,34 @@ pub(super) fn is_balanced(
         && staying(instances).all(|one| ports::are_right(context, managed, one))
 }
 
+/// Whether a fleet that starts has all that makes it ACTIVE: its peering, if one was asked for
+/// together with it, and as many instances as it is to have, all of which run. The commit does not
+/// depend on the other instances: of two that come to run at once, each may miss the other, and the
+/// fleet's worker sees both.
+pub(super) async fn may_be_active(
+    record: &Record,
+    tx: &mut Transaction,
+    fleet: &Fleet,
+) -> Result<bool, StoreError> {
+    let Some(managed) = fleet
+        .managed()
+        .filter(|_| fleet.status == FleetStatus::Activating)
+    else {
+        return Ok(false);
+    };
+    if let Some(id) = &managed.peering {
+        let connection = tx.get(&record.connection_key(id)).await?;
+        if connection.is_none_or(|connection| connection.state != State::Active) {
+            return Ok(false);
+        }
+    }
+    let instances = tx
+        .peek(&keys::instances_of(&record.scope, &record.id))
+        .await?;
+    Ok(is_balanced(&record.context, managed, &instances)
+        && staying(&instances).all(|instance| instance.running))
+}
+
 /// The instances that are not being taken away.
 pub(super) fn staying(instances: &[Instance]) -> impl Iterator<Item = &Instance> {
     instances.iter().filter(|instance| !instance.ending)
@@ -40,10 +72,12 @@ fn wanted(managed: &ManagedCompute) -> usize {
 }
 
 /// Writes the instances that are missing, all in one transaction, and marks those that are too
-/// many. The failure is what kept some from being made; the others are.
+/// many; with the report that this follows from, if it does from one. The failure is what kept some
+/// from being made; the others are.
 pub(super) async fn balance(
     record: &Record,
     busy: &Busy,
+    report: Option<&ReportedFleet>,
 ) -> Result<Result<(), Failure>, StoreError> {
     transact(record.store(), async |tx| {
         let fleet = tx.get(&record.key()).await?;
@@ -53,6 +87,7 @@ pub(super) async fn balance(
         let Some(managed) = fleet.managed() else {
             return Ok(Ok(()));
         };
+        put_if_any(tx, report).await?;
         let instances = tx
             .peek(&keys::instances_of(&record.scope, &record.id))
             .await?;
@@ -142,14 +177,14 @@ async fn make(
             scope: scope.clone(),
             fleet: record.id.clone(),
             id: instance,
+            host: Some(record.context.host.clone()),
             number,
             interface: interface.id,
             ports: mapped,
-            supervisor: None,
-            seen: 0,
             running: false,
             active_processes: 0,
             ending: false,
+            earlier_position: None,
             created: record.context.clock.now(),
         };
         ports::claim(tx, &instance)?;

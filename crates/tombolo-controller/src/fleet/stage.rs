@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use tombolo_domain::fleet::{EventCode, FleetStatus, ManagedCompute};
-use tombolo_domain::id::{InstanceId, VpcId};
+use tombolo_domain::id::{HostId, InstanceId, VpcId};
+use tombolo_domain::reported::{FleetProgress, ReportedFleet};
 use tombolo_store::typed::{Transaction, transact};
 use tombolo_store::{StoreError, keys};
 
@@ -14,40 +15,71 @@ use crate::{Context, FleetAt, FleetReport};
 /// Writes what follows from `report`.
 pub(crate) async fn reported(
     context: &Context,
+    host: &HostId,
     fleet: &FleetAt,
     report: FleetReport,
 ) -> Result<(), StoreError> {
     let record = super::record(context, fleet);
+    let kept = |progress| ReportedFleet {
+        scope: fleet.scope.clone(),
+        fleet: fleet.id.clone(),
+        host: host.clone(),
+        progress,
+    };
     match report {
-        FleetReport::Downloaded => record.advance(FleetStatus::Downloading).await,
-        FleetReport::Validated => record.advance(FleetStatus::Validating).await,
+        FleetReport::Downloaded => {
+            let kept = kept(FleetProgress::Downloaded);
+            record.advance(FleetStatus::Downloading, Some(&kept)).await
+        }
+        FleetReport::Validated => {
+            let kept = kept(FleetProgress::Validated);
+            record.advance(FleetStatus::Validating, Some(&kept)).await
+        }
         FleetReport::Installing => {
             let message = "The build's install.sh is being run.";
             let code = EventCode::FleetCreationRunningInstaller;
-            record.tell_once(code, message).await
+            let kept = kept(FleetProgress::Installing);
+            record.tell_once(code, message, &kept).await
         }
-        FleetReport::Built { installed } => built(&record, installed).await,
-        FleetReport::Connected(instances) => connected(&record, &instances).await,
-        FleetReport::Failed { during, failure } => record.fail(during, &failure).await,
+        FleetReport::Built { installed } => {
+            let kept = kept(FleetProgress::Built { installed });
+            built(&record, installed, &kept).await
+        }
+        FleetReport::Connected(instances) => {
+            let kept = kept(FleetProgress::Connected);
+            connected(&record, &instances, &kept).await
+        }
+        FleetReport::Failed { during, failure } => {
+            let kept = kept(FleetProgress::Failed {
+                during,
+                code: failure.code,
+                message: failure.message.clone(),
+            });
+            record.fail(during, &failure, Some(&kept)).await
+        }
         FleetReport::Released => released(&record).await,
     }
 }
 
 /// Makes the instances of a fleet whose build is there.
-async fn built(record: &Record, installed: bool) -> Result<(), StoreError> {
+async fn built(record: &Record, installed: bool, report: &ReportedFleet) -> Result<(), StoreError> {
     if installed {
         let message = "The build's install.sh succeeded, and what it changed is kept.";
         let code = EventCode::FleetCreationCompletedInstaller;
-        record.tell_once(code, message).await?;
+        record.tell_once(code, message, report).await?;
     }
-    match set::balance(record, &Busy::new()).await? {
+    match set::balance(record, &Busy::new(), Some(report)).await? {
         Ok(()) => Ok(()),
-        Err(failure) => record.fail(FleetStatus::Building, &failure).await,
+        Err(failure) => record.fail(FleetStatus::Building, &failure, None).await,
     }
 }
 
 /// Takes the fleet on if these are all instances that it is to have.
-async fn connected(record: &Record, ready: &BTreeSet<InstanceId>) -> Result<(), StoreError> {
+async fn connected(
+    record: &Record,
+    ready: &BTreeSet<InstanceId>,
+    report: &ReportedFleet,
+) -> Result<(), StoreError> {
     let mut tx = Transaction::new(record.store().clone());
     let Some(fleet) = tx.get(&record.key()).await? else {
         return Ok(());
@@ -61,7 +93,7 @@ async fn connected(record: &Record, ready: &BTreeSet<InstanceId>) -> Result<(), 
     let are_ready = set::is_balanced(&record.context, managed, &instances)
         && set::staying(&instances).all(|instance| ready.contains(&instance.id));
     match are_ready {
-        true => record.advance(FleetStatus::Building).await,
+        true => record.advance(FleetStatus::Building, Some(report)).await,
         false => Ok(()),
     }
 }
@@ -87,6 +119,10 @@ async fn released(record: &Record) -> Result<(), StoreError> {
         if let Some(ManagedCompute { vpc, .. }) = fleet.managed() {
             let vpc: VpcId = vpc.clone();
             tx.remove_vpc(&record.scope, &vpc).await?;
+        }
+        let reports = keys::reports_of_fleet(&record.scope, &record.id);
+        for report in tx.list(&reports).await? {
+            tx.remove(&report);
         }
         record.write_status(tx, &mut fleet, FleetStatus::Terminated)?;
         Ok(true)

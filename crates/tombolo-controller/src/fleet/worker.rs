@@ -119,6 +119,8 @@ impl Worker {
                 }
             }
         }
+        // The report that the last instance runs has taken the fleet on already; this is for what
+        // came to be so otherwise, such as an instance that is not wanted any more.
         let instances = match self.balanced(managed).await? {
             Ok(instances) => instances,
             Err(failure) => return self.settle(FleetStatus::Activating, Err(failure)).await,
@@ -194,7 +196,7 @@ impl Worker {
             true => self.busy(&instances).await.unwrap_or_default(),
             false => Busy::new(),
         };
-        Ok(match set::balance(&self.record, &busy).await? {
+        Ok(match set::balance(&self.record, &busy, None).await? {
             Ok(()) => Ok(self.instances().await?),
             Err(failure) => Err(failure),
         })
@@ -213,8 +215,8 @@ impl Worker {
         outcome: Result<(), Failure>,
     ) -> Result<Next, StoreError> {
         match outcome {
-            Ok(()) => self.record.advance(from).await?,
-            Err(failure) => self.record.fail(from, &failure).await?,
+            Ok(()) => self.record.advance(from, None).await?,
+            Err(failure) => self.record.fail(from, &failure, None).await?,
         }
         Ok(Next::Again)
     }

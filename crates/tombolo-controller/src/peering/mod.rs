@@ -20,7 +20,9 @@ use std::time::Duration;
 use futures::{StreamExt, stream};
 use tokio::time::sleep;
 use tombolo_domain::Timestamp;
+use tombolo_domain::id::HostId;
 use tombolo_domain::peering::{Connection, End, FailureReason, State, Step};
+use tombolo_domain::reported::{ReportedNetwork, TableFull};
 use tombolo_domain::vpc::Vpc;
 use tombolo_store::keys::{self, Entity, Kind};
 use tombolo_store::typed::{Transaction, transact};
@@ -72,33 +74,72 @@ async fn advance_due(context: &Context) -> Result<(), StoreError> {
 }
 
 /// Writes what follows from a network that is in force.
-pub(crate) async fn applied(context: &Context, applied: NetworkApplied) -> Result<(), StoreError> {
+pub(crate) async fn applied(
+    context: &Context,
+    host: &HostId,
+    applied: NetworkApplied,
+) -> Result<(), StoreError> {
     let NetworkApplied {
+        revision,
         provisioned,
         removed,
     } = applied;
+    let report = &ReportedNetwork {
+        host: host.clone(),
+        revision: revision.0,
+        refused: None,
+    };
+    if provisioned.is_empty() && removed.is_empty() {
+        return forget_refusal(context, report).await;
+    }
     for_each(provisioned, async |connection| {
-        activate(context, connection).await
+        activate(context, report, connection).await
     })
     .await?;
     for_each(removed, async |connection| {
-        finish(context, connection).await
+        finish(context, report, connection).await
+    })
+    .await
+}
+
+/// Writes that a network is in force whose host had no room before, and nothing else follows from it.
+async fn forget_refusal(context: &Context, report: &ReportedNetwork) -> Result<(), StoreError> {
+    transact(&context.store, async |tx| {
+        let last = tx.get(&report.key()).await?;
+        match last.is_some_and(|last| last.refused.is_some()) {
+            true => tx.put(report),
+            false => Ok(()),
+        }
     })
     .await
 }
 
 /// Fails the connection that was accepted last, so that those before it, which fitted, go on. What
 /// is in force already stays.
-pub(crate) async fn refused(context: &Context, refused: NetworkRefused) -> Result<(), StoreError> {
+pub(crate) async fn refused(
+    context: &Context,
+    host: &HostId,
+    refused: NetworkRefused,
+) -> Result<(), StoreError> {
     let NetworkRefused {
+        revision,
         table,
         capacity,
         provisioning,
     } = refused;
-    match provisioning.iter().max_by_key(|one| one.since()) {
-        Some(last) => give_up(context, last, FailureReason::NoRoom { table, capacity }).await,
-        None => Ok(()),
-    }
+    let Some(last) = provisioning.iter().max_by_key(|one| one.since()) else {
+        return Ok(());
+    };
+    let report = ReportedNetwork {
+        host: host.clone(),
+        revision: revision.0,
+        refused: Some(TableFull {
+            table: table.clone(),
+            capacity,
+        }),
+    };
+    let reason = FailureReason::NoRoom { table, capacity };
+    give_up(context, &report, last, reason).await
 }
 
 /// Does `step` for each connection, several at a time; the first error stops it.
@@ -146,9 +187,13 @@ async fn advance(context: &Context, seen: &Connection) -> Result<(), StoreError>
 }
 
 /// Writes that the data path lets packets through.
-async fn activate(context: &Context, seen: &Connection) -> Result<(), StoreError> {
+async fn activate(
+    context: &Context,
+    report: &ReportedNetwork,
+    seen: &Connection,
+) -> Result<(), StoreError> {
     let taken = transact(&context.store, async |tx| match current(tx, seen).await? {
-        Some(connection) => step::take(context, tx, connection, Step::Provisioned),
+        Some(connection) => take_reported(context, tx, report, connection, Step::Provisioned),
         None => Ok(None),
     });
     taken.await?.iter().for_each(step::log);
@@ -156,11 +201,15 @@ async fn activate(context: &Context, seen: &Connection) -> Result<(), StoreError
 }
 
 /// Takes back what the connection made, and writes that the data path lets nothing through.
-async fn finish(context: &Context, seen: &Connection) -> Result<(), StoreError> {
+async fn finish(
+    context: &Context,
+    report: &ReportedNetwork,
+    seen: &Connection,
+) -> Result<(), StoreError> {
     let taken = transact(&context.store, async |tx| match current(tx, seen).await? {
         Some(connection) if matches!(connection.state, State::Deleting { .. }) => {
             opening::close(tx, &connection).await?;
-            step::take(context, tx, connection, Step::Removed)
+            take_reported(context, tx, report, connection, Step::Removed)
         }
         _ => Ok(None),
     });
@@ -171,18 +220,36 @@ async fn finish(context: &Context, seen: &Connection) -> Result<(), StoreError> 
 /// Takes back what the connection made, and writes that the data path has no room for it.
 async fn give_up(
     context: &Context,
+    report: &ReportedNetwork,
     seen: &Connection,
     reason: FailureReason,
 ) -> Result<(), StoreError> {
     let taken = transact(&context.store, async |tx| match current(tx, seen).await? {
         Some(connection) if connection.state == State::Provisioning => {
             opening::close(tx, &connection).await?;
-            step::take(context, tx, connection, Step::Fail(reason.clone()))
+            let step = Step::Fail(reason.clone());
+            take_reported(context, tx, report, connection, step)
         }
         _ => Ok(None),
     });
     taken.await?.iter().for_each(step::log);
     Ok(())
+}
+
+/// Puts the connection as it is after `step`, together with the report that it follows from. The report
+/// is not read first: the steps of one round run at once, and all say the same.
+fn take_reported(
+    context: &Context,
+    tx: &mut Transaction,
+    report: &ReportedNetwork,
+    connection: Connection,
+    step: Step,
+) -> Result<Option<Connection>, StoreError> {
+    let taken = step::take(context, tx, connection, step)?;
+    if taken.is_some() {
+        tx.put(report)?;
+    }
+    Ok(taken)
 }
 
 /// The connection as it stands now.

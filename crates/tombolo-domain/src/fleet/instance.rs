@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::TransportProtocol;
 use crate::Scope;
-use crate::id::{FleetId, InstanceId, NetworkInterfaceId};
+use crate::id::{FleetId, HostId, InstanceId, NetworkInterfaceId};
+use crate::reported::EventPosition;
 
-/// One instance of a fleet: namespaces on this machine, with a supervisor.
+/// One instance of a fleet: namespaces on its host, with a supervisor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Instance {
     /// The fleet's owner.
@@ -18,6 +19,9 @@ pub struct Instance {
     pub fleet: FleetId,
     /// The id.
     pub id: InstanceId,
+    /// The host that it is placed on, for life; none if it was made before hosts had ids, by the host
+    /// whose data directory it is in.
+    pub host: Option<HostId>,
     /// A number that no other instance of this server has: the users that its server processes run
     /// as are counted from it.
     pub number: u32,
@@ -25,22 +29,25 @@ pub struct Instance {
     pub interface: NetworkInterfaceId,
     /// How players reach it.
     pub ports: Vec<MappedPort>,
-    /// Which run of its supervisor the number in `seen` counts in; none before the first.
-    pub supervisor: Option<String>,
-    /// The last event of that run that has become a fleet event: the next to ask for is the one
-    /// after.
-    pub seen: u64,
     /// Whether all its server processes have been seen to run.
     pub running: bool,
     /// How many of its server processes run, as its supervisor last said.
     pub active_processes: u32,
     /// Whether it is being taken away.
     pub ending: bool,
+    /// The last event of its supervisor, from when that was kept here: its host's
+    /// [report](crate::reported::ReportedInstance) has it since, and this is then none.
+    pub earlier_position: Option<EventPosition>,
     /// When it was made.
     pub created: Timestamp,
 }
 
 impl Instance {
+    /// Whether it is placed on `host`, which is the one of this data directory.
+    pub fn is_on(&self, host: &HostId) -> bool {
+        self.host.as_ref().is_none_or(|own| own == host)
+    }
+
     /// Where it stands.
     pub fn status(&self) -> InstanceStatus {
         match (self.ending, self.running) {

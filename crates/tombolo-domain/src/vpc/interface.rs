@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use jiff::Timestamp;
 
 use crate::Scope;
+use crate::host::HostBoot;
 use crate::id::{FleetId, InstanceId, NetworkInterfaceId, SecurityGroupId, SubnetId, VpcId};
 
 /// An Ethernet address.
@@ -75,5 +76,8 @@ pub enum Attachment {
         /// When it started, in clock ticks since boot (field 22 of `/proc/PID/stat`, proc(5)), by
         /// which a later process with the same pid is told apart.
         start_time: u64,
+        /// The boot of the host that it runs on; none if the record was made before hosts had ids, by
+        /// the host whose data directory it is in.
+        boot: Option<HostBoot>,
     },
 }

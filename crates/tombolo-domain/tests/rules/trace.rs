@@ -116,6 +116,7 @@ fn add_vpc(records: &mut Records, number: u32) {
         attachment: Some(Attachment::Program {
             pid: 1,
             start_time: 1,
+            boot: None,
         }),
         client_token: None,
         created: Timestamp::UNIX_EPOCH,

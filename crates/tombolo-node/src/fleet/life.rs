@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tombolo_controller::InstanceAt;
 use tombolo_domain::error_chain;
 use tombolo_domain::fleet::Instance;
+use tombolo_domain::reported::EventPosition;
 use tombolo_fleet::{ConfigureError, ControlError, Events, StartError, StopError};
 use tombolo_store::{StoreError, keys};
 use tombolo_tasks::Reason;
@@ -227,7 +228,7 @@ impl Life {
         plan: &Plan,
         current: &Instance,
     ) -> Result<Option<tombolo_fleet::Instance>, LifeError> {
-        if current.supervisor.is_some() {
+        if self.reported_up_to(current).await?.is_some() {
             let pause = self.backoff.next();
             tracing::warn!(
                 fleet = %self.instance.fleet,
@@ -254,7 +255,7 @@ impl Life {
         untold: Option<&Plan>,
         current: &Instance,
     ) -> Result<Next, LifeError> {
-        let mut events = unread(live, current).await?;
+        let mut events = self.unreported(live, current).await?;
         if let Some(plan) = untold {
             live.configure(plan.processes()).await?;
         }
@@ -326,7 +327,7 @@ impl Life {
             let Some(current) = self.current().await? else {
                 return Ok(());
             };
-            let mut events = unread(live, &current).await?;
+            let mut events = self.unreported(live, &current).await?;
             while self.take_some(live, &mut events).await? {}
             Ok(())
         };
@@ -348,6 +349,34 @@ impl Life {
         } = &self.instance;
         let key = keys::instance(scope, fleet, id);
         self.context.read().get(&key).await
+    }
+
+    /// The last event of the instance that was reported, if one was.
+    async fn reported_up_to(
+        &self,
+        current: &Instance,
+    ) -> Result<Option<EventPosition>, StoreError> {
+        let Instance {
+            scope, fleet, id, ..
+        } = current;
+        let key = keys::reported_instance(scope, fleet, id);
+        let reported = self.context.read().get(&key).await?;
+        let position = reported.map(|reported| reported.last_event);
+        Ok(position.or_else(|| current.earlier_position.clone()))
+    }
+
+    /// The events of an instance that were not reported yet: all of them, from a run of its
+    /// supervisor that nothing was reported of.
+    async fn unreported(
+        &self,
+        live: &tombolo_fleet::Instance,
+        current: &Instance,
+    ) -> Result<Events, LifeError> {
+        let position = self.reported_up_to(current).await?;
+        let incarnation = live.incarnation().to_string();
+        let of_this_run = position.filter(|position| position.incarnation == incarnation);
+        let after = of_this_run.map_or(0, |position| position.number);
+        Ok(live.events(after).await?)
     }
 
     /// Tells people of an error that keeps the instance from running, once it is clear that it
@@ -382,14 +411,4 @@ impl Life {
         self.told = Some(message);
         Ok(())
     }
-}
-
-/// What an instance reports that is not in its record `current` yet: all of it, from a supervisor
-/// that the record does not know.
-async fn unread(
-    live: &tombolo_fleet::Instance,
-    current: &Instance,
-) -> Result<Events, ControlError> {
-    let is_known = current.supervisor.as_ref() == Some(&live.incarnation().to_string());
-    live.events(if is_known { current.seen } else { 0 }).await
 }

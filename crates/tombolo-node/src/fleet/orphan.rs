@@ -30,7 +30,9 @@ pub(super) async fn end_unknown(context: &Context) -> Result<(), StoreError> {
     }
     let mut tx = Transaction::new(context.store.clone());
     let instances = tx.peek(&keys::all_instances()).await?.into_iter();
-    let mut known: BTreeSet<String> = instances.map(|one| one.id.to_string()).collect();
+    // Another host's instance has nothing here.
+    let own = instances.filter(|one| one.is_on(&context.host.host));
+    let mut known: BTreeSet<String> = own.map(|one| one.id.to_string()).collect();
     // An installer has no record; it is its fleet's while that is BUILDING.
     let fleets = tx.peek(&keys::all_fleets()).await?.into_iter();
     let building = fleets.filter(|fleet| fleet.status == FleetStatus::Building);

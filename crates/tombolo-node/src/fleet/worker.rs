@@ -212,12 +212,15 @@ impl Worker {
         installed(context, &managed.build, &fleet.id).await
     }
 
+    /// Those of its instances that are placed on this host.
     async fn instances(&self) -> Result<Vec<Instance>, StoreError> {
-        let at = &self.context.fleet;
-        self.context
-            .read()
-            .peek(&keys::instances_of(&at.scope, &at.id))
-            .await
+        let FleetContext {
+            context, fleet: at, ..
+        } = &*self.context;
+        let mut tx = self.context.read();
+        let mut instances = tx.peek(&keys::instances_of(&at.scope, &at.id)).await?;
+        instances.retain(|instance| instance.is_on(&context.host.host));
+        Ok(instances)
     }
 
     /// Reports that the fleet has come through `during`, or not.

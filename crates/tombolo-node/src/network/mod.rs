@@ -6,6 +6,8 @@
 //! 2. What the engine has put in force is reported: connections whose packets it now lets through,
 //!    connections of which it lets none through any more, what it found changed behind its back.
 //!
+//! The first round reports the host too: a host that is known has its network.
+//!
 //! A connection is reported only after the engine has it so, and is reported again until the store
 //! says that it was heard.
 
@@ -31,7 +33,7 @@ use tombolo_tasks::{Reason, reason_to_run};
 use room::GivesWay;
 use wanted::Wanted;
 
-use crate::Context;
+use crate::{Context, host};
 
 /// What the network is made from. Of instances it reads how players reach them, which the public
 /// ports tell of; that a supervisor reported something does not concern it.
@@ -105,6 +107,7 @@ pub(crate) async fn run(
         applied: None,
         counted: None,
         withheld: BTreeSet::new(),
+        is_known: false,
     };
     let mut pause = RESYNC;
     loop {
@@ -133,10 +136,14 @@ struct Reconciler {
     counted: Option<Instant>,
     /// The security groups whose rules had no room.
     withheld: BTreeSet<SecurityGroupNumber>,
+    /// Whether this host has reported itself.
+    is_known: bool,
 }
 
 impl Reconciler {
     async fn round(&mut self) -> Result<(), RoundError> {
+        // What is written from here on may be read, or not.
+        let revision = self.context.store.revision();
         let Wanted {
             mut network,
             group_ids,
@@ -151,6 +158,7 @@ impl Reconciler {
                 Some(GivesWay::Connection { table, capacity }) => {
                     // Its change wakes this loop, which then sees whether the rest fits.
                     let refused = NetworkRefused {
+                        revision,
                         table,
                         capacity,
                         provisioning,
@@ -178,7 +186,13 @@ impl Reconciler {
         }
         self.withheld = withheld;
 
+        if !self.is_known {
+            let boot = &self.context.host.boot;
+            self.reports.host(&host::label().await, boot).await?;
+            self.is_known = true;
+        }
         let applied = NetworkApplied {
+            revision,
             provisioned: provisioning,
             removed: deleting,
         };

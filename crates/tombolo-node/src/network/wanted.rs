@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tombolo_domain::fleet::{Fleet, Instance};
+use tombolo_domain::host::{HostBoot, Locality};
 use tombolo_domain::id::{
     FleetId, NetworkInterfaceId, SecurityGroupId, SubnetId, VpcId, VpcPeeringConnectionId,
 };
 use tombolo_domain::peering::{Connection, End, State};
-use tombolo_domain::vpc::{self, NetworkInterface, Peer, RouteTarget, VpcNumber};
+use tombolo_domain::vpc::{self, Attachment, NetworkInterface, Peer, RouteTarget, VpcNumber};
 use tombolo_network::{
     Interface, Network, Outside, Peering, PeeringEnd, Route, RouteTable, RouteTableNumber, Rule,
     RulePeer, SecurityGroup, SecurityGroupNumber, Subnet, Vpc,
@@ -43,7 +44,7 @@ pub(super) async fn read(context: &Context) -> Result<Wanted, StoreError> {
         group_ids: groups.map(|(id, number)| (number, id.clone())).collect(),
         provisioning: in_state(|state| *state == State::Provisioning),
         deleting: in_state(|state| matches!(state, State::Deleting { .. })),
-        network: compile(&records, context.mtu),
+        network: compile(&records, &context.host, context.mtu),
     })
 }
 
@@ -80,8 +81,8 @@ fn numbers(records: &Records) -> BTreeMap<&VpcId, VpcNumber> {
     vpcs.map(|vpc| (&vpc.id, vpc.number)).collect()
 }
 
-/// `mtu` is that of interfaces that have none of their own.
-fn compile(records: &Records, mtu: u16) -> Network {
+/// What is to be on `host`. `mtu` is that of interfaces that have none of their own.
+fn compile(records: &Records, host: &HostBoot, mtu: u16) -> Network {
     let numbers = numbers(records);
     let vpcs = records.vpcs.iter().map(|vpc| {
         let cidrs = vpc.cidrs().collect();
@@ -110,11 +111,21 @@ fn compile(records: &Records, mtu: u16) -> Network {
         .map(|subnet| (&subnet.id, subnet))
         .collect();
     let outside = outside(records);
-    let mut carried = BTreeSet::new();
-    let attached = records
-        .interfaces
+    let elsewhere: BTreeSet<&NetworkInterfaceId> = records
+        .instances
         .iter()
-        .filter(|interface| interface.attachment.is_some());
+        .filter(|instance| !instance.is_on(&host.host))
+        .map(|instance| &instance.interface)
+        .collect();
+    let is_here = |interface: &NetworkInterface| match &interface.attachment {
+        Some(Attachment::Instance { .. }) => !elsewhere.contains(&interface.id),
+        Some(Attachment::Program { boot, .. }) => {
+            host.locality_of(boot.as_ref()) != Locality::OtherHost
+        }
+        None => false,
+    };
+    let mut carried = BTreeSet::new();
+    let attached = records.interfaces.iter().filter(|one| is_here(one));
     for interface in attached {
         let (Some(&vpc), Some(subnet)) =
             (numbers.get(&interface.vpc), subnets.get(&interface.subnet))

@@ -18,6 +18,7 @@ mod hosting;
 mod installer;
 mod leftovers;
 mod players;
+mod reports;
 mod runtime;
 mod survival;
 #[path = "../node/world.rs"]

@@ -43,6 +43,17 @@ async fn a_request_becomes_active_and_packets_may_pass_both_ways() {
         ]
     );
     assert_eq!(connection.message(), "Active");
+    let report = keys::reported_network(&world.context.host.host);
+    let store = &world.context.store;
+    let reported = store.get(report.as_bytes()).await.unwrap().unwrap();
+    let made = store.get(connection.key().as_bytes()).await.unwrap();
+    assert_eq!(
+        reported.modified,
+        made.unwrap().modified,
+        "the report commits with the state that it leads to"
+    );
+    let report = world.get(&report).await.unwrap();
+    assert!(report.revision < reported.modified.0 && report.refused.is_none());
     let to_database = world
         .engine
         .verdict(&game.id, &datagram(game.address, database.address));

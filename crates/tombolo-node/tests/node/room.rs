@@ -52,6 +52,13 @@ async fn a_connection_that_does_not_fit_fails_and_leaves_the_others_and_nothing_
     let room = world.context.room.borrow().clone();
     let full = room.check(&[TABLE]).unwrap_err();
     assert_eq!((full.table.as_str(), full.capacity), (TABLE, 1));
+    let report = keys::reported_network(&world.context.host.host);
+    world
+        .eventually("the host reports no refusal any more", async |tx| {
+            let reported = tx.get(&report).await.unwrap().unwrap();
+            reported.refused.is_none().then_some(())
+        })
+        .await;
     reconcilers.stop().await;
 }
 

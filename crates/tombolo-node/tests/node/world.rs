@@ -11,7 +11,8 @@ use tempfile::TempDir;
 use tokio::time::timeout;
 use tombolo_domain::Scope;
 use tombolo_domain::fleet::{Fleet, FleetEvent, FleetStatus, PublicAddress};
-use tombolo_domain::id::{AccountId, IdSource, VpcPeeringConnectionId};
+use tombolo_domain::host::HostBoot;
+use tombolo_domain::id::{AccountId, BootId, HostId, IdSource, VpcPeeringConnectionId};
 use tombolo_domain::peering::{Connection, Step};
 use tombolo_domain::table_capacity::TableCapacity;
 use tombolo_domain::time::Clock;
@@ -51,6 +52,7 @@ pub(crate) struct Context {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn IdSource>,
+    pub(crate) host: HostBoot,
     pub(crate) engine: Arc<dyn NetworkEngine>,
     pub(crate) room: tokio::sync::watch::Sender<TableCapacity>,
     pub(crate) directory: PathBuf,
@@ -61,6 +63,7 @@ impl Context {
     fn node(&self) -> tombolo_node::Context {
         tombolo_node::Context {
             store: self.store.clone(),
+            host: self.host.clone(),
             ids: self.ids.clone(),
             engine: self.engine.clone(),
             room: self.room.clone(),
@@ -77,6 +80,7 @@ impl Context {
             store: self.store.clone(),
             clock: self.clock.clone(),
             ids: self.ids.clone(),
+            host: self.host.host.clone(),
             public: self.public,
             measurements: tombolo_node::measurements(self.engine.clone()),
             tasks: Tasks::default(),
@@ -149,11 +153,17 @@ impl World {
             account: account.parse().unwrap(),
             region: HOME.parse().unwrap(),
         };
+        let ids = server.shared_ids();
+        let host = HostBoot {
+            host: HostId::generate(&*ids),
+            boot: BootId::generate(&*ids),
+        };
         World {
             context: Context {
                 store: gate.clone(),
                 clock: server.clock(),
                 ids: server.shared_ids(),
+                host,
                 engine: engine.clone(),
                 room: tokio::sync::watch::Sender::default(),
                 directory: directory.path().to_owned(),
@@ -232,7 +242,13 @@ impl World {
         let attachment = Attachment::Program {
             pid,
             start_time: tombolo_fleet::start_ticks(pid).unwrap(),
+            boot: Some(self.context.host.clone()),
         };
+        self.interface_of(vpc, attachment).await
+    }
+
+    /// An interface with this workload, at the first free address of the VPC, in its default group.
+    pub(crate) async fn interface_of(&self, vpc: &Vpc, attachment: Attachment) -> NetworkInterface {
         let owner = self.ec2(&vpc.scope);
         let mut tx = owner.transaction();
         let subnet = &tx.subnets_of(vpc).peek().await.unwrap()[0];

@@ -416,6 +416,7 @@ async fn furnish(wire: &Wire, server: &Arc<Server>, blobs: &Path, who: Who, bloc
     let program = Attachment::Program {
         pid: 1,
         start_time: 1,
+        boot: None,
     };
     let used = ec2.attached_interface(&mut tx, &subnet, program).await;
     assert_eq!(tx.commit().await.unwrap(), Committed::Yes);

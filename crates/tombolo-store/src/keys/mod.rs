@@ -119,7 +119,7 @@ kinds! {
         /// The network interfaces of a VPC.
         prefix interfaces_of,
         interface: NetworkInterfaceId,
-    } -> NetworkInterface as network::v1::NetworkInterface, key interface of |i| (&i.scope, &i.vpc, &i.id) in vpc,
+    } -> NetworkInterface as network::v2::NetworkInterface, key interface of |i| (&i.scope, &i.vpc, &i.id) in vpc,
         "One a workload.";
 
     /// A route table.
@@ -239,7 +239,7 @@ kinds! {
         /// The instances of a fleet.
         prefix instances_of,
         instance: InstanceId,
-    } -> Instance as instance::v1::Instance, key instance of |i| (&i.scope, &i.fleet, &i.id),
+    } -> Instance as instance::v2::Instance, key instance of |i| (&i.scope, &i.fleet, &i.id),
         "Up to 200 a fleet.";
 
     /// The last number that was given to an instance.

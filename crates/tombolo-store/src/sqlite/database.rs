@@ -22,7 +22,7 @@ use crate::store::{Revision, StoreError};
 /// before's as soon as something is written that the release before could not read: a record of a new
 /// version, or of a new kind. Earlier formats are read; a file has the new one from the first commit
 /// on.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// "TMBL", in the file's `application_id`, so that no other program's database is taken for ours.
 const APPLICATION_ID: u32 = 0x544d_424c;

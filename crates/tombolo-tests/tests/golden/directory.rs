@@ -2,7 +2,8 @@
 //! is answered of it: whoever upgrades finds everything as it was.
 //!
 //! ```text
-//! golden/data/FORMAT/directory/   what a killed server left: store.db, builds/, objects/
+//! golden/data/FORMAT/directory/   what a killed server left: store.db, builds/, objects/, and host-id
+//!                                 since format 2
 //! golden/data/FORMAT/records.txt  store.db as text, a record a line, for a reader of reviews
 //! golden/data/FORMAT/about.json   which program made it, and when by its clock
 //! golden/data/FORMAT/answers.txt  what both accounts and the operator are told of it
@@ -112,13 +113,7 @@ fn records(path: &Path) -> String {
 }
 
 /// Kinds of records that came after the newest directory was recorded.
-const LATER: [&str; 5] = [
-    "reported-build",
-    "reported-fleet",
-    "reported-host",
-    "reported-instance",
-    "reported-network",
-];
+const LATER: [&str; 0] = [];
 
 /// The names of all kinds of records: each has a folder of golden records in the store's crate.
 fn kinds() -> Vec<String> {
@@ -198,6 +193,7 @@ fn record(into: &Path) {
     for folder in ["builds", "objects"] {
         copy(&server.directory().join(folder), &kept.join(folder));
     }
+    fs::copy(server.directory().join("host-id"), kept.join("host-id")).unwrap();
     let database = kept.join("store.db");
     for suffix in ["", "-wal"] {
         let from = with_suffix(&server.directory().join("store.db"), suffix);

@@ -20,9 +20,12 @@ pub(super) async fn run(arguments: &TeardownArguments) -> Result<()> {
             let outside = None;
             server::start_engine(engine_of(&directory)?, directory.path(), outside).await?
         };
-        program::end_all(&store, &engine).await?;
+        let ids = Arc::new(SystemIds);
+        let host = tombolo_node::identify(directory.path(), &store, &*ids).await?;
+        program::end_all(&store, &engine, &host).await?;
         let context = tombolo_node::Context {
-            ids: Arc::new(SystemIds),
+            ids,
+            host,
             engine,
             room: watch::Sender::default(),
             binary: server::this_executable()?,

@@ -30,6 +30,7 @@ use tombolo_admin::service::AdminService;
 use tombolo_admin::{admin_socket, message, program};
 use tombolo_api::http::{Api, Backend};
 use tombolo_api::operation::{Operations, Settings};
+use tombolo_domain::host::HostBoot;
 use tombolo_network::{EngineKind, NetworkEngine};
 use tombolo_node::{Reconcilers, SandboxSettings};
 use tombolo_objects::Objects;
@@ -82,6 +83,7 @@ pub(crate) struct Server {
     /// Unlocked last, so that the next server of the directory starts only after this one has
     /// ended.
     directory: DataDirectory,
+    host: HostBoot,
     store: Arc<dyn Store>,
     engine: Arc<dyn NetworkEngine>,
     reconcilers: Arc<RunningReconcilers>,
@@ -108,6 +110,7 @@ impl Server {
         let store = open_store(&options.directory).await?;
         let ids = Arc::new(SystemIds);
         let clock = Arc::new(ServerClock::open(&store).await?);
+        let host = tombolo_node::identify(&path, &store, &*ids).await?;
         if options.mode == message::Mode::Serve && !clock.offset().is_zero() {
             return Err(hinted(
                 format!(
@@ -168,12 +171,14 @@ impl Server {
             store: store.clone(),
             clock: clock.clone(),
             ids: ids.clone(),
+            host: host.host.clone(),
             public: options.settings.public,
             measurements: tombolo_node::measurements(engine.clone()),
             tasks: tasks.clone(),
         };
         let node = tombolo_node::Context {
             store: store.clone(),
+            host: host.clone(),
             ids: ids.clone(),
             engine: engine.clone(),
             room,
@@ -195,6 +200,7 @@ impl Server {
             network: engine.kind(),
             engine: engine.clone(),
             settings: options.settings,
+            host: host.clone(),
             store: store.clone(),
             clock,
             ids,
@@ -213,6 +219,7 @@ impl Server {
         tracing::info!(%endpoint, network = %engine.kind(), directory = %path.display(), "ready");
         Ok(Server {
             directory: options.directory,
+            host,
             store,
             engine,
             reconcilers,
@@ -266,9 +273,10 @@ impl Server {
     /// `tombolo run` away. A named directory's database, builds and logs stay.
     pub(crate) async fn teardown(self) -> Result<()> {
         let (store, engine) = (self.store.clone(), self.engine.clone());
+        let host = self.host.clone();
         let (reconcilers, _directory) = self.close().await?;
         // Goes on after a failure, so that one does not leave everything behind.
-        let ended = program::end_all(&store, &engine).await;
+        let ended = program::end_all(&store, &engine, &host).await;
         let taken = reconcilers.teardown().await;
         ended?;
         taken.context("taking the server's network and processes away")

@@ -156,8 +156,7 @@ pub(crate) async fn delete_build(
             build.id, fleet.id, fleet.status
         )));
     }
-    tx.remove_upload_of_build(&build).await?;
+    tx.remove_build(&build).await?;
     tx.remove_tags_of(build.id.as_str());
-    tx.remove(&build);
     Ok(Empty {})
 }

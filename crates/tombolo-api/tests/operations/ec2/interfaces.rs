@@ -18,6 +18,7 @@ async fn small_subnet(account: &Account<'_>) -> String {
 const PROGRAM: Attachment = Attachment::Program {
     pid: 4711,
     start_time: 1,
+    boot: None,
 };
 
 #[tokio::test]

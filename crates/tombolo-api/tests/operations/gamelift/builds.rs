@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 use tombolo_domain::fleet::FleetStatus;
+use tombolo_domain::id::HostId;
+use tombolo_domain::reported::{ReportedBuild, UnpackOutcome};
 use tombolo_testkit::gamelift::fleet_input;
 
 use crate::account::assert_refused;
@@ -194,16 +196,27 @@ async fn a_fleet_of_a_failed_build_is_told_why_it_failed() {
 }
 
 #[tokio::test]
-async fn what_was_uploaded_for_a_build_goes_with_it() {
+async fn what_was_uploaded_for_a_build_and_reported_of_it_goes_with_it() {
     let server = Server::new();
     let studio = server.gamelift(STUDIO);
     let created = studio.call("CreateBuild", json!({})).await;
     let id = text(&created["Build"]["BuildId"]);
     let key = text(&created["StorageLocation"]["Key"]);
     server.put_object(STUDIO, "tombolo-builds", &key).await;
+    let ids = server.ids();
+    for _ in 0..2 {
+        let report = ReportedBuild {
+            scope: studio.scope(),
+            build: id.parse().unwrap(),
+            host: HostId::generate(ids),
+            outcome: UnpackOutcome::Unpacked { size_bytes: 4096 },
+        };
+        server.write(async |tx| tx.put(&report).unwrap()).await;
+    }
     studio.call("DeleteBuild", json!({"BuildId": id})).await;
     assert_eq!(server.keys("object/").await, Vec::<String>::new());
     assert_eq!(server.keys("unused-blob/").await.len(), 1);
+    assert_eq!(server.keys("reported-build/").await, Vec::<String>::new());
 
     // An object of the account's own stays.
     server.put_object(STUDIO, "games", "arena.zip").await;
