@@ -48,7 +48,7 @@ pub(crate) async fn describe_network_acls(
         AclView::default_of(vpc, subnets)
     });
     let ids = ("networkAclIds", &input.network_acl_ids[..]);
-    let page = input.selection.named(call, ids, all.collect())?;
+    let page = input.selection.by_ids(call, ids, all.collect())?;
     Ok(Described {
         network_acls: page.items,
         next_token: page.next_token,

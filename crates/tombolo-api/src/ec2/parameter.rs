@@ -23,9 +23,9 @@ use crate::operation::format::shorten;
 /// The members of an input that its handler does not name.
 #[derive(Debug, Deserialize)]
 #[serde(transparent)]
-pub(super) struct Others(Map<String, Value>);
+pub(super) struct OtherParameters(Map<String, Value>);
 
-impl Others {
+impl OtherParameters {
     /// How many there are, whatever they ask for.
     pub(super) fn count(&self) -> usize {
         let asked = self.0.iter();

@@ -41,7 +41,7 @@ impl Selection {
     /// # Errors
     /// The first that applies: ids together with MaxResults, a malformed or unknown id, an unknown
     /// filter, a bad MaxResults or NextToken.
-    pub(super) fn named<T: Describable>(
+    pub(super) fn by_ids<T: Describable>(
         &self,
         call: &Call<'_>,
         (parameter, ids): (&str, &[String]),

@@ -12,7 +12,7 @@ use tombolo_domain::{Scope, cidr as blocks};
 
 use super::Empty;
 use super::filter::{Field, Filtered};
-use super::parameter::{Others, parse_cidr, unsupported};
+use super::parameter::{OtherParameters, parse_cidr, unsupported};
 use super::region::{choose_zone, zone_id};
 use super::selection::{Describable, Selection};
 use super::tag::{self, Tag, TagSpecification, TagsOf};
@@ -31,7 +31,7 @@ pub(crate) struct Create {
     #[serde(default)]
     tag_specifications: Vec<TagSpecification>,
     #[serde(flatten)]
-    others: Others,
+    others: OtherParameters,
 }
 
 #[derive(Debug, Serialize)]
@@ -153,7 +153,7 @@ pub(crate) async fn describe_subnets(
         SubnetView::new(subnet, taken, tags)
     });
     let ids = ("subnetIds", &input.subnet_ids[..]);
-    let page = input.selection.named(call, ids, all.collect())?;
+    let page = input.selection.by_ids(call, ids, all.collect())?;
     Ok(Described {
         subnets: page.items,
         next_token: page.next_token,
@@ -318,7 +318,7 @@ pub(crate) struct Modify {
     subnet_id: String,
     private_dns_hostname_type_on_launch: Option<String>,
     #[serde(flatten)]
-    others: Others,
+    others: OtherParameters,
 }
 
 /// Sets one attribute to the value that it has.

@@ -16,7 +16,7 @@ use crate::operation::format::seconds;
 /// The two ids that name an authorization of the caller's.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub(crate) struct Named {
+pub(crate) struct AuthorizationInput {
     game_lift_aws_account_id: String,
     peer_vpc_id: String,
 }
@@ -55,7 +55,7 @@ pub(crate) struct Created {
 pub(crate) async fn create_vpc_peering_authorization(
     tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
-    input: Named,
+    input: AuthorizationInput,
 ) -> Result<Created> {
     let fleet_account = parse_account("gameLiftAwsAccountId", &input.game_lift_aws_account_id)?;
     let vpc = tx.vpc(&input.peer_vpc_id).to(call.action()).await?;
@@ -100,7 +100,7 @@ pub(crate) async fn describe_vpc_peering_authorizations(
 pub(crate) async fn delete_vpc_peering_authorization(
     tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
-    input: Named,
+    input: AuthorizationInput,
 ) -> Result<Empty> {
     let fleet_account = parse_account("gameLiftAwsAccountId", &input.game_lift_aws_account_id)?;
     let found = match input.peer_vpc_id.parse() {

@@ -11,7 +11,7 @@ use crate::lookup::Scan;
 const MAX_RECORDS: usize = 500;
 
 /// How many records one read asks for at least, since some of them may be filtered out.
-const READ: usize = 64;
+const MIN_READ: usize = 64;
 
 /// One page, and the token that asks for the next.
 #[derive(Debug)]
@@ -68,7 +68,7 @@ impl<K: KeyParts> Window<K> {
         let mut kept: Vec<(Key<K>, K::Value)> = Vec::new();
         loop {
             // One more than a page tells whether there is a next one.
-            let wanted = (self.limit + 1).max(READ);
+            let wanted = (self.limit + 1).max(MIN_READ);
             let found = scan.page(after.as_ref(), wanted).await?;
             after = found.records.last().map(|(key, _)| key.behind());
             let mut ended = !found.more;

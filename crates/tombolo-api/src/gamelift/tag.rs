@@ -23,7 +23,7 @@ pub(crate) struct Tag {
 }
 
 #[derive(Debug, Deserialize)]
-pub(crate) struct Named {
+pub(crate) struct ResourceInput {
     #[serde(rename = "ResourceARN")]
     resource_arn: String,
 }
@@ -38,7 +38,7 @@ pub(crate) struct Listed {
 pub(crate) async fn list_tags_for_resource(
     tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
-    input: Named,
+    input: ResourceInput,
 ) -> Result<Listed> {
     let resource = resource(tx, call, &input.resource_arn).await?;
     let found = tag::read(tx, &resource).await?;

@@ -34,7 +34,7 @@ pub const MAX_BODY: usize = 1 << 20;
 
 /// How long a body may take to arrive: a client that sends a byte a minute must not hold its
 /// connection for ever.
-const BODY_DEADLINE: Duration = Duration::from_secs(30);
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What the API needs from the rest of the server.
 pub struct Backend {
@@ -283,7 +283,7 @@ where
         return Err(too_large());
     }
     let body = Limited::new(body, MAX_BODY).collect();
-    match tokio::time::timeout(BODY_DEADLINE, body).await {
+    match tokio::time::timeout(BODY_TIMEOUT, body).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
         Ok(Err(error)) => Err(ApiError::new(
@@ -294,7 +294,7 @@ where
             CommonError::Serialization,
             format!(
                 "The body did not arrive within {} seconds.",
-                BODY_DEADLINE.as_secs()
+                BODY_TIMEOUT.as_secs()
             ),
         )),
     }

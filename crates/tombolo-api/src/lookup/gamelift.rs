@@ -10,9 +10,9 @@ use tombolo_store::keys::{
     self, BuildKey, Cursor, FleetEventKey, FleetKey, InstanceKey, ScalingPolicyKey,
 };
 
-use super::{Failed, Listing, Lookup, Named, Scan, ScopedTransaction};
+use super::{Failed, Listing, Lookup, LookupKey, Scan, ScopedTransaction};
 
-impl Named for FleetId {
+impl LookupKey for FleetId {
     type Record = Fleet;
 
     fn parse(owner: &Scope, text: &str) -> Option<Self> {
@@ -32,7 +32,7 @@ impl Named for FleetId {
     }
 }
 
-impl Named for BuildId {
+impl LookupKey for BuildId {
     type Record = Build;
 
     fn parse(owner: &Scope, text: &str) -> Option<Self> {

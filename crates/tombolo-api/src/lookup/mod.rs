@@ -88,7 +88,7 @@ pub use vpc::{CustomerVpcs, InVpc};
 use crate::error::{ApiError, CommonError};
 
 /// An id by which a request names something of its principal's.
-pub trait Named: Sized {
+pub trait LookupKey: Sized {
     /// What is found by it.
     type Record;
 
@@ -97,7 +97,7 @@ pub trait Named: Sized {
     fn parse(owner: &Scope, text: &str) -> Option<Self>;
 
     /// What a policy is asked about before anything is read; `None` if that is another resource,
-    /// which [`read`](Named::read) finds and asks about itself.
+    /// which [`read`](LookupKey::read) finds and asks about itself.
     fn resource<'a>(&'a self, owner: &'a Scope) -> Option<Resource<'a>>;
 
     /// The record, if the principal has it. The commit depends on it.
@@ -131,7 +131,7 @@ impl<'t, 'p, I> Lookup<'t, 'p, I> {
     }
 }
 
-impl<I: Named> Lookup<'_, '_, I> {
+impl<I: LookupKey> Lookup<'_, '_, I> {
     /// The principal's record, to do `action` on it. The commit depends on it.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use tombolo_domain::principal::Action;
 use tombolo_store::StoreError;
 use tombolo_store::keys::{self, BucketKey, ObjectKey, PartKey, UploadKey};
 
-use super::{Failed, Listing, Lookup, Named, Scan, ScopedTransaction, parse_id};
+use super::{Failed, Listing, Lookup, LookupKey, Scan, ScopedTransaction, parse_id};
 
 /// A bucket that the principal has been let into. Having it is what lets read what is in it.
 pub trait InBucket: Sync {
@@ -39,7 +39,7 @@ impl InBucket for BucketOfBuilds {
     }
 }
 
-impl Named for BucketName {
+impl LookupKey for BucketName {
     type Record = Bucket;
 
     fn parse(owner: &Scope, text: &str) -> Option<Self> {

@@ -15,10 +15,10 @@ use tombolo_domain::principal::Action;
 use tombolo_store::StoreError;
 use tombolo_store::keys::{self, AuthorizationKey, ConnectionKey, ConnectionRef};
 
-use super::{Failed, InVpc, Listing, Lookup, Named, Scan, ScopedTransaction, parse_id};
+use super::{Failed, InVpc, Listing, Lookup, LookupKey, Scan, ScopedTransaction, parse_id};
 
 /// A connection that has an end of the principal's, and that it still sees.
-impl Named for VpcPeeringConnectionId {
+impl LookupKey for VpcPeeringConnectionId {
     type Record = Connection;
 
     fn parse(owner: &Scope, text: &str) -> Option<Self> {

@@ -20,7 +20,7 @@ use tombolo_store::keys::{
     SubnetKey,
 };
 
-use super::{Failed, Lookup, Named, Scan, ScopedTransaction, parse_id};
+use super::{Failed, Lookup, LookupKey, Scan, ScopedTransaction, parse_id};
 
 /// A record that is a VPC or belongs to one. Having it is what lets read what else the VPC has.
 pub trait InVpc: Sync {
@@ -106,7 +106,7 @@ macro_rules! of_ec2 {
     };
 }
 
-impl Named for VpcId {
+impl LookupKey for VpcId {
     type Record = Vpc;
 
     of_ec2!("vpc");
@@ -117,7 +117,7 @@ impl Named for VpcId {
 }
 
 /// Together with its VPC.
-impl Named for SubnetId {
+impl LookupKey for SubnetId {
     type Record = (Vpc, Subnet);
 
     of_ec2!("subnet");
@@ -133,7 +133,7 @@ impl Named for SubnetId {
 
 macro_rules! named_in_vpc {
     ($($id:ident => $record:ident: $kind:literal, $key:path;)*) => {$(
-        impl Named for $id {
+        impl LookupKey for $id {
             type Record = $record;
 
             of_ec2!($kind);
@@ -158,7 +158,7 @@ named_in_vpc! {
 
 /// The security group that has the rule. Rules are kept in their groups, so this looks through the
 /// account's; the commit depends on the one that it finds.
-impl Named for SecurityGroupRuleId {
+impl LookupKey for SecurityGroupRuleId {
     type Record = SecurityGroup;
 
     of_ec2!("security-group-rule");
@@ -181,7 +181,7 @@ impl Named for SecurityGroupRuleId {
 
 /// The VPC that a block is associated with. The association is kept in it, so this looks through the
 /// account's; the commit depends on the one that it finds.
-impl Named for VpcCidrAssociationId {
+impl LookupKey for VpcCidrAssociationId {
     type Record = (Vpc, Self);
 
     fn parse(owner: &Scope, text: &str) -> Option<Self> {
@@ -214,7 +214,7 @@ impl Named for VpcCidrAssociationId {
 /// The route table that is associated with a subnet, or with its VPC as the main one. The
 /// association is kept in it, so this looks through the account's; the commit depends on the one
 /// that it finds.
-impl Named for RouteTableAssociationId {
+impl LookupKey for RouteTableAssociationId {
     type Record = (RouteTable, Self);
 
     fn parse(owner: &Scope, text: &str) -> Option<Self> {

@@ -16,13 +16,13 @@ use crate::error::{ApiError, CommonError};
 
 /// How many violations a message spells out; the rest is only counted, so that a request of many
 /// bad values cannot make a reply many times its own size.
-const SPELLED_OUT: usize = 10;
+const MAX_SPELLED_OUT: usize = 10;
 
 /// How many of the allowed values a message lists: there are 539 types of EC2 instances.
-const LISTED: usize = 20;
+const MAX_LISTED: usize = 20;
 
 /// How many characters of a value a message shows.
-const SHOWN: usize = 128;
+const MAX_SHOWN: usize = 128;
 
 /// Checks `input` against the shape `id` of `service`. Members that the model does not have are
 /// ignored, as AWS does.
@@ -166,7 +166,7 @@ impl<'a> Violations<'a> {
 
     fn add(&mut self, shape: &Shape, value: &Value, rule: Rule) {
         self.count += 1;
-        if self.spelled_out.len() < SPELLED_OUT {
+        if self.spelled_out.len() < MAX_SPELLED_OUT {
             self.spelled_out.push(Violation {
                 path: self.path(),
                 value: (!shape.sensitive).then(|| shown(value)),
@@ -265,7 +265,7 @@ fn ec2_error(violation: &Violation) -> ApiError {
 }
 
 fn one_of(allowed: &[&str]) -> String {
-    let listed = &allowed[..allowed.len().min(LISTED)];
+    let listed = &allowed[..allowed.len().min(MAX_LISTED)];
     let more = match allowed.len() - listed.len() {
         0 => String::new(),
         left_off => format!(", … and {left_off} more"),
@@ -288,13 +288,13 @@ fn expected(kind: &Kind) -> &'static str {
     }
 }
 
-/// A value as a message shows it: text without quotes, lists as `[a, b]`, cut to [`SHOWN`]
+/// A value as a message shows it: text without quotes, lists as `[a, b]`, cut to [`MAX_SHOWN`]
 /// characters, control characters escaped.
 fn shown(value: &Value) -> String {
     let mut text = String::new();
     show(value, &mut text);
-    let mut shown: String = text.chars().take(SHOWN).flat_map(visible).collect();
-    if text.chars().nth(SHOWN).is_some() {
+    let mut shown: String = text.chars().take(MAX_SHOWN).flat_map(visible).collect();
+    if text.chars().nth(MAX_SHOWN).is_some() {
         shown.push('…');
     }
     shown
@@ -308,14 +308,14 @@ fn visible(c: char) -> impl Iterator<Item = char> {
 
 fn show(value: &Value, text: &mut String) {
     // One byte more than is shown is enough to know that something was cut.
-    if text.len() > 4 * SHOWN {
+    if text.len() > 4 * MAX_SHOWN {
         return;
     }
     match value {
-        Value::String(value) => text.extend(value.chars().take(SHOWN + 1)),
+        Value::String(value) => text.extend(value.chars().take(MAX_SHOWN + 1)),
         Value::Array(values) => {
             text.push('[');
-            for (at, value) in values.iter().take(SHOWN).enumerate() {
+            for (at, value) in values.iter().take(MAX_SHOWN).enumerate() {
                 text.push_str(if at == 0 { "" } else { ", " });
                 show(value, text);
             }

@@ -40,11 +40,11 @@ use crate::model::Document;
 
 /// How often an operation is started over before the client is told to try again. Each conflict
 /// means that somebody else's transaction went through, so this bounds unfairness, not progress.
-const ATTEMPTS: usize = 100;
+const MAX_ATTEMPTS: usize = 100;
 
 /// After how many of them an operation waits for its turn among those that lost as often, so that
 /// each has only newcomers to race against, however many there are.
-const UNORDERED: usize = 8;
+const UNORDERED_ATTEMPTS: usize = 8;
 
 /// Runs every operation.
 pub struct Operations {
@@ -147,13 +147,13 @@ impl Dispatch for Operations {
     ) -> Result<Document, Refusal> {
         capacity::check(&self.room.borrow(), operation).map_err(operation.refuse)?;
         let attempt = || self.attempt(operation, principal, &input);
-        for _ in 0..UNORDERED {
+        for _ in 0..UNORDERED_ATTEMPTS {
             if let Some(output) = attempt().await? {
                 return Ok(output);
             }
         }
         let _turn = self.turn.lock().await;
-        for _ in UNORDERED..ATTEMPTS {
+        for _ in UNORDERED_ATTEMPTS..MAX_ATTEMPTS {
             if let Some(output) = attempt().await? {
                 return Ok(output);
             }
@@ -161,7 +161,7 @@ impl Dispatch for Operations {
         let busy = ApiError::new(
             CommonError::Busy,
             format!(
-                "{} met other changes of the same resources {ATTEMPTS} times; try it again.",
+                "{} met other changes of the same resources {MAX_ATTEMPTS} times; try it again.",
                 operation.name
             ),
         );

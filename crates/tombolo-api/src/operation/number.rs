@@ -12,10 +12,10 @@ use crate::error::ApiError;
 use crate::lookup::ScopedTransaction;
 
 /// The largest number: what a 24-bit tunnel key holds.
-const MAX: u32 = (1 << 24) - 1;
+const MAX_NUMBER: u32 = (1 << 24) - 1;
 
 /// How many numbers are reserved at a time.
-const BLOCK: u32 = 256;
+const BLOCK_SIZE: u32 = 256;
 
 /// The numbers that are reserved and free, in memory.
 #[derive(Debug, Default)]
@@ -28,11 +28,11 @@ pub(super) struct NumberAllocator {
 #[derive(Debug)]
 pub(crate) struct NumberReservation<'n> {
     numbers: &'n NumberAllocator,
-    drawn: Mutex<Drawn>,
+    state: Mutex<ReservationState>,
 }
 
 #[derive(Debug, Default)]
-struct Drawn {
+struct ReservationState {
     /// Taken from memory.
     taken: Vec<u32>,
     /// Reserved by the run's own transaction and not used, the lowest last.
@@ -44,7 +44,7 @@ impl NumberAllocator {
     pub(super) fn reserve(&self) -> NumberReservation<'_> {
         NumberReservation {
             numbers: self,
-            drawn: Mutex::default(),
+            state: Mutex::default(),
         }
     }
 }
@@ -59,39 +59,39 @@ impl NumberReservation<'_> {
             return Ok(number);
         }
         let last = tx.reserved_numbers().await?;
-        if last >= MAX {
+        if last >= MAX_NUMBER {
             return Err(ApiError::internal(
                 "taking a number for the data path",
-                format!("all {MAX} numbers of this store were used"),
+                format!("all {MAX_NUMBER} numbers of this store were used"),
             ));
         }
-        let (number, end) = (last + 1, last.saturating_add(BLOCK).min(MAX));
+        let (number, end) = (last + 1, last.saturating_add(BLOCK_SIZE).min(MAX_NUMBER));
         tx.reserve_numbers(end)?;
-        locked(&self.drawn)
+        locked(&self.state)
             .reserved
             .extend((number + 1..=end).rev());
         Ok(number)
     }
 
     fn at_hand(&self) -> Option<u32> {
-        let mut drawn = locked(&self.drawn);
-        if let Some(number) = drawn.reserved.pop() {
+        let mut state = locked(&self.state);
+        if let Some(number) = state.reserved.pop() {
             return Some(number);
         }
         let number = locked(&self.numbers.free).pop()?;
-        drawn.taken.push(number);
+        state.taken.push(number);
         Some(number)
     }
 
     /// The run's transaction is durable: what it reserved and did not use is everyone's.
     pub(super) fn committed(self) {
-        let Drawn { reserved, .. } = &*locked(&self.drawn);
+        let ReservationState { reserved, .. } = &*locked(&self.state);
         locked(&self.numbers.free).extend(reserved);
     }
 
     /// The run wrote nothing: what it took is free again.
     pub(super) fn abandoned(self) {
-        let Drawn { taken, .. } = &*locked(&self.drawn);
+        let ReservationState { taken, .. } = &*locked(&self.state);
         locked(&self.numbers.free).extend(taken);
     }
 }

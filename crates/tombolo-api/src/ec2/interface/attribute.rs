@@ -7,7 +7,7 @@ use super::new;
 use super::view::{AttachmentView, Context, GroupIdentifier, InterfaceView};
 use crate::ec2::Empty;
 use crate::ec2::error::{Ec2Error, Error, Result};
-use crate::ec2::parameter::{Others, invalid_value, unsupported};
+use crate::ec2::parameter::{OtherParameters, invalid_value, unsupported};
 use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 
@@ -20,7 +20,7 @@ pub(crate) struct Modify {
     #[serde(default)]
     groups: Vec<String>,
     #[serde(flatten)]
-    others: Others,
+    others: OtherParameters,
 }
 
 /// EC2's AttributeValue.

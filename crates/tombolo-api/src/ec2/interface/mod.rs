@@ -21,7 +21,7 @@ use self::new::NewInterface;
 use self::view::{Context, InterfaceView};
 use crate::ec2::Empty;
 use crate::ec2::error::{Ec2Error, Error, Result};
-use crate::ec2::parameter::{Others, invalid_value, parse_id, unsupported};
+use crate::ec2::parameter::{OtherParameters, invalid_value, parse_id, unsupported};
 use crate::ec2::tag::{self, TagSpecification};
 use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
@@ -63,7 +63,7 @@ pub(crate) struct Create {
     #[serde(default)]
     tag_specifications: Vec<TagSpecification>,
     #[serde(flatten)]
-    others: Others,
+    others: OtherParameters,
 }
 
 /// EC2's PrivateIpAddressSpecification.

@@ -46,7 +46,7 @@ pub(crate) async fn describe_network_interfaces(
         .into_iter()
         .map(|interface| context.view(interface));
     let ids = ("networkInterfaceIds", &input.network_interface_ids[..]);
-    let page = input.selection.named(call, ids, all.collect())?;
+    let page = input.selection.by_ids(call, ids, all.collect())?;
     Ok(Described {
         network_interfaces: page.items,
         next_token: page.next_token,

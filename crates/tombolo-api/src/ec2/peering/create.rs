@@ -7,7 +7,7 @@ use tombolo_domain::vpc::Vpc;
 
 use super::view::ConnectionView;
 use crate::ec2::error::{Ec2Error, Error, Result};
-use crate::ec2::parameter::{Others, invalid_value, parse_id, unsupported};
+use crate::ec2::parameter::{OtherParameters, invalid_value, parse_id, unsupported};
 use crate::ec2::tag::{self, TagSpecification, TagsOf};
 use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
@@ -23,7 +23,7 @@ pub(crate) struct Create {
     #[serde(default)]
     tag_specifications: Vec<TagSpecification>,
     #[serde(flatten)]
-    others: Others,
+    others: OtherParameters,
 }
 
 #[derive(Debug, Serialize)]

@@ -26,14 +26,14 @@ use crate::operation::Call;
 /// The input of the operations that take a connection's id and nothing else.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub(crate) struct Named {
+pub(crate) struct ConnectionIdInput {
     vpc_peering_connection_id: String,
 }
 
 /// The output of those that say only that it happened.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub(crate) struct Happened {
+pub(crate) struct Success {
     r#return: bool,
 }
 

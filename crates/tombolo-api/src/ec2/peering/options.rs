@@ -6,7 +6,7 @@ use tombolo_domain::peering::{Connection, End, State};
 use super::not_permitted;
 use super::view::OptionsView;
 use crate::ec2::error::{Ec2Error, Error, Result};
-use crate::ec2::parameter::Others;
+use crate::ec2::parameter::OtherParameters;
 use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 
@@ -14,18 +14,18 @@ use crate::operation::Call;
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Modify {
     vpc_peering_connection_id: String,
-    requester_peering_connection_options: Option<Wanted>,
-    accepter_peering_connection_options: Option<Wanted>,
+    requester_peering_connection_options: Option<OptionsRequest>,
+    accepter_peering_connection_options: Option<OptionsRequest>,
 }
 
 /// One side's options. Those that are not named stay.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Wanted {
+struct OptionsRequest {
     allow_dns_resolution_from_remote_vpc: Option<bool>,
     /// ClassicLink's, which is retired, and multipath resilience's, which is between Regions.
     #[serde(flatten)]
-    others: Others,
+    others: OtherParameters,
 }
 
 #[derive(Debug, Serialize)]
@@ -109,7 +109,7 @@ async fn refuse_without_dns(tx: &mut ScopedTransaction<'_>, connection: &Connect
 }
 
 /// Changes one side, and gives its options as they are then, if it was named.
-fn apply(end: &mut End, wanted: Option<Wanted>) -> Option<OptionsView> {
+fn apply(end: &mut End, wanted: Option<OptionsRequest>) -> Option<OptionsView> {
     let wanted = wanted?;
     if let Some(allowed) = wanted.allow_dns_resolution_from_remote_vpc {
         end.options.dns_resolution_from_remote = allowed;

@@ -9,7 +9,7 @@ use tombolo_domain::peering::{Connection, State, Step};
 use tombolo_domain::vpc::Vpc;
 
 use super::view::ConnectionView;
-use super::{Happened, Named, already_exists, invalid_transition, not_permitted};
+use super::{ConnectionIdInput, Success, already_exists, invalid_transition, not_permitted};
 use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::ec2::tag::TagsOf;
 use crate::lookup::ScopedTransaction;
@@ -26,7 +26,7 @@ pub(crate) struct Accepted {
 pub(crate) async fn accept_vpc_peering_connection(
     tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
-    input: Named,
+    input: ConnectionIdInput,
 ) -> Result<Accepted> {
     let mut connection = asked(tx, call, &input, "accept").await?;
     if !connection.state.carries_packets() {
@@ -64,8 +64,8 @@ pub(crate) async fn accept_vpc_peering_connection(
 pub(crate) async fn reject_vpc_peering_connection(
     tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
-    input: Named,
-) -> Result<Happened> {
+    input: ConnectionIdInput,
+) -> Result<Success> {
     let mut connection = asked(tx, call, &input, "reject").await?;
     deliver(tx, call, &mut connection).await?;
     if connection.state != State::PendingAcceptance {
@@ -77,14 +77,14 @@ pub(crate) async fn reject_vpc_peering_connection(
         call,
     )?;
     tx.put_delivered(&connection)?;
-    Ok(Happened { r#return: true })
+    Ok(Success { r#return: true })
 }
 
 /// The connection that is answered, of which the caller is the accepter.
 async fn asked(
     tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
-    input: &Named,
+    input: &ConnectionIdInput,
     verb: &str,
 ) -> Result<Connection> {
     let connection = tx
@@ -174,8 +174,8 @@ fn take(connection: &mut Connection, step: Step, call: &Call<'_>) -> Result<()> 
 pub(crate) async fn delete_vpc_peering_connection(
     tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
-    input: Named,
-) -> Result<Happened> {
+    input: ConnectionIdInput,
+) -> Result<Success> {
     let mut connection = tx
         .peering_connection(&input.vpc_peering_connection_id)
         .to(call.action())
@@ -189,7 +189,7 @@ pub(crate) async fn delete_vpc_peering_connection(
             tx.put(&connection)?;
         }
     }
-    Ok(Happened { r#return: true })
+    Ok(Success { r#return: true })
 }
 
 fn refuse_other_owner(call: &Call<'_>, connection: &Connection) -> Result<()> {

@@ -47,7 +47,7 @@ pub(crate) async fn describe_vpc_peering_connections(
         "vpcPeeringConnectionIds",
         &input.vpc_peering_connection_ids[..],
     );
-    let page = input.selection.named(call, ids, all)?;
+    let page = input.selection.by_ids(call, ids, all)?;
     Ok(Described {
         vpc_peering_connections: page.items,
         next_token: page.next_token,

@@ -8,7 +8,7 @@ use tombolo_domain::vpc::RouteTableUser;
 use super::view::AssociationState;
 use crate::ec2::Empty;
 use crate::ec2::error::{Ec2Error, Error, Result};
-use crate::ec2::parameter::{Others, invalid};
+use crate::ec2::parameter::{OtherParameters, invalid};
 use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 
@@ -18,7 +18,7 @@ pub(crate) struct Associate {
     route_table_id: String,
     subnet_id: Option<String>,
     #[serde(flatten)]
-    others: Others,
+    others: OtherParameters,
 }
 
 #[derive(Debug, Serialize)]

@@ -20,7 +20,7 @@ use tombolo_domain::vpc::{Route, RouteTable, RouteTableNumber};
 use self::view::RouteTableView;
 use crate::ec2::Empty;
 use crate::ec2::error::{Ec2Error, Error, Result};
-use crate::ec2::parameter::Others;
+use crate::ec2::parameter::OtherParameters;
 use crate::ec2::tag::{self, TagSpecification, TagsOf};
 use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
@@ -33,7 +33,7 @@ pub(crate) struct Create {
     #[serde(default)]
     tag_specifications: Vec<TagSpecification>,
     #[serde(flatten)]
-    others: Others,
+    others: OtherParameters,
 }
 
 #[derive(Debug, Serialize)]

@@ -12,7 +12,7 @@ use tombolo_domain::vpc::{Route, RouteTable, RouteTarget};
 use crate::ec2::Empty;
 use crate::ec2::error::{Ec2Error, Error, Resource, Result};
 use crate::ec2::parameter::{
-    Others, ResourceId, invalid, parse_destination, parse_id, unsupported,
+    OtherParameters, ResourceId, invalid, parse_destination, parse_id, unsupported,
 };
 use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
@@ -25,7 +25,7 @@ pub(crate) struct Create {
     destination_cidr_block: Option<String>,
     vpc_peering_connection_id: Option<String>,
     #[serde(flatten)]
-    others: Others,
+    others: OtherParameters,
 }
 
 #[derive(Debug, Serialize)]
@@ -84,17 +84,17 @@ pub(crate) struct Replace {
     gateway_id: Option<String>,
     local_target: Option<bool>,
     #[serde(flatten)]
-    others: Others,
+    others: OtherParameters,
 }
 
 /// Where [`Replace`] wants packets to go.
-enum Wanted {
+enum TargetRequest {
     Local,
     Connection(String),
 }
 
 impl Replace {
-    fn wanted(&self) -> Result<Wanted> {
+    fn target(&self) -> Result<TargetRequest> {
         let local = match self.gateway_id.as_deref() {
             Some("local") => true,
             Some(other) => {
@@ -111,8 +111,8 @@ impl Replace {
                 "The request must contain exactly one target; leave out either \
                  vpcPeeringConnectionId or the local one.",
             )),
-            (Some(connection), false) => Ok(Wanted::Connection(connection.clone())),
-            (None, true) => Ok(Wanted::Local),
+            (Some(connection), false) => Ok(TargetRequest::Connection(connection.clone())),
+            (None, true) => Ok(TargetRequest::Local),
             (None, false) => Err(Error::missing_parameter("vpcPeeringConnectionId")),
         }
     }
@@ -126,14 +126,16 @@ pub(crate) async fn replace_route(
 ) -> Result<Empty> {
     input.others.refuse()?;
     let destination = parse_destination(input.destination_cidr_block.as_deref())?;
-    let wanted = input.wanted()?;
+    let wanted = input.target()?;
     let mut table = tx
         .route_table(&input.route_table_id)
         .to(call.action())
         .await?;
     let target = match wanted {
-        Wanted::Local => RouteTarget::Local,
-        Wanted::Connection(id) => RouteTarget::Peering(target_connection(tx, &table, &id).await?),
+        TargetRequest::Local => RouteTarget::Local,
+        TargetRequest::Connection(id) => {
+            RouteTarget::Peering(target_connection(tx, &table, &id).await?)
+        }
     };
     let mut routes = table.routes.iter_mut();
     let Some(route) = routes.find(|route| route.destination == destination) else {
@@ -173,7 +175,7 @@ pub(crate) struct Delete {
     route_table_id: String,
     destination_cidr_block: Option<String>,
     #[serde(flatten)]
-    others: Others,
+    others: OtherParameters,
 }
 
 /// Deletes a route, also one that a fleet's connection wrote. The local ones stay.

@@ -48,7 +48,7 @@ pub(crate) async fn describe_route_tables(
         RouteTableView::new(table, &active, tags)
     });
     let ids = ("routeTableIds", &input.route_table_ids[..]);
-    let page = input.selection.named(call, ids, all.collect())?;
+    let page = input.selection.by_ids(call, ids, all.collect())?;
     Ok(Described {
         route_tables: page.items,
         next_token: page.next_token,

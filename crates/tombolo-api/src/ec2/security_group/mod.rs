@@ -44,13 +44,13 @@ use crate::operation::Call;
 /// The output of an operation that says only that it happened, in a member of the model's own.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub(crate) struct Done {
+pub(crate) struct Success {
     r#return: bool,
 }
 
-impl Default for Done {
+impl Default for Success {
     fn default() -> Self {
-        Done { r#return: true }
+        Success { r#return: true }
     }
 }
 

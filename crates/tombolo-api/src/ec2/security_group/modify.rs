@@ -10,8 +10,8 @@ use tombolo_domain::vpc::{RuleDirection, SecurityGroup, SecurityGroupRule};
 use super::parameter::{self, NamedGroup};
 use super::permission::{self, IpPermission, Permission};
 use super::protocol::ProtocolAndPorts;
-use super::source::{Finder, GroupReference, Source};
-use super::{Done, rules};
+use super::source::{GroupReference, Source, SourceResolver};
+use super::{Success, rules};
 use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::ec2::parameter::{ResourceId, invalid, parse_id};
 use crate::error::CommonError;
@@ -30,13 +30,13 @@ pub(crate) struct Modify {
 #[serde(rename_all = "PascalCase")]
 struct Update {
     security_group_rule_id: String,
-    security_group_rule: Option<Wanted>,
+    security_group_rule: Option<RuleRequest>,
 }
 
 /// EC2's SecurityGroupRuleRequest: all that the rule is to say from now on.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Wanted {
+struct RuleRequest {
     #[serde(flatten)]
     protocol: ProtocolAndPorts,
     cidr_ipv4: Option<String>,
@@ -46,7 +46,7 @@ struct Wanted {
     description: Option<String>,
 }
 
-impl Wanted {
+impl RuleRequest {
     fn parse(self) -> Result<Permission> {
         let group = self.referenced_group_id.as_deref();
         let group = group.map(|id| GroupReference::parse(None, id, None, None));
@@ -87,23 +87,23 @@ pub(crate) async fn modify_security_group_rules(
     tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Modify,
-) -> Result<Done> {
+) -> Result<Success> {
     let updates = parse_updates(input.security_group_rules)?;
     let mut group = tx.security_group(&input.group_id).to(call.action()).await?;
     let unchanged = group.clone();
-    let mut finder = Finder::new(&unchanged);
+    let mut resolver = SourceResolver::new(&unchanged);
     for (id, wanted) in updates {
         let Some(rule) = group.rules.iter_mut().find(|rule| rule.id == id) else {
             return Err(Error::no_such(SecurityGroupRuleId::KIND, id));
         };
         rule.protocol = wanted.protocol;
-        rule.peer = finder.find(tx, &wanted.source).await?;
+        rule.peer = resolver.resolve(tx, &wanted.source).await?;
         rule.description = wanted.description;
         rule.made_by = None;
     }
     refuse_duplicates(&group, &unchanged)?;
     tx.put(&group)?;
-    Ok(Done::default())
+    Ok(Success::default())
 }
 
 fn parse_updates(updates: Vec<Update>) -> Result<BTreeMap<SecurityGroupRuleId, Permission>> {
@@ -168,7 +168,7 @@ pub(crate) async fn update_security_group_rule_descriptions_ingress(
     tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: UpdateDescriptions,
-) -> Result<Done> {
+) -> Result<Success> {
     update_descriptions(tx, call, input, RuleDirection::Ingress).await
 }
 
@@ -178,7 +178,7 @@ pub(crate) async fn update_security_group_rule_descriptions_egress(
     tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: UpdateDescriptions,
-) -> Result<Done> {
+) -> Result<Success> {
     update_descriptions(tx, call, input, RuleDirection::Egress).await
 }
 
@@ -187,7 +187,7 @@ async fn update_descriptions(
     call: &Call<'_>,
     input: UpdateDescriptions,
     direction: RuleDirection,
-) -> Result<Done> {
+) -> Result<Success> {
     let UpdateDescriptions {
         group,
         ip_permissions: permissions,
@@ -216,7 +216,7 @@ async fn update_descriptions(
         }
     }
     tx.put(&group)?;
-    Ok(Done::default())
+    Ok(Success::default())
 }
 
 fn of_permissions(

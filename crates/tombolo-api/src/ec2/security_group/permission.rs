@@ -40,7 +40,7 @@ impl fmt::Display for Permission {
             f,
             "\"peer: {}, {}, ALLOW\"",
             shorten(&self.source.to_string()),
-            protocol::spoken(self.protocol)
+            protocol::error_text(self.protocol)
         )
     }
 }

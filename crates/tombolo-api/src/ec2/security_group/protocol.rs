@@ -153,7 +153,7 @@ pub(super) fn ports(protocol: Protocol) -> Option<(i32, i32)> {
 }
 
 /// In the words of EC2's errors: `TCP, from port: 22, to port: 22`.
-pub(super) fn spoken(protocol: Protocol) -> String {
+pub(super) fn error_text(protocol: Protocol) -> String {
     let part = |part: Option<u8>| part.map_or("ALL".to_owned(), |part| part.to_string());
     match protocol {
         Protocol::All => "ALL".to_owned(),

@@ -160,8 +160,8 @@ impl StaleGroup {
         let permissions = |direction| {
             let rules = group.rules_of(direction);
             let rules = rules.filter(|rule| stale.contains(&rule.id));
-            let together = view::together(&group, rules, peerings);
-            together.into_iter().map(StalePermission::from).collect()
+            let permissions = view::grouped_permissions(&group, rules, peerings);
+            permissions.into_iter().map(StalePermission::from).collect()
         };
         StaleGroup {
             stale_ip_permissions: permissions(RuleDirection::Ingress),

@@ -47,7 +47,7 @@ pub(crate) async fn describe_security_group_rules(
         views.extend(rules.map(|rule| RuleView::new(&group, rule, &peerings, tags.take(&rule.id))));
     }
     let ids = ("securityGroupRuleIds", &input.security_group_rule_ids[..]);
-    let page = input.selection.named(call, ids, views)?;
+    let page = input.selection.by_ids(call, ids, views)?;
     Ok(DescribedRules {
         security_group_rules: page.items,
         next_token: page.next_token,
@@ -203,13 +203,16 @@ pub(super) fn description(rule: &SecurityGroupRule) -> Option<String> {
 }
 
 /// A rule in the words of EC2's errors: `peer: 10.0.0.0/8, TCP, from port: 22, to port: 22, ALLOW`.
-pub(super) fn spoken(rule: &SecurityGroupRule) -> String {
+pub(super) fn error_text(rule: &SecurityGroupRule) -> String {
     let peer = match &rule.peer {
         Peer::Cidr(cidr) => cidr.to_string(),
         Peer::Group(group) => group.to_string(),
         Peer::PeeredGroup(peered) => peered.group.to_string(),
     };
-    format!("peer: {peer}, {}, ALLOW", protocol::spoken(rule.protocol))
+    format!(
+        "peer: {peer}, {}, ALLOW",
+        protocol::error_text(rule.protocol)
+    )
 }
 
 fn cidr(peer: &Peer) -> Option<String> {

@@ -10,7 +10,7 @@ use tombolo_domain::vpc::{RuleDirection, SecurityGroup, SecurityGroupRule};
 use super::parameter::NamedGroup;
 use super::permission::{Permission, Permissions};
 use super::rule_view::{self, RevokedRule, RuleView};
-use super::source::Finder;
+use super::source::SourceResolver;
 use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::ec2::parameter::{ResourceId, parse_id};
 use crate::ec2::tag::{self, TagSpecification};
@@ -63,19 +63,19 @@ async fn authorize(
     let mut group = input.group.find(tx, call).await?;
     refuse_over_quota(call, &group, direction, permissions.len())?;
 
-    let mut finder = Finder::new(&group);
+    let mut resolver = SourceResolver::new(&group);
     let mut new = Vec::with_capacity(permissions.len());
     for permission in permissions {
         new.push(SecurityGroupRule {
             id: SecurityGroupRuleId::generate(call.ids),
             direction,
             protocol: permission.protocol,
-            peer: finder.find(tx, &permission.source).await?,
+            peer: resolver.resolve(tx, &permission.source).await?,
             description: permission.description,
             made_by: None,
         });
     }
-    let peerings = finder.into_peerings();
+    let peerings = resolver.into_peerings();
     refuse_duplicates(&group, &new)?;
 
     let mut views = Vec::with_capacity(new.len());
@@ -140,7 +140,7 @@ pub(super) fn duplicate_error(rule: &SecurityGroupRule) -> Error {
         Ec2Error::InvalidPermissionDuplicate,
         format!(
             "the specified rule \"{}\" already exists",
-            rule_view::spoken(rule)
+            rule_view::error_text(rule)
         ),
     )
 }

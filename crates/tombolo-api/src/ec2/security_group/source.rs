@@ -106,15 +106,15 @@ impl fmt::Display for Source {
 
 /// Finds what the rules of one group may name: addresses, groups of its VPC, and groups of VPCs
 /// that its VPC is peered with at the moment.
-pub(super) struct Finder<'g> {
+pub(super) struct SourceResolver<'g> {
     group: &'g SecurityGroup,
     peerings: Option<ActivePeerings>,
 }
 
-impl<'g> Finder<'g> {
+impl<'g> SourceResolver<'g> {
     /// For the rules of `group`.
     pub(super) fn new(group: &'g SecurityGroup) -> Self {
-        Finder {
+        SourceResolver {
             group,
             peerings: None,
         }
@@ -125,7 +125,7 @@ impl<'g> Finder<'g> {
     /// # Errors
     /// [`NotFound`](crate::ec2::error::Ec2Error::NotFound) for a group that is in neither place, in the
     /// same words whether or not it is somewhere; and what Tombolo has no rules for.
-    pub(super) async fn find(
+    pub(super) async fn resolve(
         &mut self,
         tx: &mut ScopedTransaction<'_>,
         source: &Source,

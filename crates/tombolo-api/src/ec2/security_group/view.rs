@@ -60,7 +60,7 @@ pub(crate) async fn describe_security_groups(
         GroupView::new(group, tags, &peerings, &names)
     });
     let ids = ("groupIds", &input.group_ids[..]);
-    let page = input.selection.named(call, ids, all.collect())?;
+    let page = input.selection.by_ids(call, ids, all.collect())?;
     Ok(Described {
         security_groups: page.items,
         next_token: page.next_token,
@@ -107,7 +107,7 @@ impl GroupView {
                 .rules_of(direction)
                 .filter_map(|rule| rule.peer.group());
             Permissions {
-                all: together(&group, rules, peerings),
+                all: grouped_permissions(&group, rules, peerings),
                 group_names: named.filter_map(|id| names.get(id).cloned()).collect(),
             }
         };
@@ -240,7 +240,7 @@ pub(super) struct PairView {
 }
 
 /// `rules`, all of `group`, in the order in which they were written.
-pub(super) fn together<'r>(
+pub(super) fn grouped_permissions<'r>(
     group: &SecurityGroup,
     rules: impl Iterator<Item = &'r SecurityGroupRule>,
     peerings: &ActivePeerings,

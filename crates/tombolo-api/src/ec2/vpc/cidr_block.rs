@@ -13,7 +13,7 @@ use tombolo_domain::vpc::{CidrAssociation, RouteTable, RouteTarget, Vpc};
 
 use super::view::CidrBlockAssociation;
 use crate::ec2::error::{Ec2Error, Error, Result};
-use crate::ec2::parameter::{Others, parse_cidr};
+use crate::ec2::parameter::{OtherParameters, parse_cidr};
 use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 
@@ -23,7 +23,7 @@ pub(crate) struct Associate {
     vpc_id: String,
     cidr_block: Option<String>,
     #[serde(flatten)]
-    others: Others,
+    others: OtherParameters,
 }
 
 /// What both operations answer.
@@ -60,7 +60,7 @@ pub(crate) async fn associate_vpc_cidr_block(
         table.add_local(cidr);
         tx.put(&table)?;
     }
-    tell(tx, &vpc, connections)?;
+    update_connections(tx, &vpc, connections)?;
     Ok(Answer {
         vpc_id: vpc.id,
         cidr_block_association: CidrBlockAssociation::associated(id, cidr),
@@ -111,7 +111,7 @@ pub(crate) async fn disassociate_vpc_cidr_block(
         tx.put(&table)?;
     }
     let connections = tx.connections_of_vpc(&vpc).await?;
-    tell(tx, &vpc, connections)?;
+    update_connections(tx, &vpc, connections)?;
     Ok(Answer {
         vpc_id: vpc.id,
         cidr_block_association: CidrBlockAssociation::disassociated(id, cidr),
@@ -204,7 +204,11 @@ fn conflict(cidr: Ipv4Net, why: String) -> Error {
 }
 
 /// Writes the VPC's blocks into its live connections, which the data path admits addresses by.
-fn tell(tx: &mut ScopedTransaction<'_>, vpc: &Vpc, connections: Vec<Connection>) -> Result<()> {
+fn update_connections(
+    tx: &mut ScopedTransaction<'_>,
+    vpc: &Vpc,
+    connections: Vec<Connection>,
+) -> Result<()> {
     for mut connection in connections {
         if !connection.state.is_live() {
             continue;

@@ -16,7 +16,7 @@ use tombolo_domain::vpc::Vpc;
 use self::view::VpcView;
 use crate::ec2::Empty;
 use crate::ec2::error::{Ec2Error, Error, Result};
-use crate::ec2::parameter::{Others, parse_cidr, unsupported};
+use crate::ec2::parameter::{OtherParameters, parse_cidr, unsupported};
 use crate::ec2::tag::{self, TagSpecification};
 use crate::lookup::ScopedTransaction;
 use crate::operation::{self, Call};
@@ -29,7 +29,7 @@ pub(crate) struct Create {
     #[serde(default)]
     tag_specifications: Vec<TagSpecification>,
     #[serde(flatten)]
-    others: Others,
+    others: OtherParameters,
 }
 
 #[derive(Debug, Serialize)]
@@ -86,8 +86,8 @@ pub(crate) async fn delete_vpc(
             ),
         ));
     }
-    end(tx, call, &vpc, connections)?;
-    forget_authorizations(tx, &vpc).await?;
+    end_connections(tx, call, &vpc, connections)?;
+    remove_authorizations(tx, &vpc).await?;
     tx.remove_vpc(&vpc).await?;
     Ok(Empty {})
 }
@@ -126,7 +126,7 @@ fn is_unanswered(connection: &Connection, vpc: &Vpc) -> bool {
 }
 
 /// Writes that the VPC's live connections are to end; the network reconciler carries it out.
-fn end(
+fn end_connections(
     tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     vpc: &Vpc,
@@ -142,7 +142,7 @@ fn end(
     Ok(())
 }
 
-async fn forget_authorizations(tx: &mut ScopedTransaction<'_>, vpc: &Vpc) -> Result<()> {
+async fn remove_authorizations(tx: &mut ScopedTransaction<'_>, vpc: &Vpc) -> Result<()> {
     for authorization in tx.authorizations_of(vpc).list().await? {
         tx.remove_authorization(&authorization);
     }

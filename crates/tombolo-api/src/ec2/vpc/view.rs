@@ -40,7 +40,7 @@ pub(crate) async fn describe_vpcs(
         VpcView::new(vpc, tags)
     });
     let ids = ("vpcIds", &input.vpc_ids[..]);
-    let page = input.selection.named(call, ids, all.collect())?;
+    let page = input.selection.by_ids(call, ids, all.collect())?;
     Ok(Described {
         vpcs: page.items,
         next_token: page.next_token,

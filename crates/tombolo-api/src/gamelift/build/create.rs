@@ -8,7 +8,7 @@ use tombolo_domain::id::{AccessKeyId, BuildId};
 use tombolo_domain::object::BucketName;
 use tombolo_domain::principal::Action;
 
-use super::{BuildView, Named};
+use super::{BuildIdInput, BuildView};
 use crate::gamelift::error::{Error, Result};
 use crate::gamelift::tag::{self, Tag};
 use crate::lookup::ScopedTransaction;
@@ -168,7 +168,7 @@ pub(crate) struct Issued {
 pub(crate) async fn request_upload_credentials(
     tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
-    input: Named,
+    input: BuildIdInput,
 ) -> Result<Issued> {
     let build = tx.build(&input.build_id).to(call.action()).await?;
     if let Some(source) = &build.source {

@@ -66,7 +66,7 @@ pub(crate) struct One {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub(crate) struct Named {
+pub(crate) struct BuildIdInput {
     build_id: String,
 }
 
@@ -74,7 +74,7 @@ pub(crate) struct Named {
 pub(crate) async fn describe_build(
     tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
-    input: Named,
+    input: BuildIdInput,
 ) -> Result<One> {
     let build = tx.build(&input.build_id).to(call.action()).await?;
     Ok(One {
@@ -142,7 +142,7 @@ pub(crate) async fn update_build(
 pub(crate) async fn delete_build(
     tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
-    input: Named,
+    input: BuildIdInput,
 ) -> Result<Empty> {
     let build = tx.build(&input.build_id).to(call.action()).await?;
     let fleets = tx.fleets().to(call.action())?.list().await?;

@@ -5,7 +5,7 @@ use tombolo_domain::fleet::{Capacity, EventCode, Fleet, MAX_INSTANCES};
 use tombolo_domain::id::FleetId;
 
 use super::events::event;
-use super::lookup::{Named, compute, compute_mut, home, refuse_unscalable};
+use super::lookup::{FleetIdentity, compute, compute_mut, home, refuse_unscalable};
 use crate::gamelift::error::{Error, GameLiftError, Result};
 use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
@@ -95,10 +95,10 @@ pub(crate) async fn update_fleet_capacity(
         );
         tx.put(&event(call, &fleet, EventCode::FleetScalingEvent, message))?;
     }
-    let Named {
+    let FleetIdentity {
         fleet_id,
         fleet_arn,
-    } = Named::of(&fleet);
+    } = FleetIdentity::of(&fleet);
     tx.put(&fleet)?;
     Ok(Updated {
         fleet_id,

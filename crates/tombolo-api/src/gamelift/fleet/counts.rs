@@ -6,7 +6,7 @@ use tombolo_domain::fleet::{Fleet, Instance, InstanceStatus};
 use tombolo_domain::id::FleetId;
 
 use super::capacity::ManagedCapacity;
-use super::lookup::{Named, compute, home, selected};
+use super::lookup::{FleetIdentity, compute, home, selected};
 use crate::gamelift::error::{Result, not_found};
 use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
@@ -193,10 +193,10 @@ async fn capacity(
             .count()
     };
     let active = those(InstanceStatus::Active);
-    let Named {
+    let FleetIdentity {
         fleet_id,
         fleet_arn,
-    } = Named::of(fleet);
+    } = FleetIdentity::of(fleet);
     Ok(FleetCapacity {
         fleet_id,
         fleet_arn,
@@ -224,10 +224,10 @@ async fn utilization(
 ) -> Result<FleetUtilization> {
     let instances = instances(tx, fleet).await?;
     let processes = instances.iter().map(|one| u64::from(one.active_processes));
-    let Named {
+    let FleetIdentity {
         fleet_id,
         fleet_arn,
-    } = Named::of(fleet);
+    } = FleetIdentity::of(fleet);
     Ok(FleetUtilization {
         fleet_id,
         fleet_arn,

@@ -7,7 +7,7 @@ use tombolo_domain::Timestamp;
 use tombolo_domain::fleet::{Fleet, Instance, InstanceStatus, ManagedCompute, OperatingSystem};
 use tombolo_domain::id::{FleetId, InstanceId};
 
-use super::lookup::{Named, compute, home};
+use super::lookup::{FleetIdentity, compute, home};
 use crate::gamelift::error::{Error, Result};
 use crate::gamelift::page::{Page, Window};
 use crate::lookup::ScopedTransaction;
@@ -71,10 +71,10 @@ pub(crate) async fn describe_instances(
     let mut instances = Vec::with_capacity(page.records.len());
     for instance in page.records {
         let address = address(tx, call, managed, &instance).await?;
-        let Named {
+        let FleetIdentity {
             fleet_id,
             fleet_arn,
-        } = Named::of(&fleet);
+        } = FleetIdentity::of(&fleet);
         instances.push(InstanceView {
             fleet_id,
             fleet_arn,

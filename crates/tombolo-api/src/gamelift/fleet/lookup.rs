@@ -16,14 +16,14 @@ use crate::operation::Call;
 /// The output of an operation that says only which fleet it was about.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub(crate) struct Named {
+pub(crate) struct FleetIdentity {
     pub(super) fleet_id: FleetId,
     pub(super) fleet_arn: String,
 }
 
-impl Named {
+impl FleetIdentity {
     pub(super) fn of(fleet: &Fleet) -> Self {
-        Named {
+        FleetIdentity {
             fleet_id: fleet.id.clone(),
             fleet_arn: arn::fleet(&fleet.scope, &fleet.id),
         }

@@ -7,7 +7,7 @@ use tombolo_domain::fleet::inbound::{self, InboundError};
 use tombolo_domain::fleet::{InboundPermission, TransportProtocol};
 use tombolo_domain::id::FleetId;
 
-use super::lookup::{Named, compute, compute_mut, home, refuse_unscalable};
+use super::lookup::{FleetIdentity, compute, compute_mut, home, refuse_unscalable};
 use crate::gamelift::error::{Error, Result};
 use crate::lookup::{InVpc, ScopedTransaction};
 use crate::operation::Call;
@@ -101,10 +101,10 @@ pub(crate) async fn describe_fleet_port_settings(
     home(call, input.location.as_deref())?;
     let permissions = managed.inbound_permissions.iter().cloned();
     let gone = fleet.terminated.is_some();
-    let Named {
+    let FleetIdentity {
         fleet_id,
         fleet_arn,
-    } = Named::of(&fleet);
+    } = FleetIdentity::of(&fleet);
     Ok(Described {
         fleet_id,
         fleet_arn,
@@ -129,7 +129,7 @@ pub(crate) async fn update_fleet_port_settings(
     tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Update,
-) -> Result<Named> {
+) -> Result<FleetIdentity> {
     const ADDED: &str = "InboundPermissionAuthorizations";
     let mut fleet = tx.fleet(&input.fleet_id).to(call.action()).await?;
     compute(&fleet)?;
@@ -157,9 +157,9 @@ pub(crate) async fn update_fleet_port_settings(
     refuse_too_many(ADDED, &wanted)?;
     let_in(tx, call, managed, &wanted).await?;
     managed.inbound_permissions = wanted;
-    let named = Named::of(&fleet);
+    let identity = FleetIdentity::of(&fleet);
     tx.put(&fleet)?;
-    Ok(named)
+    Ok(identity)
 }
 
 fn not_there(permission: &InboundPermission) -> Error {

@@ -7,7 +7,7 @@ use tombolo_domain::arn;
 use tombolo_domain::fleet::{FleetStatus, ScalingPolicy};
 use tombolo_domain::id::FleetId;
 
-use super::lookup::{Named, compute, compute_mut, home};
+use super::lookup::{FleetIdentity, compute, compute_mut, home};
 use crate::gamelift::Empty;
 use crate::gamelift::error::{Error, Result};
 use crate::gamelift::page::Window;
@@ -230,7 +230,7 @@ pub(crate) async fn stop_fleet_actions(
     tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Actions,
-) -> Result<Named> {
+) -> Result<FleetIdentity> {
     set_stopped(tx, call, &input, true).await
 }
 
@@ -239,7 +239,7 @@ pub(crate) async fn start_fleet_actions(
     tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Actions,
-) -> Result<Named> {
+) -> Result<FleetIdentity> {
     set_stopped(tx, call, &input, false).await
 }
 
@@ -248,7 +248,7 @@ async fn set_stopped(
     call: &Call<'_>,
     input: &Actions,
     stopped: bool,
-) -> Result<Named> {
+) -> Result<FleetIdentity> {
     let mut fleet = tx.fleet(&input.fleet_id).to(call.action()).await?;
     compute(&fleet)?;
     home(call, input.location.as_deref())?;
@@ -260,7 +260,7 @@ async fn set_stopped(
         )));
     }
     compute_mut(&mut fleet)?.scaling_is_stopped = stopped;
-    let named = Named::of(&fleet);
+    let identity = FleetIdentity::of(&fleet);
     tx.put(&fleet)?;
-    Ok(named)
+    Ok(identity)
 }

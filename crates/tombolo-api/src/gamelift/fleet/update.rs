@@ -4,7 +4,7 @@ use serde::Deserialize;
 use tombolo_domain::fleet::{Compute, EventCode, Fleet, FleetStatus, ResourceCreationLimit};
 
 use super::events::{event, moment_later};
-use super::lookup::{Named, refuse_ended};
+use super::lookup::{FleetIdentity, refuse_ended};
 use super::request::metric_groups;
 use super::view::{AnywhereConfiguration, ResourceCreationLimitPolicy};
 use crate::gamelift::error::{Error, GameLiftError, Result};
@@ -29,7 +29,7 @@ pub(crate) async fn update_fleet_attributes(
     tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Update,
-) -> Result<Named> {
+) -> Result<FleetIdentity> {
     let mut fleet = tx.fleet(&input.fleet_id).to(call.action()).await?;
     if input.anywhere_configuration.is_some() && fleet.compute != Compute::Anywhere {
         return Err(Error::invalid_request(format!(
@@ -67,9 +67,9 @@ pub(crate) async fn update_fleet_attributes(
             tx.put(&event(call, &fleet, code, message))?;
         }
     }
-    let named = Named::of(&fleet);
+    let identity = FleetIdentity::of(&fleet);
     tx.put(&fleet)?;
-    Ok(named)
+    Ok(identity)
 }
 
 #[derive(Debug, Deserialize)]

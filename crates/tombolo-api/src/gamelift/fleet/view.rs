@@ -7,7 +7,7 @@ use tombolo_domain::fleet::{Compute, Fleet, FleetStatus, OperatingSystem, Resour
 use tombolo_domain::id::{BuildId, FleetId};
 use tombolo_domain::{Timestamp, arn};
 
-use super::lookup::{Named, selected};
+use super::lookup::{FleetIdentity, selected};
 use super::scaling::AUTO_SCALING;
 use crate::gamelift::error::Result;
 use crate::gamelift::page::Window;
@@ -266,10 +266,10 @@ pub(crate) async fn describe_fleet_location_attributes(
         location_state,
         stopped_actions: stopped_actions(&fleet),
     });
-    let Named {
+    let FleetIdentity {
         fleet_id,
         fleet_arn,
-    } = Named::of(&fleet);
+    } = FleetIdentity::of(&fleet);
     Ok(DescribedLocations {
         fleet_id,
         fleet_arn,
