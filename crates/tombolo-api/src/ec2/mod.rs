@@ -34,3 +34,17 @@ use serde::Serialize;
 /// `return: true`, which the model leaves out.
 #[derive(Debug, Serialize)]
 pub(crate) struct Empty {}
+
+/// The output of an operation that says only that it succeeded, in a member that the model has for
+/// it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Success {
+    r#return: bool,
+}
+
+impl Default for Success {
+    fn default() -> Self {
+        Success { r#return: true }
+    }
+}

@@ -88,13 +88,15 @@ pub use vpc::{CustomerVpcs, InVpc};
 use crate::error::{ApiError, CommonError};
 
 /// An id by which a request names something of its principal's.
-pub trait LookupKey: Sized {
+pub trait LookupKey: Sized + FromStr<Err = MalformedId> {
     /// What is found by it.
     type Record;
 
-    /// Reads what a request wrote. `owner` is whose it can only be, which matters where an ARN may
-    /// stand for an id.
-    fn parse(owner: &Scope, text: &str) -> Option<Self>;
+    /// Parses what a request wrote. `_owner` is who the resource has to belong to, which matters
+    /// where an ARN may stand for an id.
+    fn parse(_owner: &Scope, text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
 
     /// What a policy is asked about before anything is read; `None` if that is another resource,
     /// which [`read`](LookupKey::read) finds and asks about itself.
@@ -106,11 +108,6 @@ pub trait LookupKey: Sized {
         tx: &mut ScopedTransaction<'_>,
         action: Action,
     ) -> impl Future<Output = Result<Option<Self::Record>, Failed>> + Send;
-}
-
-/// An id parsed as its own text.
-fn parse_id<I: FromStr<Err = MalformedId>>(_: &Scope, text: &str) -> Option<I> {
-    text.parse().ok()
 }
 
 /// The look-up of what a request names, before it is said what for.

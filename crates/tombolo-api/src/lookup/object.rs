@@ -9,7 +9,7 @@ use tombolo_domain::principal::Action;
 use tombolo_store::StoreError;
 use tombolo_store::keys::{self, BucketKey, ObjectKey, PartKey, UploadKey};
 
-use super::{Failed, Listing, Lookup, LookupKey, Scan, ScopedTransaction, parse_id};
+use super::{Failed, Listing, Lookup, LookupKey, Scan, ScopedTransaction};
 
 /// A bucket that the principal has been let into. Having it is what lets read what is in it.
 pub trait InBucket: Sync {
@@ -41,10 +41,6 @@ impl InBucket for BucketOfBuilds {
 
 impl LookupKey for BucketName {
     type Record = Bucket;
-
-    fn parse(owner: &Scope, text: &str) -> Option<Self> {
-        parse_id(owner, text)
-    }
 
     fn resource<'a>(&'a self, _: &'a Scope) -> Option<Resource<'a>> {
         // What most operations of S3 are done on is an object, not its bucket, and was asked about

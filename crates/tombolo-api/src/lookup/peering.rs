@@ -15,15 +15,11 @@ use tombolo_domain::principal::Action;
 use tombolo_store::StoreError;
 use tombolo_store::keys::{self, AuthorizationKey, ConnectionKey, ConnectionRef};
 
-use super::{Failed, InVpc, Listing, Lookup, LookupKey, Scan, ScopedTransaction, parse_id};
+use super::{Failed, InVpc, Listing, Lookup, LookupKey, Scan, ScopedTransaction};
 
 /// A connection that has an end of the principal's, and that it still sees.
 impl LookupKey for VpcPeeringConnectionId {
     type Record = Connection;
-
-    fn parse(owner: &Scope, text: &str) -> Option<Self> {
-        parse_id(owner, text)
-    }
 
     fn resource<'a>(&'a self, owner: &'a Scope) -> Option<Resource<'a>> {
         let id = self.as_str();

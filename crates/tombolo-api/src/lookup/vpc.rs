@@ -20,7 +20,7 @@ use tombolo_store::keys::{
     SubnetKey,
 };
 
-use super::{Failed, Lookup, LookupKey, Scan, ScopedTransaction, parse_id};
+use super::{Failed, Lookup, LookupKey, Scan, ScopedTransaction};
 
 /// A record that is a VPC or belongs to one. Having it is what lets read what else the VPC has.
 pub trait InVpc: Sync {
@@ -94,12 +94,9 @@ fn is_visible(vpc: &Vpc) -> bool {
     vpc.fleet.is_none()
 }
 
-macro_rules! of_ec2 {
+/// [`LookupKey::resource`] of an id by which EC2's ARNs name a resource.
+macro_rules! ec2_resource {
     ($kind:literal) => {
-        fn parse(owner: &Scope, text: &str) -> Option<Self> {
-            parse_id(owner, text)
-        }
-
         fn resource<'a>(&'a self, owner: &'a Scope) -> Option<Resource<'a>> {
             Some(Resource::of_ec2(owner, $kind, self.as_str()))
         }
@@ -109,7 +106,7 @@ macro_rules! of_ec2 {
 impl LookupKey for VpcId {
     type Record = Vpc;
 
-    of_ec2!("vpc");
+    ec2_resource!("vpc");
 
     async fn read(self, tx: &mut ScopedTransaction<'_>, _: Action) -> Result<Option<Vpc>, Failed> {
         Ok(visible_vpc(tx, &self).await?)
@@ -120,7 +117,7 @@ impl LookupKey for VpcId {
 impl LookupKey for SubnetId {
     type Record = (Vpc, Subnet);
 
-    of_ec2!("subnet");
+    ec2_resource!("subnet");
 
     async fn read(
         self,
@@ -136,7 +133,7 @@ macro_rules! named_in_vpc {
         impl LookupKey for $id {
             type Record = $record;
 
-            of_ec2!($kind);
+            ec2_resource!($kind);
 
             async fn read(
                 self,
@@ -161,7 +158,7 @@ named_in_vpc! {
 impl LookupKey for SecurityGroupRuleId {
     type Record = SecurityGroup;
 
-    of_ec2!("security-group-rule");
+    ec2_resource!("security-group-rule");
 
     async fn read(
         self,
@@ -183,10 +180,6 @@ impl LookupKey for SecurityGroupRuleId {
 /// account's; the commit depends on the one that it finds.
 impl LookupKey for VpcCidrAssociationId {
     type Record = (Vpc, Self);
-
-    fn parse(owner: &Scope, text: &str) -> Option<Self> {
-        parse_id(owner, text)
-    }
 
     /// The VPC is.
     fn resource<'a>(&'a self, _: &'a Scope) -> Option<Resource<'a>> {
@@ -216,10 +209,6 @@ impl LookupKey for VpcCidrAssociationId {
 /// that it finds.
 impl LookupKey for RouteTableAssociationId {
     type Record = (RouteTable, Self);
-
-    fn parse(owner: &Scope, text: &str) -> Option<Self> {
-        parse_id(owner, text)
-    }
 
     /// The route table is.
     fn resource<'a>(&'a self, _: &'a Scope) -> Option<Resource<'a>> {

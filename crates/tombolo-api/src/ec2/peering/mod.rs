@@ -17,7 +17,7 @@ pub(crate) use transition::{
 };
 pub(crate) use view::describe_vpc_peering_connections;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use tombolo_domain::peering::Connection;
 
 use crate::ec2::error::{Ec2Error, Error};
@@ -28,13 +28,6 @@ use crate::operation::Call;
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct ConnectionIdInput {
     vpc_peering_connection_id: String,
-}
-
-/// The output of those that say only that it happened.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub(crate) struct Success {
-    r#return: bool,
 }
 
 /// The refusal of a step that the connection's state does not allow, in EC2's words; `to` is the

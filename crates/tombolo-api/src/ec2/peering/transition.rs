@@ -9,7 +9,8 @@ use tombolo_domain::peering::{Connection, State, Step};
 use tombolo_domain::vpc::Vpc;
 
 use super::view::ConnectionView;
-use super::{ConnectionIdInput, Success, already_exists, invalid_transition, not_permitted};
+use super::{ConnectionIdInput, already_exists, invalid_transition, not_permitted};
+use crate::ec2::Success;
 use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::ec2::tag::TagsOf;
 use crate::lookup::ScopedTransaction;
@@ -77,7 +78,7 @@ pub(crate) async fn reject_vpc_peering_connection(
         call,
     )?;
     tx.put_delivered(&connection)?;
-    Ok(Success { r#return: true })
+    Ok(Success::default())
 }
 
 /// The connection that is answered, of which the caller is the accepter.
@@ -189,7 +190,7 @@ pub(crate) async fn delete_vpc_peering_connection(
             tx.put(&connection)?;
         }
     }
-    Ok(Success { r#return: true })
+    Ok(Success::default())
 }
 
 fn refuse_other_owner(call: &Call<'_>, connection: &Connection) -> Result<()> {

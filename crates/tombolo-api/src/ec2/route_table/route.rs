@@ -5,15 +5,15 @@
 //! connection ends.
 
 use ipnet::Ipv4Net;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use tombolo_domain::id::VpcPeeringConnectionId;
 use tombolo_domain::vpc::{Route, RouteTable, RouteTarget};
 
-use crate::ec2::Empty;
 use crate::ec2::error::{Ec2Error, Error, Resource, Result};
 use crate::ec2::parameter::{
     OtherParameters, ResourceId, invalid, parse_destination, parse_id, unsupported,
 };
+use crate::ec2::{Empty, Success};
 use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 use crate::operation::format::shorten;
@@ -28,18 +28,12 @@ pub(crate) struct Create {
     others: OtherParameters,
 }
 
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub(crate) struct Created {
-    r#return: bool,
-}
-
 /// Adds a route to a destination that the table has none to.
 pub(crate) async fn create_route(
     tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     input: Create,
-) -> Result<Created> {
+) -> Result<Success> {
     input.others.refuse()?;
     let destination = parse_destination(input.destination_cidr_block.as_deref())?;
     let connection = input
@@ -72,7 +66,7 @@ pub(crate) async fn create_route(
         made_by: None,
     });
     tx.put(&table)?;
-    Ok(Created { r#return: true })
+    Ok(Success::default())
 }
 
 #[derive(Debug, Deserialize)]

@@ -41,19 +41,6 @@ use crate::ec2::tag::{self, Tag, TagSpecification};
 use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 
-/// The output of an operation that says only that it happened, in a member of the model's own.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub(crate) struct Success {
-    r#return: bool,
-}
-
-impl Default for Success {
-    fn default() -> Self {
-        Success { r#return: true }
-    }
-}
-
 fn arn(group: &SecurityGroup) -> String {
     let Scope { account, region } = &group.scope;
     format!("arn:aws:ec2:{region}:{account}:security-group/{}", group.id)

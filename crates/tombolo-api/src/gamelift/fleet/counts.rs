@@ -6,7 +6,7 @@ use tombolo_domain::fleet::{Fleet, Instance, InstanceStatus};
 use tombolo_domain::id::FleetId;
 
 use super::capacity::ManagedCapacity;
-use super::lookup::{FleetIdentity, compute, home, selected};
+use super::lookup::{FleetIdentity, FleetSelection, compute, home};
 use crate::gamelift::error::{Result, not_found};
 use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
@@ -49,14 +49,6 @@ struct FleetUtilization {
     location: String,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(crate) struct Describe {
-    fleet_ids: Option<Vec<String>>,
-    limit: Option<u64>,
-    next_token: Option<String>,
-}
-
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Capacities {
@@ -75,7 +67,7 @@ pub(crate) struct Utilizations {
 pub(crate) async fn describe_fleet_capacity(
     tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
-    input: Describe,
+    input: FleetSelection,
 ) -> Result<Capacities> {
     let (fleets, next_token) = counted(tx, call, &input).await?;
     let mut fleet_capacity = Vec::with_capacity(fleets.len());
@@ -92,7 +84,7 @@ pub(crate) async fn describe_fleet_capacity(
 pub(crate) async fn describe_fleet_utilization(
     tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
-    input: Describe,
+    input: FleetSelection,
 ) -> Result<Utilizations> {
     let (fleets, next_token) = counted(tx, call, &input).await?;
     let mut fleet_utilization = Vec::with_capacity(fleets.len());
@@ -109,11 +101,10 @@ pub(crate) async fn describe_fleet_utilization(
 async fn counted(
     tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
-    input: &Describe,
+    input: &FleetSelection,
 ) -> Result<(Vec<Fleet>, Option<String>)> {
-    let window = (input.limit, input.next_token.as_deref());
     let has_instances = |fleet: &Fleet| fleet.terminated.is_none() && fleet.managed().is_some();
-    let page = selected(tx, call, input.fleet_ids.as_deref(), window, has_instances).await?;
+    let page = input.read(tx, call, has_instances).await?;
     let mut fleets = page.records;
     fleets.retain(|fleet| fleet.terminated.is_none());
     for fleet in &fleets {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tombolo_domain::arn;
 use tombolo_domain::fleet::{Fleet, ManagedCompute};
 use tombolo_domain::id::FleetId;
@@ -97,27 +97,37 @@ pub(super) fn home(call: &Call<'_>, asked: Option<&str>) -> Result<String> {
     }
 }
 
-/// The fleets named, in the order named and without those that are not the caller's; Limit and
-/// NextToken count only when none is named, and then for the fleets that `keep` wants.
-pub(super) async fn selected(
-    tx: &mut ScopedTransaction<'_>,
-    call: &Call<'_>,
-    names: Option<&[String]>,
-    (limit, next_token): (Option<u64>, Option<&str>),
-    keep: impl Fn(&Fleet) -> bool,
-) -> Result<Page<Fleet>> {
-    if let Some(names) = names {
-        return Ok(Page {
-            records: named(tx, call, names).await?,
-            next_token: None,
-        });
-    }
-    let fleets = tx.fleets().to(call.action())?;
-    let window = Window::new(&fleets, limit, next_token)?;
-    window.read(fleets, keep, |_| true).await
+/// The members by which a request names fleets, or asks for all of them in pages.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct FleetSelection {
+    fleet_ids: Option<Vec<String>>,
+    limit: Option<u64>,
+    next_token: Option<String>,
 }
 
-async fn named(
+impl FleetSelection {
+    /// The fleets named, in the order named and without those that are not the caller's; Limit and
+    /// NextToken count only when none is named, and then for the fleets that `keep` wants.
+    pub(super) async fn read(
+        &self,
+        tx: &mut ScopedTransaction<'_>,
+        call: &Call<'_>,
+        keep: impl Fn(&Fleet) -> bool,
+    ) -> Result<Page<Fleet>> {
+        if let Some(names) = &self.fleet_ids {
+            return Ok(Page {
+                records: fleets_named(tx, call, names).await?,
+                next_token: None,
+            });
+        }
+        let fleets = tx.fleets().to(call.action())?;
+        let window = Window::new(&fleets, self.limit, self.next_token.as_deref())?;
+        window.read(fleets, keep, |_| true).await
+    }
+}
+
+async fn fleets_named(
     tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
     names: &[String],

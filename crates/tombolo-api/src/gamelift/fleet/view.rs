@@ -7,7 +7,7 @@ use tombolo_domain::fleet::{Compute, Fleet, FleetStatus, OperatingSystem, Resour
 use tombolo_domain::id::{BuildId, FleetId};
 use tombolo_domain::{Timestamp, arn};
 
-use super::lookup::{FleetIdentity, selected};
+use super::lookup::{FleetIdentity, FleetSelection};
 use super::scaling::AUTO_SCALING;
 use crate::gamelift::error::Result;
 use crate::gamelift::page::Window;
@@ -125,14 +125,6 @@ impl From<Fleet> for FleetAttributes {
     }
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(crate) struct Describe {
-    fleet_ids: Option<Vec<String>>,
-    limit: Option<u64>,
-    next_token: Option<String>,
-}
-
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Described {
@@ -148,14 +140,13 @@ const SHOWN_TERMINATED: SignedDuration = SignedDuration::from_mins(1);
 pub(crate) async fn describe_fleet_attributes(
     tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
-    input: Describe,
+    input: FleetSelection,
 ) -> Result<Described> {
-    let window = (input.limit, input.next_token.as_deref());
     let is_shown = |fleet: &Fleet| {
         let ended = fleet.terminated;
         ended.is_none_or(|at| call.now.duration_since(at) < SHOWN_TERMINATED)
     };
-    let page = selected(tx, call, input.fleet_ids.as_deref(), window, is_shown).await?;
+    let page = input.read(tx, call, is_shown).await?;
     let fleets = page.records.into_iter().filter(is_shown);
     Ok(Described {
         fleet_attributes: fleets.map(Into::into).collect(),
