@@ -99,7 +99,7 @@ kinds! {
         VpcIdNotSpecified,
         /// The VPC has a security group of that name.
         InvalidGroupDuplicate,
-        /// What came with another resource goes only with it.
+        /// A resource that was made with another is deleted only with it.
         CannotDelete,
         /// The security group has such a rule.
         InvalidPermissionDuplicate,

@@ -30,7 +30,7 @@ pub use operations::OPERATIONS;
 
 use serde::Serialize;
 
-/// The output of an operation that says nothing but that it happened. Its reply still says
+/// The output of an operation that says nothing but that it succeeded. Its reply still says
 /// `return: true`, which the model leaves out.
 #[derive(Debug, Serialize)]
 pub(crate) struct Empty {}

@@ -89,7 +89,7 @@ struct Entry {
 }
 
 impl Entry {
-    /// What EC2's default ACL has first: whatever comes may pass.
+    /// The first entry of EC2's default ACL, which allows all traffic.
     const fn allow(egress: bool) -> Self {
         Self::everything(egress, "allow", 100)
     }

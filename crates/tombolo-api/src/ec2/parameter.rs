@@ -1,7 +1,7 @@
 //! What requests say, parsed: ids and blocks of addresses, and the refusals that all operations share.
 //!
-//! What EC2 has and Tombolo does not is refused rather than ignored, so that nobody believes to have
-//! what was never made.
+//! What EC2 has and Tombolo does not is refused rather than ignored, so that no client relies on what
+//! was never made.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -26,7 +26,7 @@ use crate::operation::format::shorten;
 pub(super) struct OtherParameters(Map<String, Value>);
 
 impl OtherParameters {
-    /// How many there are, whatever they ask for.
+    /// How many there are, also of those that change nothing.
     pub(super) fn count(&self) -> usize {
         let asked = self.0.iter();
         asked

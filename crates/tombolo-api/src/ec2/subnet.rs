@@ -259,7 +259,7 @@ impl Filtered for SubnetView {
         ("defaultForAz", |s| vec![s.default_for_az.to_string()]),
         ("enable-dns64", |s| vec![s.enable_dns64.to_string()]),
         ("enable-lni-at-device-index", |_| vec![]),
-        // No subnet has IPv6 blocks, so whoever asks for one finds none.
+        // No subnet has IPv6 blocks, so a filter for one matches none.
         ("ipv6-cidr-block-association.association-id", |_| vec![]),
         ("ipv6-cidr-block-association.ipv6-cidr-block", |_| vec![]),
         ("ipv6-cidr-block-association.state", |_| vec![]),

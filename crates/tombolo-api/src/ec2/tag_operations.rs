@@ -66,7 +66,7 @@ impl Unwanted {
     }
 }
 
-/// Takes the named tags, or all, from every resource. One that is not there is no error.
+/// Removes the named tags, or all, from every resource. One that does not exist is no error.
 pub(crate) async fn delete_tags(
     tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,

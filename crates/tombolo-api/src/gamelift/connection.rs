@@ -1,7 +1,7 @@
 //! CreateVpcPeeringConnection, DescribeVpcPeeringConnections and DeleteVpcPeeringConnection: the
 //! account that runs the fleet connects it, and disconnects it, while it is authorized to.
 //!
-//! These only write what is wanted; the network reconciler makes it so and moves the status on.
+//! These only write what is wanted; the network reconciler makes it so and advances the status.
 
 use serde::{Deserialize, Serialize};
 use tombolo_domain::fleet::Fleet;
@@ -207,7 +207,7 @@ pub(crate) async fn describe_vpc_peering_connections(
     let visible = found
         .into_iter()
         .filter(|found| found.is_visible_to(scope.account, call.now));
-    // EC2's own connections, between two VPCs of people, are not GameLift's.
+    // EC2's own connections, between two customer VPCs, are not GameLift's.
     let shown = visible.filter_map(|connection| {
         let fleet_id = connection.fleet.clone()?;
         Some(VpcPeeringConnection {
@@ -246,7 +246,8 @@ async fn fleet_vpc(tx: &mut ScopedTransaction<'_>, fleet: &Fleet) -> Result<Vpc>
 }
 
 /// The caller may know of a VPC in another Region if it is its own, or if its owner has authorized
-/// the caller for it there. Any other is told like an unknown one, by the missing authorization.
+/// the caller for it there. Any other is answered as if it did not exist: the authorization is
+/// missing.
 async fn refuse_other_region(
     tx: &mut ScopedTransaction<'_>,
     peer_account: AccountId,

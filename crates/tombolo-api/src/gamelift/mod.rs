@@ -15,6 +15,6 @@ pub use operations::OPERATIONS;
 use serde::{Deserialize, Serialize};
 
 /// The input of an operation that takes nothing, or the output of one that says nothing but that it
-/// happened.
+/// succeeded.
 #[derive(Debug, Deserialize, Serialize)]
 pub(crate) struct Empty {}

@@ -7,10 +7,10 @@ use tombolo_store::keys::{Cursor, Key, KeyParts, Prefix};
 use crate::gamelift::error::{Error, Result};
 use crate::lookup::Scan;
 
-/// The most results of one page, whatever Limit says.
+/// The most results of one page, also if Limit asks for more.
 const MAX_RECORDS: usize = 500;
 
-/// How many records one read asks for at least, since some of them may be filtered out.
+/// The fewest records that one read asks for, since some of them may be filtered out.
 const MIN_READ: usize = 64;
 
 /// One page, and the token that asks for the next.

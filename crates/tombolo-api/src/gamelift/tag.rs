@@ -81,7 +81,7 @@ pub(crate) struct Remove {
     tag_keys: Vec<String>,
 }
 
-/// Takes tags away. A key that the resource does not have is no error.
+/// Removes tags. A key that the resource does not have is no error.
 pub(crate) async fn untag_resource(
     tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
@@ -115,8 +115,7 @@ const CREATION_ONLY: [(&str, &str); 2] = [
     (INTERNET_TAG, "lets its instances reach the internet"),
 ];
 
-/// Refuses the tags that count at creation only, which would say of an existing fleet what is not
-/// so.
+/// Refuses the tags that count at creation only: on an existing fleet they would be wrong.
 pub(super) fn refuse_creation_only<'a>(
     resource: &str,
     mut keys: impl Iterator<Item = &'a str>,

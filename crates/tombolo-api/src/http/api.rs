@@ -29,7 +29,7 @@ use crate::protocol::{self, Encoded, Protocol};
 use crate::registry::{Registry, RegistryError, RequestedOperation, Served, refuse};
 use crate::sigv4::{SignedRequest, Verifier};
 
-/// The longest body that is read, in bytes.
+/// The most bytes of a body that are read.
 pub const MAX_BODY: usize = 1 << 20;
 
 /// How long a body may take to arrive: a client that sends a byte a minute must not hold its
@@ -242,7 +242,7 @@ impl Progress<'_> {
         }
     }
 
-    /// The operation as a line of the log shows it, whatever the caller wrote there.
+    /// The operation as a line of the log shows it, escaped: the caller may have written anything.
     fn operation(&self) -> EscapeDefault<'_> {
         let name = self
             .operation

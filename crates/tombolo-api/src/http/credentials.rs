@@ -1,4 +1,4 @@
-//! Where secrets come from.
+//! The look-up of access keys.
 
 use std::error::Error;
 

@@ -3,7 +3,7 @@
 //!
 //! Each names the decision in `docs/decisions.md` that allows it, gives no more than that decision
 //! says the principal may know or may be decided by, and takes what makes it legitimate: the
-//! consent, the connection, the fleet. Nothing else in this crate reads across, which its tests hold.
+//! consent, the connection, the fleet. Nothing else in this crate reads across owners; tests enforce it.
 
 use ipnet::Ipv4Net;
 use tombolo_domain::fleet::Fleet;
@@ -68,8 +68,8 @@ impl ScopedTransaction<'_> {
     /// Decision 6: a connection of a fleet with a peer VPC that stands in the way of a second. The
     /// commit depends on there being no other, and on this.
     ///
-    /// It looks at the connections of the peer VPC, where few come and go. Those of the fleet take a
-    /// step every moment while it is being connected to many VPCs, and each would be a conflict.
+    /// It looks at the connections of the peer VPC, which change rarely. Those of the fleet change all
+    /// the time while it is being connected to many VPCs, and each change would be a conflict.
     pub async fn present_connection(
         &mut self,
         fleet: &FleetId,
@@ -270,7 +270,7 @@ impl ScopedTransaction<'_> {
     }
 
     /// The server's: the last number that is reserved for VPCs, route tables and security groups,
-    /// which tell nobody anything. The commit depends on it.
+    /// which disclose nothing. The commit depends on it.
     pub(crate) async fn reserved_numbers(&mut self) -> Result<u32, StoreError> {
         Ok(self.unscoped().get(&keys::vpc_number()).await?.unwrap_or(0))
     }

@@ -1,24 +1,24 @@
 //! What a handler may read: what its principal owns, and by name what reaches further.
 //!
-//! A handler holds a [`ScopedTransaction`] and no other way to the store. Whose a record is and what
-//! it is wanted for is said with each look-up, so that another account's resource is like one that
-//! never was in every operation, without the handler having to think of it; and there is one place,
-//! [`Lookup::to`], that decides what a principal may do. The model is omicron's `LookupPath`.
+//! A handler holds a [`ScopedTransaction`] and no other way to the store. Each look-up states the
+//! record's owner and the action, so that every operation answers for another account's resource as
+//! if it did not exist, without any code in its handler; and one place, [`Lookup::to`], decides what a
+//! principal may do. The model is omicron's `LookupPath`.
 //!
 //! # Writing a handler
 //!
 //! 1. **What the request names** is looked up by that text, and for the operation's action:
 //!    `let fleet = tx.fleet(&input.fleet_id).to(call.action()).await?`. Parsing is the look-up's, and
 //!    so is refusing what is malformed or unknown, in the words of the handler's service. The commit
-//!    depends on what was found. [`Lookup::find`] is for who refuses in other words.
+//!    depends on what was found. [`Lookup::find`] is for handlers that refuse with another error.
 //! 2. **What is kept under a record** is read by the record in hand, whose look-up was authorized:
 //!    `tx.subnets_of(&vpc).list().await?`. A record of a VPC's stands for its VPC ([`InVpc`]).
 //! 3. **All of a kind** is a listing, which is for an action too:
 //!    `tx.fleets().to(call.action())?.peek().await?`. What is in VPCs is listed within those that EC2
 //!    shows: `let vpcs = tx.vpcs().to(call.action()).await?`, then `tx.subnets_in(&vpcs).await?`.
-//! 4. **Does the commit depend on it?** A look-up, `list` and whatever is got by its key bind the
-//!    commit to what was read; `peek` and `page` do not. What a rule must hold for is listed, what is
-//!    only shown is peeked at; say which, and why, in a comment.
+//! 4. **Does the commit depend on it?** A look-up, `list` and reads by a key bind the commit to what
+//!    was read; `peek` and `page` do not. Records that a check covers are listed, records that are
+//!    only shown are peeked at; say which, and why, in a comment.
 //! 5. **What another account owns, or a fleet hides**, is read by a function of [`across`] and in no
 //!    other way. If there is none, `docs/decisions.md` has no decision that allows it: begin there.
 //!
@@ -42,7 +42,7 @@
 //! }
 //! ```
 //!
-//! nor read a listing before it is said what for:
+//! nor read a listing without an action:
 //!
 //! ```compile_fail
 //! # use tombolo_api::lookup::ScopedTransaction;
@@ -51,7 +51,7 @@
 //! }
 //! ```
 //!
-//! where the same with what it is for does compile:
+//! where the same with an action does compile:
 //!
 //! ```
 //! # use tombolo_api::lookup::ScopedTransaction;
@@ -98,8 +98,8 @@ pub trait LookupKey: Sized + FromStr<Err = MalformedId> {
         text.parse().ok()
     }
 
-    /// What a policy is asked about before anything is read; `None` if that is another resource,
-    /// which [`read`](LookupKey::read) finds and asks about itself.
+    /// The resource that is authorized before anything is read; `None` if that is another resource,
+    /// which [`read`](LookupKey::read) finds and authorizes itself.
     fn resource<'a>(&'a self, owner: &'a Scope) -> Option<Resource<'a>>;
 
     /// The record, if the principal has it. The commit depends on it.
@@ -110,8 +110,8 @@ pub trait LookupKey: Sized + FromStr<Err = MalformedId> {
     ) -> impl Future<Output = Result<Option<Self::Record>, Failed>> + Send;
 }
 
-/// The look-up of what a request names, before it is said what for.
-#[must_use = "nothing is read until it is said what for"]
+/// The look-up of what a request names, before its action is given.
+#[must_use = "nothing is read until an action is given"]
 pub struct Lookup<'t, 'p, I> {
     tx: &'t mut ScopedTransaction<'p>,
     name: &'t str,
@@ -132,7 +132,7 @@ impl<I: LookupKey> Lookup<'_, '_, I> {
     /// The principal's record, to do `action` on it. The commit depends on it.
     ///
     /// # Errors
-    /// [`LookupError::NotFound`], the same whether or not somebody else has such a resource, and if
+    /// [`LookupError::NotFound`], the same whether or not another account has such a resource, and if
     /// a fleet hides it.
     pub async fn to(self, action: Action) -> Result<I::Record, LookupError<I>> {
         let (name, owner) = (self.name, self.tx.principal().scope());
@@ -160,8 +160,8 @@ impl<I: LookupKey> Lookup<'_, '_, I> {
     }
 }
 
-/// All of one kind that the principal has, before it is said what for.
-#[must_use = "nothing is read until it is said what for"]
+/// All of one kind that the principal has, before its action is given.
+#[must_use = "nothing is read until an action is given"]
 pub struct Listing<'t, 'p, K> {
     tx: &'t mut ScopedTransaction<'p>,
     scan: fn(&'t mut ScopedTransaction<'p>) -> Scan<'t, K>,
@@ -187,11 +187,11 @@ impl<'t, 'p, K> Listing<'t, 'p, K> {
 pub enum LookupError<I> {
     /// The principal has none.
     NotFound(NotFound<I>),
-    /// It may not, or the store failed.
+    /// The principal is not authorized, or the store failed.
     Failed(Failed),
 }
 
-/// What there is not, as far as a principal can know.
+/// A resource that does not exist, as far as a principal may know.
 pub struct NotFound<I> {
     /// What the request wrote.
     pub name: String,
@@ -209,17 +209,17 @@ impl<I> Debug for NotFound<I> {
     }
 }
 
-/// Why a look-up came to nothing, whatever it was for.
+/// Why a look-up failed, of whatever kind its resource is.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub enum Failed {
-    /// The principal may not.
+    /// The principal is not authorized.
     Denied(#[from] Denied),
     /// The store failed.
     Store(#[from] StoreError),
 }
 
-/// What a principal may not do.
+/// An action that a principal is not authorized for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("User: {principal} is not authorized to perform: {action} on resource: {resource}")]
 pub struct Denied {

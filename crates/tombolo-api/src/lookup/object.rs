@@ -11,7 +11,8 @@ use tombolo_store::keys::{self, BucketKey, ObjectKey, PartKey, UploadKey};
 
 use super::{Failed, Listing, Lookup, LookupKey, Scan, ScopedTransaction};
 
-/// A bucket that the principal has been let into. Having it is what lets read what is in it.
+/// A bucket that the principal was authorized for. What is in the bucket is read with a value of such
+/// a type only.
 pub trait InBucket: Sync {
     /// The bucket's name.
     fn bucket(&self) -> &BucketName;
@@ -29,7 +30,7 @@ impl InBucket for MultipartUpload {
     }
 }
 
-/// The server's own bucket, as an upload session is let into it.
+/// The server's own bucket, as an upload session may access it.
 #[derive(Debug)]
 pub struct BucketOfBuilds(BucketName);
 
@@ -43,7 +44,7 @@ impl LookupKey for BucketName {
     type Record = Bucket;
 
     fn resource<'a>(&'a self, _: &'a Scope) -> Option<Resource<'a>> {
-        // What most operations of S3 are done on is an object, not its bucket, and was asked about
+        // The resource of most of S3's operations is an object, not its bucket, and was authorized
         // before `s3s` read the body.
         None
     }

@@ -50,7 +50,7 @@ impl LookupKey for VpcPeeringConnectionId {
     }
 }
 
-/// All connections with an end of the principal's that it still sees, before it is said what for.
+/// All connections with an end of the principal's that it still sees, before its action is given.
 #[must_use = "nothing is read until it is said what for"]
 pub struct ConnectionListing<'t, 'p>(&'t mut ScopedTransaction<'p>);
 

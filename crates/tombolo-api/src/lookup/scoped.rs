@@ -105,8 +105,8 @@ impl<'p> ScopedTransaction<'p> {
     }
 }
 
-/// All records of a kind that have one owner, before it is said how they are read.
-#[must_use = "nothing is read until it is said how"]
+/// All records of a kind that have one owner, before the way to read them is chosen.
+#[must_use = "nothing is read until a way to read is chosen"]
 pub struct Scan<'t, K> {
     tx: &'t mut Transaction,
     prefix: Prefix<K>,

@@ -7,8 +7,8 @@ use tombolo_store::keys::{self, TagsKey};
 use super::{Listing, ScopedTransaction};
 
 impl<'p> ScopedTransaction<'p> {
-    /// The tags that the principal's account gave a resource, whose look-up comes first: this one
-    /// takes any id. The commit depends on them.
+    /// The tags that the principal's account gave a resource, which the caller must have looked up:
+    /// this takes any id. The commit depends on them.
     pub async fn tags_of(&mut self, resource: &str) -> Result<Option<Tags>, StoreError> {
         self.get_own(|owner| keys::tags(owner, resource)).await
     }

@@ -22,7 +22,7 @@ use tombolo_store::keys::{
 
 use super::{Failed, Lookup, LookupKey, Scan, ScopedTransaction};
 
-/// A record that is a VPC or belongs to one. Having it is what lets read what else the VPC has.
+/// A record that is a VPC or belongs to one. What else the VPC has is read with such a record only.
 pub trait InVpc: Sync {
     /// The VPC.
     fn vpc(&self) -> &VpcId;
@@ -71,7 +71,7 @@ impl IntoIterator for CustomerVpcs {
     }
 }
 
-/// All VPCs, before it is said what for.
+/// All VPCs, before its action is given.
 #[must_use = "nothing is read until it is said what for"]
 pub struct VpcListing<'t, 'p>(&'t mut ScopedTransaction<'p>);
 
@@ -181,7 +181,7 @@ impl LookupKey for SecurityGroupRuleId {
 impl LookupKey for VpcCidrAssociationId {
     type Record = (Vpc, Self);
 
-    /// The VPC is.
+    /// The VPC is authorized instead.
     fn resource<'a>(&'a self, _: &'a Scope) -> Option<Resource<'a>> {
         None
     }
@@ -210,7 +210,7 @@ impl LookupKey for VpcCidrAssociationId {
 impl LookupKey for RouteTableAssociationId {
     type Record = (RouteTable, Self);
 
-    /// The route table is.
+    /// The route table is authorized instead.
     fn resource<'a>(&'a self, _: &'a Scope) -> Option<Resource<'a>> {
         None
     }

@@ -1,6 +1,6 @@
 //! Writes of more than one record, or under keys that no record knows.
 //!
-//! What they are given a handler got by a look-up or made itself, so that they are not asked about
+//! A handler got their arguments by a look-up, or made them itself, so that nothing is authorized
 //! again.
 
 use tombolo_domain::fleet::Build;
@@ -65,7 +65,7 @@ impl ScopedTransaction<'_> {
         self.unscoped().remove_build(build).await
     }
 
-    /// Marks blobs as nobody's, in the transaction that takes them out of a record.
+    /// Marks blobs as unreferenced, in the transaction that removes them from a record.
     pub fn drop_blobs<'b>(
         &mut self,
         blobs: impl IntoIterator<Item = &'b Blob>,

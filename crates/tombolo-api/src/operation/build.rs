@@ -1,4 +1,4 @@
-//! Writing down a build: GameLift's CreateBuild and `tombolo build import` do the same thing here.
+//! Recording a build: GameLift's CreateBuild and `tombolo build import` do the same thing here.
 
 use tombolo_domain::fleet::{Build, BuildSource, BuildStatus, OperatingSystem};
 use tombolo_domain::id::BuildId;
@@ -9,11 +9,11 @@ use crate::lookup::ScopedTransaction;
 /// What is known of a new build.
 #[derive(Debug, Clone)]
 pub struct NewBuild {
-    /// Its id, which whoever brings its files needs before there is a record.
+    /// Its id, which the importer of its files needs before there is a record.
     pub id: BuildId,
-    /// What people call it.
+    /// Its display name.
     pub name: Option<String>,
-    /// Its version, in the words of whoever made it.
+    /// Its version, as the client writes it.
     pub version: Option<String>,
     /// What it was built for.
     pub operating_system: OperatingSystem,

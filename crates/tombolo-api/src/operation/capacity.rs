@@ -1,7 +1,7 @@
-//! Refusing what the data path has no room for.
+//! Refusing what the data path has no capacity for.
 //!
 //! A handler writes what is wanted; the data path is changed later, by the reconcilers. An operation
-//! that would overflow one of its tables has to be told so while somebody still listens. How full
+//! that would overflow one of its tables has to be refused while its client still waits. How full
 //! the tables are is known from a moment ago, so the check is a first one: what slips past it meets
 //! the engine, which changes nothing when it does not fit, and fails the connection in question.
 

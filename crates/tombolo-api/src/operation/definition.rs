@@ -30,7 +30,7 @@ pub struct Operation {
     pub resource: ResourceType,
     /// The data path's tables that it adds entries to, at once or when what it makes is used.
     pub fills: &'static [&'static str],
-    /// Where and how the user docs tell of it.
+    /// Where and how the user docs list it.
     pub docs: Docs,
     pub(crate) handler: Handler,
     pub(crate) refuse: fn(ApiError) -> Refusal,
@@ -175,7 +175,7 @@ macro_rules! operations {
 }
 pub(crate) use operations;
 
-/// For services whose requests are always meant.
+/// For services without dry runs.
 pub(crate) fn always<E>(_: &Document) -> Result<(), ApiError<E>> {
     Ok(())
 }

@@ -23,8 +23,8 @@ pub(super) struct NumberAllocator {
     free: Mutex<Vec<u32>>,
 }
 
-/// What one run of an operation takes of them. A run that is not told what became of its
-/// transaction, because it failed halfway or its client went away, keeps what it took.
+/// What one run of an operation takes of them. A run that does not learn whether its transaction was
+/// committed, because it failed halfway or its client disconnected, keeps what it took.
 #[derive(Debug)]
 pub(crate) struct NumberReservation<'n> {
     numbers: &'n NumberAllocator,
@@ -83,7 +83,7 @@ impl NumberReservation<'_> {
         Some(number)
     }
 
-    /// The run's transaction is durable: what it reserved and did not use is everyone's.
+    /// The run's transaction is durable: what it reserved and did not use is free for all runs.
     pub(super) fn committed(self) {
         let ReservationState { reserved, .. } = &*locked(&self.state);
         locked(&self.numbers.free).extend(reserved);
@@ -96,7 +96,7 @@ impl NumberReservation<'_> {
     }
 }
 
-/// Lists of numbers are whole whatever panicked while it held them.
+/// A list of numbers is consistent after every statement, so a poisoned lock is safe to use.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -34,7 +34,7 @@ pub(crate) struct Created {
 
 /// Asks for a connection between a VPC of the caller's and another. Whether there is such another,
 /// and whether the two share addresses, is found out when the request is delivered, and makes it
-/// `failed`: the reply tells nothing of what others have.
+/// `failed`: the reply discloses nothing about other accounts.
 pub(crate) async fn create_vpc_peering_connection(
     tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,

@@ -30,7 +30,7 @@ pub(crate) struct Described {
 }
 
 /// The connections of the caller's VPCs and of the caller's fleets. How long those that are over
-/// stay is told in [`tombolo_domain::peering`].
+/// stay visible is in [`tombolo_domain::peering`].
 pub(crate) async fn describe_vpc_peering_connections(
     tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,

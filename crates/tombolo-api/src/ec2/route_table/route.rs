@@ -1,8 +1,8 @@
 //! CreateRoute, ReplaceRoute and DeleteRoute.
 //!
 //! A route leads through a peering connection: Tombolo has none of EC2's other targets. A fleet's
-//! connection writes routes of its own; whoever replaces one makes it theirs, and it stays when the
-//! connection ends.
+//! connection writes routes of its own; one that a client has replaced is the client's, and stays when
+//! the connection ends.
 
 use ipnet::Ipv4Net;
 use serde::Deserialize;
@@ -81,7 +81,7 @@ pub(crate) struct Replace {
     others: OtherParameters,
 }
 
-/// Where [`Replace`] wants packets to go.
+/// The target that [`Replace`] asks for.
 enum TargetRequest {
     Local,
     Connection(String),
@@ -241,7 +241,7 @@ fn refuse_too_many(table: &RouteTable, most: usize) -> Result<()> {
 ///
 /// # Errors
 /// [`Ec2Error::NotFound`], in the same words for one of another VPC, of another account, and one
-/// that never was. One that is over is told from these, since its owner sees it.
+/// that does not exist. One that is over is answered differently, since its owner can see it.
 async fn target_connection(
     tx: &mut ScopedTransaction<'_>,
     table: &RouteTable,

@@ -162,7 +162,7 @@ pub(crate) struct Deleted {
 }
 
 /// Deletes a group that no interface carries and no rule of the VPC names. Rules of peered VPCs
-/// that name it become stale: another account cannot hold it.
+/// that name it become stale: another account cannot keep it from being deleted.
 pub(crate) async fn delete_security_group(
     tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,

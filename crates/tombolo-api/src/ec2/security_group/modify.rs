@@ -83,7 +83,7 @@ impl RuleRequest {
 }
 
 /// Makes rules of one group say something else, under the ids that they have: all of them, or none.
-/// A peering connection's own rule becomes the person's who changes it.
+/// A rule that a peering connection made becomes the caller's own when it is changed.
 pub(crate) async fn modify_security_group_rules(
     tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,

@@ -1,5 +1,5 @@
-//! The peering connections that rules may lead through: the active ones between VPCs that people
-//! own. The groups of a fleet's hidden VPC are unknown to everybody.
+//! The peering connections that rules may refer to: the active ones between customer VPCs. No rule can
+//! name a group of a fleet's hidden VPC.
 
 use tombolo_domain::id::{VpcId, VpcPeeringConnectionId};
 use tombolo_domain::peering::{Connection, End, State};
@@ -9,7 +9,7 @@ use crate::ec2::error::Result;
 use crate::lookup::{InVpc, ScopedTransaction};
 use crate::operation::Call;
 
-/// Active connections between VPCs that people own.
+/// Active connections between customer VPCs.
 #[derive(Debug, Default)]
 pub(super) struct ActivePeerings(Vec<Connection>);
 

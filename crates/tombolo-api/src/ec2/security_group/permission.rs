@@ -167,7 +167,7 @@ pub(super) fn address_range(text: Option<&str>) -> Result<Ipv4Net> {
     })
 }
 
-/// Everything that describes rules in a request to add or to take away some.
+/// Everything that describes rules in a request to authorize or to revoke some.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Permissions {

@@ -159,7 +159,7 @@ impl Describable for RuleView {
     }
 }
 
-/// EC2's RevokedSecurityGroupRule: a rule that is no more.
+/// EC2's RevokedSecurityGroupRule: a rule that was deleted.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct RevokedRule {
@@ -192,7 +192,7 @@ impl RevokedRule {
     }
 }
 
-/// What a person wrote about a rule, or who made it.
+/// The description that a client gave a rule, or the connection that made it.
 pub(super) fn description(rule: &SecurityGroupRule) -> Option<String> {
     rule.description.clone().or_else(|| {
         let connection = rule.made_by.as_ref()?;

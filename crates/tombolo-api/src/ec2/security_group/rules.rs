@@ -92,7 +92,7 @@ async fn authorize(
     })
 }
 
-/// The rules that peering connections made do not count: nobody asked for them one by one, and a
+/// The rules that peering connections made do not count: no client asked for each of them, and a
 /// connection must not fail on a full group.
 fn refuse_over_quota(
     call: &Call<'_>,
@@ -165,7 +165,7 @@ pub(crate) struct Revoked {
     revoked_security_group_rules: Vec<RevokedRule>,
 }
 
-/// Takes away rules for packets to the interfaces that carry a group: all of them, or none.
+/// Removes rules for packets to the interfaces that carry a group: all of them, or none.
 pub(crate) async fn revoke_security_group_ingress(
     tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
@@ -174,7 +174,7 @@ pub(crate) async fn revoke_security_group_ingress(
     revoke(tx, call, input, RuleDirection::Ingress).await
 }
 
-/// Takes away rules for packets from the interfaces that carry a group: all of them, or none.
+/// Removes rules for packets from the interfaces that carry a group: all of them, or none.
 pub(crate) async fn revoke_security_group_egress(
     tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
@@ -183,8 +183,8 @@ pub(crate) async fn revoke_security_group_egress(
     revoke(tx, call, input, RuleDirection::Egress).await
 }
 
-/// A rule that a peering connection made goes like any other; the connection then has nothing to
-/// take back.
+/// A rule that a peering connection made is revoked like any other; the connection then has nothing
+/// left to remove.
 async fn revoke(
     tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,

@@ -11,15 +11,15 @@ use crate::ec2::error::{Error, Result};
 use crate::ec2::parameter::{ResourceId, invalid_value, parse_id, unsupported};
 use crate::lookup::ScopedTransaction;
 
-/// What a rule lets through, by where it comes from or goes to.
+/// The source of a rule for inbound packets, or the destination of one for outbound packets.
 #[derive(Debug)]
 pub(super) enum Source {
     /// IPv4 addresses.
     Cidr(Ipv4Net),
     /// A group.
     Group(GroupReference),
-    /// IPv6 addresses, which no rule of Tombolo's names. They are told apart because tools take
-    /// such a rule away from every new group, and expect to be told that it is not there.
+    /// IPv6 addresses, which no rule of Tombolo's has. They are parsed because tools revoke such a
+    /// rule of every new group, and expect the error that it does not exist.
     Ipv6(String),
     /// A prefix list, which Tombolo does not have.
     PrefixList(String),

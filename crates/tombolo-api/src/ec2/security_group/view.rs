@@ -226,7 +226,7 @@ pub(super) struct RangeView {
     description: Option<String>,
 }
 
-/// EC2's UserIdGroupPair. What says how a group of another VPC is reached is there for such a one
+/// EC2's UserIdGroupPair. The VPC, the connection and its status are there for a group of another VPC
 /// only.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -250,7 +250,7 @@ pub(super) fn grouped_permissions<'r>(
         let new = PermissionView::none(rule);
         let at = permissions
             .iter()
-            .position(|permission| permission.takes_same_packets_as(&new));
+            .position(|permission| permission.has_same_protocol_as(&new));
         let at = at.unwrap_or_else(|| {
             permissions.push(new);
             permissions.len() - 1
@@ -261,7 +261,7 @@ pub(super) fn grouped_permissions<'r>(
 }
 
 impl PermissionView {
-    /// The packets of `rule`, from nobody yet.
+    /// The protocol and the ports of `rule`, without any source.
     fn none(rule: &SecurityGroupRule) -> Self {
         let (from_port, to_port) = protocol::ports(rule.protocol).unzip();
         PermissionView {
@@ -275,7 +275,7 @@ impl PermissionView {
         }
     }
 
-    fn takes_same_packets_as(&self, other: &Self) -> bool {
+    fn has_same_protocol_as(&self, other: &Self) -> bool {
         self.ip_protocol == other.ip_protocol
             && self.from_port == other.from_port
             && self.to_port == other.to_port

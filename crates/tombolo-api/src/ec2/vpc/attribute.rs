@@ -1,5 +1,5 @@
 //! ModifyVpcAttribute and DescribeVpcAttribute. Tombolo has no DNS server of a VPC and measures no
-//! address usage: the attributes are kept, shown, and held to EC2's rules.
+//! address usage: the attributes are stored, shown, and validated by EC2's rules.
 
 use serde::{Deserialize, Serialize};
 use tombolo_domain::id::VpcId;

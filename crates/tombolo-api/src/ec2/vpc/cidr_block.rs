@@ -73,7 +73,7 @@ pub(crate) struct Disassociate {
     association_id: String,
 }
 
-/// Takes a block with no subnet in it from a VPC, and its local routes.
+/// Removes a block with no subnet in it from a VPC, and its local routes.
 pub(crate) async fn disassociate_vpc_cidr_block(
     tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
@@ -139,7 +139,7 @@ fn refuse_own(vpc: &Vpc, cidr: Ipv4Net) -> Result<()> {
     }
 }
 
-/// A local route may not take packets from a route that somebody wrote: the block has to be smaller
+/// A local route may not take precedence over a route that a client wrote: the block has to be smaller
 /// than any destination that it touches.
 fn refuse_routed(tables: &[RouteTable], cidr: Ipv4Net) -> Result<()> {
     for table in tables {

@@ -139,7 +139,7 @@ impl Filtered for VpcView {
         ("dhcp-options-id", |vpc| {
             vec![vpc.dhcp_options_id.to_owned()]
         }),
-        // No VPC has IPv6 blocks, so whoever asks for one finds none.
+        // No VPC has IPv6 blocks, so a filter for one matches none.
         ("ipv6-cidr-block-association.association-id", |_| vec![]),
         ("ipv6-cidr-block-association.ipv6-cidr-block", |_| vec![]),
         ("ipv6-cidr-block-association.ipv6-pool", |_| vec![]),

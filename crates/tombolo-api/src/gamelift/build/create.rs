@@ -1,4 +1,4 @@
-//! CreateBuild and RequestUploadCredentials: builds, and how their files come.
+//! CreateBuild and RequestUploadCredentials: a build is made before its files are uploaded.
 
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
@@ -28,8 +28,8 @@ pub(crate) struct Create {
     server_sdk_version: Option<String>,
 }
 
-/// S3Location, as a request has it. A RoleArn is for AWS, where GameLift is somebody else than the
-/// bucket's owner.
+/// S3Location, as a request has it. A RoleArn is for AWS, where GameLift is another principal than
+/// the bucket's owner.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct StorageLocation {

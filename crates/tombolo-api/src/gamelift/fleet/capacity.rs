@@ -29,7 +29,7 @@ pub(super) struct ManagedCapacity {
     scale_in_after_inactivity_minutes: Option<u64>,
 }
 
-/// Nothing scales to zero and from zero but people.
+/// The only strategy that is served: clients scale a fleet to zero and from zero themselves.
 const MANUAL: &str = "MANUAL";
 
 impl ManagedCapacity {

@@ -184,11 +184,11 @@ fn parse_block(value: &str) -> Result<Ipv4Net> {
 /// none that has authorized the account either; and if there still is one, none that a fleet on
 /// this server has, so that fleets can share a peer VPC later.
 ///
-/// Only the account's own VPCs can use the plan up: authorizations come unasked, and whoever gives
-/// many must not keep the account from making fleets.
+/// Only the account's own VPCs can use the plan up: any account can give authorizations, and one that
+/// gives many must not keep this one from making fleets.
 async fn choose_block(tx: &mut ScopedTransaction<'_>, call: &Call<'_>) -> Result<Ipv4Net> {
-    // Of two fleets made at once, one chooses again. A VPC that a person makes at the same time may
-    // overlap, as it may when it is made afterwards: that is the person's choice.
+    // Of two fleets made at once, one chooses again. A VPC that the account makes at the same time may
+    // overlap, as may one that it makes afterwards: that is the account's choice.
     tx.count_block_choice().await?;
 
     let OccupiedBlocks {

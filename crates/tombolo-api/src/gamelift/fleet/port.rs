@@ -123,8 +123,8 @@ pub(crate) struct Update {
     inbound_permission_revocations: Option<Vec<IpPermission>>,
 }
 
-/// Takes permissions away, each of which must be there, and then adds some. One that is there
-/// already, also because it was just named among the revocations, stays or comes back.
+/// Revokes permissions, each of which must exist, and then authorizes some. One that exists already
+/// stays, and one that the same request revokes is added again.
 pub(crate) async fn update_fleet_port_settings(
     tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,

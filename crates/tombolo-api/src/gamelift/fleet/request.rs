@@ -18,11 +18,11 @@ use crate::gamelift::tag::Tag;
 use crate::operation::Call;
 use crate::operation::format::shorten;
 
-/// The tag of CreateFleet by which a person forces a fleet's block, to rehearse what the address
-/// plan avoids: overlapping CIDRs. This is Tombolo's own; AWS knows no such tag.
+/// The tag of CreateFleet that forces a fleet's CIDR block, to rehearse what the address plan
+/// avoids: overlapping CIDRs. This is Tombolo's own; AWS knows no such tag.
 pub(crate) const FORCED_BLOCK_TAG: &str = "tombolo:fleet-cidr";
 
-/// The tag of CreateFleet by which instances may open connections to addresses outside of every
+/// The tag of CreateFleet that lets instances open connections to addresses outside of every
 /// VPC. This is Tombolo's own; on AWS they always may.
 pub(crate) const INTERNET_TAG: &str = "tombolo:internet";
 
@@ -253,7 +253,7 @@ impl CreateFleetInput {
         }
     }
 
-    /// An EC2 fleet lives in its home Region only.
+    /// An EC2 fleet has instances in its home Region only.
     pub(super) fn refuse_remote_locations(&self, call: &Call<'_>) -> Result<()> {
         let mut locations = self.locations.iter().flatten();
         locations.try_for_each(|asked| home(call, Some(&asked.location)).map(drop))

@@ -196,7 +196,7 @@ pub(crate) struct Delete {
     fleet_id: String,
 }
 
-/// Takes a policy away. The fleet keeps the capacity that it has.
+/// Deletes a policy. The fleet keeps the capacity that it has.
 pub(crate) async fn delete_scaling_policy(
     tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,

@@ -115,7 +115,7 @@ pub(crate) async fn delete_fleet(
     Ok(Empty {})
 }
 
-/// Of a fleet of machines that the account runs itself, there is nothing to take away.
+/// A fleet of machines that the account runs itself has nothing to clean up.
 fn end_at_once(tx: &mut ScopedTransaction<'_>, call: &Call<'_>, fleet: &mut Fleet) -> Result<()> {
     let ended = fleet.status.to(FleetStatus::Terminated);
     fleet.status = ended.map_err(|error| Error::internal("ending a fleet", error))?;
