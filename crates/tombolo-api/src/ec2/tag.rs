@@ -8,9 +8,9 @@ use tombolo_domain::tag::{TagError, Tags};
 
 use super::parameter::{ResourceId, TaggedId, invalid};
 use crate::ec2::error::{Ec2Error, Error, Result};
-use crate::lookup::ScopedTransaction;
+use crate::lookup::{ScopedTransaction, empty_tags};
+use crate::operation::Call;
 use crate::operation::format::shorten;
-use crate::operation::{Call, tag};
 
 /// A key and its value, which may be empty.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -57,7 +57,7 @@ pub(super) fn write_new<I: TaggedId>(
     if wanted.is_empty() {
         return Ok(wanted);
     }
-    let mut tags = tag::none_of(scope, &id.to_string());
+    let mut tags = empty_tags(scope, &id.to_string());
     add(&mut tags, wanted)?;
     tx.put(&tags)?;
     Ok(shown(tags))

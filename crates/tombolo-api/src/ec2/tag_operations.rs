@@ -14,8 +14,8 @@ use super::selection::Selection;
 use super::tag::{self, Tag};
 use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::lookup::ScopedTransaction;
+use crate::operation::Call;
 use crate::operation::format::shorten;
-use crate::operation::{self, Call};
 
 /// The most resources of one request (Amazon EC2 API Reference, CreateTags). Some are looked for
 /// among all of their kind.
@@ -38,7 +38,7 @@ pub(crate) async fn create_tags(
     for resource in &input.resources {
         let mut tags = tags_of(tx, call, resource).await?;
         tag::add(&mut tags, input.tags.clone())?;
-        operation::tag::write(tx, &tags)?;
+        tx.put_tags(&tags)?;
     }
     Ok(Empty {})
 }
@@ -78,7 +78,7 @@ pub(crate) async fn delete_tags(
         tags.tags.retain(|key, value| {
             !input.tags.is_empty() && !input.tags.iter().any(|tag| tag.is(key, value))
         });
-        operation::tag::write(tx, &tags)?;
+        tx.put_tags(&tags)?;
     }
     Ok(Empty {})
 }
@@ -158,7 +158,7 @@ fn refuse_too_many(resources: &[String]) -> Result<()> {
 /// The tags of a resource of the caller's, which has to exist; the commit depends on both.
 async fn tags_of(tx: &mut ScopedTransaction<'_>, call: &Call<'_>, id: &str) -> Result<Tags> {
     require(tx, call, id).await?;
-    Ok(operation::tag::read(tx, id).await?)
+    Ok(tx.tags_or_empty(id).await?)
 }
 
 /// Refuses an id that names nothing of the caller's, as the resource's own operations do.

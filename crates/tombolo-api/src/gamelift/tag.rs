@@ -11,9 +11,9 @@ use super::Empty;
 use super::error::not_found;
 use super::fleet::{FORCED_BLOCK_TAG, INTERNET_TAG};
 use crate::gamelift::error::{Error, GameLiftError, Result};
-use crate::lookup::ScopedTransaction;
+use crate::lookup::{ScopedTransaction, empty_tags};
+use crate::operation::Call;
 use crate::operation::format::shorten;
-use crate::operation::{Call, tag};
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -41,7 +41,7 @@ pub(crate) async fn list_tags_for_resource(
     input: ResourceInput,
 ) -> Result<Listed> {
     let resource = resource(tx, call, &input.resource_arn).await?;
-    let found = tag::read(tx, &resource).await?;
+    let found = tx.tags_or_empty(&resource).await?;
     let tags = found
         .tags
         .into_iter()
@@ -67,9 +67,9 @@ pub(crate) async fn tag_resource(
 ) -> Result<Empty> {
     let resource = resource(tx, call, &input.resource_arn).await?;
     refuse_creation_only(&resource, input.tags.iter().map(|tag| &*tag.key))?;
-    let mut tags = tag::read(tx, &resource).await?;
+    let mut tags = tx.tags_or_empty(&resource).await?;
     add(&mut tags, input.tags)?;
-    tag::write(tx, &tags)?;
+    tx.put_tags(&tags)?;
     Ok(Empty {})
 }
 
@@ -89,11 +89,11 @@ pub(crate) async fn untag_resource(
 ) -> Result<Empty> {
     let resource = resource(tx, call, &input.resource_arn).await?;
     refuse_creation_only(&resource, input.tag_keys.iter().map(String::as_str))?;
-    let mut tags = tag::read(tx, &resource).await?;
+    let mut tags = tx.tags_or_empty(&resource).await?;
     for key in &input.tag_keys {
         tags.tags.remove(key);
     }
-    tag::write(tx, &tags)?;
+    tx.put_tags(&tags)?;
     Ok(Empty {})
 }
 
@@ -104,9 +104,9 @@ pub(super) fn write_first(
     resource: &str,
     tags: Vec<Tag>,
 ) -> Result<()> {
-    let mut written = tag::none_of(scope, resource);
+    let mut written = empty_tags(scope, resource);
     add(&mut written, tags)?;
-    Ok(tag::write(tx, &written)?)
+    Ok(tx.put_tags(&written)?)
 }
 
 /// What says at a fleet's creation how it is for life.

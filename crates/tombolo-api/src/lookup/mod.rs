@@ -83,6 +83,7 @@ use tombolo_store::StoreError;
 
 pub use object::{BucketOfBuilds, InBucket};
 pub use scoped::{Scan, ScopedTransaction};
+pub(crate) use tag::empty_tags;
 pub use vpc::{CustomerVpcs, InVpc};
 
 use crate::error::{ApiError, CommonError};

@@ -1,5 +1,8 @@
 //! The tags of resources. While a resource has none, there is no record of them.
 
+use std::collections::BTreeMap;
+
+use tombolo_domain::Scope;
 use tombolo_domain::tag::Tags;
 use tombolo_store::StoreError;
 use tombolo_store::keys::{self, TagsKey};
@@ -13,8 +16,32 @@ impl<'p> ScopedTransaction<'p> {
         self.get_own(|owner| keys::tags(owner, resource)).await
     }
 
+    /// As [`tags_of`](ScopedTransaction::tags_of), with an empty record for a resource without tags.
+    pub async fn tags_or_empty(&mut self, resource: &str) -> Result<Tags, StoreError> {
+        let found = self.tags_of(resource).await?;
+        Ok(found.unwrap_or_else(|| empty_tags(self.principal().scope(), resource)))
+    }
+
+    /// Writes the tags of a resource, or deletes its record if none are left.
+    pub fn put_tags(&mut self, tags: &Tags) -> Result<(), StoreError> {
+        if tags.tags.is_empty() {
+            self.remove(tags);
+            return Ok(());
+        }
+        self.put(tags)
+    }
+
     /// The tags of all resources.
     pub fn tags(&mut self) -> Listing<'_, 'p, TagsKey> {
         Listing::new(self, |tx| tx.scan_own(keys::all_tags))
+    }
+}
+
+/// The record of a resource without tags.
+pub(crate) fn empty_tags(scope: &Scope, resource: &str) -> Tags {
+    Tags {
+        scope: scope.clone(),
+        resource: resource.to_owned(),
+        tags: BTreeMap::new(),
     }
 }

@@ -13,7 +13,6 @@ pub(crate) mod capacity;
 pub(crate) mod definition;
 pub(crate) mod format;
 mod number;
-pub(crate) mod tag;
 pub(crate) mod vpc;
 
 pub use call::Call;
