@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Error, Result, anyhow};
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 use tombolo_api::lookup::ScopedTransaction;
@@ -16,16 +16,13 @@ use tombolo_domain::id::{IdSource, NetworkInterfaceId, Region};
 use tombolo_domain::principal::Principal;
 use tombolo_domain::time::Clock;
 use tombolo_network::{EngineKind, NetworkEngine};
-use tombolo_store::typed::{Committed, Transaction};
-use tombolo_store::{Store, keys};
+use tombolo_store::typed::{Attempts, Committed, Transaction};
+use tombolo_store::{Overtaken, Store, keys};
 use tombolo_tasks::Tasks;
 
 use crate::hint::hinted;
 use crate::message::{DescribeServer, Mode, ServerDescription};
 use crate::server_clock::ServerClock;
-
-/// How often a transaction is started over before the person is told to try again.
-const MAX_ATTEMPTS: usize = 100;
 
 /// The operator's view of one server, and what the operator can do to it.
 ///
@@ -129,14 +126,15 @@ impl AdminService {
         &self,
         work: impl AsyncFn(&mut Transaction) -> Result<T>,
     ) -> Result<T> {
-        for _ in 0..MAX_ATTEMPTS {
+        let mut attempts = Attempts::default();
+        loop {
             let mut tx = Transaction::new(self.store.clone());
             let outcome = work(&mut tx).await?;
             if tx.commit().await? == Committed::Yes {
                 return Ok(outcome);
             }
+            attempts.after_conflict().await.map_err(try_again)?;
         }
-        bail!("others changed the same records {MAX_ATTEMPTS} times meanwhile; try it again")
     }
 
     /// The same for what an account does, as an operation of its own would.
@@ -145,15 +143,21 @@ impl AdminService {
         principal: &Principal,
         work: impl AsyncFn(&mut ScopedTransaction<'_>) -> Result<T>,
     ) -> Result<T> {
-        for _ in 0..MAX_ATTEMPTS {
+        let mut attempts = Attempts::default();
+        loop {
             let mut tx = ScopedTransaction::new(self.store.clone(), principal, self.clock.now());
             let outcome = work(&mut tx).await?;
             if tx.commit().await? == Committed::Yes {
                 return Ok(outcome);
             }
+            attempts.after_conflict().await.map_err(try_again)?;
         }
-        bail!("others changed the same records {MAX_ATTEMPTS} times meanwhile; try it again")
     }
+}
+
+/// What the operator is told whose change others overtook each time.
+fn try_again(Overtaken { attempts }: Overtaken) -> Error {
+    anyhow!("others changed the same records {attempts} times meanwhile; try it again")
 }
 
 /// The account that is called `name` here or has these 12 digits.

@@ -11,13 +11,10 @@ use tombolo_domain::object::{Bucket, BucketName};
 use tombolo_domain::principal::{Action, Principal};
 use tombolo_domain::time::Clock;
 use tombolo_store::Store;
-use tombolo_store::typed::Committed;
+use tombolo_store::typed::{Attempts, Committed};
 
 use crate::blob::Blobs;
 use crate::error::{Unverified, denied, internal, no_such_bucket, refuse};
-
-/// How often a transaction is started over before the client is told to try again.
-const MAX_ATTEMPTS: usize = 100;
 
 /// S3's operations over the store and the blobs; each is a method, in the file of its resource.
 pub(crate) struct ObjectService {
@@ -37,16 +34,18 @@ impl ObjectService {
     pub(crate) async fn commit(
         &self,
         tx: ScopedTransaction<'_>,
-        attempts: &mut usize,
+        attempts: &mut Attempts,
     ) -> S3Result<bool> {
-        *attempts += 1;
-        match tx.commit().await.map_err(store_error)? {
-            Committed::Yes => Ok(true),
-            Committed::Conflict if *attempts < MAX_ATTEMPTS => Ok(false),
-            Committed::Conflict => Err(refuse(
+        if tx.commit().await.map_err(store_error)? == Committed::Yes {
+            return Ok(true);
+        }
+        match attempts.after_conflict().await {
+            Ok(()) => Ok(false),
+            Err(overtaken) => Err(refuse(
                 CommonError::Busy,
                 format!(
-                    "Others changed the same objects {MAX_ATTEMPTS} times meanwhile; try it again."
+                    "Others changed the same objects {} times meanwhile; try it again.",
+                    overtaken.attempts
                 ),
             )),
         }
@@ -58,7 +57,7 @@ impl ObjectService {
 /// with. (A macro, since a future that borrows from an async closure is not known to be `Send`.)
 macro_rules! transact {
     ($service:expr, $principal:expr, $tx:ident, $work:block) => {{
-        let mut attempts = 0;
+        let mut attempts = tombolo_store::typed::Attempts::default();
         loop {
             let mut transaction = $service.begin(&$principal);
             let $tx = &mut transaction;

@@ -21,7 +21,7 @@ mod wake;
 pub use memory::MemoryStore;
 pub use sqlite::{OpenError, SqliteStore};
 pub use store::{
-    Compare, Entry, Event, KeyRange, Page, Revision, Store, StoreError, Txn, TxnOutcome, Watch,
-    WatchError,
+    Compare, Entry, Event, KeyRange, Overtaken, Page, Revision, Store, StoreError, Txn, TxnOutcome,
+    Watch, WatchError,
 };
 pub use wake::{Wake, Wakes};

@@ -154,6 +154,17 @@ pub enum StoreError {
     /// A key that this version cannot read.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// A task's transaction that others overtook each time.
+    #[error("a transaction was given up, and the next round of the task tries again")]
+    Overtaken(#[from] Overtaken),
+}
+
+/// A transaction of which nothing was written, since others overtook it each time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("others changed the same records {attempts} times meanwhile, and nothing was written")]
+pub struct Overtaken {
+    /// How often it was attempted.
+    pub attempts: usize,
 }
 
 /// An ordered, transactional, durable map with revisions.

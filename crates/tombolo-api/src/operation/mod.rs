@@ -30,18 +30,14 @@ use tombolo_domain::quota::Quotas;
 use tombolo_domain::table_capacity::TableCapacity;
 use tombolo_domain::time::Clock;
 use tombolo_store::Store;
-use tombolo_store::typed::Committed;
+use tombolo_store::typed::{Attempts, Committed};
 
 use self::number::NumberAllocator;
 use crate::error::{ApiError, CommonError, Refusal};
 use crate::lookup::ScopedTransaction;
 use crate::model::Document;
 
-/// How often an operation is started over before the client is told to try again. Each conflict
-/// means that somebody else's transaction went through, so this bounds unfairness, not progress.
-const MAX_ATTEMPTS: usize = 100;
-
-/// After how many of them an operation waits for its turn among those that lost as often, so that
+/// After how many conflicts an operation waits for its turn among those that lost as often, so that
 /// each has only newcomers to race against, however many there are.
 const UNORDERED_ATTEMPTS: usize = 8;
 
@@ -145,23 +141,24 @@ impl Dispatch for Operations {
         input: Document,
     ) -> Result<Document, Refusal> {
         capacity::check(&self.room.borrow(), operation).map_err(operation.refuse)?;
-        let attempt = || self.attempt(operation, principal, &input);
-        for _ in 0..UNORDERED_ATTEMPTS {
-            if let Some(output) = attempt().await? {
+        let (mut attempts, mut turn) = (Attempts::default(), None);
+        let overtaken = loop {
+            if let Some(output) = self.attempt(operation, principal, &input).await? {
                 return Ok(output);
             }
-        }
-        let _turn = self.turn.lock().await;
-        for _ in UNORDERED_ATTEMPTS..MAX_ATTEMPTS {
-            if let Some(output) = attempt().await? {
-                return Ok(output);
+            if let Err(overtaken) = attempts.after_conflict().await {
+                break overtaken;
             }
-        }
+            if turn.is_none() && attempts.lost() >= UNORDERED_ATTEMPTS {
+                turn = Some(self.turn.lock().await);
+                attempts.restart_waits();
+            }
+        };
         let busy = ApiError::new(
             CommonError::Busy,
             format!(
-                "{} met other changes of the same resources {MAX_ATTEMPTS} times; try it again.",
-                operation.name
+                "{} met other changes of the same resources {} times; try it again.",
+                operation.name, overtaken.attempts
             ),
         );
         Err((operation.refuse)(busy))

@@ -8,5 +8,5 @@ mod transact;
 mod transaction;
 
 pub use check::check;
-pub use transact::transact;
+pub use transact::{Attempts, transact};
 pub use transaction::{Committed, Found, Transaction};
