@@ -24,7 +24,7 @@ pub const ROUTED: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 7);
 const PUBLIC_PORTS: &str = "20000-59999";
 
 /// How long a player waits for an answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The machine and the players.
 #[derive(Debug)]
@@ -106,7 +106,9 @@ impl Site {
             socket.connect((address, port)).expect("a route");
             socket
         });
-        socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        socket
+            .set_read_timeout(Some(ANSWER_TIMEOUT))
+            .expect("a timeout");
         socket
     }
 

@@ -4,17 +4,17 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// How long a test waits for what should take milliseconds, on a machine that does other things.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Looks again and again until `look` finds something.
 ///
 /// # Panics
-/// Nothing was found within [`PATIENCE`]; the message says what was waited for.
+/// Nothing was found within [`TIMEOUT`]; the message says what was waited for.
 #[track_caller]
 pub fn until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
-    match within(PATIENCE, look) {
+    match within(TIMEOUT, look) {
         Some(found) => found,
-        None => panic!("waited {PATIENCE:?} for {what}"),
+        None => panic!("waited {TIMEOUT:?} for {what}"),
     }
 }
 

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use crate::{binary, wait};
 
 /// How long a server may take until it says that it is ready, and until it has ended.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const DAEMON_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A server that runs, or that did. It is ended when this is dropped, and what it made is taken
 /// away, also when a test has failed or has killed it.
@@ -92,7 +92,7 @@ impl Daemon {
         let mut child = self.child.take().expect("the server runs");
         end(&mut child).unwrap_or_else(|| {
             child.kill().expect("the server is this process's child");
-            panic!("the server did not end within {PATIENCE:?} of SIGTERM")
+            panic!("the server did not end within {DAEMON_TIMEOUT:?} of SIGTERM")
         })
     }
 
@@ -157,14 +157,14 @@ fn end(child: &mut Child) -> Option<ExitStatus> {
     let pid = Pid::from_raw(child.id().try_into().expect("process ids are positive"));
     // An error means that it is gone, which the wait finds out too.
     let _ = kill(pid, Signal::SIGTERM);
-    wait::within(PATIENCE, || child.try_wait().ok().flatten())
+    wait::within(DAEMON_TIMEOUT, || child.try_wait().ok().flatten())
 }
 
 /// Ends a process when a test has ended, one way or the other; none if it had to be killed.
 fn end_or_kill(mut child: Child) -> Option<ExitStatus> {
     let ended = end(&mut child);
     if ended.is_none() {
-        eprintln!("the server did not end within {PATIENCE:?} of SIGTERM");
+        eprintln!("the server did not end within {DAEMON_TIMEOUT:?} of SIGTERM");
         // Nothing can be done about an error here but go on to the teardown.
         let _ = child.kill();
         let _ = child.wait();

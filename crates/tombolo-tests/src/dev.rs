@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use crate::aws::Client;
 use crate::binary;
-use crate::daemon::{Daemon, PATIENCE};
+use crate::daemon::{DAEMON_TIMEOUT, Daemon};
 use crate::server::Server;
 
 /// A development server.
@@ -183,7 +183,10 @@ fn spawn(daemon: &mut Daemon, arguments: &[String]) -> Ready {
         // A test that does not wait any more needs no line.
         let _ = sender.send(read.map(|_| line));
     });
-    let ready = receiver.recv_timeout(PATIENCE).ok().and_then(Result::ok);
+    let ready = receiver
+        .recv_timeout(DAEMON_TIMEOUT)
+        .ok()
+        .and_then(Result::ok);
     let ready = ready.and_then(|line| serde_json::from_str(&line).ok());
     ready.expect("the server becomes ready; its log says why it has not")
 }

@@ -74,7 +74,7 @@ pub fn until_it_says_next(directory: &Path, fleet: &str, start: &str) {
         lines.filter(|line| line.starts_with(start)).count()
     };
     let before = matching();
-    let said = wait::within(wait::PATIENCE, || (matching() > before).then_some(()));
+    let said = wait::within(wait::TIMEOUT, || (matching() > before).then_some(()));
     if said.is_none() {
         let lines = output(directory, fleet);
         let last = &lines[lines.len().saturating_sub(20)..];

@@ -13,7 +13,7 @@ use crate::server::Server;
 use crate::wait;
 
 /// How long a program may take to end.
-const PATIENCE: Duration = Duration::from_secs(10);
+const EXIT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A program that runs until this is dropped.
 #[derive(Debug)]
@@ -108,7 +108,7 @@ impl Drop for Program {
             // An error means that it is gone already.
             let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
         }
-        let ended = wait::within(PATIENCE, || self.child.try_wait().ok().flatten());
+        let ended = wait::within(EXIT_TIMEOUT, || self.child.try_wait().ok().flatten());
         if ended.is_none() {
             // The server finds that the program is gone, and takes its interface away.
             let _ = self.child.kill();

@@ -59,7 +59,7 @@ pub fn fleet_input(build: &str, program: &str, parameters: &str) -> Value {
 #[track_caller]
 pub fn fleet_is(studio: &Client, fleet: &str, status: &str) {
     let mut last = Value::Null;
-    let reached = wait::within(wait::PATIENCE, || {
+    let reached = wait::within(wait::TIMEOUT, || {
         let found = studio.gamelift("DescribeFleetAttributes", &json!({ "FleetIds": [fleet] }));
         last = found.expect("DescribeFleetAttributes")["FleetAttributes"].take();
         (last[0]["Status"] == status).then_some(())

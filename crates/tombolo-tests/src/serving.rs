@@ -114,7 +114,7 @@ impl Serving {
             .arg(self.path("tombolo.toml"))
             .stdout(Stdio::null());
         self.daemon.spawn(&mut serve);
-        let up = wait::within(wait::PATIENCE, || {
+        let up = wait::within(wait::TIMEOUT, || {
             let asked = self
                 .command(&["account", "list"])
                 .output()

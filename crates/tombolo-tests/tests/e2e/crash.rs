@@ -126,7 +126,7 @@ fn check(server: &Dev, fleet: &str, acknowledged: &Acknowledged, round: usize) {
     }
 
     let mut last = Vec::new();
-    let settled = wait::within(wait::PATIENCE, || {
+    let settled = wait::within(wait::TIMEOUT, || {
         last = scenario::connections(&studio, fleet);
         let mut codes = last
             .iter()

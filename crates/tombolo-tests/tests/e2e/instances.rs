@@ -281,7 +281,7 @@ fn settles(
         (told, games(server).len(), folders(server))
     };
     let expected = ([crashes, recycled], instances.len(), instances.to_vec());
-    let settled = wait::within(wait::PATIENCE, || {
+    let settled = wait::within(wait::TIMEOUT, || {
         // In this order: an instance that is told to have been started again does not run before.
         let is_told = told() == expected;
         (is_told && active_instances(&studio, fleet).len() == instances.len()).then_some(())

@@ -298,7 +298,7 @@ fn settle(server: &Dev, fleets: usize) {
         }
     };
     let mut unsettled = Vec::new();
-    let settled = wait::within(wait::PATIENCE, || {
+    let settled = wait::within(wait::TIMEOUT, || {
         unsettled.clear();
         let found = list("DescribeFleetAttributes", "FleetAttributes");
         if found.len() != fleets {

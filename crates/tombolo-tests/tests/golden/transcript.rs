@@ -381,7 +381,7 @@ impl Transcript {
     ) {
         let client = self.client(who);
         let mut last = Value::Null;
-        let reached = wait::within(wait::PATIENCE, || {
+        let reached = wait::within(wait::TIMEOUT, || {
             last = client.gamelift(operation, input).expect(operation);
             is_so(&last).then_some(())
         });

@@ -180,7 +180,7 @@ fn start_ours() -> f64 {
         .spawn()
         .expect("starting tombolo");
     while !is_healthy(address, "/health") {
-        assert!(start.elapsed() < wait::PATIENCE, "tombolo does not answer");
+        assert!(start.elapsed() < wait::TIMEOUT, "tombolo does not answer");
     }
     let elapsed = start.elapsed();
     let pid = Pid::from_raw(child.id().try_into().expect("process ids are positive"));

@@ -23,7 +23,7 @@ const SIZES: [(u32, usize); 3] = [(100, 3), (10, 3), (1, 5)];
 const CRASHES: u32 = 40;
 
 /// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(120);
+const FLEET_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// A server process that waits, and has its parameters on its command line.
 const SERVER: &str = "#!/bin/sh\nwhile sleep 3600; do :; done\n";
@@ -74,7 +74,7 @@ fn fleet(studio: &Client, build: &str, size: u32, processes: u32) -> String {
         assert_ne!(status, "ERROR", "{:#?}", scenario::events(studio, &fleet));
         (counts["ACTIVE"] == size && status == "ACTIVE").then_some(())
     };
-    wait::within(PATIENCE, is_active).expect("the fleet becomes ACTIVE");
+    wait::within(FLEET_TIMEOUT, is_active).expect("the fleet becomes ACTIVE");
     fleet
 }
 
@@ -87,7 +87,7 @@ fn delete(studio: &Client, fleet: &str) {
     let deleted = studio.gamelift("DeleteFleet", &json!({ "FleetId": fleet }));
     deleted.expect("DeleteFleet");
     let is_gone = || (attributes(studio, fleet)["Status"] == "TERMINATED").then_some(());
-    wait::within(PATIENCE, is_gone).expect("the fleet goes");
+    wait::within(FLEET_TIMEOUT, is_gone).expect("the fleet goes");
 }
 
 /// What the server and the supervisors have for themselves, an instance.
@@ -136,7 +136,7 @@ fn wait_closely<T>(mut look: impl FnMut() -> Option<T>) -> Option<T> {
     let start = Instant::now();
     loop {
         let found = look();
-        if found.is_some() || start.elapsed() > PATIENCE {
+        if found.is_some() || start.elapsed() > FLEET_TIMEOUT {
             return found;
         }
     }

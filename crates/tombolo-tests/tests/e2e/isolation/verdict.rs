@@ -117,7 +117,7 @@ pub(crate) fn holds(
         answers: when(expected == Verdict::ByRouter),
     };
     let mut found = Seen::default();
-    wait::within(wait::PATIENCE, || {
+    wait::within(wait::TIMEOUT, || {
         found.counted = Packets::read(world.metrics()).since(&before);
         found.arrived += arrivals(to);
         found.answers += answers(from);
