@@ -11,6 +11,7 @@ mod history;
 pub mod keys;
 mod memory;
 mod record;
+mod reference;
 mod shared;
 mod sqlite;
 mod state;

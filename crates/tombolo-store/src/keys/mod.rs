@@ -42,6 +42,7 @@ use crate::record::{
     self, account, build, fleet, instance, network, object, peering, repair, reported, scope,
     security_group, tag,
 };
+pub use crate::reference::{ConnectionRef, InstanceRef};
 pub use key::{Cursor, Key, KeyError, KeyParts, Prefix};
 pub use part::{HexText, KeyPart, NewestFirst, Segments};
 
@@ -500,24 +501,7 @@ pub struct VpcResource<'r> {
     pub id: &'r str,
 }
 
-/// Where a connection that is known from its peer VPC is kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConnectionRef {
-    /// The account that asked for it.
-    pub account: AccountId,
-    /// What it asked for it with.
-    pub requester: Requester,
-}
-
 impl ConnectionRef {
-    /// Where `connection` is kept.
-    pub fn of(connection: &Connection) -> Self {
-        ConnectionRef {
-            account: connection.requester.account,
-            requester: connection.requested_by(),
-        }
-    }
-
     /// The key of the connection, which is in `region`.
     pub fn key(&self, region: &Region, connection: &VpcPeeringConnectionId) -> Key<ConnectionKey> {
         let scope = Scope {
@@ -526,17 +510,6 @@ impl ConnectionRef {
         };
         self::connection(&scope, &self.requester, connection)
     }
-}
-
-/// Where the instance is kept that a public port leads to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InstanceRef {
-    /// The fleet's owner.
-    pub scope: Scope,
-    /// The fleet.
-    pub fleet: FleetId,
-    /// The instance.
-    pub instance: InstanceId,
 }
 
 impl InstanceRef {

@@ -4,10 +4,10 @@ use tombolo_domain::id::{FleetId, HostId, InstanceId, NetworkInterfaceId};
 use tombolo_domain::{Timestamp, fleet};
 
 use super::Record;
-use crate::keys;
 use crate::record::fleet::v1::TransportProtocol;
 use crate::record::reported::v1::EventPosition;
 use crate::record::scope::v1::Scope;
+use crate::reference;
 
 /// Instances had no host, and what their supervisors had reported was theirs.
 pub(crate) mod v1 {
@@ -40,7 +40,7 @@ pub(crate) mod v1 {
             public_port: u16,
         }
 
-        struct InstanceRef of keys::InstanceRef {
+        struct InstanceRef of reference::InstanceRef {
             scope: Scope,
             fleet: FleetId,
             instance: InstanceId,

@@ -5,7 +5,7 @@ pub(crate) mod v1 {
     use tombolo_domain::id::{AccountId, FleetId, Region, VpcId, VpcPeeringConnectionId};
     use tombolo_domain::{Timestamp, peering};
 
-    use crate::keys;
+    use crate::reference;
 
     record! {
         struct Authorization of peering::Authorization {
@@ -78,7 +78,7 @@ pub(crate) mod v1 {
             NoRoom { table: String, capacity: u64 },
         }
 
-        struct ConnectionRef of keys::ConnectionRef {
+        struct ConnectionRef of reference::ConnectionRef {
             #[serde(alias = "fleet_account")]
             account: AccountId,
             #[serde(rename = "asker", alias = "fleet")]
