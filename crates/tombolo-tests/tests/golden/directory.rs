@@ -30,6 +30,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tombolo_tests::binary;
 use tombolo_tests::dev::Dev;
 use tombolo_tests::server::Server;
 use tombolo_tests::wait;
@@ -117,7 +118,7 @@ const LATER: [&str; 0] = [];
 
 /// The names of all kinds of records: each has a folder of golden records in the store's crate.
 fn kinds() -> Vec<String> {
-    let golden = tombolo_tests::binary::workspace().join("crates/tombolo-store/golden");
+    let golden = binary::workspace().join("crates/tombolo-store/golden");
     let folders = fs::read_dir(golden).unwrap();
     let mut names: Vec<String> = folders
         .map(|folder| folder.unwrap().file_name().into_string().unwrap())
@@ -227,6 +228,8 @@ fn copy(from: &Path, to: &Path) {
 
 /// A server over a copy of a directory, at the time at which it was recorded.
 fn server_over(format: &str) -> Dev {
+    // Time passes in the directory from when its clock is turned, and building the program takes long.
+    binary::tombolo();
     let place = data().join(format);
     let about: About =
         serde_json::from_slice(&fs::read(place.join("about.json")).unwrap()).unwrap();
