@@ -3,12 +3,14 @@
 //! Every loop of the server is a [`Task`] with a name: when it ran last, why, how long that took and
 //! what came of it is kept in memory, and shown by `tombolo status` and `/metrics`. Loops that are one
 //! each of many things, such as fleets, are one task with as many [members](TaskStatus::members).
-//! [`TaskThread`] runs loops and tells by name which of them has ended though none should.
+//! [`TaskThread`] runs loops and tells by name which of them has ended though none should, and [`Members`]
+//! has such a loop end with any of its members.
 //!
 //! Nothing is decided by what is kept here, and nothing of it outlives the server.
 
 #![forbid(unsafe_code)]
 
+mod members;
 mod status;
 mod thread;
 
@@ -22,6 +24,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use tombolo_domain::error_chain;
 
+pub use members::Members;
 pub use status::{LastRun, TaskStatus, Trouble};
 pub use thread::{EndedTask, Loops, TaskThread};
 

@@ -1,6 +1,5 @@
 //! Threads of loops that run for ever.
 
-use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
@@ -9,6 +8,8 @@ use std::thread;
 use tokio::runtime;
 use tokio::sync::{oneshot, watch};
 use tokio::task::{Id, JoinSet, LocalSet};
+
+use crate::members::{MemberPanic, message};
 
 /// A thread with loops. Dropping it stops them.
 pub struct TaskThread {
@@ -53,27 +54,28 @@ impl Loops {
 
     /// Waits for one that ends, which none does unless it panics or the store is closed under it.
     async fn one_ended(&mut self) -> Option<EndedTask> {
-        let (id, panic) = match self.set.join_next_with_id().await? {
-            Ok((id, ())) => (id, None),
-            Err(error) => {
-                let id = error.id();
-                let panic = error.try_into_panic().ok();
-                (
-                    id,
-                    Some(panic.map_or_else(String::new, |panic| message(&*panic))),
-                )
+        let error = match self.set.join_next_with_id().await? {
+            Ok((id, ())) => {
+                let (name, panic) = (self.name(id), None);
+                return Some(EndedTask { name, panic });
             }
+            Err(error) => error,
         };
-        let name = self.names.get(&id).copied().unwrap_or_default();
+        let name = self.name(error.id());
+        let (name, message) = match error.try_into_panic() {
+            Ok(panic) => match panic.downcast::<MemberPanic>() {
+                Ok(member) => (member.name, member.message),
+                Err(panic) => (name, message(&*panic)),
+            },
+            Err(_) => (name, String::new()),
+        };
+        let panic = Some(message);
         Some(EndedTask { name, panic })
     }
-}
 
-/// What a panic said.
-fn message(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-    text.unwrap_or_else(|| "no message".to_owned())
+    fn name(&self, id: Id) -> &'static str {
+        self.names.get(&id).copied().unwrap_or_default()
+    }
 }
 
 impl TaskThread {

@@ -24,14 +24,15 @@ mod worker;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::select;
+use tokio::task::AbortHandle;
 use tombolo_domain::Scope;
 use tombolo_domain::fleet::{Compute, FleetStatus};
 use tombolo_domain::id::FleetId;
 use tombolo_store::keys::{self, Kind};
 use tombolo_store::typed::{Transaction, transact};
 use tombolo_store::{StoreError, Wake};
-use tombolo_tasks::reason_to_run;
+use tombolo_tasks::{Members, reason_to_run};
 
 use crate::{Context, FleetAt};
 use record::Record;
@@ -63,15 +64,15 @@ pub(crate) async fn run(context: Context, wake: Wake) {
     let task = tasks.task(TASK, "has a worker for every fleet", RESYNC);
     tasks.declare(WORKER, "takes a fleet from state to state", RESYNC);
     let mut wakes = wake.on(&[Kind::Fleet]);
-    let mut running = JoinSet::new();
+    let mut running = Members::new(WORKER);
     let mut workers: BTreeMap<FleetId, AbortHandle> = BTreeMap::new();
     loop {
-        let reason = reason_to_run(&mut wakes, RESYNC).await;
-        while let Some(ended) = running.try_join_next() {
-            if let Err(error) = ended {
-                tracing::error!(%error, "the worker of a fleet has panicked");
+        let reason = loop {
+            select! {
+                reason = reason_to_run(&mut wakes, RESYNC) => break reason,
+                () = running.ended() => {}
             }
-        }
+        };
         workers.retain(|_, worker| !worker.is_finished());
         // What failed is logged, and looked at again.
         let fleets = task
@@ -84,7 +85,7 @@ pub(crate) async fn run(context: Context, wake: Wake) {
                 let task = tasks.member(WORKER);
                 let context = context.clone();
                 let worker = Worker::new(Record { context, scope, id }, task);
-                running.spawn_local(worker.run(wakes))
+                running.spawn(worker.run(wakes))
             });
         }
     }

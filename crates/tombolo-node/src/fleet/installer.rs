@@ -1,12 +1,11 @@
 //! A build's `install.sh`, which is run once for a fleet while the fleet is BUILDING. It runs as an
 //! instance of its own, without a network; what it changed is laid over the build in every instance.
 
-use std::future::pending;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 use tombolo_controller::{Failure, FleetReport, installer_failure};
 use tombolo_domain::error_chain;
@@ -17,10 +16,11 @@ use tombolo_fleet::{
     Work,
 };
 use tombolo_store::StoreError;
+use tombolo_tasks::Members;
 
 use super::backoff::Backoff;
 use super::event::happening;
-use super::{FleetContext, is_there};
+use super::{FleetContext, WORKER, is_there};
 use crate::folder::remove_folder;
 use crate::{Context, builds_directory, installed_directory, logs_directory};
 
@@ -52,14 +52,14 @@ pub(super) fn folder(fleet: &FleetId) -> String {
 /// The task that installs, at most one at a time.
 pub(super) struct Installer {
     context: Rc<FleetContext>,
-    task: JoinSet<Result<(), Failure>>,
+    task: Members<Result<(), Failure>>,
 }
 
 impl Installer {
     pub(super) fn new(context: Rc<FleetContext>) -> Self {
         Installer {
             context,
-            task: JoinSet::new(),
+            task: Members::new(WORKER),
         }
     }
 
@@ -75,20 +75,13 @@ impl Installer {
             build: build.clone(),
             into,
         };
-        self.task.spawn_local(run.finish());
+        self.task.spawn(run.finish());
         Ok(())
     }
 
     /// Returns when it has ended.
     pub(super) async fn ended(&mut self) -> Result<(), Failure> {
-        match self.task.join_next().await {
-            Some(Ok(outcome)) => outcome,
-            Some(Err(error)) => {
-                tracing::error!(%error, "the task of an installer has panicked");
-                Ok(())
-            }
-            None => pending().await,
-        }
+        self.task.ended().await
     }
 
     /// Ends it, if it runs, and removes what it has made.

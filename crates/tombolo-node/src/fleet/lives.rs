@@ -1,22 +1,21 @@
 //! The lives of a fleet's instances, each a task of its own.
 
 use std::collections::BTreeMap;
-use std::future::pending;
 use std::rc::Rc;
 
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 use tombolo_domain::fleet::Instance;
 use tombolo_domain::id::InstanceId;
+use tombolo_tasks::Members;
 
-use super::FleetContext;
 use super::life::{Life, Wanted};
+use super::{FleetContext, INSTANCE};
 
 /// The tasks, and where each is told what is wanted of it. Dropping it stops the tasks and leaves
 /// the instances as they are.
 pub(super) struct Lives {
     context: Rc<FleetContext>,
-    tasks: JoinSet<()>,
+    tasks: Members<()>,
     wanted: BTreeMap<InstanceId, watch::Sender<Wanted>>,
 }
 
@@ -24,7 +23,7 @@ impl Lives {
     pub(super) fn new(context: Rc<FleetContext>) -> Self {
         Lives {
             context,
-            tasks: JoinSet::new(),
+            tasks: Members::new(INSTANCE),
             wanted: BTreeMap::new(),
         }
     }
@@ -57,20 +56,13 @@ impl Lives {
     fn begin(&mut self, instance: &Instance, wanted: Wanted) {
         let (told, wanted) = watch::channel(wanted);
         let life = Life::new(self.context.clone(), instance.clone(), wanted);
-        self.tasks.spawn_local(life.run());
+        self.tasks.spawn(life.run());
         self.wanted.insert(instance.id.clone(), told);
     }
 
     /// Returns when a life is over.
     pub(super) async fn ended(&mut self) {
-        match self.tasks.join_next().await {
-            Some(outcome) => {
-                if let Err(error) = outcome {
-                    tracing::error!(%error, "the task of an instance has panicked");
-                }
-                self.wanted.retain(|_, told| !told.is_closed());
-            }
-            None => pending().await,
-        }
+        self.tasks.ended().await;
+        self.wanted.retain(|_, told| !told.is_closed());
     }
 }

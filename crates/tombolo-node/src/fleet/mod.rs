@@ -26,15 +26,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::select;
 use tokio::sync::{Semaphore, watch};
-use tokio::task::{AbortHandle, JoinSet, spawn_blocking};
+use tokio::task::{AbortHandle, spawn_blocking};
 use tombolo_controller::{FleetAt, Reports};
 use tombolo_domain::fleet::{Compute, FleetStatus};
 use tombolo_domain::id::FleetId;
 use tombolo_store::keys::{self, Kind};
 use tombolo_store::typed::Transaction;
 use tombolo_store::{StoreError, Wake};
-use tombolo_tasks::{Reason, reason_to_run};
+use tombolo_tasks::{Members, Reason, reason_to_run};
 
 use crate::Context;
 use crate::network::NetworkStatus;
@@ -98,10 +99,11 @@ pub(crate) async fn run(
         None,
     );
     let mut wakes = wake.on(&[Kind::Fleet]);
-    let mut running = JoinSet::new();
+    let mut running = Members::new(WORKER);
     let mut workers: BTreeMap<FleetId, AbortHandle> = BTreeMap::new();
     let starts = Arc::new(Semaphore::new(STARTS));
-    running.spawn_local({
+    let mut ending = Members::new(ORPHANS);
+    ending.spawn({
         let (context, orphans) = (context.clone(), tasks.member(ORPHANS));
         async move {
             // What could not be read now is ended at the next start.
@@ -110,12 +112,13 @@ pub(crate) async fn run(
         }
     });
     loop {
-        let reason = reason_to_run(&mut wakes, RESYNC).await;
-        while let Some(ended) = running.try_join_next() {
-            if let Err(error) = ended {
-                tracing::error!(%error, "the worker of a fleet has panicked");
+        let reason = loop {
+            select! {
+                reason = reason_to_run(&mut wakes, RESYNC) => break reason,
+                () = running.ended() => {}
+                () = ending.ended() => {}
             }
-        }
+        };
         workers.retain(|_, worker| !worker.is_finished());
         // What failed is logged, and looked at again.
         let fleets = task
@@ -133,7 +136,7 @@ pub(crate) async fn run(
                     starts: starts.clone(),
                 };
                 let worker = Worker::new(of_fleet, tasks.member(WORKER));
-                running.spawn_local(worker.run(wakes))
+                running.spawn(worker.run(wakes))
             });
         }
     }

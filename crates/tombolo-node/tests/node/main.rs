@@ -12,6 +12,7 @@ mod between;
 mod engine;
 mod fleets;
 mod gate;
+mod panics;
 mod programs;
 mod room;
 #[allow(dead_code, reason = "the tests of instances use the rest")]

@@ -22,7 +22,7 @@ use tombolo_node::Reconcilers;
 use tombolo_store::keys::{self, Entity, Key, KeyParts};
 use tombolo_store::typed::{Committed, Transaction};
 use tombolo_store::{Revision, Store};
-use tombolo_tasks::Tasks;
+use tombolo_tasks::{EndedTask, Tasks};
 use tombolo_testkit::ManualClock;
 use tombolo_testkit::account::Account;
 use tombolo_testkit::gamelift::fleet_input;
@@ -111,6 +111,14 @@ impl Running {
     pub(crate) fn wake(&self) {
         if let Some(reconcilers) = &self.0 {
             reconcilers.wake();
+        }
+    }
+
+    /// Completes when they have ended, with the task that ended by itself.
+    pub(crate) async fn ended(&self) -> Option<EndedTask> {
+        match &self.0 {
+            Some(reconcilers) => reconcilers.ended().await,
+            None => None,
         }
     }
 
