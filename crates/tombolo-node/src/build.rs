@@ -13,8 +13,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use tokio::select;
 use tokio::sync::Semaphore;
-use tokio::task::{AbortHandle, JoinSet, spawn_blocking};
+use tokio::task::{AbortHandle, spawn_blocking};
 use tokio::time::Instant;
 use tombolo_controller::{Reports, Unpacked};
 use tombolo_domain::error_chain;
@@ -25,7 +26,7 @@ use tombolo_fleet::build::{BuildFiles, ImportError};
 use tombolo_store::keys::{self, KeyError, Kind};
 use tombolo_store::typed::Transaction;
 use tombolo_store::{StoreError, Wakes};
-use tombolo_tasks::{Reason, Task, reason_to_run};
+use tombolo_tasks::{Members, Reason, Task, reason_to_run};
 
 use crate::folder::remove_folder;
 use crate::{Context, builds_directory, objects_directory};
@@ -33,6 +34,9 @@ use tries::{MOST_TRIES, Tries};
 
 /// How long to wait at most before looking again.
 const RESYNC: Duration = Duration::from_secs(15);
+
+/// How long a piece of an archive may take at most, in a usual case.
+const PIECE: Duration = Duration::from_secs(60);
 
 /// How many archives are unpacked at a time: they compete for the disk.
 const AT_A_TIME: usize = 2;
@@ -51,24 +55,24 @@ const WORKER: &str = "node/build";
 pub(crate) async fn run(context: Context, reports: Arc<dyn Reports>, mut wakes: Wakes) {
     let tasks = &context.tasks;
     let task = tasks.task(TASK, "has builds unpacked", RESYNC);
-    // How long an archive takes nobody knows.
-    tasks.declare(WORKER, "unpacks a build", None);
-    let mut running = JoinSet::new();
+    // How long an archive takes nobody knows, but each piece of it is heard of.
+    tasks.declare(WORKER, "unpacks a build", PIECE);
+    let mut running = Members::new(WORKER);
     let mut workers: BTreeMap<BuildId, AbortHandle> = BTreeMap::new();
     let mut tries: BTreeMap<BuildId, Tries> = BTreeMap::new();
     let turns = Rc::new(Semaphore::new(AT_A_TIME));
     let stopping = Stopping::default();
     loop {
-        let reason = reason_to_run(&mut wakes, RESYNC).await;
-        while let Some(joined) = running.try_join_next() {
-            match joined {
-                Ok((build, Progress::Refused)) => {
-                    tries.entry(build).or_default().failed(Instant::now());
+        let reason = loop {
+            select! {
+                reason = reason_to_run(&mut wakes, RESYNC) => break reason,
+                (build, progress) = running.ended() => {
+                    if progress == Progress::Refused {
+                        tries.entry(build).or_default().failed(Instant::now());
+                    }
                 }
-                Ok((_, Progress::Made)) => {}
-                Err(error) => tracing::error!(%error, "the worker of a build has panicked"),
             }
-        }
+        };
         workers.retain(|_, worker| !worker.is_finished());
         // What failed is logged, and looked at again.
         let Ok(builds) = task.run(reason, unpackable(&context)).await else {
@@ -83,10 +87,18 @@ pub(crate) async fn run(context: Context, reports: Arc<dyn Reports>, mut wakes: 
             workers.entry(build.id.clone()).or_insert_with(|| {
                 let (context, turns) = (context.clone(), turns.clone());
                 let (reports, stopping) = (reports.clone(), stopping.0.clone());
-                let task = tasks.member(WORKER);
-                running.spawn_local(async move {
+                let tasks = tasks.clone();
+                running.spawn(async move {
                     let _turn = turns.acquire().await;
-                    let unpacking = take_in(&context, &*reports, &build, tried, stopping);
+                    let task = Arc::new(tasks.member(WORKER));
+                    let may_go_on = {
+                        let task = task.clone();
+                        move || {
+                            task.progress();
+                            !stopping.load(Ordering::Relaxed)
+                        }
+                    };
+                    let unpacking = take_in(&context, &*reports, &build, tried, may_go_on);
                     let progress = task.run(Reason::Woken, unpacking).await;
                     // What failed is looked at again.
                     (build.id, progress.unwrap_or(Progress::Made))
@@ -158,7 +170,7 @@ async fn take_in(
     reports: &dyn Reports,
     build: &Build,
     tried: Tries,
-    stopping: Arc<AtomicBool>,
+    may_go_on: impl Fn() -> bool + Send + 'static,
 ) -> Result<Progress, StoreError> {
     let mut tx = Transaction::new(context.store.clone());
     let Some(object) = object_of(&mut tx, build).await? else {
@@ -183,7 +195,7 @@ async fn take_in(
             doing: format!("removing {}", into.display()),
             source,
         })?;
-        BuildFiles::unpack(&archive, &into, &stopping)
+        BuildFiles::unpack(&archive, &into, &may_go_on)
     });
     let outcome = match unpacked.await {
         Ok(Ok(files)) => {

@@ -14,7 +14,6 @@ mod unpack;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 
 pub use error::ImportError;
 
@@ -66,13 +65,14 @@ impl BuildFiles {
     /// What may be in it is what [`import`](BuildFiles::import) takes, and the same is kept of it.
     /// A backslash counts as a slash, as archives made on Windows have it. Nothing of the archive
     /// is believed: bounds hold for what comes out, not for what headers say. Blocks for as long as
-    /// unpacking takes, or until `stopping` is set.
+    /// unpacking takes. `may_go_on` is asked before each file and each piece of one, and once it says
+    /// `false` unpacking stops.
     pub fn unpack(
         parts: &[PathBuf],
         into: &Path,
-        stopping: &AtomicBool,
+        may_go_on: &dyn Fn() -> bool,
     ) -> Result<ImportedBuild, ImportError> {
-        unpack::unpack_within(parts, into, BuildLimits::default(), stopping)
+        unpack::unpack_within(parts, into, BuildLimits::default(), may_go_on)
     }
 
     /// Removes the build in `directory`, and what an import of it left that was cut short; one that

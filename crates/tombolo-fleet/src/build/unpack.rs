@@ -7,7 +7,6 @@ use std::io::{self, BufReader, Read, Write};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use zip::read::{ArchiveOffset, Config, ZipFile};
 use zip::result::ZipError;
@@ -34,14 +33,14 @@ pub(super) fn unpack_within(
     parts: &[PathBuf],
     into: &Path,
     limits: BuildLimits,
-    stopping: &AtomicBool,
+    may_go_on: &dyn Fn() -> bool,
 ) -> Result<ImportedBuild, ImportError> {
     let parts = doing("opening the archive of", into, Parts::of(parts))?;
     publish(into, |temporary| {
         let mut unpack = Unpack {
             root: temporary,
             limits,
-            stopping,
+            may_go_on,
             archive: parts.length(),
             made: BTreeMap::new(),
             bytes: 0,
@@ -60,7 +59,7 @@ pub(super) fn unpack_within(
 struct Unpack<'a> {
     root: &'a Path,
     limits: BuildLimits,
-    stopping: &'a AtomicBool,
+    may_go_on: &'a dyn Fn() -> bool,
     /// The archive's length, in bytes.
     archive: u64,
     /// What was made so far. Only what is known to be a directory of ours is gone through, so that
@@ -280,9 +279,9 @@ impl Unpack<'_> {
     }
 
     fn go_on(&self) -> Result<(), ImportError> {
-        match self.stopping.load(Ordering::Relaxed) {
-            true => Err(ImportError::Stopped),
-            false => Ok(()),
+        match (self.may_go_on)() {
+            true => Ok(()),
+            false => Err(ImportError::Stopped),
         }
     }
 

@@ -2,7 +2,7 @@ use std::fs;
 use std::io::{Cursor, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use proptest::prelude::*;
 use zip::write::SimpleFileOptions;
@@ -68,12 +68,7 @@ impl UnpackDirectory {
     fn unpack(&self, archive: &[u8], limits: BuildLimits) -> Result<ImportedBuild, ImportError> {
         let path = self.directory.path().join("archive");
         fs::write(&path, archive).unwrap();
-        let unpacked = unpack_within(
-            std::slice::from_ref(&path),
-            &self.into,
-            limits,
-            &AtomicBool::new(false),
-        );
+        let unpacked = unpack_within(std::slice::from_ref(&path), &self.into, limits, &|| true);
         fs::remove_file(path).unwrap();
         unpacked
     }
@@ -139,6 +134,34 @@ fn files_links_and_permissions_are_unpacked() {
 }
 
 #[test]
+fn unpacking_tells_of_each_piece_and_stops_when_it_is_told_to() {
+    let place = UnpackDirectory::new();
+    let long = "x".repeat(1 << 20);
+    let archive = place.directory.path().join("archive");
+    fs::write(&archive, pack(&[file("a", &long), file("b", &long)])).unwrap();
+    let unpack = |pieces: u32| {
+        let asked = AtomicU32::new(0);
+        let may_go_on = || asked.fetch_add(1, Ordering::Relaxed) < pieces;
+        let archive = std::slice::from_ref(&archive);
+        let limits = BuildLimits::default();
+        let unpacked = unpack_within(archive, &place.into, limits, &may_go_on);
+        (unpacked, asked.into_inner())
+    };
+    let (whole, asked) = unpack(u32::MAX);
+    assert_eq!(whole.unwrap().files, 2);
+    assert!(
+        asked > 8,
+        "a file of a MiB is told of in pieces, not only as one: {asked}"
+    );
+    fs::remove_dir_all(&place.into).unwrap();
+    for pieces in [0, 1, asked - 1] {
+        let stopped = unpack(pieces).0.unwrap_err();
+        assert!(matches!(stopped, ImportError::Stopped), "{stopped}");
+        assert!(!place.into.exists());
+    }
+}
+
+#[test]
 fn an_archive_of_several_parts_is_one() {
     let place = UnpackDirectory::new();
     let archive = pack(&[file("a", "one"), file("b", &"two".repeat(1000))]);
@@ -150,7 +173,7 @@ fn an_archive_of_several_parts_is_one() {
             path
         })
         .collect();
-    let unpacked = unpack_within(&parts, &place.into, LIMITS, &AtomicBool::new(false)).unwrap();
+    let unpacked = unpack_within(&parts, &place.into, LIMITS, &|| true).unwrap();
     assert_eq!(unpacked.size_bytes, 3003);
     assert_eq!(
         fs::read_to_string(place.into.join("b")).unwrap().len(),
