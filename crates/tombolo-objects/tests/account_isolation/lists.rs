@@ -14,7 +14,7 @@ use crate::calls;
 use crate::exceptions::shown;
 use crate::objects::{self};
 use crate::wire::{Answer, Who, copy_of};
-use crate::world::{A_PEER, A_STRANGER, THE_OWNER_AWAY, World, of_owner};
+use crate::world::{A_PEER, A_STRANGER, A_STRANGER_AWAY, THE_OWNER_AWAY, World, of_owner};
 
 /// The call on what the account has, and the one without whatever can be left out, which lists.
 fn inputs(world: &World, row: &Operation, input: Value) -> [Value; 2] {
@@ -64,7 +64,7 @@ async fn answers(world: &World, server: &Server, who: &Who) -> Vec<(String, Answ
 #[tokio::test]
 async fn an_account_does_not_see_whether_there_are_others() {
     let world = World::new().await;
-    for who in [A_STRANGER, THE_OWNER_AWAY] {
+    for who in [A_STRANGER, A_STRANGER_AWAY, THE_OWNER_AWAY] {
         let with = answers(&world, &world.server, &who).await;
         let without = answers(&world, &world.without_owner, &who).await;
         for (with, without) in with.iter().zip(&without) {

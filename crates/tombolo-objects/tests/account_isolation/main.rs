@@ -2,8 +2,9 @@
 //! service.
 //!
 //! The world ([`world`]) has an owner with everything there is, and those who look for it: a
-//! stranger, an account whose VPC is peered with the owner's and with its fleet, the owner in another
-//! Region, the owner who looks for what its fleet hides, and who may upload one build. Each has
+//! stranger, here and in another Region, an account whose VPC is peered with the owner's and with its fleet, the owner in another
+//! Region, the owner who looks for what its fleet hides, and who may upload one build, for which its
+//! own account's other objects are another's, too. Each has
 //! everything itself, so that whatever else a call names can be right. The walk ([`walk`]) makes each
 //! call twice, for what the owner has and for what nobody has; with a placeholder for what was looked
 //! for, both must be answered, and change the store, alike. What is told all the same is listed with
@@ -35,7 +36,8 @@ use crate::exceptions::cases;
 use crate::walk::Walk;
 use crate::wire::Who;
 use crate::world::{
-    A_PEER, A_STRANGER, Foreign, Kind, OWNER, THE_OWNER_AWAY, World, hidden, of_owner,
+    A_PEER, A_STRANGER, A_STRANGER_AWAY, Foreign, Kind, OWNER, THE_OWNER_AWAY, World, hidden,
+    in_s3, of_owner,
 };
 
 /// How many differences a failure shows; one mistake makes many.
@@ -81,6 +83,13 @@ async fn a_stranger_is_told_nothing() {
 }
 
 #[tokio::test]
+async fn a_stranger_is_told_nothing_in_another_region() {
+    let world = World::new().await;
+    let foreign = [of_owner(&world).await, world.shared.clone()];
+    walk(A_STRANGER_AWAY, &world, foreign.concat()).await;
+}
+
+#[tokio::test]
 async fn the_owner_is_told_nothing_in_another_region() {
     let world = World::new().await;
     let mut foreign = [of_owner(&world).await, world.shared.clone()].concat();
@@ -110,5 +119,6 @@ async fn who_may_upload_a_build_is_told_of_no_other_object() {
         uploads: Some(build),
         ..A_STRANGER
     };
-    walk(who, &world, of_owner(&world).await).await;
+    walk(who.clone(), &world, of_owner(&world).await).await;
+    walk(who, &world, in_s3(world.things(&A_STRANGER))).await;
 }

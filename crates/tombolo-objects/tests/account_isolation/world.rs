@@ -27,6 +27,8 @@ use crate::wire::{Answer, Ask, Who, Wire};
 pub(crate) const OWNER: Who = Who::user(STUDIO, HOME);
 /// An account that has nothing to do with it.
 pub(crate) const A_STRANGER: Who = Who::user(STRANGER, HOME);
+/// The same account in another Region.
+pub(crate) const A_STRANGER_AWAY: Who = Who::user(STRANGER, AWAY);
 /// An account whose VPC is peered with the owner's, and with its fleet.
 pub(crate) const A_PEER: Who = Who::user(BACKEND, HOME);
 /// The owner in another Region.
@@ -311,13 +313,18 @@ impl World {
         let (wire, blobs) = (Wire::new(), tempfile::tempdir().unwrap());
         let server = Arc::new(Server::new());
         let mut callers = Vec::new();
-        for (who, block) in [(A_STRANGER, 20), (THE_OWNER_AWAY, 30), (A_PEER, 40)] {
+        for (who, block) in [
+            (A_STRANGER, 20),
+            (A_STRANGER_AWAY, 50),
+            (THE_OWNER_AWAY, 30),
+            (A_PEER, 40),
+        ] {
             callers.push(furnish(&wire, &server, blobs.path(), who, block).await);
         }
         let without_owner = Arc::new(server.copy(1).await);
         without_owner.advance(A_MOMENT);
         let owner = furnish(&wire, &server, blobs.path(), OWNER, 10).await;
-        let shared = peer(&server, &owner, &callers[2]).await;
+        let shared = peer(&server, &owner, &callers[3]).await;
         World {
             wire,
             server,
@@ -692,6 +699,16 @@ pub(crate) async fn of_owner(world: &World) -> Vec<Foreign> {
     }
     all.extend(hidden(world).await);
     all
+}
+
+/// What an account has in S3, as the temporary credential that uploads one of its builds looks for
+/// it.
+pub(crate) fn in_s3(things: &Things) -> Vec<Foreign> {
+    vec![
+        Foreign::new(Kind::Bucket, "a bucket", &*things.bucket),
+        Foreign::new(Kind::Object, "an object", &*things.object),
+        Foreign::new(Kind::Upload, "an upload", &*things.upload),
+    ]
 }
 
 /// What the owner's fleet hides.
