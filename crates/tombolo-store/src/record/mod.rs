@@ -48,7 +48,7 @@ pub(crate) mod tag;
 
 use bytes::Bytes;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use tombolo_domain::id::{AccountId, VpcId};
 
 use crate::StoreError;
@@ -180,15 +180,21 @@ where
     }
 }
 
-/// The version of what is written under `key`, if it is one that can be read.
+/// The version of what is written under `key`, if it is one that can be read. A later one is one only
+/// with JSON behind it, as every version has: what is damaged is not for a newer server to read.
 pub(crate) fn version<R: Record>(key: &[u8], bytes: &[u8]) -> Result<u8, StoreError> {
     match bytes.first() {
         None | Some(0) => Err(corrupt(key, "it has no version".to_owned())),
-        Some(&version) if version > R::VERSION => Err(StoreError::NewerRecord {
-            key: key.escape_ascii().to_string(),
-            version,
-            known: R::VERSION,
-        }),
+        Some(&version) if version > R::VERSION => {
+            match serde_json::from_slice::<IgnoredAny>(&bytes[1..]) {
+                Ok(_) => Err(StoreError::NewerRecord {
+                    key: key.escape_ascii().to_string(),
+                    version,
+                    known: R::VERSION,
+                }),
+                Err(_) => Err(corrupt(key, "it has no version".to_owned())),
+            }
+        }
         Some(&version) => Ok(version),
     }
 }
@@ -302,7 +308,18 @@ mod tests {
             "the record of key lease/one has version 4, and this version of Tombolo reads up to 3; \
              run the version that wrote it, or restore the data directory from a backup"
         );
-        for value in ["", "\0{}", "\u{3}", "\u{3}{\"holder\":\"a\"}", "\u{1}[]"] {
+        for value in [
+            "",
+            "\0{}",
+            "\u{3}",
+            "\u{3}{\"holder\":\"a\"}",
+            "\u{1}[]",
+            // Without a version, or with something else than a record behind it.
+            "{\"holders\":[\"a\"],\"seconds\":5}",
+            "{}",
+            "\u{4}{\"holders\":",
+            "\u{4}",
+        ] {
             let refused = refused(value);
             assert!(
                 refused.starts_with("the value of key lease/one is not readable: "),
