@@ -42,7 +42,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::{join_all, select_all};
+use futures::future::{Either, join_all, select, select_all};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tombolo_controller::Reports;
@@ -261,12 +261,18 @@ impl Node {
             .ok_or(NotReady::NoPackets { engine })
     }
 
-    /// Completes when one of its threads has ended. What has ended by itself, if that was the reason,
+    /// Completes when one of its threads has ended, or one of the network engine's. What has ended by itself, if that was the reason,
     /// is a failure: what is wanted is no longer made, and the server should end to be started again.
     pub fn ended(&self) -> impl Future<Output = Option<EndedTask>> + Send + use<> {
         let threads = self.threads.iter();
         let ended: Vec<_> = threads.map(|thread| Box::pin(thread.ended())).collect();
-        async move { select_all(ended).await.0 }
+        let elsewhere = Box::pin(self.context.tasks.ended());
+        async move {
+            match select(select_all(ended), elsewhere).await {
+                Either::Left(((ended, ..), _)) => ended,
+                Either::Right((ended, _)) => Some(ended),
+            }
+        }
     }
 
     /// Stops it and leaves the network and the server processes running for the next start.

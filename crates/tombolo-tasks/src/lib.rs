@@ -26,11 +26,21 @@ use tombolo_domain::error_chain;
 
 pub use members::Members;
 pub use status::{LastRun, TaskStatus, Trouble};
-pub use thread::{EndedTask, Loops, TaskThread};
+pub use thread::{EndedTask, Loops, Returned, TaskThread};
 
 /// The tasks of a server.
 #[derive(Clone, Default)]
-pub struct Tasks(Arc<Mutex<BTreeMap<&'static str, Kind>>>);
+pub struct Tasks {
+    kinds: Arc<Mutex<BTreeMap<&'static str, Kind>>>,
+    /// The first task with a thread of its own that ended, though it was to run for ever.
+    ended: watch::Sender<Option<EndedTask>>,
+}
+
+impl fmt::Debug for Tasks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tasks").finish_non_exhaustive()
+    }
+}
 
 /// What is known of a task.
 struct Kind {
@@ -140,9 +150,27 @@ impl Tasks {
         }
     }
 
+    /// Completes when a task [with a thread of its own](Tasks::spawn_thread) has ended by itself. It
+    /// does no more of what it is for.
+    pub fn ended(&self) -> impl Future<Output = EndedTask> + Send + use<> {
+        let mut ended = self.ended.subscribe();
+        async move {
+            loop {
+                let found = ended.borrow_and_update().clone();
+                if let Some(task) = found {
+                    return task;
+                }
+                if ended.changed().await.is_err() {
+                    // Nobody is left who could tell.
+                    std::future::pending::<()>().await;
+                }
+            }
+        }
+    }
+
     fn kinds(&self) -> MutexGuard<'_, BTreeMap<&'static str, Kind>> {
         // Each change is whole, so a panic elsewhere leaves no half-made state.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kinds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -168,6 +196,19 @@ impl Task {
                 .err()
                 .map(|error| error as &(dyn Error + 'static)),
         );
+        outcome
+    }
+
+    /// As [`run`](Task::run), for work that blocks.
+    pub fn run_blocking<T, E: Error + 'static>(
+        &self,
+        reason: Reason,
+        work: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.begin(reason);
+        let outcome = work();
+        let error = outcome.as_ref().err();
+        self.end(error.map(|error| error as &(dyn Error + 'static)));
         outcome
     }
 

@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
+use std::time::Duration;
 
 use tokio::runtime;
 use tokio::sync::{oneshot, watch};
 use tokio::task::{Id, JoinSet, LocalSet};
 
 use crate::members::{MemberPanic, message};
+use crate::{Task, Tasks};
 
 /// A thread with loops. Dropping it stops them.
 pub struct TaskThread {
@@ -127,6 +130,44 @@ impl TaskThread {
     }
 }
 
+/// Why work on a thread of its own has returned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Returned {
+    /// Whoever started it wants no more of it.
+    Stopped,
+    /// It cannot go on, and has logged why.
+    Failed,
+}
+
+impl Tasks {
+    /// Starts a task that is one loop which waits by blocking, on a thread of its own. It is told of in
+    /// [`ended`](Tasks::ended) if it panics or fails. An error is the kernel's, that gave no thread.
+    pub fn spawn_thread(
+        &self,
+        name: &'static str,
+        purpose: &'static str,
+        period: Duration,
+        work: impl FnOnce(&Task) -> Returned + Send + 'static,
+    ) -> io::Result<()> {
+        let tasks = self.clone();
+        let run = move || {
+            let task = tasks.task(name, purpose, period);
+            let panic = match catch_unwind(AssertUnwindSafe(|| work(&task))) {
+                Ok(Returned::Stopped) => return,
+                Ok(Returned::Failed) => None,
+                Err(panic) => Some(message(&*panic)),
+            };
+            let ended = EndedTask { name, panic };
+            tracing::error!("{ended}");
+            tasks.ended.send_replace(Some(ended));
+        };
+        thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(run)
+            .map(drop)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::future::pending;
@@ -156,5 +197,21 @@ mod tests {
         let ended = thread.ended();
         thread.stop().await;
         assert_eq!(ended.await, None);
+    }
+    #[tokio::test]
+    async fn a_thread_that_panics_or_fails_is_told_of_and_one_that_is_stopped_is_not() {
+        const PERIOD: Duration = Duration::from_secs(1);
+        let start = |tasks: &Tasks, work: fn(&Task) -> Returned| {
+            tasks.spawn_thread("node/flow-sweeper", "sweeps", PERIOD, work)
+        };
+        let tasks = Tasks::default();
+        start(&tasks, |_| Returned::Stopped).unwrap();
+        start(&tasks, |_| panic!("no map")).unwrap();
+        let ended = tasks.ended().await.to_string();
+        assert_eq!(ended, "the task node/flow-sweeper has panicked: no map");
+        let tasks = Tasks::default();
+        start(&tasks, |_| Returned::Failed).unwrap();
+        let ended = tasks.ended().await.to_string();
+        assert_eq!(ended, "the task node/flow-sweeper has ended by itself");
     }
 }

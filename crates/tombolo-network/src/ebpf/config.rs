@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use tombolo_tasks::Tasks;
+
 use super::error::Doing;
 use super::links::attachment::AttachmentKind;
 use super::maps::object::FlowTable;
@@ -23,6 +25,8 @@ pub struct EbpfConfig {
     pub flow_table: FlowTable,
     /// How the networks are joined to the one that the engine is started in; `None` is not at all.
     pub outside: Option<OutsideConfig>,
+    /// Where its threads for flows tell how they are.
+    pub tasks: Tasks,
 }
 
 impl EbpfConfig {
@@ -37,6 +41,7 @@ impl EbpfConfig {
             attachment: AttachmentKind::of_this_kernel(),
             flow_table: FlowTable::default(),
             outside: None,
+            tasks: Tasks::default(),
         })
     }
 }

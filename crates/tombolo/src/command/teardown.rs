@@ -18,7 +18,13 @@ pub(super) async fn run(arguments: &TeardownArguments) -> Result<()> {
         let engine = {
             // Whatever way outside there is, nobody is to use it any more.
             let outside = None;
-            server::start_engine(engine_of(&directory)?, directory.path(), outside).await?
+            server::start_engine(
+                engine_of(&directory)?,
+                directory.path(),
+                outside,
+                Tasks::default(),
+            )
+            .await?
         };
         let ids = Arc::new(SystemIds);
         let host = tombolo_node::identify(directory.path(), &store, &*ids).await?;

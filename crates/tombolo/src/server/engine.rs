@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use tombolo_network::ebpf::{self, EbpfConfig, EbpfEngine};
 use tombolo_network::{EngineError, EngineKind, NetworkEngine, OutsideConfig, SimulatedEngine};
+use tombolo_tasks::Tasks;
 
 use crate::cli::NetworkChoice;
 use crate::report::hinted;
@@ -56,6 +57,7 @@ pub(crate) async fn start(
     choice: NetworkChoice,
     directory: &Path,
     outside: Option<OutsideConfig>,
+    tasks: Tasks,
 ) -> Result<Arc<dyn NetworkEngine>> {
     let chosen = tokio::task::spawn_blocking(move || choose(choice)).await??;
     if let Some(why) = &chosen.fallback {
@@ -69,6 +71,7 @@ pub(crate) async fn start(
         EngineKind::Ebpf => {
             let config = EbpfConfig {
                 outside,
+                tasks,
                 ..EbpfConfig::for_directory(directory.to_owned())?
             };
             let engine = EbpfEngine::start(config)

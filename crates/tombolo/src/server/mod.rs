@@ -157,6 +157,7 @@ impl Server {
             options.network,
             &path,
             options.players.as_ref().map(Players::outside),
+            tasks.clone(),
         )
         .await?;
         let metrics = match metrics_listener {

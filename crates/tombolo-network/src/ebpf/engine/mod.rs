@@ -107,7 +107,7 @@ impl Machine {
         let owners = Owners::default();
         Ok(Machine {
             pinned_fds: PinnedFds::open(&data_path.pins)?,
-            flows: FlowThreads::spawn(&data_path.pins, &owners, flows)?,
+            flows: FlowThreads::spawn(&data_path.pins, &owners, flows, &config.tasks)?,
             attachments: Attachments::open(config.attachment, &bpffs)?,
             netlink,
             data_path,

@@ -10,10 +10,10 @@ mod reader;
 mod record;
 mod sweeper;
 
-use std::io;
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc;
-use std::thread;
+
+use tombolo_tasks::Tasks;
 
 pub(super) use self::owners::Owners;
 use self::reader::Reader;
@@ -36,14 +36,30 @@ impl FlowThreads {
         pins: &Pins,
         owners: &Owners,
         publisher: &FlowPublisher,
+        tasks: &Tasks,
     ) -> Result<Self, EngineError> {
         let reader = Reader::open(pins, owners.clone(), publisher.clone())?;
         let sweeper = Sweeper::open(pins, owners.clone(), publisher.clone())?;
         let (stop_reader, stopped) =
             UnixStream::pair().doing(|| "making a pair of sockets".to_owned())?;
         let (wake_sweeper, woken) = mpsc::channel();
-        spawn("tombolo-flows", move || reader.run(&stopped))?;
-        spawn("tombolo-sweeper", move || sweeper.run(&woken))?;
+        let starting = || "starting a thread".to_owned();
+        tasks
+            .spawn_thread(
+                "node/flow-reader",
+                "reads what the data path tells about flows",
+                reader::INTERVAL,
+                move |task| reader.run(task, &stopped),
+            )
+            .doing(starting)?;
+        tasks
+            .spawn_thread(
+                "node/flow-sweeper",
+                "removes flows that are over",
+                sweeper::INTERVAL,
+                move |task| sweeper.run(task, &woken),
+            )
+            .doing(starting)?;
         Ok(FlowThreads {
             _reader: stop_reader,
             sweeper: wake_sweeper,
@@ -55,11 +71,4 @@ impl FlowThreads {
         // An error says that the thread is gone, which it has told.
         let _ = self.sweeper.send(());
     }
-}
-
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), EngineError> {
-    let spawned: io::Result<_> = thread::Builder::new().name(name.to_owned()).spawn(work);
-    spawned
-        .map(drop)
-        .doing(|| format!("starting the thread {name}"))
 }

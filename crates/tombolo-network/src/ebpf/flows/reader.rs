@@ -4,11 +4,12 @@ use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::ptr;
+use std::time::Duration;
 
 use aya::maps::{MapData, PerCpuArray, RingBuf};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use tombolo_domain::error_chain;
+use tombolo_tasks::{Reason, Returned, Task};
 
 use super::owners::Owners;
 use super::record::{self, Epoch};
@@ -21,9 +22,9 @@ use crate::ebpf::maps::object::Pins;
 use crate::engine::EngineError;
 use crate::flow::{FlowEvent, FlowPublisher};
 
-/// The program wakes the reader only when much waits, so it looks by itself this often, in
-/// milliseconds.
-const INTERVAL: u16 = 100;
+/// The program wakes the reader only when much waits, so it looks by itself this often.
+pub(super) const INTERVAL: Duration = Duration::from_millis(INTERVAL_MS as u64);
+const INTERVAL_MS: u16 = 100;
 
 pub(super) struct Reader {
     events: RingBuf<MapData>,
@@ -55,21 +56,20 @@ impl Reader {
     }
 
     /// Reads until the other end of `stop` is closed.
-    pub(super) fn run(mut self, stop: &UnixStream) {
+    pub(super) fn run(mut self, task: &Task, stop: &UnixStream) -> Returned {
         loop {
             match self.wait(stop) {
-                Ok(true) => return,
+                Ok(true) => return Returned::Stopped,
                 Ok(false) => {}
                 Err(error) => {
                     tracing::error!(
                         "flow records end here: polling the ring buffer failed: {error}"
                     );
-                    return;
+                    return Returned::Failed;
                 }
             }
-            if let Err(error) = self.read() {
-                tracing::error!("reading flow records: {}", error_chain(&error));
-            }
+            // A failure is logged by the task.
+            let _ = task.run_blocking(Reason::Period, || self.read());
         }
     }
 
@@ -79,7 +79,7 @@ impl Reader {
             PollFd::new(self.events.as_fd(), PollFlags::POLLIN),
             PollFd::new(stop.as_fd(), PollFlags::POLLIN),
         ];
-        match poll(&mut waiting, PollTimeout::from(INTERVAL)) {
+        match poll(&mut waiting, PollTimeout::from(INTERVAL_MS)) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(error) => return Err(error.into()),
         }

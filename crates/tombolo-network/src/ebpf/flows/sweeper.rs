@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use tombolo_domain::error_chain;
+use tombolo_tasks::{Reason, Returned, Task};
 
 use super::owners::Owners;
 use super::record::{self, Epoch};
@@ -18,7 +18,7 @@ use crate::flow::{FlowEvent, FlowPublisher};
 
 /// How often the table is swept. A flow that is over counts as absent at once; only its place is
 /// free this much later.
-const INTERVAL: Duration = Duration::from_secs(10);
+pub(super) const INTERVAL: Duration = Duration::from_secs(10);
 
 pub(super) struct Sweeper {
     flows: KernelMap<FlowKey, FlowEntry>,
@@ -49,18 +49,24 @@ impl Sweeper {
     }
 
     /// Sweeps, again and again and whenever it is woken, until the sender of `wake` is gone.
-    pub(super) fn run(mut self, wake: &Receiver<()>) {
-        while wake.recv_timeout(INTERVAL) != Err(RecvTimeoutError::Disconnected) {
-            match self.sweep() {
-                Ok(0) => {}
-                Ok(swept) => tracing::debug!(swept, "removed flows that were over"),
-                Err(error) => {
-                    tracing::error!("sweeping the flow table: {}", error_chain(&error));
+    pub(super) fn run(mut self, task: &Task, wake: &Receiver<()>) -> Returned {
+        loop {
+            let reason = match wake.recv_timeout(INTERVAL) {
+                Ok(()) => Reason::Woken,
+                Err(RecvTimeoutError::Timeout) => Reason::Period,
+                Err(RecvTimeoutError::Disconnected) => return Returned::Stopped,
+            };
+            // A failure is logged by the task.
+            let _ = task.run_blocking(reason, || {
+                let swept = self.sweep();
+                // Whatever became of the flows.
+                let translations = self.sweep_translations();
+                match swept? {
+                    0 => {}
+                    swept => tracing::debug!(swept, "removed flows that were over"),
                 }
-            }
-            if let Err(error) = self.sweep_translations() {
-                tracing::error!("sweeping the translations: {}", error_chain(&error));
-            }
+                translations
+            });
         }
     }
 
