@@ -6,7 +6,7 @@
 //! | [`worker`] | what each status of the fleet asks for on this machine |
 //! | [`validation`] | the build's files, held against what is to run |
 //! | [`installer`] | the build's `install.sh`, once for the fleet |
-//! | [`lives`], [`life`] | a task an instance: from its interface to its end |
+//! | [`instance_tasks`], [`instance_task`] | a task an instance: from its interface to its end |
 //! | [`supervised`] | what an instance's supervisor is started with |
 //! | [`event`] | what supervisors say, as it is reported |
 //! | [`orphan`] | what runs here that the store does not know |
@@ -14,8 +14,8 @@
 mod backoff;
 mod event;
 mod installer;
-mod life;
-mod lives;
+mod instance_task;
+mod instance_tasks;
 mod orphan;
 mod supervised;
 mod validation;

@@ -14,8 +14,8 @@ use tombolo_store::{StoreError, Wakes, keys};
 use tombolo_tasks::{Reason, Task};
 
 use super::installer::{InstallError, Installer, installed};
-use super::life::Wanted;
-use super::lives::Lives;
+use super::instance_task::Wanted;
+use super::instance_tasks::Lives;
 use super::supervised::Plan;
 use super::{FleetContext, RESYNC, RETRY, is_there, validation};
 use crate::network::NetworkStatus;

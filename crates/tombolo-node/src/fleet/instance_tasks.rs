@@ -8,7 +8,7 @@ use tombolo_domain::fleet::Instance;
 use tombolo_domain::id::InstanceId;
 use tombolo_tasks::Members;
 
-use super::life::{Life, Wanted};
+use super::instance_task::{Life, Wanted};
 use super::{FleetContext, INSTANCE};
 
 /// The tasks, and where each is told what is wanted of it. Dropping it stops the tasks and leaves
