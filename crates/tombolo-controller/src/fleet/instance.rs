@@ -128,7 +128,7 @@ pub(crate) async fn hindered(
         code: EventCode::FleetInitializationFailed,
         message,
     };
-    super::record(context, fleet).trouble(failure).await
+    super::record(context, fleet).report_problem(failure).await
 }
 
 /// Deletes the interface of an instance without processes, so that the network lets go of it.

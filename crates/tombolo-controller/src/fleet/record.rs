@@ -95,7 +95,7 @@ impl Record {
     }
 
     /// Writes what is the end of a fleet that is starting, and an event of one that is ACTIVE.
-    pub(super) async fn trouble(&self, failure: Failure) -> Result<(), StoreError> {
+    pub(super) async fn report_problem(&self, failure: Failure) -> Result<(), StoreError> {
         let failed = transact(self.store(), async |tx| {
             let Some(mut fleet) = tx.get(&self.key()).await? else {
                 return Ok(false);
@@ -165,7 +165,7 @@ impl Record {
 
     /// Writes an event with the report that it follows from, unless the fleet has had one with this
     /// code.
-    pub(super) async fn tell_once(
+    pub(super) async fn record_event_once(
         &self,
         code: EventCode,
         message: &str,

@@ -39,7 +39,7 @@ pub(crate) async fn reported(
             let message = "The build's install.sh is being run.";
             let code = EventCode::FleetCreationRunningInstaller;
             let kept = kept(FleetProgress::Installing);
-            record.tell_once(code, message, &kept).await
+            record.record_event_once(code, message, &kept).await
         }
         FleetReport::Built { installed } => {
             let kept = kept(FleetProgress::Built { installed });
@@ -66,7 +66,7 @@ async fn built(record: &Record, installed: bool, report: &ReportedFleet) -> Resu
     if installed {
         let message = "The build's install.sh succeeded, and what it changed is kept.";
         let code = EventCode::FleetCreationCompletedInstaller;
-        record.tell_once(code, message, report).await?;
+        record.record_event_once(code, message, report).await?;
     }
     match set::balance(record, &Busy::new(), Some(report)).await? {
         Ok(()) => Ok(()),

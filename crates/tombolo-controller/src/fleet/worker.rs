@@ -138,7 +138,7 @@ impl Worker {
             Err(failure) if self.told.as_ref() == Some(&failure.message) => {}
             Err(failure) => {
                 self.told = Some(failure.message.clone());
-                self.record.trouble(failure).await?;
+                self.record.report_problem(failure).await?;
             }
         }
         let instances = self.instances().await?;

@@ -1,4 +1,4 @@
-//! One instance's life: its interface is there, its supervisor is found or started, what that
+//! One instance on this host: its interface is there, its supervisor is found or started, what that
 //! reports is written down, it is started again when it dies, and at last all of it is given back.
 
 use std::rc::Rc;
@@ -33,7 +33,7 @@ const AT_A_TIME: usize = 64;
 
 /// What is wanted of an instance.
 #[derive(Clone, PartialEq)]
-pub(super) enum Wanted {
+pub(super) enum InstanceGoal {
     /// To have its interface, and no process yet.
     Hold,
     /// To run.
@@ -43,12 +43,12 @@ pub(super) enum Wanted {
 }
 
 /// The task of one instance.
-pub(super) struct Life {
+pub(super) struct InstanceTask {
     context: Rc<FleetContext>,
     /// The record as it was when the task began: for what of it never changes.
     instance: Instance,
     network: watch::Receiver<NetworkStatus>,
-    wanted: watch::Receiver<Wanted>,
+    wanted: watch::Receiver<InstanceGoal>,
     backoff: Backoff,
     /// Since when it has not been possible to have it run.
     stuck: Option<Instant>,
@@ -62,7 +62,7 @@ enum Next {
 }
 
 #[derive(Debug, thiserror::Error)]
-enum LifeError {
+enum InstanceError {
     #[error("using the store")]
     Store(#[from] StoreError),
     #[error("finding or starting the instance")]
@@ -75,19 +75,19 @@ enum LifeError {
     Stop(#[from] StopError),
 }
 
-impl From<tombolo_fleet::AttachError> for LifeError {
+impl From<tombolo_fleet::AttachError> for InstanceError {
     fn from(error: tombolo_fleet::AttachError) -> Self {
-        LifeError::Start(error.into())
+        InstanceError::Start(error.into())
     }
 }
 
-impl Life {
+impl InstanceTask {
     pub(super) fn new(
         context: Rc<FleetContext>,
         instance: Instance,
-        wanted: watch::Receiver<Wanted>,
+        wanted: watch::Receiver<InstanceGoal>,
     ) -> Self {
-        Life {
+        InstanceTask {
             network: context.network.clone(),
             context,
             instance,
@@ -98,7 +98,7 @@ impl Life {
         }
     }
 
-    /// Lives until the instance is gone.
+    /// InstanceTasks until the instance is gone.
     pub(super) async fn run(mut self) {
         let task = self.context.context.tasks.member(INSTANCE);
         let mut reason = Reason::Woken;
@@ -138,23 +138,23 @@ impl Life {
         timeout(pause, self.wanted.changed()).await.is_ok()
     }
 
-    async fn step(&mut self) -> Result<Next, LifeError> {
+    async fn step(&mut self) -> Result<Next, InstanceError> {
         let wanted = self.wanted.borrow_and_update().clone();
         match wanted {
-            Wanted::Hold => {
+            InstanceGoal::Hold => {
                 if self.has_interface().await? {
                     let _ = self.wanted.changed().await;
                 }
                 Ok(Next::Again)
             }
-            Wanted::Run(plan) => {
+            InstanceGoal::Run(plan) => {
                 if self.has_interface().await? {
                     self.supervise(&plan).await
                 } else {
                     Ok(Next::Again)
                 }
             }
-            Wanted::End => {
+            InstanceGoal::End => {
                 self.end().await?;
                 Ok(Next::Over)
             }
@@ -192,7 +192,7 @@ impl Life {
 
     /// Finds or starts the supervisor, and writes what it reports until it dies or something else
     /// is wanted.
-    async fn supervise(&mut self, plan: &Plan) -> Result<Next, LifeError> {
+    async fn supervise(&mut self, plan: &Plan) -> Result<Next, InstanceError> {
         let Some(current) = self.current().await? else {
             // The record is gone: so is everything.
             return Ok(Next::Over);
@@ -215,7 +215,7 @@ impl Life {
         self.backoff.lived(since.elapsed());
         match next {
             // What it was being told or asked when it died does not matter.
-            Err(LifeError::Control(_) | LifeError::Configure(_)) if !live.is_alive() => {
+            Err(InstanceError::Control(_) | InstanceError::Configure(_)) if !live.is_alive() => {
                 Ok(Next::Again)
             }
             next => next,
@@ -227,7 +227,7 @@ impl Life {
         &mut self,
         plan: &Plan,
         current: &Instance,
-    ) -> Result<Option<tombolo_fleet::Instance>, LifeError> {
+    ) -> Result<Option<tombolo_fleet::Instance>, InstanceError> {
         if self.reported_up_to(current).await?.is_some() {
             let pause = self.backoff.next();
             tracing::warn!(
@@ -254,7 +254,7 @@ impl Life {
         live: &tombolo_fleet::Instance,
         untold: Option<&Plan>,
         current: &Instance,
-    ) -> Result<Next, LifeError> {
+    ) -> Result<Next, InstanceError> {
         let mut events = self.unreported(live, current).await?;
         if let Some(plan) = untold {
             live.configure(plan.processes()).await?;
@@ -278,7 +278,7 @@ impl Life {
         &self,
         live: &tombolo_fleet::Instance,
         events: &mut Events,
-    ) -> Result<bool, LifeError> {
+    ) -> Result<bool, InstanceError> {
         let Some(first) = events.next().await? else {
             return Ok(false);
         };
@@ -304,7 +304,7 @@ impl Life {
 
     /// Ends the instance's processes, whatever they have started, and gives back its folder, its
     /// interface and its records.
-    async fn end(&mut self) -> Result<(), LifeError> {
+    async fn end(&mut self) -> Result<(), InstanceError> {
         let directory = self.context.context.instance_directory(&self.instance.id);
         if let Some(live) = tombolo_fleet::Instance::attach(&directory).await? {
             // What happens until the end, and what was not yet told, is told.
@@ -333,7 +333,7 @@ impl Life {
         };
         // A supervisor that does not talk any more has nothing more to tell.
         if let Err(error) = listening.await {
-            let error: LifeError = error;
+            let error: InstanceError = error;
             tracing::debug!(
                 instance = %self.instance.id,
                 error = &error as &(dyn std::error::Error + 'static),
@@ -371,7 +371,7 @@ impl Life {
         &self,
         live: &tombolo_fleet::Instance,
         current: &Instance,
-    ) -> Result<Events, LifeError> {
+    ) -> Result<Events, InstanceError> {
         let position = self.reported_up_to(current).await?;
         let incarnation = live.incarnation().to_string();
         let of_this_run = position.filter(|position| position.incarnation == incarnation);
@@ -381,8 +381,8 @@ impl Life {
 
     /// Tells people of an error that keeps the instance from running, once it is clear that it
     /// does not pass by itself.
-    async fn tell(&mut self, error: &LifeError) -> Result<(), StoreError> {
-        let LifeError::Start(error) = error else {
+    async fn tell(&mut self, error: &InstanceError) -> Result<(), StoreError> {
+        let InstanceError::Start(error) = error else {
             return Ok(());
         };
         let since = *self.stuck.get_or_insert_with(Instant::now);

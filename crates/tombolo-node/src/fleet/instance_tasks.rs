@@ -1,4 +1,4 @@
-//! The lives of a fleet's instances, each a task of its own.
+//! The tasks of a fleet's instances.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -8,20 +8,20 @@ use tombolo_domain::fleet::Instance;
 use tombolo_domain::id::InstanceId;
 use tombolo_tasks::Members;
 
-use super::instance_task::{Life, Wanted};
+use super::instance_task::{InstanceGoal, InstanceTask};
 use super::{FleetContext, INSTANCE};
 
 /// The tasks, and where each is told what is wanted of it. Dropping it stops the tasks and leaves
 /// the instances as they are.
-pub(super) struct Lives {
+pub(super) struct InstanceTasks {
     context: Rc<FleetContext>,
     tasks: Members<()>,
-    wanted: BTreeMap<InstanceId, watch::Sender<Wanted>>,
+    wanted: BTreeMap<InstanceId, watch::Sender<InstanceGoal>>,
 }
 
-impl Lives {
+impl InstanceTasks {
     pub(super) fn new(context: Rc<FleetContext>) -> Self {
-        Lives {
+        InstanceTasks {
             context,
             tasks: Members::new(INSTANCE),
             wanted: BTreeMap::new(),
@@ -30,10 +30,10 @@ impl Lives {
 
     /// Tells each instance what is wanted of it; one that is being taken away is to end, whatever
     /// the others are to do.
-    pub(super) fn want(&mut self, instances: &[Instance], wanted: &Wanted) {
+    pub(super) fn want(&mut self, instances: &[Instance], wanted: &InstanceGoal) {
         for instance in instances {
             let wanted = match instance.ending {
-                true => Wanted::End,
+                true => InstanceGoal::End,
                 false => wanted.clone(),
             };
             match self
@@ -53,14 +53,14 @@ impl Lives {
         }
     }
 
-    fn begin(&mut self, instance: &Instance, wanted: Wanted) {
+    fn begin(&mut self, instance: &Instance, wanted: InstanceGoal) {
         let (told, wanted) = watch::channel(wanted);
-        let life = Life::new(self.context.clone(), instance.clone(), wanted);
-        self.tasks.spawn(life.run());
+        let task = InstanceTask::new(self.context.clone(), instance.clone(), wanted);
+        self.tasks.spawn(task.run());
         self.wanted.insert(instance.id.clone(), told);
     }
 
-    /// Returns when a life is over.
+    /// Returns when one of them has ended.
     pub(super) async fn ended(&mut self) {
         self.tasks.ended().await;
         self.wanted.retain(|_, told| !told.is_closed());

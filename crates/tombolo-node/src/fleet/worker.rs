@@ -14,8 +14,8 @@ use tombolo_store::{StoreError, Wakes, keys};
 use tombolo_tasks::{Reason, Task};
 
 use super::installer::{InstallError, Installer, installed};
-use super::instance_task::Wanted;
-use super::instance_tasks::Lives;
+use super::instance_task::InstanceGoal;
+use super::instance_tasks::InstanceTasks;
 use super::supervised::Plan;
 use super::{FleetContext, RESYNC, RETRY, is_there, validation};
 use crate::network::NetworkStatus;
@@ -25,7 +25,7 @@ pub(super) struct Worker {
     context: Rc<FleetContext>,
     task: Rc<Task>,
     network: watch::Receiver<NetworkStatus>,
-    lives: Lives,
+    instance_tasks: InstanceTasks,
     installer: Installer,
     /// Whether what was made for the fleet, but for its instances, was given back.
     given_back: bool,
@@ -53,7 +53,7 @@ impl Worker {
         Worker {
             task: Rc::new(task),
             network: context.network.clone(),
-            lives: Lives::new(context.clone()),
+            instance_tasks: InstanceTasks::new(context.clone()),
             installer: Installer::new(context.clone()),
             given_back: false,
             context,
@@ -85,7 +85,7 @@ impl Worker {
         select! {
             changed = wakes.changed() => changed.ok().map(|()| Reason::Woken),
             changed = self.network.changed() => changed.ok().map(|()| Reason::Woken),
-            () = self.lives.ended() => Some(Reason::Woken),
+            () = self.instance_tasks.ended() => Some(Reason::Woken),
             outcome = self.installer.ended() => {
                 if let Err(failure) = outcome
                     && let Err(error) = self.failed(FleetStatus::Building, failure).await
@@ -127,9 +127,9 @@ impl Worker {
                 let instances = self.instances().await?;
                 let wanted = match self.may_run(&fleet, managed).await? {
                     true => self.running(&fleet, managed).await,
-                    false => Wanted::Hold,
+                    false => InstanceGoal::Hold,
                 };
-                self.lives.want(&instances, &wanted);
+                self.instance_tasks.want(&instances, &wanted);
             }
             FleetStatus::Error => {
                 self.give_back().await?;
@@ -147,7 +147,7 @@ impl Worker {
     /// Gives back all that the fleet has on this machine; whether nothing is left.
     async fn give_back(&mut self) -> Result<bool, WorkerError> {
         let instances = self.instances().await?;
-        self.lives.want(&instances, &Wanted::End);
+        self.instance_tasks.want(&instances, &InstanceGoal::End);
         if !instances.is_empty() {
             return Ok(false);
         }
@@ -168,7 +168,7 @@ impl Worker {
             return Ok(());
         }
         let instances = self.instances().await?;
-        self.lives.want(&instances, &Wanted::Hold);
+        self.instance_tasks.want(&instances, &InstanceGoal::Hold);
         if instances.is_empty() {
             let installed = into.is_some();
             self.report(FleetReport::Built { installed }).await?;
@@ -201,9 +201,9 @@ impl Worker {
         Ok(connection.is_some_and(|connection| connection.state == State::Active))
     }
 
-    async fn running(&self, fleet: &Fleet, managed: &ManagedCompute) -> Wanted {
+    async fn running(&self, fleet: &Fleet, managed: &ManagedCompute) -> InstanceGoal {
         let installed = self.installed(managed).await;
-        Wanted::Run(Rc::new(Plan::of(installed, fleet, managed)))
+        InstanceGoal::Run(Rc::new(Plan::of(installed, fleet, managed)))
     }
 
     /// Where what the build's `install.sh` changed is kept, if it has one.

@@ -30,8 +30,8 @@ use tombolo_store::keys::Kind;
 use tombolo_store::{StoreError, Wakes};
 use tombolo_tasks::{Reason, reason_to_run};
 
-use room::GivesWay;
-use wanted::Wanted;
+use room::Eviction;
+use wanted::DesiredNetwork;
 
 use crate::{Context, host};
 
@@ -144,7 +144,7 @@ impl Reconciler {
     async fn round(&mut self) -> Result<(), RoundError> {
         // What is written from here on may be read, or not.
         let revision = self.context.store.revision();
-        let Wanted {
+        let DesiredNetwork {
             mut network,
             group_ids,
             provisioning,
@@ -153,9 +153,9 @@ impl Reconciler {
         let mut withheld = BTreeSet::new();
         while let Err(error) = self.apply(network.clone()).await {
             let full = error.engine();
-            match full.and_then(|full| room::gives_way(full, &network, &provisioning)) {
+            match full.and_then(|full| room::eviction(full, &network, &provisioning)) {
                 None => return Err(error),
-                Some(GivesWay::Connection { table, capacity }) => {
+                Some(Eviction::Connection { table, capacity }) => {
                     // Its change wakes this loop, which then sees whether the rest fits.
                     let refused = NetworkRefused {
                         revision,
@@ -166,7 +166,7 @@ impl Reconciler {
                     self.reports.network_refused(refused).await?;
                     return Ok(());
                 }
-                Some(GivesWay::Rules(groups)) => {
+                Some(Eviction::Rules(groups)) => {
                     // An engine adds before it takes away, so room is made before it is used.
                     if let Some((mut before, _)) = self.applied.clone() {
                         room::withhold(&mut before, &groups);
@@ -228,13 +228,13 @@ impl Reconciler {
         self.reports
             .network_repaired(repair::reported(&outcome.repairs))
             .await?;
-        self.look_for_room().await?;
+        self.sample_capacity().await?;
         Ok(())
     }
 
     /// Tells how full the tables are, unless it was told a moment ago: a change has its entries
     /// there at once, and counting them takes longer than making them.
-    async fn look_for_room(&mut self) -> Result<(), EngineError> {
+    async fn sample_capacity(&mut self) -> Result<(), EngineError> {
         if self.counted.is_some_and(|at| at.elapsed() < COUNT_EVERY) {
             return Ok(());
         }

@@ -22,7 +22,7 @@ const OF_PEERINGS: [&str; 3] = ["routes", "admissions", "peering_traffic"];
 
 /// What gives way.
 #[derive(Debug)]
-pub(super) enum GivesWay {
+pub(super) enum Eviction {
     /// A connection that is being made, which the controller chooses.
     Connection {
         /// The table that has no room for it.
@@ -35,11 +35,11 @@ pub(super) enum GivesWay {
 }
 
 /// What gives way, so that the rest of `network` fits; `None` where nothing would help.
-pub(super) fn gives_way(
+pub(super) fn eviction(
     error: &EngineError,
     network: &Network,
     provisioning: &[Connection],
-) -> Option<GivesWay> {
+) -> Option<Eviction> {
     let EngineError::Full {
         table,
         needed,
@@ -50,10 +50,10 @@ pub(super) fn gives_way(
     };
     if OF_RULES.contains(&table.as_str()) {
         let groups = heaviest_groups(network, needed.saturating_sub(*capacity));
-        return (!groups.is_empty()).then_some(GivesWay::Rules(groups));
+        return (!groups.is_empty()).then_some(Eviction::Rules(groups));
     }
     let is_of_peerings = OF_PEERINGS.contains(&table.as_str());
-    (is_of_peerings && !provisioning.is_empty()).then(|| GivesWay::Connection {
+    (is_of_peerings && !provisioning.is_empty()).then(|| Eviction::Connection {
         table: table.clone(),
         capacity: *capacity,
     })

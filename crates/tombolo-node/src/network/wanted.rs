@@ -19,7 +19,7 @@ use tombolo_store::{StoreError, keys};
 use crate::Context;
 
 /// The wanted network, and the connections whose next step is its being in force.
-pub(super) struct Wanted {
+pub(super) struct DesiredNetwork {
     pub(super) network: Network,
     /// What the network's security groups are called outside of it.
     pub(super) group_ids: BTreeMap<SecurityGroupNumber, SecurityGroupId>,
@@ -29,7 +29,7 @@ pub(super) struct Wanted {
 
 /// Reads it. The reads are not one snapshot: something made meanwhile may be there in part, which
 /// the wake-up that it caused sets right.
-pub(super) async fn read(context: &Context) -> Result<Wanted, StoreError> {
+pub(super) async fn read(context: &Context) -> Result<DesiredNetwork, StoreError> {
     let records = Records::read(context).await?;
     let in_state = |wanted: fn(&State) -> bool| {
         let connections = records.connections.iter();
@@ -40,7 +40,7 @@ pub(super) async fn read(context: &Context) -> Result<Wanted, StoreError> {
     };
     let numbers = numbers(&records);
     let groups = GroupNumbers::new(&records, &numbers).0.into_iter();
-    Ok(Wanted {
+    Ok(DesiredNetwork {
         group_ids: groups.map(|(id, number)| (number, id.clone())).collect(),
         provisioning: in_state(|state| *state == State::Provisioning),
         deleting: in_state(|state| matches!(state, State::Deleting { .. })),
