@@ -1,5 +1,6 @@
 //! Instances on this machine that the store does not know: a server that was killed at the wrong
-//! moment leaves one, and so does a store that was put back from a copy.
+//! moment leaves one, and so does a store that was put back from a copy. One that the store knows as
+//! another host's is left alone: players may be in it, and which host is right a person has to say.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use tokio::task::spawn_blocking;
 use tombolo_domain::fleet::FleetStatus;
+use tombolo_domain::id::HostId;
 use tombolo_fleet::Instance;
 use tombolo_store::typed::Transaction;
 use tombolo_store::{StoreError, keys};
@@ -29,10 +31,18 @@ pub(super) async fn end_unknown(context: &Context) -> Result<(), StoreError> {
         return Ok(());
     }
     let mut tx = Transaction::new(context.store.clone());
-    let instances = tx.peek(&keys::all_instances()).await?.into_iter();
-    // Another host's instance has nothing here.
-    let own = instances.filter(|one| one.is_on(&context.host.host));
-    let mut known: BTreeSet<String> = own.map(|one| one.id.to_string()).collect();
+    let instances = tx.peek(&keys::all_instances()).await?;
+    for instance in &instances {
+        if !instance.is_on(&context.host.host) && folders.contains(instance.id.as_str()) {
+            tracing::error!(
+                instance = %instance.id,
+                host = instance.host.as_ref().map(HostId::as_str),
+                "an instance that is recorded as another host's is in this data directory, and is \
+                 left as it is"
+            );
+        }
+    }
+    let mut known: BTreeSet<String> = instances.iter().map(|one| one.id.to_string()).collect();
     // An installer has no record; it is its fleet's while that is BUILDING.
     let fleets = tx.peek(&keys::all_fleets()).await?.into_iter();
     let building = fleets.filter(|fleet| fleet.status == FleetStatus::Building);
@@ -79,7 +89,7 @@ fn directory(context: &Context, name: &str) -> PathBuf {
 }
 
 /// The names of the instances' folders: nothing else makes folders there.
-async fn on_disk(context: &Context) -> Vec<String> {
+async fn on_disk(context: &Context) -> BTreeSet<String> {
     let directory = context.instances_directory();
     // A panic in there was logged by its thread.
     spawn_blocking(move || read(&directory))
@@ -87,13 +97,13 @@ async fn on_disk(context: &Context) -> Vec<String> {
         .unwrap_or_default()
 }
 
-fn read(directory: &Path) -> Vec<String> {
+fn read(directory: &Path) -> BTreeSet<String> {
     let entries = match std::fs::read_dir(directory) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return BTreeSet::new(),
         Err(error) => {
             tracing::error!(%error, "the folder of the instances could not be read");
-            return Vec::new();
+            return BTreeSet::new();
         }
     };
     let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
