@@ -98,9 +98,15 @@ async fn connected(
     }
 }
 
-/// Removes the fleet's VPC once no connection holds it, which is the end of the fleet.
+/// Removes the fleet's VPC once no instance is left in it and no connection holds it, which is the end
+/// of the fleet. A host says only that it has nothing of the fleet any more; another one may have, and
+/// says so again when its last instance's record has gone.
 async fn released(record: &Record) -> Result<(), StoreError> {
     let removed = transact(record.store(), async |tx| {
+        let instances = keys::instances_of(&record.scope, &record.id);
+        if !tx.list(&instances).await?.is_empty() {
+            return Ok(false);
+        }
         let connections = tx
             .list(&keys::connections_of_fleet(&record.scope, &record.id))
             .await?;

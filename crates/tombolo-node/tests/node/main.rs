@@ -12,6 +12,7 @@ mod between;
 mod engine;
 mod fleets;
 mod gate;
+mod hosts;
 mod panics;
 mod programs;
 mod room;

@@ -75,7 +75,7 @@ impl Context {
         }
     }
 
-    fn controller(&self) -> tombolo_controller::Context {
+    pub(crate) fn controller(&self) -> tombolo_controller::Context {
         tombolo_controller::Context {
             store: self.store.clone(),
             clock: self.clock.clone(),
