@@ -27,6 +27,7 @@ mod expiry;
 mod fleet;
 mod peering;
 mod repair;
+mod report;
 mod reports;
 
 use std::collections::BTreeMap;
@@ -41,10 +42,11 @@ use tombolo_store::{Store, Wake};
 use tombolo_tasks::{EndedTask, Reason, TaskThread, Tasks};
 
 pub use fleet::installer_failure;
-pub use reports::{
+pub use report::{
     Ended, Failure, FleetAt, FleetReport, Happening, InstanceAt, InstanceEvent, NetworkApplied,
-    NetworkRefused, Repaired, Reports, Unpacked,
+    NetworkRefused, Repaired, Unpacked,
 };
+pub use reports::Reports;
 
 /// What the controller works with.
 #[derive(Clone)]

@@ -12,7 +12,7 @@ use tombolo_store::typed::{Transaction, transact};
 use tombolo_store::{Store, StoreError};
 
 use crate::peering::step;
-use crate::reports::put_report;
+use crate::report::put_report;
 use crate::{Context, Failure};
 
 /// One fleet in the store.
