@@ -9,6 +9,7 @@ use anyhow::Result;
 use tombolo_api::ec2::new_interface::{self, NewInterface};
 use tombolo_api::lookup::ScopedTransaction;
 use tombolo_domain::account::Account;
+use tombolo_domain::host::{HostBoot, Locality};
 use tombolo_domain::id::{SubnetId, VpcId};
 use tombolo_domain::principal::{Action, Principal};
 use tombolo_domain::vpc::{Attachment, NetworkInterface, Subnet, Vpc};
@@ -81,12 +82,11 @@ impl AdminService {
         let Some(scope) = tx.get(&keys::vpc_scope(&request.vpc)).await? else {
             return Ok(());
         };
-        let attachment = self.attachment_of(request.process);
-        match tx
-            .get(&keys::interface(&scope, &request.vpc, &request.interface))
-            .await?
-        {
-            Some(interface) if interface.attachment == Some(attachment) => {
+        let key = keys::interface(&scope, &request.vpc, &request.interface);
+        match tx.get(&key).await? {
+            Some(interface)
+                if is_of(interface.attachment.as_ref(), request.process, &self.host) =>
+            {
                 self.delete(&interface).await
             }
             _ => Ok(()),
@@ -128,6 +128,22 @@ impl AdminService {
             Ok(())
         })
         .await
+    }
+}
+
+/// Whether this is the attachment of a process that runs in `here`. One that was recorded before hosts
+/// had ids names no boot.
+fn is_of(attachment: Option<&Attachment>, process: ProcessIdentity, here: &HostBoot) -> bool {
+    match attachment {
+        Some(Attachment::Program {
+            pid,
+            start_time,
+            boot,
+        }) => {
+            here.locality_of(boot.as_ref()) == Locality::ThisBoot
+                && (*pid, *start_time) == (process.pid, process.start_time)
+        }
+        _ => false,
     }
 }
 
@@ -180,4 +196,43 @@ async fn find_subnet(
             ),
         ),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use tombolo_domain::id::{BootId, HostId};
+    use tombolo_domain::testing::SeededIds;
+
+    use super::*;
+
+    #[test]
+    fn an_attachment_is_of_the_process_that_started_then_in_this_boot() {
+        let ids = SeededIds::new(1);
+        let here = HostBoot {
+            host: HostId::generate(&ids),
+            boot: BootId::generate(&ids),
+        };
+        let earlier = HostBoot {
+            boot: BootId::generate(&ids),
+            ..here.clone()
+        };
+        let process = ProcessIdentity {
+            pid: 40,
+            start_time: 1000,
+        };
+        let attached = |pid, start_time, boot: Option<&HostBoot>| {
+            let attachment = Attachment::Program {
+                pid,
+                start_time,
+                boot: boot.cloned(),
+            };
+            is_of(Some(&attachment), process, &here)
+        };
+        assert!(attached(40, 1000, Some(&here)));
+        assert!(attached(40, 1000, None), "from before hosts had ids");
+        assert!(!attached(40, 1000, Some(&earlier)));
+        assert!(!attached(40, 1001, Some(&here)), "the pid was given again");
+        assert!(!attached(41, 1000, None));
+        assert!(!is_of(None, process, &here));
+    }
 }
