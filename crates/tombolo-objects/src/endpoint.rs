@@ -60,12 +60,12 @@ pub struct Objects {
 impl Objects {
     /// S3 over what is in the backend's store.
     pub fn new(backend: Backend) -> Self {
-        let mut builder = S3ServiceBuilder::new(S3Operations(ObjectService {
-            store: backend.store,
-            blobs: backend.blobs,
-            clock: backend.clock,
-            ids: backend.ids.clone(),
-        }));
+        let mut builder = S3ServiceBuilder::new(S3Operations(ObjectService::new(
+            backend.store,
+            backend.blobs,
+            backend.clock,
+            backend.ids.clone(),
+        )));
         builder.set_auth(Secrets(backend.credentials.clone()));
         builder.set_access(AccessControl);
         builder.set_host(Hosts);

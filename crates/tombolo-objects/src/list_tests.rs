@@ -24,13 +24,14 @@ fn scope() -> Scope {
 
 async fn service(keys: &BTreeSet<String>, directory: &std::path::Path) -> ObjectService {
     let ids = Arc::new(SeededIds::new(0));
-    let service = ObjectService {
-        store: Arc::new(MemoryStore::new()),
-        blobs: Blobs::open(directory, ids.clone()).unwrap(),
-        clock: Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH)),
+    let store = Arc::new(MemoryStore::new());
+    let service = ObjectService::new(
+        store.clone(),
+        Blobs::open(directory, ids.clone()).unwrap(),
+        Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH)),
         ids,
-    };
-    let mut tx = Transaction::new(service.store.clone());
+    );
+    let mut tx = Transaction::new(store);
     // What sorts beside the bucket is not in it.
     for name in ["games", "games-2", "gamer"] {
         let bucket = Bucket {

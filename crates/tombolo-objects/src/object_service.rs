@@ -18,13 +18,28 @@ use crate::error::{Unverified, denied, internal, no_such_bucket, refuse};
 
 /// S3's operations over the store and the blobs; each is a method, in the file of its resource.
 pub(crate) struct ObjectService {
-    pub(crate) store: Arc<dyn Store>,
+    /// Private to this file: the operations read by the look-ups of their principal.
+    store: Arc<dyn Store>,
     pub(crate) blobs: Blobs,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn IdSource>,
 }
 
 impl ObjectService {
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        blobs: Blobs,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn IdSource>,
+    ) -> Self {
+        ObjectService {
+            store,
+            blobs,
+            clock,
+            ids,
+        }
+    }
+
     pub(crate) fn begin<'p>(&self, principal: &'p Principal) -> ScopedTransaction<'p> {
         ScopedTransaction::new(self.store.clone(), principal, self.clock.now())
     }
