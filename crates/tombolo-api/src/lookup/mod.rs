@@ -51,16 +51,25 @@
 //! }
 //! ```
 //!
-//! where the same with an action does compile:
+//! where the same with an action does compile, and so does the same key in the hands of whoever has
+//! the store itself:
 //!
 //! ```
+//! # use std::sync::Arc;
 //! # use tombolo_api::lookup::ScopedTransaction;
 //! # use tombolo_domain::principal::Action;
-//! # use tombolo_store::keys;
+//! # use tombolo_store::{Store, keys};
+//! # use tombolo_store::typed::Transaction;
 //! async fn handler(tx: &mut ScopedTransaction<'_>, action: Action) {
 //!     let buckets = tx.buckets().to(action).unwrap().peek().await;
 //! }
+//! async fn server(store: Arc<dyn Store>) {
+//!     let everyones = Transaction::new(store).peek(&keys::all_vpcs()).await;
+//! }
 //! ```
+//!
+//! These are compiled outside this crate. That its own handlers cannot either is held by the
+//! visibility of the raw reads in `scoped.rs`, and that by `tests/operations/lookups.rs`.
 
 pub mod across;
 mod gamelift;
