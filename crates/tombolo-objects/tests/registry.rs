@@ -188,6 +188,24 @@ fn member(model: &Service, shape: ShapeId, name: &str) -> Option<ShapeId> {
     Some(members.find(|member| member.name == name)?.shape)
 }
 
+/// The tables themselves, where operations are named.
+const TABLES: [&str; 4] = [
+    "crates/tombolo-api/src/ec2/operations.rs",
+    "crates/tombolo-api/src/gamelift/operations.rs",
+    "crates/tombolo-api/src/sts/operations.rs",
+    "crates/tombolo-objects/src/operations.rs",
+];
+
+/// What calls operations by their names, as any client does.
+const CALLERS: [&str; 3] = [
+    // The demo of `tombolo dev` is a client of the server.
+    "crates/tombolo/src/demo",
+    // Accounts of tests, and the steps by which they get what they need.
+    "crates/tombolo-testkit/src",
+    // Clients of whole servers.
+    "crates/tombolo-tests/src",
+];
+
 /// Where operations are served; the names of types count there, too.
 const SERVING: [&str; 3] = [
     "crates/tombolo-api/src",
@@ -195,47 +213,49 @@ const SERVING: [&str; 3] = [
     "xtask/src",
 ];
 
-/// The rest of the product; whatever calls operations as any client does is not in it.
-const BESIDE: [&str; 5] = [
-    "crates/tombolo-admin/src",
-    "crates/tombolo/src/command",
-    "crates/tombolo/src/server",
-    "crates/tombolo-domain/src",
-    "crates/tombolo-store/src",
-];
-
-/// Words of the APIs themselves that are also operations' names.
-const VALUES: [(&str, &str); 5] = [
+/// Names that a source has for another reason than to say what is served.
+const VALUES: [(&str, &str); 12] = [
     // IAM's actions.
-    ("principal.rs", "AbortMultipartUpload"),
-    ("principal.rs", "GetObject"),
-    ("principal.rs", "PutObject"),
+    ("tombolo-domain/src/principal.rs", "AbortMultipartUpload"),
+    ("tombolo-domain/src/principal.rs", "GetObject"),
+    ("tombolo-domain/src/principal.rs", "PutObject"),
     // Of the enum RouteOrigin.
-    ("route_table/view.rs", "CreateRoute"),
-    ("route_table/view.rs", "CreateRouteTable"),
+    ("ec2/route_table/view.rs", "CreateRoute"),
+    ("ec2/route_table/view.rs", "CreateRouteTable"),
+    // Messages that tell the caller of another operation which one to call.
+    ("ec2/peering/options.rs", "ModifyVpcAttribute"),
+    (
+        "ec2/route_table/association.rs",
+        "ReplaceRouteTableAssociation",
+    ),
+    ("ec2/route_table/mod.rs", "ReplaceRouteTableAssociation"),
+    ("ec2/route_table/route.rs", "CreateRoute"),
+    ("ec2/route_table/route.rs", "ReplaceRoute"),
+    ("gamelift/connection.rs", "CreateVpcPeeringAuthorization"),
+    ("gamelift/fleet/port.rs", "DescribeFleetPortSettings"),
 ];
 
 #[test]
 fn no_other_source_names_an_operation() {
     let names: BTreeSet<&str> = rows().into_iter().map(|(_, name, _)| name).collect();
     let mut found = Vec::new();
-    for (folders, counts_types) in [(&SERVING[..], true), (&BESIDE[..], false)] {
-        for path in folders
-            .iter()
-            .flat_map(|folder| sources(&root().join(folder)))
-        {
-            if path.ends_with("operations.rs") {
-                continue;
-            }
-            let text = fs::read_to_string(&path).unwrap();
-            for word in words(&text) {
-                let (Word::Text(name) | Word::Name(name)) = &word;
-                let is_value = VALUES
+    let mut unused: BTreeSet<_> = VALUES.into_iter().collect();
+    for path in product_sources() {
+        let counts_types = SERVING.iter().any(|folder| path.starts_with(folder));
+        let text = fs::read_to_string(root().join(&path)).unwrap();
+        for word in words(&text) {
+            let named = match &word {
+                Word::Text(text) => named(text),
+                Word::Name(name) if counts_types => named(name),
+                Word::Name(_) => continue,
+            };
+            for name in named.filter(|name| names.contains(name)) {
+                let value = VALUES
                     .iter()
-                    .any(|(file, value)| path.ends_with(file) && value == name);
-                let counts = counts_types || matches!(word, Word::Text(_));
-                if counts && !is_value && names.contains(name.as_str()) {
-                    found.push(format!("{name} in {}", path.display()));
+                    .find(|(file, value)| path.ends_with(file) && *value == name);
+                match value {
+                    Some(value) => drop(unused.remove(value)),
+                    None => found.push(format!("{name} in {}", path.display())),
                 }
             }
         }
@@ -245,23 +265,76 @@ fn no_other_source_names_an_operation() {
         "take these from the row, or name the type otherwise:\n{}",
         found.join("\n")
     );
+    assert!(unused.is_empty(), "no source has these: {unused:?}");
+}
+
+/// The sources of every crate and of xtask by their paths from the root, but for the tables and
+/// those who call operations.
+fn product_sources() -> Vec<PathBuf> {
+    let mut folders = vec![root().join("xtask/src")];
+    for entry in fs::read_dir(root().join("crates")).unwrap() {
+        folders.push(entry.unwrap().path().join("src"));
+    }
+    let paths: Vec<PathBuf> = folders
+        .iter()
+        .flat_map(|folder| sources(folder))
+        .map(|path| path.strip_prefix(root()).unwrap().to_owned())
+        .collect();
+    for left_out in TABLES.iter().chain(&CALLERS) {
+        let is_there = paths.iter().any(|path| path.starts_with(left_out));
+        assert!(is_there, "no source is left out by {left_out}");
+    }
+    let is_left_out = |path: &Path| {
+        let mut left_out = TABLES.iter().chain(&CALLERS);
+        left_out.any(|left_out| path.starts_with(left_out))
+    };
+    paths
+        .into_iter()
+        .filter(|path| !is_left_out(path))
+        .collect()
+}
+
+/// The words of a text, each of which can be a name: `gamelift:CreateFleet` has two.
+fn named(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_alphanumeric())
 }
 
 #[test]
-fn words_are_told_from_comments_and_sentences() {
-    let source = r##"
+fn words_are_told_from_comments() {
+    let source = r###"
         // CommentedOut "CommentedOut"
-        let quote = '"'; call("DeleteVpc", r#"raw"#, "see DeleteVpc"); /* Inline */ Type::new(b"bytes")
-    "##;
+        let quote = '"'; call("DeleteVpc", r#"a "raw" one"#, "see\nDeleteVpc"); /* Inline */
+        Type::new(b"bytes", r"\", br"raw", r#type)
+    "###;
     let texts: Vec<String> = words(source)
         .filter_map(|word| match word {
             Word::Text(text) => Some(text),
             Word::Name(_) => None,
         })
         .collect();
-    assert_eq!(texts, ["DeleteVpc", "raw", "see DeleteVpc", "bytes"]);
+    assert_eq!(
+        texts,
+        [
+            "DeleteVpc",
+            "a \"raw\" one",
+            "see DeleteVpc",
+            "bytes",
+            "\\",
+            "raw"
+        ]
+    );
     assert!(!words(source).any(|word| word == Word::Name("CommentedOut".to_owned())));
-    assert!(words(source).any(|word| word == Word::Name("Type".to_owned())));
+    for name in ["Type", "type"] {
+        assert!(words(source).any(|word| word == Word::Name(name.to_owned())));
+    }
+}
+
+#[test]
+fn an_operation_is_found_in_whatever_literal_names_it() {
+    for text in ["CreateFleet", "gamelift:CreateFleet", "see CreateFleet."] {
+        assert!(named(text).any(|name| name == "CreateFleet"), "{text}");
+    }
+    assert!(!named("CreateFleets").any(|name| name == "CreateFleet"));
 }
 
 fn root() -> &'static Path {
@@ -286,7 +359,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
 /// What of Rust's source can name something.
 #[derive(Debug, PartialEq)]
 enum Word {
-    /// The whole of a string literal, escapes as they are written.
+    /// The whole of a string literal, with a blank for each escape.
     Text(String),
     /// An identifier or keyword.
     Name(String),
@@ -319,6 +392,10 @@ fn words(source: &str) -> impl Iterator<Item = Word> {
                     while let Some(c) = rest.next_if(|c| c.is_alphanumeric() || *c == '_') {
                         name.push(c);
                     }
+                    let is_raw = ["r", "br", "cr"].contains(&name.as_str());
+                    if let Some(hashes) = is_raw.then(|| raw_mark(&mut rest)).flatten() {
+                        return Some(Word::Text(until_mark(&mut rest, hashes)));
+                    }
                     return Some(Word::Name(name));
                 }
                 _ => {}
@@ -333,10 +410,34 @@ fn until_quote(rest: &mut Peekable<Chars<'_>>) -> String {
         match c {
             '"' => break,
             '\\' => {
-                text.push(c);
-                text.extend(rest.next());
+                rest.next();
+                text.push(' ');
             }
             _ => text.push(c),
+        }
+    }
+    text
+}
+
+/// Reads the start of a raw literal, if one is here; how many hashes it ends with.
+fn raw_mark(rest: &mut Peekable<Chars<'_>>) -> Option<usize> {
+    let mut ahead = rest.clone();
+    let mut hashes = 0;
+    while ahead.next_if_eq(&'#').is_some() {
+        hashes += 1;
+    }
+    ahead.next_if_eq(&'"')?;
+    *rest = ahead;
+    Some(hashes)
+}
+
+fn until_mark(rest: &mut Peekable<Chars<'_>>, hashes: usize) -> String {
+    let mark = format!("\"{}", "#".repeat(hashes));
+    let mut text = String::new();
+    for c in rest {
+        text.push(c);
+        if let Some(whole) = text.strip_suffix(&mark) {
+            return whole.to_owned();
         }
     }
     text

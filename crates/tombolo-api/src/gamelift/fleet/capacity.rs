@@ -89,9 +89,13 @@ pub(crate) async fn update_fleet_capacity(
     compute_mut(&mut fleet)?.capacity = after;
     if after.desired != before.desired {
         let message = format!(
-            "UpdateFleetCapacity changed the desired instances of fleet {} from {} to {} (minimum \
-             {}, maximum {}).",
-            fleet.id, before.desired, after.desired, after.minimum, after.maximum
+            "{} changed the desired instances of fleet {} from {} to {} (minimum {}, maximum {}).",
+            call.operation.name,
+            fleet.id,
+            before.desired,
+            after.desired,
+            after.minimum,
+            after.maximum
         );
         tx.put(&event(call, &fleet, EventCode::FleetScalingEvent, message))?;
     }
