@@ -15,5 +15,6 @@ mod gamelift;
 mod lookups;
 mod slow;
 mod store;
+mod table_capacity;
 
 use tombolo_testkit::{account, document, server};

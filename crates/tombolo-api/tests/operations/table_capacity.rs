@@ -1,64 +1,193 @@
 //! A network whose tables are full refuses what would add to them, and nothing else.
 
-use serde_json::json;
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use tombolo_api::model::ServiceName;
+use tombolo_api::registry;
 use tombolo_domain::table_capacity::TableCapacity;
 
-use crate::server::{BACKEND, STUDIO, Server};
+use crate::account::Account;
+use crate::server::{BACKEND, HOME, STUDIO, Server};
+
+/// An operation that adds entries to the data path's tables.
+struct Filling {
+    service: ServiceName,
+    operation: &'static str,
+    tables: &'static [&'static str],
+    /// An input of the model's, for nothing that exists: the capacity is checked first.
+    input: Value,
+}
+
+fn of_ec2(operation: &'static str, tables: &'static [&'static str], input: Value) -> Filling {
+    Filling {
+        service: ServiceName::Ec2,
+        operation,
+        tables,
+        input,
+    }
+}
+
+fn of_gamelift(operation: &'static str, tables: &'static [&'static str], input: Value) -> Filling {
+    Filling {
+        service: ServiceName::GameLift,
+        operation,
+        tables,
+        input,
+    }
+}
+
+/// All of them, written down a second time, so that none is taken out of the tables of operations
+/// unseen.
+fn fillings() -> Vec<Filling> {
+    const INTERFACE: &str = "eni-0a1b2c3d4e5f60718";
+    const GROUP: &str = "sg-0a1b2c3d4e5f60718";
+    const PEERING: &str = "pcx-0a1b2c3d4e5f60718";
+    const ROUTES: &str = "rtb-0a1b2c3d4e5f60718";
+    const SUBNET: &str = "subnet-0a1b2c3d4e5f60718";
+    const VPC: &str = "vpc-0a1b2c3d4e5f60718";
+    const BUILD: &str = "build-2222bbbb-33cc-44dd-55ee-6666ffff77aa";
+    const FLEET: &str = "fleet-2222bbbb-33cc-44dd-55ee-6666ffff77aa";
+    let rule = json!({
+        "GroupId": GROUP,
+        "IpPermissions": [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "10.0.0.0/8"}]}],
+    });
+    vec![
+        of_ec2(
+            "CreateVpc",
+            &["routes"],
+            json!({"CidrBlock": "10.0.0.0/16"}),
+        ),
+        of_ec2(
+            "AssociateVpcCidrBlock",
+            &["routes"],
+            json!({"VpcId": VPC, "CidrBlock": "10.1.0.0/16"}),
+        ),
+        of_ec2(
+            "CreateNetworkInterface",
+            &["interfaces", "endpoints"],
+            json!({"SubnetId": SUBNET}),
+        ),
+        of_ec2(
+            "ModifyNetworkInterfaceAttribute",
+            &["rule_blocks", "rule_ports"],
+            json!({"NetworkInterfaceId": INTERFACE, "Groups": [GROUP]}),
+        ),
+        of_ec2("CreateRouteTable", &["routes"], json!({"VpcId": VPC})),
+        of_ec2(
+            "AssociateRouteTable",
+            &["routes"],
+            json!({"RouteTableId": ROUTES, "SubnetId": SUBNET}),
+        ),
+        of_ec2(
+            "CreateRoute",
+            &["routes"],
+            json!({
+                "RouteTableId": ROUTES,
+                "DestinationCidrBlock": "10.1.0.0/16",
+                "VpcPeeringConnectionId": PEERING,
+            }),
+        ),
+        of_ec2(
+            "CreateSecurityGroup",
+            &["rule_blocks", "rule_ports"],
+            json!({"GroupName": "players", "Description": "players", "VpcId": VPC}),
+        ),
+        of_ec2(
+            "AuthorizeSecurityGroupIngress",
+            &["rule_blocks", "rule_ports"],
+            rule.clone(),
+        ),
+        of_ec2(
+            "AuthorizeSecurityGroupEgress",
+            &["rule_blocks", "rule_ports"],
+            rule,
+        ),
+        of_ec2(
+            "ModifySecurityGroupRules",
+            &["rule_blocks", "rule_ports"],
+            json!({"GroupId": GROUP, "SecurityGroupRules": []}),
+        ),
+        of_ec2(
+            "CreateVpcPeeringConnection",
+            &["routes", "admissions", "rule_blocks", "rule_ports"],
+            json!({"VpcId": VPC, "PeerVpcId": VPC}),
+        ),
+        of_ec2(
+            "AcceptVpcPeeringConnection",
+            &["routes", "admissions", "rule_blocks", "rule_ports"],
+            json!({"VpcPeeringConnectionId": PEERING}),
+        ),
+        of_gamelift(
+            "CreateVpcPeeringConnection",
+            &["routes", "admissions", "rule_blocks", "rule_ports"],
+            json!({"FleetId": FLEET, "PeerVpcAwsAccountId": BACKEND, "PeerVpcId": VPC}),
+        ),
+        of_gamelift(
+            "CreateFleet",
+            &["interfaces", "endpoints", "rule_blocks", "rule_ports"],
+            json!({"Name": "fleet", "BuildId": BUILD, "EC2InstanceType": "c5.large"}),
+        ),
+        of_gamelift(
+            "UpdateFleetCapacity",
+            &["interfaces", "endpoints"],
+            json!({"FleetId": FLEET, "DesiredInstances": 2}),
+        ),
+        of_gamelift(
+            "UpdateFleetPortSettings",
+            &["rule_blocks", "rule_ports"],
+            json!({"FleetId": FLEET}),
+        ),
+    ]
+}
 
 fn full(table: &str) -> TableCapacity {
     TableCapacity::new([(table.to_owned(), 1_000, 1_000)])
 }
 
-#[tokio::test]
-async fn a_full_table_refuses_what_would_add_to_it_and_nothing_else() {
-    let rule = json!({
-        "GroupId": "sg-0a1b2c3d4e5f60718",
-        "IpPermissions": [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "10.0.0.0/8"}]}],
-    });
-    let accept = json!({"VpcPeeringConnectionId": "pcx-0a1b2c3d4e5f60718"});
-    for (table, operation, input) in [
-        ("rule_ports", "AuthorizeSecurityGroupIngress", rule.clone()),
-        ("rule_blocks", "AuthorizeSecurityGroupEgress", rule),
-        (
-            "rule_ports",
-            "ModifySecurityGroupRules",
-            json!({"GroupId": "sg-0a1b2c3d4e5f60718", "SecurityGroupRules": []}),
-        ),
-        ("admissions", "AcceptVpcPeeringConnection", accept),
-        ("routes", "CreateVpc", json!({"CidrBlock": "10.0.0.0/16"})),
-        (
-            "endpoints",
-            "CreateNetworkInterface",
-            json!({"SubnetId": "subnet-0a1b2c3d4e5f60718"}),
-        ),
-    ] {
-        let server = Server::new().within(full(table));
-        let refusal = server.ec2(BACKEND).refusal(operation, input).await;
-        assert_eq!(refusal.code, "ResourceLimitExceeded");
-        assert_eq!(
-            refusal.message,
-            format!(
-                "{operation} needs room in the network: the data path's table {table} has 1000 of \
-                 1000 entries. Delete what is no longer needed, or use another server."
-            )
-        );
-    }
+#[test]
+fn the_operations_that_fill_tables_are_known() {
+    let rows: BTreeMap<_, _> = ServiceName::ALL
+        .into_iter()
+        .flat_map(registry::operations)
+        .filter(|row| !row.fills.is_empty())
+        .map(|row| ((row.service.as_str(), row.name), row.fills))
+        .collect();
+    let known: BTreeMap<_, _> = fillings()
+        .into_iter()
+        .map(|one| ((one.service.as_str(), one.operation), one.tables))
+        .collect();
+    assert_eq!(rows, known);
+}
 
+#[tokio::test]
+async fn a_full_table_refuses_what_would_add_to_it() {
+    for filling in fillings() {
+        let (service, operation) = (filling.service, filling.operation);
+        for table in filling.tables {
+            let server = Server::new().within(full(table));
+            let account = Account::new(&server, service, BACKEND, HOME);
+            let refusal = account.refusal(operation, filling.input.clone()).await;
+            let code = match service {
+                ServiceName::GameLift => "InvalidRequestException",
+                ServiceName::Ec2 | ServiceName::Sts => "ResourceLimitExceeded",
+            };
+            assert_eq!(refusal.code, code, "{operation}");
+            assert_eq!(
+                refusal.message,
+                format!(
+                    "{operation} needs room in the network: the data path's table {table} has \
+                     1000 of 1000 entries. Delete what is no longer needed, or use another server."
+                )
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_full_table_refuses_nothing_else() {
     let server = Server::new().within(full("rule_ports"));
     let account = server.ec2(STUDIO);
     let vpc = account.vpc("10.0.0.0/16").await;
     account.call("DeleteVpc", json!({"VpcId": vpc})).await;
-}
-
-#[tokio::test]
-async fn a_fleets_connection_is_refused_in_gamelifts_words() {
-    let server = Server::new().within(full("admissions"));
-    let request = json!({
-        "FleetId": "fleet-2222bbbb-33cc-44dd-55ee-6666ffff77aa",
-        "PeerVpcAwsAccountId": BACKEND,
-        "PeerVpcId": "vpc-0a1b2c3d4e5f60718",
-    });
-    let studio = server.gamelift(STUDIO);
-    let refused = studio.attempt("CreateVpcPeeringConnection", request).await;
-    assert_eq!(refused, Some("InvalidRequestException"));
 }

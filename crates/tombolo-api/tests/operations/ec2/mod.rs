@@ -17,7 +17,6 @@ mod peering_scenario;
 mod peerings;
 mod places;
 mod reach;
-mod room;
 mod route_tables;
 mod routes;
 mod security_group_rule_changes;
