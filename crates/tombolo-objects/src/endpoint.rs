@@ -121,7 +121,7 @@ impl Objects {
         let is_head = head.method == Method::HEAD;
         let principal = match self.admit(&head).await {
             Ok(principal) => principal,
-            Err(error) => return (None, reply(refusal(error), is_head)),
+            Err(error) => return (None, without_body_if(is_head, refused_at_head(error))),
         };
         let account = Some(principal.account());
         head.extensions.insert(principal);
@@ -131,10 +131,8 @@ impl Objects {
             Err(error) => {
                 let error: Box<dyn Error + Send + Sync> = error.into();
                 tracing::error!(error = &*error as &(dyn Error + 'static), "answering");
-                reply(
-                    refuse(CommonError::Internal, "An internal error occurred."),
-                    is_head,
-                )
+                let kind = CommonError::Internal.into();
+                without_body_if(is_head, error_reply(kind, "An internal error occurred."))
             }
         };
         (account, response)
@@ -195,7 +193,7 @@ fn is_version_2(head: &Parts) -> bool {
 }
 
 /// The reply to a request that was refused at its head. What the client does not see is logged.
-fn refusal(error: ApiError<ObjectError>) -> s3s::S3Error {
+fn refused_at_head(error: ApiError<ObjectError>) -> Response<Body> {
     let kind = error.kind();
     let refusal = Refusal::from(error);
     if refusal.is_internal() {
@@ -204,19 +202,27 @@ fn refusal(error: ApiError<ObjectError>) -> s3s::S3Error {
             "admitting a request"
         );
     }
-    refuse(kind, refusal.client_message(""))
+    error_reply(kind, &refusal.client_message(""))
 }
 
-fn reply(error: s3s::S3Error, is_head: bool) -> Response<Body> {
-    match error.to_http_response() {
-        // The reply to HEAD has no body (RFC 9110, 9.3.2).
-        Ok(response) if is_head => response.map(|_| Body::empty()),
+/// The reply to a request that fails, in the XML that `s3s` writes of an operation's errors, too.
+pub fn error_reply(kind: ObjectError, message: &str) -> Response<Body> {
+    match refuse(kind, message).to_http_response() {
         Ok(response) => response.map(Body::new),
         Err(_) => {
             let mut response = Response::new(Body::empty());
             *response.status_mut() = http::StatusCode::INTERNAL_SERVER_ERROR;
             response
         }
+    }
+}
+
+/// The reply to HEAD has no body (RFC 9110, 9.3.2).
+fn without_body_if(is_head: bool, reply: Response<Body>) -> Response<Body> {
+    if is_head {
+        reply.map(|_| Body::empty())
+    } else {
+        reply
     }
 }
 

@@ -43,6 +43,6 @@ mod object_service;
 mod operations;
 
 pub use blob::{Blobs, SweepError};
-pub use endpoint::{Backend, Objects};
+pub use endpoint::{Backend, Objects, error_reply};
 pub use error::ObjectError;
 pub use operations::{OPERATIONS, ObjectOperation};
