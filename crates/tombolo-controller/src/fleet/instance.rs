@@ -9,7 +9,7 @@ use tombolo_store::typed::{Transaction, transact};
 
 use super::record::Record;
 use super::report::{Report, report};
-use super::{ports, set};
+use super::{instance_set, ports};
 use crate::{Context, Failure, FleetAt, Happening, InstanceAt, InstanceEvent};
 
 /// Writes events of one run of an instance's supervisor, in order, together with the note that they
@@ -85,7 +85,7 @@ pub(crate) async fn events(
         if last.as_ref() != Some(&reported) {
             tx.put(&reported)?;
         }
-        if is_first_to_run && set::may_be_active(record, tx, &fleet).await? {
+        if is_first_to_run && instance_set::may_be_active(record, tx, &fleet).await? {
             record.write_status(tx, &mut fleet, FleetStatus::Active)?;
             written.status = Some(FleetStatus::Active);
         }

@@ -5,7 +5,7 @@
 //! | --- | --- |
 //! | [`worker`] | the steps that need nothing of a node |
 //! | [`stage`] | the steps that follow from what a node has made of the fleet |
-//! | [`set`] | which instances there are: the missing are made, the surplus is to end |
+//! | [`instance_set`] | which instances there are: the missing are made, the surplus is to end |
 //! | [`ports`] | which ports of the public address lead to them |
 //! | [`scaling`] | how many there are to be, as scaling policies have it |
 //! | [`instance`] | what supervisors reported, written once, and the end of an instance |
@@ -13,11 +13,11 @@
 //! | [`record`] | the fleet's record, its steps and its failure |
 
 pub(crate) mod instance;
+mod instance_set;
 mod ports;
 mod record;
 mod report;
 mod scaling;
-mod set;
 mod stage;
 mod worker;
 

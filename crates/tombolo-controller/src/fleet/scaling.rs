@@ -9,8 +9,8 @@ use tombolo_domain::id::NetworkInterfaceId;
 use tombolo_store::typed::{Transaction, transact};
 use tombolo_store::{StoreError, keys};
 
+use super::instance_set::{Busy, staying};
 use super::record::Record;
-use super::set::{Busy, staying};
 
 /// How many server processes of each instance have players: each that has them has a port with a
 /// flow from outside, and none has them that does not run.

@@ -8,8 +8,8 @@ use tombolo_domain::reported::{FleetProgress, ReportedFleet};
 use tombolo_store::typed::{Transaction, transact};
 use tombolo_store::{StoreError, keys};
 
+use super::instance_set::{self, Busy};
 use super::record::Record;
-use super::set::{self, Busy};
 use crate::{Context, FleetAt, FleetReport};
 
 /// Writes what follows from `report`.
@@ -68,7 +68,7 @@ async fn built(record: &Record, installed: bool, report: &ReportedFleet) -> Resu
         let code = EventCode::FleetCreationCompletedInstaller;
         record.record_event_once(code, message, report).await?;
     }
-    match set::balance(record, &Busy::new(), Some(report)).await? {
+    match instance_set::balance(record, &Busy::new(), Some(report)).await? {
         Ok(()) => Ok(()),
         Err(failure) => record.fail(FleetStatus::Building, &failure, None).await,
     }
@@ -90,8 +90,8 @@ async fn connected(
     let instances = tx
         .peek(&keys::instances_of(&record.scope, &record.id))
         .await?;
-    let are_ready = set::is_balanced(&record.context, managed, &instances)
-        && set::staying(&instances).all(|instance| ready.contains(&instance.id));
+    let are_ready = instance_set::is_balanced(&record.context, managed, &instances)
+        && instance_set::staying(&instances).all(|instance| ready.contains(&instance.id));
     match are_ready {
         true => record.advance(FleetStatus::Building, Some(report)).await,
         false => Ok(()),

@@ -11,8 +11,8 @@ use tombolo_store::typed::Transaction;
 use tombolo_store::{StoreError, Wakes, keys};
 use tombolo_tasks::{Reason, Task, reason_to_run};
 
+use super::instance_set::{self, Busy};
 use super::record::Record;
-use super::set::{self, Busy};
 use super::{RESYNC, RETRY, scaling};
 use crate::Failure;
 
@@ -125,7 +125,7 @@ impl Worker {
             Ok(instances) => instances,
             Err(failure) => return self.settle(FleetStatus::Activating, Err(failure)).await,
         };
-        match set::staying(&instances).all(|instance| instance.running) {
+        match instance_set::staying(&instances).all(|instance| instance.running) {
             true => self.settle(FleetStatus::Activating, Ok(())).await,
             false => Ok(Next::Wait),
         }
@@ -188,18 +188,21 @@ impl Worker {
         managed: &ManagedCompute,
     ) -> Result<Result<Vec<Instance>, Failure>, StoreError> {
         let instances = self.instances().await?;
-        if set::is_balanced(&self.record.context, managed, &instances) {
+        if instance_set::is_balanced(&self.record.context, managed, &instances) {
             return Ok(Ok(instances));
         }
-        let are_too_many = set::staying(&instances).count() > managed.capacity.desired as usize;
+        let are_too_many =
+            instance_set::staying(&instances).count() > managed.capacity.desired as usize;
         let busy = match are_too_many {
             true => self.busy(&instances).await.unwrap_or_default(),
             false => Busy::new(),
         };
-        Ok(match set::balance(&self.record, &busy, None).await? {
-            Ok(()) => Ok(self.instances().await?),
-            Err(failure) => Err(failure),
-        })
+        Ok(
+            match instance_set::balance(&self.record, &busy, None).await? {
+                Ok(()) => Ok(self.instances().await?),
+                Err(failure) => Err(failure),
+            },
+        )
     }
 
     async fn instances(&self) -> Result<Vec<Instance>, StoreError> {
