@@ -71,7 +71,7 @@ pub struct Context {
     /// The network.
     pub engine: Arc<dyn NetworkEngine>,
     /// Where it is told how full the network's tables are.
-    pub room: watch::Sender<TableCapacity>,
+    pub table_capacity: watch::Sender<TableCapacity>,
     /// The program that becomes an instance's supervisor when it is run as
     /// `PROGRAM instance-supervisor SPEC`.
     pub binary: PathBuf,

@@ -2,7 +2,7 @@
 //!
 //! One round:
 //! 1. What the store wants is read and given to the engine, whole. If it does not fit,
-//!    [something gives way](room).
+//!    [something is evicted](capacity).
 //! 2. What the engine has put in force is reported: connections whose packets it now lets through,
 //!    connections of which it lets none through any more, what it found changed behind its back.
 //!
@@ -11,8 +11,8 @@
 //! A connection is reported only after the engine has it so, and is reported again until the store
 //! says that it was heard.
 
+mod capacity;
 mod repair;
-mod room;
 mod wanted;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,7 +30,7 @@ use tombolo_store::keys::Kind;
 use tombolo_store::{StoreError, Wakes};
 use tombolo_tasks::{Reason, reason_to_run};
 
-use room::Eviction;
+use capacity::Eviction;
 use wanted::DesiredNetwork;
 
 use crate::{Context, host};
@@ -106,7 +106,7 @@ pub(crate) async fn run(
         status,
         applied: None,
         counted: None,
-        withheld: BTreeSet::new(),
+        evicted: BTreeSet::new(),
         is_known: false,
     };
     let mut pause = RESYNC;
@@ -134,8 +134,8 @@ struct Reconciler {
     applied: Option<(Network, Instant)>,
     /// When it was last counted how full the tables are.
     counted: Option<Instant>,
-    /// The security groups whose rules had no room.
-    withheld: BTreeSet<SecurityGroupNumber>,
+    /// The security groups whose rules were evicted.
+    evicted: BTreeSet<SecurityGroupNumber>,
     /// Whether this host has reported itself.
     is_known: bool,
 }
@@ -150,10 +150,10 @@ impl Reconciler {
             provisioning,
             deleting,
         } = wanted::read(&self.context).await?;
-        let mut withheld = BTreeSet::new();
+        let mut evicted = BTreeSet::new();
         while let Err(error) = self.apply(network.clone()).await {
             let full = error.engine();
-            match full.and_then(|full| room::eviction(full, &network, &provisioning)) {
+            match full.and_then(|full| capacity::eviction(full, &network, &provisioning)) {
                 None => return Err(error),
                 Some(Eviction::Connection { table, capacity }) => {
                     // Its change wakes this loop, which then sees whether the rest fits.
@@ -169,22 +169,22 @@ impl Reconciler {
                 Some(Eviction::Rules(groups)) => {
                     // An engine adds before it takes away, so room is made before it is used.
                     if let Some((mut before, _)) = self.applied.clone() {
-                        room::withhold(&mut before, &groups);
+                        capacity::evict_rules(&mut before, &groups);
                         self.apply(before).await?;
                     }
-                    room::withhold(&mut network, &groups);
-                    withheld.extend(groups);
+                    capacity::evict_rules(&mut network, &groups);
+                    evicted.extend(groups);
                 }
             }
         }
-        for number in withheld.difference(&self.withheld) {
+        for number in evicted.difference(&self.evicted) {
             tracing::error!(
                 group = group_ids.get(number).map(tracing::field::display),
                 "the data path has no room for the rules of a security group, and its interfaces \
                  are closed but for their other groups; delete rules that are no longer needed"
             );
         }
-        self.withheld = withheld;
+        self.evicted = evicted;
 
         if !self.is_known {
             let boot = &self.context.host.boot;
@@ -240,7 +240,7 @@ impl Reconciler {
         }
         let tables = self.context.engine.counters().await?.tables;
         let tables = tables.into_iter();
-        self.context.room.send_replace(TableCapacity::new(
+        self.context.table_capacity.send_replace(TableCapacity::new(
             tables.map(|(name, TableUsage { used, capacity })| (name, used, capacity)),
         ));
         self.counted = Some(Instant::now());

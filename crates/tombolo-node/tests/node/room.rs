@@ -49,8 +49,8 @@ async fn a_connection_that_does_not_fit_fails_and_leaves_the_others_and_nothing_
     // The one that fitted goes on.
     assert_eq!(world.made_in(&first, &fits.id).await, (1, 1));
     world.reaches(&fits, "active").await;
-    let room = world.context.room.borrow().clone();
-    let full = room.check(&[TABLE]).unwrap_err();
+    let capacity = world.context.table_capacity.borrow().clone();
+    let full = capacity.check(&[TABLE]).unwrap_err();
     assert_eq!((full.table.as_str(), full.capacity), (TABLE, 1));
     let report = keys::reported_network(&world.context.host.host);
     world

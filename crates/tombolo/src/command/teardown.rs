@@ -33,7 +33,7 @@ pub(super) async fn run(arguments: &TeardownArguments) -> Result<()> {
             ids,
             host,
             engine,
-            room: watch::Sender::default(),
+            table_capacity: watch::Sender::default(),
             binary: server::this_executable()?,
             directory: directory.path().to_owned(),
             mtu: tombolo_network::MAX_MTU,

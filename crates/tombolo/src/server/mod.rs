@@ -128,8 +128,8 @@ impl Server {
             ids.clone(),
             options.settings.clone(),
         );
-        let room = watch::Sender::default();
-        let operations = operations.within(room.subscribe());
+        let table_capacity = watch::Sender::default();
+        let operations = operations.within(table_capacity.subscribe());
         let credentials = credentials::StoredCredentials::new(store.clone(), clock.clone());
         let credentials = Arc::new(credentials);
         let api = Api::new(Backend {
@@ -182,7 +182,7 @@ impl Server {
             host: host.clone(),
             ids: ids.clone(),
             engine: engine.clone(),
-            room,
+            table_capacity,
             binary,
             directory: path.clone(),
             mtu: options.mtu,

@@ -1,7 +1,7 @@
 //! What to do when the wanted network does not fit the data path.
 //!
 //! An engine that is asked for too much changes nothing, so everything else would wait for the one
-//! thing that does not fit. So something gives way, and nobody else's changes wait for it:
+//! thing that does not fit. So something is evicted, and nobody else's changes wait for it:
 //!
 //! - Rules: the newest security groups of the VPC whose rules take most. Until there is room, they
 //!   let nothing through, as if they had no rules.
@@ -20,7 +20,7 @@ const OF_RULES: [&str; 2] = ["rule_blocks", "rule_ports"];
 /// The other tables that a peering has entries in: failing one cannot make room in the others.
 const OF_PEERINGS: [&str; 3] = ["routes", "admissions", "peering_traffic"];
 
-/// What gives way.
+/// What is evicted.
 #[derive(Debug)]
 pub(super) enum Eviction {
     /// A connection that is being made, which the controller chooses.
@@ -34,7 +34,7 @@ pub(super) enum Eviction {
     Rules(Vec<SecurityGroupNumber>),
 }
 
-/// What gives way, so that the rest of `network` fits; `None` where nothing would help.
+/// What is evicted, so that the rest of `network` fits; `None` where nothing would help.
 pub(super) fn eviction(
     error: &EngineError,
     network: &Network,
@@ -60,7 +60,7 @@ pub(super) fn eviction(
 }
 
 /// Takes the rules of `groups` out of a network.
-pub(super) fn withhold(network: &mut Network, groups: &[SecurityGroupNumber]) {
+pub(super) fn evict_rules(network: &mut Network, groups: &[SecurityGroupNumber]) {
     for number in groups {
         if let Some(group) = network.security_groups.get_mut(number) {
             group.rules.clear();
