@@ -216,7 +216,7 @@ fn write(
         let message = format!(
             "Instance {} runs all its server processes.{}",
             instance.id,
-            ports::told(&record.context, instance)
+            ports::reachable_at(&record.context, instance)
         );
         tx.put(&record.event_at(at, EventCode::GenericEvent, message))?;
     }

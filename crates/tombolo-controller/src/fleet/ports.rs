@@ -101,14 +101,17 @@ impl Ports {
             claim(tx, &instance)?;
             tx.put(&instance)?;
             if instance.running {
-                let message = match told(&record.context, &instance) {
-                    told if told.is_empty() => {
+                let message = match reachable_at(&record.context, &instance) {
+                    reachable_at if reachable_at.is_empty() => {
                         format!(
                             "Players reach no port of instance {} any more.",
                             instance.id
                         )
                     }
-                    told => format!("Ports of instance {} were changed.{told}", instance.id),
+                    reachable_at => format!(
+                        "Ports of instance {} were changed.{reachable_at}",
+                        instance.id
+                    ),
                 };
                 tx.put(&record.event(EventCode::GenericEvent, message))?;
             }
@@ -139,7 +142,7 @@ pub(super) fn give_back(tx: &mut Transaction, instance: &Instance) {
 
 /// A sentence that says where players reach the instance, with a space before it; nothing if
 /// nowhere.
-pub(super) fn told(context: &Context, instance: &Instance) -> String {
+pub(super) fn reachable_at(context: &Context, instance: &Instance) -> String {
     match &context.public {
         Some(public) if !instance.ports.is_empty() => format!(
             " Instance {} is reachable at {}: {}.",

@@ -172,8 +172,8 @@ impl Record {
         report: &ReportedFleet,
     ) -> Result<(), StoreError> {
         transact(self.store(), async |tx| {
-            let told = tx.list(&keys::fleet_events(&self.scope, &self.id)).await?;
-            if told.iter().any(|event| event.code == code) {
+            let events = tx.list(&keys::fleet_events(&self.scope, &self.id)).await?;
+            if events.iter().any(|event| event.code == code) {
                 return Ok(());
             }
             tx.put(&self.event(code, message.to_owned()))?;

@@ -23,8 +23,8 @@ const SCALE_EVERY: Duration = Duration::from_secs(5);
 pub(super) struct Worker {
     record: Record,
     task: Rc<Task>,
-    /// What was last told of why there are too few instances.
-    told: Option<String>,
+    /// What was last reported of why there are too few instances.
+    reported_problem: Option<String>,
     scaler: Scaler,
     /// When it was last asked what scaling policies want.
     scaled: Option<Instant>,
@@ -47,7 +47,7 @@ impl Worker {
         Worker {
             record,
             task: Rc::new(task),
-            told: None,
+            reported_problem: None,
             scaler: Scaler::default(),
             scaled: None,
         }
@@ -134,10 +134,10 @@ impl Worker {
     /// Keeps as many instances as there are to be.
     async fn keep(&mut self, managed: &ManagedCompute) -> Result<Next, StoreError> {
         match self.balanced(managed).await? {
-            Ok(_) => self.told = None,
-            Err(failure) if self.told.as_ref() == Some(&failure.message) => {}
+            Ok(_) => self.reported_problem = None,
+            Err(failure) if self.reported_problem.as_ref() == Some(&failure.message) => {}
             Err(failure) => {
-                self.told = Some(failure.message.clone());
+                self.reported_problem = Some(failure.message.clone());
                 self.record.report_problem(failure).await?;
             }
         }

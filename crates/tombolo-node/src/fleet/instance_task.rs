@@ -26,8 +26,8 @@ use crate::network::NetworkStatus;
 
 /// How long server processes have to end by themselves when their instance is taken away.
 const GRACE: Duration = Duration::from_secs(5);
-/// How long something may fail that may pass by itself, until it is told.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a failure that may pass by itself is not reported.
+const TRANSIENT_FAILURE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How many of an instance's events are written in one transaction.
 const AT_A_TIME: usize = 64;
 
@@ -52,8 +52,8 @@ pub(super) struct InstanceTask {
     backoff: Backoff,
     /// Since when it has not been possible to have it run.
     stuck: Option<Instant>,
-    /// What was last told of what keeps it from running.
-    told: Option<String>,
+    /// What was last reported of what keeps it from running.
+    reported_problem: Option<String>,
 }
 
 enum Next {
@@ -94,7 +94,7 @@ impl InstanceTask {
             wanted,
             backoff: Backoff::default(),
             stuck: None,
-            told: None,
+            reported_problem: None,
         }
     }
 
@@ -163,7 +163,7 @@ impl InstanceTask {
 
     /// Waits until the instance's interface is there. `false`: something else is wanted meanwhile.
     async fn has_interface(&mut self) -> Result<bool, StoreError> {
-        let patience = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TRANSIENT_FAILURE_TIMEOUT;
         loop {
             let failed = {
                 let network = self.network.borrow_and_update();
@@ -172,7 +172,7 @@ impl InstanceTask {
                 }
                 network.failed.get(&self.instance.interface).cloned()
             };
-            let is_late = Instant::now() >= patience;
+            let is_late = Instant::now() >= deadline;
             if let Some(reason) = failed.filter(|_| is_late) {
                 // The network reconciler tries again by itself.
                 let message = format!(
@@ -185,7 +185,7 @@ impl InstanceTask {
                 // Both close only when the reconcilers are ending, which drops this task.
                 _ = self.network.changed() => {}
                 _ = self.wanted.changed() => return Ok(false),
-                () = sleep_until(patience), if !is_late => {}
+                () = sleep_until(deadline), if !is_late => {}
             }
         }
     }
@@ -209,7 +209,7 @@ impl InstanceTask {
             },
         };
         self.stuck = None;
-        self.told = None;
+        self.reported_problem = None;
         let since = Instant::now();
         let next = self.follow(&live, untold, &current).await;
         self.backoff.lived(since.elapsed());
@@ -262,7 +262,7 @@ impl InstanceTask {
         let mut wanted = self.wanted.clone();
         loop {
             select! {
-                more = self.take_some(live, &mut events) => {
+                more = self.report_batch(live, &mut events) => {
                     if !more? {
                         return Ok(Next::Again);
                     }
@@ -272,9 +272,9 @@ impl InstanceTask {
         }
     }
 
-    /// Writes the events that are there, at least one, and lets the supervisor forget them. `false`
+    /// Reports the events that are there, at least one, and lets the supervisor forget them. `false`
     /// when there will be no more.
-    async fn take_some(
+    async fn report_batch(
         &self,
         live: &tombolo_fleet::Instance,
         events: &mut Events,
@@ -328,7 +328,7 @@ impl InstanceTask {
                 return Ok(());
             };
             let mut events = self.unreported(live, &current).await?;
-            while self.take_some(live, &mut events).await? {}
+            while self.report_batch(live, &mut events).await? {}
             Ok(())
         };
         // A supervisor that does not talk any more has nothing more to tell.
@@ -390,7 +390,7 @@ impl InstanceTask {
             error,
             AttachOrStartError::Start(StartError::Spec(_) | StartError::Supervisor { .. })
         );
-        if !is_final && since.elapsed() < PATIENCE {
+        if !is_final && since.elapsed() < TRANSIENT_FAILURE_TIMEOUT {
             return Ok(());
         }
         let message = format!(
@@ -403,12 +403,12 @@ impl InstanceTask {
 
     /// Reports what keeps the instance from running, once.
     async fn trouble(&mut self, message: String) -> Result<(), StoreError> {
-        if self.told.as_ref() == Some(&message) {
+        if self.reported_problem.as_ref() == Some(&message) {
             return Ok(());
         }
         let FleetContext { reports, fleet, .. } = &*self.context;
         reports.instance_hindered(fleet, message.clone()).await?;
-        self.told = Some(message);
+        self.reported_problem = Some(message);
         Ok(())
     }
 }
