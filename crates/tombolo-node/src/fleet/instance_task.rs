@@ -19,7 +19,7 @@ use tombolo_tasks::Reason;
 
 use super::backoff::Backoff;
 use super::event::reported;
-use super::supervised::{self, AttachOrStartError, Plan};
+use super::supervised::{self, AttachOrStartError, Workload};
 use super::{FleetContext, INSTANCE};
 use crate::folder::remove_folder;
 use crate::network::NetworkStatus;
@@ -37,7 +37,7 @@ pub(super) enum InstanceGoal {
     /// To have its interface, and no process yet.
     Hold,
     /// To run.
-    Run(Rc<Plan>),
+    Run(Rc<Workload>),
     /// To be gone, with all that it had.
     End,
 }
@@ -147,9 +147,9 @@ impl InstanceTask {
                 }
                 Ok(Next::Again)
             }
-            InstanceGoal::Run(plan) => {
+            InstanceGoal::Run(workload) => {
                 if self.has_interface().await? {
-                    self.supervise(&plan).await
+                    self.supervise(&workload).await
                 } else {
                     Ok(Next::Again)
                 }
@@ -192,7 +192,7 @@ impl InstanceTask {
 
     /// Finds or starts the supervisor, and writes what it reports until it dies or something else
     /// is wanted.
-    async fn supervise(&mut self, plan: &Plan) -> Result<Next, InstanceError> {
+    async fn supervise(&mut self, workload: &Workload) -> Result<Next, InstanceError> {
         let Some(current) = self.current().await? else {
             // The record is gone: so is everything.
             return Ok(Next::Over);
@@ -200,10 +200,10 @@ impl InstanceTask {
         let directory = self.context.context.instance_directory(&current.id);
         let found = tombolo_fleet::Instance::attach(&directory).await?;
         // It may run what was wanted earlier, and nobody has told it since.
-        let untold = found.is_some().then_some(plan);
+        let untold = found.is_some().then_some(workload);
         let live = match found {
             Some(live) => live,
-            None => match self.start(plan, &current).await? {
+            None => match self.start(workload, &current).await? {
                 Some(live) => live,
                 None => return Ok(Next::Again),
             },
@@ -225,7 +225,7 @@ impl InstanceTask {
     /// Starts the supervisor. `None`: something else is wanted meanwhile.
     async fn start(
         &mut self,
-        plan: &Plan,
+        workload: &Workload,
         current: &Instance,
     ) -> Result<Option<tombolo_fleet::Instance>, InstanceError> {
         if self.reported_up_to(current).await?.is_some() {
@@ -245,19 +245,19 @@ impl InstanceTask {
         if self.wanted.has_changed().unwrap_or(true) {
             return Ok(None);
         }
-        let started = supervised::start(&self.context.context, plan, current).await;
+        let started = supervised::start(&self.context.context, workload, current).await;
         Ok(Some(started.map_err(AttachOrStartError::from)?))
     }
 
     async fn follow(
         &mut self,
         live: &tombolo_fleet::Instance,
-        untold: Option<&Plan>,
+        untold: Option<&Workload>,
         current: &Instance,
     ) -> Result<Next, InstanceError> {
         let mut events = self.unreported(live, current).await?;
-        if let Some(plan) = untold {
-            live.configure(plan.processes()).await?;
+        if let Some(workload) = untold {
+            live.configure(workload.processes()).await?;
         }
         let mut wanted = self.wanted.clone();
         loop {

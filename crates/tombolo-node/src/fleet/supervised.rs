@@ -10,7 +10,7 @@ use crate::{Context, builds_directory, logs_directory};
 
 /// What an instance runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Plan {
+pub(super) struct Workload {
     build: BuildId,
     runtime: RuntimeConfiguration,
     log_paths: Vec<String>,
@@ -18,10 +18,10 @@ pub(super) struct Plan {
     installed: Option<PathBuf>,
 }
 
-impl Plan {
+impl Workload {
     /// What the instances of `fleet` run, over what its installer changed.
     pub(super) fn of(installed: Option<PathBuf>, fleet: &Fleet, managed: &ManagedCompute) -> Self {
-        Plan {
+        Workload {
             installed,
             build: managed.build.clone(),
             runtime: managed.runtime.clone(),
@@ -45,10 +45,10 @@ impl Plan {
 /// Starts the supervisor of an instance that has none.
 pub(super) async fn start(
     context: &Context,
-    plan: &Plan,
+    workload: &Workload,
     instance: &Instance,
 ) -> Result<tombolo_fleet::Instance, StartError> {
-    tombolo_fleet::Instance::start(&context.binary, &spec(context, plan, instance)).await
+    tombolo_fleet::Instance::start(&context.binary, &spec(context, workload, instance)).await
 }
 
 /// Why an instance is not there.
@@ -60,19 +60,19 @@ pub(super) enum AttachOrStartError {
     Start(#[from] StartError),
 }
 
-fn spec(context: &Context, plan: &Plan, instance: &Instance) -> InstanceSpec {
+fn spec(context: &Context, workload: &Workload, instance: &Instance) -> InstanceSpec {
     InstanceSpec {
         instance: instance.id.clone(),
         fleet: instance.fleet.clone(),
         network_namespace: context.engine.namespace(&instance.interface),
-        build: builds_directory(&context.directory).join(plan.build.as_str()),
+        build: builds_directory(&context.directory).join(workload.build.as_str()),
         directory: context.instance_directory(&instance.id),
         logs: logs_directory(&context.directory, &instance.fleet).join(instance.id.as_str()),
         hidden: vec![context.directory.clone()],
-        installed: plan.installed.clone(),
-        work: Work::Serve(plan.processes()),
+        installed: workload.installed.clone(),
+        work: Work::Serve(workload.processes()),
         restart: RestartPolicy::default(),
         sandbox: context.sandbox.for_instance(instance.number),
-        log_paths: plan.log_paths.clone(),
+        log_paths: workload.log_paths.clone(),
     }
 }

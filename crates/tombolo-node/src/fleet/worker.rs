@@ -16,7 +16,7 @@ use tombolo_tasks::{Reason, Task};
 use super::installer::{InstallError, Installer, installed};
 use super::instance_task::InstanceGoal;
 use super::instance_tasks::InstanceTasks;
-use super::supervised::Plan;
+use super::supervised::Workload;
 use super::{FleetContext, RESYNC, RETRY, is_there, validation};
 use crate::network::NetworkStatus;
 
@@ -203,7 +203,7 @@ impl Worker {
 
     async fn running(&self, fleet: &Fleet, managed: &ManagedCompute) -> InstanceGoal {
         let installed = self.installed(managed).await;
-        InstanceGoal::Run(Rc::new(Plan::of(installed, fleet, managed)))
+        InstanceGoal::Run(Rc::new(Workload::of(installed, fleet, managed)))
     }
 
     /// Where what the build's `install.sh` changed is kept, if it has one.
