@@ -18,7 +18,6 @@
 //! The supervisor holds the lock (`flock(2)` on `lock` in the instance's directory) for as long as
 //! it lives, which is what keeps an instance from being started twice.
 
-mod backoff;
 mod children;
 mod clients;
 mod clock;
@@ -31,6 +30,7 @@ mod output;
 mod overlay_export;
 mod process;
 mod processes;
+mod restart_backoff;
 mod run;
 mod stream;
 mod usage;

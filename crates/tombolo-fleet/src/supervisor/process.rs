@@ -10,12 +10,12 @@ use nix::poll::{PollFd, PollFlags};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
-use super::backoff::Backoff;
 use super::children::end_all_of;
 use super::clock::{timestamp, unix_ms};
 use super::launch::{self, Command, Launched, launch};
 use super::log_collection::{self, Collected};
 use super::output::{Log, Outputs};
+use super::restart_backoff::RestartBackoff;
 use super::stream::{More, Stream};
 use super::usage::ProcessUsage;
 use crate::api::event::{Ended, Event, Exit};
@@ -40,7 +40,7 @@ pub(super) struct Process {
     since_unix_ms: u64,
     /// Set once it is no longer wanted.
     leaving: Option<Termination>,
-    backoff: Backoff,
+    backoff: RestartBackoff,
     log: Log,
     starts: u64,
     last_exit: Option<Exit>,
@@ -100,7 +100,7 @@ impl Process {
             state: State::Due(now),
             since_unix_ms: unix_ms(),
             leaving: None,
-            backoff: Backoff::default(),
+            backoff: RestartBackoff::default(),
             starts: 0,
             last_exit: None,
             leftovers: None,

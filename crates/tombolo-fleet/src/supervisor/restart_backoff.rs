@@ -10,12 +10,12 @@ use crate::api::spec::RestartPolicy;
 /// Exponential backoff with jitter: the wait doubles from restart to restart, and is drawn from
 /// its upper half so that processes which died together do not come back together.
 #[derive(Debug, Default)]
-pub(super) struct Backoff {
+pub(super) struct RestartBackoff {
     /// Restarts since the process last ran for long.
     restarts: u32,
 }
 
-impl Backoff {
+impl RestartBackoff {
     /// The wait after a process ran for `ran`; `random` are 64 random bits.
     pub(super) fn next(&mut self, policy: &RestartPolicy, ran: Duration, random: u64) -> Duration {
         if ran >= policy.reset_after() {
@@ -49,7 +49,7 @@ mod tests {
         /// Every wait is in the upper half of the doubled first delay, and never above the cap.
         #[test]
         fn waits_double_up_to_the_cap(randoms in proptest::collection::vec(any::<u64>(), 1..80)) {
-            let mut backoff = Backoff::default();
+            let mut backoff = RestartBackoff::default();
             let mut longest = 50.0_f64;
             for random in randoms {
                 let wait = backoff.next(&policy(), SHORT, random).as_millis() as f64;
@@ -62,14 +62,14 @@ mod tests {
         #[test]
         fn any_policy_is_bounded(first: u64, cap: u64, random: u64, restarts: u32) {
             let policy = RestartPolicy { first_delay_ms: first, longest_delay_ms: cap, ..policy() };
-            let mut backoff = Backoff { restarts };
+            let mut backoff = RestartBackoff { restarts };
             prop_assert!(backoff.next(&policy, SHORT, random).as_millis() <= u128::from(cap));
         }
     }
 
     #[test]
     fn a_process_that_ran_for_long_starts_over() {
-        let mut backoff = Backoff::default();
+        let mut backoff = RestartBackoff::default();
         for _ in 0..20 {
             backoff.next(&policy(), SHORT, u64::MAX);
         }
