@@ -2,8 +2,8 @@
 //! who may not: what was asked, and the reply as the client reads it.
 //!
 //! Most operations are called in the same five ways, see [`Transcript::walk`]; what an operation
-//! answers besides has its own calls. A test holds the recordings complete against the operations
-//! that the models and `docs/operations.md` say are served.
+//! answers besides has its own calls. Each recording is held complete against the operations that the
+//! models and `docs/operations.md` say are served.
 
 mod ec2;
 mod gamelift;
@@ -23,7 +23,7 @@ use tombolo_tests::http::{Request, Response};
 use tombolo_tests::server::Server;
 use tombolo_tests::wait;
 
-use crate::expect::{expect, folder, is_recording};
+use crate::expect::expect;
 use crate::names::{Names, with_unknown_ids};
 use crate::notation;
 
@@ -388,9 +388,21 @@ impl Transcript {
         assert!(reached.is_some(), "{operation} {input}: {last}");
     }
 
-    /// Ends the conversation and compares it with its recording.
-    pub(crate) fn end(self, name: &str) {
+    /// Ends the conversation, compares it with its recording, and holds it complete: every operation of
+    /// the service that is served has been carried out and refused in it. That is so also when it is
+    /// recorded anew, so that an operation that nobody calls is noticed then.
+    ///
+    /// # Panics
+    /// It differs from its recording, or an operation is lacking.
+    #[track_caller]
+    fn end(self, name: &str, service: &str) {
         expect(&format!("transcript/{name}.txt"), &self.text);
+        let lacking = lacking(&self.text, service);
+        assert!(
+            lacking.is_empty(),
+            "{name} has these not both carried out and refused; call them in \
+             crates/tombolo-tests/tests/golden/transcript/{service}.rs: {lacking:#?}"
+        );
     }
 }
 
@@ -403,35 +415,35 @@ fn request_id(response: &Response) -> Option<&str> {
 fn gamelift_in_awsjson1_1() {
     let mut transcript = Transcript::begin(Protocol::AwsJson, gamelift::SERVER);
     gamelift::converse(&mut transcript);
-    transcript.end("gamelift-awsjson1_1");
+    transcript.end("gamelift-awsjson1_1", "gamelift");
 }
 
 #[test]
 fn gamelift_in_rpc_v2_cbor() {
     let mut transcript = Transcript::begin(Protocol::RpcCbor, gamelift::SERVER);
     gamelift::converse(&mut transcript);
-    transcript.end("gamelift-rpc_v2_cbor");
+    transcript.end("gamelift-rpc_v2_cbor", "gamelift");
 }
 
 #[test]
 fn ec2_in_ec2query() {
     let mut transcript = Transcript::begin(Protocol::Query, &[]);
     ec2::converse(&mut transcript);
-    transcript.end("ec2-ec2query");
+    transcript.end("ec2-ec2query", "ec2");
 }
 
 #[test]
 fn sts_in_awsquery() {
     let mut transcript = Transcript::begin(Protocol::Query, &[]);
     sts::converse(&mut transcript);
-    transcript.end("sts-awsquery");
+    transcript.end("sts-awsquery", "sts");
 }
 
 #[test]
 fn s3() {
     let mut transcript = Transcript::begin(Protocol::Query, &[]);
     s3::converse(&mut transcript);
-    transcript.end("s3");
+    transcript.end("s3", "s3");
 }
 
 /// What is served, by the models; of S3, which has none here, by the page that users read.
@@ -449,43 +461,30 @@ fn served(service: &str) -> BTreeSet<String> {
     operations.keys().cloned().collect()
 }
 
-/// Every operation that is served has been recorded carried out and refused, in each protocol.
-#[test]
-fn every_operation_is_carried_out_and_refused() {
-    if is_recording() {
-        return;
-    }
-    let mut lacking = Vec::new();
-    for (recording, service) in [
-        ("gamelift-awsjson1_1", "gamelift"),
-        ("gamelift-rpc_v2_cbor", "gamelift"),
-        ("ec2-ec2query", "ec2"),
-        ("sts-awsquery", "sts"),
-        ("s3", "s3"),
-    ] {
-        let path = folder().join(format!("transcript/{recording}.txt"));
-        let text = fs::read_to_string(path).unwrap();
-        let mut found: BTreeMap<String, [bool; 2]> = BTreeMap::new();
-        let mut operation = String::new();
-        for line in text.lines() {
-            if let Some(call) = line.strip_prefix("## ") {
-                operation = call.split(' ').next().unwrap().to_owned();
-            } else if let Some(reply) = line.strip_prefix("-> ") {
-                let is_refused = !reply.starts_with('2');
-                found.entry(operation.clone()).or_default()[usize::from(is_refused)] = true;
-            }
+/// The operations of `service` that a conversation has not both carried out and refused.
+fn lacking(text: &str, service: &str) -> Vec<String> {
+    let mut found: BTreeMap<String, [bool; 2]> = BTreeMap::new();
+    let mut operation = String::new();
+    for line in text.lines() {
+        if let Some(call) = line.strip_prefix("## ") {
+            operation = call.split(' ').next().unwrap().to_owned();
+        } else if let Some(reply) = line.strip_prefix("-> ") {
+            let is_refused = !reply.starts_with('2');
+            found.entry(operation.clone()).or_default()[usize::from(is_refused)] = true;
         }
-        let recorded: BTreeSet<String> = found
-            .iter()
-            .filter(|(_, both)| **both == [true, true])
-            .map(|(name, _)| name.clone())
-            .collect();
-        let served = served(service);
-        let missing = served.difference(&recorded);
-        lacking.extend(missing.map(|operation| format!("{operation} in {recording}")));
     }
-    assert!(
-        lacking.is_empty(),
-        "these are not recorded both carried out and refused: {lacking:#?}"
-    );
+    let is_lacking = |operation: &String| found.get(operation) != Some(&[true, true]);
+    served(service).into_iter().filter(is_lacking).collect()
+}
+
+#[test]
+fn an_operation_that_only_succeeds_or_is_never_called_is_lacking() {
+    let both = "## GetCallerIdentity (studio)\n-> 200 a: b\n\n\
+                ## GetCallerIdentity (not signed)\n-> 403 a: b\n";
+    let all = lacking("", "sts");
+    assert!(all.contains(&"GetCallerIdentity".to_owned()), "{all:?}");
+    let left = lacking(both, "sts");
+    assert_eq!(left.len(), all.len() - 1, "{left:?}");
+    let success = both.split("\n\n").next().unwrap();
+    assert_eq!(lacking(success, "sts"), all);
 }
