@@ -51,6 +51,16 @@ pub(crate) fn columns<const COLUMNS: usize>(
     lines.map(|text| format!("{}\n", text.trim_end())).collect()
 }
 
+/// `12 s`, `3 min`, `5 h`, `2 d`.
+pub(crate) fn duration(seconds: u64) -> String {
+    match seconds {
+        0..=119 => format!("{seconds} s"),
+        120..=7199 => format!("{} min", seconds / 60),
+        7200..=172_799 => format!("{} h", seconds / 3600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
 /// Writes bytes as they are.
 pub(crate) fn bytes(bytes: &[u8]) -> Result<()> {
     offer(bytes).map(|_| ())

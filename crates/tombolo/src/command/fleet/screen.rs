@@ -6,7 +6,7 @@ use tombolo_network::EngineKind;
 
 use super::reading::Dashboard;
 use crate::command::live::{number, with_rest};
-use crate::output::columns;
+use crate::output::{self, columns};
 
 /// Everything, with at most `rows` rows in each table.
 pub(super) fn of(fleet: &Dashboard, rows: usize) -> String {
@@ -123,7 +123,7 @@ fn processes(fleet: &Dashboard, rows: usize) -> String {
             row.instance.to_string(),
             row.name.clone(),
             state(row.state).to_owned(),
-            duration(row.seconds),
+            output::duration(row.seconds),
             row.restarts.to_string(),
             share(row.cpu),
             bytes(row.memory),
@@ -185,16 +185,6 @@ fn state(state: ProcessState) -> &'static str {
         ProcessState::Waiting => "waits",
         ProcessState::Ending => "ending",
         ProcessState::GivenUp => "given up",
-    }
-}
-
-/// `12 s`, `3 min`, `5 h`, `2 d`.
-fn duration(seconds: u64) -> String {
-    match seconds {
-        0..=119 => format!("{seconds} s"),
-        120..=7199 => format!("{} min", seconds / 60),
-        7200..=172_799 => format!("{} h", seconds / 3600),
-        _ => format!("{} d", seconds / 86_400),
     }
 }
 
