@@ -18,13 +18,17 @@ const OBJECT: &str = "bpf/tombolo.o";
 const CLANG: &str = "clang-14";
 const STRIP: &str = "llvm-strip-14";
 
-/// Compiles the object in its place.
+/// Compiles the object in its place, if clang 14 is there.
 ///
 /// # Errors
-/// clang 14 is missing or refuses the source.
-pub(crate) fn make() -> anyhow::Result<()> {
+/// clang refuses the source.
+pub(crate) fn make() -> anyhow::Result<Checked> {
+    if let Some(why) = missing() {
+        return Ok(Checked::Not(why));
+    }
     let folder = workspace::root().join(CRATE);
-    compile(&folder, &folder.join(OBJECT))
+    compile(&folder, &folder.join(OBJECT))?;
+    Ok(Checked::Right)
 }
 
 /// Compares the committed object with what clang 14 makes, if that is there.
@@ -32,11 +36,8 @@ pub(crate) fn make() -> anyhow::Result<()> {
 /// # Errors
 /// clang refuses the source; the bytes differ.
 pub(crate) fn check() -> anyhow::Result<Checked> {
-    for tool in [CLANG, STRIP] {
-        if !installed(tool) {
-            let why = format!("{tool} is missing; `cargo xtask setup` installs it");
-            return Ok(Checked::Not(why));
-        }
+    if let Some(why) = missing() {
+        return Ok(Checked::Not(why));
     }
     let folder = workspace::root().join(CRATE);
     let committed = folder.join(OBJECT);
@@ -49,6 +50,14 @@ pub(crate) fn check() -> anyhow::Result<Checked> {
         committed.display()
     );
     Ok(Checked::Right)
+}
+
+/// Which tool is missing, and what to do about it.
+fn missing() -> Option<String> {
+    let missing = [CLANG, STRIP].into_iter().find(|tool| !installed(tool))?;
+    Some(format!(
+        "{missing} is missing; `cargo xtask setup` installs it"
+    ))
 }
 
 /// Compiles with paths relative to the crate, so that none of this machine gets into the object,

@@ -44,7 +44,7 @@ fn main() -> ExitCode {
         XtaskCmd::Bench(bench) => bench::run(&bench),
         XtaskCmd::Setup(_) => setup::for_tests(),
         XtaskCmd::Bpf(bpf) if bpf.check => bpf::check().and_then(right),
-        XtaskCmd::Bpf(_) => bpf::make(),
+        XtaskCmd::Bpf(_) => bpf::make().and_then(right),
         XtaskCmd::Man(man) => manual::run(man.check),
         XtaskCmd::Deny(_) => dependencies(),
         XtaskCmd::Model(model) if model.check => model::check(true).and_then(right),
@@ -61,12 +61,18 @@ fn main() -> ExitCode {
     }
 }
 
-/// Makes everything that is derived, the lists and models first: what else is compiled has them.
+/// Makes everything that is derived, the lists and models first: what else is compiled has them. The
+/// data path comes last, so that a missing compiler for it keeps nothing else from being made.
 fn derive() -> anyhow::Result<()> {
     operations::run(false)?;
     model::make()?;
-    bpf::make()?;
-    manual::run(false)
+    manual::run(false)?;
+    match bpf::make()? {
+        Checked::Not(why) if test::is_ci() => bail!("the committed data path is not made: {why}"),
+        Checked::Not(why) => eprintln!("not made: the committed data path: {why}"),
+        Checked::Right => {}
+    }
+    Ok(())
 }
 
 fn dependencies() -> anyhow::Result<()> {
@@ -95,10 +101,10 @@ fn explain(command: Option<&str>) -> ExitCode {
     }
 }
 
-/// Who asks for one check by name wants it done.
+/// Who asks for one thing by name wants it done.
 fn right(checked: Checked) -> anyhow::Result<()> {
     match checked {
         Checked::Right => Ok(()),
-        Checked::Not(why) => bail!("not checked: {why}"),
+        Checked::Not(why) => bail!("not done: {why}"),
     }
 }

@@ -213,6 +213,6 @@ fn root() -> anyhow::Result<()> {
 }
 
 /// Whether this is a CI, as every one of them says.
-fn is_ci() -> bool {
+pub(crate) fn is_ci() -> bool {
     env::var_os("CI").is_some_and(|value| value != "false" && value != "0" && !value.is_empty())
 }
