@@ -2,8 +2,9 @@
 //!
 //! A [`Run`] remembers what is there before the first test and gives the tests a directory of their own
 //! for temporary files. Whatever is there afterwards and was not before is named, and fails the run.
-//! What is provably this run's own, because it has that directory in it, is then taken away, so that a
-//! run that was interrupted is no obstacle to the next one. Anything else may be somebody else's.
+//! What is provably this run's own, because it has that directory in it or descends from this process, is
+//! then taken away, so that a run that was interrupted is no obstacle to the next one. Anything else may
+//! be somebody else's.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -16,13 +17,22 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
-use crate::workspace;
+use crate::{orphans, workspace};
 
 /// How long what was ended may take until it is gone.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How often it is looked whether it is.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
+
+/// The directory for temporary files of whoever has not been told of another one.
+const SHARED: &str = "/tmp";
+
+/// What the names of tests' temporary files begin with: of those by `tempfile`, the servers' and ours.
+const TEMPORARY: [&str; 3] = [".tmp", "tombolo", "tmb-"];
+
+/// What the name of a run's directory begins with.
+const RUN: &str = "tmb-run-";
 
 /// Something that can stay behind.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,12 +78,14 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// Looks at the machine before the tests run.
+    /// Looks at the machine before the tests run. From now on their orphans are this process's children.
     ///
     /// # Errors
-    /// The directory for temporary files cannot be made, or /proc or /sys cannot be read.
+    /// The directory for temporary files cannot be made, /proc or /sys cannot be read, or the kernel gives
+    /// this process no orphans.
     pub(crate) fn begin() -> anyhow::Result<Run> {
-        let name = format!("tmb-run-{}", std::process::id());
+        orphans::adopt()?;
+        let name = format!("{RUN}{}", std::process::id());
         let directory = std::env::temp_dir().join(name);
         // A run that was killed left the directory, and the machine gave its process id again.
         if directory.exists() {
@@ -136,7 +148,7 @@ impl Run {
     /// Whether something is provably of this run.
     fn owns(&self, thing: &Thing) -> bool {
         match thing {
-            Thing::Process { id, .. } => has_to_do_with(*id, &self.directory),
+            Thing::Process { id, .. } => is_of_the_run(*id, &self.directory),
             Thing::Mount(path) | Thing::File(path) => path.starts_with(&self.directory),
             Thing::Namespace(name) => directories_below(&self.directory)
                 .iter()
@@ -212,10 +224,15 @@ fn look(directory: &Path) -> anyhow::Result<BTreeSet<Thing>> {
     things.extend(groups.into_iter().map(Thing::Cgroup));
     let files = names_in(directory).into_iter();
     things.extend(files.map(|name| Thing::File(directory.join(name))));
+    let shared = names(SHARED).into_iter().filter(|name| {
+        // Another run looks after its own directory.
+        TEMPORARY.iter().any(|start| name.starts_with(start)) && !name.starts_with(RUN)
+    });
+    things.extend(shared.map(|name| Thing::File(Path::new(SHARED).join(name))));
     Ok(things)
 }
 
-/// Processes that run a program from the target directory, or that [`has_to_do_with`] the run's.
+/// Processes that run a program from the target directory, or that are [`is_of_the_run`].
 fn processes(directory: &Path, things: &mut BTreeSet<Thing>) -> anyhow::Result<()> {
     let target = workspace::target();
     for entry in fs::read_dir("/proc").context("reading /proc")? {
@@ -232,7 +249,7 @@ fn processes(directory: &Path, things: &mut BTreeSet<Thing>) -> anyhow::Result<(
         };
         let program = fs::read_link(format!("/proc/{id}/exe")).unwrap_or_default();
         let is_built_here = program.starts_with(&target);
-        if id == std::process::id() || !(is_built_here || has_to_do_with(id, directory)) {
+        if id == std::process::id() || !(is_built_here || is_of_the_run(id, directory)) {
             continue;
         }
         let command = fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
@@ -245,6 +262,11 @@ fn processes(directory: &Path, things: &mut BTreeSet<Thing>) -> anyhow::Result<(
         });
     }
     Ok(())
+}
+
+/// Whether a process has been started by this one, directly or not, or has to do with `directory`.
+fn is_of_the_run(id: u32, directory: &Path) -> bool {
+    orphans::descends_from(id, std::process::id()) || has_to_do_with(id, directory)
 }
 
 /// Whether a process has `directory` in its command or its environment, or has mounted something of it
@@ -315,8 +337,8 @@ fn cgroups(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The name that the network engine of a data directory has, as `tombolo-network` derives it: eight
-/// digits of the FNV-1a hash of the path.
+/// The name that the network engine of a data directory has, as `ebpf/names.rs` of `tombolo-network`
+/// derives it, which this crate is too small to depend on: eight digits of the FNV-1a hash of the path.
 fn engine_name(directory: &Path) -> String {
     let bytes = directory.as_os_str().as_encoded_bytes().iter();
     let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, &byte| {
@@ -365,11 +387,28 @@ fn quietly(command: &mut Command) {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Child;
+
     use super::*;
+
+    /// A process that does not outlive the test, also when an assertion fails.
+    struct Killed(Child);
+
+    impl Drop for Killed {
+        fn drop(&mut self) {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+
+    /// Whether something is a process with `command`.
+    fn is_called(thing: &Thing, part: &str) -> bool {
+        matches!(thing, Thing::Process { command, .. } if command.contains(part))
+    }
 
     #[test]
     fn a_process_and_its_files_are_known_by_the_directory_and_taken_away() {
-        let name = format!("tmb-xtask-{}", std::process::id());
+        let name = format!("{RUN}xtask-{}", std::process::id());
         let directory = std::env::temp_dir().join(name);
         fs::create_dir_all(directory.join("data")).unwrap();
         let directory = directory.canonicalize().unwrap();
@@ -379,29 +418,66 @@ mod tests {
             before: before.into_iter().filter(|thing| !is_file(thing)).collect(),
             directory,
         };
-        let mut child = Command::new("tail")
-            .args(["-f", "/dev/null"])
-            .env("TMPDIR", &run.directory)
-            .spawn()
-            .unwrap();
+        let mut tail = Command::new("tail");
+        tail.args(["-f", "/dev/null"]).env("TMPDIR", &run.directory);
+        let mut tail = Killed(tail.stdout(Stdio::null()).spawn().unwrap());
         // Its environment is the new program's once it is one.
         let own = run
-            .until(|left| left.iter().any(|thing| thing.to_string().contains("tail")))
+            .until(|left| left.iter().any(|thing| is_called(thing, "tail")))
             .unwrap();
-        // Other tests run at the same time.
-        let own: BTreeSet<Thing> = own.into_iter().filter(|thing| run.owns(thing)).collect();
+        // Other tests run at the same time, in this process too.
+        let is_ours =
+            |thing: &Thing| run.owns(thing) && (is_file(thing) || is_called(thing, "tail"));
+        let own: BTreeSet<Thing> = own.into_iter().filter(is_ours).collect();
         let told: Vec<String> = own.iter().map(ToString::to_string).collect();
         let data = run.directory.join("data");
         assert_eq!(
             told,
             [
-                format!("process {}, tail -f /dev/null", child.id()),
+                format!("process {}, tail -f /dev/null", tail.0.id()),
                 format!("file {}", data.display())
             ]
         );
         run.take_away(&own).unwrap();
-        assert!(!child.wait().unwrap().success());
+        assert!(!tail.0.wait().unwrap().success());
         assert!(!data.exists());
+    }
+
+    #[test]
+    fn an_orphan_in_its_own_session_without_an_environment_is_known_and_taken_away() {
+        orphans::adopt().unwrap();
+        let run = Run {
+            directory: PathBuf::from("/tmp/tmb-run-of-nobody"),
+            before: BTreeSet::new(),
+        };
+        let command = format!("sleep 600.{}", std::process::id());
+        let detached = format!("env -i setsid {command} </dev/null >/dev/null 2>&1 &");
+        let shell = Command::new("sh").args(["-c", &detached]).status().unwrap();
+        assert!(shell.success());
+        let is_it = |thing: &Thing| is_called(thing, &command) && !is_called(thing, "env");
+        let left = run.until(|left| left.iter().any(is_it)).unwrap();
+        let left: BTreeSet<Thing> = left.into_iter().filter(is_it).collect();
+        assert_eq!(left.len(), 1, "{left:?}");
+        assert!(left.iter().all(|thing| run.owns(thing)));
+        run.take_away(&left).unwrap();
+        let now = look(&run.directory).unwrap();
+        assert!(left.is_disjoint(&now), "{now:?}");
+    }
+
+    #[test]
+    fn a_temporary_file_outside_of_the_runs_directory_is_told_and_not_taken_away() {
+        let path = PathBuf::from(format!("/tmp/.tmp-xtask-{}", std::process::id()));
+        fs::write(&path, "").unwrap();
+        let directory = PathBuf::from("/tmp/tmb-run-of-nobody");
+        let things = look(&directory);
+        fs::remove_file(&path).unwrap();
+        let file = Thing::File(path);
+        assert!(things.unwrap().contains(&file));
+        let run = Run {
+            directory,
+            before: BTreeSet::new(),
+        };
+        assert!(!run.owns(&file));
     }
 
     #[test]
@@ -412,10 +488,7 @@ mod tests {
 
     #[test]
     fn an_engine_is_named_as_tombolo_network_names_it() {
-        // The hash of nothing is its offset.
-        assert_eq!(
-            engine_name(Path::new("")),
-            format!("{:08x}", 0xcbf2_9ce4_u32 ^ 0x8422_2325)
-        );
+        // The vector of `crates/tombolo-network/src/ebpf/names.rs`.
+        assert_eq!(engine_name(Path::new("/var/lib/tombolo")), "054e6b61");
     }
 }

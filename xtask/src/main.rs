@@ -10,6 +10,7 @@ mod leftovers;
 mod manual;
 mod model;
 mod operations;
+mod orphans;
 mod rust_version;
 mod setup;
 mod suites;

@@ -11,6 +11,7 @@ use anyhow::{Context, bail};
 
 use crate::command;
 use crate::interrupt;
+use crate::orphans;
 
 /// How long a runner that was interrupted may take to end its tests.
 const INTERRUPT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -215,6 +216,7 @@ fn wait(child: &mut Child) -> anyhow::Result<ExitStatus> {
         if let Some(status) = child.try_wait()? {
             return Ok(status);
         }
+        orphans::reap(child.id());
         let group = format!("-{}", child.id());
         let signal = |signal| Command::new("kill").args([signal, "--", &group]).status();
         match interrupted {
