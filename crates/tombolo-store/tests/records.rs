@@ -22,8 +22,8 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use tombolo_store::keys::{AnyKey, Kind};
-use tombolo_store::typed::{Committed, Transaction};
-use tombolo_store::{KeyRange, MemoryStore, Store};
+use tombolo_store::typed::{Committed, Transaction, check};
+use tombolo_store::{KeyRange, MemoryStore, Store, Txn};
 
 fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("golden")
@@ -150,6 +150,31 @@ fn every_golden_file_is_read() {
         for version in 1..=kind.version() {
             let file = golden(*kind, version);
             assert!(read.contains_key(&(*kind, version)), "{}", file.display());
+        }
+    }
+}
+
+/// A server goes on with what every release wrote: each record is readable, and is its key's.
+#[tokio::test]
+async fn a_store_of_any_golden_file_is_gone_on_with() {
+    for kind in Kind::ALL {
+        for file in std::fs::read_dir(directory().join(kind.name())).unwrap() {
+            let file = file.unwrap().path();
+            let stem = file.file_stem().unwrap().to_str().unwrap();
+            let version = stem.trim_start_matches('v').trim_end_matches("-older");
+            let version: u8 = version.parse().unwrap();
+            let puts = lines(&file).into_iter().map(|line| {
+                let value = [&[version], line.record.as_bytes()].concat();
+                (line.key.into(), value.into())
+            });
+            let store = MemoryStore::new();
+            let txn = Txn {
+                puts: puts.collect(),
+                ..Txn::default()
+            };
+            store.txn(txn).await.unwrap();
+            let checked = check(&store).await;
+            checked.unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         }
     }
 }

@@ -237,6 +237,88 @@ async fn a_store_that_cannot_be_gone_on_with_is_refused_by_name() {
 }
 
 #[tokio::test]
+async fn a_record_that_does_not_parse_is_refused_before_anybody_reads_it() {
+    let refusal = async |key, value| check(&holding(&[(key, value)]).await).await.unwrap_err();
+    let refused = refusal("instance-number", "\u{1}\"seven\"").await.to_string();
+    assert!(
+        refused
+            .starts_with("the value of key instance-number is not readable: invalid type: string"),
+        "{refused}"
+    );
+    assert!(
+        refused.ends_with("; restore the data directory from a backup"),
+        "{refused}"
+    );
+    // As a file that was cut off has it.
+    let refused = refusal(
+        "vpc/us-west-2/111122223333/vpc-0123456789abcdef0",
+        "\u{1}{\"id\":\"vpc-01",
+    );
+    let refused = refused.await.to_string();
+    assert!(
+        refused.starts_with(
+            "the value of key vpc/us-west-2/111122223333/vpc-0123456789abcdef0 is not readable: EOF"
+        ),
+        "{refused}"
+    );
+}
+
+#[tokio::test]
+async fn a_record_under_the_key_of_another_is_refused() {
+    let store = with([build(1)]).await;
+    let value = store.get(key(1).as_bytes()).await.unwrap().unwrap().value;
+    let put = Txn {
+        puts: vec![(Bytes::copy_from_slice(key(2).as_bytes()), value)],
+        ..Txn::default()
+    };
+    store.txn(put).await.unwrap();
+    assert_eq!(
+        check(&*store).await.unwrap_err().to_string(),
+        format!(
+            "the value of key {:?} is not readable: it is the record of key {:?}; restore the data \
+             directory from a backup",
+            key(2),
+            key(1)
+        )
+    );
+}
+
+#[tokio::test]
+async fn all_that_cannot_be_read_is_told_at_once_and_not_without_bound() {
+    let store = MemoryStore::new();
+    let puts = (10..23).map(|number| (format!("lease/{number}").into(), Bytes::new()));
+    let txn = Txn {
+        puts: puts.collect(),
+        ..Txn::default()
+    };
+    store.txn(txn).await.unwrap();
+    let refused = check(&store).await.unwrap_err().to_string();
+    let lines: Vec<&str> = refused.lines().collect();
+    assert_eq!(lines[0], "13 entries of the store cannot be read:");
+    assert_eq!(lines.len(), 12, "{refused}");
+    for (line, number) in lines[1..11].iter().zip(10..) {
+        let start = format!("  the key lease/{number} is of a kind that this version");
+        assert!(line.starts_with(&start), "{line}");
+    }
+    assert_eq!(lines[11], "  and 3 more");
+}
+
+#[tokio::test]
+async fn a_key_behind_all_text_is_refused() {
+    for key in [&b"\xff"[..], b"\xff\xff\xff", b"\xfe\xff"] {
+        let store = MemoryStore::new();
+        let txn = Txn {
+            puts: vec![(Bytes::from_static(key), Bytes::new())],
+            ..Txn::default()
+        };
+        store.txn(txn).await.unwrap();
+        let refused = check(&store).await.unwrap_err().to_string();
+        let start = format!("the key {} is of a kind", key.escape_ascii());
+        assert!(refused.starts_with(&start), "{refused}");
+    }
+}
+
+#[tokio::test]
 async fn a_record_that_does_not_parse_stops_who_reads_it_and_nobody_else() {
     let store: Arc<dyn Store> = Arc::new(holding(&[("instance-number", "\u{1}\"seven\"")]).await);
     let mut tx = Transaction::new(store);

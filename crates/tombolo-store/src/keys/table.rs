@@ -69,14 +69,22 @@ macro_rules! kinds {
                 }
             }
 
-            /// Looks at the version of what is kept under a key of this kind.
+            /// Reads the value that is kept under a key of this kind, and compares the key with the
+            /// one that the value is kept under.
             ///
             /// # Errors
-            /// [`StoreError::NewerRecord`] if this version of Tombolo cannot read it,
-            /// [`StoreError::Corrupt`] if there is none.
-            pub(crate) fn check_version(self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+            /// [`StoreError::NewerRecord`] if a newer version of Tombolo wrote it,
+            /// [`StoreError::Corrupt`] for one that cannot be read and for one of another key.
+            pub(crate) fn check(self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
                 match self {
-                    $(Kind::$kind => record::version::<$record>(key, value).map(drop),)*
+                    $(Kind::$kind => {
+                        let _value = <$parts>::decode(key, value)?;
+                        $({
+                            let $of = &_value;
+                            record::check_key(key, $key($($own),*).as_bytes())?;
+                        })?
+                        Ok(())
+                    })*
                 }
             }
 

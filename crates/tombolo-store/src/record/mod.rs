@@ -182,7 +182,7 @@ where
 
 /// The version of what is written under `key`, if it is one that can be read. A later one is one only
 /// with JSON behind it, as every version has: what is damaged is not for a newer server to read.
-pub(crate) fn version<R: Record>(key: &[u8], bytes: &[u8]) -> Result<u8, StoreError> {
+fn version<R: Record>(key: &[u8], bytes: &[u8]) -> Result<u8, StoreError> {
     match bytes.first() {
         None | Some(0) => Err(corrupt(key, "it has no version".to_owned())),
         Some(&version) if version > R::VERSION => {
@@ -196,6 +196,17 @@ pub(crate) fn version<R: Record>(key: &[u8], bytes: &[u8]) -> Result<u8, StoreEr
             }
         }
         Some(&version) => Ok(version),
+    }
+}
+
+/// Whether a record that is kept under `key` is the one of that key.
+pub(crate) fn check_key(key: &[u8], own: &[u8]) -> Result<(), StoreError> {
+    match key == own {
+        true => Ok(()),
+        false => Err(corrupt(
+            key,
+            format!("it is the record of key {}", own.escape_ascii()),
+        )),
     }
 }
 

@@ -7,6 +7,6 @@ mod removal;
 mod transact;
 mod transaction;
 
-pub use check::check;
+pub use check::{CheckError, UnreadableEntries, check};
 pub use transact::{Attempts, transact};
 pub use transaction::{Committed, Found, Transaction};
