@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::history::Limits;
 use crate::shared::{MemoryServed, SharedState};
 use crate::store::{StoreError, Txn, TxnOutcome};
-use database::Database;
+use database::{Database, IfEmpty};
 pub use database::OpenError;
 use group::{Request, Writer};
 
@@ -40,9 +40,22 @@ impl SqliteStore {
     /// # Errors
     /// [`StoreError::Failed`] with an [`OpenError`] as its source: another process has the file
     /// open, a newer version of Tombolo wrote it, it is no store, or the disk or SQLite refused.
-    /// [`StoreError::Corrupt`] if an entry contradicts the store's revision.
+    /// [`StoreError::Corrupt`] if an entry contradicts the store's revision, or is no entry. A file
+    /// that was refused, or to which nothing was written, is left as it is, with its log.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
-        let database = Database::open(path.as_ref()).map_err(|source| StoreError::Failed {
+        Self::open_or(path.as_ref(), IfEmpty::Create)
+    }
+
+    /// As [`open`](SqliteStore::open), of a file that must have a store in it already.
+    ///
+    /// # Errors
+    /// Those of [`open`](SqliteStore::open), and [`OpenError::Empty`] as a source.
+    pub fn open_existing(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        Self::open_or(path.as_ref(), IfEmpty::Refuse)
+    }
+
+    fn open_or(path: &Path, if_empty: IfEmpty) -> Result<Self, StoreError> {
+        let database = Database::open(path, if_empty).map_err(|source| StoreError::Failed {
             doing: "opening the database",
             source: Box::new(source),
         })?;

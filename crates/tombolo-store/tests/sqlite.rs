@@ -239,6 +239,144 @@ fn a_newer_format_is_refused_and_left_alone() {
     assert_eq!(fs::read(&file.path).unwrap(), before);
 }
 
+/// The file and its log, as a server that was killed leaves them.
+fn killed(file: &File, change: impl FnOnce(&Connection)) {
+    let store = SqliteStore::open(&file.path).unwrap();
+    run(store.txn(put("a", "1"))).unwrap();
+    drop(store);
+    let left = self::file();
+    let connection = Connection::open(&file.path).unwrap();
+    change(&connection);
+    for name in ["store.db", "store.db-wal"] {
+        let of = file.directory.path().join(name);
+        fs::copy(of, left.directory.path().join(name)).unwrap();
+    }
+    drop(connection);
+    for name in ["store.db", "store.db-wal"] {
+        let of = left.directory.path().join(name);
+        fs::copy(of, file.directory.path().join(name)).unwrap();
+    }
+    let log = fs::metadata(file.directory.path().join("store.db-wal")).unwrap();
+    assert_ne!(log.len(), 0, "the test is too easy");
+}
+
+/// Every file of the directory.
+fn contents(file: &File) -> Vec<(PathBuf, Vec<u8>)> {
+    let files = fs::read_dir(&file.directory).unwrap();
+    let mut files: Vec<_> = files.map(|one| one.unwrap().path()).collect();
+    files.sort();
+    let contents = files.into_iter().map(|path| {
+        let bytes = fs::read(&path).unwrap();
+        (path, bytes)
+    });
+    contents.collect()
+}
+
+#[test]
+fn a_newer_format_in_a_log_is_refused_and_both_files_left_alone() {
+    let file = file();
+    killed(&file, |connection| {
+        connection.pragma_update(None, "user_version", 7).unwrap();
+    });
+    let before = contents(&file);
+    assert!(refusal(&file.path).contains("has format 7"));
+    assert!(contents(&file) == before, "a file has changed");
+}
+
+#[test]
+fn a_store_that_is_only_looked_at_is_left_alone() {
+    let file = file();
+    killed(&file, |connection| {
+        connection
+            .execute("UPDATE entry SET value = x'02'", [])
+            .unwrap();
+    });
+    let before = contents(&file);
+    let store = SqliteStore::open(&file.path).unwrap();
+    let a = run(store.get(b"a")).unwrap().unwrap();
+    assert_eq!(&a.value[..], b"\x02", "the log was not read");
+    drop(store);
+    assert!(contents(&file) == before, "a file has changed");
+
+    let store = SqliteStore::open(&file.path).unwrap();
+    run(store.txn(put("b", "1"))).unwrap();
+    drop(store);
+    assert_eq!(contents(&file).len(), 1, "a log is left");
+    assert_eq!(
+        SqliteStore::open(&file.path).unwrap().revision(),
+        Revision(2)
+    );
+}
+
+#[test]
+fn a_file_that_should_have_a_store_and_has_none_is_refused() {
+    let file = file();
+    let refused = |path| {
+        let error = SqliteStore::open_existing(path).unwrap_err();
+        error.source().unwrap().to_string()
+    };
+    let told = format!(
+        "{} is missing or empty, although its directory was used by a server; restore it from a \
+         backup, or remove the directory to start anew",
+        file.path.display()
+    );
+    assert_eq!(refused(&file.path), told);
+    assert_eq!(contents(&file), []);
+    fs::write(&file.path, "").unwrap();
+    assert_eq!(refused(&file.path), told);
+    assert_eq!(contents(&file), [(file.path.clone(), Vec::new())]);
+
+    // What a server that was killed right after its first commit has left, without the log.
+    fs::remove_file(&file.path).unwrap();
+    let store = SqliteStore::open(&file.path).unwrap();
+    let other = self::file();
+    fs::copy(&file.path, &other.path).unwrap();
+    drop(store);
+    assert!(refused(&other.path).contains("is missing or empty"));
+    SqliteStore::open_existing(&file.path).unwrap();
+}
+
+#[test]
+fn what_is_no_entry_is_told_by_its_key_with_what_to_do() {
+    for (change, key) in [
+        ("UPDATE entry SET value = 'text'", "a"),
+        ("UPDATE entry SET value = 7", "a"),
+        ("UPDATE entry SET modified = -1", "a"),
+        ("UPDATE entry SET modified = 'text'", "a"),
+        ("UPDATE entry SET key = 'b'", "b"),
+        ("UPDATE entry SET key = 7", "Integer(7)"),
+    ] {
+        let file = file();
+        let store = SqliteStore::open(&file.path).unwrap();
+        run(store.txn(put("a", "1"))).unwrap();
+        drop(store);
+        let connection = Connection::open(&file.path).unwrap();
+        connection.execute(change, []).unwrap();
+        connection.close().unwrap();
+        let refused = refusal(&file.path);
+        let start = format!("the value of key {key} is not readable: ");
+        assert!(refused.starts_with(&start), "{change}: {refused}");
+        assert!(
+            refused.ends_with("; restore the data directory from a backup"),
+            "{change}: {refused}"
+        );
+    }
+}
+
+#[test]
+fn a_store_without_its_revision_is_told_with_what_to_do() {
+    let file = file();
+    drop(SqliteStore::open(&file.path).unwrap());
+    let connection = Connection::open(&file.path).unwrap();
+    connection.execute("DELETE FROM head", []).unwrap();
+    connection.close().unwrap();
+    let refused = refusal(&file.path);
+    assert!(
+        refused.contains("restore the data directory from a backup"),
+        "{refused}"
+    );
+}
+
 #[test]
 fn another_programs_database_is_refused_and_left_alone() {
     let file = file();
@@ -258,6 +396,10 @@ fn a_file_that_is_no_database_is_refused() {
     fs::write(&file.path, "dear diary, ".repeat(1_000)).unwrap();
     let refused = refusal(&file.path);
     assert!(refused.contains("file is not a database"), "{refused}");
+    assert!(
+        refused.contains("restore the data directory from a backup"),
+        "{refused}"
+    );
     assert!(
         refused.contains(&file.path.display().to_string()),
         "{refused}"

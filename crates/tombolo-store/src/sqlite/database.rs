@@ -10,6 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use rusqlite::config::DbConfig;
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Row, params};
 
 use super::group::{CommitError, Journal};
@@ -64,6 +66,15 @@ pub enum OpenError {
         /// The newest format that this version knows.
         known: u32,
     },
+    /// It is missing or has no store in it, and should have one.
+    #[error(
+        "{path} is missing or empty, although its directory was used by a server; restore it from a \
+         backup, or remove the directory to start anew"
+    )]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
     /// It is a database of something else.
     #[error("{path} is a SQLite database, but not Tombolo's; use another data directory")]
     Foreign {
@@ -80,7 +91,9 @@ pub enum OpenError {
         source: io::Error,
     },
     /// SQLite refused.
-    #[error("SQLite cannot open {path}")]
+    #[error(
+        "SQLite cannot open {path}; if the file is damaged, restore the data directory from a backup"
+    )]
     Sqlite {
         /// The file.
         path: PathBuf,
@@ -98,16 +111,34 @@ pub(super) struct Database {
     format: u32,
     /// The format of what is written to it.
     writes: u32,
+    /// Whether the file was written to since it was opened.
+    is_written: bool,
+}
+
+/// What is done with a file that is missing or has no store in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum IfEmpty {
+    /// A store is made there.
+    Create,
+    /// It is refused.
+    Refuse,
 }
 
 impl Database {
-    /// Opens the database at `path`, or makes it, and locks it until it is dropped.
-    pub(super) fn open(path: &Path) -> Result<Self, OpenError> {
-        Self::open_to_write(path, FORMAT)
+    /// Opens the database at `path` and locks it until it is dropped. Nothing in it changes before the
+    /// first commit, also not when it is dropped before.
+    pub(super) fn open(path: &Path, if_empty: IfEmpty) -> Result<Self, OpenError> {
+        Self::open_to_write(path, if_empty, FORMAT)
     }
 
     /// As [`open`](Database::open), as a version that writes format `writes` does.
-    fn open_to_write(path: &Path, writes: u32) -> Result<Self, OpenError> {
+    fn open_to_write(path: &Path, if_empty: IfEmpty, writes: u32) -> Result<Self, OpenError> {
+        let empty = || OpenError::Empty {
+            path: path.to_owned(),
+        };
+        if if_empty == IfEmpty::Refuse && !path.exists() {
+            return Err(empty());
+        }
         keep_private(path).map_err(|source| OpenError::File {
             path: path.to_owned(),
             source,
@@ -125,6 +156,12 @@ impl Database {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags).map_err(refused)?;
         connection.busy_timeout(Duration::ZERO).map_err(refused)?;
+        // A server that was killed has left a log, which SQLite would move into the file when this
+        // connection is closed. A store that is refused stays as it was found; the first commit
+        // allows it.
+        connection
+            .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
+            .map_err(refused)?;
         // The lock is taken with the first read and held until the connection is closed. It goes
         // with its process, so that nothing has to be cleaned up after `kill -9`.
         connection
@@ -133,6 +170,7 @@ impl Database {
 
         // Looked at before anything is written: another program's file stays as it is.
         let found = match contents(&connection).map_err(refused)? {
+            Contents::Nothing if if_empty == IfEmpty::Refuse => return Err(empty()),
             Contents::Nothing => None,
             Contents::Store { format } if format > writes => {
                 let path = path.to_owned();
@@ -162,20 +200,35 @@ impl Database {
         if found.is_none() {
             create(&connection, writes).map_err(refused)?;
         }
-        Ok(Self {
+        let mut database = Self {
             connection,
             format: found.unwrap_or(writes),
             writes,
-        })
+            is_written: false,
+        };
+        if found.is_none() {
+            database.allow_checkpoints().map_err(refused)?;
+        }
+        Ok(database)
+    }
+
+    /// Lets SQLite move its log into the file when the database is closed.
+    fn allow_checkpoints(&mut self) -> rusqlite::Result<()> {
+        self.connection
+            .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
+        self.is_written = true;
+        Ok(())
     }
 
     /// Reads everything.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`] for an entry that is newer than the store's revision.
+    /// [`StoreError::Corrupt`] for an entry that is newer than the store's revision, and for one that
+    /// no version of Tombolo wrote so.
     pub(super) fn load(&self, limits: Limits) -> Result<State, StoreError> {
         let failed = |source| StoreError::Failed {
-            doing: "reading the database",
+            doing: "reading the database, which is damaged unless the disk refuses: then restore the \
+                    data directory from a backup",
             source: Box::new(source),
         };
         let head = "SELECT revision FROM head";
@@ -188,8 +241,9 @@ impl Database {
         let mut entries = BTreeMap::new();
         let all = "SELECT key, value, modified FROM entry";
         let mut all = self.connection.prepare(all).map_err(failed)?;
-        for row in all.query_map([], entry).map_err(failed)? {
-            let (key, versioned) = row.map_err(failed)?;
+        let mut rows = all.query([]).map_err(failed)?;
+        while let Some(row) = rows.next().map_err(failed)? {
+            let (key, versioned) = entry(row)?;
             if versioned.modified > revision {
                 return Err(StoreError::Corrupt {
                     key: key.escape_ascii().to_string(),
@@ -247,6 +301,10 @@ impl Database {
 
 impl Journal for Database {
     fn commit(&mut self, writes: &Writes, revision: Revision) -> Result<(), CommitError> {
+        if !self.is_written {
+            self.allow_checkpoints()
+                .map_err(|cause| CommitError::RolledBack(Arc::new(cause)))?;
+        }
         self.connection
             .execute_batch("BEGIN IMMEDIATE")
             .and_then(|()| self.write(writes, revision))
@@ -294,17 +352,36 @@ fn create(connection: &Connection, format: u32) -> rusqlite::Result<()> {
     ))
 }
 
-fn entry(row: &Row<'_>) -> rusqlite::Result<(Bytes, Versioned)> {
-    let key: Vec<u8> = row.get(0)?;
-    let value: Vec<u8> = row.get(1)?;
-    let modified = Revision(row.get(2)?);
-    Ok((
-        key.into(),
-        Versioned {
-            value: value.into(),
-            modified,
-        },
-    ))
+/// An entry of the file. SQLite keeps a value of any type in any column.
+fn entry(row: &Row<'_>) -> Result<(Bytes, Versioned), StoreError> {
+    let corrupt = |key: &[u8], source: rusqlite::Error| StoreError::Corrupt {
+        key: key.escape_ascii().to_string(),
+        reason: source.to_string(),
+    };
+    let key = row.get_ref(0).map_err(|source| corrupt(b"", source))?;
+    let key = match key {
+        ValueRef::Blob(key) => key.to_vec(),
+        // What is text was not written by Tombolo, and is named all the same.
+        ValueRef::Text(text) => {
+            return Err(StoreError::Corrupt {
+                key: text.escape_ascii().to_string(),
+                reason: "the key is kept as text instead of bytes".to_owned(),
+            });
+        }
+        other => {
+            return Err(StoreError::Corrupt {
+                key: format!("{other:?}"),
+                reason: "the key is a number or nothing instead of bytes".to_owned(),
+            });
+        }
+    };
+    let value: Vec<u8> = row.get(1).map_err(|source| corrupt(&key, source))?;
+    let modified = row.get(2).map_err(|source| corrupt(&key, source))?;
+    let versioned = Versioned {
+        value: value.into(),
+        modified: Revision(modified),
+    };
+    Ok((key.into(), versioned))
 }
 
 /// Makes the file if it is missing, and shuts others out: it holds secret keys. SQLite gives its
@@ -373,7 +450,7 @@ mod tests {
     #[test]
     fn a_full_disk_rolls_back_and_what_fits_is_still_taken() {
         let directory = tempfile::tempdir().unwrap();
-        let mut database = Database::open(&directory.path().join("store.db")).unwrap();
+        let mut database = Database::open(&directory.path().join("store.db"), IfEmpty::Create).unwrap();
         database.commit(&writes("a", 10, 1), Revision(1)).unwrap();
         database
             .connection
@@ -397,19 +474,19 @@ mod tests {
     fn a_file_of_an_earlier_format_has_the_new_one_with_the_first_write() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("store.db");
-        let mut earlier = Database::open_to_write(&path, 1).unwrap();
+        let mut earlier = Database::open_to_write(&path, IfEmpty::Create, 1).unwrap();
         earlier.commit(&writes("a", 10, 1), Revision(1)).unwrap();
         drop(earlier);
 
         // What is only read can still be opened by the version before.
-        drop(Database::open_to_write(&path, 2).unwrap());
-        drop(Database::open_to_write(&path, 1).unwrap());
+        drop(Database::open_to_write(&path, IfEmpty::Create, 2).unwrap());
+        drop(Database::open_to_write(&path, IfEmpty::Create, 1).unwrap());
 
-        let mut later = Database::open_to_write(&path, 2).unwrap();
+        let mut later = Database::open_to_write(&path, IfEmpty::Create, 2).unwrap();
         assert_eq!(keys(&later), ["a"]);
         later.commit(&writes("b", 10, 2), Revision(2)).unwrap();
         drop(later);
-        let refused = Database::open_to_write(&path, 1).unwrap_err();
+        let refused = Database::open_to_write(&path, IfEmpty::Create, 1).unwrap_err();
         assert!(
             matches!(
                 refused,
@@ -422,7 +499,7 @@ mod tests {
             "{refused}"
         );
         assert_eq!(
-            keys(&Database::open_to_write(&path, 2).unwrap()),
+            keys(&Database::open_to_write(&path, IfEmpty::Create, 2).unwrap()),
             ["a", "b"]
         );
     }
@@ -432,6 +509,6 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("store.db");
         File::create(&path).unwrap();
-        assert_eq!(keys(&Database::open(&path).unwrap()), Vec::<Bytes>::new());
+        assert_eq!(keys(&Database::open(&path, IfEmpty::Create).unwrap()), Vec::<Bytes>::new());
     }
 }
