@@ -34,6 +34,21 @@ impl AdminClient {
         }
     }
 
+    /// Whether a server runs on the directory: `false` if it has no admin socket, or one that a server
+    /// left which was killed.
+    ///
+    /// # Errors
+    /// The socket cannot be asked: it may belong to another user.
+    pub async fn is_served(&self) -> io::Result<bool> {
+        match UnixStream::connect(admin_socket(&self.directory)).await {
+            Ok(_) => Ok(true),
+            Err(error) => match error.kind() {
+                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Ok(false),
+                _ => Err(error),
+            },
+        }
+    }
+
     /// Sends a request, on a connection of its own.
     ///
     /// # Errors

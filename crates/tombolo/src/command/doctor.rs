@@ -17,6 +17,7 @@ use tombolo_fleet::SandboxSupport;
 use tombolo_network::{EngineKind, ebpf};
 
 use crate::cli::{DoctorArguments, NetworkChoice};
+use crate::report::Hinted;
 use crate::{output, server};
 
 /// The free space that a server should start with, in bytes.
@@ -284,20 +285,33 @@ fn limits(sandbox: &SandboxSupport) -> Finding {
 /// How the background work of the server is that runs on the directory; nothing if none does.
 async fn tasks(directory: &Path) -> Option<Finding> {
     let server = AdminClient::new(directory);
-    let answer = timeout(ANSWER_TIMEOUT, server.send(&ListTasks {})).await;
     let mend = format!(
         "tombolo status --dir {}   (the server's log says more)",
         directory.display()
     );
-    let Ok(reading) = answer else {
-        return Some(Finding {
+    let failing = |seen, mend| {
+        Some(Finding {
             what: TASKS,
             ok: false,
-            seen: format!("the running server did not answer within {ANSWER_TIMEOUT:?}"),
+            seen,
             mend: Some(mend),
-        });
+        })
     };
-    let reading = reading.ok()?;
+    // Whatever else the socket says is of a server, which must not pass for none.
+    if let Ok(false) = server.is_served().await {
+        return None;
+    }
+    let Ok(answer) = timeout(ANSWER_TIMEOUT, server.send(&ListTasks {})).await else {
+        let seen = format!("the running server did not answer within {ANSWER_TIMEOUT:?}");
+        return failing(seen, mend);
+    };
+    let reading = match answer {
+        Ok(reading) => reading,
+        Err(error) => {
+            let hint = error.downcast_ref::<Hinted>().map(|one| one.hint.clone());
+            return failing(format!("{error:#}"), hint.unwrap_or(mend));
+        }
+    };
     let troubles: Vec<String> = reading
         .tasks
         .iter()
