@@ -13,8 +13,8 @@ use tokio::sync::{mpsc, oneshot};
 use crate::history::Limits;
 use crate::shared::{MemoryServed, SharedState};
 use crate::store::{StoreError, Txn, TxnOutcome};
-use database::{Database, IfEmpty};
 pub use database::OpenError;
+use database::{Database, IfEmpty};
 use group::{Request, Writer};
 
 /// Transactions that may wait for the writer; further callers wait for a place.

@@ -239,7 +239,9 @@ async fn a_store_that_cannot_be_gone_on_with_is_refused_by_name() {
 #[tokio::test]
 async fn a_record_that_does_not_parse_is_refused_before_anybody_reads_it() {
     let refusal = async |key, value| check(&holding(&[(key, value)]).await).await.unwrap_err();
-    let refused = refusal("instance-number", "\u{1}\"seven\"").await.to_string();
+    let refused = refusal("instance-number", "\u{1}\"seven\"")
+        .await
+        .to_string();
     assert!(
         refused
             .starts_with("the value of key instance-number is not readable: invalid type: string"),

@@ -5,7 +5,7 @@
 //! DIR/admin.sock    the admin socket of the server
 //! DIR/aws-config    `tombolo dev`'s profiles
 //! DIR/store.db      the database
-//! DIR/host-id       the id of this host, made at the first start
+//! DIR/host-id       the id of this host, made at the first start, after the database
 //! DIR/builds/       DIR/objects/      DIR/instances/    DIR/logs/    DIR/bpf/
 //! ```
 
@@ -109,6 +109,16 @@ impl DataDirectory {
     /// The store's file.
     pub(crate) fn database(&self) -> PathBuf {
         self.path.join("store.db")
+    }
+
+    /// Whether a server has run here. The host's id is written once the store is made, which is then
+    /// on the disk; so a store that is missing beside it was lost, and to make a new one would be to
+    /// forget everything and to remove the files that no record names any more. A first start that is
+    /// killed leaves no store, one without an id, or both, and never an id alone.
+    pub(crate) fn has_host(&self) -> Result<bool> {
+        let path = self.path.join("host-id");
+        let found = path.try_exists();
+        found.with_context(|| format!("looking at {}", path.display()))
     }
 
     /// The profiles that `tombolo dev` writes.

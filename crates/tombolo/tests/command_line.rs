@@ -2,7 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "this is how a test fails")]
 
+use std::fs;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::thread;
+
+use bytes::Bytes;
+use serde_json::Value;
+use tempfile::TempDir;
+use tombolo_store::{SqliteStore, Store, Txn};
 
 fn tombolo(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_tombolo"))
@@ -168,4 +177,162 @@ fn a_configuration_that_cannot_be_read_names_the_file() {
         told.ends_with("hint: docs/tombolo.example.toml is one to start from\n"),
         "{told}"
     );
+}
+
+/// A data directory whose store has one entry, and the configuration of a server of it.
+fn served(key: &'static str, value: &'static str) -> (TempDir, PathBuf, PathBuf) {
+    let root = tempfile::tempdir().unwrap();
+    let data = root.path().join("data");
+    fs::create_dir(&data).unwrap();
+    fs::write(data.join("lock"), "").unwrap();
+    let txn = Txn {
+        puts: vec![(Bytes::from(key), Bytes::from(value))],
+        ..Txn::default()
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let store = SqliteStore::open(data.join("store.db")).unwrap();
+    runtime.unwrap().block_on(store.txn(txn)).unwrap();
+    drop(store);
+    let configuration = root.path().join("tombolo.toml");
+    let text = format!(
+        "directory = {data:?}\nlisten = \"127.0.0.1:0\"\nregions = [\"us-west-2\"]\n\
+         network = \"simulated\"\n[metrics]\nlisten = \"127.0.0.1:0\"\n"
+    );
+    fs::write(&configuration, text).unwrap();
+    (root, data, configuration)
+}
+
+/// The names of the files of a directory, and what is in them.
+fn contents(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let files = fs::read_dir(directory).unwrap();
+    let mut files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+    files.sort();
+    let contents = files.into_iter().map(|path| {
+        let bytes = fs::read(&path).unwrap();
+        (path, bytes)
+    });
+    contents.collect()
+}
+
+fn serve(configuration: &Path) -> Output {
+    tombolo(&["serve", "--config", configuration.to_str().unwrap()])
+}
+
+const CUT_OFF: (&str, &str) = (
+    "interface/us-west-2/111122223333/vpc-0123456789abcdef0/eni-0123456789abcdef0",
+    "\u{2}{\"id\":\"eni-01",
+);
+
+#[test]
+fn a_server_does_not_start_on_a_damaged_store_and_changes_nothing() {
+    let (_root, data, configuration) = served(CUT_OFF.0, CUT_OFF.1);
+    let before = contents(&data);
+    let output = serve(&configuration);
+    assert_eq!(output.status.code(), Some(1));
+    let told = stderr(&output);
+    let named = format!("the value of key {} is not readable", CUT_OFF.0);
+    assert!(told.contains(&named), "{told}");
+    assert!(
+        told.contains("restore the data directory from a backup"),
+        "{told}"
+    );
+    assert!(contents(&data) == before, "a file has changed");
+}
+
+#[test]
+fn a_teardown_passes_over_a_damaged_store_and_says_so() {
+    let (_root, data, _) = served(CUT_OFF.0, CUT_OFF.1);
+    // As a server that was killed left it.
+    let socket = data.join("admin.sock");
+    drop(UnixListener::bind(&socket).unwrap());
+    let before = fs::read(data.join("store.db")).unwrap();
+    let teardown = ["teardown", "--delete-data", "--dir", data.to_str().unwrap()];
+    let output = tombolo(&teardown);
+    assert_eq!(output.status.code(), Some(1));
+    let told = stderr(&output);
+    assert!(
+        told.contains("error: not everything of the store could be read"),
+        "{told}"
+    );
+    assert!(told.contains(CUT_OFF.0), "{told}");
+    assert!(!socket.exists(), "it ended before its end");
+    assert_eq!(fs::read(data.join("store.db")).unwrap(), before);
+
+    fs::write(data.join("store.db"), "dear diary, ".repeat(1_000)).unwrap();
+    drop(UnixListener::bind(&socket).unwrap());
+    let output = tombolo(&teardown);
+    assert_eq!(output.status.code(), Some(1));
+    let told = stderr(&output);
+    assert!(told.contains("file is not a database"), "{told}");
+    assert!(!socket.exists(), "it ended before its end");
+}
+
+#[test]
+fn a_directory_that_has_lost_its_store_is_not_started_anew() {
+    let (_root, data, configuration) = served("vpc-number", "\u{1}7");
+    fs::write(
+        data.join("host-id"),
+        "host-00000000-0000-4000-8000-000000000001\n",
+    )
+    .unwrap();
+    fs::remove_file(data.join("store.db")).unwrap();
+    // A start that was refused must not be what lets the next one through.
+    for _ in 0..2 {
+        let before = contents(&data);
+        let output = serve(&configuration);
+        assert_eq!(output.status.code(), Some(1));
+        let told = stderr(&output);
+        assert!(told.contains("is missing or empty"), "{told}");
+        assert!(told.contains("restore it from a backup"), "{told}");
+        assert!(contents(&data) == before, "a file has changed");
+    }
+}
+
+#[test]
+fn a_server_that_keeps_real_time_leaves_a_directory_of_moved_time_alone() {
+    let (_root, data, configuration) = served("clock-offset", "\u{1}3600");
+    let before = contents(&data);
+    let output = serve(&configuration);
+    assert_eq!(output.status.code(), Some(1));
+    let told = stderr(&output);
+    assert!(
+        told.contains("was moved by `tombolo clock advance`"),
+        "{told}"
+    );
+    assert!(contents(&data) == before, "a file has changed");
+}
+
+#[test]
+fn a_server_that_does_not_answer_as_one_is_found_by_the_doctor() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().to_str().unwrap();
+    let tasks = || {
+        let output = tombolo(&["doctor", "--json", "--dir", path]);
+        let diagnosis: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let findings = diagnosis["findings"].as_array().unwrap().clone();
+        findings.into_iter().find(|one| one["what"] == "tasks")
+    };
+    assert_eq!(tasks(), None, "no server has ever run here");
+
+    let listener = UnixListener::bind(directory.path().join("admin.sock")).unwrap();
+    let answering = listener.try_clone().unwrap();
+    // Ends with the test's process.
+    thread::spawn(move || answering.incoming().for_each(drop));
+    let found = tasks().expect("a server that hangs up is one");
+    assert_eq!(found["ok"], false);
+    let seen = found["seen"].as_str().unwrap();
+    assert!(seen.starts_with("asking the server: "), "{seen}");
+    assert!(
+        found["mend"].as_str().unwrap().contains("tombolo status"),
+        "{found}"
+    );
+}
+
+#[test]
+fn a_socket_that_a_killed_server_left_is_nothing_to_the_doctor() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(UnixListener::bind(directory.path().join("admin.sock")).unwrap());
+    let path = directory.path().to_str().unwrap();
+    let output = tombolo(&["doctor", "--json", "--dir", path]);
+    assert!(!stdout(&output).contains("\"tasks\""));
 }

@@ -11,8 +11,8 @@ use tombolo_domain::id::NetworkInterfaceId;
 use tombolo_domain::vpc::Attachment;
 use tombolo_fleet::end_namespace_processes;
 use tombolo_network::NetworkEngine;
-use tombolo_store::typed::Transaction;
-use tombolo_store::{Store, keys};
+use tombolo_store::keys::{InterfaceKey, KeyParts};
+use tombolo_store::{Store, StoreError, keys};
 
 use crate::process::ProcessIdentity;
 
@@ -23,52 +23,76 @@ const TERMINATION_TIMEOUT: Duration = Duration::from_secs(5);
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Ends every program of this host that a network interface was made for, and what those have started.
+/// Goes on after a failure and returns the first one, so that neither a program nor a record keeps the
+/// others.
 pub async fn end_all(
     store: &Arc<dyn Store>,
     engine: &Arc<dyn NetworkEngine>,
     host: &HostBoot,
 ) -> Result<()> {
-    let attached = attached(store, host).await?;
-    let (interfaces, programs): (Vec<_>, Vec<_>) = attached.into_iter().unzip();
-    // Goes on after a failure, so that one program does not keep the others.
-    let mut outcome = end(programs.into_iter().flatten().collect()).await;
+    let Attached {
+        interfaces,
+        programs,
+        unreadable,
+    } = attached(store, host).await?;
+    let mut outcome = end(programs).await;
     for netns in interfaces.iter().filter_map(|id| engine.namespace(id)) {
         let ended =
             spawn_blocking(move || end_namespace_processes(&netns, TERMINATION_TIMEOUT)).await?;
         outcome = outcome.and(ended.map(drop).map_err(anyhow::Error::from));
     }
-    outcome
+    outcome.and(match unreadable {
+        Some(error) => Err(error).context("listing programs"),
+        None => Ok(()),
+    })
 }
 
-/// The interfaces of this host's programs, each with its program, unless that ended with an earlier
-/// boot.
-async fn attached(
-    store: &Arc<dyn Store>,
-    host: &HostBoot,
-) -> Result<Vec<(NetworkInterfaceId, Option<ProcessIdentity>)>> {
-    let mut tx = Transaction::new(store.clone());
-    let interfaces = tx
-        .peek(&keys::all_interfaces())
+/// What was found of this host's programs.
+#[derive(Default)]
+struct Attached {
+    /// Their interfaces.
+    interfaces: Vec<NetworkInterfaceId>,
+    /// Those that did not end with an earlier boot.
+    programs: Vec<ProcessIdentity>,
+    /// The first record that could not be read.
+    unreadable: Option<StoreError>,
+}
+
+/// The interfaces of this host's programs, and the programs. Each record is read by itself: one that is
+/// damaged does not keep the others. Its interface is in its key, and whatever runs in the network
+/// namespace of that on this host is ended with the rest.
+async fn attached(store: &Arc<dyn Store>, host: &HostBoot) -> Result<Attached> {
+    let page = store
+        .range(&keys::all_interfaces().range(), usize::MAX)
         .await
         .context("listing programs")?;
-    let processes = interfaces
-        .into_iter()
-        .filter_map(|interface| match interface.attachment {
-            Some(Attachment::Program {
-                pid,
-                start_time,
-                boot,
-            }) => {
-                let process = ProcessIdentity { pid, start_time };
-                match host.locality_of(boot.as_ref()) {
-                    Locality::OtherHost => None,
-                    Locality::EarlierBoot => Some((interface.id, None)),
-                    Locality::ThisBoot => Some((interface.id, Some(process))),
-                }
+    let mut attached = Attached::default();
+    for entry in page.entries {
+        let interface = match InterfaceKey::decode(&entry.key, &entry.value) {
+            Ok(interface) => interface,
+            Err(error) => {
+                let key = InterfaceKey::parse(&entry.key);
+                attached.interfaces.extend(key.map(|key| key.interface));
+                attached.unreadable.get_or_insert(error);
+                continue;
             }
-            _ => None,
-        });
-    Ok(processes.collect())
+        };
+        let Some(Attachment::Program {
+            pid,
+            start_time,
+            boot,
+        }) = interface.attachment
+        else {
+            continue;
+        };
+        match host.locality_of(boot.as_ref()) {
+            Locality::OtherHost => continue,
+            Locality::EarlierBoot => {}
+            Locality::ThisBoot => attached.programs.push(ProcessIdentity { pid, start_time }),
+        }
+        attached.interfaces.push(interface.id);
+    }
+    Ok(attached)
 }
 
 /// Asks them to end, and kills those that have not after a while. They are `tombolo run`

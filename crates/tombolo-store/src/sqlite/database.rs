@@ -111,8 +111,8 @@ pub(super) struct Database {
     format: u32,
     /// The format of what is written to it.
     writes: u32,
-    /// Whether the file was written to since it was opened.
-    is_written: bool,
+    /// Whether the log stays as it is when the database is closed.
+    keeps_log: bool,
 }
 
 /// What is done with a file that is missing or has no store in it.
@@ -153,14 +153,17 @@ impl Database {
             },
         };
 
+        // Without one SQLite makes an empty file, and removes that again.
+        let log = fs::metadata(beside(path, "-wal"));
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags).map_err(refused)?;
         connection.busy_timeout(Duration::ZERO).map_err(refused)?;
         // A server that was killed has left a log, which SQLite would move into the file when this
         // connection is closed. A store that is refused stays as it was found; the first commit
         // allows it.
+        let keeps_log = log.is_ok_and(|log| log.len() > 0);
         connection
-            .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
+            .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keeps_log)
             .map_err(refused)?;
         // The lock is taken with the first read and held until the connection is closed. It goes
         // with its process, so that nothing has to be cleaned up after `kill -9`.
@@ -200,23 +203,19 @@ impl Database {
         if found.is_none() {
             create(&connection, writes).map_err(refused)?;
         }
-        let mut database = Self {
+        Ok(Self {
             connection,
             format: found.unwrap_or(writes),
             writes,
-            is_written: false,
-        };
-        if found.is_none() {
-            database.allow_checkpoints().map_err(refused)?;
-        }
-        Ok(database)
+            keeps_log,
+        })
     }
 
     /// Lets SQLite move its log into the file when the database is closed.
     fn allow_checkpoints(&mut self) -> rusqlite::Result<()> {
         self.connection
             .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
-        self.is_written = true;
+        self.keeps_log = false;
         Ok(())
     }
 
@@ -301,7 +300,7 @@ impl Database {
 
 impl Journal for Database {
     fn commit(&mut self, writes: &Writes, revision: Revision) -> Result<(), CommitError> {
-        if !self.is_written {
+        if self.keeps_log {
             self.allow_checkpoints()
                 .map_err(|cause| CommitError::RolledBack(Arc::new(cause)))?;
         }
@@ -399,14 +398,19 @@ fn keep_private(path: &Path) -> io::Result<()> {
     }
     // By path: opening and closing an existing file here would drop SQLite's POSIX locks on it.
     for suffix in ["", "-wal", "-shm"] {
-        let mut file = path.as_os_str().to_owned();
-        file.push(suffix);
-        match fs::set_permissions(file, Permissions::from_mode(0o600)) {
+        match fs::set_permissions(beside(path, suffix), Permissions::from_mode(0o600)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             other => other?,
         }
     }
     Ok(())
+}
+
+/// The file that SQLite has beside the one at `path`.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut file = path.as_os_str().to_owned();
+    file.push(suffix);
+    file.into()
 }
 
 /// A file's name is durable once its directory is synced.
@@ -450,7 +454,8 @@ mod tests {
     #[test]
     fn a_full_disk_rolls_back_and_what_fits_is_still_taken() {
         let directory = tempfile::tempdir().unwrap();
-        let mut database = Database::open(&directory.path().join("store.db"), IfEmpty::Create).unwrap();
+        let mut database =
+            Database::open(&directory.path().join("store.db"), IfEmpty::Create).unwrap();
         database.commit(&writes("a", 10, 1), Revision(1)).unwrap();
         database
             .connection
@@ -509,6 +514,9 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("store.db");
         File::create(&path).unwrap();
-        assert_eq!(keys(&Database::open(&path, IfEmpty::Create).unwrap()), Vec::<Bytes>::new());
+        assert_eq!(
+            keys(&Database::open(&path, IfEmpty::Create).unwrap()),
+            Vec::<Bytes>::new()
+        );
     }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use rusqlite::Connection;
 use tempfile::TempDir;
 use tombolo_tests::aws::Client;
 use tombolo_tests::dev::Dev;
@@ -84,6 +85,33 @@ fn a_stopped_server_and_a_teardown_end_what_programs_have_started() {
     );
     tools::succeeds(&mut server.command(&["teardown"]));
     assert_eq!(daemon.processes(), Vec::<u32>::new());
+}
+
+#[test]
+fn a_teardown_ends_what_is_behind_an_interface_whose_record_is_damaged() {
+    let mut server = Dev::start();
+    let vpc = scenario::vpc_with_subnet(&server.backend(), "10.60.0.0/24");
+    let daemon = Daemon::new();
+    let mut program = daemon.run(&server, &vpc);
+    server.kill();
+    program.signal(Signal::SIGKILL);
+    program.until_it_ends();
+    assert_ne!(
+        daemon.processes(),
+        Vec::<u32>::new(),
+        "the test is too easy"
+    );
+    let database = Connection::open(server.directory().join("store.db")).unwrap();
+    let cut =
+        "UPDATE entry SET value = substr(value, 1, 9) WHERE CAST(key AS TEXT) LIKE 'interface/%'";
+    assert_eq!(database.execute(cut, []).unwrap(), 1);
+    database.close().unwrap();
+    let output = server.command(&["teardown"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains("the value of key interface/"), "{told}");
+    assert_eq!(daemon.processes(), Vec::<u32>::new());
+    assert!(!server.directory().join("admin.sock").exists());
 }
 
 #[test]

@@ -110,7 +110,6 @@ impl Server {
         let store = open_store(&options.directory).await?;
         let ids = Arc::new(SystemIds);
         let clock = Arc::new(ServerClock::open(&store).await?);
-        let host = tombolo_node::identify(&path, &store, &*ids).await?;
         if options.mode == message::Mode::Serve && !clock.offset().is_zero() {
             return Err(hinted(
                 format!(
@@ -122,6 +121,8 @@ impl Server {
                  `tombolo dev --dir`",
             ));
         }
+        // The store was made before, so that a directory with a host and without a store has lost it.
+        let host = tombolo_node::identify(&path, &store, &*ids).await?;
         let operations = Operations::new(
             store.clone(),
             clock.clone(),
@@ -314,17 +315,35 @@ impl Server {
     }
 }
 
-/// Opens the store of a data directory, or makes it. One that a newer version wrote to is left as
-/// it is.
+/// Opens the store of a data directory, or makes it, and reads every record once. One that cannot be
+/// gone on with is left as it is.
 pub(crate) async fn open_store(directory: &DataDirectory) -> Result<Arc<dyn Store>> {
+    let store = open_unchecked(directory).await?;
+    check_store(directory, &store).await?;
+    Ok(store)
+}
+
+/// As [`open_store`], without a look at the records: for who takes away what is left.
+pub(crate) async fn open_unchecked(directory: &DataDirectory) -> Result<Arc<dyn Store>> {
     let database = directory.database();
-    let opened = tokio::task::spawn_blocking(move || SqliteStore::open(database)).await?;
-    let opening = || format!("opening the database in {}", directory.path().display());
-    let store = opened.with_context(opening)?;
-    tombolo_store::typed::check(&store)
-        .await
-        .with_context(opening)?;
+    let has_host = directory.has_host()?;
+    let opened = tokio::task::spawn_blocking(move || match has_host {
+        true => SqliteStore::open_existing(database),
+        false => SqliteStore::open(database),
+    });
+    let opened = opened.await?;
+    let store = opened.with_context(|| opening(directory))?;
     Ok(Arc::new(store))
+}
+
+/// Reads every record once.
+pub(crate) async fn check_store(directory: &DataDirectory, store: &Arc<dyn Store>) -> Result<()> {
+    let checked = tombolo_store::typed::check(&**store).await;
+    checked.with_context(|| opening(directory))
+}
+
+fn opening(directory: &DataDirectory) -> String {
+    format!("opening the database in {}", directory.path().display())
 }
 
 /// This program's file: the supervisors of instances run it.
