@@ -34,6 +34,10 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
+    /// The format of the file that this version writes. It goes up with a new kind of records and a new
+    /// version of one.
+    pub const FORMAT: u32 = database::FORMAT;
+
     /// Opens the file at `path`, or makes it, for the owner's eyes only (mode 0600). Blocks while
     /// it reads the whole of it.
     ///

@@ -23,7 +23,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use tombolo_store::keys::{AnyKey, Kind};
 use tombolo_store::typed::{Committed, Transaction, check};
-use tombolo_store::{KeyRange, MemoryStore, Store, Txn};
+use tombolo_store::{KeyRange, MemoryStore, SqliteStore, Store, Txn};
 
 fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("golden")
@@ -77,6 +77,41 @@ async fn every_kind_is_written_as_its_golden_file_has_it() {
     }
 }
 
+/// What each format of the store's file has: `FORMAT n: kind=version …`, a line a format.
+const FORMATS: &str = "tests/records/formats.txt";
+
+/// The release before refuses a file of a later format by a sentence. It would misread one that has a
+/// new kind, or a new version of a record, under the format that it knows.
+#[test]
+fn a_new_kind_or_version_comes_with_a_new_format() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(FORMATS);
+    let mut formats = std::fs::read_to_string(&file).unwrap();
+    let mut kinds: Vec<String> = Kind::ALL
+        .iter()
+        .map(|kind| format!("{}={}", kind.name(), kind.version()))
+        .collect();
+    kinds.sort();
+    let start = format!("FORMAT {}: ", SqliteStore::FORMAT);
+    let is_known = formats.lines().any(|line| line.starts_with(&start));
+    let line = format!("{start}{}\n", kinds.join(" "));
+    if std::env::var_os("UPDATE_GOLDEN").is_some() && !is_known {
+        formats += &line;
+        std::fs::write(&file, &formats).unwrap();
+    }
+    assert!(
+        is_known || formats.ends_with(&line),
+        "{FORMATS} has no line of FORMAT {}; UPDATE_GOLDEN=1 writes it",
+        SqliteStore::FORMAT
+    );
+    assert!(
+        formats.ends_with(&line),
+        "the kinds and versions are not those of FORMAT {} in {FORMATS}: raise FORMAT in \
+         sqlite/database.rs and run this again with UPDATE_GOLDEN=1; if no release has had this \
+         format yet, delete its line instead. Today's is\n{line}",
+        SqliteStore::FORMAT
+    );
+}
+
 /// A line of a golden file, and what becomes of it.
 struct Line {
     key: String,
@@ -88,7 +123,9 @@ struct Line {
 
 fn lines(file: &Path) -> Vec<Line> {
     let mut lines: Vec<Line> = Vec::new();
-    for line in std::fs::read_to_string(file).unwrap().lines() {
+    let text = std::fs::read_to_string(file)
+        .unwrap_or_else(|error| panic!("{}: {error}; UPDATE_GOLDEN=1 writes it", file.display()));
+    for line in text.lines() {
         match line.strip_prefix('\t') {
             Some(becomes) => lines.last_mut().unwrap().becomes = Some(becomes.to_owned()),
             None => {
@@ -199,7 +236,7 @@ fn a_record_of_a_newer_version_is_refused_by_name() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..Default::default() })]
 
     /// A letter more, a letter less: an error with the key, or another value; never a panic.
     #[test]

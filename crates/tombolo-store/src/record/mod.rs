@@ -16,10 +16,11 @@
 //! 2. `impl Record for v2::…` with `v1::…` as `Previous`: `migrate` says what an old record has in
 //!    place of the member.
 //! 3. Name `v2` in the kind's row, and give the sample in `tests/records/samples.rs` the member.
-//! 4. `UPDATE_GOLDEN=1 cargo test -p tombolo-store --test records` writes `golden/KIND/v2.txt`. No
-//!    golden file that is there is ever changed.
-//! 5. Raise `FORMAT` in `sqlite/database.rs`, once a release, so that the release before refuses to
+//! 4. Raise `FORMAT` in `sqlite/database.rs`, once a release, so that the release before refuses to
 //!    open what it could not read.
+//! 5. `UPDATE_GOLDEN=1 cargo test -p tombolo-store --test records every_kind_is_written` writes
+//!    `golden/KIND/v2.txt`. No golden file that is there is ever changed. The rest is in
+//!    `docs/dev/add-or-change-a-record.md`.
 //!
 //! Any other change goes the same way. A change of the domain's type only (a name, another type of a
 //! member) changes the conversion here, and no version.
