@@ -205,7 +205,8 @@ fn bytes(bytes: u64) -> String {
 
 /// A share of one CPU.
 fn share(of_one: f64) -> String {
-    format!("{:.1} %", of_one * 100.0)
+    // The sum of nothing is -0.0, and a sum with 0.0 is not.
+    format!("{:.1} %", of_one * 100.0 + 0.0)
 }
 
 #[cfg(test)]
@@ -220,6 +221,13 @@ mod tests {
     use tombolo_admin::message::{
         FleetDescription, FleetEventDescription, InstanceDescription, ManagedFleetDescription,
     };
+
+    #[test]
+    fn nothing_takes_no_share_of_a_cpu() {
+        let of_no_process: f64 = std::iter::empty::<f64>().sum();
+        assert_eq!(share(of_no_process), "0.0 %");
+        assert_eq!(share(0.5), "50.0 %");
+    }
 
     fn process(name: &str, state: ProcessState, cpu_usec: u64) -> ProcessStatus {
         ProcessStatus {
