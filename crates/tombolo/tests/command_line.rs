@@ -137,6 +137,14 @@ fn ids_and_durations_are_checked_before_anything_is_asked() {
             "\"nowhere\" is not a Region",
         ),
         (
+            &["build", "import", "--dir", "/", "--name", &"n".repeat(1025)],
+            "it has 1025 characters, and a build's name or version has 1 to 1024",
+        ),
+        (
+            &["build", "import", "--dir", "/", "--build-version", ""],
+            "it has 0 characters, and a build's name or version has 1 to 1024",
+        ),
+        (
             &["account", "create", "--dir", "/", "--name", "a b"],
             "\"a b\" is not an account's name",
         ),

@@ -171,10 +171,10 @@ pub struct ImportArguments {
     #[command(flatten)]
     pub account: AccountName,
     /// The build's name
-    #[arg(long)]
+    #[arg(long, value_parser = build_text)]
     pub name: String,
     /// The build's version, in your own words
-    #[arg(long, value_name = "VERSION")]
+    #[arg(long, value_name = "VERSION", value_parser = build_text)]
     pub build_version: String,
     /// The directory with the build's files, which fleets see as /local/game
     #[arg(long, value_name = "DIR")]
@@ -309,4 +309,15 @@ fn forward(text: &str) -> Result<SignedDuration, String> {
         return Err("at most ten years at a time".to_owned());
     }
     Ok(duration)
+}
+
+/// A build's name or version, as long as CreateBuild allows: clients check what they are answered.
+fn build_text(text: &str) -> Result<String, String> {
+    const LONGEST: usize = 1024;
+    match text.chars().count() {
+        1..=LONGEST => Ok(text.to_owned()),
+        length => Err(format!(
+            "it has {length} characters, and a build's name or version has 1 to {LONGEST}"
+        )),
+    }
 }
