@@ -43,12 +43,8 @@ fn what_a_command_leaves_behind_ends_when_tombolo_run_is_killed() {
     until_no_interface(&server.backend());
 }
 
-#[test]
-fn a_server_that_comes_back_ends_what_was_left_meanwhile() {
-    let mut server = Dev::start();
-    let vpc = scenario::vpc_with_subnet(&server.backend(), "10.60.0.0/24");
-    let daemon = Daemon::new();
-    let mut program = daemon.run(&server, &vpc);
+/// Kills the server and `tombolo run`, so that nobody is there to end what the program has started.
+fn orphan(daemon: &Daemon, program: &mut Program, server: &mut Dev) {
     server.kill();
     program.signal(Signal::SIGKILL);
     program.until_it_ends();
@@ -57,6 +53,15 @@ fn a_server_that_comes_back_ends_what_was_left_meanwhile() {
         Vec::<u32>::new(),
         "the test is too easy"
     );
+}
+
+#[test]
+fn a_server_that_comes_back_ends_what_was_left_meanwhile() {
+    let mut server = Dev::start();
+    let vpc = scenario::vpc_with_subnet(&server.backend(), "10.60.0.0/24");
+    let daemon = Daemon::new();
+    let mut program = daemon.run(&server, &vpc);
+    orphan(&daemon, &mut program, &mut server);
     server.restart();
     wait::until("no process", || daemon.processes().is_empty().then_some(()));
     until_no_interface(&server.backend());
@@ -75,14 +80,7 @@ fn a_stopped_server_and_a_teardown_end_what_programs_have_started() {
     // The server finds by itself that the program before has ended, and gives its address back.
     until_no_interface(&server.backend());
     let mut program = daemon.run(&server, &vpc);
-    server.kill();
-    program.signal(Signal::SIGKILL);
-    program.until_it_ends();
-    assert_ne!(
-        daemon.processes(),
-        Vec::<u32>::new(),
-        "the test is too easy"
-    );
+    orphan(&daemon, &mut program, &mut server);
     tools::succeeds(&mut server.command(&["teardown"]));
     assert_eq!(daemon.processes(), Vec::<u32>::new());
 }
@@ -93,14 +91,7 @@ fn a_teardown_ends_what_is_behind_an_interface_whose_record_is_damaged() {
     let vpc = scenario::vpc_with_subnet(&server.backend(), "10.60.0.0/24");
     let daemon = Daemon::new();
     let mut program = daemon.run(&server, &vpc);
-    server.kill();
-    program.signal(Signal::SIGKILL);
-    program.until_it_ends();
-    assert_ne!(
-        daemon.processes(),
-        Vec::<u32>::new(),
-        "the test is too easy"
-    );
+    orphan(&daemon, &mut program, &mut server);
     let database = Connection::open(server.directory().join("store.db")).unwrap();
     let cut =
         "UPDATE entry SET value = substr(value, 1, 9) WHERE CAST(key AS TEXT) LIKE 'interface/%'";
