@@ -2,7 +2,6 @@
 //! or not there is an owner.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use serde_json::Value;
 use tombolo_api::model::{Kind as Shape, ServiceName};
@@ -14,7 +13,7 @@ use crate::calls;
 use crate::exceptions::shown;
 use crate::objects::{self};
 use crate::wire::{Answer, Who, copy_of};
-use crate::world::{A_PEER, A_STRANGER, A_STRANGER_AWAY, THE_OWNER_AWAY, World, of_owner};
+use crate::world::{A_PEER, A_STRANGER, A_STRANGER_AWAY, Copies, THE_OWNER_AWAY, World, of_owner};
 
 /// The call on what the account has, and the one without whatever can be left out, which lists.
 fn inputs(world: &World, row: &Operation, input: Value) -> [Value; 2] {
@@ -40,22 +39,25 @@ fn inputs(world: &World, row: &Operation, input: Value) -> [Value; 2] {
 /// All answers that an account gets in a world, by what it called.
 async fn answers(world: &World, server: &Server, who: &Who) -> Vec<(String, Answer)> {
     let own = world.things(who);
+    let mut copies = Copies::of(server, 1).await;
     let mut all = Vec::new();
     for service in ServiceName::ALL {
         for (name, input) in calls::of_service(service, own) {
             let row = registry::operation(service, name).unwrap();
             for input in inputs(world, row, input) {
-                let server = Arc::new(server.copy(1).await);
+                let server = copies.next().await;
                 let answer = world.wire.call(&server, who, row, &input).await;
+                copies.put_back(server);
                 all.push((format!("{row:?}"), answer));
             }
         }
     }
     for call in objects::calls() {
-        let server = Arc::new(server.copy(1).await);
+        let server = copies.next().await;
         let blobs = copy_of(world.blobs.path());
         let ask = (call.ask)(&(call.own)(own), own);
         let answer = world.wire.ask(&server, blobs.path(), who, &ask).await;
+        copies.put_back(server);
         all.push((format!("s3:{}", call.operation), answer));
     }
     all

@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use tombolo_api::model::{Kind as Shape, ServiceName};
 use tombolo_api::operation::Operation;
 use tombolo_api::registry;
-use tombolo_store::{Revision, Store};
 use tombolo_testkit::server::Server;
 
 use crate::calls;
@@ -16,7 +15,7 @@ use crate::exceptions::{Met, exception};
 use crate::members::{FILTERS, Member, Path, Step, member, texts};
 use crate::objects::{self, Names, Part};
 use crate::wire::{Answer, Ask, Who, copy_of};
-use crate::world::{Foreign, Kind, Looked, OF_BUILDS, Things, World};
+use crate::world::{Copies, Foreign, Kind, Looked, OF_BUILDS, Things, World};
 
 /// The seed of the ids that a call gives, the same for every call.
 const SEED: u64 = 7;
@@ -30,10 +29,7 @@ pub(crate) struct Walk<'w> {
     /// What the caller has no business with.
     foreign: Vec<Foreign>,
     before: Entries,
-    /// Of a copy as it is made.
-    revision: Revision,
-    /// A copy of the world in which nothing has been changed.
-    unchanged: Option<Arc<Server>>,
+    copies: Copies<'w>,
     /// What calls were answered that changed nothing.
     answers: BTreeMap<(ServiceName, &'static str, String), String>,
     pub(crate) failures: Vec<String>,
@@ -68,8 +64,7 @@ impl<'w> Walk<'w> {
             who,
             foreign,
             before: world.server.dump().await.1,
-            revision: world.server.copy(SEED).await.store().revision(),
-            unchanged: None,
+            copies: Copies::of(&world.server, SEED).await,
             answers: BTreeMap::new(),
             failures: Vec::new(),
             met: BTreeSet::new(),
@@ -223,7 +218,7 @@ impl<'w> Walk<'w> {
         // Most calls change nothing. What they give does not depend on the ids that were given
         // before, since a new id is only told with what was made; if it seems to, both are made
         // again, each in a world of its own.
-        let server = self.copy().await;
+        let server = self.copies.next().await;
         let mut answers = Vec::new();
         for looked in [&existing, &unknown] {
             let input = input(looked);
@@ -232,17 +227,14 @@ impl<'w> Walk<'w> {
                 Some(answer) => answer.clone(),
                 None => wire.call(&server, &self.who, row, &input).await.text,
             };
-            if server.store().revision() == self.revision {
+            if self.copies.is_unchanged(&server) {
                 self.answers.insert(call, answer.clone());
             }
             answers.push(hide(answer, looked));
         }
-        if server.store().revision() == self.revision {
-            self.unchanged = Some(server);
-            if answers[0] == answers[1] {
-                self.compared += 1;
-                return;
-            }
+        if self.copies.put_back(server) && answers[0] == answers[1] {
+            self.compared += 1;
+            return;
         }
         let mut seen = Vec::new();
         for looked in [existing, unknown] {
@@ -251,14 +243,6 @@ impl<'w> Walk<'w> {
             seen.push(self.seen(&server, answer, &looked).await);
         }
         self.compare(compared, &seen);
-    }
-
-    /// A copy of the world.
-    async fn copy(&mut self) -> Arc<Server> {
-        match self.unchanged.take() {
-            Some(server) => server,
-            None => Arc::new(self.world.server.copy(SEED).await),
-        }
     }
 
     /// Every operation of S3's, for each of the parts of its requests that name something, alone and
@@ -306,8 +290,7 @@ impl<'w> Walk<'w> {
         pairs: &[(Part, Looked, Looked)],
     ) {
         let own = self.own();
-        let mut seen = Vec::new();
-        for is_existing in [true, false] {
+        let asks = [true, false].map(|is_existing| {
             let mut names = names.clone();
             let mut looked = Vec::new();
             for (part, existing, unknown) in pairs {
@@ -315,15 +298,25 @@ impl<'w> Walk<'w> {
                 names.set(*part, &one.text);
                 looked.push(one.clone());
             }
-            let server = Arc::new(self.world.server.copy(SEED).await);
             let ask: Ask = (call.ask)(&names, own);
-            let blobs = copy_of(self.world.blobs.path());
-            let answer = self
-                .world
-                .wire
-                .ask(&server, blobs.path(), &self.who, &ask)
-                .await;
-            seen.push(self.seen(&server, answer, &looked).await);
+            (ask, looked)
+        });
+        // As in `call`.
+        let server = self.copies.next().await;
+        let mut answers = Vec::new();
+        for (ask, looked) in &asks {
+            let answer = self.ask(&server, ask).await;
+            answers.push(hide(answer.text, looked));
+        }
+        if self.copies.put_back(server) && answers[0] == answers[1] {
+            self.compared += 1;
+            return;
+        }
+        let mut seen = Vec::new();
+        for (ask, looked) in &asks {
+            let server = Arc::new(self.world.server.copy(SEED).await);
+            let answer = self.ask(&server, ask).await;
+            seen.push(self.seen(&server, answer, looked).await);
         }
         let parts = pairs
             .iter()
@@ -334,6 +327,13 @@ impl<'w> Walk<'w> {
             how: "",
         };
         self.compare(&compared, &seen);
+    }
+
+    /// Calls S3, which has files of its own for this call.
+    async fn ask(&self, server: &Arc<Server>, ask: &Ask) -> Answer {
+        let blobs = copy_of(self.world.blobs.path());
+        let wire = &self.world.wire;
+        wire.ask(server, blobs.path(), &self.who, ask).await
     }
 
     async fn seen(&self, server: &Server, answer: Answer, looked: &[Looked]) -> Seen {

@@ -12,8 +12,8 @@ use tempfile::TempDir;
 use tombolo_domain::fleet::FleetStatus;
 use tombolo_domain::peering::Step;
 use tombolo_domain::vpc::Attachment;
-use tombolo_store::keys;
 use tombolo_store::typed::Committed;
+use tombolo_store::{Revision, Store, keys};
 use tombolo_testkit::account::Account;
 use tombolo_testkit::document::text;
 use tombolo_testkit::ec2::route;
@@ -341,6 +341,52 @@ impl World {
         let of =
             |things: &&Things| (things.who.account, things.who.region) == (who.account, who.region);
         self.callers.iter().find(of).unwrap_or(&self.owner)
+    }
+}
+
+/// Copies of a server, of which one serves for as long as no call changes anything: most calls do not,
+/// and a copy takes longer than a call.
+pub(crate) struct Copies<'w> {
+    original: &'w Server,
+    seed: u64,
+    /// Of a copy as it is made.
+    revision: Revision,
+    /// A copy in which nothing has been changed.
+    unchanged: Option<Arc<Server>>,
+}
+
+impl<'w> Copies<'w> {
+    /// Copies that give the ids that begin with `seed`.
+    pub(crate) async fn of(original: &'w Server, seed: u64) -> Self {
+        let first = Arc::new(original.copy(seed).await);
+        Copies {
+            original,
+            seed,
+            revision: first.store().revision(),
+            unchanged: Some(first),
+        }
+    }
+
+    /// A copy in which nothing has been changed, though calls may have been refused there.
+    pub(crate) async fn next(&mut self) -> Arc<Server> {
+        match self.unchanged.take() {
+            Some(server) => server,
+            None => Arc::new(self.original.copy(self.seed).await),
+        }
+    }
+
+    /// Whether nothing has been changed in a copy.
+    pub(crate) fn is_unchanged(&self, copy: &Server) -> bool {
+        copy.store().revision() == self.revision
+    }
+
+    /// Keeps a copy for the next call if nothing has been changed in it, and says whether it is so.
+    pub(crate) fn put_back(&mut self, copy: Arc<Server>) -> bool {
+        let is_unchanged = self.is_unchanged(&copy);
+        if is_unchanged {
+            self.unchanged = Some(copy);
+        }
+        is_unchanged
     }
 }
 
