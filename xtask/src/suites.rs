@@ -270,6 +270,24 @@ pub(crate) fn build(suites: &[Suite]) -> Command {
     command
 }
 
+/// Whether a source has examples in its documentation that are compiled: a fence begins with ``` alone, or
+/// with anything but `text`.
+#[cfg(test)]
+fn has_examples(source: &str) -> bool {
+    let mut is_open = false;
+    source.lines().any(|line| {
+        let line = line.trim_start();
+        let text = line
+            .strip_prefix("///")
+            .or_else(|| line.strip_prefix("//!"));
+        let Some(language) = text.and_then(|text| text.trim().strip_prefix("```")) else {
+            return false;
+        };
+        is_open = !is_open;
+        is_open && language != "text"
+    })
+}
+
 /// What cargo is told to select. The whole workspace always is, so that everything is built with
 /// the same features of its dependencies.
 fn selection<'a>(suites: &[&'a Suite]) -> Vec<&'a str> {
@@ -291,6 +309,9 @@ fn selection<'a>(suites: &[&'a Suite]) -> Vec<&'a str> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::path::Path;
+
     use super::*;
 
     fn names(asked: &[&str]) -> Vec<String> {
@@ -315,5 +336,42 @@ mod tests {
             error.contains("nothing") && error.contains("packets"),
             "{error}"
         );
+    }
+
+    /// rustdoc reads a crate for seconds to find that there is nothing to run, so a crate without
+    /// examples says `doctest = false`.
+    #[test]
+    fn the_examples_of_every_crate_that_has_any_are_run() {
+        assert!(has_examples("/// ```\n/// f();\n/// ```"));
+        assert!(has_examples("    //! ```compile_fail\n"));
+        assert!(!has_examples("/// ```text\n/// a picture\n/// ```\nf();"));
+        for package in workspace::packages().unwrap() {
+            let targets = package["targets"].as_array().unwrap();
+            let is_library = |target: &&Value| target["kind"][0] == "lib";
+            let Some(library) = targets.iter().find(is_library) else {
+                continue;
+            };
+            let sources = Path::new(library["src_path"].as_str().unwrap());
+            let mut folders = vec![sources.parent().unwrap().to_owned()];
+            let mut examples = Vec::new();
+            while let Some(folder) = folders.pop() {
+                for entry in fs::read_dir(folder).unwrap() {
+                    let path = entry.unwrap().path();
+                    if path.is_dir() {
+                        folders.push(path);
+                    } else if path.extension().is_some_and(|kind| kind == "rs")
+                        && has_examples(&fs::read_to_string(&path).unwrap())
+                    {
+                        examples.push(path);
+                    }
+                }
+            }
+            assert_eq!(
+                library["doctest"].as_bool(),
+                Some(!examples.is_empty()),
+                "set [lib] doctest in the Cargo.toml of {} as its examples need it: {examples:?}",
+                package["name"]
+            );
+        }
     }
 }
