@@ -18,13 +18,14 @@ pub(crate) fn adopt() -> anyhow::Result<()> {
 }
 
 /// Reaps the children that have ended, as the machine's first process would have: tests that wait until
-/// a process is gone must not find it as a zombie. `own` stays, since its status is the caller's.
-pub(crate) fn reap(own: u32) {
+/// a process is gone must not find it as a zombie. The `own` ones stay, since their status is for whoever
+/// started them.
+pub(crate) fn reap(own: &[u32]) {
     let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
     // An error says that there are no children.
     while let Ok(status) = waitid(Id::All, flags)
         && let Some(id) = status.pid()
-        && own.cast_signed() != id.as_raw()
+        && !own.contains(&id.as_raw().cast_unsigned())
         && waitpid(id, Some(WaitPidFlag::WNOHANG)).is_ok()
     {}
 }

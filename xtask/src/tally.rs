@@ -2,12 +2,12 @@
 
 use std::io::{BufRead, BufReader, PipeReader};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc;
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 
 use crate::command;
 use crate::interrupt;
@@ -55,7 +55,7 @@ impl Tally {
     pub(crate) fn check(&mut self, name: &str, check: impl FnOnce() -> anyhow::Result<()>) {
         let started = Instant::now();
         let outcome = check();
-        self.count(name, started, outcome);
+        self.count(name, started.elapsed(), outcome);
     }
 
     /// The same for one that this machine may not be able to do. If it `must` be done, that fails.
@@ -70,23 +70,29 @@ impl Tally {
             Ok(Checked::Not(why)) if !must => {
                 eprintln!("not checked: {name}: {why}");
                 self.unchecked.push(format!("{name}: {why}"));
-                self.row(name, started, 0, 0);
+                self.row(name, started.elapsed(), 0, 0);
             }
             Ok(Checked::Not(why)) => {
                 let outcome = Err(anyhow::anyhow!("not checked: {why}"));
-                self.count(name, started, outcome);
+                self.count(name, started.elapsed(), outcome);
             }
-            Ok(Checked::Right) => self.count(name, started, Ok(())),
-            Err(error) => self.count(name, started, Err(error)),
+            Ok(Checked::Right) => self.count(name, started.elapsed(), Ok(())),
+            Err(error) => self.count(name, started.elapsed(), Err(error)),
         }
     }
 
     /// Runs a test runner, shows what it prints, and counts what it says to have run. A runner
     /// that fails without naming a failed test, as when the code does not compile, counts as one.
-    pub(crate) fn runner(&mut self, name: &str, command: &mut Command) {
+    /// `companion` is what may run at the same time.
+    pub(crate) fn runner(
+        &mut self,
+        name: &str,
+        command: &mut Command,
+        companion: Option<&Companion>,
+    ) {
         let started = Instant::now();
         let (passed, failed) = (self.passed, self.failed);
-        match run_counting(command) {
+        match run_counting(command, companion) {
             Ok((counts, succeeded)) => {
                 self.passed += counts.passed;
                 match counts.failed {
@@ -101,7 +107,25 @@ impl Tally {
             }
             Err(error) => self.fail(format!("{name}: {error:#}")),
         }
-        self.row(name, started, self.passed - passed, self.failed - failed);
+        self.row(
+            name,
+            started.elapsed(),
+            self.passed - passed,
+            self.failed - failed,
+        );
+    }
+
+    /// Waits for a companion to end, shows what it printed, and counts it as one check.
+    pub(crate) fn companion(&mut self, companion: Companion) {
+        let Companion { name, child, .. } = companion;
+        let (outcome, took) = match child.and_then(Running::ended) {
+            Ok((printed, took, outcome)) => {
+                eprint!("{}", String::from_utf8_lossy(&printed));
+                (outcome, took)
+            }
+            Err(error) => (Err(error), Duration::ZERO),
+        };
+        self.count(name, took, outcome);
     }
 
     /// Whether anything has failed so far.
@@ -130,23 +154,18 @@ impl Tally {
         self.failed == 0
     }
 
-    fn count(&mut self, name: &str, started: Instant, outcome: anyhow::Result<()>) {
-        self.row(
-            name,
-            started,
-            outcome.is_ok().into(),
-            outcome.is_err().into(),
-        );
+    fn count(&mut self, name: &str, took: Duration, outcome: anyhow::Result<()>) {
+        self.row(name, took, outcome.is_ok().into(), outcome.is_err().into());
         match outcome {
             Ok(()) => self.passed += 1,
             Err(error) => self.fail(format!("{name}: {error:#}")),
         }
     }
 
-    fn row(&mut self, name: &str, started: Instant, passed: u64, failed: u64) {
+    fn row(&mut self, name: &str, took: Duration, passed: u64, failed: u64) {
         self.rows.push(Row {
             name: name.to_owned(),
-            took: started.elapsed(),
+            took,
             passed,
             failed,
         });
@@ -159,13 +178,66 @@ impl Tally {
     }
 }
 
+/// A command that runs while tests do. What it prints is shown when it has ended, or it would be among
+/// what the tests print.
+#[derive(Debug)]
+pub(crate) struct Companion {
+    name: &'static str,
+    child: anyhow::Result<Running>,
+}
+
+#[derive(Debug)]
+struct Running {
+    id: u32,
+    started: Instant,
+    waiting: JoinHandle<std::io::Result<(Output, Instant)>>,
+}
+
+impl Companion {
+    /// Starts a command. That it cannot be started is what [`Tally::companion`] counts.
+    pub(crate) fn start(name: &'static str, mut command: Command) -> Self {
+        command::show(&command);
+        command.stdin(Stdio::null());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.spawn().map(|child| Running {
+            id: child.id(),
+            started: Instant::now(),
+            // It is waited for all the time: for as long as it is a zombie, no orphan is reaped.
+            waiting: thread::spawn(|| Ok((child.wait_with_output()?, Instant::now()))),
+        });
+        Companion {
+            name,
+            child: child.with_context(|| format!("starting {name}")),
+        }
+    }
+}
+
+impl Running {
+    /// What it printed, how long it took, and whether it succeeded.
+    fn ended(self) -> anyhow::Result<(Vec<u8>, Duration, anyhow::Result<()>)> {
+        let Ok(waited) = self.waiting.join() else {
+            bail!("the thread that waits for it panicked");
+        };
+        let (mut output, at) = waited.context("waiting for it")?;
+        output.stdout.append(&mut output.stderr);
+        let outcome = match output.status.success() {
+            true => Ok(()),
+            false => Err(anyhow!("ended with {}", output.status)),
+        };
+        Ok((output.stdout, at - self.started, outcome))
+    }
+}
+
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Counts {
     passed: u64,
     failed: u64,
 }
 
-fn run_counting(command: &mut Command) -> anyhow::Result<(Counts, bool)> {
+fn run_counting(
+    command: &mut Command,
+    companion: Option<&Companion>,
+) -> anyhow::Result<(Counts, bool)> {
     command::show(command);
     // Both runners' streams in one pipe, or the summary of one could overtake the other's failures.
     let (reader, writer) = std::io::pipe().context("making a pipe")?;
@@ -181,7 +253,8 @@ fn run_counting(command: &mut Command) -> anyhow::Result<(Counts, bool)> {
     // The command holds the pipe's writing ends, and the pipe ends when the last one closes.
     command.stdout(Stdio::null()).stderr(Stdio::null());
     let counted = count_in_background(reader);
-    let status = wait(&mut child)?;
+    let companion = companion.and_then(|one| one.child.as_ref().ok());
+    let status = wait(&mut child, companion.map(|running| running.id))?;
     // Something that the tests left may hold the pipe open for ever.
     let counts = match counted.recv_timeout(OUTPUT_TIMEOUT) {
         Ok(counts) => counts?,
@@ -210,13 +283,14 @@ fn count_in_background(reader: PipeReader) -> mpsc::Receiver<std::io::Result<Cou
 
 /// Waits until the runner ends. When this process is interrupted, so is the runner with all that is in
 /// its group, and what does not end then is killed.
-fn wait(child: &mut Child) -> anyhow::Result<ExitStatus> {
+fn wait(child: &mut Child, companion: Option<u32>) -> anyhow::Result<ExitStatus> {
+    let own: Vec<u32> = std::iter::once(child.id()).chain(companion).collect();
     let mut interrupted: Option<Instant> = None;
     loop {
         if let Some(status) = child.try_wait()? {
             return Ok(status);
         }
-        orphans::reap(child.id());
+        orphans::reap(&own);
         let group = format!("-{}", child.id());
         let signal = |signal| Command::new("kill").args([signal, "--", &group]).status();
         match interrupted {

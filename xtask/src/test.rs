@@ -8,7 +8,7 @@ use anyhow::{Context, bail, ensure};
 use crate::command::{self, cargo, installed};
 use crate::leftovers::Run;
 use crate::suites::{self, Suite, Tests, Tier};
-use crate::tally::Tally;
+use crate::tally::{Companion, Tally};
 use crate::{bpf, deny, interrupt, model, rust_version, setup, workspace};
 
 /// `cargo xtask check`.
@@ -18,6 +18,8 @@ pub(crate) fn check() -> ExitCode {
         let mut suites = found(tally);
         suites.retain(|suite| suite.tier == Tier::Unprivileged);
         if is_built(tally, &suites) {
+            // Tests wait for the disk and for each other, and clippy has a use for that time.
+            let clippy = Companion::start("cargo clippy", clippy());
             // All at once: one after the other takes twice the time, and there is nothing to compare.
             let (documentation, others): (Vec<&Suite>, Vec<&Suite>) = suites
                 .iter()
@@ -25,6 +27,7 @@ pub(crate) fn check() -> ExitCode {
             run(
                 tally,
                 &[("unprivileged", others), ("documentation", documentation)],
+                Some(clippy),
             );
         }
     })
@@ -41,6 +44,7 @@ pub(crate) fn everything() -> ExitCode {
             Ok(())
         });
         static_checks(tally, true);
+        tally.check("cargo clippy", || command::run(&mut clippy()));
         tally.check_if_possible("the oldest compiler", true, rust_version::check_compiles);
         // The one check that takes a network beyond the registries.
         tally.check_if_possible("advisories", false, || deny::check_advisories(true));
@@ -48,7 +52,7 @@ pub(crate) fn everything() -> ExitCode {
         // Without the clients every end-to-end test would fail for the one reason that is known.
         suites.retain(|suite| ready || suite.tier != Tier::Clients);
         if is_built(tally, &suites) {
-            run(tally, &one_by_one(&suites));
+            run(tally, &one_by_one(&suites), None);
         }
     })
 }
@@ -70,7 +74,7 @@ pub(crate) fn some(names: &[String]) -> ExitCode {
             tally.check("installing what the tests need", setup::for_tests);
         }
         if !tally.has_failed() && is_built(tally, &suites) {
-            run(tally, &one_by_one(&suites));
+            run(tally, &one_by_one(&suites), None);
         }
     })
 }
@@ -99,17 +103,18 @@ fn static_checks(tally: &mut Tally, must: bool) {
     tally.check_if_possible("the committed API models", must, || model::check(must));
     tally.check("one rust-version", rust_version::check_stated);
     tally.check_if_possible("the dependencies", must, || deny::check(must));
-    tally.check("cargo clippy", || {
-        command::run(&mut cargo([
-            "clippy",
-            "--quiet",
-            "--workspace",
-            "--all-targets",
-            "--",
-            "-D",
-            "warnings",
-        ]))
-    });
+}
+
+fn clippy() -> Command {
+    cargo([
+        "clippy",
+        "--quiet",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ])
 }
 
 /// Every suite; none if that cannot be found out.
@@ -144,11 +149,15 @@ fn one_by_one(suites: &[Suite]) -> Vec<Batch<'_>> {
         .collect()
 }
 
-/// Runs the batches one after the other, and looks after each what it left.
-fn run(tally: &mut Tally, batches: &[Batch]) {
+/// Runs the batches one after the other, the first of them beside `companion`, and looks after each
+/// what it left.
+fn run(tally: &mut Tally, batches: &[Batch], mut companion: Option<Companion>) {
     let mut this_run = match Run::begin() {
         Ok(run) => run,
-        Err(error) => return tally.check("looking at this machine", || Err(error)),
+        Err(error) => {
+            companion.into_iter().for_each(|one| tally.companion(one));
+            return tally.check("looking at this machine", || Err(error));
+        }
     };
     let nextest = installed("cargo-nextest");
     let mut left = Vec::new();
@@ -165,7 +174,12 @@ fn run(tally: &mut Tally, batches: &[Batch]) {
         if suites.iter().all(|suite| suite.tier == Tier::Unprivileged) {
             without_capabilities(&mut command);
         }
-        tally.runner(name, &mut command);
+        tally.runner(name, &mut command, companion.as_ref());
+        // What is still running would be taken for something that the tests left.
+        companion
+            .take()
+            .into_iter()
+            .for_each(|one| tally.companion(one));
         if let Err(error) = this_run.check() {
             eprintln!("{error:#}");
             left.push(format!("after {name}, {error:#}"));
