@@ -243,6 +243,11 @@ impl AccountId {
     pub fn generate(ids: &dyn IdSource) -> Self {
         AccountId(100_000_000_000 + (ids.bits() % 900_000_000_000) as u64)
     }
+
+    /// The id as the number that its digits are, below 10^12.
+    pub fn number(self) -> u64 {
+        self.0
+    }
 }
 
 impl FromStr for AccountId {

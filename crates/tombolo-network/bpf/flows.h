@@ -143,6 +143,60 @@ static __always_inline int share_is_used(__u32 ifindex, __u32 share)
 	return began && ended && (__s64)(*began - *ended) >= (__s64)share;
 }
 
+/* How many of the flows that were begun are still in the table; 0 where nobody counts. */
+static __always_inline __s64 in_table(const __u64 *began, const __u64 *ended)
+{
+	return began && ended ? (__s64)(*began - *ended) : 0;
+}
+
+static __always_inline __s64 flows_of_group(__u64 group)
+{
+	return in_table(bpf_map_lookup_elem(&group_flows, &group),
+			bpf_map_lookup_elem(&group_flows_ended, &group));
+}
+
+/*
+ * Whether a VPC and its share group may begin one more flow, or take over one that is in the table
+ * already.
+ */
+__noinline int vpc_may_begin(__u32 vpc, __u32 takes_over)
+{
+	__u32 first = 0;
+	struct flow_shares *shares = bpf_map_lookup_elem(&flow_shares, &first);
+	struct vpc_flows *of_vpc = bpf_map_lookup_elem(&vpc_flows, &vpc);
+	__s64 of_group;
+
+	if (!shares || !of_vpc)
+		return 1;
+	if (in_table(&of_vpc->began, bpf_map_lookup_elem(&vpc_flows_ended, &vpc)) >= shares->vpc)
+		return 0;
+	of_group = flows_of_group(of_vpc->share_group);
+	if (of_group >= shares->group)
+		return 0;
+	return takes_over || of_group < shares->reserved ||
+	       flows_of_group(EVERY_GROUP) < shares->all;
+}
+
+/* Counts a flow for a VPC and its group, or takes it back; 0 where nobody counts. */
+__noinline int change_shares(__u32 vpc, __s32 by)
+{
+	struct vpc_flows *of_vpc = bpf_map_lookup_elem(&vpc_flows, &vpc);
+	__u64 group, every = EVERY_GROUP;
+	__u64 *began;
+
+	if (!of_vpc)
+		return 0;
+	group = of_vpc->share_group;
+	__sync_fetch_and_add(&of_vpc->began, (__s64)by);
+	began = bpf_map_lookup_elem(&group_flows, &group);
+	if (began)
+		__sync_fetch_and_add(began, (__s64)by);
+	began = bpf_map_lookup_elem(&group_flows, &every);
+	if (began)
+		__sync_fetch_and_add(began, (__s64)by);
+	return 1;
+}
+
 /* Whether it was this CPU that made an owner's entry another's. */
 static __always_inline int changes_hands(struct flow *flow, __u32 owner, __u32 payer)
 {
@@ -170,6 +224,7 @@ __noinline __u32 begin_flow(const struct packet *packet, struct flow *there,
 	struct flow_key key = {};
 	__u32 by_outside = packet->outside == SENDER;
 	__u32 payer = packet->ifindex[by_outside], owner = 0;
+	__u32 vpc = by_outside ? packet->destination.vpc : packet->source.vpc, owner_vpc = 0;
 	long error;
 
 	flow.public_port = packet->public_port;
@@ -177,10 +232,15 @@ __noinline __u32 begin_flow(const struct packet *packet, struct flow *there,
 	flow.began = flow_key_of(packet, &key);
 	advance(&flow, packet, 0);
 
-	if (there)
+	if (there) {
 		owner = there->charged ? there->ifindex[1] : there->ifindex[0];
+		/* Of a flow with the outside that is the end that is not outside. */
+		owner_vpc = (there->began ^ there->charged) & 1 ? key.ends[1].vpc : key.ends[0].vpc;
+	}
 	/* One who takes the entry over from itself takes no more of the table. */
 	if (owner != payer && share_is_used(payer, set->flow_share))
+		return DROP_FLOW_TABLE_FULL;
+	if (owner_vpc != vpc && !vpc_may_begin(vpc, there != NULL))
 		return DROP_FLOW_TABLE_FULL;
 	if (there) {
 		__u32 same = there->began == flow.began;
@@ -201,6 +261,11 @@ __noinline __u32 begin_flow(const struct packet *packet, struct flow *there,
 		if (owner != payer && changes_hands(there, owner, payer)) {
 			change_use(owner, -1);
 			change_use(payer, 1);
+			if (owner_vpc != vpc) {
+				if (there->shared)
+					change_shares(owner_vpc, -1);
+				there->shared = change_shares(vpc, 1);
+			}
 		}
 		there->ifindex[0] = flow.ifindex[0];
 		there->ifindex[1] = flow.ifindex[1];
@@ -210,6 +275,8 @@ __noinline __u32 begin_flow(const struct packet *packet, struct flow *there,
 		there->state = flow.state;
 		there->began = flow.began;
 	} else {
+		/* Whether they are counted is known before another can end it. */
+		flow.shared = bpf_map_lookup_elem(&vpc_flows, &vpc) != NULL;
 		error = bpf_map_update_elem(&flows, &key, &flow, BPF_NOEXIST);
 		/* Another CPU was quicker with the same flow. */
 		if (error == -17 /* EEXIST */)
@@ -217,6 +284,8 @@ __noinline __u32 begin_flow(const struct packet *packet, struct flow *there,
 		if (error)
 			return DROP_FLOW_TABLE_FULL;
 		change_use(payer, 1);
+		if (flow.shared)
+			change_shares(vpc, 1);
 	}
 	report_packet(packet, ACCEPTED, now);
 	return 0;

@@ -350,7 +350,8 @@ struct flow {
 	__be16 public_port;
 	/* Which of `ifindex` has it in its share of the table: 1 when the outside began it. */
 	__u8 charged;
-	__u8 padding;
+	/* Whether it is counted in `vpc_flows` and `group_flows`; flows of earlier builds are not. */
+	__u8 shared;
 };
 
 /*
@@ -388,6 +389,69 @@ struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } flow_ended SEC(".maps");
+
+/*
+ * The same for the interfaces of a VPC together, and for the VPCs of a share group: whoever makes
+ * VPC after VPC has no more of the table than its group. A VPC's entry says which group it is in,
+ * and stays until its last flow was removed.
+ */
+struct vpc_flows {
+	__u64 began;
+	__u64 share_group;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1 << 17);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, struct vpc_flows);
+} vpc_flows SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1 << 17);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, __u64);
+} vpc_flows_ended SEC(".maps");
+
+/* In place of a share group: all of them, so all flows. */
+#define EVERY_GROUP (~0ULL)
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1 << 17);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u64);
+	__type(value, __u64);
+} group_flows SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1 << 17);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u64);
+	__type(value, __u64);
+} group_flows_ended SEC(".maps");
+
+/* How many flows may be in the table at a time; what an interface may have is in `settings`. */
+struct flow_shares {
+	/* That the interfaces of one VPC began. */
+	__u32 vpc;
+	/* Of one share group. */
+	__u32 group;
+	/* Of all. What is left of the table is for groups that have less than `reserved`. */
+	__u32 all;
+	__u32 reserved;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct flow_shares);
+} flow_shares SEC(".maps");
 
 /*
  * The flows that instances began to the outside by ports of the public address that lead to nobody

@@ -142,7 +142,7 @@ mod tests {
     use crate::live::live;
     use crate::network::{
         MacAddress, PeeringEnd, Protocol, Route, RouteTable, Rule, RuleDirection, RulePeer,
-        SecurityGroup, Subnet, Vpc,
+        SecurityGroup, ShareGroup, Subnet, Vpc,
     };
     use crate::tables::Tables;
 
@@ -161,7 +161,10 @@ mod tests {
         let number = 1..5_u32;
         let cidr = (0..4_u8, 22..25_u8).prop_map(|(third, length)| block(third, length));
         let cidrs = prop::collection::vec(cidr.clone(), 1..3);
-        let vpc = cidrs.clone().prop_map(|cidrs| Vpc { cidrs });
+        let vpc = cidrs.clone().prop_map(|cidrs| Vpc {
+            cidrs,
+            share_group: ShareGroup::default(),
+        });
         let route = (cidr.clone(), 1..5_u8).prop_map(|(destination, peering)| Route {
             destination,
             peering: pcx(peering),

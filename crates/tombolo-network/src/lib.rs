@@ -30,8 +30,8 @@ pub use flow::{FlowDirection, FlowEvent, FlowOutcome, FlowRecord, FlowRecords};
 pub use network::{
     IcmpMessages, Interface, MAX_GROUPS, MAX_MTU, MIN_MTU, MacAddress, MappedPort, Network,
     Outside, Peering, PeeringEnd, PortRange, Protocol, Route, RouteTable, RouteTableNumber, Rule,
-    RuleDirection, RulePeer, SecurityGroup, SecurityGroupNumber, Subnet, TransportProtocol, Vpc,
-    VpcNumber,
+    RuleDirection, RulePeer, SecurityGroup, SecurityGroupNumber, ShareGroup, Subnet,
+    TransportProtocol, Vpc, VpcNumber,
 };
 pub use outside::OutsideConfig;
 pub use repair::{Repair, RepairKind, Repairs};

@@ -32,7 +32,15 @@ pub struct Network {
 pub struct Vpc {
     /// The blocks of addresses that are local to the VPC.
     pub cidrs: Vec<Ipv4Net>,
+    /// With which VPCs it has a share of the flow table in common.
+    pub share_group: ShareGroup,
 }
+
+/// VPCs that have one share of the flow table together, by a number that means nothing to an
+/// engine: whoever makes many VPCs has no more of the table for it. Never `u64::MAX`, and of one
+/// VPC always the same.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ShareGroup(pub u64);
 
 /// Where packets of the interfaces that use it go. The VPC's own blocks are local in each of its
 /// tables, without a [`Route`].

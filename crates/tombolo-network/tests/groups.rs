@@ -168,6 +168,10 @@ fn a_full_table_refuses_new_flows_and_keeps_the_others() {
         config.flow_table = FlowTable {
             capacity: 3,
             share: 2,
+            vpc_share: 3,
+            group_share: 3,
+            reserve: 0,
+            reserved: 0,
         };
     });
     machine.apply(client_and_server(vec![to_the_server()]).interface(3, 1, "10.1.0.9"));

@@ -20,7 +20,8 @@ use proptest::prelude::*;
 use tombolo_domain::id::NetworkInterfaceId;
 use tombolo_network::{
     Interface, MAX_MTU, MacAddress, Network, NetworkEngine, Peering, PeeringEnd, Route, RouteTable,
-    RouteTableNumber, SecurityGroupNumber, SimulatedEngine, Subnet, Verdict, Vpc, VpcNumber,
+    RouteTableNumber, SecurityGroupNumber, ShareGroup, SimulatedEngine, Subnet, Verdict, Vpc,
+    VpcNumber,
 };
 
 /// Few VPCs, few addresses: what can collide does.
@@ -43,7 +44,10 @@ fn vpc() -> impl Strategy<Value = (Vpc, Vec<Route>)> {
         destination,
         peering: pcx(peering),
     });
-    (vec(block, 1..3), vec(route, 0..5)).prop_map(|(cidrs, routes)| (Vpc { cidrs }, routes))
+    (vec(block, 1..3), vec(route, 0..5)).prop_map(|(cidrs, routes)| {
+        let share_group = ShareGroup::default();
+        (Vpc { cidrs, share_group }, routes)
+    })
 }
 
 fn end() -> impl Strategy<Value = PeeringEnd> {

@@ -10,6 +10,7 @@
 
 mod common;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -107,13 +108,21 @@ fn an_earlier_builds_program_is_replaced_under_running_traffic() {
     assert_eq!(machine.reapply().changes, 0);
 }
 
-/// `flows-1.json` has what the releases up to ff7b196 pin. Another layout takes another number
+/// `flows-1.json` has what the releases up to ff7b196 pin, and `flow-shares-1.json` what came beside
+/// it without a change of those. Another layout takes another number
 /// (`FLOW_LAYOUT`), and a file beside this one: an upgrade would misread the flows that are there.
 #[test]
 fn the_flow_maps_that_an_upgrade_takes_over_are_those_of_their_layout() {
     let machine = Machine::running(two_vpcs().peered(1, 1, 2));
-    let golden: Value = serde_json::from_str(include_str!("golden/flows-1.json")).unwrap();
-    let maps = golden["maps"].as_object().unwrap();
+    let golden = [
+        include_str!("golden/flows-1.json"),
+        include_str!("golden/flow-shares-1.json"),
+    ];
+    let golden = golden.map(|golden| serde_json::from_str::<Value>(golden).unwrap());
+    let maps: BTreeMap<String, Value> = golden
+        .iter()
+        .flat_map(|golden| golden["maps"].as_object().unwrap().clone())
+        .collect();
     let directory = machine.flows();
     let name = directory.file_name().unwrap().to_str().unwrap();
     assert!(name.starts_with("flows-1-"), "{name}");
@@ -123,7 +132,7 @@ fn the_flow_maps_that_an_upgrade_takes_over_are_those_of_their_layout() {
         .collect();
     pinned.sort();
     assert_eq!(pinned, maps.keys().cloned().collect::<Vec<_>>());
-    for (name, expected) in maps {
+    for (name, expected) in &maps {
         let map = MapData::from_pin(directory.join(name)).unwrap();
         let info = map.info().unwrap();
         let kind = match info.map_type().unwrap() {

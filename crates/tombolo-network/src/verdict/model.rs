@@ -10,7 +10,8 @@ use tombolo_domain::id::NetworkInterfaceId;
 
 use super::{FirstPacket, Verdict, Way, allows_egress, allows_ingress, refusal, way};
 use crate::drop_reason::DropReason;
-use crate::network::{Interface, Network, VpcNumber};
+use crate::ebpf::FlowTable;
+use crate::network::{Interface, Network, ShareGroup, VpcNumber};
 use crate::outside::Mapping;
 use crate::rules::{ICMP, TCP, UDP};
 use crate::tables::Tables;
@@ -127,6 +128,8 @@ struct Flow {
     begun_to: Party,
     /// Who has it in its share of the table: of one with the outside, the interface.
     payer: Party,
+    /// The payer's VPC and its share group.
+    sharers: (VpcNumber, ShareGroup),
     /// The port of the public address that one with the outside goes by.
     public_port: Option<u16>,
     last: u64,
@@ -216,18 +219,16 @@ pub(crate) struct Model {
     flows: BTreeMap<FlowKey, Flow>,
     fragments: BTreeMap<FragmentKey, (Ports, u64)>,
     generation: u64,
-    capacity: usize,
-    share: usize,
+    table: FlowTable,
     /// Milliseconds.
     now: u64,
 }
 
 impl Model {
     /// A data path with nothing in it, and room for so many flows.
-    pub(crate) fn new(capacity: usize, share: usize) -> Self {
+    pub(crate) fn new(table: FlowTable) -> Self {
         Model {
-            capacity,
-            share,
+            table,
             ..Model::default()
         }
     }
@@ -437,10 +438,27 @@ impl Model {
         let key = key(ends, ports.flow_protocol);
         let payer = from.clone().or_else(|| to.clone());
         let there = self.flows.get(&key);
+        let vpc = ends[usize::from(from.is_none())].vpc;
+        let group = self.network.vpcs[&vpc].share_group;
+        let flows = |of: &dyn Fn(&Flow) -> bool| {
+            let flows = self.flows.values().filter(|flow| of(flow));
+            flows.count() as u32
+        };
+        let table = self.table;
         let takes_more = there.is_none_or(|flow| flow.payer != payer);
-        let begun = self.flows.values().filter(|flow| flow.payer == payer);
-        let full = there.is_none() && self.flows.len() >= self.capacity;
-        if full || (takes_more && begun.count() >= self.share) {
+        let takes_more_of_vpc = there.is_none_or(|flow| flow.sharers.0 != vpc);
+        let of_group = flows(&|flow| flow.sharers.1 == group);
+        let is_reserved = there.is_none()
+            && of_group >= table.reserved
+            && self.flows.len() as u32 >= table.capacity - table.reserve;
+        let is_refused = [
+            there.is_none() && self.flows.len() as u32 >= table.capacity,
+            takes_more && flows(&|flow| flow.payer == payer) >= table.share,
+            takes_more_of_vpc && flows(&|flow| flow.sharers.0 == vpc) >= table.vpc_share,
+            takes_more_of_vpc && of_group >= table.group_share,
+            is_reserved,
+        ];
+        if is_refused.contains(&true) {
             return Err(DropReason::FlowTableFull);
         }
         let mut state = State::default();
@@ -450,6 +468,7 @@ impl Model {
             begun_by: from.clone(),
             begun_to: to.clone(),
             payer,
+            sharers: (vpc, group),
             public_port,
             last: self.now,
             generation: self.generation,

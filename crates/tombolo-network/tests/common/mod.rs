@@ -18,7 +18,7 @@ use tombolo_domain::id::{NetworkInterfaceId, VpcPeeringConnectionId};
 use tombolo_network::{
     Interface, MAX_MTU, MacAddress, MappedPort, Network, Packet, Peering, PeeringEnd, Protocol,
     Route, RouteTable, RouteTableNumber, Rule, RuleDirection, RulePeer, SecurityGroup,
-    SecurityGroupNumber, Subnet, Transport, TransportProtocol, Vpc, VpcNumber,
+    SecurityGroupNumber, ShareGroup, Subnet, Transport, TransportProtocol, Vpc, VpcNumber,
 };
 
 /// The interface with that number.
@@ -60,6 +60,7 @@ impl Build for Network {
     fn vpc(mut self, number: u32, cidr: &str) -> Self {
         let vpc = Vpc {
             cidrs: vec![cidr.parse().unwrap()],
+            share_group: ShareGroup(number.into()),
         };
         let table = RouteTable {
             vpc: VpcNumber(number),

@@ -11,7 +11,7 @@ use tombolo_domain::peering::{Connection, End, State};
 use tombolo_domain::vpc::{self, Attachment, NetworkInterface, Peer, RouteTarget, VpcNumber};
 use tombolo_network::{
     Interface, Network, Outside, Peering, PeeringEnd, Route, RouteTable, RouteTableNumber, Rule,
-    RulePeer, SecurityGroup, SecurityGroupNumber, Subnet, Vpc,
+    RulePeer, SecurityGroup, SecurityGroupNumber, ShareGroup, Subnet, Vpc,
 };
 use tombolo_store::typed::Transaction;
 use tombolo_store::{StoreError, keys};
@@ -85,8 +85,12 @@ fn numbers(records: &Records) -> BTreeMap<&VpcId, VpcNumber> {
 fn compile(records: &Records, host: &HostBoot, mtu: u16) -> Network {
     let numbers = numbers(records);
     let vpcs = records.vpcs.iter().map(|vpc| {
-        let cidrs = vpc.cidrs().collect();
-        (vpc.number, Vpc { cidrs })
+        let of_vpc = Vpc {
+            cidrs: vpc.cidrs().collect(),
+            // An account's VPCs have one share of the flow table together.
+            share_group: ShareGroup(vpc.scope.account.number()),
+        };
+        (vpc.number, of_vpc)
     });
     let mut network = Network {
         vpcs: vpcs.collect(),

@@ -107,7 +107,13 @@ impl Machine {
         let owners = Owners::default();
         Ok(Machine {
             pinned_fds: PinnedFds::open(&data_path.pins)?,
-            flows: FlowThreads::spawn(&data_path.pins, &owners, flows, &config.tasks)?,
+            flows: FlowThreads::spawn(
+                &data_path.pins,
+                config.flow_table,
+                &owners,
+                flows,
+                &config.tasks,
+            )?,
             attachments: Attachments::open(config.attachment, &bpffs)?,
             netlink,
             data_path,

@@ -17,9 +17,9 @@ use tombolo_tasks::Tasks;
 
 pub(super) use self::owners::Owners;
 use self::reader::Reader;
-use self::sweeper::Sweeper;
+pub(super) use self::sweeper::Sweeper;
 use crate::ebpf::error::Doing;
-use crate::ebpf::maps::object::Pins;
+use crate::ebpf::maps::object::{FlowTable, Pins};
 use crate::engine::EngineError;
 use crate::flow::FlowPublisher;
 
@@ -34,12 +34,13 @@ impl FlowThreads {
     /// Starts them on the maps that are pinned.
     pub(super) fn spawn(
         pins: &Pins,
+        table: FlowTable,
         owners: &Owners,
         publisher: &FlowPublisher,
         tasks: &Tasks,
     ) -> Result<Self, EngineError> {
         let reader = Reader::open(pins, owners.clone(), publisher.clone())?;
-        let sweeper = Sweeper::open(pins, owners.clone(), publisher.clone())?;
+        let sweeper = Sweeper::open(pins, table, owners.clone(), publisher.clone())?;
         let (stop_reader, stopped) =
             UnixStream::pair().doing(|| "making a pair of sockets".to_owned())?;
         let (wake_sweeper, woken) = mpsc::channel();

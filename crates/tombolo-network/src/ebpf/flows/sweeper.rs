@@ -1,7 +1,8 @@
 //! Removes the flows that are over from the flow table, so that their place, and their part of
 //! what their interface may begin, can be used again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
@@ -11,7 +12,9 @@ use super::owners::Owners;
 use super::record::{self, Epoch};
 use crate::ebpf::error::Doing;
 use crate::ebpf::maps::flow_entries::{FlowEntry, FlowKey, Translation, TranslationKey};
+use crate::ebpf::maps::flow_shares::FlowCounts;
 use crate::ebpf::maps::kernel_map::{KernelMap, UpdateFlag};
+use crate::ebpf::maps::object::FlowTable;
 use crate::ebpf::maps::object::Pins;
 use crate::engine::EngineError;
 use crate::flow::{FlowEvent, FlowPublisher};
@@ -20,10 +23,18 @@ use crate::flow::{FlowEvent, FlowPublisher};
 /// free this much later.
 pub(super) const INTERVAL: Duration = Duration::from_secs(10);
 
-pub(super) struct Sweeper {
+/// How long a flow must have been idle before it is evicted, in nanoseconds.
+const IDLE: u64 = 10_000_000_000;
+
+pub(in crate::ebpf) struct Sweeper {
+    table: FlowTable,
     flows: KernelMap<FlowKey, FlowEntry>,
+    /// How many flows each link began.
+    began: KernelMap<u32, u64>,
     /// How many flows of an interface's share were removed, by its link. Nobody else writes it.
     ended: KernelMap<u32, u64>,
+    /// The same of VPCs and share groups.
+    counts: FlowCounts,
     translations: KernelMap<TranslationKey, Translation>,
     /// The translations that had no flow when last looked at.
     idle: BTreeSet<TranslationKey>,
@@ -33,12 +44,16 @@ pub(super) struct Sweeper {
 
 impl Sweeper {
     /// Sweeps the pinned maps.
-    pub(super) fn open(
+    pub(in crate::ebpf) fn open(
         pins: &Pins,
+        table: FlowTable,
         owners: Owners,
         publisher: FlowPublisher,
     ) -> Result<Self, EngineError> {
         Ok(Sweeper {
+            table,
+            began: KernelMap::open(&pins.flows, "flow_use")?,
+            counts: FlowCounts::open(&pins.flows)?,
             flows: KernelMap::open(&pins.flows, "flows")?,
             ended: KernelMap::open(&pins.flows, "flow_ended")?,
             translations: KernelMap::open(&pins.flows, "translations")?,
@@ -70,8 +85,9 @@ impl Sweeper {
         }
     }
 
-    /// Removes what is over, and what an interface had that is gone; returns how much.
-    fn sweep(&self) -> Result<usize, EngineError> {
+    /// Removes what is over, what an interface had that is gone, and of those whose share is nearly
+    /// used up what has been idle; returns how much.
+    pub(in crate::ebpf) fn sweep(&self) -> Result<usize, EngineError> {
         let sweeping = || "reading the BPF map flows".to_owned();
         self.owners.age();
         let epoch = Epoch::read().doing(|| "reading the clock".to_owned())?;
@@ -81,17 +97,34 @@ impl Sweeper {
             flow.is_over(key.protocol, epoch.now)
                 || flow.links.iter().any(|link| self.owners.is_gone(*link))
         };
+        let mut pressed = self
+            .pressed()
+            .doing(|| "reading how many flows there are".to_owned())?;
         let mut swept = 0;
         let mut over = Vec::new();
         let mut batches = self.flows.batches();
         while let Some(batch) = batches.next().doing(sweeping)? {
-            over.extend(
-                batch
-                    .filter(|(key, flow)| is_over(key, flow))
-                    .map(|(key, _)| *key),
-            );
+            for (key, flow) in batch {
+                if is_over(key, flow) {
+                    over.push(*key);
+                } else if !pressed.is_empty() && flow.idle(epoch.now) >= IDLE {
+                    let vpc = key.ends[flow.payers_end()].vpc;
+                    pressed.consider(key, flow, vpc);
+                }
+            }
             swept += self.remove(&over, &epoch, is_over)?;
             over.clear();
+        }
+        let evicted: Vec<FlowKey> = pressed.evicted().into_iter().collect();
+        if !evicted.is_empty() {
+            let is_idle = |_: &FlowKey, flow: &FlowEntry| flow.idle(epoch.now) >= IDLE;
+            let evicted = self.remove(&evicted, &epoch, is_idle)?;
+            tracing::info!(
+                evicted,
+                "removed idle flows of interfaces, VPCs or accounts whose share of the flow table \
+                 is nearly used up"
+            );
+            swept += evicted;
         }
         Ok(swept)
     }
@@ -104,6 +137,7 @@ impl Sweeper {
     ) -> Result<usize, EngineError> {
         let removing = || "removing from the BPF map flows".to_owned();
         let mut ended = BTreeMap::<u32, u64>::new();
+        let mut ended_of_vpcs = BTreeMap::<u32, u64>::new();
         let mut removed = 0;
         for key in over {
             let Some(flow) = self.flows.take(key).doing(removing)? else {
@@ -122,6 +156,10 @@ impl Sweeper {
             }
             removed += 1;
             *ended.entry(flow.payer()).or_default() += 1;
+            if flow.shared != 0 {
+                let vpc = key.ends[flow.payers_end()].vpc;
+                *ended_of_vpcs.entry(vpc).or_default() += 1;
+            }
             if let Some(event) = record::tail(key, &flow) {
                 for record in record::records(&event, epoch, &self.owners) {
                     self.publisher.publish(FlowEvent::Record(record));
@@ -131,7 +169,33 @@ impl Sweeper {
         for (link, more) in ended {
             self.add_ended(link, more)?;
         }
+        for (vpc, more) in ended_of_vpcs {
+            self.counts
+                .end(vpc, more)
+                .doing(|| format!("counting what VPC {vpc} has no more in the BPF map flows"))?;
+        }
         Ok(removed)
+    }
+
+    /// Whose share is nearly used up.
+    fn pressed(&self) -> io::Result<Pressed> {
+        let mut pressed = Pressed::default();
+        for (vpc, (flows, group)) in self.counts.of_vpcs()? {
+            pressed.groups.insert(vpc, group);
+            pressed.add(Sharer::Vpc(vpc), flows, self.table.vpc_share);
+        }
+        for (group, flows) in self.counts.of_groups()? {
+            pressed.add(Sharer::Group(group), flows, self.table.group_share);
+        }
+        let mut batches = self.began.batches();
+        while let Some(batch) = batches.next()? {
+            for (&link, &began) in batch {
+                let ended = self.ended.get(&link)?.unwrap_or(0);
+                let flows = u64::try_from(began.wrapping_sub(ended) as i64).unwrap_or(0);
+                pressed.add(Sharer::Interface(link), flows, self.table.share);
+            }
+        }
+        Ok(pressed)
     }
 
     /// Removes the translations that have no flow, so that their ports can be used again: those
@@ -181,5 +245,85 @@ impl Sweeper {
                 .doing(adding)?;
         }
         Ok(())
+    }
+}
+
+/// Who has a share of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Sharer {
+    /// By its link.
+    Interface(u32),
+    Vpc(u32),
+    Group(u64),
+}
+
+/// Those who have used up seven eighths of their share, and which of their flows go so that they have
+/// three quarters: those that were never answered first, then those that have been idle longest.
+/// Nobody else's flows make room for them.
+#[derive(Default)]
+struct Pressed {
+    evictions: BTreeMap<Sharer, Eviction>,
+    /// The share group of each VPC.
+    groups: BTreeMap<u32, u64>,
+}
+
+struct Eviction {
+    /// How many are to go at most.
+    surplus: usize,
+    /// The worst on top.
+    chosen: BinaryHeap<Idle>,
+}
+
+/// A flow that may be evicted; the first in order is the first to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Idle {
+    was_answered: bool,
+    last: u64,
+    key: FlowKey,
+}
+
+impl Pressed {
+    fn is_empty(&self) -> bool {
+        self.evictions.is_empty()
+    }
+
+    fn add(&mut self, sharer: Sharer, flows: u64, share: u32) {
+        let share = u64::from(share);
+        if flows * 8 < share * 7 || flows == 0 {
+            return;
+        }
+        let eviction = Eviction {
+            surplus: usize::try_from(flows - share * 3 / 4).unwrap_or(usize::MAX),
+            chosen: BinaryHeap::new(),
+        };
+        self.evictions.insert(sharer, eviction);
+    }
+
+    fn consider(&mut self, key: &FlowKey, flow: &FlowEntry, vpc: u32) {
+        let idle = Idle {
+            was_answered: flow.was_answered(key.protocol),
+            last: flow.last,
+            key: *key,
+        };
+        let sharers = [
+            Some(Sharer::Interface(flow.payer())),
+            Some(Sharer::Vpc(vpc)),
+            self.groups.get(&vpc).copied().map(Sharer::Group),
+        ];
+        for sharer in sharers.into_iter().flatten() {
+            let Some(eviction) = self.evictions.get_mut(&sharer) else {
+                continue;
+            };
+            eviction.chosen.push(idle);
+            if eviction.chosen.len() > eviction.surplus {
+                eviction.chosen.pop();
+            }
+        }
+    }
+
+    fn evicted(self) -> BTreeSet<FlowKey> {
+        let evictions = self.evictions.into_values();
+        let idle = evictions.flat_map(|eviction| eviction.chosen);
+        idle.map(|idle| idle.key).collect()
     }
 }

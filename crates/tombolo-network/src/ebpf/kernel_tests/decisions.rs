@@ -1,5 +1,7 @@
 //! Decisions one at a time: what random packets meet too seldom, or cannot.
 
+use std::collections::BTreeSet;
+
 use tombolo_domain::id::VpcPeeringConnectionId;
 
 use super::bytes::{self, frame};
@@ -10,7 +12,8 @@ use crate::ebpf::maps::desired::DesiredMaps;
 use crate::ebpf::maps::object::FlowTable;
 use crate::network::{
     Interface, Network, Peering, PeeringEnd, Protocol, Route, RouteTable, RouteTableNumber, Rule,
-    RuleDirection, RulePeer, SecurityGroup, SecurityGroupNumber, Subnet, Vpc, VpcNumber,
+    RuleDirection, RulePeer, SecurityGroup, SecurityGroupNumber, ShareGroup, Subnet, Vpc,
+    VpcNumber,
 };
 use crate::verdict::Verdict;
 use crate::verdict::model::{Datagram, Payload, TcpFlags};
@@ -50,7 +53,14 @@ fn clients_and_server() -> Network {
         interface(OTHER_CLIENT, "10.0.0.6", 1),
     ];
     Network {
-        vpcs: [(VpcNumber(1), Vpc { cidrs: vec![block] })].into(),
+        vpcs: [(
+            VpcNumber(1),
+            Vpc {
+                cidrs: vec![block],
+                share_group: ShareGroup(1),
+            },
+        )]
+        .into(),
         route_tables: [(RouteTableNumber(1), table)].into(),
         security_groups: [
             (SecurityGroupNumber(1), group(RuleDirection::Egress)),
@@ -235,11 +245,23 @@ fn a_connection_that_closed_can_be_opened_again_at_once() {
     });
 }
 
+/// A table that anyone may fill.
+const fn unshared(capacity: u32) -> FlowTable {
+    FlowTable {
+        capacity,
+        share: capacity,
+        vpc_share: capacity,
+        group_share: capacity,
+        reserve: 0,
+        reserved: 0,
+    }
+}
+
 #[test]
 fn a_full_table_stops_new_flows_only() {
     let table = FlowTable {
-        capacity: 3,
         share: 2,
+        ..unshared(3)
     };
     with_clients_and_server(table, |test| {
         check(test, CLIENT, SERVER, udp(1, 9), "passes");
@@ -256,6 +278,143 @@ fn a_full_table_stops_new_flows_only() {
         test.wait(31_000);
         check(test, CLIENT, SERVER, udp(1, 9), "passes");
         check(test, CLIENT, SERVER, udp(3, 9), "flow_table_full");
+    });
+}
+
+/// Clients 0 and 1 are in VPCs of one share group, client 2 in another's; each has a server.
+fn three_vpcs_of_two_groups() -> Network {
+    let open = [RuleDirection::Egress, RuleDirection::Ingress].map(|direction| Rule {
+        direction,
+        protocol: Protocol::All,
+        peer: RulePeer::Cidr("0.0.0.0/0".parse().unwrap()),
+    });
+    let mut network = Network::default();
+    network.security_groups.insert(
+        SecurityGroupNumber(1),
+        SecurityGroup {
+            rules: open.to_vec(),
+        },
+    );
+    for vpc in 1..=3_u32 {
+        let of_vpc = Vpc {
+            cidrs: vec!["10.0.0.0/16".parse().unwrap()],
+            share_group: ShareGroup(u64::from(vpc / 3)),
+        };
+        network.vpcs.insert(VpcNumber(vpc), of_vpc);
+        let table = RouteTable {
+            vpc: VpcNumber(vpc),
+            routes: Vec::new(),
+        };
+        network.route_tables.insert(RouteTableNumber(vpc), table);
+        for (number, address) in [(vpc - 1, "10.0.0.4"), (vpc + 2, "10.0.0.5")] {
+            let interface = Interface {
+                vpc: VpcNumber(vpc),
+                address: address.parse().unwrap(),
+                mac: mac(number as usize),
+                subnet: Subnet("10.0.0.0/24".parse().unwrap()),
+                route_table: RouteTableNumber(vpc),
+                security_groups: vec![SecurityGroupNumber(1)],
+                mtu: 1500,
+                outside: None,
+            };
+            network.interfaces.insert(eni(number as usize), interface);
+        }
+    }
+    network
+}
+
+/// Whoever makes VPC after VPC takes no more of the table than its share group has.
+#[test]
+fn a_share_group_has_one_share_of_the_table() {
+    let table = FlowTable {
+        capacity: 10,
+        share: 10,
+        vpc_share: 3,
+        group_share: 4,
+        reserve: 0,
+        reserved: 0,
+    };
+    kernel_test(table, |test| {
+        test.apply(&three_vpcs_of_two_groups());
+        for port in 1..=3 {
+            check(test, 0, 3, udp(port, 9), "passes");
+        }
+        check(test, 0, 3, udp(4, 9), "flow_table_full");
+        // The VPC's share is used up, whichever interface asks.
+        check(test, 3, 0, udp(4, 8), "flow_table_full");
+        check(test, 1, 4, udp(1, 9), "passes");
+        check(test, 1, 4, udp(2, 9), "flow_table_full");
+        // The other group notices nothing.
+        for port in 1..=3 {
+            check(test, 2, 5, udp(port, 9), "passes");
+        }
+        // What is in the table goes on.
+        check(test, 3, 0, udp(9, 3), "passes");
+        check(test, 4, 1, udp(9, 1), "passes");
+    });
+}
+
+/// Of the group whose share is nearly used up, and of nobody else.
+#[test]
+fn what_has_been_idle_is_evicted_from_its_own_share() {
+    let table = FlowTable {
+        group_share: 8,
+        ..unshared(32)
+    };
+    kernel_test(table, |test| {
+        test.apply(&three_vpcs_of_two_groups());
+        let flows = |test: &KernelTest, vpc: u32| {
+            let keys = test.flows.keys().map(Result::unwrap);
+            let of_vpc = keys.filter(|key| key.ends[0].vpc == vpc);
+            let ports = of_vpc.flat_map(|key| key.ends.map(|end| u16::from_be_bytes(end.port)));
+            ports.filter(|port| *port != 9).collect::<BTreeSet<_>>()
+        };
+        // The first was answered, the others never.
+        check(test, 0, 3, udp(101, 9), "passes");
+        check(test, 3, 0, udp(9, 101), "passes");
+        for port in 102..=103 {
+            check(test, 1, 4, udp(port, 9), "passes");
+        }
+        check(test, 2, 5, udp(101, 9), "passes");
+        test.wait(11_000);
+        for port in 104..=107 {
+            check(test, 0, 3, udp(port, 9), "passes");
+        }
+        // Seven of eight: one is to go, to have six.
+        test.sweep(table);
+        assert_eq!(flows(test, 1), [101, 104, 105, 106, 107].into());
+        assert_eq!(flows(test, 2).len(), 1);
+        assert_eq!(flows(test, 3), [101].into());
+        // What ended is theirs again, and nothing else is idle for so long.
+        for port in 108..=109 {
+            check(test, 0, 3, udp(port, 9), "passes");
+        }
+        check(test, 0, 3, udp(110, 9), "flow_table_full");
+        // Then the answered one, though the other that is left was idle as long.
+        test.sweep(table);
+        assert_eq!(flows(test, 2), [].into());
+        assert!(!flows(test, 1).contains(&101));
+        assert_eq!(flows(test, 1).len(), 6);
+        test.sweep(table);
+        assert_eq!(flows(test, 1).len(), 6);
+    });
+}
+
+#[test]
+fn the_reserve_is_for_groups_that_have_few_flows() {
+    let table = FlowTable {
+        reserve: 2,
+        reserved: 1,
+        ..unshared(6)
+    };
+    kernel_test(table, |test| {
+        test.apply(&three_vpcs_of_two_groups());
+        for port in 1..=4 {
+            check(test, 0, 3, udp(port, 9), "passes");
+        }
+        check(test, 1, 4, udp(1, 9), "flow_table_full");
+        check(test, 2, 5, udp(1, 9), "passes");
+        check(test, 2, 5, udp(2, 9), "flow_table_full");
     });
 }
 
@@ -308,8 +467,8 @@ fn a_flow_is_not_inherited_with_an_address() {
 #[test]
 fn what_answers_or_resets_begins_no_flow() {
     let table = FlowTable {
-        capacity: 8,
         share: 1,
+        ..unshared(8)
     };
     with_clients_and_server(table, |test| {
         let mut open = clients_and_server();
@@ -331,7 +490,13 @@ fn what_answers_or_resets_begins_no_flow() {
 fn a_route_that_changes_leaves_nothing_to_a_wider_one() {
     let vpc = |number, cidr: &str| {
         let cidrs = vec![cidr.parse().unwrap()];
-        (VpcNumber(number), Vpc { cidrs })
+        (
+            VpcNumber(number),
+            Vpc {
+                cidrs,
+                share_group: ShareGroup(number.into()),
+            },
+        )
     };
     let interface = |number: usize, vpc, address: &str| {
         let mut interface = clients_and_server().interfaces[&eni(0)].clone();

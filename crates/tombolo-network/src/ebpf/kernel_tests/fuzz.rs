@@ -27,8 +27,12 @@ const MAX_ROUNDS: usize = 20;
 
 /// Small, so that it fills up.
 const TABLE: FlowTable = FlowTable {
-    capacity: 3,
+    capacity: 6,
     share: 2,
+    vpc_share: 3,
+    group_share: 4,
+    reserve: 1,
+    reserved: 1,
 };
 
 /// What happens next. An [`Index`] is of what was sent before, or of the interfaces.
@@ -336,7 +340,7 @@ fn compare(
     steps: &[Step],
     seen: &mut BTreeSet<String>,
 ) -> Result<(), TestCaseError> {
-    let model = Model::new(TABLE.capacity as usize, TABLE.share as usize);
+    let model = Model::new(TABLE);
     let mut model = model.joined(joint());
     let mut networks = [first, second].into_iter().cycle();
     test.forget();

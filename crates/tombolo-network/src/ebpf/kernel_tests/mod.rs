@@ -23,6 +23,7 @@ use self::bytes::PacketTooBig;
 use self::run::TestRun;
 use crate::drop_reason::DropReason;
 use crate::ebpf::bpffs;
+use crate::ebpf::flows::{Owners, Sweeper};
 use crate::ebpf::links::interface;
 use crate::ebpf::links::netlink::{Netlink, VethEnd};
 use crate::ebpf::maps::datapath::DataPath;
@@ -33,6 +34,7 @@ use crate::ebpf::maps::flow_entries::{
 };
 use crate::ebpf::maps::object::FlowTable;
 use crate::ebpf::namespace;
+use crate::flow::FlowPublisher;
 use crate::network::{MAX_MTU, MacAddress, Network, VpcNumber};
 use crate::outside::Mapping;
 use crate::verdict::Verdict;
@@ -182,6 +184,7 @@ impl KernelTest {
         for key in keys(&self.translations) {
             self.translations.remove(&key).unwrap();
         }
+        self.data_path.flow_shares.forget().unwrap();
         for link in self.links.values() {
             for uses in [&mut self.data_path.flow_use, &mut self.data_path.flow_ended] {
                 if uses.map.get(link, 0).is_ok() {
@@ -205,6 +208,14 @@ impl KernelTest {
             fragment.seen = fragment.seen.wrapping_sub(nanoseconds);
             self.fragments.insert(key, fragment, 0).unwrap();
         }
+    }
+
+    /// Sweeps the flow table once, as the server does every ten seconds.
+    fn sweep(&self, table: FlowTable) {
+        let pins = &self.data_path.pins;
+        let publisher = FlowPublisher::new();
+        let sweeper = Sweeper::open(pins, table, Owners::default(), publisher).unwrap();
+        sweeper.sweep().unwrap();
     }
 
     /// Runs the program on a frame that comes from an interface.

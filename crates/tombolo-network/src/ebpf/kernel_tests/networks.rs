@@ -14,7 +14,7 @@ use super::{LINKS, eni, mac};
 use crate::network::{
     IcmpMessages, Interface, MappedPort, Network, Outside, Peering, PeeringEnd, PortRange,
     Protocol, Route, RouteTable, RouteTableNumber, Rule, RuleDirection, RulePeer, SecurityGroup,
-    SecurityGroupNumber, Subnet, TransportProtocol, Vpc, VpcNumber,
+    SecurityGroupNumber, ShareGroup, Subnet, TransportProtocol, Vpc, VpcNumber,
 };
 use crate::outside::OutsideConfig;
 use crate::verdict::model::Joint;
@@ -115,14 +115,14 @@ fn rule() -> impl Strategy<Value = Rule> {
     })
 }
 
-fn vpc() -> impl Strategy<Value = (Vpc, Vec<Route>)> {
+fn vpc() -> impl Strategy<Value = (Vec<Ipv4Net>, Vec<Route>)> {
     let cidr = (0..2_u8, 15..=24_u8)
         .prop_map(|(b, length)| Ipv4Net::new(Ipv4Addr::new(10, b, 0, 0), length).unwrap());
     let route = (block(), 0..4_usize).prop_map(|(destination, peering)| Route {
         destination,
         peering: pcx(peering),
     });
-    (vec(cidr, 1..3), vec(route, 0..4)).prop_map(|(cidrs, routes)| (Vpc { cidrs }, routes))
+    (vec(cidr, 1..3), vec(route, 0..4))
 }
 
 fn end() -> impl Strategy<Value = PeeringEnd> {
@@ -170,7 +170,12 @@ pub(super) fn network() -> impl Strategy<Value = Network> {
                 .collect(),
             vpcs: (1..)
                 .map(VpcNumber)
-                .zip(vpcs.into_iter().map(|(vpc, _)| vpc))
+                .zip(vpcs)
+                .map(|(number, (cidrs, _))| {
+                    // The first two are one group's.
+                    let share_group = ShareGroup(u64::from(number.0 / 3));
+                    (number, Vpc { cidrs, share_group })
+                })
                 .collect(),
             security_groups: (1..).map(SecurityGroupNumber).zip(groups).collect(),
             interfaces: (0..)

@@ -20,6 +20,7 @@ use crate::ebpf::maps::entries::{
     PrefixKey, PublicPort, RouteEntry, SettingsEntry, TrafficEntry, VpcPair,
 };
 use crate::ebpf::maps::flow_entries::{FlowEntry, FlowKey};
+use crate::ebpf::maps::flow_shares::FlowShares;
 use crate::ebpf::maps::kernel_map::KernelMap;
 use crate::ebpf::maps::mirrored_map::{MirroredMap, is_not_found, open_pinned};
 use crate::ebpf::maps::object::FlowTable;
@@ -64,6 +65,7 @@ pub(in crate::ebpf) struct DataPath {
     pub(in crate::ebpf) flow_use: CounterMap<HashMap<MapData, u32, u64>, u32>,
     /// How many of those were swept out of the table.
     pub(in crate::ebpf) flow_ended: CounterMap<HashMap<MapData, u32, u64>, u32>,
+    pub(in crate::ebpf) flow_shares: FlowShares,
     flow_table: FlowTable,
     settings: Array<MapData, SettingsEntry>,
     outside: Array<MapData, OutsideEntry>,
@@ -104,6 +106,7 @@ impl DataPath {
             peering_traffic: CounterMap::open(build, "peering_traffic")?,
             flow_use: CounterMap::open(flows, "flow_use")?,
             flow_ended: CounterMap::open(flows, "flow_ended")?,
+            flow_shares: FlowShares::open(&pins, table)?,
             flow_table: table,
             settings: open_pinned(flows, "settings", Array::try_from)?,
             outside: open_pinned(build, "outside", Array::try_from)?,
@@ -129,7 +132,8 @@ impl DataPath {
         self.interface_traffic.read(repairs)?;
         self.peering_traffic.read(repairs)?;
         self.flow_use.read(repairs)?;
-        self.flow_ended.read(repairs)
+        self.flow_ended.read(repairs)?;
+        self.flow_shares.read(repairs)
     }
 
     /// Sets an interface's share of the flow table right where somebody changed it; returns how
@@ -140,14 +144,21 @@ impl DataPath {
     ) -> Result<usize, EngineError> {
         let found = self.settings()?.flow_share;
         let share = self.flow_table.share;
-        if found == share {
-            return Ok(0);
+        let mut mended = 0;
+        if found != share {
+            self.next_generation()?;
+            repairs.add(RepairKind::MapEntry("settings".to_owned()), || {
+                format!("an interface's share of the BPF map flows was {found}, not {share}")
+            });
+            mended += 1;
         }
-        self.next_generation()?;
-        repairs.add(RepairKind::MapEntry("settings".to_owned()), || {
-            format!("an interface's share of the BPF map flows was {found}, not {share}")
-        });
-        Ok(1)
+        if self.flow_shares.set_limits(self.flow_table)? {
+            repairs.add(RepairKind::MapEntry("flow_shares".to_owned()), || {
+                "the shares of VPCs and groups of the BPF map flows were otherwise".to_owned()
+            });
+            mended += 1;
+        }
+        Ok(mended)
     }
 
     /// The programs, as [`PROGRAMS`](crate::ebpf::maps::object::PROGRAMS) names them.
@@ -301,6 +312,11 @@ impl DataPath {
             + self.interface_traffic.retain(old_links, &links)?
             + self.flow_use.retain(old_links, &links)?
             + self.flow_ended.retain(old_links, &links)?
+            + self.flow_shares.retain(
+                old.map(|old| &old.interfaces),
+                &wanted.interfaces,
+                &wanted.share_groups,
+            )?
             + self.place(wanted)?)
     }
 
@@ -318,7 +334,10 @@ impl DataPath {
         let links = wanted.links();
         let places = self.interface_traffic.extend(&links)?
             + self.flow_use.extend(&links)?
-            + self.flow_ended.extend(&links)?;
+            + self.flow_ended.extend(&links)?
+            + self
+                .flow_shares
+                .extend(&wanted.interfaces, &wanted.share_groups)?;
         let carried = self.interfaces.extend(&wanted.interfaces)?
             + self.endpoints.extend(&wanted.endpoints)?;
         // They may carry other groups than before.

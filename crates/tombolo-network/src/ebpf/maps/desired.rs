@@ -26,6 +26,8 @@ pub(in crate::ebpf) struct DesiredMaps {
     pub(in crate::ebpf) interfaces: BTreeMap<u32, InterfaceEntry>,
     /// Only of interfaces that have a link, see [`DesiredMaps::place`].
     pub(in crate::ebpf) endpoints: BTreeMap<EndpointKey, EndpointEntry>,
+    /// The share groups of the VPCs that have such interfaces.
+    pub(in crate::ebpf) share_groups: BTreeMap<u32, u64>,
     tables: Tables,
 }
 
@@ -64,6 +66,7 @@ impl DesiredMaps {
                 .collect(),
             interfaces: BTreeMap::new(),
             endpoints: BTreeMap::new(),
+            share_groups: BTreeMap::new(),
             tables,
         }
     }
@@ -79,6 +82,9 @@ impl DesiredMaps {
                 continue;
             };
             self.interfaces.insert(link, InterfaceEntry::new(interface));
+            if let Some(vpc) = network.vpcs.get(&interface.vpc) {
+                self.share_groups.insert(interface.vpc.0, vpc.share_group.0);
+            }
             if self
                 .tables
                 .endpoints

@@ -42,7 +42,8 @@ pub(in crate::ebpf) struct FlowEntry {
     /// Of a flow with the outside.
     pub(in crate::ebpf) public_port: [u8; 2],
     pub(in crate::ebpf) charged: u8,
-    pub(in crate::ebpf) padding: u8,
+    /// Whether it is counted for its VPC and share group.
+    pub(in crate::ebpf) shared: u8,
 }
 
 // SAFETY: `repr(C)`, no implicit padding, and every bit pattern is a value.
@@ -75,13 +76,58 @@ impl FlowEntry {
         self.links[usize::from(self.charged & 1)]
     }
 
+    /// Which of the key's ends has it in its share of the table.
+    pub(in crate::ebpf) fn payers_end(&self) -> usize {
+        usize::from((self.began ^ u32::from(self.charged)) & 1 == 1)
+    }
+
+    /// Whether the end that did not begin it ever answered.
+    pub(in crate::ebpf) fn was_answered(&self, protocol: u8) -> bool {
+        match protocol {
+            TCP => self.state & TCP_ANSWERED != 0,
+            UDP => self.state != 0,
+            _ => self.packets[1] != 0,
+        }
+    }
+
+    /// How long it has been idle at `now`, in nanoseconds of `CLOCK_MONOTONIC_COARSE`.
+    pub(in crate::ebpf) fn idle(&self, now: u64) -> u64 {
+        // The program may have seen a later time than `now`.
+        u64::try_from(now.wrapping_sub(self.last) as i64).unwrap_or(0)
+    }
+
     /// Whether the flow counts as absent at `now`, in nanoseconds of `CLOCK_MONOTONIC_COARSE`.
     pub(in crate::ebpf) fn is_over(&self, protocol: u8, now: u64) -> bool {
-        // The program may have seen a later time than `now`.
-        let idle = now.wrapping_sub(self.last) as i64;
-        idle > (self.timeout(protocol) * 1_000_000_000) as i64
+        self.idle(now) > self.timeout(protocol) * 1_000_000_000
     }
 }
+
+/// `struct vpc_flows`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub(in crate::ebpf) struct VpcFlowsEntry {
+    pub(in crate::ebpf) began: u64,
+    pub(in crate::ebpf) share_group: u64,
+}
+
+// SAFETY: `repr(C)`, no implicit padding, and every bit pattern is a value.
+unsafe impl Pod for VpcFlowsEntry {}
+
+/// `EVERY_GROUP`.
+pub(in crate::ebpf) const EVERY_GROUP: u64 = u64::MAX;
+
+/// `struct flow_shares`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub(in crate::ebpf) struct FlowSharesEntry {
+    pub(in crate::ebpf) vpc: u32,
+    pub(in crate::ebpf) group: u32,
+    pub(in crate::ebpf) all: u32,
+    pub(in crate::ebpf) reserved: u32,
+}
+
+// SAFETY: `repr(C)`, no implicit padding, and every bit pattern is a value.
+unsafe impl Pod for FlowSharesEntry {}
 
 /// `OUTSIDE_LINK`: in place of a link, the outside.
 pub(in crate::ebpf) const OUTSIDE_LINK: u32 = u32::MAX;

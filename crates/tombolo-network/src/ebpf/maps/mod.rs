@@ -5,6 +5,7 @@ pub(in crate::ebpf) mod datapath;
 pub(in crate::ebpf) mod desired;
 pub(in crate::ebpf) mod entries;
 pub(in crate::ebpf) mod flow_entries;
+pub(in crate::ebpf) mod flow_shares;
 pub(in crate::ebpf) mod kernel_map;
 pub(in crate::ebpf) mod mirrored_map;
 pub(in crate::ebpf) mod object;

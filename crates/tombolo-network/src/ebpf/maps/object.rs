@@ -39,7 +39,7 @@ pub(in crate::ebpf) const PROGRAMS: [&str; 4] =
     [UPLINK_INGRESS, HOST_INGRESS, HOST_EGRESS, GUEST_EGRESS];
 
 /// The maps of a build.
-const MAPS: [&str; 13] = [
+const MAPS: [&str; 14] = [
     "interfaces",
     "endpoints",
     "routes",
@@ -50,16 +50,21 @@ const MAPS: [&str; 13] = [
     "rule_blocks",
     "rule_ports",
     "fragments",
+    "flow_shares",
     "counters",
     "interface_traffic",
     "peering_traffic",
 ];
 
 /// The maps that outlive a build.
-const FLOW_MAPS: [&str; 6] = [
+const FLOW_MAPS: [&str; 10] = [
     "flows",
     "flow_use",
     "flow_ended",
+    "vpc_flows",
+    "vpc_flows_ended",
+    "group_flows",
+    "group_flows_ended",
     "flow_events",
     "settings",
     "translations",
@@ -67,7 +72,8 @@ const FLOW_MAPS: [&str; 6] = [
 
 /// The version of the layout of the maps in [`FLOW_MAPS`], which an upgrade takes over; it is in the
 /// name of their directory. Whoever changes one of their structs counts on, and an upgrade then
-/// begins with an empty table. `tests/golden` has each layout that there has been.
+/// begins with an empty table. A map that comes to them leaves it as it is: an upgrade makes it
+/// beside the others. `tests/golden` has each layout that there has been.
 const FLOW_LAYOUT: u32 = 1;
 
 /// How many flows the data path remembers. A flow that does not fit cannot begin: its first packet
@@ -81,15 +87,37 @@ pub struct FlowTable {
     /// Of these, how many that one interface began, so that no workload fills the table for the
     /// others.
     pub share: u32,
+    /// How many that the interfaces of one VPC began.
+    pub vpc_share: u32,
+    /// How many that the VPCs of one share group began.
+    pub group_share: u32,
+    /// How much of the table is kept for share groups that have less than [`Self::reserved`] flows,
+    /// when others have filled the rest.
+    pub reserve: u32,
+    /// How many flows a share group may have out of the reserve.
+    pub reserved: u32,
+}
+
+impl FlowTable {
+    /// A table for so many flows: a sixteenth of it is an interface's share, a quarter a VPC's, half a
+    /// share group's; an eighth is the reserve, of which a group may have a 256th of the table.
+    pub const fn with_capacity(capacity: u32) -> Self {
+        FlowTable {
+            capacity,
+            share: capacity / 16,
+            vpc_share: capacity / 4,
+            group_share: capacity / 2,
+            reserve: capacity / 8,
+            reserved: capacity / 256,
+        }
+    }
 }
 
 impl Default for FlowTable {
-    /// 1,048,576 flows, 65,536 an interface.
+    /// 1,048,576 flows: 65,536 an interface, 262,144 a VPC, 524,288 a share group; 131,072 are the
+    /// reserve, 4,096 a group.
     fn default() -> Self {
-        FlowTable {
-            capacity: 1 << 20,
-            share: 1 << 16,
-        }
+        FlowTable::with_capacity(1 << 20)
     }
 }
 
