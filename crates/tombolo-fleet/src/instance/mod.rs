@@ -12,6 +12,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Interest, Lines};
 use tokio::net::UnixStream;
 use tokio::process::Command;
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, timeout};
 
 mod error;
@@ -64,12 +65,17 @@ impl Instance {
                 directory: directory.clone(),
             });
         }
-        make_directory(directory)
-            .and_then(|()| spec.write(directory))
-            .map_err(|source| StartError::WriteSpec {
-                directory: directory.clone(),
-                source,
-            })?;
+        let written = {
+            let spec = spec.clone();
+            off_thread(move || {
+                make_directory(&spec.directory)?;
+                spec.write(&spec.directory)
+            })
+        };
+        written.await.map_err(|source| StartError::WriteSpec {
+            directory: directory.clone(),
+            source,
+        })?;
         let output = Command::new(binary)
             .arg(SUBCOMMAND)
             .arg(InstanceSpec::path_in(directory))
@@ -115,13 +121,16 @@ impl Instance {
         };
         let deadline = Instant::now() + START_TIMEOUT;
         loop {
-            if let Some(found) = Self::find(directory).map_err(failed)? {
+            if let Some(found) = Self::find(directory).await.map_err(failed)? {
                 return Ok(Some(found));
             }
             // A supervisor holds the lock before it says who it is, and after it has died for as
             // long as the kernel takes to let go.
-            let is_settled = !is_locked(directory).map_err(failed)?;
-            if is_settled {
+            let locked = {
+                let directory = directory.to_owned();
+                off_thread(move || is_locked(&directory))
+            };
+            if !locked.await.map_err(failed)? {
                 remove_cgroups(directory).await.map_err(failed)?;
                 return Ok(None);
             }
@@ -133,30 +142,21 @@ impl Instance {
     }
 
     /// The instance whose supervisor has said that it runs, and does.
-    fn find(directory: &Path) -> io::Result<Option<Self>> {
-        let Some(state) = SupervisorState::find(directory)? else {
+    async fn find(directory: &Path) -> io::Result<Option<Self>> {
+        let directory = directory.to_owned();
+        let looked = {
+            let directory = directory.clone();
+            off_thread(move || running_supervisor(&directory))
+        };
+        let Some((incarnation, supervisor)) = looked.await? else {
             return Ok(None);
         };
-        let SupervisorState {
-            incarnation,
-            protocol,
-        } = state;
-        let Some(supervisor) = incarnation.open()? else {
-            return Ok(None);
-        };
-        if protocol > PROTOCOL {
-            return Err(io::Error::other(format!(
-                "its supervisor, process {}, speaks version {protocol} of the control protocol, and \
-                 this release up to {PROTOCOL}; run the release that started it, or a later one",
-                incarnation.pid
-            )));
-        }
         // SAFETY: a PidFd owns its descriptor, which is open until it is dropped, and has no
         // other one to return.
         let supervisor =
             unsafe { AsyncFd::register_with_interest(supervisor, Interest::READABLE)? };
         Ok(Some(Instance {
-            directory: directory.to_owned(),
+            directory,
             incarnation,
             supervisor,
         }))
@@ -210,16 +210,18 @@ impl Instance {
     /// When it returns, the supervisor has taken note.
     pub async fn configure(&self, processes: Vec<ServerProcess>) -> Result<(), ConfigureError> {
         check_processes(&processes)?;
-        let keep = || {
-            let mut spec = InstanceSpec::read(&self.directory)?;
-            let work = Work::Serve(processes.clone());
-            if spec.work != work {
-                spec.work = work;
-                spec.write(&self.directory)?;
-            }
-            Ok(())
+        let kept = {
+            let (directory, work) = (self.directory.clone(), Work::Serve(processes.clone()));
+            off_thread(move || {
+                let mut spec = InstanceSpec::read(&directory)?;
+                if spec.work != work {
+                    spec.work = work;
+                    spec.write(&directory)?;
+                }
+                Ok(())
+            })
         };
-        keep().map_err(|source| ConfigureError::WriteSpec {
+        kept.await.map_err(|source| ConfigureError::WriteSpec {
             directory: self.directory.clone(),
             source,
         })?;
@@ -285,23 +287,10 @@ impl Instance {
             directory: self.directory.clone(),
             source,
         };
-        self.remove_remains().map_err(failed)?;
+        let directory = self.directory.clone();
+        let removed = off_thread(move || remove_remains(&directory));
+        removed.await.map_err(failed)?;
         remove_cgroups(&self.directory).await.map_err(failed)
-    }
-
-    /// Removes what a killed supervisor could not. Whoever holds the lock is another supervisor,
-    /// on its way up, and what is there then is its own.
-    fn remove_remains(&self) -> io::Result<()> {
-        let Some(lock) = try_lock(&self.directory)? else {
-            return Ok(());
-        };
-        for name in [SOCKET, SupervisorState::NAME] {
-            match fs::remove_file(self.directory.join(name)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-        }
-        lock.unlock()
     }
 
     /// Sends a request that is not replied to, and waits until it was dealt with.
@@ -321,7 +310,8 @@ impl Instance {
     async fn ask(&self, request: Request) -> Result<UnixStream, ControlError> {
         let asked = async {
             let line = request.line()?;
-            let directory = File::open(&self.directory)?;
+            let directory = self.directory.clone();
+            let directory = off_thread(move || File::open(directory)).await?;
             let mut stream = UnixStream::connect(socket_path(&directory)).await?;
             stream.write_all(line.as_bytes()).await?;
             Ok(stream)
@@ -339,17 +329,70 @@ impl Instance {
     }
 }
 
+/// Runs what takes files where it may block: hundreds of instances share a thread, and a disk that hangs
+/// under one of them must not hold up the others.
+async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    let done = spawn_blocking(work).await;
+    done.unwrap_or_else(|panic| Err(io::Error::other(panic)))
+}
+
+/// The supervisor that has said that it runs the instance in `directory`, and does.
+fn running_supervisor(directory: &Path) -> io::Result<Option<(Incarnation, PidFd)>> {
+    let Some(state) = SupervisorState::find(directory)? else {
+        return Ok(None);
+    };
+    let SupervisorState {
+        incarnation,
+        protocol,
+    } = state;
+    let Some(supervisor) = incarnation.open()? else {
+        return Ok(None);
+    };
+    if protocol > PROTOCOL {
+        return Err(io::Error::other(format!(
+            "its supervisor, process {}, speaks version {protocol} of the control protocol, and \
+             this release up to {PROTOCOL}; run the release that started it, or a later one",
+            incarnation.pid
+        )));
+    }
+    Ok(Some((incarnation, supervisor)))
+}
+
+/// Removes what a killed supervisor could not. Whoever holds the lock is another supervisor, on its way
+/// up, and what is there then is its own.
+fn remove_remains(directory: &Path) -> io::Result<()> {
+    let Some(lock) = try_lock(directory)? else {
+        return Ok(());
+    };
+    for name in [SOCKET, SupervisorState::NAME] {
+        match fs::remove_file(directory.join(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    lock.unlock()
+}
+
 /// Removes the control groups of an instance whose supervisor has died. Another supervisor that is
 /// on its way up, and holds the lock, does so itself.
 async fn remove_cgroups(directory: &Path) -> io::Result<()> {
     let deadline = Instant::now() + KILL_TIMEOUT;
-    while cgroup::are_noted(directory) {
-        let Some(lock) = try_lock(directory)? else {
-            break;
-        };
-        let removed = cgroup::remove(directory);
-        lock.unlock()?;
-        match removed {
+    loop {
+        let directory = directory.to_owned();
+        let removed = off_thread(move || {
+            if !cgroup::are_noted(&directory) {
+                return Ok(());
+            }
+            let Some(lock) = try_lock(&directory)? else {
+                return Ok(());
+            };
+            let removed = cgroup::remove(&directory);
+            lock.unlock()?;
+            removed
+        });
+        match removed.await {
             // The kernel lets go of processes a moment after they were seen to end.
             Err(error)
                 if error.raw_os_error() == Some(libc::EBUSY) && Instant::now() < deadline =>
@@ -359,7 +402,6 @@ async fn remove_cgroups(directory: &Path) -> io::Result<()> {
             removed => return removed,
         }
     }
-    Ok(())
 }
 
 /// The result of `work`, or a timeout.
