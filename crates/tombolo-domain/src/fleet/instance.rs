@@ -71,6 +71,13 @@ pub enum InstanceStatus {
 }
 
 impl InstanceStatus {
+    /// Every status that there is.
+    pub const ALL: [InstanceStatus; 3] = [
+        InstanceStatus::Pending,
+        InstanceStatus::Active,
+        InstanceStatus::Terminating,
+    ];
+
     /// As GameLift's API writes it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -96,4 +103,33 @@ pub struct MappedPort {
     pub port: u16,
     /// The port of the public address.
     pub public_port: u16,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fleet::FleetStatus;
+
+    /// A status that is added must be added to `ALL`, too: the matches say so.
+    #[test]
+    fn all_statuses_are_listed_once() {
+        let numbers = InstanceStatus::ALL.map(|status| match status {
+            InstanceStatus::Pending => 0,
+            InstanceStatus::Active => 1,
+            InstanceStatus::Terminating => 2,
+        });
+        assert_eq!(numbers, [0, 1, 2]);
+        let numbers = FleetStatus::ALL.map(|status| match status {
+            FleetStatus::New => 0,
+            FleetStatus::Downloading => 1,
+            FleetStatus::Validating => 2,
+            FleetStatus::Building => 3,
+            FleetStatus::Activating => 4,
+            FleetStatus::Active => 5,
+            FleetStatus::Error => 6,
+            FleetStatus::Deleting => 7,
+            FleetStatus::Terminated => 8,
+        });
+        assert_eq!(numbers, [0, 1, 2, 3, 4, 5, 6, 7, 8]);
+    }
 }

@@ -46,6 +46,19 @@ pub struct InvalidFleetStep {
 }
 
 impl FleetStatus {
+    /// Every status that there is.
+    pub const ALL: [FleetStatus; 9] = [
+        FleetStatus::New,
+        FleetStatus::Downloading,
+        FleetStatus::Validating,
+        FleetStatus::Building,
+        FleetStatus::Activating,
+        FleetStatus::Active,
+        FleetStatus::Error,
+        FleetStatus::Deleting,
+        FleetStatus::Terminated,
+    ];
+
     /// The status after this one on the way to `ACTIVE`.
     pub fn next_towards_active(self) -> Option<FleetStatus> {
         Some(match self {

@@ -12,6 +12,7 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use tombolo_domain::fleet::{FleetStatus, InstanceStatus};
 use tombolo_domain::peering;
 use tombolo_network::NetworkEngine;
 use tombolo_store::typed::Transaction;
@@ -70,22 +71,14 @@ impl Metrics {
             gauge!("tombolo_peering_connections", "state" => state).set(count);
         }
         let fleets = tx.peek(&keys::all_fleets()).await?;
-        let statuses = [
-            "NEW",
-            "DOWNLOADING",
-            "VALIDATING",
-            "BUILDING",
-            "ACTIVATING",
-            "ACTIVE",
-        ]
-        .into_iter()
-        .chain(["ERROR", "DELETING", "TERMINATED"]);
+        let statuses = FleetStatus::ALL.map(FleetStatus::as_str);
         for (status, count) in count(statuses, fleets.iter().map(|one| one.status.as_str())) {
             gauge!("tombolo_fleets", "status" => status).set(count);
         }
         let instances = tx.peek(&keys::all_instances()).await?;
+        let statuses = InstanceStatus::ALL.map(InstanceStatus::as_str);
         let found = instances.iter().map(|one| one.status().as_str());
-        for (status, count) in count(["PENDING", "ACTIVE", "TERMINATING"], found) {
+        for (status, count) in count(statuses, found) {
             gauge!("tombolo_instances", "status" => status).set(count);
         }
         let running = instances.iter().map(|one| u64::from(one.active_processes));
@@ -272,4 +265,19 @@ fn describe() {
         "tombolo_flow_records_lost_total",
         "Flow records that nobody read in time."
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One connection is rejected and later forgotten: its gauge must not stay at 1.
+    #[test]
+    fn a_state_that_no_connection_has_any_more_is_counted_as_none() {
+        let before = count(peering::State::CODES, ["active", "rejected", "expired"]);
+        let after = count(peering::State::CODES, ["active"]);
+        assert_eq!((before["rejected"], before["expired"]), (1.0, 1.0));
+        assert_eq!((after["rejected"], after["expired"]), (0.0, 0.0));
+        assert!(before.keys().eq(after.keys()));
+    }
 }
