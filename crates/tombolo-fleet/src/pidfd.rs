@@ -61,12 +61,22 @@ impl PidFd {
     /// A handle on the process that has number `pid` and started at `started`, in
     /// [`start_ticks`], or `None` when it has ended, reaped or not.
     pub fn open_started(pid: i32, started: u64) -> io::Result<Option<Self>> {
+        Self::open_if(pid, started, start_ticks)
+    }
+
+    /// As [`open_started`](Self::open_started), with `ticks` to say when the process that has a number
+    /// started.
+    fn open_if(
+        pid: i32,
+        started: u64,
+        ticks: impl FnOnce(i32) -> io::Result<u64>,
+    ) -> io::Result<Option<Self>> {
         let Some(process) = Self::open(pid)? else {
             return Ok(None);
         };
         // Read after the handle is held: equal ticks prove that the handle is on this process and
         // not on one that took its number.
-        match start_ticks(pid) {
+        match ticks(pid) {
             Ok(ticks) if ticks == started && !process.has_ended()? => Ok(Some(process)),
             Ok(_) => Ok(None),
             Err(error) if is_gone(&error) => Ok(None),
@@ -106,5 +116,55 @@ impl AsFd for PidFd {
 impl AsRawFd for PidFd {
     fn as_raw_fd(&self) -> RawFd {
         self.0.as_raw_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Child, Command, Stdio};
+
+    use super::*;
+
+    /// A process that runs until it is ended, its pid, and when it started.
+    fn process() -> (Child, i32, u64) {
+        let child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+        let pid = child.id().try_into().unwrap();
+        (child, pid, start_ticks(pid).unwrap())
+    }
+
+    fn end(mut child: Child) {
+        drop(child.stdin.take());
+        child.wait().unwrap();
+    }
+
+    #[test]
+    fn who_started_at_another_time_is_another_process() {
+        let (child, pid, started) = process();
+        assert!(PidFd::open_started(pid, started).unwrap().is_some());
+        assert!(PidFd::open_started(pid, started + 1).unwrap().is_none());
+        end(child);
+        assert!(PidFd::open_started(pid, started).unwrap().is_none());
+    }
+
+    /// The process ends, and its number is free, after it was found and before it is compared. Had it
+    /// been compared first, what is opened then would be whatever has the number next.
+    #[test]
+    fn a_process_that_ends_while_it_is_compared_is_not_mistaken_for_who_gets_its_number() {
+        let (child, pid, started) = process();
+        let opened = PidFd::open_if(pid, started, |pid| {
+            end(child);
+            assert!(start_ticks(pid).is_err_and(|error| is_gone(&error)));
+            Ok(started)
+        });
+        assert!(opened.unwrap().is_none());
+    }
+
+    #[test]
+    fn a_signal_is_for_the_process_that_was_opened_also_when_it_is_gone() {
+        let (child, pid, started) = process();
+        let opened = PidFd::open_started(pid, started).unwrap().unwrap();
+        end(child);
+        opened.signal(Signal::SIGKILL).unwrap();
+        assert!(opened.has_ended().unwrap());
     }
 }
