@@ -16,6 +16,8 @@ use s3s::S3Result;
 use s3s::dto::StreamingBlob;
 use tokio::fs::{File, OpenOptions};
 use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt, BufWriter, Take};
+use tokio::runtime::Handle;
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use tombolo_api::error::CommonError;
 use tombolo_domain::error_chain;
@@ -41,6 +43,7 @@ const DISK_CHECK_INTERVAL: u64 = 64 << 20;
 pub struct Blobs {
     directory: Arc<Path>,
     reserve: fn(u64) -> u64,
+    remove: fn(&Path) -> io::Result<()>,
     ids: Arc<dyn IdSource>,
 }
 
@@ -76,6 +79,7 @@ impl Blobs {
         Ok(Blobs {
             directory: directory.into(),
             reserve,
+            remove: |path| fs::remove_file(path),
             ids,
         })
     }
@@ -119,7 +123,7 @@ impl Blobs {
         max_size: u64,
         expected: ExpectedChecksums,
     ) -> S3Result<Received> {
-        self.check_free_space()?;
+        self.check_free_space().await?;
         let id = BlobId::generate(&*self.ids);
         let path = self.path(&id);
         let file = OpenOptions::new()
@@ -135,6 +139,7 @@ impl Blobs {
             md5: String::new(),
             path,
             is_kept: false,
+            remove: self.remove,
         };
         let mut hasher = expected.hasher();
         let mut file = BufWriter::with_capacity(BUFFER_SIZE, file);
@@ -143,7 +148,7 @@ impl Blobs {
             received.blob.size += bytes.len() as u64;
             if received.blob.size - checked_at >= DISK_CHECK_INTERVAL {
                 checked_at = received.blob.size;
-                self.check_free_space()?;
+                self.check_free_space().await?;
             }
             if received.blob.size > max_size {
                 return Err(refuse(
@@ -165,13 +170,22 @@ impl Blobs {
     }
 
     /// Refuses when less than the reserve is free.
-    fn check_free_space(&self) -> S3Result<()> {
-        let space = statvfs(&*self.directory).map_err(io::Error::from);
-        let space = space.map_err(|error| disk("asking for the free space", error))?;
-        let block = space.fragment_size() as u64;
-        let total = (space.blocks() as u64).saturating_mul(block);
-        let free = (space.blocks_available() as u64).saturating_mul(block);
-        if free >= (self.reserve)(total) {
+    async fn check_free_space(&self) -> S3Result<()> {
+        let (directory, reserve) = (self.directory.clone(), self.reserve);
+        // A disk that hangs keeps no other request waiting.
+        let looked = spawn_blocking(move || {
+            let space = statvfs(&*directory)?;
+            let block = space.fragment_size() as u64;
+            let total = (space.blocks() as u64).saturating_mul(block);
+            let free = (space.blocks_available() as u64).saturating_mul(block);
+            Ok((total, free, reserve(total)))
+        });
+        let looked = looked
+            .await
+            .unwrap_or_else(|panic| Err(io::Error::other(panic)));
+        let (total, free, reserve) =
+            looked.map_err(|error| disk("asking for the free space", error))?;
+        if free >= reserve {
             return Ok(());
         }
         let full = io::Error::new(
@@ -287,6 +301,7 @@ pub(crate) struct Received {
     pub(crate) md5: String,
     path: PathBuf,
     is_kept: bool,
+    remove: fn(&Path) -> io::Result<()>,
 }
 
 impl Received {
@@ -307,14 +322,25 @@ impl Drop for Received {
         if self.is_kept {
             return;
         }
-        if let Err(error) = fs::remove_file(&self.path) {
-            tracing::warn!(%error, path = %self.path.display(), "could not remove the file of an object");
+        let (path, remove) = (std::mem::take(&mut self.path), self.remove);
+        let remove = move || {
+            if let Err(error) = remove(&path) {
+                tracing::warn!(%error, path = %path.display(), "could not remove the file of an object");
+            }
+        };
+        // Freeing the blocks of 5 GiB takes a file system a while, and this is dropped on a thread that
+        // answers requests. Should the server be stopping, the next start removes what is left.
+        match Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn_blocking(remove)),
+            Err(_) => remove(),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Barrier;
+
     use tombolo_domain::testing::SeededIds;
 
     use super::*;
@@ -375,6 +401,56 @@ mod tests {
         assert_eq!(refusal.code().as_str(), "InsufficientStorage");
         assert_eq!(refusal.status_code().map(|code| code.as_u16()), Some(507));
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
+
+    /// Whether the thread that runs a test's requests is this one: `#[tokio::test]` has one.
+    fn is_of_requests() -> bool {
+        std::thread::current().name() != Some("tokio-rt-worker")
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_hangs_holds_up_only_who_receives() {
+        static GO_ON: Barrier = Barrier::new(2);
+        let directory = tempfile::tempdir().unwrap();
+        let hanging = Blobs {
+            reserve: |_| {
+                assert!(!is_of_requests(), "another request could not be answered");
+                GO_ON.wait();
+                0
+            },
+            ..blobs(directory.path())
+        };
+        let receiving = tokio::spawn(async move { kept(&hanging, vec![1]).await });
+        // This is another request, and on the same thread.
+        tokio::task::yield_now().await;
+        spawn_blocking(|| GO_ON.wait()).await.unwrap();
+        assert_eq!(receiving.await.unwrap().size, 1);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_takes_long_to_be_removed_holds_up_nobody() {
+        static REMOVED: Barrier = Barrier::new(2);
+        let directory = tempfile::tempdir().unwrap();
+        let hanging = Blobs {
+            remove: |path| {
+                assert!(!is_of_requests(), "another request could not be answered");
+                REMOVED.wait();
+                fs::remove_file(path)?;
+                REMOVED.wait();
+                Ok(())
+            },
+            ..blobs(directory.path())
+        };
+        let received = hanging
+            .receive(body(vec![1]), 1000, ExpectedChecksums::default())
+            .await;
+        received.unwrap().discard();
+        let files = || fs::read_dir(directory.path()).unwrap().count();
+        assert_eq!(files(), 1);
+        for _ in 0..2 {
+            spawn_blocking(|| REMOVED.wait()).await.unwrap();
+        }
+        assert_eq!(files(), 0);
     }
 
     #[test]
