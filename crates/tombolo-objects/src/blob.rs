@@ -276,19 +276,30 @@ async fn next_bytes(body: &mut StreamingBlob) -> S3Result<Option<Bytes>> {
     }
 }
 
-/// The error of a body that could not be read to its end. `s3s` reports a wrong hash this way too.
+/// What the errors of `s3s` say when the signature of a chunk, or the hash of a body that is not in chunks,
+/// is wrong. Their types are private to it; `tests/error_matrix.rs` verifies the texts against it.
+const WRONG_CHUNK: &str = "AwsChunkedStreamError: SignatureMismatch";
+const WRONG_BODY: &str = "UploadStreamError: Sha256Mismatch";
+
+/// The error of a body that could not be read to its end.
 fn body_error(error: &(dyn Error + 'static)) -> s3s::S3Error {
-    let reason = error_chain(error);
-    if reason.contains("ignature") {
-        refuse(
+    match &*error.to_string() {
+        WRONG_CHUNK => refuse(
             CommonError::SignatureMismatch,
             "The body is not the one that was signed; nothing of it was kept.",
-        )
-    } else {
-        refuse(
+        ),
+        WRONG_BODY => refuse(
+            ObjectError::ContentSha256Mismatch,
+            "The provided 'x-amz-content-sha256' header does not match what was computed; nothing of \
+             the body was kept.",
+        ),
+        _ => refuse(
             ObjectError::IncompleteBody,
-            format!("The body could not be read to its end: {reason}; nothing of it was kept."),
-        )
+            format!(
+                "The body could not be read to its end: {}; nothing of it was kept.",
+                error_chain(error)
+            ),
+        ),
     }
 }
 
@@ -401,6 +412,12 @@ mod tests {
         assert_eq!(refusal.code().as_str(), "InsufficientStorage");
         assert_eq!(refusal.status_code().map(|code| code.as_u16()), Some(507));
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_connection_that_breaks_is_no_wrong_signature_whatever_its_error_says() {
+        let broken = io::Error::other("the peer sent a bad signature");
+        assert_eq!(body_error(&broken).code().as_str(), "IncompleteBody");
     }
 
     /// Whether the thread that runs a test's requests is this one: `#[tokio::test]` has one.

@@ -23,6 +23,8 @@ kinds! {
         BucketAlreadyOwnedByYou,
         /// A bucket with objects, or uploads under way, is to be deleted.
         BucketNotEmpty,
+        /// The body is not the one whose hash was signed.
+        ContentSha256Mismatch,
         /// More bytes than an object or a part may have.
         EntityTooLarge,
         /// A part that is not the last has too few bytes.
@@ -77,6 +79,7 @@ impl ServiceError for ObjectError {
             ObjectError::BadDigest => wire("BadDigest", 400),
             ObjectError::BucketAlreadyOwnedByYou => wire("BucketAlreadyOwnedByYou", 409),
             ObjectError::BucketNotEmpty => wire("BucketNotEmpty", 409),
+            ObjectError::ContentSha256Mismatch => wire("XAmzContentSHA256Mismatch", 400),
             ObjectError::EntityTooLarge => wire("EntityTooLarge", 400),
             ObjectError::EntityTooSmall => wire("EntityTooSmall", 400),
             ObjectError::IllegalLocationConstraint => {

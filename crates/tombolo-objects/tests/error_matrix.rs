@@ -30,11 +30,13 @@ use tombolo_api::http::{Api, Backend, Credentials};
 use tombolo_api::operation::{Dispatch, Operation};
 use tombolo_api::protocol::Protocol;
 use tombolo_api::sts::StsError;
+use tombolo_domain::Scope;
 use tombolo_domain::id::AccessKeyId;
+use tombolo_domain::object::Bucket;
 use tombolo_domain::principal::{Credential, Identity, Principal};
-use tombolo_objects::{ObjectError, error_reply};
+use tombolo_objects::{Blobs, ObjectError, Objects, error_reply};
 use tombolo_testkit::SeededIds;
-use tombolo_testkit::server::HOME;
+use tombolo_testkit::server::{HOME, Server};
 use tombolo_testkit::sigv4::{self, CanonicalRequest, SigningKey};
 
 const ACCESS_KEY: &str = "AKIAIOSFODNN7EXAMPLE";
@@ -255,5 +257,123 @@ async fn no_client_reads_another_code_or_status_than_yesterday() {
             "not as committed (UPDATE_EXPECT=1 writes it anew):\n{}",
             differing.join("\n")
         );
+    }
+}
+
+/// S3 with one bucket, whose requests are signed at the time of the machine's clock: `s3s` has no other.
+struct Uploads {
+    objects: Objects,
+    time: String,
+    _directory: tempfile::TempDir,
+}
+
+impl Uploads {
+    async fn new() -> Self {
+        let server = Server::new();
+        let bucket = Bucket {
+            scope: Scope {
+                account: "111122223333".parse().unwrap(),
+                region: HOME.parse().unwrap(),
+            },
+            name: "games".parse().unwrap(),
+            created: server.now(),
+        };
+        server.write(async |tx| tx.put(&bucket).unwrap()).await;
+        let directory = tempfile::tempdir().unwrap();
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the time of signatures, as `s3s` has it"
+        )]
+        let now = Timestamp::now;
+        Uploads {
+            objects: Objects::new(tombolo_objects::Backend {
+                regions: vec![HOME.parse().unwrap()],
+                credentials: Arc::new(Refusing::default()),
+                store: server.store(),
+                blobs: Blobs::open(directory.path(), server.shared_ids()).unwrap(),
+                clock: server.clock(),
+                ids: server.shared_ids(),
+                now,
+            }),
+            time: now().strftime("%Y%m%dT%H%M%SZ").to_string(),
+            _directory: directory,
+        }
+    }
+
+    /// What is answered when `body` is put with `payload` as its hash, and of how many bytes it says to
+    /// be. The signature of the head is right.
+    async fn put(&self, payload: &str, length: usize, body: Body) -> (u16, String) {
+        let headers = [
+            ("content-encoding", "aws-chunked"),
+            ("content-length", &*length.to_string()),
+            ("host", "localhost:8000"),
+            ("x-amz-content-sha256", payload),
+            ("x-amz-date", &self.time),
+            ("x-amz-decoded-content-length", "5"),
+        ];
+        let is_chunked = payload.starts_with("STREAMING-");
+        let headers: Vec<_> = headers
+            .into_iter()
+            .filter(|(name, _)| is_chunked || (!name.contains("encod") && !name.contains("decod")))
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        let key = SigningKey {
+            access_key_id: ACCESS_KEY,
+            secret_access_key: SECRET,
+            time: &self.time,
+            day: &self.time[..8],
+            region: HOME,
+            service: "s3",
+        };
+        let path = "/games/island";
+        let authorization = key.authorization(&CanonicalRequest {
+            method: "PUT",
+            path,
+            query: "",
+            headers: &headers,
+            payload,
+        });
+        let mut request = Request::put(path).header("authorization", authorization);
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        let (status, body) = read(self.objects.handle(request.body(body).unwrap()).await).await;
+        let code = if status == 200 {
+            ""
+        } else {
+            between(&body, CODE)
+        };
+        (status, code.to_owned())
+    }
+}
+
+/// The types of `s3s`'s errors are its own, so that they are told apart by what they say: this fails when
+/// that changes.
+#[tokio::test]
+async fn a_body_that_is_not_the_signed_one_is_told_from_one_that_breaks_off() {
+    let uploads = Uploads::new().await;
+    let answer = |status: u16, code: &str| (status, code.to_owned());
+    let whole = sigv4::hash(b"games");
+    let put = uploads.put(&whole, 5, Body::from("games")).await;
+    assert_eq!(put, answer(200, ""));
+    let put = uploads.put(&whole, 5, Body::from("GAMES")).await;
+    assert_eq!(put, answer(400, "XAmzContentSHA256Mismatch"));
+
+    let pieces = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD";
+    let wrong = "0".repeat(64);
+    let body = format!("5;chunk-signature={wrong}\r\ngames\r\n0;chunk-signature={wrong}\r\n\r\n");
+    let put = uploads.put(pieces, body.len(), Body::from(body)).await;
+    assert_eq!(put, answer(403, "SignatureDoesNotMatch"));
+
+    let broken = || {
+        let error = std::io::Error::other("the peer sent a bad signature");
+        Body::from_stream(futures::stream::iter([
+            Ok(bytes::Bytes::from_static(b"5;chunk")),
+            Err(error),
+        ]))
+    };
+    for payload in [&*whole, pieces] {
+        let put = uploads.put(payload, 5, broken()).await;
+        assert_eq!(put, answer(400, "IncompleteBody"), "{payload}");
     }
 }
