@@ -14,14 +14,19 @@ mod objects;
 mod running;
 mod tls;
 
+use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use futures::future::BoxFuture;
-use nix::sys::stat::{Mode, umask};
+use nix::sys::socket::{
+    AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket,
+};
+use nix::sys::stat::{Mode, fchmod};
 use tokio::net::UnixListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -356,12 +361,44 @@ pub(crate) fn this_executable() -> Result<PathBuf> {
 fn bind_admin_socket(directory: &DataDirectory) -> Result<UnixListener> {
     directory.remove_admin_socket()?;
     let path = admin_socket(directory.path());
-    // Its owner's alone from the first moment on; the mode cannot be given when binding.
-    let usual = umask(Mode::from_bits_truncate(0o177));
-    let bound = UnixListener::bind(&path);
-    umask(usual);
-    bound.or_hint(
+    bind_private(&path).or_hint(
         || format!("cannot make the admin socket {}", path.display()),
         || "a Unix socket's path has at most 107 characters; use a shorter directory".to_owned(),
     )
+}
+
+/// Binds a socket that is its owner's alone from the first moment on: Linux gives the file the mode that
+/// the socket has. The process's umask, which other threads make files by, stays.
+fn bind_private(path: &Path) -> io::Result<UnixListener> {
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let socket = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+    fchmod(&socket, Mode::S_IRUSR | Mode::S_IWUSR)?;
+    bind(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
+    listen(&socket, Backlog::MAXCONN)?;
+    UnixListener::from_std(socket.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_admin_socket_is_its_owners_alone_and_can_be_connected_to() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("socket");
+        let listener = bind_private(&path).unwrap();
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let connected = tokio::net::UnixStream::connect(&path);
+        let (accepted, connected) = tokio::join!(listener.accept(), connected);
+        accepted.unwrap();
+        connected.unwrap();
+        assert_eq!(
+            bind_private(&path).unwrap_err().kind(),
+            io::ErrorKind::AddrInUse
+        );
+    }
 }
