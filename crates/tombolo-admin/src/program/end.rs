@@ -1,5 +1,6 @@
 //! The programs of `tombolo run`, which a server that goes away takes along.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,11 +36,14 @@ pub async fn end_all(
         programs,
         unreadable,
     } = attached(store, host).await?;
-    let mut outcome = end(programs).await;
+    let mut outcome = end(&programs).await;
     for netns in interfaces.iter().filter_map(|id| engine.namespace(id)) {
-        let ended =
-            spawn_blocking(move || end_namespace_processes(&netns, TERMINATION_TIMEOUT)).await?;
-        outcome = outcome.and(ended.map(drop).map_err(anyhow::Error::from));
+        let ended = spawn_blocking(move || end_namespace_processes(&netns, TERMINATION_TIMEOUT));
+        let ended = match ended.await {
+            Ok(ended) => ended.map(drop).map_err(anyhow::Error::from),
+            Err(panic) => Err(panic.into()),
+        };
+        outcome = outcome.and(ended);
     }
     outcome.and(match unreadable {
         Some(error) => Err(error).context("listing programs"),
@@ -95,39 +99,124 @@ async fn attached(store: &Arc<dyn Store>, host: &HostBoot) -> Result<Attached> {
     Ok(attached)
 }
 
-/// Asks them to end, and kills those that have not after a while. They are `tombolo run`
-/// themselves, which passes SIGTERM on and whose command dies with it.
-async fn end(programs: Vec<ProcessIdentity>) -> Result<()> {
-    for program in &programs {
-        program
-            .signal(Signal::SIGTERM)
-            .with_context(|| format!("ending process {}", program.pid))?;
-    }
-    let ended = async {
-        while alive(&programs)? {
-            tokio::time::sleep(POLL_INTERVAL).await;
-        }
-        anyhow::Ok(())
-    };
-    if let Ok(ended) = tokio::time::timeout(TERMINATION_TIMEOUT, ended).await {
-        return ended;
-    }
-    for program in &programs {
-        program
-            .signal(Signal::SIGKILL)
-            .with_context(|| format!("killing process {}", program.pid))?;
-    }
-    Ok(())
+/// A program that can be ended.
+trait Program {
+    fn pid(&self) -> i32;
+    fn signal(&self, signal: Signal) -> io::Result<()>;
+    fn is_alive(&self) -> io::Result<bool>;
 }
 
-fn alive(programs: &[ProcessIdentity]) -> Result<bool> {
+impl Program for ProcessIdentity {
+    fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    fn signal(&self, signal: Signal) -> io::Result<()> {
+        ProcessIdentity::signal(*self, signal)
+    }
+
+    fn is_alive(&self) -> io::Result<bool> {
+        ProcessIdentity::is_alive(*self)
+    }
+}
+
+/// Asks them to end, and kills those that have not after a while. They are `tombolo run`
+/// themselves, which passes SIGTERM on and whose command dies with it. Goes on after a failure and
+/// returns the first one; a program that cannot be looked at is not waited for.
+async fn end(programs: &[impl Program]) -> Result<()> {
+    let mut outcome = signal_all(programs, Signal::SIGTERM, "ending");
+    let ended = async {
+        while programs.iter().any(|one| one.is_alive().unwrap_or(false)) {
+            tokio::time::sleep(POLL_INTERVAL).await;
+        }
+    };
+    let timed_out = tokio::time::timeout(TERMINATION_TIMEOUT, ended).await;
     for program in programs {
-        if program
-            .is_alive()
-            .with_context(|| format!("looking at process {}", program.pid))?
-        {
-            return Ok(true);
+        let looked = program.is_alive().map(drop);
+        let looked = looked.with_context(|| format!("looking at process {}", program.pid()));
+        outcome = outcome.and(looked);
+    }
+    match timed_out {
+        Ok(()) => outcome,
+        Err(_) => outcome.and(signal_all(programs, Signal::SIGKILL, "killing")),
+    }
+}
+
+/// Sends every program a signal. The first failure.
+fn signal_all(programs: &[impl Program], signal: Signal, doing: &str) -> Result<()> {
+    let mut outcome = Ok(());
+    for program in programs {
+        let sent = program.signal(signal);
+        outcome = outcome.and(sent.with_context(|| format!("{doing} process {}", program.pid())));
+    }
+    outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+
+    /// A program that ends at SIGTERM or does not, or whose entry in `/proc` cannot be read.
+    struct Fake {
+        pid: i32,
+        ends_at: Option<Signal>,
+        got: RefCell<Vec<Signal>>,
+    }
+
+    impl Fake {
+        fn new(pid: i32, ends_at: Option<Signal>) -> Self {
+            let got = RefCell::default();
+            Fake { pid, ends_at, got }
         }
     }
-    Ok(false)
+
+    impl Program for Fake {
+        fn pid(&self) -> i32 {
+            self.pid
+        }
+
+        fn signal(&self, signal: Signal) -> io::Result<()> {
+            match self.ends_at {
+                Some(_) => {
+                    self.got.borrow_mut().push(signal);
+                    Ok(())
+                }
+                None => Err(io::Error::other("no number where a number is")),
+            }
+        }
+
+        fn is_alive(&self) -> io::Result<bool> {
+            match self.ends_at {
+                Some(signal) => Ok(!self.got.borrow().contains(&signal)),
+                None => Err(io::Error::other("no number where a number is")),
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_program_that_cannot_be_looked_at_does_not_keep_the_others() {
+        let programs = [
+            Fake::new(1, None),
+            Fake::new(2, Some(Signal::SIGTERM)),
+            Fake::new(3, None),
+            Fake::new(4, Some(Signal::SIGKILL)),
+        ];
+        let error = end(&programs).await.unwrap_err();
+        assert_eq!(
+            format!("{error:#}"),
+            "ending process 1: no number where a number is"
+        );
+        let got = programs.map(|one| one.got.into_inner());
+        let (term, kill) = (Signal::SIGTERM, Signal::SIGKILL);
+        assert_eq!(got, [vec![], vec![term, kill], vec![], vec![term, kill]]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_ends_when_asked_to_is_not_killed() {
+        let programs = [Fake::new(1, Some(Signal::SIGTERM))];
+        end(&programs).await.unwrap();
+        assert_eq!(*programs[0].got.borrow(), [Signal::SIGTERM]);
+    }
 }
