@@ -53,7 +53,7 @@ impl AdminService {
         let connections = keys::connections_of_fleet(&fleet.scope, &fleet.id);
         let connections = tx.peek(&connections).await?.into_iter();
         let now = real_now();
-        let peerings = connections.filter(is_shown);
+        let peerings = connections.filter(|one| is_shown(&one.state));
         let events = keys::fleet_events(&fleet.scope, &fleet.id);
         let events = tx.page(&events, None, MAX_EVENTS).await?.records;
         Ok(FleetDescription {
@@ -157,10 +157,10 @@ async fn inside(directory: &Path, mut reading: InstanceDescription) -> InstanceD
     reading
 }
 
-/// Whether a connection is listed with its fleet: one that is not over, or one that failed, which
-/// the operator has to see.
-fn is_shown(connection: &Connection) -> bool {
-    !connection.state.is_over() || matches!(connection.state, State::Failed { .. })
+/// Whether a connection is listed with its fleet. It is decided that one that failed is, though it is
+/// over ([`State::is_over`]): nothing will be made of it any more, and it is for the operator to see why.
+fn is_shown(state: &State) -> bool {
+    !state.is_over() || matches!(state, State::Failed { .. })
 }
 
 fn peering(connection: Connection, counters: &Counters) -> FleetPeeringDescription {
@@ -181,5 +181,31 @@ impl From<FleetEvent> for FleetEventDescription {
             code: event.code,
             message: event.message,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tombolo_domain::peering::FailureReason;
+
+    use super::*;
+
+    #[test]
+    fn a_fleet_is_shown_with_its_connections_that_failed_and_without_those_that_ended_otherwise() {
+        let by = "111122223333".parse().unwrap();
+        let ended = [
+            State::Rejected { by },
+            State::Expired,
+            State::Deleted { by },
+        ];
+        assert!(!ended.iter().any(is_shown));
+        let failed = State::Failed {
+            reason: FailureReason::NoRoom {
+                table: "rules".to_owned(),
+                capacity: 1,
+            },
+        };
+        assert!(failed.is_over() && is_shown(&failed));
+        assert!(is_shown(&State::Active) && is_shown(&State::Deleting { by }));
     }
 }
