@@ -130,7 +130,7 @@ mod tests {
 
     use super::*;
 
-    /// A table that no check reads would be a promise that nobody keeps.
+    /// A table that no check reads would be a rule that is not enforced.
     #[test]
     fn every_table_of_deny_toml_is_enforced() {
         let text = fs::read_to_string(workspace::root().join("deny.toml")).unwrap();

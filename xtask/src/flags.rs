@@ -47,7 +47,7 @@ xflags::xflags! {
             repeated part: String
             /// A revision to compare this tree with: a commit, a branch or a tag.
             optional --against revision: String
-            /// How often each is measured, 10 unless told. Fewer than 6 prove little.
+            /// How often each is measured, 10 by default. Fewer than 6 prove little.
             optional --rounds count: usize
         }
 

@@ -4,7 +4,7 @@
 //! for temporary files. Whatever is there afterwards and was not before is named, and fails the run.
 //! What is provably this run's own, because it has that directory in it or descends from this process, is
 //! then taken away, so that a run that was interrupted is no obstacle to the next one. Anything else may
-//! be somebody else's.
+//! be another program's.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -25,7 +25,7 @@ const SETTLE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often it is looked whether it is.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// The directory for temporary files of whoever has not been told of another one.
+/// The directory for temporary files of programs without a TMPDIR.
 const SHARED: &str = "/tmp";
 
 /// What the names of tests' temporary files begin with: of those by `tempfile`, the servers' and ours.
@@ -127,7 +127,7 @@ impl Run {
             false => format!("  {thing} (taken away now)"),
         });
         let lines: Vec<String> = lines.collect();
-        // It was told once; the next check is about what comes after it.
+        // It was reported once; the next check is about what comes after it.
         self.before.extend(now);
         bail!("the tests left on this machine:\n{}", lines.join("\n"))
     }
@@ -203,7 +203,7 @@ impl Run {
 }
 
 impl Drop for Run {
-    /// Removes the directory; if anything is in it, it has been told.
+    /// Removes the directory; if anything is in it, it has been reported.
     fn drop(&mut self) {
         let _ = fs::remove_dir(&self.directory);
     }
@@ -296,8 +296,8 @@ fn has_mounted_from(id: u32, directory: &Path) -> bool {
         .any(|root| Path::new(root).starts_with(directory))
 }
 
-/// When a process started, in ticks since the machine did; `None` if it is over, also if nobody has
-/// waited for it yet.
+/// When a process started, in ticks since the machine did; `None` if it is over, also if its
+/// parent has not waited for it yet.
 fn started_at(id: u32) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
     // The name, in parentheses, may have anything in it.

@@ -60,7 +60,7 @@ const PACKAGES: &[Package] = &[
     },
 ];
 
-/// Games that nobody here wrote: their servers run as builds of fleets, packed by the scripts in
+/// Games of other projects: their servers run as builds of fleets, packed by the scripts in
 /// `examples/` that a user packs them with.
 const GAMES: &[&str] = &["teeworlds", "luanti"];
 

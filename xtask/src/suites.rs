@@ -288,8 +288,8 @@ fn has_examples(source: &str) -> bool {
     })
 }
 
-/// What cargo is told to select. The whole workspace always is, so that everything is built with
-/// the same features of its dependencies.
+/// The arguments by which cargo selects targets. The whole workspace always is, so that everything is
+/// built with the same features of its dependencies.
 fn selection<'a>(suites: &[&'a Suite]) -> Vec<&'a str> {
     let mut selection = vec!["--workspace"];
     for suite in suites {

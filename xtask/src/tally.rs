@@ -243,7 +243,7 @@ fn run_counting(
     let (reader, writer) = std::io::pipe().context("making a pipe")?;
     let mut child = command
         // Of its own group, so that what interrupts this process does not end the tests before they
-        // have been told to end.
+        // were asked to end.
         .process_group(0)
         .stdin(Stdio::null())
         .stdout(writer.try_clone().context("making a pipe")?)
@@ -275,7 +275,7 @@ fn count_in_background(reader: PipeReader) -> mpsc::Receiver<std::io::Result<Cou
             counts.add(&line);
             Ok(())
         });
-        // Nobody may wait for it any more.
+        // The receiver may be gone after a timeout.
         let _ = sender.send(read.map(|()| counts));
     });
     counted

@@ -151,7 +151,7 @@ impl Namespace {
                     found.push(NamespaceProcess { pid, handle })
                 }
                 Ok(_) => {}
-                // Nobody starts a process in here without the right to look at it.
+                // Whoever starts a process in here may look at it.
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
                 Err(error) => return Err(error),
             }

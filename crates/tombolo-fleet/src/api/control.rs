@@ -13,7 +13,7 @@
 //!
 //! `PROCESS` is a [`ServerProcess`]. The supervisor leaves alone what runs and is wanted still,
 //! starts what is missing, and ends what is no longer wanted: SIGTERM, and SIGKILL after
-//! [`RestartPolicy::grace_ms`](crate::RestartPolicy::grace_ms). Told the same twice, it does
+//! [`RestartPolicy::grace_ms`](crate::RestartPolicy::grace_ms). At the same request twice, it does
 //! nothing the second time.
 //!
 //! The supervisor answers `resume_after` with one [`NumberedEvent`](crate::NumberedEvent) a line

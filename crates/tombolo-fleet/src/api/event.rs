@@ -13,11 +13,11 @@ pub struct NumberedEvent {
     pub seq: u64,
     /// When it happened by the machine's clock, in milliseconds since the Unix epoch.
     pub unix_ms: u64,
-    /// How many events between the one sent before and this one were dropped because nobody
+    /// How many events between the one sent before and this one were dropped because no client
     /// acknowledged any; 0 unless the control plane stayed away for a thousand events.
     #[serde(default)]
     pub lost: u64,
-    /// How many server processes run after it, those not counted that were told to end.
+    /// How many server processes run after it, without those that were sent SIGTERM.
     #[serde(default)]
     pub running: u32,
     /// What happened.
@@ -60,7 +60,7 @@ pub enum Event {
     /// The process had been healthy, and ended. An exit code of 0 counts too: a server process
     /// does not end by itself.
     Crashed(Ended),
-    /// The process ended as a new runtime configuration, which no longer names it, told it to.
+    /// The process ended as a new runtime configuration, which no longer names it, required.
     ProcessStopped {
         /// The process's name.
         process: String,

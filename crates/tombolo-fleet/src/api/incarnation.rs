@@ -98,7 +98,7 @@ fn boot_id() -> io::Result<String> {
 }
 
 /// Takes the lock of the instance in `directory` (`flock(2)` on its file `lock`), or returns `None`
-/// when somebody holds it. It lasts until somebody unlocks it, or until the file is closed in every
+/// when another process holds it. It lasts until it is unlocked, or until the file is closed in every
 /// process that inherited it, among them, for a moment, each that another thread is just starting.
 pub(crate) fn try_lock(directory: &Path) -> io::Result<Option<File>> {
     let lock = OpenOptions::new()
@@ -114,7 +114,7 @@ pub(crate) fn try_lock(directory: &Path) -> io::Result<Option<File>> {
     }
 }
 
-/// Whether somebody holds the lock of the instance in `directory`: its supervisor, or one that is
+/// Whether a process holds the lock of the instance in `directory`: its supervisor, or one that is
 /// on its way up.
 pub(crate) fn is_locked(directory: &Path) -> io::Result<bool> {
     let lock = match File::open(directory.join("lock")) {

@@ -66,7 +66,7 @@ pub enum ProcessState {
     Healthy,
     /// It ended, and is started again after a wait.
     Waiting,
-    /// It was told to end by a new runtime configuration, and has not yet.
+    /// It was sent SIGTERM for a new runtime configuration, and has not ended yet.
     Ending,
     /// It cannot be started, and is not tried again.
     GivenUp,

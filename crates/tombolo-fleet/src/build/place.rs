@@ -62,7 +62,7 @@ pub(super) fn remove(directory: &Path) -> io::Result<()> {
 }
 
 /// The permissions of a build's file or directory that its maker gave `mode`: everybody may read it,
-/// and run what its owner may, and nobody but the owner write. Server processes run as users of
+/// and run what its owner may, and only the owner write. Server processes run as users of
 /// their own.
 pub(super) fn permissions(mode: u32) -> Permissions {
     let run = if mode & 0o100 != 0 { 0o111 } else { 0 };

@@ -1,4 +1,4 @@
-//! Unpacking a zip file that somebody else made.
+//! Unpacking a zip file from a client.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

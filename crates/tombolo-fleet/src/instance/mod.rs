@@ -204,7 +204,7 @@ impl Instance {
 
     /// Makes the instance run `processes` from now on, and after its next start too. Those that run
     /// already go on, missing ones are started, and those that are not wanted any more are ended;
-    /// all of that is told by events. Fine to call again with the same, which changes nothing: do
+    /// all of that is reported by events. Fine to call again with the same, which changes nothing: do
     /// so after [`Instance::attach`], since who called it last may have been killed in the middle.
     ///
     /// When it returns, the supervisor has taken note.

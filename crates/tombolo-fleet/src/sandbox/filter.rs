@@ -5,7 +5,7 @@
 //! first, and anything else does not exist (`ENOSYS`), as in a kernel that is older, which programs
 //! know how to do without. The second takes out what is not permitted (`EPERM`), the third the
 //! families of sockets that are not there (`EAFNOSUPPORT`), the fourth their protocols
-//! (`EPROTONOSUPPORT`): to make a socket that nobody has made before, the kernel loads a module. A
+//! (`EPROTONOSUPPORT`): to make the first socket of a protocol, the kernel loads a module. A
 //! program for another processor architecture, such as 32-bit x86, is killed by its first call,
 //! with SIGSYS.
 

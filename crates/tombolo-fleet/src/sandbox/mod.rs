@@ -101,7 +101,7 @@ impl Sandbox {
     }
 }
 
-/// Root gives its processes users of their own, and nobody else can.
+/// Root gives its processes users of their own, and no other user can.
 fn check_user(first_user: Option<u32>) -> Result<(), StepError> {
     let (doing, hint) = match (first_user, Uid::effective().is_root()) {
         (Some(_), true) | (None, false) => return Ok(()),
@@ -136,7 +136,7 @@ impl Confinement {
     }
 
     /// Puts this process, which is between fork and exec and has one thread, behind every wall, in
-    /// `directory`. What cannot be done is told to the [`Refusal`].
+    /// `directory`. What cannot be done is named in the [`Refusal`].
     pub(crate) fn enter(&self, directory: &Path) -> io::Result<()> {
         self.walls(directory).map_err(|error| {
             // The parent reads it when it hears that nothing was executed.

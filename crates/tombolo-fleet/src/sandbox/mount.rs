@@ -198,7 +198,7 @@ fn call(
     flags: libc::c_int,
     wanted: &libc::mount_attr,
 ) -> io::Result<()> {
-    // SAFETY: the kernel reads the path and as many bytes of `wanted` as it is told, and both
+    // SAFETY: the kernel reads the path and as many bytes of `wanted` as its size says, and both
     // outlive the call.
     let result = unsafe {
         libc::syscall(

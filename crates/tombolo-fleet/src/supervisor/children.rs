@@ -60,8 +60,8 @@ fn close_range(first: i32, last: i32) {
 /// outside of its own process group.
 ///
 /// A process that forks all the time has another pid whenever it is looked up. So the kernel is
-/// asked to kill all that `user` may kill (`kill(2)`, -1), which it does at once: nobody is forked
-/// meanwhile, and who has its signal forks no more.
+/// asked to kill all that `user` may kill (`kill(2)`, -1), which it does at once: no process is
+/// forked meanwhile, and one that has the signal forks no more.
 pub(super) fn end_all_of(user: u32) {
     let killer = in_child(&[], || kill_all_as(user).map_or(1, |()| 0));
     let is_done = killer.and_then(|killer| waitpid(killer, None));

@@ -119,7 +119,7 @@ fn join_network(path: &Path) -> Result<(), StepError> {
         .hint(|_| "entering a network namespace takes root; without it use --network simulated")
 }
 
-/// A user namespace in which this user and group are themselves and nobody else exists: it gives
+/// A user namespace in which this user and group are themselves and no other user exists: it gives
 /// an unprivileged user the right to make the other namespaces, and no right on the host.
 fn unshare_user() -> Result<(), StepError> {
     let (user, group) = (Uid::effective(), Gid::effective());

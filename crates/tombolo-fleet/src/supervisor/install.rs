@@ -49,7 +49,7 @@ impl Install {
         }]
     }
 
-    /// Whether it has to be killed now. Told once.
+    /// Whether it has to be killed now: true once, when its time is over.
     pub(super) fn is_overdue(&mut self, now: Instant) -> bool {
         let is_overdue = now >= self.deadline;
         is_overdue && !std::mem::replace(&mut self.is_out_of_time, true)
@@ -65,7 +65,7 @@ impl Install {
         self.has_succeeded.is_some() || self.destination.is_taken()
     }
 
-    /// What is told of an installation when this happens to its script, which runs like a server
+    /// The event of an installation when this happens to its script, which runs like a server
     /// process; nothing if the script succeeded, until what it changed is exported.
     pub(super) fn receive(&mut self, event: Event) -> Option<Event> {
         match event {
@@ -90,7 +90,7 @@ impl Install {
         }
     }
 
-    /// Keeps what the script changed, if it has succeeded, once nobody can change any more. What
+    /// Keeps what the script changed, if it has succeeded, once no process can change it any more. What
     /// came of it is the event.
     pub(super) fn export(&self) -> Option<Event> {
         if self.destination.is_taken() {

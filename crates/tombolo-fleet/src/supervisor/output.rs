@@ -4,7 +4,7 @@
 //! server process ──Stream──▶ supervisor ──Log──▶ NAME.log ──▶ NAME.log.1 ──▶ NAME.log.2 ──▶ gone
 //! ```
 //!
-//! A process that wrote to its file itself could fill the disk, and nobody could put the file
+//! A process that wrote to its file itself could fill the disk, and no other process could put the file
 //! aside under it.
 
 use std::cmp::Reverse;

@@ -138,7 +138,7 @@ impl Process {
         self.pid().is_some()
     }
 
-    /// Whether it was told to end.
+    /// Whether it was sent SIGTERM.
     pub(super) fn is_leaving(&self) -> bool {
         self.leaving.is_some()
     }
@@ -306,7 +306,7 @@ impl Process {
         });
     }
 
-    /// Whether it was told to end and has, and nothing of it is to be kept any more.
+    /// Whether it was sent SIGTERM and has ended, and nothing of it is to be kept any more.
     pub(super) fn is_gone(&self) -> bool {
         let is_dealt_with = self.leftovers.is_none() && self.collecting.is_none();
         self.is_leaving() && !self.is_running() && is_dealt_with

@@ -101,7 +101,7 @@ impl Processes {
         self.all.extend(there);
         let current = self.all.iter().map(Process::name).collect();
         if let Err(error) = self.outputs.forget_old(&current) {
-            // Nobody misses the room yet, and the next configuration tries again.
+            // The disk is not full yet, and the next configuration tries again.
             eprintln!("removing logs of earlier processes: {error}");
         }
     }

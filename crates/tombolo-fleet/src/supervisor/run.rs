@@ -184,7 +184,7 @@ impl Supervisor {
         }
     }
 
-    /// Begins to stop, or, when told again, stops at the earlier of the two times.
+    /// Begins to stop, or, at a second request, stops at the earlier of the two times.
     fn stop(&mut self, kill_at: Instant) {
         match &mut self.stopping {
             Some(stopping) => stopping.kill_at = stopping.kill_at.min(kill_at),
@@ -341,7 +341,7 @@ impl Supervisor {
     }
 
     /// Waits a moment for clients to read the last events. How an installation ended is waited for
-    /// until somebody has it safe: else a control plane that was away would have to install again.
+    /// until a client has acknowledged it: else a control plane that was away would have to install again.
     fn drain(&mut self) {
         let timeout = match &self.install {
             Some(_) => install::DRAIN_TIMEOUT,
@@ -350,7 +350,7 @@ impl Supervisor {
         let deadline = Instant::now() + timeout;
         self.clients.send(&self.event_log);
         let is_over = |this: &Self| match &this.install {
-            // The last one only says that there is nobody any more.
+            // The last one only says that there is no child any more.
             Some(_) => this.event_log.unacknowledged() <= 1,
             None => this.clients.have_all(&this.event_log),
         };
@@ -370,7 +370,7 @@ impl Supervisor {
 
 /// Signals every process of the PID namespace but this one, which is what -1 means to its first.
 fn signal_all(signal: Signal) {
-    // Refused only when there is nobody to signal.
+    // Refused only when there is no process to signal.
     let _ = kill(Pid::from_raw(-1), signal);
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The supervisor reads no more of one process at a time than its buffer holds, and no more than
 //! [`WINDOW_BYTES`] in a [`WINDOW`]: a process that writes faster waits in its own `write(2)`, and
-//! nobody else does.
+//! no other process does.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
@@ -39,9 +39,9 @@ pub(super) struct Stream {
 /// Whether more may come out of a pipe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum More {
-    /// Somebody may still write.
+    /// A process still has the other end open, and may write.
     MayCome,
-    /// Nobody has it open any more.
+    /// No process has the other end open any more.
     Never,
 }
 
