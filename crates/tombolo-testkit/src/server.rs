@@ -143,11 +143,11 @@ impl Server {
         }
     }
 
-    /// The same server in a network whose tables are as `room` has them.
-    pub fn within(self, room: TableCapacity) -> Self {
-        let room = tokio::sync::watch::Sender::new(room).subscribe();
+    /// The same server in a network whose tables are so full.
+    pub fn with_table_capacity(self, capacity: TableCapacity) -> Self {
+        let capacity = tokio::sync::watch::Sender::new(capacity).subscribe();
         Server {
-            operations: self.operations.within(room),
+            operations: self.operations.with_table_capacity(capacity),
             ..self
         }
     }

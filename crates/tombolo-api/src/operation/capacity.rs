@@ -22,8 +22,8 @@ pub(crate) const INTERFACE: &[&str] = &["interfaces", "endpoints"];
 pub(crate) const FLEET: &[&str] = &["interfaces", "endpoints", "rule_blocks", "rule_ports"];
 
 /// Refuses an operation that adds to a table which is full.
-pub(super) fn check(room: &TableCapacity, operation: &Operation) -> Result<(), ApiError> {
-    room.check(operation.fills).map_err(|full| {
+pub(super) fn check(capacity: &TableCapacity, operation: &Operation) -> Result<(), ApiError> {
+    capacity.check(operation.fills).map_err(|full| {
         ApiError::new(
             CommonError::InsufficientCapacity,
             format!(

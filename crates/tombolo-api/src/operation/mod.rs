@@ -48,7 +48,7 @@ pub struct Operations {
     ids: Arc<dyn IdSource>,
     settings: Settings,
     numbers: NumberAllocator,
-    room: watch::Receiver<TableCapacity>,
+    table_capacity: watch::Receiver<TableCapacity>,
     turn: tokio::sync::Mutex<()>,
 }
 
@@ -79,15 +79,18 @@ impl Operations {
             ids,
             settings,
             numbers: NumberAllocator::default(),
-            // Nothing is known of the network's tables, so they have room.
-            room: watch::Sender::default().subscribe(),
+            // Nothing is known of the network's tables, so nothing is refused for them.
+            table_capacity: watch::Sender::default().subscribe(),
             turn: tokio::sync::Mutex::default(),
         }
     }
 
-    /// The same, refusing what the network has no room for by what `room` shows.
-    pub fn within(self, room: watch::Receiver<TableCapacity>) -> Self {
-        Operations { room, ..self }
+    /// The same, refusing what exceeds the capacity of the network's tables.
+    pub fn with_table_capacity(self, table_capacity: watch::Receiver<TableCapacity>) -> Self {
+        Operations {
+            table_capacity,
+            ..self
+        }
     }
 
     /// Runs a handler once. `None`: something that it read has changed meanwhile, and nothing was
@@ -140,7 +143,7 @@ impl Dispatch for Operations {
         principal: &Principal,
         input: Document,
     ) -> Result<Document, Refusal> {
-        capacity::check(&self.room.borrow(), operation).map_err(operation.refuse)?;
+        capacity::check(&self.table_capacity.borrow(), operation).map_err(operation.refuse)?;
         let (mut attempts, mut turn) = (Attempts::default(), None);
         let overtaken = loop {
             if let Some(output) = self.attempt(operation, principal, &input).await? {

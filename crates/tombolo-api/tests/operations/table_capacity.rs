@@ -165,7 +165,7 @@ async fn a_full_table_refuses_what_would_add_to_it() {
     for filling in fillings() {
         let (service, operation) = (filling.service, filling.operation);
         for table in filling.tables {
-            let server = Server::new().within(full(table));
+            let server = Server::new().with_table_capacity(full(table));
             let account = Account::new(&server, service, BACKEND, HOME);
             let refusal = account.refusal(operation, filling.input.clone()).await;
             let code = match service {
@@ -186,7 +186,7 @@ async fn a_full_table_refuses_what_would_add_to_it() {
 
 #[tokio::test]
 async fn a_full_table_refuses_nothing_else() {
-    let server = Server::new().within(full("rule_ports"));
+    let server = Server::new().with_table_capacity(full("rule_ports"));
     let account = server.ec2(STUDIO);
     let vpc = account.vpc("10.0.0.0/16").await;
     account.call("DeleteVpc", json!({"VpcId": vpc})).await;

@@ -28,7 +28,7 @@ fn permission(protocol: TransportProtocol, from_port: u16, to_port: u16) -> Inbo
 /// A world whose players come in at these ports, and its engine.
 fn with_players(ports: &str) -> (World, Arc<Narrow>) {
     let mut world = World::new();
-    let engine = Arc::new(Narrow::with_room_for(usize::MAX));
+    let engine = Arc::new(Narrow::with_peering_capacity(usize::MAX));
     world.context.engine = engine.clone();
     world.context.public = Some(PublicAddress {
         address: "203.0.113.5".parse().unwrap(),

@@ -17,10 +17,10 @@ pub(crate) const TABLE: &str = "admissions";
 
 pub(crate) struct Narrow {
     simulated: SimulatedEngine,
-    /// How many peerings it has room for.
-    room: usize,
-    /// How many entries of rules it has room for.
-    rules: u64,
+    /// How many peerings its tables take.
+    peering_capacity: usize,
+    /// How many entries of rules they take.
+    rule_capacity: u64,
     /// What it was last given that fitted.
     applied: Mutex<Network>,
     /// How many ports of each interface have players.
@@ -30,21 +30,21 @@ pub(crate) struct Narrow {
 }
 
 impl Narrow {
-    pub(crate) fn with_room_for(room: usize) -> Self {
+    pub(crate) fn with_peering_capacity(capacity: usize) -> Self {
         Narrow {
             simulated: SimulatedEngine::new(),
-            room,
-            rules: u64::MAX,
+            peering_capacity: capacity,
+            rule_capacity: u64::MAX,
             applied: Mutex::default(),
             players: Mutex::default(),
             meddled: Mutex::default(),
         }
     }
 
-    pub(crate) fn with_room_for_rules(rules: u64) -> Self {
+    pub(crate) fn with_rule_capacity(capacity: u64) -> Self {
         Narrow {
-            rules,
-            ..Narrow::with_room_for(usize::MAX)
+            rule_capacity: capacity,
+            ..Narrow::with_peering_capacity(usize::MAX)
         }
     }
 
@@ -88,20 +88,20 @@ impl NetworkEngine for Narrow {
     }
 
     async fn apply(&self, wanted: &Network) -> Result<Applied, EngineError> {
-        if wanted.peerings.len() > self.room {
+        if wanted.peerings.len() > self.peering_capacity {
             return Err(EngineError::Full {
                 table: TABLE.to_owned(),
                 needed: wanted.peerings.len() as u64,
-                capacity: self.room as u64,
+                capacity: self.peering_capacity as u64,
             });
         }
         let groups = wanted.security_groups.values();
         let entries = groups.map(SecurityGroup::entries).sum();
-        if entries > self.rules {
+        if entries > self.rule_capacity {
             return Err(EngineError::Full {
                 table: "rule_ports".to_owned(),
                 needed: entries,
-                capacity: self.rules,
+                capacity: self.rule_capacity,
             });
         }
         let applied = self.simulated.apply(wanted).await?;
@@ -118,12 +118,12 @@ impl NetworkEngine for Narrow {
 
     async fn counters(&self) -> Result<Counters, EngineError> {
         let mut counters = self.simulated.counters().await?;
-        let room = TableUsage {
+        let usage = TableUsage {
             used: 0,
-            capacity: self.room as u64,
+            capacity: self.peering_capacity as u64,
         };
         counters.busy_ports = self.players.lock().unwrap().clone();
-        counters.tables.insert(TABLE.to_owned(), room);
+        counters.tables.insert(TABLE.to_owned(), usage);
         Ok(counters)
     }
 

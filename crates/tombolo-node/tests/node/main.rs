@@ -16,6 +16,6 @@ mod gate;
 mod hosts;
 mod panics;
 mod programs;
-mod room;
+mod table_capacity;
 #[allow(dead_code, reason = "the tests of instances use the rest")]
 mod world;

@@ -1,4 +1,4 @@
-//! What the data path has no room for, and what was found changed behind its back.
+//! What exceeds the capacity of the data path, and what was found changed behind its back.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,9 +13,9 @@ use crate::engine::{Narrow, TABLE};
 use crate::world::{World, net};
 
 /// A world with a small engine.
-fn narrow(room: usize) -> (World, Arc<Narrow>) {
+fn narrow(peerings: usize) -> (World, Arc<Narrow>) {
     let mut world = World::new();
-    let engine = Arc::new(Narrow::with_room_for(room));
+    let engine = Arc::new(Narrow::with_peering_capacity(peerings));
     world.context.engine = engine.clone();
     (world, engine)
 }
@@ -105,7 +105,7 @@ async fn nest(world: &World, vpc: &Vpc, connection: &Connection, blocks: u8) {
 #[tokio::test]
 async fn rules_that_do_not_fit_close_their_own_vpc_and_hold_up_nobody_else() {
     let mut world = World::new();
-    let engine = Arc::new(Narrow::with_room_for_rules(20));
+    let engine = Arc::new(Narrow::with_rule_capacity(20));
     world.context.engine = engine.clone();
     let heavy = world.vpc(&world.backend, "10.0.0.0/16").await;
     let light = world.vpc(&world.studio, "10.1.0.0/16").await;
@@ -129,7 +129,7 @@ async fn rules_that_do_not_fit_close_their_own_vpc_and_hold_up_nobody_else() {
         BTreeMap::from([(of_heavy, 0), (of_light, 2)])
     );
 
-    // With room for them, they are back.
+    // Once they fit, they are back.
     nest(&world, &heavy, &connection, 1).await;
     world
         .take(&connection, Step::Delete(world.studio.account))

@@ -118,10 +118,10 @@ impl Metrics {
             )
             .absolute(traffic.bytes);
         }
-        for (table, room) in counters.tables {
+        for (table, usage) in counters.tables {
             let labels = [("engine", engine.clone()), ("table", table)];
-            gauge!("tombolo_table_entries", &labels).set(room.used as f64);
-            gauge!("tombolo_table_capacity", &labels).set(room.capacity as f64);
+            gauge!("tombolo_table_entries", &labels).set(usage.used as f64);
+            gauge!("tombolo_table_capacity", &labels).set(usage.capacity as f64);
         }
         metrics::counter!("tombolo_flow_records_lost_total", "engine" => engine)
             .absolute(counters.flow_records_lost);

@@ -135,7 +135,7 @@ impl Server {
             options.settings.clone(),
         );
         let table_capacity = watch::Sender::default();
-        let operations = operations.within(table_capacity.subscribe());
+        let operations = operations.with_table_capacity(table_capacity.subscribe());
         let credentials = credentials::StoredCredentials::new(store.clone(), clock.clone());
         let credentials = Arc::new(credentials);
         let api = Api::new(Backend {
