@@ -13,8 +13,7 @@ use tombolo_domain::id::{FleetId, InstanceId};
 use tombolo_store::typed::Transaction;
 use tombolo_store::{StoreError, keys};
 
-use crate::folder::remove_folder;
-use crate::retention::fleets_in;
+use crate::folder::{fleets_in, remove_folder};
 use crate::{Context, logs_directory};
 
 /// How much of a fleet's instances that are gone is kept, in bytes, beside the last one's.

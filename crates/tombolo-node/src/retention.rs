@@ -15,7 +15,7 @@ use tombolo_store::typed::Transaction;
 use tombolo_store::{StoreError, Wakes};
 use tombolo_tasks::reason_to_run;
 
-use crate::folder::remove_folder;
+use crate::folder::{fleets_in, remove_folder};
 use crate::{Context, builds_directory, installed_directory, log_retention, logs_directory};
 
 /// How often to look.
@@ -76,19 +76,6 @@ async fn folders_of_fleets(context: &Context) -> Result<(), StoreError> {
         remove_folder(logs_directory(&context.directory, fleet)).await;
     }
     Ok(())
-}
-
-/// The fleets that have something in a folder; none in one that is not there.
-pub(crate) async fn fleets_in(folder: PathBuf) -> Vec<FleetId> {
-    let read = spawn_blocking(move || {
-        let Ok(entries) = std::fs::read_dir(folder) else {
-            return Vec::new();
-        };
-        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-        names.filter_map(|name| name.parse().ok()).collect()
-    });
-    // A panic in there was logged by its thread.
-    read.await.unwrap_or_default()
 }
 
 /// The files of builds that were deleted, and what an import that was killed left. A folder is
