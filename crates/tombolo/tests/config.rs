@@ -82,6 +82,10 @@ fn what_is_wrong_is_named() {
             "sandbox.memory = 2048: is in bytes",
         ),
         (
+            format!("{minimal}[sandbox]\nprocesses = 9223372036854775807"),
+            "sandbox.processes = 9223372036854775807: Linux has no more than 4194304",
+        ),
+        (
             format!("{minimal}[sandbox]\nprocesses = 0"),
             "sandbox.processes = 0: is the most that may run",
         ),

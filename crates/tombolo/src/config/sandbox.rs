@@ -14,6 +14,9 @@ use tombolo_node::SandboxSettings;
 const MEMORY: u64 = 2 << 30;
 const PROCESSES: u64 = 512;
 
+/// The most processes and threads that Linux has, and that its control groups take: `PID_MAX_LIMIT`.
+const MAX_PROCESSES: u64 = 4 << 20;
+
 /// The least memory with which a server process can start at all, in bytes.
 const MIN_MEMORY: u64 = 16 << 20;
 
@@ -48,8 +51,17 @@ impl Sandbox {
                  than {MIN_MEMORY}; write \"2 GiB\""
             );
         }
-        if let Some(Limit::AtMost(0)) = self.processes {
-            bail!("sandbox.processes = 0: is the most that may run; write \"none\" for no limit");
+        match self.processes {
+            Some(Limit::AtMost(0)) => {
+                bail!(
+                    "sandbox.processes = 0: is the most that may run; write \"none\" for no limit"
+                )
+            }
+            Some(Limit::AtMost(processes)) if processes > MAX_PROCESSES => bail!(
+                "sandbox.processes = {processes}: Linux has no more than {MAX_PROCESSES}; write \
+                 \"none\" for no limit"
+            ),
+            _ => {}
         }
         if let Some(Limit::AtMost(cpus)) = self.cpus
             && !(0.01..=4096.0).contains(&cpus)
