@@ -27,8 +27,8 @@ impl AdminService {
         let files = BuildFiles::import(&request.root, &into)?;
         let new = NewBuild {
             id,
-            name: Some(request.name),
-            version: Some(request.version),
+            name: Some(request.name.into()),
+            version: Some(request.version.into()),
             operating_system: request.operating_system,
             server_sdk_version: None,
             files: Files::Here {

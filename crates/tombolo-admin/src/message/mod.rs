@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tombolo_domain::account::{AccountName, UserName};
-use tombolo_domain::fleet::{Build, OperatingSystem};
+use tombolo_domain::fleet::{Build, BuildLabel, OperatingSystem};
 use tombolo_domain::id::{
     AccessKeyId, AccountId, BuildId, NetworkInterfaceId, Region, SecurityGroupId, SubnetId, VpcId,
     VpcPeeringConnectionId,
@@ -224,9 +224,9 @@ pub struct ImportBuild {
     /// The Region; the server's first if none is named.
     pub region: Option<Region>,
     /// The build's name.
-    pub name: String,
+    pub name: BuildLabel,
     /// The build's version.
-    pub version: String,
+    pub version: BuildLabel,
     /// What it was built for.
     pub operating_system: OperatingSystem,
     /// The directory, absolute.

@@ -1,6 +1,7 @@
 //! Builds.
 
 use std::fmt;
+use std::str::FromStr;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -57,6 +58,52 @@ impl Build {
     }
 }
 
+/// A build's name or version, as long as CreateBuild allows: clients check what they are answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct BuildLabel(String);
+
+impl BuildLabel {
+    /// The most characters that it has.
+    pub const MAX_LENGTH: usize = 1024;
+}
+
+/// A text that is no [`BuildLabel`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "it has {length} characters, and a build's name or version has 1 to {}",
+    BuildLabel::MAX_LENGTH
+)]
+pub struct InvalidBuildLabel {
+    /// How many characters it has.
+    pub length: usize,
+}
+
+impl TryFrom<String> for BuildLabel {
+    type Error = InvalidBuildLabel;
+
+    fn try_from(text: String) -> Result<Self, InvalidBuildLabel> {
+        match text.chars().count() {
+            1..=BuildLabel::MAX_LENGTH => Ok(BuildLabel(text)),
+            length => Err(InvalidBuildLabel { length }),
+        }
+    }
+}
+
+impl FromStr for BuildLabel {
+    type Err = InvalidBuildLabel;
+
+    fn from_str(text: &str) -> Result<Self, InvalidBuildLabel> {
+        text.to_owned().try_into()
+    }
+}
+
+impl From<BuildLabel> for String {
+    fn from(label: BuildLabel) -> Self {
+        label.0
+    }
+}
+
 /// Where a build stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -96,4 +143,30 @@ pub enum OperatingSystem {
     AmazonLinux2023,
     #[serde(rename = "WINDOWS_2022")]
     Windows2022,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_is_as_long_as_create_build_allows_however_it_is_read() {
+        for length in [1, BuildLabel::MAX_LENGTH] {
+            // Characters count, and not bytes.
+            let text = "ä".repeat(length);
+            let label: BuildLabel = text.parse().unwrap();
+            let json = serde_json::to_string(&label).unwrap();
+            assert_eq!(json, format!("{text:?}"));
+            assert_eq!(serde_json::from_str::<BuildLabel>(&json).unwrap(), label);
+        }
+        for length in [0, BuildLabel::MAX_LENGTH + 1] {
+            let text = "ä".repeat(length);
+            let expected =
+                format!("it has {length} characters, and a build's name or version has 1 to 1024");
+            let refused = text.parse::<BuildLabel>().unwrap_err();
+            assert_eq!(refused.to_string(), expected);
+            let refused = serde_json::from_str::<BuildLabel>(&format!("{text:?}"));
+            assert_eq!(refused.unwrap_err().to_string(), expected);
+        }
+    }
 }

@@ -20,7 +20,7 @@ use crate::Scope;
 use crate::id::{FleetId, VpcId};
 
 pub use attributes::{ResourceCreationLimit, ShownAttributes};
-pub use build::{Build, BuildSource, BuildStatus, OperatingSystem};
+pub use build::{Build, BuildLabel, BuildSource, BuildStatus, InvalidBuildLabel, OperatingSystem};
 pub use capacity::{Capacity, MAX_INSTANCES, ScalingPolicy, Standing, surplus};
 pub use event::{EventCode, FleetEvent, MAX_MESSAGE};
 pub use inbound::{InboundPermission, TransportProtocol};

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use jiff::SignedDuration;
 use tombolo_domain::account;
+use tombolo_domain::fleet::BuildLabel;
 use tombolo_domain::id::{
     AccessKeyId, BuildId, FleetId, InstanceId, Region, VpcPeeringConnectionId,
 };
@@ -171,11 +172,11 @@ pub struct ImportArguments {
     #[command(flatten)]
     pub account: AccountName,
     /// The build's name
-    #[arg(long, value_parser = build_text)]
-    pub name: String,
+    #[arg(long)]
+    pub name: BuildLabel,
     /// The build's version, in your own words
-    #[arg(long, value_name = "VERSION", value_parser = build_text)]
-    pub build_version: String,
+    #[arg(long, value_name = "VERSION")]
+    pub build_version: BuildLabel,
     /// The directory with the build's files, which fleets see as /local/game
     #[arg(long, value_name = "DIR")]
     pub root: PathBuf,
@@ -309,15 +310,4 @@ fn forward(text: &str) -> Result<SignedDuration, String> {
         return Err("at most ten years at a time".to_owned());
     }
     Ok(duration)
-}
-
-/// A build's name or version, as long as CreateBuild allows: clients check what they are answered.
-fn build_text(text: &str) -> Result<String, String> {
-    const LONGEST: usize = 1024;
-    match text.chars().count() {
-        1..=LONGEST => Ok(text.to_owned()),
-        length => Err(format!(
-            "it has {length} characters, and a build's name or version has 1 to {LONGEST}"
-        )),
-    }
 }

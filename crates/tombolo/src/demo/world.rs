@@ -151,8 +151,8 @@ async fn import_build(setup: &Setup) -> Result<String> {
             let request = ImportBuild {
                 account: "studio".to_owned(),
                 region: None,
-                name: "demo".to_owned(),
-                version: env!("CARGO_PKG_VERSION").to_owned(),
+                name: "demo".parse()?,
+                version: env!("CARGO_PKG_VERSION").parse()?,
                 operating_system: OperatingSystem::default(),
                 root,
             };
