@@ -10,14 +10,14 @@ use tombolo_domain::fleet::{Fleet, FleetEvent, Instance};
 use tombolo_domain::id::FleetId;
 use tombolo_domain::peering::{Connection, State};
 use tombolo_network::Counters;
-use tombolo_node::instance_directory;
+use tombolo_node::{instance_directory, instances_of_other_hosts};
 use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
 
 use crate::hint::hinted;
 use crate::message::{
     DescribeFleet, FleetDescription, FleetEventDescription, FleetPeeringDescription,
-    InstanceDescription, ManagedFleetDescription,
+    InstanceDescription, ListMisplacedInstances, ManagedFleetDescription, MisplacedInstance,
 };
 use crate::server_clock::real_now;
 use crate::service::{AdminService, find_account};
@@ -69,6 +69,29 @@ impl AdminService {
             name: fleet.name,
             status: fleet.status,
         })
+    }
+}
+
+impl AdminService {
+    /// The instances whose files are in the data directory and whose records are another host's.
+    pub async fn list_misplaced_instances(
+        &self,
+        _: ListMisplacedInstances,
+    ) -> Result<Vec<MisplacedInstance>> {
+        let found = instances_of_other_hosts(&self.store, &self.directory, &self.host.host).await?;
+        let mut misplaced = Vec::new();
+        for instance in found {
+            let Some(host) = instance.host else {
+                continue;
+            };
+            let reported = self.read().get(&keys::reported_host(&host)).await?;
+            misplaced.push(MisplacedInstance {
+                instance: instance.id,
+                host,
+                label: reported.map(|host| host.label),
+            });
+        }
+        Ok(misplaced)
     }
 }
 

@@ -46,6 +46,7 @@ pub fn router(service: Arc<AdminService>) -> Router {
         .stream(AdminService::follow_flows)
         .on(AdminService::move_clock)
         .on(AdminService::list_tasks)
+        .on(AdminService::list_misplaced_instances)
         .0
         .with_state(service)
 }

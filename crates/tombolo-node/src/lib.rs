@@ -53,6 +53,7 @@ use tombolo_network::{EngineError, NetworkEngine};
 use tombolo_store::{Store, StoreError, Wake};
 use tombolo_tasks::{EndedTask, Reason, TaskThread, Tasks};
 
+pub use fleet::instances_of_other_hosts;
 pub use host::{HostError, identify};
 pub use in_process::Reconcilers;
 pub use measurements::measurements;

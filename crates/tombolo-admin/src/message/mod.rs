@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 use tombolo_domain::account::{AccountName, UserName};
 use tombolo_domain::fleet::{Build, BuildLabel, OperatingSystem};
 use tombolo_domain::id::{
-    AccessKeyId, AccountId, BuildId, NetworkInterfaceId, Region, SecurityGroupId, SubnetId, VpcId,
-    VpcPeeringConnectionId,
+    AccessKeyId, AccountId, BuildId, HostId, InstanceId, NetworkInterfaceId, Region,
+    SecurityGroupId, SubnetId, VpcId, VpcPeeringConnectionId,
 };
 use tombolo_domain::peering::{Authorization, Connection};
 use tombolo_domain::repair::RepairRecord;
@@ -102,6 +102,7 @@ requests! {
     "/network/repairs": ListRepairs => Vec<RepairRecord>;
     "/clock": MoveClock => ClockReading;
     "/task/list": ListTasks => TaskList;
+    "/instance/misplaced": ListMisplacedInstances => Vec<MisplacedInstance>;
 }
 
 macro_rules! stream_requests {
@@ -298,6 +299,22 @@ pub struct DetachProgram {
     pub vpc: VpcId,
     /// The process that it was made for.
     pub process: ProcessIdentity,
+}
+
+/// Lists the instances in the server's data directory that are recorded as another host's. The server
+/// leaves them as they are: players may be in one, and which host is right a person has to say.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ListMisplacedInstances {}
+
+/// An instance whose files are here and whose record is another host's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MisplacedInstance {
+    /// The instance.
+    pub instance: InstanceId,
+    /// The host of its record.
+    pub host: HostId,
+    /// What that host is called, if it has reported.
+    pub label: Option<String>,
 }
 
 /// Lists peering connections and authorizations.

@@ -42,6 +42,7 @@ use crate::network::NetworkStatus;
 use worker::Worker;
 
 pub(crate) use orphan::end_all;
+pub use orphan::instances_of_other_hosts;
 
 /// How long to wait at most before looking again.
 const RESYNC: Duration = Duration::from_secs(15);

@@ -5,19 +5,19 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
 use tokio::task::spawn_blocking;
-use tombolo_domain::fleet::FleetStatus;
+use tombolo_domain::fleet::{FleetStatus, Instance};
 use tombolo_domain::id::HostId;
-use tombolo_fleet::Instance;
 use tombolo_store::typed::Transaction;
-use tombolo_store::{StoreError, keys};
+use tombolo_store::{Store, StoreError, keys};
 
 use super::installer;
 use crate::folder::remove_folder;
-use crate::{Context, TeardownError};
+use crate::{Context, TeardownError, instances_directory};
 
 /// How long server processes have to end by themselves.
 const GRACE: Duration = Duration::from_secs(2);
@@ -32,15 +32,13 @@ pub(super) async fn end_unknown(context: &Context) -> Result<(), StoreError> {
     }
     let mut tx = Transaction::new(context.store.clone());
     let instances = tx.peek(&keys::all_instances()).await?;
-    for instance in &instances {
-        if !instance.is_on(&context.host.host) && folders.contains(instance.id.as_str()) {
-            tracing::error!(
-                instance = %instance.id,
-                host = instance.host.as_ref().map(HostId::as_str),
-                "an instance that is recorded as another host's is in this data directory, and is \
-                 left as it is"
-            );
-        }
+    for instance in of_other_hosts(&instances, &folders, &context.host.host) {
+        tracing::error!(
+            instance = %instance.id,
+            host = instance.host.as_ref().map(HostId::as_str),
+            "an instance that is recorded as another host's is in this data directory, and is \
+             left as it is"
+        );
     }
     let mut known: BTreeSet<String> = instances.iter().map(|one| one.id.to_string()).collect();
     // An installer has no record; it is its fleet's while that is BUILDING.
@@ -64,6 +62,34 @@ pub(super) async fn end_unknown(context: &Context) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// The instances that have a folder in a data directory and are recorded as another host's than `host`.
+/// The node leaves them as they are.
+///
+/// # Errors
+/// Those of the store.
+pub async fn instances_of_other_hosts(
+    store: &Arc<dyn Store>,
+    directory: &Path,
+    host: &HostId,
+) -> Result<Vec<Instance>, StoreError> {
+    let folders = folders_in(instances_directory(directory)).await;
+    let mut tx = Transaction::new(store.clone());
+    let instances = tx.peek(&keys::all_instances()).await?;
+    Ok(of_other_hosts(&instances, &folders, host)
+        .cloned()
+        .collect())
+}
+
+fn of_other_hosts<'i>(
+    instances: &'i [Instance],
+    folders: &BTreeSet<String>,
+    host: &HostId,
+) -> impl Iterator<Item = &'i Instance> {
+    instances
+        .iter()
+        .filter(move |one| !one.is_on(host) && folders.contains(one.id.as_str()))
+}
+
 /// Ends every instance of the data directory, also one that the store does not know.
 pub(crate) async fn end_all(context: &Context) -> Result<(), TeardownError> {
     let ends = on_disk(context)
@@ -78,7 +104,7 @@ pub(crate) async fn end_all(context: &Context) -> Result<(), TeardownError> {
 }
 
 async fn end(directory: &Path) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    if let Some(live) = Instance::attach(directory).await? {
+    if let Some(live) = tombolo_fleet::Instance::attach(directory).await? {
         live.stop(GRACE).await?;
     }
     Ok(())
@@ -90,7 +116,10 @@ fn directory(context: &Context, name: &str) -> PathBuf {
 
 /// The names of the instances' folders: nothing else makes folders there.
 async fn on_disk(context: &Context) -> BTreeSet<String> {
-    let directory = context.instances_directory();
+    folders_in(context.instances_directory()).await
+}
+
+async fn folders_in(directory: PathBuf) -> BTreeSet<String> {
     // A panic in there was logged by its thread.
     spawn_blocking(move || read(&directory))
         .await

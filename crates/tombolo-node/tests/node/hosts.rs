@@ -175,3 +175,25 @@ async fn a_report_from_which_nothing_follows_is_not_written() {
     }
     assert_eq!(world.context.store.revision(), before);
 }
+
+/// What `tombolo doctor` names: players may be in it, and which host is right a person has to say.
+#[tokio::test]
+async fn an_instance_in_this_data_directory_that_is_another_hosts_is_known() {
+    let world = World::new();
+    let own = world.context.host.host.clone();
+    let other = HostId::generate(&*world.context.ids);
+    let (_, here) = fleet_with_one(&world, &own, FleetStatus::Active).await;
+    let (_, elsewhere) = fleet_with_one(&world, &other, FleetStatus::Active).await;
+    let directory = world.context.directory.clone();
+    let known = async || {
+        let store = &world.context.store;
+        let known = tombolo_node::instances_of_other_hosts(store, &directory, &own);
+        known.await.unwrap()
+    };
+    assert_eq!(known().await, []);
+    for instance in [&here, &elsewhere] {
+        let folder = tombolo_node::instance_directory(&directory, &instance.id);
+        std::fs::create_dir_all(folder).unwrap();
+    }
+    assert_eq!(known().await, [elsewhere]);
+}

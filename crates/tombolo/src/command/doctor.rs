@@ -12,7 +12,7 @@ use nix::unistd::geteuid;
 use serde::Serialize;
 use tokio::time::timeout;
 use tombolo_admin::client::AdminClient;
-use tombolo_admin::message::ListTasks;
+use tombolo_admin::message::{ListMisplacedInstances, ListTasks, MisplacedInstance};
 use tombolo_fleet::SandboxSupport;
 use tombolo_network::{EngineKind, ebpf};
 
@@ -25,6 +25,8 @@ const MIN_FREE_DISK: u64 = 1 << 30;
 
 /// What is found of a running server's background work.
 const TASKS: &str = "tasks";
+/// What is found of the instances in a running server's data directory, if it is anything bad.
+const INSTANCES: &str = "instances";
 /// How long a running server may take to tell.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -81,6 +83,7 @@ pub(super) async fn run(arguments: &DoctorArguments) -> Result<ExitCode> {
         ],
     };
     diagnosis.findings.extend(tasks(&arguments.dir).await);
+    diagnosis.findings.extend(misplaced(&arguments.dir).await);
     let well = diagnosis.findings.iter().all(|finding| finding.ok);
     if arguments.format.json {
         output::json(&diagnosis)?;
@@ -98,7 +101,7 @@ fn show(diagnosis: &Diagnosis) -> Result<()> {
     for finding in &diagnosis.findings {
         let state = match finding.ok {
             true => "ok",
-            false if finding.what == TASKS => "FAILING",
+            false if [TASKS, INSTANCES].contains(&finding.what) => "FAILING",
             false => "MISSING",
         };
         output::line(format!("{state:<8} {:<11} {}", finding.what, finding.seen))?;
@@ -329,6 +332,43 @@ async fn tasks(directory: &Path) -> Option<Finding> {
     })
 }
 
+/// The instances in the directory of a running server that are recorded as another host's; nothing if
+/// there are none. A server that cannot be asked is what [`tasks`] tells.
+async fn misplaced(directory: &Path) -> Option<Finding> {
+    let server = AdminClient::new(directory);
+    let asked = timeout(ANSWER_TIMEOUT, server.send(&ListMisplacedInstances {}));
+    let found = asked.await.ok()?.ok()?;
+    misplaced_in(directory, &found)
+}
+
+fn misplaced_in(directory: &Path, found: &[MisplacedInstance]) -> Option<Finding> {
+    let first = found.first()?;
+    let directory = directory.display();
+    let named: Vec<String> = found
+        .iter()
+        .map(|one| {
+            let label = one.label.iter().filter(|label| !label.is_empty());
+            let label: String = label.map(|label| format!(" ({label})")).collect();
+            format!("{} of host {}{label}", one.instance, one.host)
+        })
+        .collect();
+    Some(Finding {
+        what: INSTANCES,
+        ok: false,
+        seen: format!(
+            "in {directory}, recorded as another host's, and left as they are: {}",
+            named.join(", ")
+        ),
+        mend: Some(format!(
+            "cat {directory}/host-id   (if this machine is that host, stop the server and put the \
+             host-id with {host} back; if it is not, end the process in \
+             {directory}/instances/{instance}/supervisor.json and remove that folder)",
+            host = first.host,
+            instance = first.instance
+        )),
+    })
+}
+
 fn disk(directory: &Path) -> Result<Finding> {
     // A data directory that is yet to be made is on the disk of the first parent that is there.
     let existing = directory
@@ -345,4 +385,32 @@ fn disk(directory: &Path) -> Result<Finding> {
         seen: format!("{:.1} GB free in {}", free as f64 / 1e9, existing.display()),
         mend: (!ok).then(|| "use another disk: tombolo dev --dir DIR".to_owned()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instance_that_is_another_hosts_is_named_with_what_to_do() {
+        let directory = Path::new("/var/lib/tombolo");
+        assert!(misplaced_in(directory, &[]).is_none());
+        let host = "host-2222bbbb-33cc-44dd-95ee-6666ffff77aa";
+        let found = [MisplacedInstance {
+            instance: "i-0a1b2c3d4e5f60718".parse().unwrap(),
+            host: host.parse().unwrap(),
+            label: Some("pc".to_owned()),
+        }];
+        let finding = misplaced_in(directory, &found).unwrap();
+        assert!(!finding.ok);
+        let named = format!("i-0a1b2c3d4e5f60718 of host {host} (pc)");
+        assert!(finding.seen.ends_with(&named), "{}", finding.seen);
+        let mend = finding.mend.unwrap();
+        assert!(mend.starts_with("cat /var/lib/tombolo/host-id "), "{mend}");
+        assert!(mend.contains(host), "{mend}");
+        assert!(
+            mend.contains("/var/lib/tombolo/instances/i-0a1b2c3d4e5f60718/"),
+            "{mend}"
+        );
+    }
 }
