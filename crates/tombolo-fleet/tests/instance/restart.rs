@@ -74,11 +74,23 @@ async fn a_process_that_keeps_failing_waits_longer_each_time() {
 
 #[tokio::test]
 async fn what_a_dead_server_left_in_its_group_does_not_outlive_it() {
-    let fixture = Fixture::with_server("sleep 1000 &\nread order < control");
+    // The shell has another name until it has become the sleep.
+    let fixture = Fixture::with_server(
+        "sleep 1000 &\n\
+         until [ \"$(cat /proc/$!/comm)\" = sleep ]; do :; done\n\
+         echo asleep\n\
+         read order < control",
+    );
     fixture.pipe();
     let (instance, mut events) = fixture.start_healthy().await;
+    let asleep = || {
+        let lines = fixture.log("server-1");
+        lines.iter().filter(|line| *line == "asleep").count()
+    };
+    eventually("the first sleeps", || asleep() == 1).await;
     fixture.order("end").await;
     until(&mut events, |event| *event == Event::Running).await;
+    eventually("the second sleeps", || asleep() == 2).await;
     let sleeping = fixture
         .processes()
         .iter()
