@@ -35,10 +35,11 @@ use std::io;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use tokio::sync::watch;
 use tombolo_domain::fleet::PublicAddress;
 use tombolo_domain::id::{HostId, IdSource, NetworkInterfaceId};
 use tombolo_domain::time::Clock;
-use tombolo_store::{Store, Wake};
+use tombolo_store::{Revision, Store, Wake};
 use tombolo_tasks::{EndedTask, Reason, TaskThread, Tasks};
 
 pub use fleet::installer_failure;
@@ -63,6 +64,8 @@ pub struct Context {
     pub public: Option<PublicAddress>,
     /// What is asked for when it is needed, since it changes with every packet.
     pub measurements: Arc<dyn Measurements>,
+    /// Where it tells up to which revision every host has the network in force.
+    pub network_in_force: watch::Sender<Revision>,
     /// Where its loops tell how they are.
     pub tasks: Tasks,
 }

@@ -92,7 +92,15 @@ impl Reports for Decided {
     }
 
     async fn network_applied(&self, applied: NetworkApplied) -> Result<(), StoreError> {
-        peering::applied(&self.context, &self.host, applied).await
+        // One host's is every host's as long as there is one.
+        let in_force = applied.revision;
+        peering::applied(&self.context, &self.host, applied).await?;
+        self.context.network_in_force.send_if_modified(|known| {
+            let is_later = *known < in_force;
+            *known = in_force.max(*known);
+            is_later
+        });
+        Ok(())
     }
 
     async fn network_refused(&self, refused: NetworkRefused) -> Result<(), StoreError> {

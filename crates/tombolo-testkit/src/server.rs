@@ -152,6 +152,14 @@ impl Server {
         }
     }
 
+    /// The same server with hosts, which have the network in force up to `in_force`.
+    pub fn with_hosts(self, in_force: tokio::sync::watch::Receiver<Revision>) -> Self {
+        Server {
+            operations: self.operations.reusing_numbers_after(in_force),
+            ..self
+        }
+    }
+
     /// EC2, as `account` uses it in the home Region.
     pub fn ec2(&self, account: &str) -> Account<'_> {
         self.ec2_in(account, HOME)

@@ -275,6 +275,22 @@ impl ScopedTransaction<'_> {
         Ok(self.unscoped().get(&keys::vpc_number()).await?.unwrap_or(0))
     }
 
+    /// The server's: the numbers that VPCs, route tables and security groups have, which disclose
+    /// nothing. The commit does not depend on them: whoever gives numbers depends on the last reserved.
+    pub(crate) async fn numbers_in_use(&mut self) -> Result<Vec<u32>, StoreError> {
+        let tx = self.unscoped();
+        let vpcs = tx.peek(&keys::all_vpcs()).await?;
+        let tables = tx.peek(&keys::all_route_tables()).await?;
+        let groups = tx.peek(&keys::all_security_groups()).await?;
+        let vpcs = vpcs.into_iter().map(|vpc| vpc.number.0);
+        let tables = tables.into_iter().filter_map(|table| table.number);
+        let groups = groups.into_iter().filter_map(|group| group.number);
+        Ok(vpcs
+            .chain(tables.map(|number| number.0))
+            .chain(groups.map(|number| number.0))
+            .collect())
+    }
+
     /// The server's: counts a choice of a fleet's block, so that of two that are made at once one sees
     /// what the other chose. The commit depends on it.
     pub(crate) async fn count_block_choice(&mut self) -> Result<(), StoreError> {

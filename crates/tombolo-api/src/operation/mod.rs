@@ -29,8 +29,8 @@ use tombolo_domain::principal::Principal;
 use tombolo_domain::quota::Quotas;
 use tombolo_domain::table_capacity::TableCapacity;
 use tombolo_domain::time::Clock;
-use tombolo_store::Store;
 use tombolo_store::typed::{Attempts, Committed};
+use tombolo_store::{Revision, Store};
 
 use self::number::NumberAllocator;
 use crate::error::{ApiError, CommonError, Refusal};
@@ -40,6 +40,15 @@ use crate::model::Document;
 /// After how many conflicts an operation waits for its turn among those that lost as often, so that
 /// each has only newcomers to race against, however many there are.
 const UNORDERED_ATTEMPTS: usize = 8;
+
+/// What came of running a handler once.
+enum Attempt {
+    Done(Document),
+    /// Something that it read has changed meanwhile, and nothing was written.
+    Conflict,
+    /// There were too few numbers in memory, and nothing was written.
+    LackedNumbers,
+}
 
 /// Runs every operation.
 pub struct Operations {
@@ -93,14 +102,22 @@ impl Operations {
         }
     }
 
-    /// Runs a handler once. `None`: something that it read has changed meanwhile, and nothing was
-    /// written.
+    /// The same, giving a number in the data path again only once `in_force` shows that every host
+    /// has the network of a later revision in force.
+    pub fn reusing_numbers_after(self, in_force: watch::Receiver<Revision>) -> Self {
+        Operations {
+            numbers: NumberAllocator::after(in_force),
+            ..self
+        }
+    }
+
+    /// Runs a handler once.
     async fn attempt(
         &self,
         operation: &'static Operation,
         principal: &Principal,
         input: &Document,
-    ) -> Result<Option<Document>, Refusal> {
+    ) -> Result<Attempt, Refusal> {
         let now = self.clock.now();
         let mut tx = ScopedTransaction::new(self.store.clone(), principal, now);
         let numbers = self.numbers.reserve();
@@ -113,21 +130,31 @@ impl Operations {
             settings: &self.settings,
         };
         match (operation.handler)(&mut tx, &call, input).await {
+            Err(_) if numbers.is_lacking() => {
+                numbers.abandoned();
+                let begin = || ScopedTransaction::new(self.store.clone(), principal, now);
+                let filled = self.numbers.fill(begin, || self.store.revision()).await;
+                Ok(match filled.map_err(operation.refuse)? {
+                    Committed::Yes => Attempt::LackedNumbers,
+                    Committed::Conflict => Attempt::Conflict,
+                })
+            }
             Err(error) => {
                 numbers.abandoned();
                 // Records that contradict each other may have been read at different times.
                 let is_torn =
                     error.is_internal() && matches!(tx.check().await, Ok(Committed::Conflict));
-                if is_torn { Ok(None) } else { Err(error) }
+                if is_torn {
+                    Ok(Attempt::Conflict)
+                } else {
+                    Err(error)
+                }
             }
             Ok(output) => match tx.commit().await {
-                Ok(Committed::Yes) => {
-                    numbers.committed();
-                    Ok(Some(output))
-                }
+                Ok(Committed::Yes) => Ok(Attempt::Done(output)),
                 Ok(Committed::Conflict) => {
                     numbers.abandoned();
-                    Ok(None)
+                    Ok(Attempt::Conflict)
                 }
                 Err(error) => Err((operation.refuse)(error.into())),
             },
@@ -146,8 +173,11 @@ impl Dispatch for Operations {
         capacity::check(&self.table_capacity.borrow(), operation).map_err(operation.refuse)?;
         let (mut attempts, mut turn) = (Attempts::default(), None);
         let overtaken = loop {
-            if let Some(output) = self.attempt(operation, principal, &input).await? {
-                return Ok(output);
+            match self.attempt(operation, principal, &input).await? {
+                Attempt::Done(output) => return Ok(output),
+                // There are some now, unless others were faster: then more are reserved.
+                Attempt::LackedNumbers => continue,
+                Attempt::Conflict => {}
             }
             if let Err(overtaken) = attempts.after_conflict().await {
                 break overtaken;

@@ -1,26 +1,54 @@
 //! Numbers in the data path: of VPCs, route tables and security groups, all from one sequence.
 //!
-//! The store holds the last number that is reserved. A run that finds none in memory reserves a
-//! whole block together with whatever else it writes; the rest of the block is then handed out from
-//! memory, so that calls made at once do not all change the same key, which one commit at a time
-//! could win. No number is ever given twice, also after a crash: what was reserved and is not in
-//! memory any more stays unused.
+//! The low 24 bits of one are the number itself, which a tunnel key holds; the 8 bits above are its
+//! generation, how often the numbers have been gone through. So numbers are used again, the longest
+//! given first, and never while anything has them, but what the data path still remembers of who
+//! had one before is under another key.
+//!
+//! The store holds the last one that is reserved. A call that finds none in memory has a whole block
+//! reserved and starts over: so calls made at once do not all change the same key, which one commit
+//! at a time could win. Of a generation after the first a block may be given only once every host
+//! has a network in force from after it was seen that nothing has these numbers. What was reserved and
+//! is not in memory any more, after a crash, stays unused for a generation.
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use crate::error::ApiError;
+use tokio::sync::watch;
+
+use tombolo_domain::vpc::NUMBER_BITS;
+use tombolo_store::Revision;
+use tombolo_store::typed::Committed;
+
+use crate::error::{ApiError, CommonError};
 use crate::lookup::ScopedTransaction;
 
-/// The largest number: what a 24-bit tunnel key holds.
-const MAX_NUMBER: u32 = (1 << 24) - 1;
+/// What of a number a tunnel key holds.
+const MASK: u32 = (1 << NUMBER_BITS) - 1;
 
 /// How many numbers are reserved at a time.
-const BLOCK_SIZE: u32 = 256;
+const BLOCK_SIZE: usize = 256;
+
+/// How long a call waits for the hosts. A round of the network takes milliseconds.
+const WAIT: Duration = Duration::from_secs(2);
 
 /// The numbers that are reserved and free, in memory.
 #[derive(Debug, Default)]
 pub(super) struct NumberAllocator {
     free: Mutex<Vec<u32>>,
+    /// A block that hosts may still know by its earlier generation. Who holds the lock fills.
+    cooling: tokio::sync::Mutex<Option<Block>>,
+    /// Up to which revision every host has the network in force; `None` when there are no hosts.
+    in_force: Option<watch::Receiver<Revision>>,
+}
+
+/// Numbers that were reserved together, the next last.
+#[derive(Debug)]
+struct Block {
+    numbers: Vec<u32>,
+    /// What every host must have in force before they are given; `None` when no host can know them.
+    after: Option<Revision>,
 }
 
 /// What one run of an operation takes of them. A run that does not learn whether its transaction was
@@ -33,13 +61,20 @@ pub(crate) struct NumberReservation<'n> {
 
 #[derive(Debug, Default)]
 struct ReservationState {
-    /// Taken from memory.
     taken: Vec<u32>,
-    /// Reserved by the run's own transaction and not used, the lowest last.
-    reserved: Vec<u32>,
+    /// Whether there was none to take.
+    is_lacking: bool,
 }
 
 impl NumberAllocator {
+    /// One that asks the hosts before it gives a number again.
+    pub(super) fn after(in_force: watch::Receiver<Revision>) -> Self {
+        NumberAllocator {
+            in_force: Some(in_force),
+            ..NumberAllocator::default()
+        }
+    }
+
     /// For one run.
     pub(super) fn reserve(&self) -> NumberReservation<'_> {
         NumberReservation {
@@ -47,52 +82,117 @@ impl NumberAllocator {
             state: Mutex::default(),
         }
     }
+
+    /// Sees to it that there are numbers, unless another call was faster; a conflict is with a call of
+    /// another server's. It takes a transaction of
+    /// its own, which `begin` begins; `revision` gives the store's.
+    ///
+    /// # Errors
+    /// The store failed, something has every number, or the hosts are too slow.
+    pub(super) async fn fill<'p>(
+        &self,
+        begin: impl Fn() -> ScopedTransaction<'p>,
+        revision: impl Fn() -> Revision,
+    ) -> Result<Committed, ApiError> {
+        let mut cooling = self.cooling.lock().await;
+        if !locked(&self.free).is_empty() {
+            return Ok(Committed::Yes);
+        }
+        let block = match cooling.take() {
+            Some(block) => block,
+            None => {
+                let mut tx = begin();
+                let mut block = reserve_block(&mut tx).await?;
+                if let Committed::Conflict = tx.commit().await? {
+                    return Ok(Committed::Conflict);
+                }
+                block.after = block.after.map(|_| revision());
+                block
+            }
+        };
+        if let (Some(after), Some(in_force)) = (block.after, &self.in_force) {
+            let mut in_force = in_force.clone();
+            let waiting = in_force.wait_for(|revision| *revision >= after);
+            if !matches!(tokio::time::timeout(WAIT, waiting).await, Ok(Ok(_))) {
+                *cooling = Some(block);
+                return Err(ApiError::new(
+                    CommonError::Busy,
+                    "The network has not forgotten yet who had the numbers that are free; try it \
+                     again, and see `tombolo status` if that does not help.",
+                ));
+            }
+        }
+        locked(&self.free).extend(block.numbers);
+        Ok(Committed::Yes)
+    }
+}
+
+/// Reserves the next numbers that nothing has.
+async fn reserve_block(tx: &mut ScopedTransaction<'_>) -> Result<Block, ApiError> {
+    let last = tx.reserved_numbers().await?;
+    let end = last.wrapping_add(BLOCK_SIZE as u32 + 1);
+    let is_first_generation = end > last && end <= MASK;
+    // In the first generation nothing has what comes.
+    let in_use: BTreeSet<u32> = match is_first_generation {
+        true => BTreeSet::new(),
+        false => {
+            let numbers = tx.numbers_in_use().await?.into_iter();
+            numbers.map(|number| number & MASK).collect()
+        }
+    };
+    let mut numbers = Vec::with_capacity(BLOCK_SIZE);
+    let mut number = last;
+    for _ in 0..=MASK {
+        if numbers.len() == BLOCK_SIZE {
+            break;
+        }
+        number = number.wrapping_add(1);
+        // 0 is what is outside of every VPC, in each generation.
+        if number & MASK != 0 && !in_use.contains(&(number & MASK)) {
+            numbers.push(number);
+        }
+    }
+    if numbers.is_empty() {
+        return Err(ApiError::internal(
+            "taking a number for the data path",
+            format!("VPCs, route tables and security groups have all {MASK} numbers"),
+        ));
+    }
+    tx.reserve_numbers(number)?;
+    numbers.reverse();
+    Ok(Block {
+        numbers,
+        after: (!is_first_generation).then_some(Revision(0)),
+    })
 }
 
 impl NumberReservation<'_> {
-    /// A number that nothing had before. It is taken once `tx` is committed.
+    /// A number that nothing has. It is taken once the run's transaction is committed.
     ///
     /// # Errors
-    /// Only the server's own: the store failed, or all numbers were used.
-    pub(crate) async fn next(&self, tx: &mut ScopedTransaction<'_>) -> Result<u32, ApiError> {
-        if let Some(number) = self.at_hand() {
-            return Ok(number);
-        }
-        let last = tx.reserved_numbers().await?;
-        if last >= MAX_NUMBER {
+    /// There is none in memory; the call is to be run again after [`NumberAllocator::fill`].
+    pub(crate) fn next(&self) -> Result<u32, ApiError> {
+        let mut state = locked(&self.state);
+        let Some(number) = locked(&self.numbers.free).pop() else {
+            state.is_lacking = true;
             return Err(ApiError::internal(
                 "taking a number for the data path",
-                format!("all {MAX_NUMBER} numbers of this store were used"),
+                "none is reserved".to_owned(),
             ));
-        }
-        let (number, end) = (last + 1, last.saturating_add(BLOCK_SIZE).min(MAX_NUMBER));
-        tx.reserve_numbers(end)?;
-        locked(&self.state)
-            .reserved
-            .extend((number + 1..=end).rev());
+        };
+        state.taken.push(number);
         Ok(number)
     }
 
-    fn at_hand(&self) -> Option<u32> {
-        let mut state = locked(&self.state);
-        if let Some(number) = state.reserved.pop() {
-            return Some(number);
-        }
-        let number = locked(&self.numbers.free).pop()?;
-        state.taken.push(number);
-        Some(number)
-    }
-
-    /// The run's transaction is durable: what it reserved and did not use is free for all runs.
-    pub(super) fn committed(self) {
-        let ReservationState { reserved, .. } = &*locked(&self.state);
-        locked(&self.numbers.free).extend(reserved);
+    /// Whether the run failed for want of numbers.
+    pub(super) fn is_lacking(&self) -> bool {
+        locked(&self.state).is_lacking
     }
 
     /// The run wrote nothing: what it took is free again.
     pub(super) fn abandoned(self) {
         let ReservationState { taken, .. } = &*locked(&self.state);
-        locked(&self.numbers.free).extend(taken);
+        locked(&self.numbers.free).extend(taken.iter().rev());
     }
 }
 

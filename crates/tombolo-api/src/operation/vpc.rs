@@ -21,7 +21,7 @@ pub(crate) async fn create(
     let vpc = Vpc {
         scope: scope.clone(),
         id: id.clone(),
-        number: VpcNumber(call.numbers.next(tx).await?),
+        number: VpcNumber(call.numbers.next()?),
         cidr,
         secondary_cidrs: Vec::new(),
         attributes: VpcAttributes::default(),

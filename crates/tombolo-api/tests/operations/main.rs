@@ -13,6 +13,7 @@ mod anything;
 mod ec2;
 mod gamelift;
 mod lookups;
+mod numbers;
 mod slow;
 mod store;
 mod table_capacity;

@@ -17,14 +17,18 @@ pub use security_group::{
     SecurityGroup, SecurityGroupRule,
 };
 
-/// A VPC's number in the data path, 1 to 2^24 - 1 (it fits a tunnel key, for engines that span
-/// hosts). The store hands it out and never uses it twice, so that a stale map entry can never
-/// mean another VPC.
+/// How many bits of a number in the data path are the number itself, as many as a tunnel key holds
+/// (VXLAN, RFC 7348); those above are its generation.
+pub const NUMBER_BITS: u32 = 24;
+
+/// A VPC's number in the data path: 1 to 2^24 - 1 in the low [`NUMBER_BITS`], and a generation above
+/// them, 0 at first. A number is given again, in another generation, once its VPC is gone, so that a
+/// stale map entry can never mean another VPC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct VpcNumber(pub u32);
 
 /// A route table's number in the data path. Numbers of VPCs, route tables and security groups are
-/// drawn from one sequence, so none is ever given twice.
+/// drawn from one sequence, so no two of them are equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RouteTableNumber(pub u32);
 

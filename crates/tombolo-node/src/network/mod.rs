@@ -36,8 +36,10 @@ use wanted::DesiredNetwork;
 use crate::{Context, host};
 
 /// What the network is made from. Of instances it reads how players reach them, which the public
-/// ports tell of; that a supervisor reported something does not concern it.
-pub(crate) const READS: [Kind; 8] = [
+/// ports tell of; that a supervisor reported something does not concern it. When numbers are reserved
+/// it is asked which network is in force, though nothing of that changed.
+pub(crate) const READS: [Kind; 9] = [
+    Kind::VpcNumber,
     Kind::Vpc,
     Kind::Subnet,
     Kind::NetworkInterface,

@@ -83,6 +83,7 @@ impl Context {
             host: self.host.host.clone(),
             public: self.public,
             measurements: tombolo_node::measurements(self.engine.clone()),
+            network_in_force: tokio::sync::watch::Sender::default(),
             tasks: Tasks::default(),
         }
     }

@@ -136,6 +136,8 @@ impl Server {
         );
         let table_capacity = watch::Sender::default();
         let operations = operations.with_table_capacity(table_capacity.subscribe());
+        let network_in_force = watch::Sender::default();
+        let operations = operations.reusing_numbers_after(network_in_force.subscribe());
         let credentials = credentials::StoredCredentials::new(store.clone(), clock.clone());
         let credentials = Arc::new(credentials);
         let api = Api::new(Backend {
@@ -181,6 +183,7 @@ impl Server {
             host: host.host.clone(),
             public: options.settings.public,
             measurements: tombolo_node::measurements(engine.clone()),
+            network_in_force,
             tasks: tasks.clone(),
         };
         let node = tombolo_node::Context {

@@ -77,7 +77,7 @@ pub(crate) async fn create_route_table(
             }
             let table = RouteTable {
                 id: RouteTableId::generate(call.ids),
-                number: Some(RouteTableNumber(call.numbers.next(tx).await?)),
+                number: Some(RouteTableNumber(call.numbers.next()?)),
                 main: None,
                 associations: Vec::new(),
                 routes: vpc.cidrs().map(Route::local).collect(),

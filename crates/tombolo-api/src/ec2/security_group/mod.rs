@@ -86,7 +86,7 @@ pub(crate) async fn create_security_group(
         scope: vpc.scope,
         id: SecurityGroupId::generate(call.ids),
         vpc: vpc.id,
-        number: Some(SecurityGroupNumber(call.numbers.next(tx).await?)),
+        number: Some(SecurityGroupNumber(call.numbers.next()?)),
         name,
         description,
         rules: vec![everything_out(call)],

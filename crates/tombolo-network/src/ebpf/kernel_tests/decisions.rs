@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use tombolo_domain::id::VpcPeeringConnectionId;
+use tombolo_domain::vpc::NUMBER_BITS;
 
 use super::bytes::{self, frame};
 use super::run::SHOT;
@@ -460,6 +461,75 @@ fn a_flow_is_not_inherited_with_an_address() {
             check(test, SERVER, CLIENT, udp(4000, 1000), "passes");
         }
     });
+}
+
+/// A VPC that has the number of one that is gone, in its next generation, has nothing of that one's,
+/// also by the same links.
+#[test]
+fn a_number_that_is_given_again_inherits_nothing() {
+    let first_of = |network: &Network, payload| Datagram {
+        more_fragments: true,
+        ..packet(network, CLIENT, SERVER, payload)
+    };
+    let rest_of = |network: &Network, payload| Datagram {
+        fragment_offset: 8,
+        ..packet(network, CLIENT, SERVER, payload)
+    };
+    let outcome = |test: &KernelTest, datagram: Datagram| {
+        let verdict = test.send(&eni(CLIENT), &datagram, 0).verdict;
+        match verdict {
+            Verdict::Drop(reason) => reason.to_string(),
+            _ => "passes".to_owned(),
+        }
+    };
+    with_clients_and_server(FlowTable::default(), |test| {
+        let before = clients_and_server();
+        check(test, CLIENT, SERVER, udp(1000, 4000), "passes");
+        check(test, SERVER, CLIENT, udp(4000, 1000), "passes");
+        assert_eq!(outcome(test, first_of(&before, udp(7, 9))), "passes");
+        assert_eq!(outcome(test, rest_of(&before, udp(7, 9))), "passes");
+
+        test.apply(&Network::default());
+        let again = with_numbers_of(1 << NUMBER_BITS, before);
+        test.apply(&again);
+        let reply = udp(4000, 1000);
+        check(test, SERVER, CLIENT, reply, "security_group_egress");
+        assert_eq!(outcome(test, rest_of(&again, udp(7, 9))), "fragment");
+        check(test, CLIENT, SERVER, udp(1000, 4000), "passes");
+        check(test, SERVER, CLIENT, udp(4000, 1000), "passes");
+    });
+}
+
+/// The same network with all numbers in another generation.
+fn with_numbers_of(generation: u32, network: Network) -> Network {
+    let vpc = |number: VpcNumber| VpcNumber(number.0 | generation);
+    let table = |number: RouteTableNumber| RouteTableNumber(number.0 | generation);
+    let group = |number: SecurityGroupNumber| SecurityGroupNumber(number.0 | generation);
+    let mut again = Network::default();
+    for (number, of_vpc) in network.vpcs {
+        again.vpcs.insert(vpc(number), of_vpc);
+    }
+    for (number, of_table) in network.route_tables {
+        let of_table = RouteTable {
+            vpc: vpc(of_table.vpc),
+            ..of_table
+        };
+        again.route_tables.insert(table(number), of_table);
+    }
+    for (number, rules) in network.security_groups {
+        again.security_groups.insert(group(number), rules);
+    }
+    for (id, interface) in network.interfaces {
+        let groups = interface.security_groups.iter();
+        let interface = Interface {
+            vpc: vpc(interface.vpc),
+            route_table: table(interface.route_table),
+            security_groups: groups.map(|number| group(*number)).collect(),
+            ..interface
+        };
+        again.interfaces.insert(id, interface);
+    }
+    again
 }
 
 /// Or a client could use up what its server may begin: with connections that it resets, of which
