@@ -16,6 +16,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use nix::sys::statfs::{TMPFS_MAGIC, statfs};
+use nix::sys::statvfs::{FsFlags, statvfs};
+use nix::unistd::{AccessFlags, access};
 
 use crate::{orphans, workspace};
 
@@ -27,6 +30,10 @@ const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The directory for temporary files of programs without a TMPDIR.
 const SHARED: &str = "/tmp";
+
+/// How much must be free in memory for temporary files to be there, in bytes: several times what tests
+/// without root have at a time.
+const MIN_MEMORY: u64 = 1 << 30;
 
 /// What the names of tests' temporary files begin with: of those by `tempfile`, the servers' and ours.
 const TEMPORARY: [&str; 3] = [".tmp", "tombolo", "tmb-"];
@@ -70,6 +77,24 @@ impl fmt::Display for Thing {
     }
 }
 
+/// Where temporary files are in memory, so that no test waits for the disk: `/dev/shm`, if programs may run
+/// there and it is large enough. Else, and where TMPDIR says another place, it is the usual one.
+pub(crate) fn in_memory() -> PathBuf {
+    let memory = Path::new("/dev/shm");
+    let is_fit = || -> nix::Result<bool> {
+        access(memory, AccessFlags::W_OK | AccessFlags::X_OK)?;
+        let space = statvfs(memory)?;
+        let free = space.blocks_available() as u64 * space.fragment_size() as u64;
+        Ok(statfs(memory)?.filesystem_type() == TMPFS_MAGIC
+            && !space.flags().contains(FsFlags::ST_NOEXEC)
+            && free >= MIN_MEMORY)
+    };
+    match std::env::var_os("TMPDIR") {
+        None if is_fit().unwrap_or(false) => memory.to_owned(),
+        _ => std::env::temp_dir(),
+    }
+}
+
 /// One run of tests, between two looks at the machine.
 #[derive(Debug)]
 pub(crate) struct Run {
@@ -78,15 +103,16 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// Looks at the machine before the tests run. From now on their orphans are this process's children.
+    /// Looks at the machine before the tests run, whose temporary files are made below `parent`. From now on
+    /// their orphans are this process's children.
     ///
     /// # Errors
     /// The directory for temporary files cannot be made, /proc or /sys cannot be read, or the kernel gives
     /// this process no orphans.
-    pub(crate) fn begin() -> anyhow::Result<Run> {
+    pub(crate) fn begin(parent: &Path) -> anyhow::Result<Run> {
         orphans::adopt()?;
         let name = format!("{RUN}{}", std::process::id());
-        let directory = std::env::temp_dir().join(name);
+        let directory = parent.join(name);
         // A run that was killed left the directory, and the machine gave its process id again.
         if directory.exists() {
             fs::remove_dir_all(&directory)
@@ -490,5 +516,18 @@ mod tests {
     fn an_engine_is_named_as_tombolo_network_names_it() {
         // The vector of `crates/tombolo-network/src/ebpf/names.rs`.
         assert_eq!(engine_name(Path::new("/var/lib/tombolo")), "054e6b61");
+    }
+
+    #[test]
+    fn files_are_in_memory_only_where_programs_may_run() {
+        let place = in_memory();
+        if place == std::env::temp_dir() {
+            return;
+        }
+        let program = place.join(format!("{RUN}xtask-program-{}", std::process::id()));
+        fs::copy("/bin/true", &program).unwrap();
+        let ran = Command::new(&program).status();
+        fs::remove_file(&program).unwrap();
+        assert!(ran.unwrap().success());
     }
 }

@@ -58,6 +58,10 @@ pub(crate) enum Tests {
     Documentation,
 }
 
+/// The one program that has unit tests. The others are a few lines over their crates' libraries, or for tests
+/// themselves, and each would be linked once more for nothing.
+const TESTED_PROGRAM: &str = "xtask";
+
 /// The name of the modules whose unit tests take root.
 const KERNEL_TESTS: &str = "kernel_tests::";
 
@@ -294,7 +298,7 @@ fn selection<'a>(suites: &[&'a Suite]) -> Vec<&'a str> {
     let mut selection = vec!["--workspace"];
     for suite in suites {
         match &suite.tests {
-            Tests::Unit | Tests::Kernel => selection.extend(["--lib", "--bins"]),
+            Tests::Unit | Tests::Kernel => selection.extend(["--lib", "--bin", TESTED_PROGRAM]),
             Tests::Targets(targets) => {
                 selection.extend(targets.iter().flat_map(|target| ["--test", target]));
             }
@@ -310,7 +314,7 @@ fn selection<'a>(suites: &[&'a Suite]) -> Vec<&'a str> {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::path::Path;
+    use std::path::{Path, PathBuf};
 
     use super::*;
 
@@ -338,6 +342,36 @@ mod tests {
         );
     }
 
+    /// The Rust sources in a folder and below.
+    fn sources(folder: &Path) -> Vec<PathBuf> {
+        let mut folders = vec![folder.to_owned()];
+        let mut found = Vec::new();
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if path.extension().is_some_and(|kind| kind == "rs") {
+                    found.push(path);
+                }
+            }
+        }
+        found
+    }
+
+    /// The targets of a kind, each with its package.
+    fn targets(kind: &str) -> Vec<(Value, Value)> {
+        let mut found = Vec::new();
+        for package in workspace::packages().unwrap() {
+            for target in package["targets"].as_array().unwrap() {
+                if target["kind"][0] == kind {
+                    found.push((package.clone(), target.clone()));
+                }
+            }
+        }
+        found
+    }
+
     /// rustdoc reads a crate for seconds to find that there is nothing to run, so a crate without
     /// examples says `doctest = false`.
     #[test]
@@ -345,32 +379,39 @@ mod tests {
         assert!(has_examples("/// ```\n/// f();\n/// ```"));
         assert!(has_examples("    //! ```compile_fail\n"));
         assert!(!has_examples("/// ```text\n/// a picture\n/// ```\nf();"));
-        for package in workspace::packages().unwrap() {
-            let targets = package["targets"].as_array().unwrap();
-            let is_library = |target: &&Value| target["kind"][0] == "lib";
-            let Some(library) = targets.iter().find(is_library) else {
-                continue;
-            };
-            let sources = Path::new(library["src_path"].as_str().unwrap());
-            let mut folders = vec![sources.parent().unwrap().to_owned()];
-            let mut examples = Vec::new();
-            while let Some(folder) = folders.pop() {
-                for entry in fs::read_dir(folder).unwrap() {
-                    let path = entry.unwrap().path();
-                    if path.is_dir() {
-                        folders.push(path);
-                    } else if path.extension().is_some_and(|kind| kind == "rs")
-                        && has_examples(&fs::read_to_string(&path).unwrap())
-                    {
-                        examples.push(path);
-                    }
-                }
-            }
+        for (package, library) in targets("lib") {
+            let root = Path::new(library["src_path"].as_str().unwrap());
+            let mut examples = sources(root.parent().unwrap());
+            examples.retain(|path| has_examples(&fs::read_to_string(path).unwrap()));
             assert_eq!(
                 library["doctest"].as_bool(),
                 Some(!examples.is_empty()),
                 "set [lib] doctest in the Cargo.toml of {} as its examples need it: {examples:?}",
                 package["name"]
+            );
+        }
+    }
+
+    #[test]
+    fn no_other_program_has_unit_tests() {
+        for (_, program) in targets("bin") {
+            let root = PathBuf::from(program["src_path"].as_str().unwrap());
+            let folder = root.parent().unwrap();
+            let is_alone = folder.parent().unwrap().ends_with("bin");
+            let files = match is_alone || program["name"] == TESTED_PROGRAM {
+                true => sources(folder),
+                // The folder is the library's, too.
+                false => vec![root],
+            };
+            let has_tests = |path: &PathBuf| {
+                let text = fs::read_to_string(path).unwrap();
+                text.lines().any(|line| line.trim() == "#[cfg(test)]")
+            };
+            assert_eq!(
+                files.iter().any(has_tests),
+                program["name"] == TESTED_PROGRAM,
+                "{}: its tests are not run, or it has none any more",
+                program["name"]
             );
         }
     }

@@ -1,12 +1,13 @@
 //! `cargo xtask check` and `cargo xtask test`: every check, and one plain total line.
 
 use std::env;
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, bail, ensure};
 
 use crate::command::{self, cargo, installed};
-use crate::leftovers::Run;
+use crate::leftovers::{self, Run};
 use crate::suites::{self, Suite, Tests, Tier};
 use crate::tally::{Companion, Tally};
 use crate::{bpf, deny, interrupt, model, rust_version, setup, workspace};
@@ -28,6 +29,7 @@ pub(crate) fn check() -> ExitCode {
                 tally,
                 &[("unprivileged", others), ("documentation", documentation)],
                 Some(clippy),
+                &leftovers::in_memory(),
             );
         }
     })
@@ -52,7 +54,7 @@ pub(crate) fn everything() -> ExitCode {
         // Without the clients every end-to-end test would fail for the one reason that is known.
         suites.retain(|suite| ready || suite.tier != Tier::Clients);
         if is_built(tally, &suites) {
-            run(tally, &one_by_one(&suites), None);
+            run(tally, &one_by_one(&suites), None, &env::temp_dir());
         }
     })
 }
@@ -74,7 +76,7 @@ pub(crate) fn some(names: &[String]) -> ExitCode {
             tally.check("installing what the tests need", setup::for_tests);
         }
         if !tally.has_failed() && is_built(tally, &suites) {
-            run(tally, &one_by_one(&suites), None);
+            run(tally, &one_by_one(&suites), None, &env::temp_dir());
         }
     })
 }
@@ -149,10 +151,10 @@ fn one_by_one(suites: &[Suite]) -> Vec<Batch<'_>> {
         .collect()
 }
 
-/// Runs the batches one after the other, the first of them beside `companion`, and looks after each
-/// what it left.
-fn run(tally: &mut Tally, batches: &[Batch], mut companion: Option<Companion>) {
-    let mut this_run = match Run::begin() {
+/// Runs the batches one after the other, the first of them beside `companion`, with temporary files in a
+/// directory in `temporary`, and looks after each what it left.
+fn run(tally: &mut Tally, batches: &[Batch], mut companion: Option<Companion>, temporary: &Path) {
+    let mut this_run = match Run::begin(temporary) {
         Ok(run) => run,
         Err(error) => {
             companion.into_iter().for_each(|one| tally.companion(one));
