@@ -303,6 +303,11 @@ impl DataPath {
         let links = wanted.links();
         let old_links = old.map(DesiredMaps::links);
         let old_links = old_links.as_ref();
+        self.flow_shares.retain(
+            old.map(|old| &old.interfaces),
+            &wanted.interfaces,
+            &wanted.share_groups,
+        )?;
         Ok(self
             .endpoints
             .retain_keys(old.map(|old| &old.endpoints), &wanted.endpoints)?
@@ -312,11 +317,6 @@ impl DataPath {
             + self.interface_traffic.retain(old_links, &links)?
             + self.flow_use.retain(old_links, &links)?
             + self.flow_ended.retain(old_links, &links)?
-            + self.flow_shares.retain(
-                old.map(|old| &old.interfaces),
-                &wanted.interfaces,
-                &wanted.share_groups,
-            )?
             + self.place(wanted)?)
     }
 

@@ -210,14 +210,15 @@ impl FlowShares {
         Ok(())
     }
 
-    /// Takes the places of VPCs whose last interface goes, once their last flow is gone; returns how
-    /// many. Of the interfaces `before`, or of all that there are, those go that are not `wanted`.
+    /// Takes the places of VPCs whose last interface goes, once their last flow is gone: that is no
+    /// change of the network, and may come long after one. Of the interfaces `before`, or of all that
+    /// there are, those go that are not `wanted`.
     pub(in crate::ebpf) fn retain(
         &mut self,
         before: Option<&BTreeMap<u32, InterfaceEntry>>,
         wanted: &BTreeMap<u32, InterfaceEntry>,
         share_groups: &BTreeMap<u32, u64>,
-    ) -> Result<usize, EngineError> {
+    ) -> Result<(), EngineError> {
         let unwanted = |link: &&u32| !wanted.contains_key(link);
         let gone: Vec<u32> = match before {
             Some(before) => before.keys().filter(unwanted).copied().collect(),
@@ -238,16 +239,14 @@ impl FlowShares {
         let leaving: Vec<u32> = leaving
             .filter(|vpc| !share_groups.contains_key(vpc))
             .collect();
-        let mut taken = 0;
         for vpc in leaving {
             let doing = || format!("taking VPC {vpc}'s share of the BPF map flows");
             if self.counts.of_vpc(vpc).doing(doing)? != 0 {
                 continue;
             }
             self.take(vpc).doing(doing)?;
-            taken += 1;
         }
-        Ok(taken)
+        Ok(())
     }
 
     fn take(&mut self, vpc: u32) -> io::Result<()> {
