@@ -16,8 +16,11 @@ xflags::xflags! {
         /// Check what can be checked without root, and without apt, pip and npm.
         ///
         /// The format, clippy's lints, the files that are derived from others, and every test of the
-        /// tier `unprivileged`. A derived file whose tool is missing is reported as not checked; with
-        /// CI=true in the environment, it fails.
+        /// tier `unprivileged`, with clippy beside the tests. A derived file whose tool is missing is
+        /// reported as not checked; with CI=true in the environment, it fails.
+        ///
+        /// The tests have their temporary files in /dev/shm, so that none waits for the disk, if there is
+        /// enough room and programs may run there. TMPDIR names another place.
         cmd check {}
 
         /// Run every check and every test, or the suites that are named.

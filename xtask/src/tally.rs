@@ -345,6 +345,23 @@ mod tests {
     }
 
     #[test]
+    fn a_companion_is_counted_by_its_status_and_one_that_does_not_start_fails() {
+        let mut tally = Tally::default();
+        for program in ["true", "false", "/nothing/is/here"] {
+            tally.companion(Companion::start("lints", Command::new(program)));
+        }
+        assert_eq!((tally.passed, tally.failed), (1, 2));
+        assert_eq!(tally.rows.len(), 3);
+        assert_eq!(
+            tally.failures,
+            [
+                "lints: ended with exit status: 1",
+                "lints: starting lints: No such file or directory (os error 2)"
+            ]
+        );
+    }
+
+    #[test]
     fn cargo_test_closes_each_binary_with_a_line() {
         let lines = [
             "test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out",
