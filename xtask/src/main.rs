@@ -102,7 +102,7 @@ fn explain(command: Option<&str>) -> ExitCode {
     }
 }
 
-/// Who asks for one thing by name wants it done.
+/// The outcome of a command for one check: that it cannot be made is a failure, then.
 fn right(checked: Checked) -> anyhow::Result<()> {
     match checked {
         Checked::Right => Ok(()),

@@ -71,8 +71,8 @@ impl Folders {
         Ok(folders)
     }
 
-    /// Makes the folder with those above it. All are the user's: who may enter them has come in by
-    /// the mount of one of them.
+    /// Makes the folder with those above it. All are the user's: only processes with a mount of one
+    /// of them can reach them.
     fn add(&self, path: &Path, user: Option<u32>) -> io::Result<()> {
         let mut so_far = PathBuf::new();
         let relative = path.strip_prefix("/").unwrap_or(path);

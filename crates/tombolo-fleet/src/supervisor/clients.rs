@@ -80,7 +80,7 @@ impl Clients {
         connected.chain((self.connected.len() < MAX_CONNECTIONS).then_some(listener))
     }
 
-    /// Accepts whoever waits and returns what the clients ask of the supervisor, and who does.
+    /// Accepts the connections that wait, and returns the clients' requests, each with its client.
     pub(super) fn requests(&mut self) -> Vec<(Request, From)> {
         let mut requests = Vec::new();
         loop {
@@ -107,7 +107,7 @@ impl Clients {
         self.connected.len() > before
     }
 
-    /// Answers a request, if who asked is there still.
+    /// Answers a request, if its client is still connected.
     pub(super) fn answer(&mut self, to: From, answer: &impl Serialize) {
         let client = self.connected.iter_mut().find(|client| client.id == to);
         // Plain structs can always be written.

@@ -164,7 +164,7 @@ fn supervise(spec: &InstanceSpec, lock: File, starter: Starter) {
             supervisor.run();
         }
         Err(error) => {
-            // Before the starter hears of it, so that who hears of it there can start again.
+            // Before the starter is answered, so that the control plane can start another at once.
             // Should that fail, the lock ends with this process, an instant later.
             let _ = lock.unlock();
             starter.failed(&error.report());

@@ -157,7 +157,7 @@ impl Processes {
                 continue;
             }
             if process.is_being_collected() {
-                // Who ends so often leaves little that is new.
+                // A process that ends so often writes little that is new.
                 process.note(&format!(
                     "files of its log paths, of the run that ended at {}, are not kept: those of an \
                      earlier run are still being copied",

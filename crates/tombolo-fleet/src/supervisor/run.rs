@@ -1,4 +1,4 @@
-//! The supervisor's loop: reap, start what is due, tell, wait.
+//! The supervisor's loop: reap children, start what is due, send events, wait.
 
 use std::fs::File;
 use std::os::fd::AsFd;
@@ -335,7 +335,7 @@ impl Supervisor {
             cgroup.remove(&self.directory);
         }
         for name in [SOCKET, SupervisorState::NAME] {
-            // What cannot be removed is stale, which everybody who finds it can tell.
+            // A file that cannot be removed names a process that has ended, and its readers check that.
             let _ = unlinkat(&self.directory, name, UnlinkatFlags::NoRemoveDir);
         }
     }
