@@ -119,7 +119,7 @@ impl Blobs {
     /// bytes.
     pub(crate) async fn receive(
         &self,
-        mut body: StreamingBlob,
+        body: StreamingBlob,
         max_size: u64,
         expected: ExpectedChecksums,
     ) -> S3Result<Received> {
@@ -141,6 +141,28 @@ impl Blobs {
             is_kept: false,
             remove: self.remove,
         };
+        match self
+            .fill(&mut received, file, body, max_size, expected)
+            .await
+        {
+            Ok(()) => Ok(received),
+            Err(error) => {
+                // Nothing of it is left when the client is answered so.
+                received.discard().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Writes what `body` sends into the file of a blob.
+    async fn fill(
+        &self,
+        received: &mut Received,
+        file: File,
+        mut body: StreamingBlob,
+        max_size: u64,
+        expected: ExpectedChecksums,
+    ) -> S3Result<()> {
         let mut hasher = expected.hasher();
         let mut file = BufWriter::with_capacity(BUFFER_SIZE, file);
         let mut checked_at = 0;
@@ -165,8 +187,7 @@ impl Blobs {
         received.md5 = expected.verify(hasher)?;
         self.flush(file)
             .await
-            .map_err(|error| disk("flushing an object to the disk", error))?;
-        Ok(received)
+            .map_err(|error| disk("flushing an object to the disk", error))
     }
 
     /// Refuses when less than the reserve is free.
@@ -303,7 +324,7 @@ fn body_error(error: &(dyn Error + 'static)) -> s3s::S3Error {
     }
 }
 
-/// A blob that was received. Dropping this removes the file, unless it was kept.
+/// A blob that was received. Dropping this removes the file soon, unless it was kept.
 #[derive(Debug)]
 pub(crate) struct Received {
     /// The blob.
@@ -323,8 +344,21 @@ impl Received {
     }
 
     /// Removes the file after all: it is certain that no record names it.
-    pub(crate) fn discard(mut self) {
-        self.is_kept = false;
+    pub(crate) async fn discard(mut self) {
+        let removal = self.removal();
+        // A panic in there was logged by its thread.
+        let _ = spawn_blocking(removal).await;
+    }
+
+    /// What removes the file, in place of dropping this.
+    fn removal(&mut self) -> impl FnOnce() + Send + use<> {
+        self.is_kept = true;
+        let (path, remove) = (std::mem::take(&mut self.path), self.remove);
+        move || {
+            if let Err(error) = remove(&path) {
+                tracing::warn!(%error, path = %path.display(), "could not remove the file of an object");
+            }
+        }
     }
 }
 
@@ -333,17 +367,12 @@ impl Drop for Received {
         if self.is_kept {
             return;
         }
-        let (path, remove) = (std::mem::take(&mut self.path), self.remove);
-        let remove = move || {
-            if let Err(error) = remove(&path) {
-                tracing::warn!(%error, path = %path.display(), "could not remove the file of an object");
-            }
-        };
+        let removal = self.removal();
         // Freeing the blocks of 5 GiB takes a file system a while, and this is dropped on a thread that
         // answers requests. Should the server be stopping, the next start removes what is left.
         match Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn_blocking(remove)),
-            Err(_) => remove(),
+            Ok(runtime) => drop(runtime.spawn_blocking(removal)),
+            Err(_) => removal(),
         }
     }
 }
@@ -458,16 +487,42 @@ mod tests {
             },
             ..blobs(directory.path())
         };
-        let received = hanging
-            .receive(body(vec![1]), 1000, ExpectedChecksums::default())
-            .await;
-        received.unwrap().discard();
         let files = || fs::read_dir(directory.path()).unwrap().count();
+        let expected = ExpectedChecksums::default;
+        let received = async || {
+            hanging
+                .receive(body(vec![1]), 1000, expected())
+                .await
+                .unwrap()
+        };
+        let go_on = async || {
+            for _ in 0..2 {
+                spawn_blocking(|| REMOVED.wait()).await.unwrap();
+            }
+            assert_eq!(files(), 0);
+        };
+        // The client has gone away.
+        drop(received().await);
         assert_eq!(files(), 1);
-        for _ in 0..2 {
-            spawn_blocking(|| REMOVED.wait()).await.unwrap();
-        }
-        assert_eq!(files(), 0);
+        go_on().await;
+        // It is refused, and answered when nothing is left.
+        let refusing = tokio::spawn(received().await.discard());
+        // This is another request, and on the same thread.
+        tokio::task::yield_now().await;
+        assert_eq!(files(), 1);
+        assert!(!refusing.is_finished());
+        go_on().await;
+        refusing.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn nothing_is_left_of_an_object_when_it_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let received = blobs(directory.path())
+            .receive(body(vec![1; 10]), 9, ExpectedChecksums::default())
+            .await;
+        assert_eq!(received.unwrap_err().code().as_str(), "EntityTooLarge");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
     }
 
     #[test]

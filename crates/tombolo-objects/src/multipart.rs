@@ -129,7 +129,7 @@ impl ObjectService {
             };
             tx.put(&part).map_err(store_error)
         });
-        keep_or_discard(put, received)?;
+        keep_or_discard(put, received).await?;
         Ok(UploadPartOutput {
             e_tag: Some(ETag::Strong(etag)),
             ..UploadPartOutput::default()

@@ -62,7 +62,7 @@ impl ObjectService {
             };
             tx.replace_object(&object).await.map_err(store_error)
         });
-        keep_or_discard(put, received)?;
+        keep_or_discard(put, received).await?;
         Ok(PutObjectOutput {
             e_tag: Some(ETag::Strong(etag)),
             ..PutObjectOutput::default()
@@ -291,11 +291,11 @@ pub(crate) fn empty() -> StreamingBlob {
 
 /// Keeps the received file if its record was committed, and discards it otherwise. After an
 /// internal error the outcome of the commit is unknown, so the file stays.
-pub(crate) fn keep_or_discard<T>(outcome: S3Result<T>, received: Received) -> S3Result<T> {
+pub(crate) async fn keep_or_discard<T>(outcome: S3Result<T>, received: Received) -> S3Result<T> {
     if let Err(error) = &outcome
         && *error.code() != S3ErrorCode::InternalError
     {
-        received.discard();
+        received.discard().await;
     }
     outcome
 }
