@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use tombolo_domain::fleet::{Fleet, FleetEvent, Instance};
 use tombolo_domain::id::FleetId;
 use tombolo_domain::peering::{Connection, State};
-use tombolo_network::Counters;
+use tombolo_network::TrafficCounters;
 use tombolo_node::{instance_directory, instances_of_other_hosts};
 use tombolo_store::keys;
 use tombolo_store::typed::Transaction;
@@ -36,7 +36,7 @@ impl AdminService {
     pub async fn describe_fleet(&self, request: DescribeFleet) -> Result<FleetDescription> {
         let mut tx = self.read();
         let fleet = find_fleet(&mut tx, &request.fleet, request.account.as_deref()).await?;
-        let counters = self.engine.counters().await?;
+        let counters = self.engine.traffic().await?;
         let instances = tx
             .peek(&keys::instances_of(&fleet.scope, &fleet.id))
             .await?;
@@ -136,7 +136,7 @@ async fn reading(
     tx: &mut Transaction,
     fleet: &Fleet,
     instance: Instance,
-    counters: &Counters,
+    counters: &TrafficCounters,
 ) -> Result<InstanceDescription> {
     let interface = match fleet.vpc() {
         Some(vpc) => {
@@ -186,7 +186,7 @@ fn is_shown(state: &State) -> bool {
     !state.is_over() || matches!(state, State::Failed { .. })
 }
 
-fn peering(connection: Connection, counters: &Counters) -> FleetPeeringDescription {
+fn peering(connection: Connection, counters: &TrafficCounters) -> FleetPeeringDescription {
     let traffic = counters.peerings.get(&connection.id);
     FleetPeeringDescription {
         state: connection.state.code().to_owned(),

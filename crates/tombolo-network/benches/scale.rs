@@ -3,7 +3,10 @@
 //!
 //! Arguments, each with its default: the number of VPCs (10000), of peerings (5000) and of
 //! interfaces (2000). Every VPC has a route table and a security group with rules of each kind;
-//! VPC 2n - 1 is peered with VPC 2n; the interfaces are in the first VPCs, one each.
+//! VPC 2n - 1 is peered with VPC 2n; the interfaces are in the first VPCs, one each, and then again
+//! from the first one on.
+//!
+//! After those, the same changes with [`Scale::CROWDED`]: 10,000 live interfaces in 1,000 VPCs.
 
 #![allow(
     clippy::unwrap_used,
@@ -15,15 +18,18 @@
 #[path = "../tests/common/mod.rs"]
 mod common;
 mod scale {
+    pub(crate) mod leftovers;
     pub(crate) mod memory;
     pub(crate) mod packets;
     pub(crate) mod report;
 }
 
+use std::fmt;
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
 use common::{Build, eni, open_group};
+use scale::leftovers::{self, Leftovers};
 use scale::memory::Memory;
 use scale::packets;
 use scale::report::Report;
@@ -31,8 +37,8 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tombolo_network::ebpf::{self, EbpfConfig, EbpfEngine};
 use tombolo_network::{
-    Applied, Network, NetworkEngine, PortRange, Protocol, Rule, RuleDirection, RulePeer,
-    SecurityGroupNumber,
+    Applied, Network, NetworkChange, NetworkEngine, PortRange, Protocol, Rule, RuleDirection,
+    RulePeer, SecurityGroupNumber,
 };
 use tombolo_testkit::netns::within;
 
@@ -45,6 +51,13 @@ struct Scale {
 }
 
 impl Scale {
+    /// As much as one machine is to carry.
+    const CROWDED: Scale = Scale {
+        vpcs: 1_000,
+        peerings: 500,
+        interfaces: 10_000,
+    };
+
     /// As the command line says; `cargo bench` adds arguments of its own, which start with `-`.
     fn of_arguments() -> Self {
         let mut numbers = std::env::args()
@@ -78,17 +91,34 @@ impl Scale {
 
     /// The whole network.
     fn network(self) -> Network {
-        (1..=self.interfaces).fold(self.vpcs(), with_interface)
+        (1..=self.interfaces).fold(self.vpcs(), |network, number| {
+            self.with_interface(network, number)
+        })
+    }
+
+    fn with_interface(self, network: Network, number: u32) -> Network {
+        let (round, vpc) = ((number - 1) / self.vpcs, (number - 1) % self.vpcs + 1);
+        network.interface(number, vpc, &format!("{}.{}", block(vpc), 4 + round))
+    }
+}
+
+impl fmt::Display for Scale {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Scale {
+            vpcs,
+            peerings,
+            interfaces,
+        } = self;
+        write!(
+            f,
+            "{vpcs} VPCs, {peerings} peerings, {interfaces} interfaces"
+        )
     }
 }
 
 /// The first three bytes of a VPC's block.
 fn block(vpc: u32) -> String {
     format!("10.{}.{}", vpc >> 8, vpc & 0xff)
-}
-
-fn with_interface(network: Network, number: u32) -> Network {
-    network.interface(number, number, &format!("{}.4", block(number)))
 }
 
 /// What a game's group has beside the rules for everything: a range of ports for players, a port
@@ -160,6 +190,21 @@ impl Machine {
         packets::per_second(&client, &server)
     }
 
+    /// The same of a change, that is told as one.
+    fn change_by(&self, change: NetworkChange) -> f64 {
+        let engine = self.engine.as_ref().expect("the engine runs");
+        let began = Instant::now();
+        let applied = self.runtime.block_on(engine.change(change)).unwrap();
+        let took = began.elapsed();
+        assert_ne!(applied.changes, 0);
+        assert_eq!(applied.failed, Default::default());
+        milliseconds(took)
+    }
+
+    fn leftovers(&self) -> Leftovers {
+        Leftovers::of_engine(&self.config.name)
+    }
+
     /// How long it takes, in milliseconds, to apply what changes something.
     fn change(&self, network: &Network) -> f64 {
         let (applied, took) = self.apply(network);
@@ -181,10 +226,7 @@ fn main() {
         panic!("measuring with real interfaces: {error}");
     }
     let scale = Scale::of_arguments();
-    let mut report = Report::new(&format!(
-        "{} VPCs, {} peerings, {} interfaces",
-        scale.vpcs, scale.peerings, scale.interfaces
-    ));
+    let mut report = Report::new(&format!("{scale}"));
     let mut machine = Machine::new();
 
     let empty = Memory::now(machine.directory.path());
@@ -200,37 +242,7 @@ fn main() {
     report.add("interfaces, onto those", "ms", machine.change(&network));
     let full = Memory::now(machine.directory.path());
 
-    let mut one_more = Turns::default();
-    let mut one_less = Turns::default();
-    let extra = scale.peerings + 1;
-    for _ in 0..TURNS {
-        let peered = network.clone().peered(extra, 1, 4);
-        one_more.add(machine.change(&peered));
-        one_less.add(machine.change(&network));
-    }
-    report.add(
-        "one more peering of live interfaces",
-        "ms",
-        one_more.middle(),
-    );
-    report.add("one peering less", "ms", one_less.middle());
-
-    let mut one_more = Turns::default();
-    let mut one_less = Turns::default();
-    let interface = with_interface(network.clone(), scale.interfaces + 1);
-    for _ in 0..TURNS {
-        one_more.add(machine.change(&interface));
-        one_less.add(machine.change(&network));
-    }
-    report.add("one more interface", "ms", one_more.middle());
-    report.add("one interface less", "ms", one_less.middle());
-
-    let mut ruled = network.clone();
-    ruled
-        .security_groups
-        .insert(SecurityGroupNumber(1), open_group());
-    report.add("one group's rules changed", "ms", machine.change(&ruled));
-    report.add("and back", "ms", machine.change(&network));
+    small_changes(&mut report, &machine, scale, &network);
 
     let (applied, took) = machine.apply(&network);
     assert_eq!(applied.changes, 0);
@@ -264,7 +276,20 @@ fn main() {
     );
     drop(alone);
 
+    let began = Instant::now();
     report.add("all interfaces away", "ms", machine.change(&vpcs));
+    machine.leftovers().wait_for_none();
+    report.add(
+        "  until no link and no name is left",
+        "ms",
+        milliseconds(began.elapsed()),
+    );
+    leftovers::wait_for_the_kernel();
+    report.add(
+        "  until the kernel has cleaned up",
+        "ms",
+        milliseconds(began.elapsed()),
+    );
 
     let per = |bytes: u64, count: u32| bytes as f64 / f64::from(count.max(1)) / 1024.0;
     let a_vpc = with_vpcs.since(&empty);
@@ -287,7 +312,40 @@ fn main() {
     );
     report.add("BPF maps, all", "MiB", full.maps as f64 / 1024.0 / 1024.0);
     drop(machine);
+
+    let crowded = Scale::CROWDED;
+    report.line(format!("{crowded}"));
+    let machine = Machine::new();
+    let network = crowded.network();
+    report.add("everything made", "ms", machine.change(&network));
+    small_changes(&mut report, &machine, crowded, &network);
     report.close();
+}
+
+/// What changes one thing of a large network, and takes it back.
+fn small_changes(report: &mut Report, machine: &Machine, scale: Scale, network: &Network) {
+    let peered = network.clone().peered(scale.peerings + 1, 1, 4);
+    let interface = scale.with_interface(network.clone(), scale.interfaces + 1);
+    let mut ruled = network.clone();
+    ruled
+        .security_groups
+        .insert(SecurityGroupNumber(1), open_group());
+    for (what, changed) in [
+        ("one more peering of live interfaces", peered),
+        ("one more interface", interface),
+        ("one group's rules changed", ruled),
+    ] {
+        let there_and_back = [(network, &changed), (&changed, network)];
+        let [to_there, to_back] =
+            there_and_back.map(|(before, after)| NetworkChange::between(before, after));
+        let (mut there, mut back) = (Turns::default(), Turns::default());
+        for _ in 0..TURNS {
+            there.add(machine.change_by(to_there.clone()));
+            back.add(machine.change_by(to_back.clone()));
+        }
+        report.add(what, "ms", there.middle());
+        report.add("  and back", "ms", back.middle());
+    }
 }
 
 /// Turns of a measurement; the middle one counts.

@@ -53,14 +53,76 @@ pub struct Counters {
     pub flow_records_lost: u64,
 }
 
-impl Counters {
+/// What of the [`Counters`] counts packets.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TrafficCounters {
+    /// See [`Counters::forwarded_local`].
+    pub forwarded_local: Traffic,
+    /// See [`Counters::forwarded_peering`].
+    pub forwarded_peering: Traffic,
+    /// See [`Counters::from_outside`].
+    pub from_outside: Traffic,
+    /// See [`Counters::to_outside`].
+    pub to_outside: Traffic,
+    /// See [`Counters::dropped`].
+    pub dropped: BTreeMap<DropReason, Traffic>,
+    /// See [`Counters::interfaces`].
+    pub interfaces: BTreeMap<NetworkInterfaceId, InterfaceTraffic>,
+    /// See [`Counters::peerings`].
+    pub peerings: BTreeMap<VpcPeeringConnectionId, Traffic>,
+    /// See [`Counters::flow_records_lost`].
+    pub flow_records_lost: u64,
+}
+
+impl TrafficCounters {
     /// Nothing counted yet: every reason at 0.
     pub fn none() -> Self {
-        Counters {
+        TrafficCounters {
             dropped: DropReason::ALL
                 .map(|reason| (reason, Traffic::default()))
                 .into(),
-            ..Counters::default()
+            ..TrafficCounters::default()
+        }
+    }
+}
+
+impl Counters {
+    /// Nothing counted yet: every reason at 0.
+    pub fn none() -> Self {
+        Counters::new(
+            TrafficCounters::none(),
+            BTreeMap::default(),
+            BTreeMap::default(),
+        )
+    }
+
+    /// All that an engine counts, of its parts.
+    pub fn new(
+        traffic: TrafficCounters,
+        active_ports: BTreeMap<NetworkInterfaceId, u32>,
+        tables: BTreeMap<String, TableUsage>,
+    ) -> Self {
+        let TrafficCounters {
+            forwarded_local,
+            forwarded_peering,
+            from_outside,
+            to_outside,
+            dropped,
+            interfaces,
+            peerings,
+            flow_records_lost,
+        } = traffic;
+        Counters {
+            forwarded_local,
+            forwarded_peering,
+            from_outside,
+            to_outside,
+            busy_ports: active_ports,
+            dropped,
+            interfaces,
+            peerings,
+            tables,
+            flow_records_lost,
         }
     }
 

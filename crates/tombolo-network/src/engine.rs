@@ -8,9 +8,10 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use tombolo_domain::id::NetworkInterfaceId;
 
-use crate::counters::Counters;
+use crate::counters::{Counters, TableUsage, TrafficCounters};
 use crate::flow::FlowRecords;
 use crate::network::Network;
+use crate::network_change::NetworkChange;
 use crate::repair::Repairs;
 use crate::verdict::{Packet, Verdict};
 
@@ -32,13 +33,42 @@ pub trait NetworkEngine: Send + Sync {
     /// [`EngineError::Full`] comes before any change.
     async fn apply(&self, wanted: &Network) -> Result<Applied, EngineError>;
 
+    /// Makes the machine's state equal to what was given last with `change` made to it, in time
+    /// proportional to the change: what the change does not touch is not looked at. [`Applied::failed`]
+    /// tells of the interfaces that it names.
+    ///
+    /// After an error but [`EngineError::Full`], which is as if the call had never been, the machine is
+    /// in no known state, and the next call, of this or of `apply`, looks at all that is there.
+    ///
+    /// [`EngineError::NothingApplied`] before the first `apply`.
+    async fn change(&self, change: NetworkChange) -> Result<Applied, EngineError>;
+
     /// The network namespace of an interface's workload, once `apply` made it, or before the first
     /// `apply` if an earlier engine did: a path for `setns(2)` such as `/run/netns/NAME`. `None` in
     /// an engine whose packets do not flow.
     fn namespace(&self, interface: &NetworkInterfaceId) -> Option<PathBuf>;
 
-    /// What the data path counted since it was made.
-    async fn counters(&self) -> Result<Counters, EngineError>;
+    /// What the data path counted of packets since it was made.
+    ///
+    /// Like all that counts, it never waits for an `apply` that is under way, nor makes one wait,
+    /// and callers that ask at the same time share the answer.
+    async fn traffic(&self) -> Result<TrafficCounters, EngineError>;
+
+    /// How full the tables of the data path are, by their names.
+    async fn tables(&self) -> Result<BTreeMap<String, TableUsage>, EngineError>;
+
+    /// How many of each interface's ports have players, see [`Counters::busy_ports`]. This reads
+    /// every flow, so an answer is given again for ten times as long as it took.
+    async fn active_ports(&self) -> Result<BTreeMap<NetworkInterfaceId, u32>, EngineError>;
+
+    /// All that the data path counts. Who needs a part asks for that.
+    async fn counters(&self) -> Result<Counters, EngineError> {
+        Ok(Counters::new(
+            self.traffic().await?,
+            self.active_ports().await?,
+            self.tables().await?,
+        ))
+    }
 
     /// Follows the records of flows from now on; there are none in an engine whose packets do not
     /// flow.
@@ -89,6 +119,9 @@ pub struct Applied {
     pub repairs: Repairs,
     /// Why there is no way outside, where there should be one.
     pub outside: Option<String>,
+    /// How many VPCs, route tables, security groups, interfaces and peerings were looked at for it, as
+    /// they were and as they are.
+    pub compiled: usize,
 }
 
 /// An engine that cannot work, or a step that failed.
@@ -123,6 +156,9 @@ pub enum EngineError {
         /// How many it can hold.
         capacity: u64,
     },
+    /// There is nothing yet that could be changed.
+    #[error("the network engine was asked for a change before it was told what there should be")]
+    NothingApplied,
     /// The engine's thread is gone.
     #[error("the network engine has stopped")]
     Stopped,

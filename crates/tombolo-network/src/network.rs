@@ -27,6 +27,17 @@ pub struct Network {
     pub peerings: BTreeMap<VpcPeeringConnectionId, Peering>,
 }
 
+impl Network {
+    /// How many things there are in it.
+    pub(crate) fn size(&self) -> usize {
+        self.vpcs.len()
+            + self.route_tables.len()
+            + self.security_groups.len()
+            + self.interfaces.len()
+            + self.peerings.len()
+    }
+}
+
 /// A private network. Two VPCs never meet but by a [`Peering`], also when their CIDRs are equal.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Vpc {

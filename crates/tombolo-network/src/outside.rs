@@ -7,7 +7,7 @@ use ipnet::Ipv4Net;
 use tombolo_domain::fleet::PublicPorts;
 use tombolo_domain::id::NetworkInterfaceId;
 
-use crate::network::{MappedPort, Network, TransportProtocol};
+use crate::network::{Interface, MappedPort, TransportProtocol};
 
 /// The public address, by which players come in and instances go out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,10 +65,10 @@ pub(crate) struct Mapping {
 }
 
 impl Mapping {
-    /// Of all interfaces of `network`.
-    pub(crate) fn compile(network: &Network) -> Self {
+    /// Of these interfaces.
+    pub(crate) fn compile(interfaces: &BTreeMap<NetworkInterfaceId, Interface>) -> Self {
         let mut mapping = Mapping::default();
-        for (id, interface) in &network.interfaces {
+        for (id, interface) in interfaces {
             let ports = interface.outside.iter().flat_map(|outside| &outside.ports);
             for port in ports {
                 mapping.add(id, port);
@@ -93,6 +93,15 @@ impl Mapping {
         self.to
             .iter()
             .map(|((protocol, public), (id, port))| (*protocol, *public, id, *port))
+    }
+
+    /// Makes up for a change of a part, which was compiled before and after it.
+    #[cfg(test)]
+    pub(crate) fn patch(&mut self, before: &Mapping, after: &Mapping) {
+        self.to.retain(|key, _| !before.to.contains_key(key));
+        self.from.retain(|key, _| !before.from.contains_key(key));
+        self.to.extend(after.to.clone());
+        self.from.extend(after.from.clone());
     }
 
     /// Where a port of the public address leads.

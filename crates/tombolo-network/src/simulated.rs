@@ -7,12 +7,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use tombolo_domain::id::NetworkInterfaceId;
 
-use crate::counters::Counters;
+use crate::counters::{TableUsage, TrafficCounters};
 use crate::difference::only_in;
 use crate::engine::{Applied, EngineError, EngineKind, NetworkEngine};
 use crate::flow::FlowPublisher;
 use crate::flow::FlowRecords;
+use crate::indexed_network::{Changed, IndexedNetwork};
+use crate::live::live;
 use crate::network::Network;
+use crate::network_change::NetworkChange;
 use crate::outside::OutsideConfig;
 use crate::tables::Tables;
 use crate::verdict::Packet;
@@ -30,8 +33,9 @@ pub struct SimulatedEngine {
 
 #[derive(Debug, Default)]
 struct State {
-    network: Network,
+    network: IndexedNetwork,
     tables: Tables,
+    was_applied: bool,
 }
 
 impl SimulatedEngine {
@@ -57,7 +61,7 @@ impl SimulatedEngine {
     pub fn verdict(&self, from: &NetworkInterfaceId, packet: &Packet) -> Verdict {
         let state = self.state();
         verdict::decide(
-            &state.network,
+            state.network.whole(),
             &state.tables,
             self.outside.as_ref(),
             from,
@@ -84,27 +88,38 @@ impl NetworkEngine for SimulatedEngine {
     }
 
     async fn apply(&self, wanted: &Network) -> Result<Applied, EngineError> {
-        let tables = Tables::compile(wanted);
+        let tables = Tables::compile(&live(wanted));
         let mut state = self.state();
-        let changes = differences(&state.network.interfaces, &wanted.interfaces)
-            + differences(&state.tables.routes, &tables.routes)
-            + state
-                .tables
-                .peering_acl
-                .symmetric_difference(&tables.peering_acl)
-                .count()
-            + state
-                .tables
-                .rules
-                .ports
-                .symmetric_difference(&tables.rules.ports)
-                .count();
+        let before = &state.network.whole().interfaces;
+        let changes = differences(before, &wanted.interfaces) + changes(&state.tables, &tables);
         *state = State {
-            network: wanted.clone(),
+            network: IndexedNetwork::new(wanted.clone()),
             tables,
+            was_applied: true,
         };
         Ok(Applied {
             changes,
+            compiled: wanted.size(),
+            ..Applied::default()
+        })
+    }
+
+    async fn change(&self, change: NetworkChange) -> Result<Applied, EngineError> {
+        let mut state = self.state();
+        if !state.was_applied {
+            return Err(EngineError::NothingApplied);
+        }
+        let Changed { before, after, .. } = state.network.change(change);
+        let (old, new) = (
+            Tables::compile(&before.network),
+            Tables::compile(&after.network),
+        );
+        let changes = differences(&before.network.interfaces, &after.network.interfaces)
+            + changes(&old, &new);
+        state.tables.patch(old, new);
+        Ok(Applied {
+            changes,
+            compiled: before.network.size() + after.network.size(),
             ..Applied::default()
         })
     }
@@ -113,8 +128,16 @@ impl NetworkEngine for SimulatedEngine {
         None
     }
 
-    async fn counters(&self) -> Result<Counters, EngineError> {
-        Ok(Counters::none())
+    async fn traffic(&self) -> Result<TrafficCounters, EngineError> {
+        Ok(TrafficCounters::none())
+    }
+
+    async fn tables(&self) -> Result<BTreeMap<String, TableUsage>, EngineError> {
+        Ok(BTreeMap::new())
+    }
+
+    async fn active_ports(&self) -> Result<BTreeMap<NetworkInterfaceId, u32>, EngineError> {
+        Ok(BTreeMap::new())
     }
 
     fn flows(&self) -> FlowRecords {
@@ -133,6 +156,20 @@ impl NetworkEngine for SimulatedEngine {
         *self.state() = State::default();
         Ok(())
     }
+}
+
+/// How many entries of the two are others.
+fn changes(before: &Tables, after: &Tables) -> usize {
+    differences(&before.routes, &after.routes)
+        + before
+            .peering_acl
+            .symmetric_difference(&after.peering_acl)
+            .count()
+        + before
+            .rules
+            .ports
+            .symmetric_difference(&after.rules.ports)
+            .count()
 }
 
 /// How many keys of the two maps are in one only or have another value.

@@ -92,6 +92,16 @@ impl Tables {
         tables
     }
 
+    /// Makes up for a change of a part, which was compiled before and after it.
+    pub(crate) fn patch(&mut self, before: Tables, after: Tables) {
+        patch_map(&mut self.routes, before.routes, after.routes);
+        patch_map(&mut self.endpoints, before.endpoints, after.endpoints);
+        patch_set(&mut self.peering_acl, before.peering_acl, after.peering_acl);
+        let rules = &mut self.rules;
+        patch_set(&mut rules.blocks, before.rules.blocks, after.rules.blocks);
+        patch_set(&mut rules.ports, before.rules.ports, after.rules.ports);
+    }
+
     fn admit(&mut self, from: &PeeringEnd, to: VpcNumber) {
         let allowed = from.cidrs.iter().map(|cidr| PeeringAclEntry {
             to,
@@ -110,4 +120,18 @@ fn other_end(peering: &Peering, vpc: VpcNumber) -> Option<&PeeringEnd> {
     } else {
         None
     }
+}
+
+fn patch_map<K: Ord, V>(of: &mut BTreeMap<K, V>, before: BTreeMap<K, V>, after: BTreeMap<K, V>) {
+    for key in before.keys() {
+        of.remove(key);
+    }
+    of.extend(after);
+}
+
+fn patch_set<T: Ord>(of: &mut BTreeSet<T>, before: BTreeSet<T>, after: BTreeSet<T>) {
+    for entry in &before {
+        of.remove(entry);
+    }
+    of.extend(after);
 }

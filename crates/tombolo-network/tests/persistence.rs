@@ -155,6 +155,7 @@ fn the_flow_maps_that_an_upgrade_takes_over_are_those_of_their_layout() {
 #[test]
 fn attachments_are_pinned_by_the_names_of_their_links() {
     let machine = Machine::running(two_vpcs().peered(1, 1, 2));
+    machine.wait_until_settled();
     let mut pinned: Vec<_> = fs::read_dir(machine.directory().join("bpf/links"))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -196,7 +197,7 @@ fn a_rule_that_goes_with_an_upgrade_stops_flows_that_the_earlier_build_let_throu
     }
 }
 
-/// Many at once get a filter first, since attaching by TCX takes its time; no packet notices.
+/// Each gets a filter first, since attaching by TCX takes its time; no packet notices.
 #[test]
 fn many_interfaces_work_at_once_and_move_to_tcx_under_running_traffic() {
     let mut network = two_vpcs().peered(1, 1, 2);

@@ -300,6 +300,7 @@ fn network() -> Network {
 
 fn running() -> Machine {
     let mut machine = Machine::running(network());
+    machine.wait_until_settled();
     assert!(machine.reapply().repairs.is_empty());
     machine
 }

@@ -21,6 +21,6 @@ impl Measurements for OfEngine {
     async fn active_ports(
         &self,
     ) -> Result<BTreeMap<NetworkInterfaceId, u32>, Box<dyn Error + Send + Sync>> {
-        Ok(self.0.counters().await?.busy_ports)
+        Ok(self.0.active_ports().await?)
     }
 }

@@ -22,7 +22,8 @@ impl Report {
         self.line(format!("{what:<52} {figure:>10.digits$} {unit}"));
     }
 
-    fn line(&mut self, line: String) {
+    /// Adds a line that is not a figure.
+    pub(crate) fn line(&mut self, line: String) {
         eprintln!("{line}");
         self.lines.push(line);
     }

@@ -23,11 +23,11 @@ mod links;
 mod maps;
 mod names;
 mod namespace;
+mod sampler;
 
-use std::collections::BTreeSet;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 
 use async_trait::async_trait;
 use tokio::sync::oneshot;
@@ -36,17 +36,17 @@ use tombolo_domain::id::NetworkInterfaceId;
 pub use self::config::EbpfConfig;
 pub use self::engine::preflight::{MINIMUM_KERNEL, preflight};
 use self::engine::worker::{self, Command};
-use self::engine::{Asked, Fingerprint};
 use self::error::Doing;
 pub use self::links::attachment::AttachmentKind;
 pub use self::links::baseline::BaselinePair;
 pub use self::maps::object::FlowTable;
-use crate::counters::Counters;
+use self::sampler::{CurrentSampler, Sampler};
+use crate::counters::{TableUsage, TrafficCounters};
 use crate::engine::{Applied, EngineError, EngineKind, NetworkEngine};
 use crate::flow::FlowPublisher;
 use crate::flow::FlowRecords;
-use crate::live::live;
 use crate::network::Network;
+use crate::network_change::NetworkChange;
 use crate::verdict::{Packet, Verdict};
 
 /// The [`NetworkEngine`] of Linux with root. Dropping it changes nothing on the machine;
@@ -56,6 +56,7 @@ pub struct EbpfEngine {
     names: names::Names,
     commands: mpsc::Sender<Command>,
     flows: FlowPublisher,
+    sampler: CurrentSampler,
     /// The interfaces that the last `apply` left in place. `None` before the first one, when those
     /// of an earlier engine of the same directory are in place.
     interfaces: Mutex<Option<BTreeSet<NetworkInterfaceId>>>,
@@ -69,12 +70,14 @@ impl EbpfEngine {
     pub async fn start(config: EbpfConfig) -> Result<Self, EngineError> {
         let names = names::Names::new(&config.name);
         let flows = FlowPublisher::new();
-        let commands = worker::spawn(config, flows.clone())
+        let sampler = CurrentSampler::default();
+        let commands = worker::spawn(config, flows.clone(), sampler.clone())
             .doing(|| "starting the network engine's thread".to_owned())?;
         let engine = EbpfEngine {
             names,
             commands,
             flows,
+            sampler,
             interfaces: Mutex::default(),
         };
         engine.ask(Command::Open).await?;
@@ -92,11 +95,20 @@ impl EbpfEngine {
         answer.await.map_err(|_| EngineError::Stopped)?
     }
 
-    fn set_interfaces(&self, interfaces: BTreeSet<NetworkInterfaceId>) {
-        *self
-            .interfaces
+    /// What counts. After a teardown there is nothing to count until the machine has something again.
+    async fn sampler(&self) -> Result<Arc<Sampler>, EngineError> {
+        if let Some(sampler) = self.sampler.get() {
+            return Ok(sampler);
+        }
+        self.ask(Command::Open).await?;
+        self.sampler.get().ok_or(EngineError::Stopped)
+    }
+
+    fn interfaces(&self) -> MutexGuard<'_, Option<BTreeSet<NetworkInterfaceId>>> {
+        // Each change is whole, so a panic elsewhere leaves no half-made state.
+        self.interfaces
             .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(interfaces);
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -107,36 +119,53 @@ impl NetworkEngine for EbpfEngine {
     }
 
     async fn apply(&self, wanted: &Network) -> Result<Applied, EngineError> {
-        let asked = Asked {
-            fingerprint: fingerprint(wanted),
-            network: live(wanted),
-        };
-        let applied = self.ask(|reply| Command::Apply(asked, reply)).await?;
+        let network = wanted.clone();
+        let applied = self.ask(|reply| Command::Apply(network, reply)).await?;
         let in_place = wanted
             .interfaces
             .keys()
             .filter(|id| !applied.failed.contains_key(id))
             .cloned()
             .collect();
-        self.set_interfaces(in_place);
+        *self.interfaces() = Some(in_place);
+        Ok(applied)
+    }
+
+    async fn change(&self, change: NetworkChange) -> Result<Applied, EngineError> {
+        let named = change.interfaces.iter();
+        let named: Vec<_> = named.map(|(id, one)| (id.clone(), one.is_some())).collect();
+        let applied = self.ask(|reply| Command::Change(change, reply)).await?;
+        let mut interfaces = self.interfaces();
+        let interfaces = interfaces.get_or_insert_default();
+        for (id, is_wanted) in named {
+            if is_wanted && !applied.failed.contains_key(&id) {
+                interfaces.insert(id);
+            } else {
+                interfaces.remove(&id);
+            }
+        }
         Ok(applied)
     }
 
     fn namespace(&self, interface: &NetworkInterfaceId) -> Option<PathBuf> {
-        let interfaces = self
-            .interfaces
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
         let name = self.names.workload(interface);
-        let in_place = match &*interfaces {
+        let in_place = match &*self.interfaces() {
             Some(interfaces) => interfaces.contains(interface),
             None => namespace::exists(&name),
         };
         in_place.then(|| namespace::path(&name))
     }
 
-    async fn counters(&self) -> Result<Counters, EngineError> {
-        self.ask(Command::Counters).await
+    async fn traffic(&self) -> Result<TrafficCounters, EngineError> {
+        self.sampler().await?.traffic().await
+    }
+
+    async fn tables(&self) -> Result<BTreeMap<String, TableUsage>, EngineError> {
+        self.sampler().await?.tables().await
+    }
+
+    async fn active_ports(&self) -> Result<BTreeMap<NetworkInterfaceId, u32>, EngineError> {
+        self.sampler().await?.active_ports().await
     }
 
     fn flows(&self) -> FlowRecords {
@@ -153,14 +182,7 @@ impl NetworkEngine for EbpfEngine {
     }
 
     async fn teardown(&self) -> Result<(), EngineError> {
-        self.set_interfaces(BTreeSet::new());
+        *self.interfaces() = Some(BTreeSet::new());
         self.ask(Command::Teardown).await
     }
-}
-
-/// What tells networks apart, without a copy of the one before.
-fn fingerprint(network: &Network) -> Fingerprint {
-    let mut hasher = DefaultHasher::new();
-    network.hash(&mut hasher);
-    hasher.finish()
 }

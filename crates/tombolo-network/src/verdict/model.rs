@@ -242,7 +242,7 @@ impl Model {
     }
 
     pub(crate) fn apply(&mut self, network: &Network) {
-        self.mapping = Mapping::compile(network);
+        self.mapping = Mapping::compile(&network.interfaces);
         self.network = network.clone();
         self.tables = Tables::compile(network);
         self.generation += 1;

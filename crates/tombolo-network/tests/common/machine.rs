@@ -12,7 +12,7 @@ use tokio::runtime::Runtime;
 use tombolo_network::ebpf::{self, EbpfConfig, EbpfEngine};
 use tombolo_network::{
     Applied, Counters, DropReason, EngineError, FlowEvent, FlowRecord, FlowRecords, Network,
-    NetworkEngine,
+    NetworkChange, NetworkEngine,
 };
 
 use tombolo_testkit::netns::within;
@@ -100,6 +100,11 @@ impl Machine {
         self.engine.as_ref().unwrap()
     }
 
+    /// Runs what is asked of the engine.
+    pub fn block_on<T>(&self, asked: impl Future<Output = T>) -> T {
+        self.runtime.block_on(asked)
+    }
+
     /// Applies, with every interface made.
     pub fn apply(&mut self, network: Network) -> Applied {
         let applied = self.apply_with_failures(network);
@@ -125,6 +130,27 @@ impl Machine {
     /// Applies the same network again.
     pub fn reapply(&mut self) -> Applied {
         self.apply(self.network.clone())
+    }
+
+    /// Waits until each interface has its program by TCX, which comes in place of a filter.
+    pub fn wait_until_settled(&self) {
+        let interfaces = self.network.interfaces.len();
+        let pinned = || std::fs::read_dir(self.directory().join("bpf/links"));
+        wait_for("all attachments to be settled", || {
+            pinned().unwrap().count() == interfaces
+        });
+        // The last one's filter goes after its link has come, on the engine's thread.
+        self.runtime
+            .block_on(self.engine().change(NetworkChange::default()))
+            .unwrap();
+    }
+
+    /// Applies a change, with every interface made.
+    pub fn change(&mut self, change: NetworkChange) -> Applied {
+        self.network.change(change.clone());
+        let applied = self.runtime.block_on(self.engine().change(change)).unwrap();
+        assert_eq!(applied.failed, Default::default());
+        applied
     }
 
     pub fn counters(&self) -> Counters {

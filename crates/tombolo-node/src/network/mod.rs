@@ -58,7 +58,7 @@ const RETRY: Duration = Duration::from_secs(1);
 const COUNT_EVERY: Duration = Duration::from_secs(1);
 
 /// Which interfaces the engine has.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct NetworkStatus {
     /// Made.
     pub(crate) ready: BTreeSet<NetworkInterfaceId>,
@@ -222,9 +222,15 @@ impl Reconciler {
         let ready = made
             .filter(|interface| !outcome.failed.contains_key(interface))
             .cloned();
-        self.status.send_replace(NetworkStatus {
+        let status = NetworkStatus {
             ready: ready.collect(),
             failed: outcome.failed,
+        };
+        // Every worker of a fleet and every instance waits for this.
+        self.status.send_if_modified(|told| {
+            let differs = *told != status;
+            *told = status;
+            differs
         });
         self.applied = Some((network, Instant::now()));
         self.reports
@@ -240,8 +246,7 @@ impl Reconciler {
         if self.counted.is_some_and(|at| at.elapsed() < COUNT_EVERY) {
             return Ok(());
         }
-        let tables = self.context.engine.counters().await?.tables;
-        let tables = tables.into_iter();
+        let tables = self.context.engine.tables().await?.into_iter();
         self.context.table_capacity.send_replace(TableCapacity::new(
             tables.map(|(name, TableUsage { used, capacity })| (name, used, capacity)),
         ));

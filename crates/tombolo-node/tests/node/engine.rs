@@ -1,15 +1,16 @@
 //! An engine whose data path is small and that others meddle with, as a real one may be.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use tombolo_domain::id::NetworkInterfaceId;
 use tombolo_network::{
-    Applied, Counters, EngineError, EngineKind, FlowRecords, Interface, Network, NetworkEngine,
-    Packet, Repair, RepairKind, Repairs, SecurityGroup, SecurityGroupNumber, SimulatedEngine,
-    TableUsage, Verdict,
+    Applied, EngineError, EngineKind, FlowRecords, Interface, Network, NetworkChange,
+    NetworkEngine, Packet, Repair, RepairKind, Repairs, SecurityGroup, SecurityGroupNumber,
+    SimulatedEngine, TableUsage, TrafficCounters, Verdict,
 };
 
 /// The table that fills up.
@@ -23,6 +24,12 @@ pub(crate) struct Narrow {
     rule_capacity: u64,
     /// What it was last given that fitted.
     applied: Mutex<Network>,
+    /// How many whole networks it was given.
+    whole: AtomicUsize,
+    /// The changes that it was given.
+    changes: Mutex<Vec<NetworkChange>>,
+    /// The interfaces that it does not make.
+    refused: Mutex<BTreeSet<NetworkInterfaceId>>,
     /// How many ports of each interface have players.
     players: Mutex<BTreeMap<NetworkInterfaceId, u32>>,
     /// What it will have found changed the next time that it looks.
@@ -36,6 +43,9 @@ impl Narrow {
             peering_capacity: capacity,
             rule_capacity: u64::MAX,
             applied: Mutex::default(),
+            whole: AtomicUsize::new(0),
+            changes: Mutex::default(),
+            refused: Mutex::default(),
             players: Mutex::default(),
             meddled: Mutex::default(),
         }
@@ -46,6 +56,53 @@ impl Narrow {
             rule_capacity: capacity,
             ..Narrow::with_peering_capacity(usize::MAX)
         }
+    }
+
+    /// Does not make an interface from now on.
+    pub(crate) fn refuse(&self, interface: &NetworkInterfaceId) {
+        self.refused.lock().unwrap().insert(interface.clone());
+    }
+
+    /// How many whole networks it was given.
+    pub(crate) fn whole_networks(&self) -> usize {
+        self.whole.load(Ordering::SeqCst)
+    }
+
+    /// The changes that it was given.
+    pub(crate) fn changes(&self) -> Vec<NetworkChange> {
+        self.changes.lock().unwrap().clone()
+    }
+
+    /// Those of these interfaces that it does not make.
+    fn failed<'a>(
+        &self,
+        interfaces: impl Iterator<Item = &'a NetworkInterfaceId>,
+    ) -> BTreeMap<NetworkInterfaceId, String> {
+        let refused = self.refused.lock().unwrap();
+        let failed = interfaces.filter(|id| refused.contains(*id));
+        failed
+            .map(|id| (id.clone(), "it is refused".to_owned()))
+            .collect()
+    }
+
+    fn check_capacity(&self, wanted: &Network) -> Result<(), EngineError> {
+        if wanted.peerings.len() > self.peering_capacity {
+            return Err(EngineError::Full {
+                table: TABLE.to_owned(),
+                needed: wanted.peerings.len() as u64,
+                capacity: self.peering_capacity as u64,
+            });
+        }
+        let groups = wanted.security_groups.values();
+        let entries = groups.map(SecurityGroup::entries).sum();
+        if entries > self.rule_capacity {
+            return Err(EngineError::Full {
+                table: "rule_ports".to_owned(),
+                needed: entries,
+                capacity: self.rule_capacity,
+            });
+        }
+        Ok(())
     }
 
     /// How many rules each security group has that is in force, by its number.
@@ -88,25 +145,29 @@ impl NetworkEngine for Narrow {
     }
 
     async fn apply(&self, wanted: &Network) -> Result<Applied, EngineError> {
-        if wanted.peerings.len() > self.peering_capacity {
-            return Err(EngineError::Full {
-                table: TABLE.to_owned(),
-                needed: wanted.peerings.len() as u64,
-                capacity: self.peering_capacity as u64,
-            });
-        }
-        let groups = wanted.security_groups.values();
-        let entries = groups.map(SecurityGroup::entries).sum();
-        if entries > self.rule_capacity {
-            return Err(EngineError::Full {
-                table: "rule_ports".to_owned(),
-                needed: entries,
-                capacity: self.rule_capacity,
-            });
-        }
+        self.check_capacity(wanted)?;
         let applied = self.simulated.apply(wanted).await?;
         *self.applied.lock().unwrap() = wanted.clone();
+        self.whole.fetch_add(1, Ordering::SeqCst);
         Ok(Applied {
+            failed: self.failed(wanted.interfaces.keys()),
+            repairs: std::mem::take(&mut *self.meddled.lock().unwrap()),
+            ..applied
+        })
+    }
+
+    async fn change(&self, change: NetworkChange) -> Result<Applied, EngineError> {
+        let mut wanted = self.applied.lock().unwrap().clone();
+        wanted.change(change.clone());
+        self.check_capacity(&wanted)?;
+        let applied = self.simulated.change(change.clone()).await?;
+        *self.applied.lock().unwrap() = wanted;
+        let wanted = change.interfaces.iter().filter(|(_, one)| one.is_some());
+        let failed = self.failed(wanted.map(|(id, _)| id));
+        self.changes.lock().unwrap().push(change);
+        Ok(Applied {
+            failed,
+            // An engine may look at all that is there whenever it is asked for something.
             repairs: std::mem::take(&mut *self.meddled.lock().unwrap()),
             ..applied
         })
@@ -116,15 +177,20 @@ impl NetworkEngine for Narrow {
         self.simulated.namespace(interface)
     }
 
-    async fn counters(&self) -> Result<Counters, EngineError> {
-        let mut counters = self.simulated.counters().await?;
+    async fn traffic(&self) -> Result<TrafficCounters, EngineError> {
+        self.simulated.traffic().await
+    }
+
+    async fn tables(&self) -> Result<BTreeMap<String, TableUsage>, EngineError> {
         let usage = TableUsage {
             used: 0,
             capacity: self.peering_capacity as u64,
         };
-        counters.busy_ports = self.players.lock().unwrap().clone();
-        counters.tables.insert(TABLE.to_owned(), usage);
-        Ok(counters)
+        Ok([(TABLE.to_owned(), usage)].into())
+    }
+
+    async fn active_ports(&self) -> Result<BTreeMap<NetworkInterfaceId, u32>, EngineError> {
+        Ok(self.players.lock().unwrap().clone())
     }
 
     fn flows(&self) -> FlowRecords {

@@ -88,7 +88,7 @@ impl Metrics {
         }
         gauge!("tombolo_store_revision").set(self.store.revision().0 as f64);
 
-        let counters = self.engine.counters().await?;
+        let counters = self.engine.traffic().await?;
         let coming_and_going = exposition::of(&counters);
         let engine = self.engine.kind().to_string();
         for (way, traffic) in [
@@ -118,7 +118,7 @@ impl Metrics {
             )
             .absolute(traffic.bytes);
         }
-        for (table, usage) in counters.tables {
+        for (table, usage) in self.engine.tables().await? {
             let labels = [("engine", engine.clone()), ("table", table)];
             gauge!("tombolo_table_entries", &labels).set(usage.used as f64);
             gauge!("tombolo_table_capacity", &labels).set(usage.capacity as f64);

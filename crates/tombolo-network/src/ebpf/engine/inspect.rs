@@ -249,7 +249,9 @@ impl Machine {
                 format!("the link {name} was in the namespace {core}, and is not Tombolo's")
             });
         }
-        let ours = self.placed.keys().map(|id| self.names.workload(id));
+        // One whose link could not be made has its namespace.
+        let ours = self.placed.keys().chain(&self.failed);
+        let ours = ours.map(|id| self.names.workload(id));
         let ours: BTreeSet<String> = ours.collect();
         for name in self.namespaces.difference(&ours) {
             repairs.add(RepairKind::Namespace, || {

@@ -7,7 +7,7 @@ use tombolo_domain::id::NetworkInterfaceId;
 
 use super::{Change, Machine};
 use crate::ebpf::error::Doing;
-use crate::ebpf::links::attachment::{Attached, BY_TCX_AT_ONCE};
+use crate::ebpf::links::attachment::{Attached, Attachments};
 use crate::ebpf::links::interface;
 use crate::ebpf::links::netlink::Link;
 use crate::ebpf::links::uplink::NEAR_NAME;
@@ -32,7 +32,7 @@ impl Machine {
             let housed = self.namespaces.contains(&self.names.workload(id));
             (whole && housed).then(|| (id.clone(), link.index))
         };
-        let interfaces = &change.network.interfaces;
+        let interfaces = &change.after.network.interfaces;
         interfaces.iter().filter_map(is_kept).collect()
     }
 
@@ -42,7 +42,7 @@ impl Machine {
         change: &Change,
         kept: &Links,
     ) -> Result<usize, EngineError> {
-        let wanted = &change.network.interfaces;
+        let wanted = &change.after.network.interfaces;
         let (links, namespaces): (Vec<Link>, Vec<String>) = match &change.interfaces {
             Some(touched) => {
                 let gone = touched.iter().filter(|id| !kept.contains_key(id));
@@ -93,16 +93,13 @@ impl Machine {
         kept: &Links,
         applied: &mut Applied,
     ) -> Links {
-        let missing: Vec<_> = change
-            .network
-            .interfaces
-            .iter()
-            .filter(|(id, _)| !kept.contains_key(*id))
+        let interfaces = change.after.network.interfaces.iter();
+        let missing: Vec<_> = interfaces
+            .filter(|(id, _)| change.touches(id) && !kept.contains_key(*id))
             .collect();
-        let quickly = missing.len() > BY_TCX_AT_ONCE;
         let mut made = BTreeMap::new();
         for (id, interface) in missing {
-            match self.make(id, interface, quickly) {
+            match self.make(id, interface) {
                 Ok(index) => {
                     made.insert(id.clone(), index);
                     applied.changes += 1;
@@ -116,12 +113,7 @@ impl Machine {
         made
     }
 
-    fn make(
-        &mut self,
-        id: &NetworkInterfaceId,
-        interface: &Interface,
-        quickly: bool,
-    ) -> Result<u32, EngineError> {
+    fn make(&mut self, id: &NetworkInterfaceId, interface: &Interface) -> Result<u32, EngineError> {
         let namespace = self.names.workload(id);
         if !namespace::exists(&namespace) {
             namespace::create(&namespace)
@@ -145,7 +137,7 @@ impl Machine {
         self.links.insert(name.clone(), link);
         // The program first, so that no packet ever meets the core namespace's own stack.
         self.attachments
-            .attach(&mut self.data_path.guest_egress, &name, quickly)?;
+            .attach(&mut self.data_path.guest_egress, &name)?;
         interface::set_up(&mut self.netlink, index, &namespace, interface).doing(making)?;
         Ok(index)
     }
@@ -153,11 +145,10 @@ impl Machine {
     /// Attaches the program where it is not, or not this build's. Where that fails the link goes:
     /// an earlier build's program would go by tables that nobody keeps any more.
     pub(super) fn attach_kept(&mut self, kept: &Links, applied: &mut Applied) {
-        let quickly = kept.len() > BY_TCX_AT_ONCE;
         for id in kept.keys() {
             let name = names::link(id);
             let program = &mut self.data_path.guest_egress;
-            match self.attachments.ensure(program, &name, quickly) {
+            match self.attachments.ensure(program, &name, Attachments::attach) {
                 Ok(Attached::Already) => {}
                 Ok(Attached::InPlaceOfAnother) => applied.changes += 1,
                 Ok(Attached::Anew) => {
@@ -178,7 +169,7 @@ impl Machine {
     /// Gives kept interfaces their MTU; the alias says which one they have, so it comes last.
     pub(super) fn adjust_kept(&mut self, change: &Change, kept: &Links, applied: &mut Applied) {
         for (id, &index) in kept {
-            let Some(interface) = change.network.interfaces.get(id) else {
+            let Some(interface) = change.after.network.interfaces.get(id) else {
                 continue;
             };
             if !change.touches(id) || applied.failed.contains_key(id) {
@@ -214,7 +205,7 @@ impl Machine {
     /// arrives. The alias comes last and says that the interface is whole.
     pub(super) fn commission(&mut self, change: &Change, made: &Links, applied: &mut Applied) {
         for (id, &index) in made {
-            let Some(interface) = change.network.interfaces.get(id) else {
+            let Some(interface) = change.after.network.interfaces.get(id) else {
                 continue;
             };
             let name = names::link(id);

@@ -4,6 +4,8 @@
 pub(in crate::ebpf) mod decide;
 mod inspect;
 mod interfaces;
+#[cfg(test)]
+mod model_test;
 mod outside;
 pub(in crate::ebpf) mod preflight;
 pub(in crate::ebpf) mod worker;
@@ -11,6 +13,7 @@ pub(in crate::ebpf) mod worker;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use nix::net::if_::if_nametoindex;
 use tombolo_domain::error_chain;
@@ -18,13 +21,10 @@ use tombolo_domain::id::NetworkInterfaceId;
 
 use self::decide::Decision;
 use self::inspect::Found;
-use crate::change_set::ChangeSet;
-use crate::counters::Counters;
 use crate::drop_reason::DropReason;
 use crate::ebpf::bpffs;
 use crate::ebpf::config::EbpfConfig;
 use crate::ebpf::error::Doing;
-use crate::ebpf::flows::active_ports;
 use crate::ebpf::flows::{FlowThreads, Owners};
 use crate::ebpf::links::attachment::Attachments;
 use crate::ebpf::links::netlink::{Link, Netlink};
@@ -34,10 +34,12 @@ use crate::ebpf::maps::desired::{DesiredMaps, DesiredPorts};
 use crate::ebpf::maps::pinned_fds::PinnedFds;
 use crate::ebpf::names;
 use crate::ebpf::namespace;
+use crate::ebpf::sampler::{PeeredVpcs, Sampler};
 use crate::engine::{Applied, EngineError};
 use crate::flow::FlowPublisher;
+use crate::indexed_network::{IndexedNetwork, Part};
 use crate::network::Network;
-use crate::outside::Mapping;
+use crate::network_change::NetworkChange;
 use crate::verdict::{Packet, Verdict};
 
 /// The engine's view of the machine. Its thread stays in the core namespace.
@@ -59,27 +61,23 @@ pub(in crate::ebpf) struct Machine {
     placed: BTreeMap<NetworkInterfaceId, u32>,
     /// The same, for those who read about flows.
     owners: Owners,
+    /// The peerings that packets are counted for.
+    peered_vpcs: PeeredVpcs,
     flows: FlowThreads,
     /// The way outside that there should be.
     uplink: Option<Uplink>,
     /// What an earlier engine left, until the first `apply` has dealt with it.
     found: Option<Found>,
-    /// What was applied last.
-    current: Network,
-    /// What `current` was part of; `None` when what is there must be looked at first, since an
-    /// `apply` failed or there was none yet.
-    trusted: Option<Fingerprint>,
-}
-
-/// A value that tells two networks apart: what was asked for, whole.
-pub(in crate::ebpf) type Fingerprint = u64;
-
-/// What `apply` is asked for.
-pub(in crate::ebpf) struct Asked {
-    /// Of the whole network, other machines' interfaces included.
-    pub(in crate::ebpf) fingerprint: Fingerprint,
-    /// What of it matters here.
-    pub(in crate::ebpf) network: Network,
+    /// What is wanted, other machines' VPCs included; `None` before the first `apply`.
+    network: Option<IndexedNetwork>,
+    /// Whether the machine is as it was left; else what is there must be looked at first, since
+    /// something failed or nothing was applied yet.
+    trusted: bool,
+    /// The interfaces that could not be made. They are tried again when they are named, and when all
+    /// is looked at.
+    failed: BTreeSet<NetworkInterfaceId>,
+    /// Why there is no way outside, where there should be one. It is tried again when all is looked at.
+    no_outside: Option<String>,
 }
 
 impl Machine {
@@ -124,84 +122,153 @@ impl Machine {
             namespace_fds: BTreeMap::new(),
             placed: BTreeMap::new(),
             owners,
+            peered_vpcs: PeeredVpcs::default(),
             uplink,
             found: Some(found),
-            current: Network::default(),
-            trusted: None,
+            network: None,
+            trusted: false,
+            failed: BTreeSet::new(),
+            no_outside: None,
         })
     }
 
     /// See [`crate::NetworkEngine::apply`].
-    pub(in crate::ebpf) fn apply(&mut self, asked: Asked) -> Result<Applied, EngineError> {
-        let Asked {
-            fingerprint,
-            network,
-        } = asked;
-        // Asked for the same again, or for the first time: believe nothing. After a failure
-        // nothing is trusted either, so the next call looks too.
-        let verify = self
-            .trusted
-            .take()
-            .is_none_or(|trusted| trusted == fingerprint);
-        let mut applied = Applied::default();
-        if verify {
-            applied.changes += self.inspect(&network, &mut applied.repairs)?;
-            self.converge(Change::everything(network), &mut applied)?;
-            self.found = None;
-        } else {
-            let changes = ChangeSet::between(&self.current, &network);
-            self.converge(
-                Change::of_changes(changes, &self.current, network),
-                &mut applied,
-            )?;
+    pub(in crate::ebpf) fn apply(&mut self, wanted: Network) -> Result<Applied, EngineError> {
+        let current = self.network.as_ref().filter(|_| self.trusted);
+        let current = current.map(IndexedNetwork::whole);
+        // Asked for the same again: believe nothing.
+        let Some(current) = current.filter(|current| **current != wanted) else {
+            let before = self.network.take();
+            let verified = self.verify(IndexedNetwork::new(wanted));
+            if let Err(EngineError::Full { .. }) = &verified {
+                self.network = before;
+            }
+            return verified;
+        };
+        let mut change = NetworkChange::between(current, &wanted);
+        for id in &self.failed {
+            if let Some(interface) = wanted.interfaces.get(id) {
+                change
+                    .interfaces
+                    .insert(id.clone(), Some(interface.clone()));
+            }
         }
-        let whole = applied.failed.is_empty() && applied.outside.is_none();
-        self.trusted = whole.then_some(fingerprint);
+        self.change(change)
+    }
+
+    /// See [`crate::NetworkEngine::change`].
+    pub(in crate::ebpf) fn change(
+        &mut self,
+        change: NetworkChange,
+    ) -> Result<Applied, EngineError> {
+        let mut network = self.network.take().ok_or(EngineError::NothingApplied)?;
+        let changed = network.change(change);
+        if !self.trusted {
+            let verified = self.verify(network);
+            if let (Err(EngineError::Full { .. }), Some(network)) = (&verified, &mut self.network) {
+                network.undo(changed.undo);
+            }
+            return verified;
+        }
+        let pairs = changed.pairs.iter();
+        let firsts = pairs.map(|pair| (*pair, network.first_between(*pair)));
+        let firsts: Vec<_> = firsts.map(|(pair, id)| (pair, id.cloned())).collect();
+        let change = Change {
+            before: Some(changed.before),
+            after: changed.after,
+            interfaces: Some(changed.interfaces),
+            interface_count: network.whole().interfaces.len(),
+        };
+        let mut applied = Applied::default();
+        let converged = self.converge(&change, &mut applied);
+        if let Err(EngineError::Full { .. }) = &converged {
+            network.undo(changed.undo);
+        } else {
+            self.trusted = converged.is_ok();
+            self.peered_vpcs.update(firsts);
+        }
+        self.network = Some(network);
+        converged?;
+        self.finish(&change, applied, false)
+    }
+
+    /// Believes nothing, and looks at all that is there.
+    fn verify(&mut self, network: IndexedNetwork) -> Result<Applied, EngineError> {
+        self.trusted = false;
+        let change = Change {
+            before: None,
+            interface_count: network.whole().interfaces.len(),
+            after: network.live(),
+            interfaces: None,
+        };
+        // Whatever becomes of it, this is what is wanted now.
+        self.network = Some(network);
+        let mut applied = Applied::default();
+        applied.changes += self.inspect(&change.after.network, &mut applied.repairs)?;
+        self.converge(&change, &mut applied)?;
+        self.peered_vpcs.set(&change.after.network);
+        self.found = None;
+        self.trusted = true;
+        self.no_outside = applied.outside.clone();
+        self.finish(&change, applied, true)
+    }
+
+    /// Takes note of what could not be made, and tells.
+    fn finish(
+        &mut self,
+        change: &Change,
+        mut applied: Applied,
+        verified: bool,
+    ) -> Result<Applied, EngineError> {
+        match &change.interfaces {
+            Some(touched) => self.failed.retain(|id| !touched.contains(id)),
+            None => self.failed.clear(),
+        }
+        self.failed.extend(applied.failed.keys().cloned());
         for (id, reason) in &applied.failed {
             tracing::warn!(interface = %id, reason, "a network interface could not be made");
         }
-        tracing::debug!(changes = applied.changes, verify, "applied the network");
+        applied.outside.clone_from(&self.no_outside);
+        applied.compiled = change.size();
+        let Applied {
+            changes, compiled, ..
+        } = applied;
+        tracing::debug!(changes, compiled, verified, "applied the network");
         Ok(applied)
     }
 
     /// The order keeps VPCs apart at every moment: first nothing may cross that should not, then
     /// interfaces go and come, then the data path learns of the new ones, and the peering ACL comes
     /// last.
-    fn converge(&mut self, change: Change, applied: &mut Applied) -> Result<(), EngineError> {
-        let before = change.before.as_ref().map(|network| {
-            let mut before = DesiredMaps::compile(network);
-            before.place(network, &self.links_of(network));
-            before
-        });
-        let mut wanted = DesiredMaps::compile(&change.wanted);
+    fn converge(&mut self, change: &Change, applied: &mut Applied) -> Result<(), EngineError> {
+        let network = &change.after.network;
+        let before = change.before.as_ref().map(|part| self.compile(part));
+        let before = before.as_ref();
+        let (old_maps, old_ports) = (before.map(|(maps, _)| maps), before.map(|(_, ports)| ports));
+        let mut wanted = DesiredMaps::compile(network);
         self.data_path
-            .check_room(before.as_ref(), &wanted, change.network.interfaces.len())?;
+            .check_room(old_maps, &wanted, change.interface_count)?;
 
-        let mapping = Mapping::compile(&change.network);
-        let kept = self.kept(&change);
-        let ports = DesiredPorts::place(&mapping, &kept);
-        applied.changes += self.data_path.close_ports(&ports)?;
-        applied.changes += self.data_path.retain(before.as_ref(), &wanted)?;
+        let kept = self.kept(change);
+        let ports = DesiredPorts::place(&change.after.mapping, &kept);
+        applied.changes += self.data_path.close_ports(old_ports, &ports)?;
+        applied.changes += self.data_path.retain(old_maps, &wanted)?;
 
-        wanted.place(&change.wanted, &kept);
-        applied.changes += self.data_path.retain_interfaces(before.as_ref(), &wanted)?;
-        applied.changes += self.remove_unwanted(&change, &kept)?;
+        wanted.place(network, &kept);
+        applied.changes += self.data_path.retain_interfaces(old_maps, &wanted)?;
+        applied.changes += self.remove_unwanted(change, &kept)?;
 
         let was_joined = match change.before {
             None => self.join_outside(applied)?,
             Some(_) => true,
         };
-        let made = self.make_missing(&change, &kept, applied);
-        let some_went = self.placed.keys().any(|id| !kept.contains_key(id));
-        self.placed = kept.iter().chain(&made).map(owned).collect();
-        let owners = self.placed.iter().map(|(id, link)| (*link, id.clone()));
-        self.owners.set(owners.collect());
-        if some_went {
-            self.flows.sweep();
-        }
-        wanted.place(&change.wanted, &made);
+        let mut in_place = kept.clone();
+        let made = self.make_missing(change, &kept, applied);
+        in_place.extend(made.clone());
+        self.set_placed(change, &in_place);
+        wanted.place(network, &made);
         applied.changes += self.data_path.extend(&wanted)?;
-        let ports = DesiredPorts::place(&mapping, &self.placed);
+        let ports = DesiredPorts::place(&change.after.mapping, &in_place);
         applied.changes += self.data_path.open_ports(&ports)?;
 
         if change.before.is_none() {
@@ -211,12 +278,51 @@ impl Machine {
             self.data_path.next_generation()?;
             self.data_path.pins.remove_others()?;
         }
-        self.adjust_kept(&change, &kept, applied);
-        self.commission(&change, &made, applied);
+        self.adjust_kept(change, &kept, applied);
+        self.commission(change, &made, applied);
 
-        self.placed.retain(|id, _| !applied.failed.contains_key(id));
-        self.current = change.network;
+        for id in applied.failed.keys() {
+            if let Some(link) = self.placed.remove(id) {
+                self.owners.update([link], []);
+            }
+        }
         Ok(())
+    }
+
+    /// What the maps hold for a part whose interfaces are in service.
+    fn compile(&self, part: &Part) -> (DesiredMaps, DesiredPorts) {
+        let ids = part.network.interfaces.keys();
+        let placed = ids.filter_map(|id| Some((id.clone(), *self.placed.get(id)?)));
+        let placed = placed.collect();
+        let mut maps = DesiredMaps::compile(&part.network);
+        maps.place(&part.network, &placed);
+        (maps, DesiredPorts::place(&part.mapping, &placed))
+    }
+
+    /// Takes note of which interfaces are in service, of those that the change names.
+    fn set_placed(&mut self, change: &Change, in_place: &BTreeMap<NetworkInterfaceId, u32>) {
+        let gone: BTreeSet<u32> = match &change.interfaces {
+            None => {
+                let before = std::mem::replace(&mut self.placed, in_place.clone());
+                let owners = in_place.iter().map(|(id, link)| (*link, id.clone()));
+                self.owners.set(owners.collect());
+                before.into_values().collect()
+            }
+            Some(touched) => {
+                let before = touched.iter().filter_map(|id| self.placed.remove(id));
+                let before: BTreeSet<u32> = before.collect();
+                let touched = in_place.iter().filter(|(id, _)| touched.contains(*id));
+                let touched: Vec<_> = touched.map(|(id, link)| (id.clone(), *link)).collect();
+                let owners = touched.iter().map(|(id, link)| (*link, id.clone()));
+                self.owners.update(before.iter().copied(), owners);
+                self.placed.extend(touched);
+                before
+            }
+        };
+        let here: BTreeSet<u32> = in_place.values().copied().collect();
+        if !gone.is_subset(&here) {
+            self.flows.sweep();
+        }
     }
 
     /// Whether there is nothing to [`settle`](Self::settle).
@@ -236,29 +342,13 @@ impl Machine {
         }
     }
 
-    /// See [`crate::NetworkEngine::counters`].
-    pub(in crate::ebpf) fn counters(&self) -> Result<Counters, EngineError> {
-        let mut counters = self.data_path.counters()?;
-        for (id, &link) in &self.placed {
-            if let Some(traffic) = self.data_path.traffic_of(link)? {
-                counters.interfaces.insert(id.clone(), traffic);
-            }
-        }
-        let active = active_ports::active_ports(&self.data_path)?;
-        let placed = self.placed.iter();
-        counters.busy_ports = placed
-            .filter_map(|(id, link)| Some((id.clone(), *active.get(link)?)))
-            .collect();
-        // The first of several between the same two VPCs stands for all of them.
-        let mut counted = BTreeSet::new();
-        for (id, peering) in &self.current.peerings {
-            let [a, b] = [peering.requester.vpc, peering.accepter.vpc];
-            if counted.insert([a.min(b), a.max(b)]) {
-                let traffic = self.data_path.traffic_between(a, b)?;
-                counters.peerings.insert(id.clone(), traffic);
-            }
-        }
-        Ok(counters)
+    /// What counts, by descriptors of its own.
+    pub(in crate::ebpf) fn sampler(&self) -> Result<Arc<Sampler>, EngineError> {
+        Sampler::open(
+            &self.data_path,
+            self.owners.clone(),
+            self.peered_vpcs.clone(),
+        )
     }
 
     /// See [`crate::NetworkEngine::decide`].
@@ -285,12 +375,19 @@ impl Machine {
 
     /// See [`crate::NetworkEngine::teardown`].
     pub(in crate::ebpf) fn teardown(mut self) -> Result<(), EngineError> {
-        let nothing = Network::default();
+        let nothing = Change {
+            before: None,
+            after: Part::default(),
+            interfaces: None,
+            interface_count: 0,
+        };
         let mut applied = Applied::default();
-        let looked = self.inspect(&nothing, &mut applied.repairs).map(drop);
+        let looked = self
+            .inspect(&nothing.after.network, &mut applied.repairs)
+            .map(drop);
         // Not before it was looked at, or it would be told as somebody else's.
         self.uplink = None;
-        let emptied = self.converge(Change::everything(nothing), &mut applied);
+        let emptied = self.converge(&nothing, &mut applied);
         let core = self.names.core();
         let unnamed = namespace::remove(&core).doing(|| format!("removing the namespace {core}"));
         let bpffs = self.bpffs.clone();
@@ -300,52 +397,33 @@ impl Machine {
             .doing(|| format!("unmounting the BPF file system {}", bpffs.display()));
         looked.and(emptied).and(unnamed).and(unmounted)
     }
-
-    /// The links of those interfaces of `network` that are in service.
-    fn links_of(&self, network: &Network) -> BTreeMap<NetworkInterfaceId, u32> {
-        let ids = network.interfaces.keys();
-        ids.filter_map(|id| Some((id.clone(), *self.placed.get(id)?)))
-            .collect()
-    }
 }
 
-/// A change of the network: before and after.
+/// A change of the network: of all of it, or of a part.
 struct Change {
-    /// The network that is wanted.
-    network: Network,
-    /// What of it the data path's tables are compiled from.
-    wanted: Network,
-    /// What stood in the tables in place of `wanted`; `None` when `wanted` is all of `network`, and
-    /// whatever else is there is not wanted.
-    before: Option<Network>,
+    /// What there was in place of `after`; `None` when that is all there should be, and whatever else
+    /// is there is not wanted.
+    before: Option<Part>,
+    /// What the data path's tables are compiled from.
+    after: Part,
     /// The interfaces that may not be as they are wanted; `None` is all of them.
     interfaces: Option<BTreeSet<NetworkInterfaceId>>,
+    /// How many interfaces there are in all.
+    interface_count: usize,
 }
 
 impl Change {
-    fn everything(network: Network) -> Self {
-        Change {
-            wanted: network.clone(),
-            network,
-            before: None,
-            interfaces: None,
-        }
-    }
-
-    fn of_changes(changes: ChangeSet, current: &Network, network: Network) -> Self {
-        Change {
-            wanted: changes.of(&network),
-            before: Some(changes.of(current)),
-            network,
-            interfaces: Some(changes.interfaces),
-        }
-    }
-
     /// Whether the interface is one that may not be as it is wanted.
     fn touches(&self, id: &NetworkInterfaceId) -> bool {
         self.interfaces
             .as_ref()
             .is_none_or(|interfaces| interfaces.contains(id))
+    }
+
+    /// How much is compiled for it.
+    fn size(&self) -> usize {
+        let before = self.before.as_ref();
+        before.map_or(0, |part| part.network.size()) + self.after.network.size()
     }
 }
 
@@ -359,8 +437,4 @@ fn open_uplink(config: &EbpfConfig, home: &File) -> Result<Option<Uplink>, Engin
     let uplink = Uplink::new(outside.clone(), &config.name, home);
     uplink.check().doing(opening)?;
     Ok(Some(uplink))
-}
-
-fn owned((id, link): (&NetworkInterfaceId, &u32)) -> (NetworkInterfaceId, u32) {
-    (id.clone(), *link)
 }

@@ -5,7 +5,7 @@ use tombolo_domain::error_chain;
 
 use super::Machine;
 use crate::ebpf::error::Doing;
-use crate::ebpf::links::attachment::Attached;
+use crate::ebpf::links::attachment::{Attached, Attachments};
 use crate::ebpf::links::uplink::{NEAR_NAME, Uplink};
 use crate::ebpf::maps::entries::OutsideEntry;
 use crate::engine::{Applied, EngineError};
@@ -93,7 +93,7 @@ impl Machine {
         let near = uplink.create(&mut self.netlink).doing(making)?;
         self.links = self.list_links()?;
         self.attachments
-            .attach(&mut self.data_path.uplink_ingress, NEAR_NAME, false)?;
+            .attach_to_stay(&mut self.data_path.uplink_ingress, NEAR_NAME)?;
         self.netlink.set_up(near).doing(making)
     }
 
@@ -142,9 +142,11 @@ impl Machine {
         applied: &mut Applied,
     ) -> Result<(), EngineError> {
         let mut note = |attached, link: &str| note(attached, link, was_whole, applied);
-        let entered =
-            self.attachments
-                .ensure(&mut self.data_path.uplink_ingress, NEAR_NAME, false)?;
+        let entered = self.attachments.ensure(
+            &mut self.data_path.uplink_ingress,
+            NEAR_NAME,
+            Attachments::attach_to_stay,
+        )?;
         note(entered, NEAR_NAME);
         let Some(interface) = uplink.interface_name() else {
             self.attachments.forget_as(INGRESS_PIN)?;

@@ -10,12 +10,14 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tombolo_domain::id::NetworkInterfaceId;
 
-use super::{Asked, Machine};
-use crate::counters::Counters;
+use super::Machine;
 use crate::ebpf::config::EbpfConfig;
 use crate::ebpf::namespace;
+use crate::ebpf::sampler::CurrentSampler;
 use crate::engine::{Applied, EngineError};
 use crate::flow::FlowPublisher;
+use crate::network::Network;
+use crate::network_change::NetworkChange;
 use crate::verdict::{Packet, Verdict};
 
 /// Where the thread sends what a command came to.
@@ -24,8 +26,8 @@ type Reply<T> = oneshot::Sender<Result<T, EngineError>>;
 /// What the thread can be asked for.
 pub(in crate::ebpf) enum Command {
     Open(Reply<()>),
-    Apply(Asked, Reply<Applied>),
-    Counters(Reply<Counters>),
+    Apply(Network, Reply<Applied>),
+    Change(NetworkChange, Reply<Applied>),
     Decide(NetworkInterfaceId, Packet, Reply<Verdict>),
     Teardown(Reply<()>),
 }
@@ -34,6 +36,7 @@ pub(in crate::ebpf) enum Command {
 pub(in crate::ebpf) fn spawn(
     config: EbpfConfig,
     flows: FlowPublisher,
+    sampler: CurrentSampler,
 ) -> io::Result<mpsc::Sender<Command>> {
     let (sender, commands) = mpsc::channel();
     let home = File::open(namespace::CURRENT)?;
@@ -44,6 +47,7 @@ pub(in crate::ebpf) fn spawn(
                 config,
                 home,
                 flows,
+                sampler,
                 machine: None,
             };
             worker.run(&commands);
@@ -56,6 +60,8 @@ struct Worker {
     /// The namespace that the engine was started in.
     home: File,
     flows: FlowPublisher,
+    /// Where those who count find what to count with.
+    sampler: CurrentSampler,
     /// `None` after a teardown, until something is wanted again.
     machine: Option<Machine>,
 }
@@ -95,11 +101,11 @@ impl Worker {
             Command::Open(reply) => {
                 let _ = reply.send(self.machine().map(drop));
             }
-            Command::Apply(asked, reply) => {
-                let _ = reply.send(self.machine().and_then(|machine| machine.apply(asked)));
+            Command::Apply(wanted, reply) => {
+                let _ = reply.send(self.machine().and_then(|machine| machine.apply(wanted)));
             }
-            Command::Counters(reply) => {
-                let _ = reply.send(self.machine().and_then(|machine| machine.counters()));
+            Command::Change(change, reply) => {
+                let _ = reply.send(self.machine().and_then(|machine| machine.change(change)));
             }
             Command::Decide(from, packet, reply) => {
                 let decided = self
@@ -108,6 +114,7 @@ impl Worker {
                 let _ = reply.send(decided);
             }
             Command::Teardown(reply) => {
+                self.sampler.set(None);
                 let _ = reply.send(match self.machine.take() {
                     Some(machine) => machine.teardown(),
                     None => Ok(()),
@@ -119,7 +126,11 @@ impl Worker {
     fn machine(&mut self) -> Result<&mut Machine, EngineError> {
         let machine = match self.machine.take() {
             Some(machine) => machine,
-            None => Machine::open(&self.config, &self.home, &self.flows)?,
+            None => {
+                let machine = Machine::open(&self.config, &self.home, &self.flows)?;
+                self.sampler.set(Some(machine.sampler()?));
+                machine
+            }
         };
         Ok(self.machine.insert(machine))
     }

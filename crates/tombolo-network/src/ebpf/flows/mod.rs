@@ -4,7 +4,6 @@
 //! While no engine runs nothing of it happens: flows that are over count as absent all the same,
 //! records are lost and counted, and of the room in the flow table what is left can be used.
 
-pub(super) mod active_ports;
 mod owners;
 mod reader;
 mod record;

@@ -35,6 +35,29 @@ impl Owners {
         });
     }
 
+    /// That these links went, and those came.
+    pub(in crate::ebpf) fn update(
+        &self,
+        gone: impl IntoIterator<Item = u32>,
+        come: impl IntoIterator<Item = (u32, NetworkInterfaceId)>,
+    ) {
+        self.change(|lists| {
+            let here = lists.here.get_or_insert_default();
+            for link in gone {
+                if let Some(id) = here.remove(&link) {
+                    lists.gone[0].insert(link, id);
+                }
+            }
+            here.extend(come);
+        });
+    }
+
+    /// The interfaces that there are now, by their links.
+    pub(in crate::ebpf) fn current(&self) -> BTreeMap<u32, NetworkInterfaceId> {
+        let lists = self.lists.read().unwrap_or_else(PoisonError::into_inner);
+        lists.here.clone().unwrap_or_default()
+    }
+
     /// Whose link that is, or was a moment ago.
     pub(super) fn interface(&self, link: u32) -> Option<NetworkInterfaceId> {
         let lists = self.lists.read().unwrap_or_else(PoisonError::into_inner);
@@ -62,7 +85,7 @@ impl Owners {
     }
 
     fn change(&self, change: impl FnOnce(&mut Lists)) {
-        // Each list is replaced whole, so a panic elsewhere leaves none half-made.
+        // Each entry is put or removed whole, so a panic elsewhere leaves none half-made.
         change(&mut self.lists.write().unwrap_or_else(PoisonError::into_inner));
     }
 }

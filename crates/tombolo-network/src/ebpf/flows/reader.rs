@@ -14,7 +14,7 @@ use tombolo_tasks::{Reason, Returned, Task};
 use super::owners::Owners;
 use super::record::{self, Epoch};
 use crate::ebpf::error::Doing;
-use crate::ebpf::maps::datapath::EVENTS_LOST;
+use crate::ebpf::maps::counters::EVENTS_LOST;
 use crate::ebpf::maps::entries::TrafficEntry;
 use crate::ebpf::maps::flow_entries::FlowEventEntry;
 use crate::ebpf::maps::mirrored_map::open_pinned;

@@ -631,10 +631,10 @@ fn the_size_of_a_packet_to_be_cut_is_that_of_its_segments() {
             ..packet(&test.network, CLIENT, SERVER, tcp(1, 80, "A"))
         };
         let frame = frame(&large, mac(CLIENT), 0);
-        let before = test.data_path.counters().unwrap().forwarded_local.packets;
+        let before = test.counters.totals().unwrap().forwarded_local.packets;
         let fits = test.observe(&eni(CLIENT), &frame, 1460);
         assert_eq!(fits.verdict, Verdict::Local(eni(SERVER)));
-        let after = test.data_path.counters().unwrap().forwarded_local.packets;
+        let after = test.counters.totals().unwrap().forwarded_local.packets;
         assert_eq!(
             after - before,
             3,

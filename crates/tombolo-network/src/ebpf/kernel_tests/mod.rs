@@ -26,6 +26,7 @@ use crate::ebpf::bpffs;
 use crate::ebpf::flows::{Owners, Sweeper};
 use crate::ebpf::links::interface;
 use crate::ebpf::links::netlink::{Netlink, VethEnd};
+use crate::ebpf::maps::counters::CounterMaps;
 use crate::ebpf::maps::datapath::DataPath;
 use crate::ebpf::maps::desired::{DesiredMaps, DesiredPorts};
 use crate::ebpf::maps::entries::OutsideEntry;
@@ -59,6 +60,7 @@ const FAR_MAC: MacAddress = MacAddress([0x02, 0x54, 0x4d, 0x42, 0x00, 0x02]);
 /// The data path of a network that is not connected to anything.
 struct KernelTest {
     data_path: DataPath,
+    counters: CounterMaps,
     links: BTreeMap<NetworkInterfaceId, u32>,
     /// The core namespace's end of the uplink.
     uplink: u32,
@@ -115,6 +117,7 @@ impl KernelTest {
             fragments: map("fragments").try_into().unwrap(),
             translations: map("translations").try_into().unwrap(),
             uplink,
+            counters: CounterMaps::open(&data_path.pins).unwrap(),
             data_path,
             links,
             network: Network::default(),
@@ -135,8 +138,8 @@ impl KernelTest {
             .retain_interfaces(before.as_ref(), &wanted)
             .unwrap();
         data_path.extend(&wanted).unwrap();
-        let ports = DesiredPorts::place(&Mapping::compile(network), &links);
-        data_path.close_ports(&ports).unwrap();
+        let ports = DesiredPorts::place(&Mapping::compile(&network.interfaces), &links);
+        data_path.close_ports(None, &ports).unwrap();
         data_path.open_ports(&ports).unwrap();
         self.wanted = Some(wanted);
         self.network = network.clone();
@@ -281,9 +284,9 @@ impl KernelTest {
         from: Option<&NetworkInterfaceId>,
         run: impl FnOnce() -> TestRun,
     ) -> (Outcome, Vec<u8>) {
-        let before = self.data_path.counters().unwrap();
+        let before = self.counters.totals().unwrap();
         let ran = run();
-        let after = self.data_path.counters().unwrap();
+        let after = self.counters.totals().unwrap();
 
         let reasons: Vec<DropReason> = DropReason::ALL
             .into_iter()

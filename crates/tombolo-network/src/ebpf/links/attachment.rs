@@ -68,12 +68,15 @@ pub(in crate::ebpf) enum Attached {
     Anew,
 }
 
-/// How many links may be attached to at a time by TCX. The kernel waits for its readers at each,
-/// about ten milliseconds, with the lock held that every other change of a network device on the
-/// machine waits for; more threads do not change that. A filter takes a tenth of a millisecond and
-/// costs each packet some nanoseconds more. So when there are many to attach to, all get a filter at
-/// once, and [`Attachments::settle`] replaces one after the other while nothing else is to be done.
-pub(in crate::ebpf) const BY_TCX_AT_ONCE: usize = 4;
+/// How many links have a TCX link at most.
+///
+/// The kernel waits for its readers whenever it attaches or detaches by TCX, about ten milliseconds,
+/// with the lock held that every other change of a network device on the machine waits for; more
+/// threads do not change that. A filter takes a tenth of a millisecond and costs each packet some
+/// nanoseconds more. So every link gets a filter at once, and [`Attachments::settle`] replaces one
+/// after the other while nothing else is to be done: so many that all of them can be removed within a
+/// second.
+const MAX_TCX: usize = 64;
 
 /// How long the kernel may take to detach a program whose link is closed.
 const DETACH_TIMEOUT: Duration = Duration::from_secs(2);
@@ -85,6 +88,8 @@ pub(in crate::ebpf) struct Attachments {
     links: PathBuf,
     /// The links that have a filter until a TCX link takes its place.
     provisional: BTreeSet<String>,
+    /// The links that have a TCX link.
+    settled: BTreeSet<String>,
 }
 
 impl Attachments {
@@ -94,6 +99,7 @@ impl Attachments {
             kind,
             links: bpffs.join("links"),
             provisional: BTreeSet::new(),
+            settled: BTreeSet::new(),
         };
         attachments.make_directory()?;
         Ok(attachments)
@@ -104,32 +110,39 @@ impl Attachments {
         fs::create_dir_all(&self.links).doing(|| format!("making {}", self.links.display()))
     }
 
-    /// Attaches `program` to a link that has just been made. `quickly` is with a filter, to be
-    /// settled later.
+    /// Attaches `program` with a filter to a link that has just been made; it may be settled later.
     pub(in crate::ebpf) fn attach(
         &mut self,
         program: &mut SchedClassifier,
         link: &str,
-        quickly: bool,
+    ) -> Result<(), EngineError> {
+        filter::add(program, link)?;
+        if self.kind == AttachmentKind::Tcx {
+            self.provisional.insert(link.to_owned());
+        }
+        Ok(())
+    }
+
+    /// Attaches `program` at once as it is to stay.
+    pub(in crate::ebpf) fn attach_to_stay(
+        &mut self,
+        program: &mut SchedClassifier,
+        link: &str,
     ) -> Result<(), EngineError> {
         match self.kind {
             AttachmentKind::Clsact => filter::add(program, link),
-            AttachmentKind::Tcx if quickly => {
-                filter::add(program, link)?;
-                self.provisional.insert(link.to_owned());
-                Ok(())
-            }
             AttachmentKind::Tcx => self.attach_pinned(program, link),
         }
     }
 
     /// Sees to it that `program` is attached to the link, in place of an earlier build's; says what
-    /// that took. `quickly` as in [`Self::attach`].
+    /// that took. It is attached by `attach` where it is not, [`Self::attach`] or
+    /// [`Self::attach_to_stay`].
     pub(in crate::ebpf) fn ensure(
         &mut self,
         program: &mut SchedClassifier,
         link: &str,
-        quickly: bool,
+        attach: impl FnOnce(&mut Self, &mut SchedClassifier, &str) -> Result<(), EngineError>,
     ) -> Result<Attached, EngineError> {
         if self.kind == AttachmentKind::Clsact {
             // The kernel tells a filter's program only in a dump; replacing it is no dearer, and
@@ -137,28 +150,31 @@ impl Attachments {
             if filter::replace(program, link) {
                 return Ok(Attached::Already);
             }
-            self.attach(program, link, quickly)?;
+            attach(self, program, link)?;
             return Ok(Attached::Anew);
         }
         if is_attached(program, link)? {
+            self.settled.insert(link.to_owned());
             return Ok(Attached::Already);
         }
         let pin = self.links.join(link);
         if update_pinned(program, &pin) {
+            self.settled.insert(link.to_owned());
             return Ok(Attached::InPlaceOfAnother);
         }
+        self.settled.remove(link);
         if filter::replace(program, link) {
             // Ours, or that of an engine that ended before it settled.
             self.provisional.insert(link.to_owned());
             return Ok(Attached::Already);
         }
-        self.attach(program, link, quickly)?;
+        attach(self, program, link)?;
         Ok(Attached::Anew)
     }
 
     /// Whether there is something to [`settle`](Self::settle).
     pub(in crate::ebpf) fn is_settled(&self) -> bool {
-        self.provisional.is_empty()
+        self.provisional.is_empty() || self.settled.len() >= MAX_TCX
     }
 
     /// Attaches `program` by TCX to one of the links that have a filter, and takes the filter away.
@@ -175,6 +191,7 @@ impl Attachments {
         if !is_attached(program, &link)? {
             self.attach_pinned(program, &link)?;
         }
+        self.settled.insert(link.clone());
         if_nametoindex(link.as_str())
             .map_err(io::Error::from)
             .and_then(|index| netlink.delete_clsact(index))
@@ -184,6 +201,7 @@ impl Attachments {
     /// Forgets the attachment of a link that is being deleted.
     pub(in crate::ebpf) fn forget(&mut self, link: &str) -> Result<(), EngineError> {
         self.provisional.remove(link);
+        self.settled.remove(link);
         let pin = self.links.join(link);
         bpffs::remove_if_there(&pin).doing(|| removing(&pin))
     }

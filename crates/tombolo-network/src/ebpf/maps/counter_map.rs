@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use aya::Pod;
 use aya::maps::{HashMap, Map, MapData, MapError, PerCpuHashMap, PerCpuValues};
@@ -65,6 +67,12 @@ impl<M: CounterEntries<K>, K: Ord + Clone + fmt::Debug> CounterMap<M, K> {
         Ok(())
     }
 
+    /// The places that it is known to have.
+    #[cfg(test)]
+    pub(in crate::ebpf) fn places(&self) -> &BTreeSet<K> {
+        &self.known
+    }
+
     /// Removes the places of `before`, or of all that there are, that are not wanted; returns how
     /// many those were.
     pub(in crate::ebpf) fn retain(
@@ -95,7 +103,7 @@ impl<M: CounterEntries<K>, K: Ord + Clone + fmt::Debug> CounterMap<M, K> {
             .cloned()
             .collect();
         for key in &missing {
-            self.map.put(key).doing(|| {
+            self.put(key).doing(|| {
                 format!(
                     "adding to the {} entries of the BPF map {}",
                     self.known.len(),
@@ -106,6 +114,29 @@ impl<M: CounterEntries<K>, K: Ord + Clone + fmt::Debug> CounterMap<M, K> {
         }
         Ok(missing.len())
     }
+
+    /// The kernel takes the memory for each entry from a reserve that it fills in the background, so
+    /// that of thousands made at once one may come too early.
+    fn put(&mut self, key: &K) -> Result<(), MapError> {
+        let began = Instant::now();
+        loop {
+            match self.map.put(key) {
+                Err(error) if is_out_of_memory(&error) && began.elapsed() < RESERVE_DEADLINE => {
+                    thread::sleep(RESERVE_INTERVAL);
+                }
+                put => return put,
+            }
+        }
+    }
+}
+
+/// How long the kernel may take to fill its reserve: a machine that is out of memory does not.
+const RESERVE_DEADLINE: Duration = Duration::from_secs(1);
+const RESERVE_INTERVAL: Duration = Duration::from_millis(1);
+
+fn is_out_of_memory(error: &MapError) -> bool {
+    matches!(error, MapError::SyscallError(error)
+        if error.io_error.raw_os_error() == Some(libc::ENOMEM))
 }
 
 impl<K: Pod + Ord> CounterEntries<K> for HashMap<MapData, K, u64> {

@@ -3,15 +3,12 @@
 //! After an upgrade the engine fills the new build's maps, moves every attachment to the new
 //! program, and only then removes the old build: packets flow all the while.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use aya::maps::lpm_trie::LpmTrie;
-use aya::maps::{Array, HashMap, MapData, MapError, PerCpuArray, PerCpuHashMap};
+use aya::maps::{Array, HashMap, MapData, PerCpuHashMap};
 use aya::programs::SchedClassifier;
 
-use crate::counters::{Counters, InterfaceTraffic, TableUsage, Traffic};
-use crate::drop_reason::DropReason;
 use crate::ebpf::error::Doing;
 use crate::ebpf::maps::counter_map::CounterMap;
 use crate::ebpf::maps::desired::{DesiredMaps, DesiredPorts};
@@ -19,22 +16,12 @@ use crate::ebpf::maps::entries::{
     EndpointEntry, EndpointKey, InsidePort, InterfaceEntry, InterfaceTrafficEntry, OutsideEntry,
     PrefixKey, PublicPort, RouteEntry, SettingsEntry, TrafficEntry, VpcPair,
 };
-use crate::ebpf::maps::flow_entries::{FlowEntry, FlowKey};
 use crate::ebpf::maps::flow_shares::FlowShares;
-use crate::ebpf::maps::kernel_map::KernelMap;
-use crate::ebpf::maps::mirrored_map::{MirroredMap, is_not_found, open_pinned};
+use crate::ebpf::maps::mirrored_map::{MirroredMap, Usage, open_pinned};
 use crate::ebpf::maps::object::FlowTable;
 use crate::ebpf::maps::object::{GUEST_EGRESS, HOST_EGRESS, HOST_INGRESS, Pins, UPLINK_INGRESS};
 use crate::engine::EngineError;
-use crate::network::VpcNumber;
 use crate::repair::{RepairKind, Repairs};
-
-/// The slots of `counters` after the drops, which are numbered as [`DropReason`].
-const FORWARDED_LOCAL: u32 = DropReason::ALL.len() as u32;
-const FORWARDED_PEERING: u32 = FORWARDED_LOCAL + 1;
-const FROM_OUTSIDE: u32 = FORWARDED_PEERING + 1;
-const TO_OUTSIDE: u32 = FROM_OUTSIDE + 1;
-pub(in crate::ebpf) const EVENTS_LOST: u32 = TO_OUTSIDE + 1;
 
 type Hash<K, V> = MirroredMap<HashMap<MapData, K, V>, K, V>;
 type Trie<const BYTES: usize, V> =
@@ -69,8 +56,6 @@ pub(in crate::ebpf) struct DataPath {
     flow_table: FlowTable,
     settings: Array<MapData, SettingsEntry>,
     outside: Array<MapData, OutsideEntry>,
-    pub(in crate::ebpf) live: KernelMap<FlowKey, FlowEntry>,
-    counters: PerCpuArray<MapData, TrafficEntry>,
     /// Where the maps are pinned, for those who read them from another thread.
     pub(in crate::ebpf) pins: Pins,
 }
@@ -110,8 +95,6 @@ impl DataPath {
             flow_table: table,
             settings: open_pinned(flows, "settings", Array::try_from)?,
             outside: open_pinned(build, "outside", Array::try_from)?,
-            live: KernelMap::open(flows, "flows")?,
-            counters: open_pinned(build, "counters", PerCpuArray::try_from)?,
             pins,
         };
         // An earlier engine may have been stopped between a change of rules and saying so.
@@ -195,14 +178,20 @@ impl DataPath {
         Ok(true)
     }
 
-    /// Closes the ports of the public address that are not to lead where they do; returns how many
-    /// entries that were.
+    /// Closes the ports of the public address, of `before` or of all that are open, that are not to
+    /// lead where they do; returns how many entries that were.
     pub(in crate::ebpf) fn close_ports(
         &mut self,
+        before: Option<&DesiredPorts>,
         wanted: &DesiredPorts,
     ) -> Result<usize, EngineError> {
-        Ok(self.public_ports.retain(None, &wanted.public)?
-            + self.mapped_ports.retain(None, &wanted.mapped)?)
+        let old = before;
+        Ok(self
+            .public_ports
+            .retain(old.map(|old| &old.public), &wanted.public)?
+            + self
+                .mapped_ports
+                .retain(old.map(|old| &old.mapped), &wanted.mapped)?)
     }
 
     /// Opens those that do not lead anywhere yet.
@@ -365,119 +354,21 @@ impl DataPath {
             .doing(|| "reading the BPF map settings".to_owned())
     }
 
-    /// The counters, summed over the CPUs.
-    pub(in crate::ebpf) fn counters(&self) -> Result<Counters, EngineError> {
-        let mut dropped = BTreeMap::new();
-        for reason in DropReason::ALL {
-            dropped.insert(reason, self.counted(reason as u32)?);
-        }
-        Ok(Counters {
-            forwarded_local: self.counted(FORWARDED_LOCAL)?,
-            forwarded_peering: self.counted(FORWARDED_PEERING)?,
-            from_outside: self.counted(FROM_OUTSIDE)?,
-            to_outside: self.counted(TO_OUTSIDE)?,
-            dropped,
-            flow_records_lost: self.counted(EVENTS_LOST)?.packets,
-            tables: self.tables()?,
-            ..Counters::default()
-        })
+    /// How full each table is that only the engine writes, by its name.
+    pub(in crate::ebpf) fn usage(&self) -> [(&'static str, Usage); 7] {
+        [
+            ("interfaces", self.interfaces.usage()),
+            ("endpoints", self.endpoints.usage()),
+            ("routes", self.routes.usage()),
+            ("admissions", self.peering_acl.usage()),
+            ("public_ports", self.public_ports.usage()),
+            ("rule_blocks", self.rule_blocks.usage()),
+            ("rule_ports", self.rule_ports.usage()),
+        ]
     }
 
-    fn tables(&self) -> Result<BTreeMap<String, TableUsage>, EngineError> {
-        let flows = TableUsage {
-            used: self.flows_in_use()?,
-            capacity: self.flow_table.capacity.into(),
-        };
-        let tables = [
-            ("interfaces", self.interfaces.room()),
-            ("endpoints", self.endpoints.room()),
-            ("routes", self.routes.room()),
-            ("admissions", self.peering_acl.room()),
-            ("public_ports", self.public_ports.room()),
-            ("rule_blocks", self.rule_blocks.room()),
-            ("rule_ports", self.rule_ports.room()),
-            ("flows", flows),
-        ];
-        Ok(tables.map(|(name, room)| (name.to_owned(), room)).into())
-    }
-
-    /// How many flows were begun and not yet swept out, over all interfaces.
-    fn flows_in_use(&self) -> Result<u64, EngineError> {
-        let began = self.flow_use.map.iter();
-        let ended = self.flow_ended.map.iter();
-        let sum = |values: &mut dyn Iterator<Item = Result<(u32, u64), MapError>>| {
-            values
-                .map(|entry| entry.map(|(_, value)| value))
-                .sum::<Result<u64, MapError>>()
-                .doing(|| "reading how many flows there are".to_owned())
-        };
-        let ended = sum(&mut { ended })?;
-        Ok(sum(&mut { began })?.saturating_sub(ended))
-    }
-
-    /// What an interface sent and received, by its link; `None` when nothing counts for it.
-    pub(in crate::ebpf) fn traffic_of(
-        &self,
-        link: u32,
-    ) -> Result<Option<InterfaceTraffic>, EngineError> {
-        let reading = || format!("reading the BPF map interface_traffic for link {link}");
-        let values = found(self.interface_traffic.map.get(&link, 0)).doing(reading)?;
-        Ok(values.map(|values| {
-            let mut sum = InterfaceTraffic::default();
-            for value in values.iter() {
-                sum.sent += value.sent.into();
-                sum.received += value.received.into();
-                sum.dropped += value.dropped.into();
-            }
-            sum
-        }))
-    }
-
-    /// What crossed between two VPCs, both ways together.
-    pub(in crate::ebpf) fn traffic_between(
-        &self,
-        a: VpcNumber,
-        b: VpcNumber,
-    ) -> Result<Traffic, EngineError> {
-        let mut sum = Traffic::default();
-        for (from, to) in [(a.0, b.0), (b.0, a.0)] {
-            let reading = || format!("reading the BPF map peering_traffic from VPC {from} to {to}");
-            let pair = VpcPair { from, to };
-            let values = found(self.peering_traffic.map.get(&pair, 0)).doing(reading)?;
-            for value in values.iter().flat_map(|values| values.iter()) {
-                sum += (*value).into();
-            }
-        }
-        Ok(sum)
-    }
-
-    fn counted(&self, slot: u32) -> Result<Traffic, EngineError> {
-        let values = self
-            .counters
-            .get(&slot, 0)
-            .doing(|| format!("reading slot {slot} of the BPF map counters"))?;
-        Ok(Traffic {
-            packets: values.iter().map(|value| value.packets).sum(),
-            bytes: values.iter().map(|value| value.bytes).sum(),
-        })
-    }
-}
-
-impl From<TrafficEntry> for Traffic {
-    fn from(entry: TrafficEntry) -> Self {
-        Traffic {
-            packets: entry.packets,
-            bytes: entry.bytes,
-        }
-    }
-}
-
-/// What a lookup found; that there is no such key is no failure.
-fn found<T>(looked_up: Result<T, MapError>) -> Result<Option<T>, MapError> {
-    match looked_up {
-        Ok(value) => Ok(Some(value)),
-        Err(MapError::KeyNotFound) => Ok(None),
-        Err(error) if is_not_found(&error) => Ok(None),
-        Err(error) => Err(error),
+    /// How many flows there can be.
+    pub(in crate::ebpf) fn flow_capacity(&self) -> u64 {
+        self.flow_table.capacity.into()
     }
 }

@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use aya::Pod;
 use aya::maps::lpm_trie::{Key, LpmTrie};
@@ -21,10 +23,27 @@ use crate::repair::{RepairKind, Repairs};
 pub(in crate::ebpf) struct MirroredMap<M, K, V> {
     name: &'static str,
     map: M,
-    capacity: u64,
     known: BTreeMap<K, V>,
     /// Whether `known` was ever read.
     was_read: bool,
+    usage: Usage,
+}
+
+/// How full a map is, as another thread can ask.
+#[derive(Debug, Clone)]
+pub(in crate::ebpf) struct Usage {
+    used: Arc<AtomicU64>,
+    capacity: u64,
+}
+
+impl Usage {
+    /// How many entries there are, and how many there can be.
+    pub(in crate::ebpf) fn now(&self) -> TableUsage {
+        TableUsage {
+            used: self.used.load(Ordering::Relaxed),
+            capacity: self.capacity,
+        }
+    }
 }
 
 /// The two types of map that the data path looks packets up in.
@@ -53,9 +72,12 @@ where
         Ok(MirroredMap {
             name,
             map,
-            capacity,
             known: BTreeMap::new(),
             was_read: false,
+            usage: Usage {
+                used: Arc::default(),
+                capacity,
+            },
         })
     }
 
@@ -83,20 +105,24 @@ where
                 }
             }
         }
+        self.note_usage();
         Ok(())
     }
 
-    /// The value of `key`, as last read and since written.
-    pub(in crate::ebpf) fn known(&self, key: &K) -> Option<&V> {
-        self.known.get(key)
+    /// The contents, as last read and since written.
+    #[cfg(test)]
+    pub(in crate::ebpf) fn entries(&self) -> &BTreeMap<K, V> {
+        &self.known
     }
 
-    /// How many entries there are, and how many there can be.
-    pub(in crate::ebpf) fn room(&self) -> TableUsage {
-        TableUsage {
-            used: self.known.len() as u64,
-            capacity: self.capacity,
-        }
+    /// How full it is, from now on.
+    pub(in crate::ebpf) fn usage(&self) -> Usage {
+        self.usage.clone()
+    }
+
+    fn note_usage(&self) {
+        let used = self.known.len() as u64;
+        self.usage.used.store(used, Ordering::Relaxed);
     }
 
     /// Asks whether the map has room for a change of `before`, or of all that is there, into
@@ -114,13 +140,13 @@ where
     /// Asks whether the map has room for so many entries.
     pub(in crate::ebpf) fn check_room_for(&self, entries: usize) -> Result<(), EngineError> {
         let needed = entries as u64;
-        if needed <= self.capacity {
+        if needed <= self.usage.capacity {
             return Ok(());
         }
         Err(EngineError::Full {
             table: self.name.to_owned(),
             needed,
-            capacity: self.capacity,
+            capacity: self.usage.capacity,
         })
     }
 
@@ -174,6 +200,7 @@ where
                 other => other.doing(|| format!("removing from the BPF map {}", self.name))?,
             }
             self.known.remove(key);
+            self.note_usage();
         }
         Ok(unwanted.len())
     }
@@ -198,6 +225,7 @@ where
                 )
             })?;
             self.known.insert(key, value);
+            self.note_usage();
         }
         Ok(put)
     }

@@ -1,6 +1,7 @@
 //! The BPF maps: what they hold, what they should hold, and the object that makes them.
 
 pub(in crate::ebpf) mod counter_map;
+pub(in crate::ebpf) mod counters;
 pub(in crate::ebpf) mod datapath;
 pub(in crate::ebpf) mod desired;
 pub(in crate::ebpf) mod entries;

@@ -5,10 +5,10 @@
 
 use std::fmt::Write;
 
-use tombolo_network::{Counters, InterfaceTraffic, Traffic};
+use tombolo_network::{InterfaceTraffic, Traffic, TrafficCounters};
 
 /// The traffic of every interface and peering that the data path counts for.
-pub(super) fn of(counters: &Counters) -> String {
+pub(super) fn of(counters: &TrafficCounters) -> String {
     let mut text = String::new();
     let interfaces = [
         (
@@ -86,7 +86,7 @@ mod tests {
             packets,
             bytes: packets * 100,
         };
-        let mut counters = Counters::none();
+        let mut counters = TrafficCounters::none();
         let interface = InterfaceTraffic {
             sent: traffic(1),
             received: traffic(2),
