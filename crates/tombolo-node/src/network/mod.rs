@@ -1,8 +1,11 @@
 //! The network of this machine: the engine has what the store wants.
 //!
 //! One round:
-//! 1. What the store wants is read and given to the engine, whole. If it does not fit,
-//!    [something is evicted](capacity).
+//! 1. What has changed of the [records](mirror) is given to the engine, as the change of the network
+//!    that it means. At the start, after a failure, every 15 s that pass without a change, and while
+//!    something does not fit, it is given the whole network, and looks at all that is there. If it does
+//!    not fit, [something is evicted](capacity). An interface that could not be made is
+//!    [tried again](retries) by itself.
 //! 2. What the engine has put in force is reported: connections whose packets it now lets through,
 //!    connections of which it lets none through any more, what it found changed behind its back.
 //!
@@ -12,26 +15,39 @@
 //! says that it was heard.
 
 mod capacity;
+mod index;
+mod mirror;
 mod repair;
+mod retries;
+mod status;
 mod wanted;
+#[cfg(debug_assertions)]
+mod whole;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::select;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 use tombolo_controller::{NetworkApplied, NetworkRefused, Reports};
 use tombolo_domain::id::NetworkInterfaceId;
+use tombolo_domain::peering::Connection;
 use tombolo_domain::table_capacity::TableCapacity;
 use tombolo_domain::vpc::SecurityGroupNumber;
-use tombolo_network::{EngineError, Network, TableUsage};
+use tombolo_network::{Applied, EngineError, Network, NetworkChange, TableUsage};
 use tombolo_store::keys::Kind;
-use tombolo_store::{StoreError, Wakes};
+use tombolo_store::{StoreError, Wakes, WatchError};
 use tombolo_tasks::{Reason, reason_to_run};
 
 use capacity::Eviction;
-use wanted::DesiredNetwork;
+use mirror::{Following, HearError, Mirror, Taken};
+use retries::Retries;
+
+pub(crate) use status::NetworkStatus;
 
 use crate::{Context, host};
 
@@ -56,22 +72,6 @@ const RESYNC: Duration = Duration::from_secs(15);
 const RETRY: Duration = Duration::from_secs(1);
 /// How often the entries of the tables are counted at most.
 const COUNT_EVERY: Duration = Duration::from_secs(1);
-
-/// Which interfaces the engine has.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct NetworkStatus {
-    /// Made.
-    pub(crate) ready: BTreeSet<NetworkInterfaceId>,
-    /// Could not be made, and why.
-    pub(crate) failed: BTreeMap<NetworkInterfaceId, String>,
-}
-
-impl NetworkStatus {
-    /// Whether the engine has dealt with `interface`.
-    pub(crate) fn knows(&self, interface: &NetworkInterfaceId) -> bool {
-        self.ready.contains(interface) || self.failed.contains_key(interface)
-    }
-}
 
 #[derive(Debug, thiserror::Error)]
 enum RoundError {
@@ -106,34 +106,47 @@ pub(crate) async fn run(
         context,
         reports,
         status,
-        applied: None,
+        following: None,
+        given: Given::Unknown,
+        verified: None,
+        retries: Retries::default(),
         counted: None,
         evicted: BTreeSet::new(),
         is_known: false,
     };
-    let mut pause = RESYNC;
     loop {
-        let mut reason = reason_to_run(&mut wakes, pause).await;
-        pause = loop {
-            match task.run(reason, reconciler.round()).await {
-                Ok(()) if reconciler.status.borrow().failed.is_empty() => break RESYNC,
-                Ok(()) => break RETRY,
-                Err(_) => {
-                    reconciler.applied = None;
-                    sleep(RETRY).await;
-                    reason = Reason::Again;
-                }
+        let mut reason = reconciler.wait(&mut wakes).await;
+        while let Err(error) = task.run(reason, reconciler.round()).await {
+            if error.engine().is_some() {
+                reconciler.given = Given::Unknown;
             }
-        };
+            sleep(RETRY).await;
+            reason = Reason::Again;
+        }
     }
+}
+
+/// What the engine was last given.
+enum Given {
+    /// Nothing, or it failed: no change can be made to it.
+    Unknown,
+    /// The network of the mirror.
+    Mirrored,
+    /// Another one, in which something is missing that does not fit.
+    Other(Network),
 }
 
 struct Reconciler {
     context: Context,
     reports: Arc<dyn Reports>,
     status: watch::Sender<NetworkStatus>,
-    /// What the engine was last given, and when.
-    applied: Option<(Network, Instant)>,
+    /// What is wanted; `None` before it was read, or when changes of it were missed.
+    following: Option<Following>,
+    given: Given,
+    /// When the engine last looked at all that is there.
+    verified: Option<Instant>,
+    /// The interfaces that could not be made.
+    retries: Retries,
     /// When it was last counted how full the tables are.
     counted: Option<Instant>,
     /// The security groups whose rules were evicted.
@@ -143,51 +156,44 @@ struct Reconciler {
 }
 
 impl Reconciler {
-    async fn round(&mut self) -> Result<(), RoundError> {
-        // What is written from here on may be read, or not.
-        let revision = self.context.store.revision();
-        let DesiredNetwork {
-            mut network,
-            group_ids,
-            provisioning,
-            deleting,
-        } = wanted::read(&self.context).await?;
-        let mut evicted = BTreeSet::new();
-        while let Err(error) = self.apply(network.clone()).await {
-            let full = error.engine();
-            match full.and_then(|full| capacity::eviction(full, &network, &provisioning)) {
-                None => return Err(error),
-                Some(Eviction::Connection { table, capacity }) => {
-                    // Its change wakes this loop, which then sees whether the rest fits.
-                    let refused = NetworkRefused {
-                        revision,
-                        table,
-                        capacity,
-                        provisioning,
-                    };
-                    self.reports.network_refused(refused).await?;
-                    return Ok(());
-                }
-                Some(Eviction::Rules(groups)) => {
-                    // An engine adds before it takes away, so room is made before it is used.
-                    if let Some((mut before, _)) = self.applied.clone() {
-                        capacity::evict_rules(&mut before, &groups);
-                        self.apply(before).await?;
-                    }
-                    capacity::evict_rules(&mut network, &groups);
-                    evicted.extend(groups);
+    /// Waits until there is something to do, and meanwhile hears what becomes of the records, so that
+    /// no change is forgotten by the store before it was heard.
+    async fn wait(&mut self, wakes: &mut Wakes) -> Reason {
+        let pause = self.retries.pause(Instant::now().into_std());
+        let pause = pause.unwrap_or(RESYNC).min(RESYNC);
+        let mut reason = pin!(reason_to_run(wakes, pause));
+        loop {
+            let Some(following) = &mut self.following else {
+                return reason.await;
+            };
+            select! {
+                reason = &mut reason => return reason,
+                heard = following.next() => if heard.is_err() {
+                    // They are read anew.
+                    self.following = None;
                 }
             }
         }
-        for number in evicted.difference(&self.evicted) {
-            tracing::error!(
-                group = group_ids.get(number).map(tracing::field::display),
-                "the data path has no room for the rules of a security group, and its interfaces \
-                 are closed but for their other groups; delete rules that are no longer needed"
-            );
-        }
-        self.evicted = evicted;
+    }
 
+    async fn round(&mut self) -> Result<(), RoundError> {
+        // What is written from here on may be heard, or not.
+        let revision = self.context.store.revision();
+        let (taken, provisioning, deleting) = {
+            let mirror = self.mirror().await?;
+            (mirror.take(), mirror.provisioning(), mirror.deleting())
+        };
+        if let Some(full) = self.give(taken, &provisioning).await? {
+            // Its change wakes this loop, which then sees whether the rest fits.
+            let refused = NetworkRefused {
+                revision,
+                table: full.table,
+                capacity: full.capacity,
+                provisioning,
+            };
+            self.reports.network_refused(refused).await?;
+            return Ok(());
+        }
         if !self.is_known {
             let boot = &self.context.host.boot;
             self.reports.host(&host::label().await, boot).await?;
@@ -202,37 +208,181 @@ impl Reconciler {
         Ok(())
     }
 
-    /// Gives `network` to the engine, unless it is what the engine was given a moment ago: given
-    /// again, it would be held against the whole kernel's state to find drift.
-    async fn apply(&mut self, network: Network) -> Result<(), RoundError> {
-        let is_in_force = self.applied.as_ref().is_some_and(|(applied, at)| {
-            *applied == network && at.elapsed() < RESYNC && self.status.borrow().failed.is_empty()
-        });
-        if is_in_force {
-            return Ok(());
+    /// The records as the store has acknowledged them by now.
+    async fn mirror(&mut self) -> Result<&mut Mirror, StoreError> {
+        loop {
+            let following = match self.following.take() {
+                Some(following) => following,
+                None => {
+                    self.given = Given::Unknown;
+                    Following::start(&self.context).await?
+                }
+            };
+            let following = self.following.insert(following);
+            match following.catch_up() {
+                Ok(()) => break,
+                Err(HearError::Watch(WatchError::Compacted(_))) => self.following = None,
+                Err(HearError::Watch(WatchError::Closed)) => return Err(StoreError::Closed),
+                Err(HearError::Store(error)) => {
+                    self.following = None;
+                    return Err(error);
+                }
+            }
         }
-        let outcome = self.context.engine.apply(&network).await?;
+        match &mut self.following {
+            Some(following) => Ok(&mut following.mirror),
+            None => Err(StoreError::Closed),
+        }
+    }
+
+    /// Gives the engine what is wanted; says which table is too small for a connection that is being
+    /// made.
+    async fn give(
+        &mut self,
+        taken: Taken,
+        provisioning: &[Connection],
+    ) -> Result<Option<FullTable>, RoundError> {
+        let Taken { mut change, undo } = taken;
+        let is_due = self.verified.is_none_or(|at| at.elapsed() >= RESYNC);
+        let is_other = !change.is_empty();
+        match &self.given {
+            Given::Mirrored => {
+                self.name_due(&mut change);
+                if !change.is_empty() {
+                    match self.change(change).await {
+                        Err(RoundError::Engine(EngineError::Full { .. })) => {}
+                        changed => return changed.map(|()| None),
+                    }
+                } else if !is_due {
+                    return Ok(None);
+                }
+            }
+            Given::Other(_) if !is_other && !is_due => return Ok(None),
+            Given::Other(_) | Given::Unknown => {}
+        }
+        let Some(following) = &self.following else {
+            return Ok(None);
+        };
+        let network = following.mirror.network().clone();
+        let before = match mem::replace(&mut self.given, Given::Unknown) {
+            Given::Unknown => None,
+            Given::Other(network) => Some(network),
+            Given::Mirrored => {
+                let mut before = network.clone();
+                before.change(undo);
+                Some(before)
+            }
+        };
+        self.give_whole(network, before, provisioning).await
+    }
+
+    /// The same, where no change can be made to what the engine was given, which was `before` if that
+    /// is known.
+    async fn give_whole(
+        &mut self,
+        mut network: Network,
+        mut before: Option<Network>,
+        provisioning: &[Connection],
+    ) -> Result<Option<FullTable>, RoundError> {
+        let mut evicted = BTreeSet::new();
+        while let Err(error) = self.apply(&network).await {
+            let full = error.engine();
+            match full.and_then(|full| capacity::eviction(full, &network, provisioning)) {
+                None => return Err(error),
+                Some(Eviction::Connection { table, capacity }) => {
+                    self.given = before.map_or(Given::Unknown, Given::Other);
+                    return Ok(Some(FullTable { table, capacity }));
+                }
+                Some(Eviction::Rules(groups)) => {
+                    // An engine adds before it takes away, so room is made before it is used.
+                    if let Some(before) = &mut before {
+                        capacity::evict_rules(before, &groups);
+                        self.apply(before).await?;
+                    }
+                    capacity::evict_rules(&mut network, &groups);
+                    evicted.extend(groups);
+                }
+            }
+        }
+        for number in evicted.difference(&self.evicted) {
+            let following = self.following.as_ref();
+            let group = following.and_then(|following| following.mirror.group_id(*number));
+            tracing::error!(
+                group = group.map(tracing::field::display),
+                "the data path has no room for the rules of a security group, and its interfaces \
+                 are closed but for their other groups; delete rules that are no longer needed"
+            );
+        }
+        self.given = match evicted.is_empty() {
+            true => Given::Mirrored,
+            false => Given::Other(network),
+        };
+        self.evicted = evicted;
+        Ok(None)
+    }
+
+    /// Names the interfaces that are to be tried again, as they are.
+    fn name_due(&mut self, change: &mut NetworkChange) {
+        let Some(following) = &self.following else {
+            return;
+        };
+        let interfaces = &following.mirror.network().interfaces;
+        for id in self.retries.due(Instant::now().into_std()) {
+            if let Some(interface) = interfaces.get(&id) {
+                let named = change.interfaces.entry(id);
+                named.or_insert_with(|| Some(interface.clone()));
+            }
+        }
+    }
+
+    /// Has the engine make a change.
+    async fn change(&mut self, change: NetworkChange) -> Result<(), RoundError> {
+        let named = change.interfaces.iter();
+        let named: Vec<_> = named.map(|(id, one)| (id.clone(), one.is_some())).collect();
+        let outcome = self.context.engine.change(change).await?;
+        self.tell_failed(&outcome.failed);
+        let now = Instant::now().into_std();
+        for (id, _) in &named {
+            match outcome.failed.contains_key(id) {
+                true => self.retries.failed(id, now),
+                false => self.retries.forget(id),
+            }
+        }
+        NetworkStatus::update(&self.status, &named, &outcome.failed);
+        self.applied(&outcome).await
+    }
+
+    /// Gives `network` to the engine, which looks at all that is there if it has it already.
+    async fn apply(&mut self, network: &Network) -> Result<(), RoundError> {
+        let outcome = self.context.engine.apply(network).await?;
+        self.verified = Some(Instant::now());
+        self.tell_failed(&outcome.failed);
+        self.retries
+            .keep(&outcome.failed, Instant::now().into_std());
+        let ready = network.interfaces.keys();
+        let ready = ready.filter(|id| !outcome.failed.contains_key(id));
+        let is = NetworkStatus {
+            ready: ready.cloned().collect(),
+            failed: outcome.failed.clone(),
+        };
+        is.set(&self.status);
+        self.applied(&outcome).await
+    }
+
+    /// Tells of interfaces that could not be made, each once.
+    fn tell_failed(&self, failed: &BTreeMap<NetworkInterfaceId, String>) {
+        let status = self.status.borrow();
+        for (interface, reason) in failed {
+            if status.failed.get(interface) != Some(reason) {
+                tracing::error!(%interface, reason, "a network interface could not be made");
+            }
+        }
+    }
+
+    async fn applied(&mut self, outcome: &Applied) -> Result<(), RoundError> {
         if outcome.changes > 0 {
             tracing::debug!(changes = outcome.changes, "the network was changed");
         }
-        for (interface, reason) in &outcome.failed {
-            tracing::error!(%interface, reason, "a network interface could not be made");
-        }
-        let made = network.interfaces.keys();
-        let ready = made
-            .filter(|interface| !outcome.failed.contains_key(interface))
-            .cloned();
-        let status = NetworkStatus {
-            ready: ready.collect(),
-            failed: outcome.failed,
-        };
-        // Every worker of a fleet and every instance waits for this.
-        self.status.send_if_modified(|told| {
-            let differs = *told != status;
-            *told = status;
-            differs
-        });
-        self.applied = Some((network, Instant::now()));
         self.reports
             .network_repaired(repair::reported(&outcome.repairs))
             .await?;
@@ -253,4 +403,10 @@ impl Reconciler {
         self.counted = Some(Instant::now());
         Ok(())
     }
+}
+
+/// A table that has no room for a connection that is being made.
+struct FullTable {
+    table: String,
+    capacity: u64,
 }

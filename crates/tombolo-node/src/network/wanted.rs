@@ -1,67 +1,34 @@
-//! What the store wants of the network engine.
-
-use std::collections::{BTreeMap, BTreeSet};
+//! What the store wants of the network engine, record by record.
 
 use tombolo_domain::fleet::{Fleet, Instance};
-use tombolo_domain::host::{HostBoot, Locality};
-use tombolo_domain::id::{
-    FleetId, NetworkInterfaceId, SecurityGroupId, SubnetId, VpcId, VpcPeeringConnectionId,
-};
-use tombolo_domain::peering::{Connection, End, State};
-use tombolo_domain::vpc::{self, Attachment, NetworkInterface, Peer, RouteTarget, VpcNumber};
+use tombolo_domain::id::{SecurityGroupId, VpcId};
+use tombolo_domain::peering::{Connection, End};
+use tombolo_domain::vpc::{self, NetworkInterface, Peer, RouteTarget, VpcNumber};
 use tombolo_network::{
-    Interface, Network, Outside, Peering, PeeringEnd, Route, RouteTable, RouteTableNumber, Rule,
-    RulePeer, SecurityGroup, SecurityGroupNumber, ShareGroup, Subnet, Vpc,
+    Outside, Peering, PeeringEnd, Route, RouteTable, Rule, RulePeer, SecurityGroupNumber,
+    ShareGroup, Vpc,
 };
 use tombolo_store::typed::Transaction;
 use tombolo_store::{StoreError, keys};
 
 use crate::Context;
 
-/// The wanted network, and the connections whose next step is its being in force.
-pub(super) struct DesiredNetwork {
-    pub(super) network: Network,
-    /// What the network's security groups are called outside of it.
-    pub(super) group_ids: BTreeMap<SecurityGroupNumber, SecurityGroupId>,
-    pub(super) provisioning: Vec<Connection>,
-    pub(super) deleting: Vec<Connection>,
-}
-
-/// Reads it. The reads are not one snapshot: something made meanwhile may be there in part, which
-/// the wake-up that it caused sets right.
-pub(super) async fn read(context: &Context) -> Result<DesiredNetwork, StoreError> {
-    let records = Records::read(context).await?;
-    let in_state = |wanted: fn(&State) -> bool| {
-        let connections = records.connections.iter();
-        connections
-            .filter(|connection| wanted(&connection.state))
-            .cloned()
-            .collect()
-    };
-    let numbers = numbers(&records);
-    let groups = GroupNumbers::new(&records, &numbers).0.into_iter();
-    Ok(DesiredNetwork {
-        group_ids: groups.map(|(id, number)| (number, id.clone())).collect(),
-        provisioning: in_state(|state| *state == State::Provisioning),
-        deleting: in_state(|state| matches!(state, State::Deleting { .. })),
-        network: compile(&records, &context.host, context.mtu),
-    })
-}
-
-/// What the network is compiled from.
-struct Records {
-    vpcs: Vec<vpc::Vpc>,
-    subnets: Vec<vpc::Subnet>,
-    tables: Vec<vpc::RouteTable>,
-    groups: Vec<vpc::SecurityGroup>,
-    interfaces: Vec<NetworkInterface>,
-    connections: Vec<Connection>,
-    fleets: Vec<Fleet>,
-    instances: Vec<Instance>,
+/// What the network is made from.
+#[derive(Default)]
+pub(super) struct Records {
+    pub(super) vpcs: Vec<vpc::Vpc>,
+    pub(super) subnets: Vec<vpc::Subnet>,
+    pub(super) tables: Vec<vpc::RouteTable>,
+    pub(super) groups: Vec<vpc::SecurityGroup>,
+    pub(super) interfaces: Vec<NetworkInterface>,
+    pub(super) connections: Vec<Connection>,
+    pub(super) fleets: Vec<Fleet>,
+    pub(super) instances: Vec<Instance>,
 }
 
 impl Records {
-    async fn read(context: &Context) -> Result<Records, StoreError> {
+    /// Reads all there is. The reads are not one snapshot.
+    pub(super) async fn read(context: &Context) -> Result<Records, StoreError> {
         let mut tx = Transaction::new(context.store.clone());
         Ok(Records {
             connections: tx.peek(&keys::all_connections()).await?,
@@ -76,144 +43,18 @@ impl Records {
     }
 }
 
-fn numbers(records: &Records) -> BTreeMap<&VpcId, VpcNumber> {
-    let vpcs = records.vpcs.iter();
-    vpcs.map(|vpc| (&vpc.id, vpc.number)).collect()
-}
-
-/// What is to be on `host`. `mtu` is that of interfaces that have none of their own.
-fn compile(records: &Records, host: &HostBoot, mtu: u16) -> Network {
-    let numbers = numbers(records);
-    let vpcs = records.vpcs.iter().map(|vpc| {
-        let of_vpc = Vpc {
-            cidrs: vpc.cidrs().collect(),
-            // An account's VPCs have one share of the flow table together.
-            share_group: ShareGroup(vpc.scope.account.number()),
-        };
-        (vpc.number, of_vpc)
-    });
-    let mut network = Network {
-        vpcs: vpcs.collect(),
-        peerings: peerings(records, &numbers),
-        ..Network::default()
-    };
-    let tables = RouteTables::new(records, &numbers);
-    for table in &records.tables {
-        if let Some(&vpc) = numbers.get(&table.vpc) {
-            let routes = routes(table);
-            let number = table.number_in(vpc);
-            network
-                .route_tables
-                .insert(number, RouteTable { vpc, routes });
-        }
+/// A VPC.
+pub(super) fn vpc(vpc: &vpc::Vpc) -> Vpc {
+    Vpc {
+        cidrs: vpc.cidrs().collect(),
+        // An account's VPCs have one share of the flow table together.
+        share_group: ShareGroup(vpc.scope.account.number()),
     }
-    let groups = GroupNumbers::new(records, &numbers);
-    let joined = joined(records);
-    let subnets: BTreeMap<&SubnetId, &vpc::Subnet> = records
-        .subnets
-        .iter()
-        .map(|subnet| (&subnet.id, subnet))
-        .collect();
-    let outside = outside(records);
-    let elsewhere: BTreeSet<&NetworkInterfaceId> = records
-        .instances
-        .iter()
-        .filter(|instance| !instance.is_on(&host.host))
-        .map(|instance| &instance.interface)
-        .collect();
-    let is_here = |interface: &NetworkInterface| match &interface.attachment {
-        Some(Attachment::Instance { .. }) => !elsewhere.contains(&interface.id),
-        Some(Attachment::Program { boot, .. }) => {
-            host.locality_of(boot.as_ref()) != Locality::OtherHost
-        }
-        None => false,
-    };
-    let mut carried = BTreeSet::new();
-    let attached = records.interfaces.iter().filter(|one| is_here(one));
-    for interface in attached {
-        let (Some(&vpc), Some(subnet)) =
-            (numbers.get(&interface.vpc), subnets.get(&interface.subnet))
-        else {
-            continue;
-        };
-        let Some(route_table) = tables.of(subnet) else {
-            continue;
-        };
-        let wanted = Interface {
-            vpc,
-            address: interface.address,
-            mac: interface.mac,
-            subnet: Subnet(subnet.cidr),
-            route_table,
-            security_groups: groups.of(&interface.groups),
-            mtu: interface.mtu.unwrap_or(mtu),
-            outside: outside.get(&interface.id).cloned(),
-        };
-        carried.extend(interface.groups.iter());
-        network.interfaces.insert(interface.id.clone(), wanted);
-    }
-    // The rules of a group that no live interface carries decide about nothing.
-    for group in records
-        .groups
-        .iter()
-        .filter(|group| carried.contains(&group.id))
-    {
-        if let Some(&number) = groups.0.get(&group.id) {
-            let rules = rules(group, &groups, &joined);
-            network
-                .security_groups
-                .insert(number, SecurityGroup { rules });
-        }
-    }
-    network
 }
 
-/// What the interfaces of fleets' instances have to do with addresses outside of every VPC.
-fn outside(records: &Records) -> BTreeMap<&NetworkInterfaceId, Outside> {
-    let managed = records.fleets.iter();
-    let allowed: BTreeSet<&FleetId> = managed
-        .filter(|fleet| fleet.managed().is_some_and(|managed| managed.internet))
-        .map(|fleet| &fleet.id)
-        .collect();
-    let all = records.instances.iter().map(|instance| {
-        let outside = Outside {
-            ports: instance.ports.clone(),
-            internet: allowed.contains(&instance.fleet),
-        };
-        (&instance.interface, outside)
-    });
-    all.filter(|(_, outside)| *outside != Outside::default())
-        .collect()
-}
-
-/// The peerings that carry packets. One whose VPC has just been deleted carries nothing.
-fn peerings(
-    records: &Records,
-    numbers: &BTreeMap<&VpcId, VpcNumber>,
-) -> BTreeMap<VpcPeeringConnectionId, Peering> {
-    let end = |end: &End| {
-        Some(PeeringEnd {
-            vpc: *numbers.get(&end.vpc)?,
-            cidrs: end.cidrs().collect(),
-        })
-    };
-    let carrying = records
-        .connections
-        .iter()
-        .filter(|connection| connection.state.carries_packets());
-    carrying
-        .filter_map(|connection| {
-            let peering = Peering {
-                requester: end(&connection.requester)?,
-                accepter: end(&connection.accepter)?,
-            };
-            Some((connection.id.clone(), peering))
-        })
-        .collect()
-}
-
-/// A table's routes to peerings, also to those that carry no packets: these are black holes.
-fn routes(table: &vpc::RouteTable) -> Vec<Route> {
+/// A table of the VPC with that number: its routes to peerings, also to those that carry no packets,
+/// which are black holes.
+pub(super) fn route_table(table: &vpc::RouteTable, vpc: VpcNumber) -> RouteTable {
     let routes = table.routes.iter().filter_map(|route| match &route.target {
         RouteTarget::Peering(peering) => Some(Route {
             destination: route.destination,
@@ -221,83 +62,33 @@ fn routes(table: &vpc::RouteTable) -> Vec<Route> {
         }),
         RouteTarget::Local => None,
     });
-    routes.collect()
-}
-
-/// Which route table each subnet uses: its own, or else its VPC's main one.
-struct RouteTables<'r> {
-    main: BTreeMap<&'r VpcId, RouteTableNumber>,
-    own: BTreeMap<&'r SubnetId, RouteTableNumber>,
-}
-
-impl<'r> RouteTables<'r> {
-    fn new(records: &'r Records, numbers: &BTreeMap<&VpcId, VpcNumber>) -> Self {
-        let mut tables = RouteTables {
-            main: BTreeMap::new(),
-            own: BTreeMap::new(),
-        };
-        for table in &records.tables {
-            let Some(vpc) = numbers.get(&table.vpc) else {
-                continue;
-            };
-            let number = table.number_in(*vpc);
-            if table.main.is_some() {
-                tables.main.insert(&table.vpc, number);
-            }
-            let subnets = table.associations.iter().map(|one| (&one.subnet, number));
-            tables.own.extend(subnets);
-        }
-        tables
-    }
-
-    fn of(&self, subnet: &vpc::Subnet) -> Option<RouteTableNumber> {
-        let own = self.own.get(&subnet.id);
-        own.or_else(|| self.main.get(&subnet.vpc)).copied()
+    RouteTable {
+        vpc,
+        routes: routes.collect(),
     }
 }
 
-/// The numbers of the security groups.
-struct GroupNumbers<'r>(BTreeMap<&'r SecurityGroupId, SecurityGroupNumber>);
-
-impl<'r> GroupNumbers<'r> {
-    fn new(records: &'r Records, numbers: &BTreeMap<&VpcId, VpcNumber>) -> Self {
-        let groups = records.groups.iter().filter_map(|group| {
-            let vpc = numbers.get(&group.vpc)?;
-            Some((&group.id, group.number_in(*vpc)))
-        });
-        GroupNumbers(groups.collect())
-    }
-
-    fn of(&self, groups: &[SecurityGroupId]) -> Vec<SecurityGroupNumber> {
-        let numbers = groups.iter().filter_map(|group| self.0.get(group));
-        numbers.copied().collect()
-    }
+/// The groups that an interface carries, of those that have a number.
+pub(super) fn carried(
+    interface: &NetworkInterface,
+    number: impl Fn(&SecurityGroupId) -> Option<SecurityGroupNumber>,
+) -> Vec<SecurityGroupNumber> {
+    interface.groups.iter().filter_map(number).collect()
 }
 
-/// The VPCs that connections join, each pair both ways round.
-fn joined(records: &Records) -> BTreeSet<(&VpcId, &VpcId)> {
-    let connections = records.connections.iter();
-    let carrying = connections.filter(|connection| connection.state.carries_packets());
-    let pairs = carrying.map(|connection| (&connection.requester.vpc, &connection.accepter.vpc));
-    pairs
-        .flat_map(|(one, other)| [(one, other), (other, one)])
-        .collect()
-}
-
-/// A group's rules, without the stale ones.
-fn rules(
+/// A group's rules, without the stale ones: `joined` says of another VPC whether a connection joins
+/// the group's with it.
+pub(super) fn rules(
     group: &vpc::SecurityGroup,
-    groups: &GroupNumbers<'_>,
-    joined: &BTreeSet<(&VpcId, &VpcId)>,
+    number: impl Fn(&SecurityGroupId) -> Option<SecurityGroupNumber>,
+    joined: impl Fn(&VpcId) -> bool,
 ) -> Vec<Rule> {
     let peer = |peer: &Peer| match peer {
         Peer::Cidr(cidr) => Some(RulePeer::Cidr(*cidr)),
-        Peer::Group(id) => groups.0.get(id).copied().map(RulePeer::Group),
-        Peer::PeeredGroup(peered) => {
-            let connected = joined.contains(&(&group.vpc, &peered.vpc));
-            let number = groups.0.get(&peered.group).filter(|_| connected);
-            number.copied().map(RulePeer::Group)
-        }
+        Peer::Group(id) => number(id).map(RulePeer::Group),
+        Peer::PeeredGroup(peered) => number(&peered.group)
+            .filter(|_| joined(&peered.vpc))
+            .map(RulePeer::Group),
     };
     let rules = group.rules.iter().filter_map(|rule| {
         Some(Rule {
@@ -307,4 +98,38 @@ fn rules(
         })
     });
     rules.collect()
+}
+
+/// What an instance's interface has to do with addresses outside of every VPC.
+pub(super) fn outside(instance: &Instance, internet: bool) -> Outside {
+    Outside {
+        ports: instance.ports.clone(),
+        internet,
+    }
+}
+
+/// Whether a fleet's instances may begin flows to the outside.
+pub(super) fn may_reach_the_internet(fleet: &Fleet) -> bool {
+    fleet.managed().is_some_and(|managed| managed.internet)
+}
+
+/// The peering of a connection that carries packets. One whose VPC has just been deleted carries
+/// nothing.
+pub(super) fn peering(
+    connection: &Connection,
+    number: impl Fn(&VpcId) -> Option<VpcNumber>,
+) -> Option<Peering> {
+    let end = |end: &End| {
+        Some(PeeringEnd {
+            vpc: number(&end.vpc)?,
+            cidrs: end.cidrs().collect(),
+        })
+    };
+    if !connection.state.carries_packets() {
+        return None;
+    }
+    Some(Peering {
+        requester: end(&connection.requester)?,
+        accepter: end(&connection.accepter)?,
+    })
 }

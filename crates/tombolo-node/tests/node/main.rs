@@ -8,6 +8,7 @@
 )]
 
 mod between;
+mod changes;
 mod disk;
 #[allow(dead_code, reason = "the tests of instances use the rest")]
 mod engine;
