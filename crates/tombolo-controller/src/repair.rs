@@ -1,14 +1,14 @@
-//! What nodes found changed behind their backs and put right, written down for the operator.
+//! What nodes found changed behind their backs and put right, written down for the operator. The
+//! newest are kept, as of every kind that is a ring.
 
 use tombolo_domain::id::EventId;
-use tombolo_domain::repair::{MAX_REPAIRS, RepairRecord};
-use tombolo_store::keys::Entity;
+use tombolo_domain::repair::RepairRecord;
+use tombolo_store::StoreError;
 use tombolo_store::typed::transact;
-use tombolo_store::{StoreError, keys};
 
 use crate::{Context, Repaired};
 
-/// Writes and counts the repairs of one round, and forgets the oldest ones.
+/// Writes and counts the repairs of one round.
 pub(crate) async fn record(context: &Context, repairs: Vec<Repaired>) -> Result<(), StoreError> {
     let at = context.clock.now();
     let new: Vec<RepairRecord> = repairs
@@ -24,10 +24,6 @@ pub(crate) async fn record(context: &Context, repairs: Vec<Repaired>) -> Result<
         return Ok(());
     }
     transact(&context.store, async |tx| {
-        let before = tx.list(&keys::repairs()).await?;
-        for surplus in before.iter().skip(MAX_REPAIRS.saturating_sub(new.len())) {
-            tx.delete(&surplus.key());
-        }
         new.iter().try_for_each(|record| tx.put(record))
     })
     .await?;

@@ -117,6 +117,11 @@ impl<S: MemoryServed> Store for S {
         self.shared().read(|state| state.page(range, limit))
     }
 
+    async fn count(&self, range: &KeyRange, most: usize) -> Result<usize, StoreError> {
+        self.shared()
+            .read(|state| state.within(range).take(most).count())
+    }
+
     async fn txn(&self, txn: Txn) -> Result<TxnOutcome, StoreError> {
         require_distinct_keys(&txn)?;
         self.commit(txn).await

@@ -176,6 +176,22 @@ pub trait Store: Send + Sync {
     /// The first `limit` entries of a range (at least 1), in key order.
     async fn range(&self, range: &KeyRange, limit: usize) -> Result<Page, StoreError>;
 
+    /// How many entries a range holds, counted up to `most`. An engine that can counts without
+    /// reading any value.
+    async fn count(&self, range: &KeyRange, most: usize) -> Result<usize, StoreError> {
+        const PAGE: usize = 1024;
+        let (mut range, mut count) = (range.clone(), 0);
+        while count < most {
+            let page = self.range(&range, PAGE.min(most - count)).await?;
+            count += page.entries.len();
+            match page.entries.last() {
+                Some(last) if page.more => range.start = [&last.key[..], b"\0"].concat().into(),
+                _ => break,
+            }
+        }
+        Ok(count)
+    }
+
     /// Commits, or not, as [`Txn`] says. When it returns [`TxnOutcome::Committed`] the change
     /// survives `kill -9` and, in a durable engine, power loss.
     async fn txn(&self, txn: Txn) -> Result<TxnOutcome, StoreError>;

@@ -6,6 +6,8 @@
     reason = "a test that fails is meant to panic"
 )]
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use tombolo_domain::fleet::TransportProtocol;
@@ -15,6 +17,7 @@ use tombolo_domain::id::{
     VpcPeeringConnectionId,
 };
 use tombolo_domain::peering::Requester;
+use tombolo_domain::quota::Quota;
 use tombolo_domain::{Scope, Timestamp};
 use tombolo_store::keys::*;
 
@@ -254,6 +257,67 @@ fn names_are_given_once() {
     for kind in Kind::ALL {
         assert_eq!(Kind::named(kind.name()), Some(*kind));
         assert!(kind.pattern().starts_with(kind.name()));
-        assert!(!kind.bound().is_empty());
     }
+}
+
+/// Every row has a bound, or it does not compile; this holds that each leads to one that is a number:
+/// a kind that comes with another has that one's.
+#[test]
+fn no_kind_is_without_a_bound() {
+    let mut quotas = BTreeSet::new();
+    for kind in Kind::ALL {
+        let mut bounded_by = vec![*kind];
+        let mut behind = vec![*kind];
+        while let Some(next) = behind.pop() {
+            let others: &[Kind] = match next.bound() {
+                Bound::With(kinds) => {
+                    assert!(!kinds.is_empty(), "{next:?}");
+                    kinds
+                }
+                Bound::OnEachHost(ref kind) => &[*kind],
+                Bound::Limited { most, within, .. } => {
+                    assert_group(next, within);
+                    if let Most::Quota(quota) = most {
+                        assert!(!quota.is_within_a_record(), "{quota}");
+                        quotas.insert(quota);
+                    }
+                    &[]
+                }
+                Bound::Ring { keep, within } | Bound::Made { most: keep, within } => {
+                    assert_group(next, within);
+                    assert!(keep > 0, "{next:?}");
+                    &[]
+                }
+                Bound::Hosts | Bound::One | Bound::Backlog => &[],
+            };
+            for other in others {
+                assert!(!bounded_by.contains(other), "{kind:?} is bounded by itself");
+                bounded_by.push(*other);
+                behind.push(*other);
+            }
+        }
+    }
+    let counted: Vec<Quota> = Quota::ALL
+        .iter()
+        .copied()
+        .filter(|one| !one.is_within_a_record())
+        .collect();
+    assert_eq!(
+        quotas.into_iter().collect::<Vec<_>>(),
+        counted,
+        "a quota that no kind has"
+    );
+}
+
+/// The parts that are counted by are in the keys, with more behind them.
+fn assert_group(kind: Kind, within: Within) {
+    let pattern = kind.pattern();
+    let parts = pattern.matches("{").count();
+    let is_there = match within {
+        Within::Server | Within::Owner => parts >= 1,
+        Within::Account => pattern.contains("{account}/"),
+        Within::Region => pattern.contains("{scope}/") || pattern.contains("{owner}/"),
+        Within::Parent => pattern.contains("{scope}/") && parts == 3,
+    };
+    assert!(is_there, "{pattern} {within}");
 }

@@ -6,6 +6,10 @@ use serde::{Deserialize, Serialize};
 use crate::Scope;
 use crate::id::{EventId, FleetId, IdSource};
 
+/// How many events of a fleet are kept, the newest: a month of a fleet that runs well, and bounded
+/// whatever crashes.
+pub const MAX_FLEET_EVENTS: usize = 1_000;
+
 /// The most characters of an event's message.
 pub const MAX_MESSAGE: usize = 1024;
 

@@ -22,7 +22,7 @@ use crate::id::{FleetId, VpcId};
 pub use attributes::{ResourceCreationLimit, ShownAttributes};
 pub use build::{Build, BuildLabel, BuildSource, BuildStatus, InvalidBuildLabel, OperatingSystem};
 pub use capacity::{Capacity, MAX_INSTANCES, ScalingPolicy, Standing, surplus};
-pub use event::{EventCode, FleetEvent, MAX_MESSAGE};
+pub use event::{EventCode, FleetEvent, MAX_FLEET_EVENTS, MAX_MESSAGE};
 pub use inbound::{InboundPermission, TransportProtocol};
 pub use instance::{Instance, InstanceStatus, MappedPort};
 pub use managed::ManagedCompute;
@@ -30,7 +30,7 @@ pub use ports::{NoFreePort, NoFreePortReason, PortPool, ReachedAt, are_mapped};
 pub use public::{NoPorts, PublicAddress, PublicPorts};
 pub use runtime::{GAME_ROOT, MAX_PROCESSES, RuntimeConfiguration, RuntimeError, ServerProcess};
 pub use scaling::{Load, SCALE_IN_AFTER, Scaler, needed};
-pub use status::{FleetStatus, InvalidFleetStep};
+pub use status::{FleetStatus, InvalidFleetStep, MAX_ENDED_FLEETS};
 
 /// A fleet: instances in a hidden VPC of its own that run one build.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,6 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::fleet::EventCode;
 
+/// How many terminated fleets of an account in a Region are remembered, with their events and logs, the
+/// latest, within the time that they are shown.
+pub const MAX_ENDED_FLEETS: usize = 100;
+
 /// The status of a fleet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]

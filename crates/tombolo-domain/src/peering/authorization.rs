@@ -17,6 +17,10 @@ pub const VALIDITY: SignedDuration = SignedDuration::from_hours(24);
 /// How long after its end an authorization is remembered.
 const MEMORY: SignedDuration = SignedDuration::from_hours(24);
 
+/// How many authorizations of an account in a Region that have ended are remembered, the latest, within
+/// that time.
+pub const MAX_ENDED_AUTHORIZATIONS: usize = 1_000;
+
 /// A permission that was given. Whether it still counts is asked with [`Authorization::consent`],
 /// which takes `now`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -139,11 +143,15 @@ impl Authorization {
         self.cancelled.get_or_insert(now);
     }
 
+    /// When it ends or has ended.
+    pub fn ends(&self) -> Timestamp {
+        self.cancelled.unwrap_or(self.expires).min(self.expires)
+    }
+
     /// When the record may be removed: a day after the authorization's end, so that a refusal
     /// within that day can still say that it expired or was deleted.
     pub fn forgotten_at(&self) -> Timestamp {
-        let end = self.cancelled.unwrap_or(self.expires).min(self.expires);
-        end.saturating_add(MEMORY).unwrap_or(Timestamp::MAX)
+        self.ends().saturating_add(MEMORY).unwrap_or(Timestamp::MAX)
     }
 }
 

@@ -16,6 +16,10 @@ use crate::vpc::Vpc;
 /// How long a request between two VPCs waits for its acceptance (Amazon VPC Peering Guide).
 pub const REQUEST_LIFETIME: SignedDuration = SignedDuration::from_hours(7 * 24);
 
+/// How many connections that are over are remembered of those that an account asked for in a Region,
+/// the latest, within the time that they are shown.
+pub const MAX_ENDED_CONNECTIONS: usize = 1_000;
+
 /// A connection between two VPCs: a fleet's and another, with the owner's authorization in place
 /// of an acceptance, or two customer VPCs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,7 +1,7 @@
 //! The whole key space.
 //!
 //! A key is text, `KIND/part/part/…`, so that a person can read a dump. The table has one row a kind:
-//! its name, its parts, the prefixes that are read, its value, and how many there are.
+//! its name, its parts, the prefixes that are read, its value, and what bounds how many there are.
 //!
 //! Each row makes a variant of [`Kind`] and of [`AnyKey`]; a type with the parts, such as
 //! [`SubnetKey`], that a key is parsed into; a function that makes the key, such as [`subnet`]; one a
@@ -13,6 +13,7 @@
 //! **Invariant:** no other place knows what a key looks like. Whoever has a key and wants something of
 //! it parses it ([`KeyParts::parse`], [`AnyKey::parse`], [`Key::parts`]).
 
+mod bound;
 mod key;
 mod part;
 #[macro_use]
@@ -22,14 +23,20 @@ use bytes::Bytes;
 use tombolo_domain::account::{
     AccessKey, Account, AccountName, TemporaryCredential, User, UserName,
 };
-use tombolo_domain::fleet::{Build, Fleet, FleetEvent, Instance, ScalingPolicy, TransportProtocol};
+use tombolo_domain::fleet::{
+    Build, Fleet, FleetEvent, Instance, MAX_ENDED_FLEETS, MAX_FLEET_EVENTS, MAX_INSTANCES,
+    ScalingPolicy, TransportProtocol,
+};
 use tombolo_domain::id::{
     AccessKeyId, AccountId, BlobId, BuildId, FleetId, HostId, InstanceId, NetworkInterfaceId,
     Region, RouteTableId, SecurityGroupId, SubnetId, UploadId, VpcId, VpcPeeringConnectionId,
 };
 use tombolo_domain::object::{Bucket, BucketName, MultipartUpload, Object, UploadedPart};
-use tombolo_domain::peering::{Authorization, Connection, Requester};
-use tombolo_domain::repair::RepairRecord;
+use tombolo_domain::peering::{
+    Authorization, Connection, MAX_ENDED_AUTHORIZATIONS, MAX_ENDED_CONNECTIONS, Requester,
+};
+use tombolo_domain::quota::{MAX_ACCOUNTS, Quota};
+use tombolo_domain::repair::{MAX_REPAIRS, RepairRecord};
 use tombolo_domain::reported::{
     ReportedBuild, ReportedFleet, ReportedHost, ReportedInstance, ReportedNetwork,
 };
@@ -43,6 +50,7 @@ use crate::record::{
     security_group, tag,
 };
 pub use crate::reference::{ConnectionRef, InstanceRef};
+pub use bound::{Bound, Most, Within};
 pub use key::{Cursor, Key, KeyError, KeyParts, Prefix};
 pub use part::{HexText, KeyPart, NewestFirst, Segments};
 
@@ -53,13 +61,13 @@ kinds! {
         prefix accounts,
         id: AccountId,
     } -> Account as account::v1::Account, key account of |a| (a.id),
-        "A handful.";
+        Bound::fixed(MAX_ACCOUNTS, Within::Server);
 
     /// The account that has a name: it makes names unique.
     AccountName, AccountNameKey = "account-name" {
         name: AccountName,
     } -> AccountId as AccountId, key account_name,
-        "One an account.";
+        Bound::With(&[Kind::Account]);
 
     /// Somebody, or some program, of an account.
     User, UserKey = "user" {
@@ -68,7 +76,7 @@ kinds! {
         prefix users,
         name: UserName,
     } -> User as account::v1::User, key user of |u| (u.account, &u.name),
-        "A few an account.";
+        Bound::quota(Quota::UsersPerAccount, Within::Account);
 
     /// An access key and its secret.
     AccessKey, AccessKeyKey = "access-key" {
@@ -76,7 +84,7 @@ kinds! {
         prefix access_keys,
         id: AccessKeyId,
     } -> AccessKey as account::v1::AccessKey, key access_key of |k| (&k.id),
-        "A few a user.";
+        Bound::quota(Quota::AccessKeysPerAccount, Within::Owner);
 
     /// A VPC; a fleet's hidden one is among its account's.
     Vpc, VpcKey = "vpc" {
@@ -87,13 +95,13 @@ kinds! {
         prefix vpcs,
         vpc: VpcId,
     } -> Vpc as network::v1::Vpc, key vpc of |v| (&v.scope, &v.id),
-        "Thousands.";
+        Bound::quota(Quota::VpcsPerRegion, Within::Region);
 
     /// Who has a VPC: finds it without its owner.
     VpcScope, VpcScopeKey = "vpc-scope" {
         vpc: VpcId,
     } -> Scope as scope::v1::Scope, key vpc_scope,
-        "One a VPC.";
+        Bound::With(&[Kind::Vpc]);
 
     /// A subnet.
     Subnet, SubnetKey = "subnet" {
@@ -107,7 +115,7 @@ kinds! {
         prefix subnets_of,
         subnet: SubnetId,
     } -> Subnet as network::v1::Subnet, key subnet of |s| (&s.scope, &s.vpc, &s.id) in vpc,
-        "A few a VPC.";
+        Bound::quota(Quota::SubnetsPerVpc, Within::Parent);
 
     /// A network interface.
     NetworkInterface, InterfaceKey = "interface" {
@@ -121,7 +129,7 @@ kinds! {
         prefix interfaces_of,
         interface: NetworkInterfaceId,
     } -> NetworkInterface as network::v2::NetworkInterface, key interface of |i| (&i.scope, &i.vpc, &i.id) in vpc,
-        "One a workload.";
+        Bound::quota(Quota::InterfacesPerRegion, Within::Region);
 
     /// A route table.
     RouteTable, RouteTableKey = "route-table" {
@@ -135,7 +143,7 @@ kinds! {
         prefix route_tables_of,
         table: RouteTableId,
     } -> RouteTable as network::v1::RouteTable, key route_table of |t| (&t.scope, &t.vpc, &t.id) in vpc,
-        "A few a VPC.";
+        Bound::quota(Quota::RouteTablesPerVpc, Within::Parent);
 
     /// A security group.
     SecurityGroup, SecurityGroupKey = "security-group" {
@@ -150,7 +158,7 @@ kinds! {
         group: SecurityGroupId,
     } -> SecurityGroup as security_group::v1::SecurityGroup, key security_group of |g| (&g.scope, &g.vpc, &g.id)
         in vpc with |g| g.rules.iter().map(|rule| rule.id.as_str()).collect(),
-        "A few a VPC.";
+        Bound::quota(Quota::SecurityGroupsPerRegion, Within::Region);
 
     /// The VPC of a subnet, network interface, route table or security group: finds it by its id
     /// alone. Written and deleted together with it.
@@ -158,7 +166,7 @@ kinds! {
         scope: Scope,
         resource: String,
     } -> VpcId as VpcId, key located,
-        "One each.";
+        Bound::With(&[Kind::Subnet, Kind::NetworkInterface, Kind::RouteTable, Kind::SecurityGroup]);
 
     /// The tags of a resource.
     Tags, TagsKey = "tags" {
@@ -167,7 +175,10 @@ kinds! {
         prefix all_tags,
         resource: String,
     } -> Tags as tag::v1::Tags, key tags of |t| (&t.scope, &t.resource),
-        "At most one a resource; none if it has no tags.";
+        Bound::With(&[
+            Kind::Vpc, Kind::Subnet, Kind::NetworkInterface, Kind::RouteTable, Kind::SecurityGroup,
+            Kind::Connection, Kind::Fleet, Kind::Build,
+        ]);
 
     /// The latest authorization of a VPC, given by its owner, for an account's fleets.
     Authorization, AuthorizationKey = "authorization" {
@@ -181,7 +192,7 @@ kinds! {
         prefix authorizations_of,
         fleet_account: AccountId,
     } -> Authorization as peering::v1::Authorization, key authorization of |a| (&a.owner(), &a.peer_vpc, a.fleet_account),
-        "One each (VPC, account).";
+        Bound::quota(Quota::AuthorizationsPerRegion, Within::Region).and_ended(MAX_ENDED_AUTHORIZATIONS);
 
     /// An authorization, by the account that it names.
     Authorized, AuthorizedKey = "authorized" {
@@ -191,7 +202,7 @@ kinds! {
         peer_account: AccountId,
         vpc: VpcId,
     } -> () as (), key authorized,
-        "One an authorization.";
+        Bound::With(&[Kind::Authorization]);
 
     /// A peering connection, under the account and the fleet that asked for it, or the VPC when
     /// that is a person's own.
@@ -206,7 +217,7 @@ kinds! {
         prefix connections_of,
         connection: VpcPeeringConnectionId,
     } -> Connection as peering::v1::Connection, key connection of |c| (&c.requester_scope(), &c.requested_by(), &c.id),
-        "Thousands.";
+        Bound::quota(Quota::LivePeeringsPerRegion, Within::Region).and_ended(MAX_ENDED_CONNECTIONS);
 
     /// Where a connection is that has reached its accepter: finds those of a peer VPC.
     Peering, PeeringKey = "peering" {
@@ -218,7 +229,7 @@ kinds! {
         prefix peerings_of,
         connection: VpcPeeringConnectionId,
     } -> ConnectionRef as peering::v1::ConnectionRef, key peering,
-        "One a connection.";
+        Bound::With(&[Kind::Connection]);
 
     /// A fleet.
     Fleet, FleetKey = "fleet" {
@@ -229,7 +240,7 @@ kinds! {
         prefix fleets,
         fleet: FleetId,
     } -> Fleet as fleet::v1::Fleet, key fleet of |f| (&f.scope, &f.id),
-        "Hundreds.";
+        Bound::quota(Quota::FleetsPerRegion, Within::Region).and_ended(MAX_ENDED_FLEETS);
 
     /// An instance.
     Instance, InstanceKey = "instance" {
@@ -241,20 +252,21 @@ kinds! {
         prefix instances_of,
         instance: InstanceId,
     } -> Instance as instance::v2::Instance, key instance of |i| (&i.scope, &i.fleet, &i.id),
-        "Up to 200 a fleet.";
+        Bound::Made { most: MAX_INSTANCES as usize, within: Within::Parent };
 
     /// The last number that was given to an instance.
     InstanceNumber, InstanceNumberKey = "instance-number" {} -> u32 as u32, key instance_number,
-        "One.";
+        Bound::One;
 
-    /// Where a port of the public address leads: it makes them unique.
+    /// Where a port of the public address leads: it makes them unique. There are as many as the address
+    /// has ports.
     PublicPort, PublicPortKey = "public-port" {
         protocol: TransportProtocol,
         /// The ports of one protocol that lead somewhere.
         prefix public_ports,
         port: u16,
     } -> InstanceRef as instance::v1::InstanceRef, key public_port,
-        "One a port of the public address that leads to an instance.";
+        Bound::Made { most: 2 * u16::MAX as usize, within: Within::Server };
 
     /// A scaling policy.
     ScalingPolicy, ScalingPolicyKey = "scaling-policy" {
@@ -266,7 +278,7 @@ kinds! {
         prefix scaling_policies,
         name: HexText,
     } -> ScalingPolicy as fleet::v1::ScalingPolicy, key scaling_policy of |p| (&p.scope, &p.fleet, &p.name),
-        "A few a fleet.";
+        Bound::With(&[Kind::Fleet]);
 
     /// An event of a fleet.
     FleetEvent, FleetEventKey = "fleet-event" {
@@ -276,7 +288,7 @@ kinds! {
         prefix fleet_events,
         event: NewestFirst,
     } -> FleetEvent as fleet::v1::FleetEvent, key fleet_event of |e| (&e.scope, &e.fleet, (e.at, &e.id)),
-        "Hundreds a fleet.";
+        Bound::ring(MAX_FLEET_EVENTS, Within::Parent);
 
     /// A repair of the network.
     Repair, RepairKey = "repair" {
@@ -284,7 +296,7 @@ kinds! {
         prefix repairs,
         repair: NewestFirst,
     } -> RepairRecord as repair::v1::RepairRecord, key repair of |r| ((r.at, &r.id)),
-        "The newest [`MAX_REPAIRS`](tombolo_domain::repair::MAX_REPAIRS).";
+        Bound::ring(MAX_REPAIRS, Within::Server);
 
     /// A build.
     Build, BuildKey = "build" {
@@ -295,7 +307,7 @@ kinds! {
         prefix builds,
         build: BuildId,
     } -> Build as build::v1::Build, key build of |b| (&b.scope, &b.id),
-        "Tens.";
+        Bound::quota(Quota::BuildsPerRegion, Within::Region);
 
     /// What a host reported of itself.
     ReportedHost, ReportedHostKey = "reported-host" {
@@ -303,13 +315,13 @@ kinds! {
         prefix reported_hosts,
         host: HostId,
     } -> ReportedHost as reported::v1::ReportedHost, key reported_host of |r| (&r.id),
-        "One a host.";
+        Bound::Hosts;
 
     /// What a host reported of its network.
     ReportedNetwork, ReportedNetworkKey = "reported-network" {
         host: HostId,
     } -> ReportedNetwork as reported::v1::ReportedNetwork, key reported_network of |r| (&r.host),
-        "One a host.";
+        Bound::With(&[Kind::ReportedHost]);
 
     /// What a host reported of a fleet; gone when the fleet is TERMINATED.
     ReportedFleet, ReportedFleetKey = "reported-fleet" {
@@ -319,7 +331,7 @@ kinds! {
         prefix reports_of_fleet,
         host: HostId,
     } -> ReportedFleet as reported::v1::ReportedFleet, key reported_fleet of |r| (&r.scope, &r.fleet, &r.host),
-        "One each (fleet, host that has something of it).";
+        Bound::OnEachHost(Kind::Fleet);
 
     /// What its host reported of an instance; gone with the instance.
     ReportedInstance, ReportedInstanceKey = "reported-instance" {
@@ -327,7 +339,7 @@ kinds! {
         fleet: FleetId,
         instance: InstanceId,
     } -> ReportedInstance as reported::v1::ReportedInstance, key reported_instance of |r| (&r.scope, &r.fleet, &r.instance),
-        "At most one an instance.";
+        Bound::With(&[Kind::Instance]);
 
     /// What a host reported of a build's archive; gone with the build.
     ReportedBuild, ReportedBuildKey = "reported-build" {
@@ -337,7 +349,7 @@ kinds! {
         prefix reports_of_build,
         host: HostId,
     } -> ReportedBuild as reported::v1::ReportedBuild, key reported_build of |r| (&r.scope, &r.build, &r.host),
-        "One each (uploaded build, host that has unpacked it).";
+        Bound::OnEachHost(Kind::Build);
 
     /// A temporary credential.
     TemporaryCredential, TemporaryCredentialKey = "temporary-credential" {
@@ -345,7 +357,7 @@ kinds! {
         prefix all_temporary_credentials,
         id: AccessKeyId,
     } -> TemporaryCredential as account::v1::TemporaryCredential, key temporary_credential of |c| (&c.id),
-        "A few a build that is being uploaded; gone soon after they expired.";
+        Bound::quota(Quota::UploadCredentialsPerRegion, Within::Owner);
 
     /// A bucket.
     Bucket, BucketKey = "bucket" {
@@ -354,7 +366,7 @@ kinds! {
         prefix buckets,
         bucket: BucketName,
     } -> Bucket as object::v1::Bucket, key bucket of |b| (&b.scope, &b.name),
-        "A few an account.";
+        Bound::quota(Quota::BucketsPerRegion, Within::Region);
 
     /// An object.
     Object, ObjectKey = "object" {
@@ -366,7 +378,7 @@ kinds! {
         prefix objects_of,
         key: HexText,
     } -> Object as object::v1::Object, key object of |o| (&o.scope, &o.bucket, &o.key),
-        "As many as were put.";
+        Bound::quota(Quota::ObjectsPerRegion, Within::Region);
 
     /// A multipart upload under way.
     MultipartUpload, UploadKey = "upload" {
@@ -380,7 +392,7 @@ kinds! {
         prefix uploads_to,
         upload: UploadId,
     } -> MultipartUpload as object::v1::MultipartUpload, key upload of |u| (&u.scope, &u.bucket, &u.id),
-        "One a multipart upload under way.";
+        Bound::quota(Quota::MultipartUploadsPerRegion, Within::Region);
 
     /// A part of a multipart upload under way.
     UploadedPart, PartKey = "part" {
@@ -392,7 +404,7 @@ kinds! {
         prefix parts_of,
         number: u16,
     } -> UploadedPart as object::v1::UploadedPart, key part of |p| (&p.scope, &p.upload, p.number),
-        "Up to 10,000 a multipart upload.";
+        Bound::quota(Quota::UploadedPartsPerRegion, Within::Region);
 
     /// A file that no record names any more.
     UnusedBlob, UnusedBlobKey = "unused-blob" {
@@ -400,21 +412,21 @@ kinds! {
         prefix unused_blobs,
         blob: BlobId,
     } -> () as (), key unused_blob,
-        "One a file, until it is removed.";
+        Bound::Backlog;
 
     /// The last number that is reserved for VPCs, route tables and security groups; those up to it
     /// were given or never will be.
     VpcNumber, VpcNumberKey = "vpc-number" {} -> u32 as u32, key vpc_number,
-        "One.";
+        Bound::One;
 
     /// How many fleets' blocks were chosen from the address plan: two choices made at once both
     /// change it, so that one sees what the other chose.
     FleetBlockChoice, FleetBlockChoiceKey = "fleet-block-choice" {} -> u64 as u64, key fleet_block_choice,
-        "One.";
+        Bound::One;
 
     /// How many seconds `tombolo clock advance` moved the clock.
     ClockOffset, ClockOffsetKey = "clock-offset" {} -> i64 as i64, key clock_offset,
-        "At most one.";
+        Bound::One;
 }
 
 impl Kind {

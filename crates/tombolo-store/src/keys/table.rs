@@ -5,7 +5,7 @@
 /// ```text
 /// /// What it is.
 /// KIND, PARTS = "name" { BODY } -> VALUE as RECORD, key FUNCTION
-///     [of |value| (PART, …) [in vpc [with |value| TAGGED]]], "bound";
+///     [of |value| (PART, …) [in vpc [with |value| TAGGED]]], BOUND;
 /// ```
 ///
 /// The value is one of the domain's, the record the version of it that is written. `BODY` has the parts in the order that they stand in the key, `part: Type,`. In between, at the
@@ -20,14 +20,14 @@ macro_rules! kinds {
         key $key:ident $(
             of |$of:ident| ($($own:expr),*) $(in $vpc:ident $(with |$whole:ident| $tagged:expr)?)?
         )?,
-        $bound:literal;
+        $bound:expr;
     )*) => {
         /// The kinds of keys, and so everything that the store can hold.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Kind {
             $(
                 $(#[$doc])*
-                #[doc = concat!("\n\n", $bound, " Its keys are [`", stringify!($parts), "`]s.")]
+                #[doc = concat!("\n\nIts keys are [`", stringify!($parts), "`]s.")]
                 $kind,
             )*
         }
@@ -95,8 +95,8 @@ macro_rules! kinds {
                 }
             }
 
-            /// How many there are, in words.
-            pub const fn bound(self) -> &'static str {
+            /// What bounds how many there are.
+            pub const fn bound(self) -> Bound {
                 match self {
                     $(Kind::$kind => $bound,)*
                 }

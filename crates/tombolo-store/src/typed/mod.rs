@@ -1,5 +1,6 @@
 //! Typed records over the bytes of a [`Store`](crate::Store): what operations and reconcilers use.
 
+mod bounds;
 mod check;
 mod object;
 mod peering;
@@ -7,6 +8,7 @@ mod removal;
 mod transact;
 mod transaction;
 
+pub use bounds::{Group, OverBound};
 pub use check::{CheckError, UnreadableEntries, check};
 pub use transact::{Attempts, transact};
 pub use transaction::{Committed, Found, Transaction};

@@ -17,11 +17,11 @@ const PAGE: usize = 1024;
 ///
 /// What was put or deleted is seen by later reads of the same transaction.
 pub struct Transaction {
-    store: Arc<dyn Store>,
+    pub(super) store: Arc<dyn Store>,
     reads: BTreeMap<Bytes, Revision>,
     ranges: Vec<(KeyRange, Revision)>,
     listed: BTreeMap<Bytes, Revision>,
-    writes: BTreeMap<Bytes, Option<Bytes>>,
+    pub(super) writes: BTreeMap<Bytes, Option<Bytes>>,
 }
 
 /// What became of a transaction.
@@ -222,11 +222,12 @@ impl Transaction {
     }
 
     /// Makes the writes durable, all or none. Without writes there is nothing to depend on, and
-    /// it succeeds at once.
+    /// it succeeds at once. Of kinds of which the newest are kept, the oldest go.
     pub async fn commit(mut self) -> Result<Committed, StoreError> {
         if self.writes.is_empty() {
             return Ok(Committed::Yes);
         }
+        self.trim_rings().await?;
         let writes = std::mem::take(&mut self.writes);
         let mut txn = self.only_reads();
         for (key, value) in writes {
