@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Error, Result, anyhow};
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
+use tombolo_api::bound;
 use tombolo_api::lookup::ScopedTransaction;
 use tombolo_api::operation::Settings;
 use tombolo_domain::Scope;
@@ -16,7 +17,7 @@ use tombolo_domain::id::{IdSource, NetworkInterfaceId, Region};
 use tombolo_domain::principal::Principal;
 use tombolo_domain::time::Clock;
 use tombolo_network::{EngineKind, NetworkEngine};
-use tombolo_store::typed::{Attempts, Committed, Transaction};
+use tombolo_store::typed::{Attempts, Committed, OverBound, Transaction};
 use tombolo_store::{Overtaken, Store, keys};
 use tombolo_tasks::Tasks;
 
@@ -130,6 +131,8 @@ impl AdminService {
         loop {
             let mut tx = Transaction::new(self.store.clone());
             let outcome = work(&mut tx).await?;
+            let over = tx.over_bound(&self.settings.quotas, self.clock.now());
+            over.await?.map_or(Ok(()), |over| Err(over_bound(&over)))?;
             if tx.commit().await? == Committed::Yes {
                 return Ok(outcome);
             }
@@ -145,8 +148,11 @@ impl AdminService {
     ) -> Result<T> {
         let mut attempts = Attempts::default();
         loop {
-            let mut tx = ScopedTransaction::new(self.store.clone(), principal, self.clock.now());
+            let mut tx = ScopedTransaction::new(self.store.clone(), principal, self.clock.now())
+                .within(self.settings.quotas);
             let outcome = work(&mut tx).await?;
+            let over = tx.over_bound().await?;
+            over.map_or(Ok(()), |over| Err(over_bound(&over)))?;
             if tx.commit().await? == Committed::Yes {
                 return Ok(outcome);
             }
@@ -155,7 +161,19 @@ impl AdminService {
     }
 }
 
-/// What the operator is told whose change others overtook each time.
+/// What the operator is told whose change would pass a bound.
+fn over_bound(over: &OverBound) -> Error {
+    let hint = match over.quota {
+        Some(quota) => format!(
+            "`tombolo account quota set` gives the account more {}",
+            quota.things()
+        ),
+        None => "a server has no more; delete what is not used".to_owned(),
+    };
+    hinted(bound::message(over), hint)
+}
+
+/// What the operator is told whose change others others overtook each time.
 fn try_again(Overtaken { attempts }: Overtaken) -> Error {
     anyhow!("others changed the same records {attempts} times meanwhile; try it again")
 }

@@ -18,6 +18,8 @@
 use std::error::Error;
 use std::fmt::{self, Debug};
 
+use tombolo_store::typed::OverBound;
+
 /// Defines an enum of kinds of errors, and `all()` of them, for tests that print the tables.
 #[macro_export]
 macro_rules! kinds {
@@ -113,6 +115,10 @@ pub const UNAVAILABLE: Wire = wire("ServiceUnavailable", 503);
 pub trait ServiceError: Copy + Eq + Debug + From<CommonError> {
     /// The code and status that the service's clients know. One match, without a wildcard.
     fn wire(self) -> Wire;
+
+    /// How the service refuses what would pass a bound. `lists_limit` is whether its model lists its
+    /// error for that with the operation.
+    fn over_bound(over: &OverBound, lists_limit: bool) -> Self;
 }
 
 /// A refused request: what happened, and the sentence that tells the caller.

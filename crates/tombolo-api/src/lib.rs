@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod bound;
 pub mod ec2;
 pub mod error;
 pub mod gamelift;

@@ -28,12 +28,6 @@ pub const MIN_PART_SIZE: u64 = 5 << 20;
 /// The highest number of a part, as in S3.
 pub const MAX_PARTS: u16 = 10_000;
 
-/// The most buckets of an account in a Region.
-pub const MAX_BUCKETS: usize = 100;
-
-/// The most multipart uploads of an account in a Region that are neither completed nor aborted.
-pub const MAX_UPLOADS: usize = 1000;
-
 /// A bucket of an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bucket {

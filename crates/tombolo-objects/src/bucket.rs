@@ -6,7 +6,7 @@ use s3s::dto::{
     HeadBucketOutput, ListBucketsInput, ListBucketsOutput,
 };
 use s3s::{S3Request, S3Result};
-use tombolo_domain::object::{Bucket, BucketName, MAX_BUCKETS};
+use tombolo_domain::object::{Bucket, BucketName};
 
 use crate::error::{ObjectError, refuse};
 use crate::list::timestamp;
@@ -57,15 +57,6 @@ impl ObjectService {
                 return Err(refuse(
                     ObjectError::BucketAlreadyOwnedByYou,
                     format!("Your account has the bucket {name} already."),
-                ));
-            }
-            if buckets.len() >= MAX_BUCKETS {
-                return Err(refuse(
-                    ObjectError::TooManyBuckets,
-                    format!(
-                        "Your account has {MAX_BUCKETS} buckets in {}, the most there may be.",
-                        principal.region()
-                    ),
                 ));
             }
             let bucket = Bucket {

@@ -17,6 +17,7 @@ use tombolo_api::http::{Credentials, RequestId};
 use tombolo_api::sigv4::{SignedRequest, Verifier, names_service};
 use tombolo_domain::id::{AccountId, IdSource, Region};
 use tombolo_domain::principal::Principal;
+use tombolo_domain::quota::Quotas;
 use tombolo_domain::time::Clock;
 use tombolo_store::Store;
 use tracing::Instrument;
@@ -37,6 +38,8 @@ pub struct Backend {
     pub regions: Vec<Region>,
     /// The access keys and their owners.
     pub credentials: Arc<dyn Credentials>,
+    /// How much of everything an account may have.
+    pub quotas: Quotas,
     /// The records.
     pub store: Arc<dyn Store>,
     /// The files.
@@ -62,6 +65,7 @@ impl Objects {
     pub fn new(backend: Backend) -> Self {
         let mut builder = S3ServiceBuilder::new(S3Operations(ObjectService::new(
             backend.store,
+            backend.quotas,
             backend.blobs,
             backend.clock,
             backend.ids.clone(),

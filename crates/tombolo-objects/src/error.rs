@@ -9,8 +9,11 @@ use std::io;
 
 use http::StatusCode;
 use s3s::{S3Error, S3ErrorCode};
+use tombolo_api::bound;
 use tombolo_api::error::{CommonError, ServiceError, UNAVAILABLE, Wire, kinds, wire};
 use tombolo_domain::object::BucketName;
+use tombolo_store::keys::Kind;
+use tombolo_store::typed::OverBound;
 
 kinds! {
     /// Why S3 refuses.
@@ -106,6 +109,16 @@ impl ServiceError for ObjectError {
             ObjectError::TooManyBuckets => wire("TooManyBuckets", 400),
         }
     }
+
+    fn over_bound(over: &OverBound, _: bool) -> Self {
+        match over.kind {
+            Kind::Bucket => ObjectError::TooManyBuckets,
+            // Those that are under way end by themselves.
+            Kind::MultipartUpload | Kind::UploadedPart => ObjectError::SlowDown,
+            // S3 has as many objects as anybody puts, and no code for more.
+            _ => ObjectError::InvalidRequest,
+        }
+    }
 }
 
 fn common(kind: CommonError) -> Wire {
@@ -148,6 +161,11 @@ pub(crate) fn refuse(kind: impl Into<ObjectError>, message: impl Into<String>) -
         refusal.set_status_code(status);
     }
     refusal
+}
+
+/// What would pass a bound is refused.
+pub(crate) fn over_bound(over: &OverBound) -> S3Error {
+    refuse(ObjectError::over_bound(over, false), bound::message(over))
 }
 
 /// There is no such bucket for this caller, whoever else may have one of that name.

@@ -7,6 +7,7 @@ use s3s::S3Request;
 use s3s::dto::{ListObjectsV2Input, ListObjectsV2Output};
 use tombolo_domain::object::{Bucket, Object, ObjectHeaders};
 use tombolo_domain::principal::{Action, Principal};
+use tombolo_domain::quota::Quotas;
 use tombolo_domain::testing::{ManualClock, SeededIds};
 use tombolo_domain::{Scope, Timestamp};
 use tombolo_store::MemoryStore;
@@ -27,6 +28,7 @@ async fn service(keys: &BTreeSet<String>, directory: &std::path::Path) -> Object
     let store = Arc::new(MemoryStore::new());
     let service = ObjectService::new(
         store.clone(),
+        Quotas::default(),
         Blobs::open(directory, ids.clone()).unwrap(),
         Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH)),
         ids,

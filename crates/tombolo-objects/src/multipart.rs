@@ -14,8 +14,7 @@ use s3s::{S3Request, S3Result};
 use tombolo_api::lookup::{InBucket, ScopedTransaction};
 use tombolo_domain::id::{BlobId, UploadId};
 use tombolo_domain::object::{
-    MAX_OBJECT_SIZE, MAX_PARTS, MAX_PUT_SIZE, MAX_UPLOADS, MIN_PART_SIZE, MultipartUpload, Object,
-    UploadedPart,
+    MAX_OBJECT_SIZE, MAX_PARTS, MAX_PUT_SIZE, MIN_PART_SIZE, MultipartUpload, Object, UploadedPart,
 };
 use tombolo_domain::principal::Action;
 use tombolo_store::keys;
@@ -49,17 +48,6 @@ impl ObjectService {
         let id = UploadId::generate(&*self.ids);
         transact!(self, principal, tx, {
             let bucket = destination(tx, action, &input.bucket).await?;
-            let uploads = tx.uploads().list().await;
-            if uploads.map_err(store_error)?.len() >= MAX_UPLOADS {
-                return Err(refuse(
-                    ObjectError::SlowDown,
-                    format!(
-                        "Your account has {MAX_UPLOADS} multipart uploads in {}, the most there \
-                         may be; complete or abort some.",
-                        principal.region()
-                    ),
-                ));
-            }
             if principal.upload().is_some() {
                 let same = tx.uploads_to(&bucket).list().await;
                 let same = same.map_err(store_error)?.into_iter();

@@ -9,17 +9,19 @@ use tombolo_domain::fleet::BuildStatus;
 use tombolo_domain::id::IdSource;
 use tombolo_domain::object::{Bucket, BucketName};
 use tombolo_domain::principal::{Action, Principal};
+use tombolo_domain::quota::Quotas;
 use tombolo_domain::time::Clock;
 use tombolo_store::Store;
 use tombolo_store::typed::{Attempts, Committed};
 
 use crate::blob::Blobs;
-use crate::error::{Unverified, denied, internal, no_such_bucket, refuse};
+use crate::error::{Unverified, denied, internal, no_such_bucket, over_bound, refuse};
 
 /// S3's operations over the store and the blobs; each is a method, in the file of its resource.
 pub(crate) struct ObjectService {
     /// Private to this file: the operations read by the look-ups of their principal.
     store: Arc<dyn Store>,
+    quotas: Quotas,
     pub(crate) blobs: Blobs,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn IdSource>,
@@ -28,12 +30,14 @@ pub(crate) struct ObjectService {
 impl ObjectService {
     pub(crate) fn new(
         store: Arc<dyn Store>,
+        quotas: Quotas,
         blobs: Blobs,
         clock: Arc<dyn Clock>,
         ids: Arc<dyn IdSource>,
     ) -> Self {
         ObjectService {
             store,
+            quotas,
             blobs,
             clock,
             ids,
@@ -41,16 +45,20 @@ impl ObjectService {
     }
 
     pub(crate) fn begin<'p>(&self, principal: &'p Principal) -> ScopedTransaction<'p> {
-        ScopedTransaction::new(self.store.clone(), principal, self.clock.now())
+        let tx = ScopedTransaction::new(self.store.clone(), principal, self.clock.now());
+        tx.within(self.quotas)
     }
 
     /// Commits one attempt. `false`: a record that it read has changed meanwhile, so the caller
     /// must run the block again.
     pub(crate) async fn commit(
         &self,
-        tx: ScopedTransaction<'_>,
+        mut tx: ScopedTransaction<'_>,
         attempts: &mut Attempts,
     ) -> S3Result<bool> {
+        if let Some(over) = tx.over_bound().await.map_err(store_error)? {
+            return Err(over_bound(&over));
+        }
         if tx.commit().await.map_err(store_error)? == Committed::Yes {
             return Ok(true);
         }

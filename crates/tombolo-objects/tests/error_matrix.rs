@@ -34,6 +34,7 @@ use tombolo_domain::Scope;
 use tombolo_domain::id::AccessKeyId;
 use tombolo_domain::object::Bucket;
 use tombolo_domain::principal::{Credential, Identity, Principal};
+use tombolo_domain::quota::Quotas;
 use tombolo_objects::{Blobs, ObjectError, Objects, error_reply};
 use tombolo_testkit::SeededIds;
 use tombolo_testkit::server::{HOME, Server};
@@ -289,6 +290,7 @@ impl Uploads {
             objects: Objects::new(tombolo_objects::Backend {
                 regions: vec![HOME.parse().unwrap()],
                 credentials: Arc::new(Refusing::default()),
+                quotas: Quotas::default(),
                 store: server.store(),
                 blobs: Blobs::open(directory.path(), server.shared_ids()).unwrap(),
                 clock: server.clock(),

@@ -12,7 +12,7 @@ use tombolo_domain::fleet::{BuildStatus, Fleet, FleetStatus, PublicAddress};
 use tombolo_domain::id::{BlobId, FleetId};
 use tombolo_domain::object::{Blob, Object, ObjectHeaders};
 use tombolo_domain::peering::{Connection, Step};
-use tombolo_domain::quota::Quotas;
+use tombolo_domain::quota::{Quota, Quotas};
 use tombolo_domain::table_capacity::TableCapacity;
 use tombolo_domain::testing::{ManualClock, SeededIds};
 use tombolo_domain::time::Clock;
@@ -99,6 +99,33 @@ impl Server {
     /// A server that uses its store by way of `seen`.
     pub fn over<S: Store + 'static>(seen: impl FnOnce(Arc<MemoryStore>) -> Arc<S>) -> Self {
         Self::build(settings(), seen)
+    }
+
+    /// A server that is configured so, and uses its store by way of `seen`.
+    pub fn with<S: Store + 'static>(
+        settings: Settings,
+        seen: impl FnOnce(Arc<MemoryStore>) -> Arc<S>,
+    ) -> Self {
+        Self::build(settings, seen)
+    }
+
+    /// The same store, served with another value of a quota.
+    pub fn with_fewer(&self, quota: Quota, most: usize) -> Self {
+        let mut settings = self.settings.clone();
+        settings.quotas.set(quota, most);
+        let (store, clock, ids) = (self.store.clone(), self.clock.clone(), self.ids.clone());
+        Server {
+            operations: Operations::new(
+                store.clone(),
+                clock.clone(),
+                ids.clone(),
+                settings.clone(),
+            ),
+            settings,
+            store,
+            clock,
+            ids,
+        }
     }
 
     fn build<S: Store + 'static>(

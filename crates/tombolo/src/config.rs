@@ -13,7 +13,7 @@ use ipnet::Ipv4Net;
 use serde::Deserialize;
 use tombolo_domain::cidr::{self, AddressPlan};
 use tombolo_domain::id::Region;
-use tombolo_domain::quota::Quotas;
+use tombolo_domain::quota::{Quota, Quotas};
 use tombolo_network::MAX_GROUPS;
 use tombolo_network::{MAX_MTU, MIN_MTU};
 
@@ -205,12 +205,12 @@ impl Config {
                 );
             }
         }
-        let groups = self.quotas.security_groups_per_interface;
-        if !(1..=MAX_GROUPS).contains(&groups) {
-            bail!(
-                "quotas.security_groups_per_interface = {groups}: must be from 1 to {MAX_GROUPS}, \
-                 which is what the data path looks at"
-            );
+        if let Err(out_of_range) = self.quotas.check(MAX_GROUPS) {
+            let why = match out_of_range.quota {
+                Quota::SecurityGroupsPerInterface => "which is what the data path looks at",
+                _ => "which is as much as one server can number",
+            };
+            bail!("quotas.{out_of_range}, {why}");
         }
         self.sandbox.check()
     }

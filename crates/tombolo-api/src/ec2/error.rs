@@ -5,6 +5,9 @@
 
 use std::fmt;
 
+use tombolo_store::keys::Kind;
+use tombolo_store::typed::OverBound;
+
 use crate::error::{ApiError, CommonError, ServiceError, UNAVAILABLE, Wire, kinds, wire};
 
 /// An EC2 request that failed.
@@ -113,6 +116,14 @@ kinds! {
         SecurityGroupsPerInterfaceLimitExceeded,
         /// An account has as many security groups as it may have in a Region.
         SecurityGroupLimitExceeded,
+        /// An account has as many VPCs as it may have in a Region.
+        VpcLimitExceeded,
+        /// A VPC has as many subnets as it may have.
+        SubnetLimitExceeded,
+        /// An account has as many network interfaces as it may have in a Region.
+        NetworkInterfaceLimitExceeded,
+        /// An account has as many as it may have of something for which EC2 has no code of its own.
+        ResourceLimitExceeded,
         /// The private address is taken.
         AddressInUse,
         /// The subnet has no free address.
@@ -175,12 +186,28 @@ impl ServiceError for Ec2Error {
                 wire("SecurityGroupsPerInterfaceLimitExceeded", 400)
             }
             Ec2Error::SecurityGroupLimitExceeded => wire("SecurityGroupLimitExceeded", 400),
+            Ec2Error::VpcLimitExceeded => wire("VpcLimitExceeded", 400),
+            Ec2Error::SubnetLimitExceeded => wire("SubnetLimitExceeded", 400),
+            Ec2Error::NetworkInterfaceLimitExceeded => wire("NetworkInterfaceLimitExceeded", 400),
+            Ec2Error::ResourceLimitExceeded => wire("ResourceLimitExceeded", 400),
             Ec2Error::AddressInUse => wire("InvalidIPAddress.InUse", 400),
             Ec2Error::InsufficientFreeAddresses => wire("InsufficientFreeAddressesInSubnet", 400),
             Ec2Error::NetworkInterfaceInUse => wire("InvalidNetworkInterface.InUse", 400),
             Ec2Error::TagLimitExceeded => wire("TagLimitExceeded", 400),
             Ec2Error::InvalidId => wire("InvalidID", 400),
             Ec2Error::DryRunOperation => wire("DryRunOperation", 412),
+        }
+    }
+
+    fn over_bound(over: &OverBound, _: bool) -> Self {
+        match over.kind {
+            Kind::Vpc => Ec2Error::VpcLimitExceeded,
+            Kind::Subnet => Ec2Error::SubnetLimitExceeded,
+            Kind::NetworkInterface => Ec2Error::NetworkInterfaceLimitExceeded,
+            Kind::RouteTable => Ec2Error::RouteTableLimitExceeded,
+            Kind::SecurityGroup => Ec2Error::SecurityGroupLimitExceeded,
+            // EC2 has a code for peering connections of one VPC only; this is its general one.
+            _ => Ec2Error::ResourceLimitExceeded,
         }
     }
 }

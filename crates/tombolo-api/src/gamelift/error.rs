@@ -5,6 +5,7 @@
 
 use tombolo_domain::Scope;
 use tombolo_domain::id::{BuildId, FleetId, VpcId};
+use tombolo_store::typed::OverBound;
 
 use crate::error::{ApiError, CommonError, ServiceError, UNAVAILABLE, Wire, kinds, wire};
 use crate::lookup::{LookupError, NotFound};
@@ -55,6 +56,13 @@ impl ServiceError for GameLiftError {
             GameLiftError::LimitExceeded => wire("LimitExceededException", 400),
             GameLiftError::TaggingFailed => wire("TaggingFailedException", 400),
             GameLiftError::UnsupportedRegion => wire("UnsupportedRegionException", 400),
+        }
+    }
+
+    fn over_bound(_: &OverBound, lists_limit: bool) -> Self {
+        match lists_limit {
+            true => GameLiftError::LimitExceeded,
+            false => GameLiftError::InvalidRequest,
         }
     }
 }

@@ -35,12 +35,12 @@ pub static OPERATIONS: &[Operation] = operations! {
 
     section "fleets", "" {
         CreateFleet =>
-            fleet::create_fleet, on Fleet, fills FLEET, shows only [
+            fleet::create_fleet, on Fleet, fills FLEET, raises LimitExceeded, shows only [
                 "RuntimeConfiguration.GameSessionActivationTimeoutSeconds",
                 "RuntimeConfiguration.MaxConcurrentGameSessionActivations",
             ];
         DescribeFleetAttributes => fleet::describe_fleet_attributes, on Fleet;
-        UpdateFleetAttributes => fleet::update_fleet_attributes, on Fleet;
+        UpdateFleetAttributes => fleet::update_fleet_attributes, on Fleet, raises LimitExceeded;
         ListFleets => fleet::list_fleets, on Any;
         DescribeFleetEvents => fleet::describe_fleet_events, on Fleet;
         DeleteFleet => fleet::delete_fleet, on Fleet;
@@ -49,19 +49,20 @@ pub static OPERATIONS: &[Operation] = operations! {
 
     section "instances", "" {
         DescribeInstances => fleet::describe_instances, on Fleet;
-        UpdateFleetCapacity => fleet::update_fleet_capacity, on Fleet, fills INTERFACE;
+        UpdateFleetCapacity => fleet::update_fleet_capacity, on Fleet, fills INTERFACE, raises LimitExceeded;
         DescribeFleetCapacity => fleet::describe_fleet_capacity, on Fleet;
         DescribeFleetLocationCapacity => fleet::describe_fleet_location_capacity, on Fleet;
         DescribeFleetUtilization => fleet::describe_fleet_utilization, on Fleet;
         DescribeFleetLocationUtilization => fleet::describe_fleet_location_utilization, on Fleet;
         DescribeRuntimeConfiguration => fleet::describe_runtime_configuration, on Fleet;
         UpdateRuntimeConfiguration =>
-            fleet::update_runtime_configuration, on Fleet, shows only [
+            fleet::update_runtime_configuration, on Fleet, raises LimitExceeded, shows only [
                 "RuntimeConfiguration.GameSessionActivationTimeoutSeconds",
                 "RuntimeConfiguration.MaxConcurrentGameSessionActivations",
             ];
         DescribeFleetPortSettings => fleet::describe_fleet_port_settings, on Fleet;
-        UpdateFleetPortSettings => fleet::update_fleet_port_settings, on Fleet, fills RULES;
+        UpdateFleetPortSettings =>
+            fleet::update_fleet_port_settings, on Fleet, fills RULES, raises LimitExceeded;
     }
 
     section "scaling", "" {

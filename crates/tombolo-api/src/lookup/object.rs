@@ -124,11 +124,6 @@ impl<'p> ScopedTransaction<'p> {
         self.scan_own(|owner| keys::objects_that_start(owner, of.bucket(), start))
     }
 
-    /// The multipart uploads of the account in the Region, of which there is a quota.
-    pub fn uploads(&mut self) -> Scan<'_, UploadKey> {
-        self.scan_own(keys::uploads)
-    }
-
     /// The multipart uploads to a bucket.
     pub fn uploads_to(&mut self, of: &impl InBucket) -> Scan<'_, UploadKey> {
         self.scan_own(|owner| keys::uploads_to(owner, of.bucket()))

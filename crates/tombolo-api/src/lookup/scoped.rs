@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use tombolo_domain::arn::Resource;
 use tombolo_domain::principal::{Action, Principal};
+use tombolo_domain::quota::Quotas;
 use tombolo_domain::{Scope, Timestamp};
 use tombolo_store::keys::{Cursor, Entity, Key, KeyParts, Prefix};
-use tombolo_store::typed::{Committed, Found, Transaction};
+use tombolo_store::typed::{Committed, Found, OverBound, Transaction};
 use tombolo_store::{Store, StoreError};
 
 use super::{Denied, Lookup};
@@ -19,6 +20,7 @@ pub struct ScopedTransaction<'p> {
     tx: Transaction,
     principal: &'p Principal,
     now: Timestamp,
+    quotas: Quotas,
 }
 
 impl<'p> ScopedTransaction<'p> {
@@ -28,7 +30,13 @@ impl<'p> ScopedTransaction<'p> {
             tx: Transaction::new(store),
             principal,
             now,
+            quotas: Quotas::default(),
         }
+    }
+
+    /// The same, where accounts may have `quotas` and not what AWS's accounts may.
+    pub fn within(self, quotas: Quotas) -> Self {
+        ScopedTransaction { quotas, ..self }
     }
 
     /// Whose reads these are.
@@ -39,6 +47,15 @@ impl<'p> ScopedTransaction<'p> {
     /// The request's time.
     pub fn now(&self) -> Timestamp {
         self.now
+    }
+
+    /// The first quota that this transaction would pass. Whoever commits asks before, so that no
+    /// handler has to.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn over_bound(&mut self) -> Result<Option<OverBound>, StoreError> {
+        self.tx.over_bound(&self.quotas, self.now).await
     }
 
     /// As [`Transaction::commit`]. It takes the transaction by value, which no handler has.

@@ -28,6 +28,8 @@ pub struct Operation {
     pub action: Action,
     /// What that action is allowed on.
     pub resource: ResourceType,
+    /// Whether the service's model lists its error for too much of something with this operation.
+    pub lists_limit: bool,
     /// The data path's tables that it adds entries to, at once or when what it makes is used.
     pub fills: &'static [&'static str],
     /// Where and how the user docs list it.
@@ -116,8 +118,8 @@ impl fmt::Debug for Operation {
 }
 
 /// A service's table. Each row is
-/// `Name => handler, on ResourceType, fills TABLES, shows only [paths of members];`, the last two
-/// where there is something to say. What a handler has written is committed `always`, or `unless` a
+/// `Name => handler, on ResourceType, fills TABLES, raises LimitExceeded, shows only [paths of
+/// members];`, the last three where there is something to say. What a handler has written is committed `always`, or `unless` a
 /// function of the input refuses.
 macro_rules! operations {
     ($service:ident $prefix:literal, errors $error:ty, commits always; $($rows:tt)*) => {
@@ -137,7 +139,7 @@ macro_rules! operations {
         @table $service:ident $prefix:literal, $error:ty, $check:path;
         $(section $section:literal, $note:literal {
             $($name:ident => $handler:path, on $resource:ident
-                $(, fills $tables:ident)? $(, shows only [$($member:literal,)*])?;)*
+                $(, fills $tables:ident)? $(, raises $limit:ident)? $(, shows only [$($member:literal,)*])?;)*
         })*
     ) => {
         &[$($($crate::operation::Operation {
@@ -145,6 +147,7 @@ macro_rules! operations {
             name: stringify!($name),
             action: tombolo_domain::principal::Action::new($prefix, stringify!($name)),
             resource: $crate::operation::ResourceType::$resource,
+            lists_limit: $crate::operation::definition::operations!(@is_given $($limit)?),
             fills: $crate::operation::definition::operations!(@or_none $($tables)?),
             docs: $crate::operation::Docs {
                 section: $section,
@@ -160,6 +163,7 @@ macro_rules! operations {
                     Box::pin(async move {
                         let typed = $crate::operation::definition::typed::<_, $error>(input)?;
                         let output = $handler(tx, call, typed).await?;
+                        $crate::bound::check::<$error>(tx, call.operation).await?;
                         let checked: Result<(), $crate::error::ApiError<$error>> = $check(input);
                         checked?;
                         Ok($crate::operation::definition::written::<_, $error>(output)?)
@@ -170,6 +174,8 @@ macro_rules! operations {
             refuse: |error| $crate::error::ApiError::<$error>::from(error).into(),
         },)*)*]
     };
+    (@is_given) => { false };
+    (@is_given LimitExceeded) => { true };
     (@or_none) => { &[] };
     (@or_none $tables:ident) => { $tables };
 }

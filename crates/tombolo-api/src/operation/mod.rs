@@ -119,7 +119,8 @@ impl Operations {
         input: &Document,
     ) -> Result<Attempt, Refusal> {
         let now = self.clock.now();
-        let mut tx = ScopedTransaction::new(self.store.clone(), principal, now);
+        let tx = ScopedTransaction::new(self.store.clone(), principal, now);
+        let mut tx = tx.within(self.settings.quotas);
         let numbers = self.numbers.reserve();
         let call = Call {
             operation,

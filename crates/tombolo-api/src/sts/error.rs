@@ -3,6 +3,8 @@
 //! Source: "Common error types" of STS,
 //! <https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html>.
 
+use tombolo_store::typed::OverBound;
+
 use crate::error::{ApiError, CommonError, ServiceError, UNAVAILABLE, Wire, kinds, wire};
 
 /// What STS's operations answer.
@@ -39,6 +41,11 @@ impl ServiceError for StsError {
             CommonError::Busy => UNAVAILABLE,
             CommonError::Internal => wire("InternalFailure", 500),
         }
+    }
+
+    // STS makes nothing.
+    fn over_bound(_: &OverBound, _: bool) -> Self {
+        CommonError::InsufficientCapacity.into()
     }
 }
 

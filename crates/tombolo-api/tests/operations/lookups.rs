@@ -103,7 +103,7 @@ fn no_handler_of_s3_has_the_store_or_a_transaction_of_its_own() {
     let begun = code(&text).filter(|line| line.contains("self.store"));
     assert_eq!(
         begun.collect::<Vec<_>>(),
-        ["ScopedTransaction::new(self.store.clone(), principal, self.clock.now())"]
+        ["let tx = ScopedTransaction::new(self.store.clone(), principal, self.clock.now());"]
     );
 }
 

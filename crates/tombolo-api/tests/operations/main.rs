@@ -14,6 +14,7 @@ mod ec2;
 mod gamelift;
 mod lookups;
 mod numbers;
+mod quotas;
 mod slow;
 mod store;
 mod table_capacity;

@@ -47,6 +47,10 @@ impl<M: Meddle> Store for Meddled<M> {
         self.store.range(range, limit).await
     }
 
+    async fn count(&self, range: &KeyRange, most: usize) -> Result<usize, StoreError> {
+        self.store.count(range, most).await
+    }
+
     async fn txn(&self, txn: Txn) -> Result<TxnOutcome, StoreError> {
         match self.meddler.before_txn().await {
             Some(outcome) => Ok(outcome),

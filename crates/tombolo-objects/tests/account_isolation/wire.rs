@@ -237,6 +237,7 @@ impl Wire {
         let objects = Objects::new(tombolo_objects::Backend {
             regions: regions(),
             credentials: self.uploads.clone(),
+            quotas: tombolo_domain::quota::Quotas::default(),
             store: server.store(),
             blobs: Blobs::open(blobs, ids.clone()).unwrap(),
             clock: server.clock(),

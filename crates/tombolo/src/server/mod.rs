@@ -150,6 +150,7 @@ impl Server {
         let s3 = Objects::new(tombolo_objects::Backend {
             regions: options.settings.regions.clone(),
             credentials,
+            quotas: options.settings.quotas,
             store: store.clone(),
             blobs: objects::open(&options.directory, &store, ids.clone()).await?,
             clock: clock.clone(),

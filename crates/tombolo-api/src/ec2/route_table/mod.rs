@@ -64,17 +64,6 @@ pub(crate) async fn create_route_table(
             (before.clone(), tags.take(&before.id))
         }
         None => {
-            let most = call.settings.quotas.route_tables_per_vpc;
-            if tables.len() >= most {
-                return Err(Error::new(
-                    Ec2Error::RouteTableLimitExceeded,
-                    format!(
-                        "The maximum number of route tables has been reached: VPC {} has {most}. \
-                         Delete one, or raise the quota route_tables_per_vpc of the server.",
-                        vpc.id
-                    ),
-                ));
-            }
             let table = RouteTable {
                 id: RouteTableId::generate(call.ids),
                 number: Some(RouteTableNumber(call.numbers.next()?)),

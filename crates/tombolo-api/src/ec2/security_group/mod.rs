@@ -80,7 +80,6 @@ pub(crate) async fn create_security_group(
     };
     let vpc = tx.vpc(vpc).to(call.action()).await?;
     refuse_taken(tx, &vpc, &name).await?;
-    refuse_over_quota(tx, call).await?;
 
     let group = SecurityGroup {
         scope: vpc.scope,
@@ -114,24 +113,6 @@ async fn refuse_taken(tx: &mut ScopedTransaction<'_>, vpc: &Vpc, name: &str) -> 
         format!(
             "The security group '{name}' already exists for VPC '{}'",
             vpc.id
-        ),
-    ))
-}
-
-/// The quota is of a whole Region, and the commit does not depend on all of its groups: of groups
-/// made at the same moment, a few more may come to be.
-async fn refuse_over_quota(tx: &mut ScopedTransaction<'_>, call: &Call<'_>) -> Result<()> {
-    let most = call.settings.quotas.security_groups_per_region;
-    let vpcs = tx.vpcs().to(call.action()).await?;
-    if tx.security_groups_in(&vpcs).await?.len() < most {
-        return Ok(());
-    }
-    Err(Error::new(
-        Ec2Error::SecurityGroupLimitExceeded,
-        format!(
-            "The maximum number of security groups for Region {} has been reached: the quota is \
-             {most}. Delete one that is not used.",
-            call.principal.region()
         ),
     ))
 }
