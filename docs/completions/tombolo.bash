@@ -100,6 +100,18 @@ _tombolo() {
             tombolo__subcmd__account,list)
                 cmd="tombolo__subcmd__account__subcmd__list"
                 ;;
+            tombolo__subcmd__account,quota)
+                cmd="tombolo__subcmd__account__subcmd__quota"
+                ;;
+            tombolo__subcmd__account__subcmd__quota,list)
+                cmd="tombolo__subcmd__account__subcmd__quota__subcmd__list"
+                ;;
+            tombolo__subcmd__account__subcmd__quota,reset)
+                cmd="tombolo__subcmd__account__subcmd__quota__subcmd__reset"
+                ;;
+            tombolo__subcmd__account__subcmd__quota,set)
+                cmd="tombolo__subcmd__account__subcmd__quota__subcmd__set"
+                ;;
             tombolo__subcmd__build,import)
                 cmd="tombolo__subcmd__build__subcmd__import"
                 ;;
@@ -242,7 +254,7 @@ _tombolo() {
             return 0
             ;;
         tombolo__subcmd__account)
-            opts="-h -V --log --help --version create list"
+            opts="-h -V --log --help --version create list quota"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -292,6 +304,102 @@ _tombolo() {
                 return 0
             fi
             case "${prev}" in
+                --dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tombolo__subcmd__account__subcmd__quota)
+            opts="-h -V --log --help --version list set reset"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tombolo__subcmd__account__subcmd__quota__subcmd__list)
+            opts="-h -V --account --dir --json --log --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --account)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tombolo__subcmd__account__subcmd__quota__subcmd__reset)
+            opts="-h -V --account --dir --json --log --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --account)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tombolo__subcmd__account__subcmd__quota__subcmd__set)
+            opts="-h -V --account --dir --json --log --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --account)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -82,11 +82,12 @@ complete -c tombolo -n "__fish_tombolo_using_subcommand doctor" -l log -d 'What 
 complete -c tombolo -n "__fish_tombolo_using_subcommand doctor" -l json -d 'Write JSON, for programs'
 complete -c tombolo -n "__fish_tombolo_using_subcommand doctor" -s h -l help -d 'Print help'
 complete -c tombolo -n "__fish_tombolo_using_subcommand doctor" -s V -l version -d 'Print version'
-complete -c tombolo -n "__fish_tombolo_using_subcommand account; and not __fish_seen_subcommand_from create list" -l log -d 'What to log to stderr: a level, or a filter such as `warn,tombolo_api=debug`' -r
-complete -c tombolo -n "__fish_tombolo_using_subcommand account; and not __fish_seen_subcommand_from create list" -s h -l help -d 'Print help'
-complete -c tombolo -n "__fish_tombolo_using_subcommand account; and not __fish_seen_subcommand_from create list" -s V -l version -d 'Print version'
-complete -c tombolo -n "__fish_tombolo_using_subcommand account; and not __fish_seen_subcommand_from create list" -f -a "create" -d 'Make an account'
-complete -c tombolo -n "__fish_tombolo_using_subcommand account; and not __fish_seen_subcommand_from create list" -f -a "list" -d 'List the accounts'
+complete -c tombolo -n "__fish_tombolo_using_subcommand account; and not __fish_seen_subcommand_from create list quota" -l log -d 'What to log to stderr: a level, or a filter such as `warn,tombolo_api=debug`' -r
+complete -c tombolo -n "__fish_tombolo_using_subcommand account; and not __fish_seen_subcommand_from create list quota" -s h -l help -d 'Print help'
+complete -c tombolo -n "__fish_tombolo_using_subcommand account; and not __fish_seen_subcommand_from create list quota" -s V -l version -d 'Print version'
+complete -c tombolo -n "__fish_tombolo_using_subcommand account; and not __fish_seen_subcommand_from create list quota" -f -a "create" -d 'Make an account'
+complete -c tombolo -n "__fish_tombolo_using_subcommand account; and not __fish_seen_subcommand_from create list quota" -f -a "list" -d 'List the accounts'
+complete -c tombolo -n "__fish_tombolo_using_subcommand account; and not __fish_seen_subcommand_from create list quota" -f -a "quota" -d 'Show and change how much of everything an account may have'
 complete -c tombolo -n "__fish_tombolo_using_subcommand account; and __fish_seen_subcommand_from create" -l name -d 'The account\'s name on this server: 1 to 64 letters, digits and -_' -r
 complete -c tombolo -n "__fish_tombolo_using_subcommand account; and __fish_seen_subcommand_from create" -l dir -d 'The data directory of the server to ask' -r -F
 complete -c tombolo -n "__fish_tombolo_using_subcommand account; and __fish_seen_subcommand_from create" -l log -d 'What to log to stderr: a level, or a filter such as `warn,tombolo_api=debug`' -r
@@ -98,6 +99,12 @@ complete -c tombolo -n "__fish_tombolo_using_subcommand account; and __fish_seen
 complete -c tombolo -n "__fish_tombolo_using_subcommand account; and __fish_seen_subcommand_from list" -l json -d 'Write JSON, for programs'
 complete -c tombolo -n "__fish_tombolo_using_subcommand account; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
 complete -c tombolo -n "__fish_tombolo_using_subcommand account; and __fish_seen_subcommand_from list" -s V -l version -d 'Print version'
+complete -c tombolo -n "__fish_tombolo_using_subcommand account; and __fish_seen_subcommand_from quota" -l log -d 'What to log to stderr: a level, or a filter such as `warn,tombolo_api=debug`' -r
+complete -c tombolo -n "__fish_tombolo_using_subcommand account; and __fish_seen_subcommand_from quota" -s h -l help -d 'Print help'
+complete -c tombolo -n "__fish_tombolo_using_subcommand account; and __fish_seen_subcommand_from quota" -s V -l version -d 'Print version'
+complete -c tombolo -n "__fish_tombolo_using_subcommand account; and __fish_seen_subcommand_from quota" -f -a "list" -d 'List the quotas of an account: those of its own, and those that every account has'
+complete -c tombolo -n "__fish_tombolo_using_subcommand account; and __fish_seen_subcommand_from quota" -f -a "set" -d 'Give an account a quota of its own, which counts instead of the configuration\'s from now on'
+complete -c tombolo -n "__fish_tombolo_using_subcommand account; and __fish_seen_subcommand_from quota" -f -a "reset" -d 'Take a quota of its own away from an account: the configuration\'s counts again'
 complete -c tombolo -n "__fish_tombolo_using_subcommand access-key; and not __fish_seen_subcommand_from create list delete" -l log -d 'What to log to stderr: a level, or a filter such as `warn,tombolo_api=debug`' -r
 complete -c tombolo -n "__fish_tombolo_using_subcommand access-key; and not __fish_seen_subcommand_from create list delete" -s h -l help -d 'Print help'
 complete -c tombolo -n "__fish_tombolo_using_subcommand access-key; and not __fish_seen_subcommand_from create list delete" -s V -l version -d 'Print version'

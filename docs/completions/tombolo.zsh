@@ -131,6 +131,66 @@ _arguments "${_arguments_options[@]}" : \
 '--version[Print version]' \
 && ret=0
 ;;
+(quota)
+_arguments "${_arguments_options[@]}" : \
+'--log=[What to log to stderr\: a level, or a filter such as \`warn,tombolo_api=debug\`]:FILTER:_default' \
+'-h[Print help]' \
+'--help[Print help]' \
+'-V[Print version]' \
+'--version[Print version]' \
+":: :_tombolo__subcmd__account__subcmd__quota_commands" \
+"*::: :->quota" \
+&& ret=0
+
+    case $state in
+    (quota)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:tombolo-account-quota-command-$line[1]:"
+        case $line[1] in
+            (list)
+_arguments "${_arguments_options[@]}" : \
+'--account=[The account to act for\: its name, or its 12 digits]:NAME|ID:_default' \
+'--dir=[The data directory of the server to ask]:DIR:_files' \
+'--log=[What to log to stderr\: a level, or a filter such as \`warn,tombolo_api=debug\`]:FILTER:_default' \
+'--json[Write JSON, for programs]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'-V[Print version]' \
+'--version[Print version]' \
+&& ret=0
+;;
+(set)
+_arguments "${_arguments_options[@]}" : \
+'--account=[The account to act for\: its name, or its 12 digits]:NAME|ID:_default' \
+'--dir=[The data directory of the server to ask]:DIR:_files' \
+'--log=[What to log to stderr\: a level, or a filter such as \`warn,tombolo_api=debug\`]:FILTER:_default' \
+'--json[Write JSON, for programs]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'-V[Print version]' \
+'--version[Print version]' \
+':quota -- The quota'\''s name in the configuration:_default' \
+':value -- How many the account may have:_default' \
+&& ret=0
+;;
+(reset)
+_arguments "${_arguments_options[@]}" : \
+'--account=[The account to act for\: its name, or its 12 digits]:NAME|ID:_default' \
+'--dir=[The data directory of the server to ask]:DIR:_files' \
+'--log=[What to log to stderr\: a level, or a filter such as \`warn,tombolo_api=debug\`]:FILTER:_default' \
+'--json[Write JSON, for programs]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'-V[Print version]' \
+'--version[Print version]' \
+':quota -- The quota'\''s name in the configuration:_default' \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
         esac
     ;;
 esac
@@ -579,6 +639,7 @@ _tombolo__subcmd__account_commands() {
     local commands; commands=(
 'create:Make an account' \
 'list:List the accounts' \
+'quota:Show and change how much of everything an account may have' \
     )
     _describe -t commands 'tombolo account commands' commands "$@"
 }
@@ -591,6 +652,30 @@ _tombolo__subcmd__account__subcmd__create_commands() {
 _tombolo__subcmd__account__subcmd__list_commands() {
     local commands; commands=()
     _describe -t commands 'tombolo account list commands' commands "$@"
+}
+(( $+functions[_tombolo__subcmd__account__subcmd__quota_commands] )) ||
+_tombolo__subcmd__account__subcmd__quota_commands() {
+    local commands; commands=(
+'list:List the quotas of an account\: those of its own, and those that every account has' \
+'set:Give an account a quota of its own, which counts instead of the configuration'\''s from now on' \
+'reset:Take a quota of its own away from an account\: the configuration'\''s counts again' \
+    )
+    _describe -t commands 'tombolo account quota commands' commands "$@"
+}
+(( $+functions[_tombolo__subcmd__account__subcmd__quota__subcmd__list_commands] )) ||
+_tombolo__subcmd__account__subcmd__quota__subcmd__list_commands() {
+    local commands; commands=()
+    _describe -t commands 'tombolo account quota list commands' commands "$@"
+}
+(( $+functions[_tombolo__subcmd__account__subcmd__quota__subcmd__reset_commands] )) ||
+_tombolo__subcmd__account__subcmd__quota__subcmd__reset_commands() {
+    local commands; commands=()
+    _describe -t commands 'tombolo account quota reset commands' commands "$@"
+}
+(( $+functions[_tombolo__subcmd__account__subcmd__quota__subcmd__set_commands] )) ||
+_tombolo__subcmd__account__subcmd__quota__subcmd__set_commands() {
+    local commands; commands=()
+    _describe -t commands 'tombolo account quota set commands' commands "$@"
 }
 (( $+functions[_tombolo__subcmd__build_commands] )) ||
 _tombolo__subcmd__build_commands() {

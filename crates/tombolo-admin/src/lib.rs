@@ -22,6 +22,7 @@ mod network;
 mod peering;
 pub mod process;
 pub mod program;
+mod quota;
 pub mod server;
 pub mod server_clock;
 pub mod service;

@@ -1,7 +1,7 @@
 //! Quotas: how much of everything an account may have.
 //!
 //! AWS raises its quotas on request; here they are the operator's: for all accounts in the
-//! configuration. The values without an adjustment are AWS's where
+//! configuration, for one by `tombolo account quota`. The values without an adjustment are AWS's where
 //! AWS has one for an account that can be met by a studio (Amazon VPC User Guide, "Amazon VPC quotas";
 //! Amazon VPC Peering Guide, "Quotas"; "Amazon GameLift Servers endpoints and quotas"; "Amazon S3
 //! endpoints and quotas"; IAM User Guide, "IAM and AWS STS quotas"), and else so large that no game
@@ -11,10 +11,13 @@
 //! (`tombolo-store/src/keys/bound.rs`). Six are of the parts of one record, and count in the
 //! operation that changes it ([`Quota::is_within_a_record`]).
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
 use serde::Deserialize;
+
+use crate::id::AccountId;
 
 /// The largest value of a quota: there are as many numbers in the data path, of which whatever is in
 /// the network has one.
@@ -219,6 +222,52 @@ impl Quotas {
     }
 }
 
+/// The quotas that one account has instead of the configuration's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountQuotas {
+    /// The account.
+    pub account: AccountId,
+    /// The values by the quotas' names. A name that this version does not know is kept and means
+    /// nothing.
+    pub overrides: BTreeMap<String, u64>,
+}
+
+impl AccountQuotas {
+    /// None of its own.
+    pub fn new(account: AccountId) -> Self {
+        AccountQuotas {
+            account,
+            overrides: BTreeMap::new(),
+        }
+    }
+
+    /// The account's own value of one, if it has one.
+    pub fn get(&self, quota: Quota) -> Option<usize> {
+        let value = self.overrides.get(quota.name())?;
+        Some(usize::try_from(*value).unwrap_or(usize::MAX))
+    }
+
+    /// Gives the account a value of its own, or takes that away.
+    pub fn set(&mut self, quota: Quota, value: Option<usize>) {
+        let name = quota.name().to_owned();
+        match value {
+            Some(value) => self.overrides.insert(name, value as u64),
+            None => self.overrides.remove(&name),
+        };
+    }
+
+    /// What the account may have where all others may have `quotas`.
+    pub fn over(&self, quotas: &Quotas) -> Quotas {
+        let mut quotas = *quotas;
+        for quota in Quota::ALL {
+            if let Some(value) = self.get(*quota) {
+                quotas.set(*quota, value);
+            }
+        }
+        quotas
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -250,5 +299,19 @@ mod tests {
             refused(Quota::SecurityGroupsPerInterface, 0),
             "security_groups_per_interface = 0: must be from 1 to 5"
         );
+    }
+
+    #[test]
+    fn an_account_has_its_own_value_where_it_has_one() {
+        let mut own = AccountQuotas::new("111122223333".parse().unwrap());
+        own.set(Quota::VpcsPerRegion, Some(7));
+        own.set(Quota::FleetsPerRegion, Some(8));
+        own.set(Quota::FleetsPerRegion, None);
+        own.overrides.insert("of_a_later_version".to_owned(), 9);
+        let expected = Quotas {
+            vpcs_per_region: 7,
+            ..Quotas::default()
+        };
+        assert_eq!(own.over(&Quotas::default()), expected);
     }
 }

@@ -8,13 +8,15 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tombolo_domain::fleet::{EventCode, FleetEvent, MAX_FLEET_EVENTS};
 use tombolo_domain::id::{EventId, FleetId};
 use tombolo_domain::repair::{MAX_REPAIRS, RepairRecord};
 use tombolo_domain::testing::SeededIds;
 use tombolo_domain::{Scope, Timestamp};
-use tombolo_store::typed::{Committed, Transaction, transact};
-use tombolo_store::{MemoryStore, Store, keys};
+use tombolo_store::keys::{Entity, FleetEventKey, KeyParts};
+use tombolo_store::typed::{Committed, Transaction, transact, trim_rings};
+use tombolo_store::{MemoryStore, Store, Txn, keys};
 
 struct World {
     store: Arc<dyn Store>,
@@ -142,4 +144,30 @@ async fn rings_are_kept_each_by_itself() {
     let kept = tx.peek(&keys::repairs()).await.unwrap();
     assert_eq!(kept.len(), MAX_REPAIRS);
     assert_eq!(kept[0].found, "number 1110");
+}
+
+/// A store from before there were rings: what is too long is left alone by whoever writes, and brought to
+/// its length step by step, the oldest first.
+#[tokio::test]
+async fn a_ring_from_before_there_were_any_is_brought_to_its_length_once() {
+    let world = World::new();
+    let puts = (0..MAX_FLEET_EVENTS + 500).map(|second| {
+        let event = world.event(second);
+        let key = Bytes::copy_from_slice(event.key().as_bytes());
+        (key, FleetEventKey::encode(&event).unwrap())
+    });
+    let all = Txn {
+        puts: puts.collect(),
+        ..Txn::default()
+    };
+    world.store.txn(all).await.unwrap();
+    let newer = MAX_FLEET_EVENTS + 500;
+    world.write([newer]).await;
+    assert_eq!(world.messages().await.len(), newer + 1);
+
+    assert_eq!(trim_rings(&world.store).await.unwrap(), 501);
+    assert_eq!(world.messages().await, newest(newer));
+    assert_eq!(trim_rings(&world.store).await.unwrap(), 0);
+    world.write([newer + 1]).await;
+    assert_eq!(world.messages().await, newest(newer + 1));
 }

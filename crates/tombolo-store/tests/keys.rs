@@ -115,6 +115,7 @@ fn any_key(kind: Kind) -> BoxedStrategy<AnyKey> {
         Kind::Account => any_of!(Account: AccountKey { id: account() }),
         Kind::AccountName => any_of!(AccountName: AccountNameKey { name: "[a-zA-Z0-9_.-]{1,64}".prop_map(|name| name.parse().unwrap()) }),
         Kind::User => any_of!(User: UserKey { account: account(), name: "[a-zA-Z0-9+=,.@_-]{1,64}".prop_map(|name| name.parse().unwrap()) }),
+        Kind::AccountQuotas => any_of!(AccountQuotas: AccountQuotasKey { account: account() }),
         Kind::AccessKey => any_of!(AccessKey: AccessKeyKey { id: access_key() }),
         Kind::Vpc => any_of!(Vpc: VpcKey { scope: scope(), vpc: vpc() }),
         Kind::VpcScope => any_of!(VpcScope: VpcScopeKey { vpc: vpc() }),

@@ -148,6 +148,47 @@ fn ids_and_durations_are_checked_before_anything_is_asked() {
             &["account", "create", "--dir", "/", "--name", "a b"],
             "\"a b\" is not an account's name",
         ),
+        (
+            &[
+                "account",
+                "quota",
+                "set",
+                "--account",
+                "a",
+                "--dir",
+                "/",
+                "vpcs_per_region",
+                "-1",
+            ],
+            "it is a whole number from 0 to 16777215",
+        ),
+        (
+            &[
+                "account",
+                "quota",
+                "set",
+                "--account",
+                "a",
+                "--dir",
+                "/",
+                "vpcs_per_region",
+                "1e9",
+            ],
+            "it is a whole number from 0 to 16777215",
+        ),
+        (
+            &[
+                "account",
+                "quota",
+                "reset",
+                "--account",
+                "a",
+                "--dir",
+                "/",
+                "vpcs",
+            ],
+            "there is no quota \"vpcs\"; there are rules_per_security_group",
+        ),
     ] {
         let output = tombolo(arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");

@@ -164,6 +164,14 @@ fn what_is_wrong_is_named() {
             format!("{minimal}[quotas]\nsecurity_groups_per_interface = 6"),
             "quotas.security_groups_per_interface = 6: must be from 1 to 5",
         ),
+        (
+            format!("{minimal}[quotas]\nvpcs_per_region = 99999999"),
+            "quotas.vpcs_per_region = 99999999: must be from 0 to 16777215",
+        ),
+        (
+            format!("{minimal}[quotas]\nfleets_per_region = -1"),
+            "fleets_per_region",
+        ),
     ] {
         let error = Config::parse(&text).expect_err(&text);
         let report = report::text(&error);

@@ -4,6 +4,7 @@
 mod fleet;
 mod log;
 mod network;
+mod quota;
 mod task;
 
 use std::net::Ipv4Addr;
@@ -31,6 +32,7 @@ pub use network::{
     FlowLine, FollowFlows, InterfaceDescription, ListRepairs, Outcome, PeeringDescription,
     ReadTraffic, Sender, TracePath, TracedPath, TrafficReading,
 };
+pub use quota::{ExcessDescription, ListExcesses, ListQuotas, QuotaDescription, SetQuota};
 pub use task::{LastRunDescription, ListTasks, TaskDescription, TaskList};
 
 use crate::hint::Hinted;
@@ -88,6 +90,9 @@ requests! {
     "/server": DescribeServer => ServerDescription;
     "/account/create": CreateAccount => AccountDescription;
     "/account/list": ListAccounts => Vec<AccountDescription>;
+    "/account/quota/list": ListQuotas => Vec<QuotaDescription>;
+    "/account/quota/set": SetQuota => QuotaDescription;
+    "/account/quota/excesses": ListExcesses => Vec<ExcessDescription>;
     "/access-key/create": CreateAccessKey => NewAccessKey;
     "/access-key/list": ListAccessKeys => Vec<AccessKeyDescription>;
     "/access-key/delete": DeleteAccessKey => ();

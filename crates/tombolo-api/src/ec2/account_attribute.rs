@@ -1,6 +1,7 @@
 //! DescribeAccountAttributes: what tools ask an account before they use it.
 
 use serde::{Deserialize, Serialize};
+use tombolo_domain::quota::Quotas;
 
 use super::parameter::invalid_value;
 use crate::ec2::error::Result;
@@ -34,13 +35,13 @@ struct Value {
     attribute_value: String,
 }
 
-/// The attributes that are asked for, or all. They are the same for every account.
+/// The attributes that are asked for, or all.
 pub(crate) async fn describe_account_attributes(
-    _: &mut ScopedTransaction<'_>,
-    call: &Call<'_>,
+    tx: &mut ScopedTransaction<'_>,
+    _: &Call<'_>,
     input: Describe,
 ) -> Result<Described> {
-    let all = attributes(call);
+    let all = attributes(&tx.quotas().await?);
     let asked = &input.attribute_names;
     let unknown = |asked: &&String| !all.iter().any(|(name, _)| name == asked);
     if let Some(unknown) = asked.iter().find(unknown) {
@@ -64,8 +65,8 @@ pub(crate) async fn describe_account_attributes(
 }
 
 /// Tombolo has VPCs only, none of them by default, and neither EC2 instances nor public addresses.
-fn attributes(call: &Call<'_>) -> [(&'static str, String); 6] {
-    let groups = call.settings.quotas.security_groups_per_interface;
+fn attributes(quotas: &Quotas) -> [(&'static str, String); 6] {
+    let groups = quotas.security_groups_per_interface;
     [
         ("supported-platforms", "VPC".to_owned()),
         ("default-vpc", "none".to_owned()),

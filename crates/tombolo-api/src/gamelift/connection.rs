@@ -76,8 +76,7 @@ pub(super) async fn request(
         )));
     };
     refuse_duplicate(tx, fleet, &peer).await?;
-    let most = call.settings.quotas.active_peerings_per_vpc;
-    if tx.has_most_peerings(peer_account, &peer_vpc, most).await? {
+    if let Some(most) = tx.has_most_peerings(peer_account, &peer_vpc).await? {
         return Err(Error::invalid_request(format!(
             "VPC {peer_vpc} has as many active VPC peering connections as it may have, {most}; one \
              of them has to be deleted first."

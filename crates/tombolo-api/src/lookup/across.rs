@@ -242,14 +242,16 @@ impl ScopedTransaction<'_> {
         self.unscoped().get(&keys::vpc(&owner, &end.vpc)).await
     }
 
-    /// Decision 83: whether a VPC at either end has as many active connections as it may. The commit
+    /// Decision 83: how many active connections a VPC at either end may have, by its owner's quotas, if
+    /// it has as many. The commit
     /// does not depend on it: of several that are accepted at the same moment, one too many may pass.
     pub async fn has_most_peerings(
         &mut self,
         owner: AccountId,
         vpc: &VpcId,
-        most: usize,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<usize>, StoreError> {
+        let quotas = self.quotas_of(owner).await?;
+        let most = quotas.active_peerings_per_vpc;
         let owner = self.here(owner);
         let asked = keys::connections_of(&owner, &Requester::Vpc(vpc.clone()));
         let mut found = self.unscoped().peek(&asked).await?;
@@ -257,7 +259,7 @@ impl ScopedTransaction<'_> {
         let entries = self.unscoped().peek_keyed(&accepted).await?;
         // Most VPCs have fewer than that, also counting those that are over.
         if found.len() + entries.len() < most {
-            return Ok(false);
+            return Ok(None);
         }
         for (entry, at) in entries {
             let id = entry.connection;
@@ -266,7 +268,7 @@ impl ScopedTransaction<'_> {
             found.extend(of_requester.into_iter().find(|one| one.id == id));
         }
         let active = found.iter().filter(|one| one.state.carries_packets());
-        Ok(active.count() >= most)
+        Ok((active.count() >= most).then_some(most))
     }
 
     /// The server's: the last number that is reserved for VPCs, route tables and security groups,

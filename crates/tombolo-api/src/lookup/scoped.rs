@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tombolo_domain::arn::Resource;
+use tombolo_domain::id::AccountId;
 use tombolo_domain::principal::{Action, Principal};
 use tombolo_domain::quota::Quotas;
 use tombolo_domain::{Scope, Timestamp};
@@ -47,6 +48,15 @@ impl<'p> ScopedTransaction<'p> {
     /// The request's time.
     pub fn now(&self) -> Timestamp {
         self.now
+    }
+
+    /// What the principal's account may have. The commit does not depend on it.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn quotas(&self) -> Result<Quotas, StoreError> {
+        let own = self.principal.account();
+        self.tx.quotas_of(own, &self.quotas).await
     }
 
     /// The first quota that this transaction would pass. Whoever commits asks before, so that no
@@ -113,6 +123,11 @@ impl<'p> ScopedTransaction<'p> {
             prefix: prefix(self.principal.scope()),
             tx: &mut self.tx,
         }
+    }
+
+    /// What an account may have, whose VPC is at an end of a connection of the principal's.
+    pub(super) async fn quotas_of(&self, account: AccountId) -> Result<Quotas, StoreError> {
+        self.tx.quotas_of(account, &self.quotas).await
     }
 
     /// The store's own transaction, which reads whatever is asked for: for the named reads of

@@ -7,8 +7,11 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tombolo_api::model::{Models, ServiceName};
 use tombolo_api::registry;
-use tombolo_domain::quota::{Quota, Quotas};
+use tombolo_domain::fleet::MAX_FLEET_EVENTS;
+use tombolo_domain::quota::{AccountQuotas, Quota, Quotas};
+use tombolo_store::Store;
 use tombolo_store::keys::{self, Entity};
+use tombolo_store::typed::excesses;
 use tombolo_testkit::account::Account;
 use tombolo_testkit::gamelift::fleet_input;
 
@@ -377,6 +380,86 @@ async fn a_quota_of_zero_is_none_and_what_a_fleet_hides_is_made_all_the_same() {
         )
     );
     server.gamelift(BACKEND).fleet().await;
+}
+
+/// Whoever changes a living fleet again and again fills no more than its ring.
+#[tokio::test]
+async fn a_fleet_that_is_changed_for_ever_keeps_its_newest_events() {
+    let server = Server::new();
+    let studio = server.gamelift(BACKEND);
+    let fleet = studio.fleet().await;
+    let first = json!({"FleetId": fleet, "Limit": 1});
+    let token = studio.call("DescribeFleetEvents", first).await["NextToken"].clone();
+    for round in 0..MAX_FLEET_EVENTS + 20 {
+        let desired = json!({"FleetId": fleet, "DesiredInstances": round % 2});
+        let desired = match round % 2 {
+            0 => json!({"FleetId": fleet, "MinSize": 0, "DesiredInstances": 0}),
+            _ => desired,
+        };
+        studio.call("UpdateFleetCapacity", desired).await;
+        server.advance(jiff::SignedDuration::from_millis(10));
+    }
+    let kept = server.keys("fleet-event/").await;
+    assert_eq!(kept.len(), MAX_FLEET_EVENTS);
+    let (code, _) = studio.events(&fleet).await.remove(0);
+    assert_eq!(code, "FLEET_SCALING_EVENT");
+    // A page that began before the record it goes on from left the ring.
+    if !token.is_null() {
+        let next = json!({"FleetId": fleet, "Limit": 1, "NextToken": token});
+        let page = studio.call("DescribeFleetEvents", next).await;
+        assert_eq!(page["Events"], json!([]));
+    }
+}
+
+/// One account has other quotas, and the rest those of the server.
+#[tokio::test]
+async fn an_account_has_the_quotas_that_the_operator_gave_it() {
+    let (server, _) = server(Quota::VpcsPerRegion).await;
+    let mut own = AccountQuotas::new(BACKEND.parse().unwrap());
+    own.set(Quota::VpcsPerRegion, Some(5));
+    own.set(Quota::CidrBlocksPerVpc, Some(1));
+    server.write(async |tx| tx.put(&own).unwrap()).await;
+    let ec2 = server.ec2(BACKEND);
+    let mut vpc = String::new();
+    for number in 1..5 {
+        vpc = ec2.vpc(&format!("10.{number}.0.0/16")).await;
+    }
+    let sixth = json!({"CidrBlock": "10.8.0.0/16"});
+    assert_eq!(
+        ec2.attempt("CreateVpc", sixth.clone()).await,
+        Some("VpcLimitExceeded")
+    );
+    let block = json!({"VpcId": vpc, "CidrBlock": "10.99.0.0/16"});
+    let refused = ec2.attempt("AssociateVpcCidrBlock", block).await;
+    assert_eq!(refused, Some("CidrLimitExceeded"));
+    let stranger = server.ec2(crate::server::STRANGER);
+    for number in 0..MOST {
+        stranger.vpc(&format!("10.{number}.0.0/16")).await;
+    }
+    assert_eq!(
+        stranger.attempt("CreateVpc", sixth).await,
+        Some("VpcLimitExceeded")
+    );
+
+    own.set(Quota::VpcsPerRegion, None);
+    server.write(async |tx| tx.put(&own).unwrap()).await;
+    let seventh = json!({"CidrBlock": "10.9.0.0/16"});
+    assert_eq!(
+        ec2.attempt("CreateVpc", seventh).await,
+        Some("VpcLimitExceeded")
+    );
+    let store: Arc<dyn Store> = server.store();
+    let quotas = Quotas {
+        vpcs_per_region: MOST,
+        ..Quotas::default()
+    };
+    let found = excesses(&store, &quotas, server.now()).await.unwrap();
+    let [excess] = &found[..] else {
+        panic!("{found:?}");
+    };
+    assert_eq!((excess.count, excess.over.most), (5, MOST));
+    assert_eq!(excess.over.group.account, Some(own.account));
+    assert_eq!(excess.over.quota, Some(Quota::VpcsPerRegion));
 }
 
 /// GameLift's model says for which operations its clients know LimitExceededException.

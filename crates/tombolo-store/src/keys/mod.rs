@@ -35,7 +35,7 @@ use tombolo_domain::object::{Bucket, BucketName, MultipartUpload, Object, Upload
 use tombolo_domain::peering::{
     Authorization, Connection, MAX_ENDED_AUTHORIZATIONS, MAX_ENDED_CONNECTIONS, Requester,
 };
-use tombolo_domain::quota::{MAX_ACCOUNTS, Quota};
+use tombolo_domain::quota::{AccountQuotas, MAX_ACCOUNTS, Quota};
 use tombolo_domain::repair::{MAX_REPAIRS, RepairRecord};
 use tombolo_domain::reported::{
     ReportedBuild, ReportedFleet, ReportedHost, ReportedInstance, ReportedNetwork,
@@ -67,6 +67,14 @@ kinds! {
     AccountName, AccountNameKey = "account-name" {
         name: AccountName,
     } -> AccountId as AccountId, key account_name,
+        Bound::With(&[Kind::Account]);
+
+    /// The quotas that an account has instead of the configuration's.
+    AccountQuotas, AccountQuotasKey = "account-quotas" {
+        /// Of every account that has any.
+        prefix all_account_quotas,
+        account: AccountId,
+    } -> AccountQuotas as account::v1::AccountQuotas, key account_quotas of |q| (q.account),
         Bound::With(&[Kind::Account]);
 
     /// Somebody, or some program, of an account.

@@ -1,9 +1,12 @@
 //! Accounts, their users and access keys.
 
 pub(crate) mod v1 {
+    use std::collections::BTreeMap;
+
     use tombolo_domain::Timestamp;
     use tombolo_domain::account::{self, AccountName, UserName};
     use tombolo_domain::id::{AccessKeyId, AccountId, BuildId};
+    use tombolo_domain::quota;
 
     use crate::record::scope::v1::Scope;
 
@@ -27,6 +30,11 @@ pub(crate) mod v1 {
             user: UserName,
             secret: String,
             created: Timestamp,
+        }
+
+        struct AccountQuotas of quota::AccountQuotas {
+            account: AccountId,
+            overrides: BTreeMap<String, u64>,
         }
 
         struct TemporaryCredential of account::TemporaryCredential {

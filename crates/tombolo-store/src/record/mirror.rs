@@ -81,6 +81,7 @@ plain!(
     u8,
     String,
     BTreeMap<String, String>,
+    BTreeMap<String, u64>,
     Ipv4Addr,
     Ipv4Net,
     Timestamp,

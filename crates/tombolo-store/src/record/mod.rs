@@ -116,6 +116,7 @@ macro_rules! first_versions {
 first_versions!(
     account::v1::AccessKey,
     account::v1::Account,
+    account::v1::AccountQuotas,
     account::v1::TemporaryCredential,
     account::v1::User,
     build::v1::Build,

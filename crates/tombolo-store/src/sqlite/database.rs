@@ -24,7 +24,7 @@ use crate::store::{Revision, StoreError};
 /// before's as soon as something is written that the release before could not read: a record of a new
 /// version, or of a new kind, which `tests/records.rs` holds. Earlier formats are read; a file has the new one from the first commit
 /// on.
-pub(super) const FORMAT: u32 = 2;
+pub(super) const FORMAT: u32 = 3;
 
 /// "TMBL", in the file's `application_id`, so that no other program's database is taken for ours.
 const APPLICATION_ID: u32 = 0x544d_424c;

@@ -15,6 +15,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use tombolo_domain::fleet::FleetStatus;
@@ -26,14 +27,18 @@ use tombolo_domain::{Scope, Timestamp};
 
 use super::Transaction;
 use crate::keys::{
-    self, AccessKeyKey, AuthorizationKey, Bound, ConnectionKey, FleetKey, InterfaceKey, KeyParts,
-    Kind, Most, RouteTableKey, SecurityGroupKey, TemporaryCredentialKey, VpcKey, Within,
+    self, AccessKeyKey, AccountQuotasKey, AuthorizationKey, Bound, ConnectionKey, FleetKey,
+    InterfaceKey, KeyParts, Kind, Most, Prefix, RouteTableKey, SecurityGroupKey,
+    TemporaryCredentialKey, VpcKey, Within,
 };
-use crate::{Entry, KeyRange, StoreError};
+use crate::{Entry, KeyRange, Store, StoreError};
 
 /// How many records of a ring one transaction removes at most. Only the ring of a store from before
 /// there was one has more to lose, and the controller takes that away step by step.
 const MAX_TRIMMED: usize = 64;
+
+/// How many entries are read of a range at a time.
+const PAGE: usize = 1024;
 
 /// A bound that a transaction would pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,10 +121,7 @@ impl Transaction {
             let Bound::Limited { most, within, .. } = kind.bound() else {
                 continue;
             };
-            let (quota, most) = match most {
-                Most::Fixed(most) => (None, most),
-                Most::Quota(quota) => (Some(quota), quotas.get(quota)),
-            };
+            let (quota, most) = self.most(most, &group, quotas).await?;
             let Some(range) = within.range(&key) else {
                 continue;
             };
@@ -134,6 +136,42 @@ impl Transaction {
             }
         }
         Ok(None)
+    }
+
+    /// How many there may be of a group, and by which quota.
+    async fn most(
+        &self,
+        most: Most,
+        group: &Group,
+        quotas: &Quotas,
+    ) -> Result<(Option<Quota>, usize), StoreError> {
+        Ok(match (most, group.account) {
+            (Most::Fixed(most), _) => (None, most),
+            (Most::Quota(quota), None) => (Some(quota), quotas.get(quota)),
+            (Most::Quota(quota), Some(account)) => {
+                let quotas = self.quotas_of(account, quotas).await?;
+                (Some(quota), quotas.get(quota))
+            }
+        })
+    }
+
+    /// How many keys a prefix has. No record is read.
+    pub async fn count_of<K: KeyParts>(&self, prefix: &Prefix<K>) -> Result<usize, StoreError> {
+        self.count_keys(&prefix.range()).await
+    }
+
+    /// What an account may have on a server where all may have `quotas`. The commit does not depend on
+    /// it.
+    pub async fn quotas_of(
+        &self,
+        account: AccountId,
+        quotas: &Quotas,
+    ) -> Result<Quotas, StoreError> {
+        let key = keys::account_quotas(account);
+        let Some(own) = self.store.get(key.as_bytes()).await? else {
+            return Ok(*quotas);
+        };
+        Ok(AccountQuotasKey::decode(key.as_bytes(), &own.value)?.over(quotas))
     }
 
     /// How many records of a group there are that count, as this transaction would leave them. `range`
@@ -253,7 +291,6 @@ impl Transaction {
 
     /// All keys of a range, as this transaction would leave it.
     async fn keys(&self, range: &KeyRange) -> Result<BTreeSet<Bytes>, StoreError> {
-        const PAGE: usize = 1024;
         let (mut keys, mut rest) = (BTreeSet::new(), range.clone());
         loop {
             let page = self.store.range(&rest, PAGE).await?;
@@ -271,6 +308,121 @@ impl Transaction {
             };
         }
         Ok(keys)
+    }
+}
+
+/// More of something than there may be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Excess {
+    /// The bound.
+    pub over: OverBound,
+    /// How many there are.
+    pub count: usize,
+}
+
+/// All that is over its bound: in a store from before there were bounds, and where one was lowered. It
+/// goes through all keys, and reads the records only of what has more keys than may count.
+///
+/// # Errors
+/// The store failed.
+pub async fn excesses(
+    store: &Arc<dyn Store>,
+    quotas: &Quotas,
+    now: Timestamp,
+) -> Result<Vec<Excess>, StoreError> {
+    let mut tx = Transaction::new(store.clone());
+    let mut found = Vec::new();
+    for kind in Kind::ALL {
+        let Bound::Limited { most, within, .. } = kind.bound() else {
+            continue;
+        };
+        let mut groups: BTreeMap<Group, (Bytes, usize)> = BTreeMap::new();
+        let mut rest = everything_of(*kind);
+        loop {
+            let page = store.range(&rest, PAGE).await?;
+            for Entry { key, value, .. } in &page.entries {
+                if let Some(group) = group(*kind, within, key, value)? {
+                    groups.entry(group).or_insert_with(|| (key.clone(), 0)).1 += 1;
+                }
+            }
+            match page.entries.last() {
+                Some(last) if page.more => rest.start = [&last.key[..], b"\0"].concat().into(),
+                _ => break,
+            }
+        }
+        for (group, (key, keys)) in groups {
+            let (quota, most) = tx.most(most, &group, quotas).await?;
+            let Some(range) = within.range(&key).filter(|_| keys > most) else {
+                continue;
+            };
+            let count = tx.count(*kind, &group, &range, now, most).await?.live;
+            if count > most {
+                let over = OverBound {
+                    kind: *kind,
+                    quota,
+                    most,
+                    group,
+                };
+                found.push(Excess { over, count });
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Takes the oldest away of every ring that is too long: in a store from before there were rings.
+/// Afterwards whoever writes keeps them so. Gives how many records went.
+///
+/// # Errors
+/// The store failed; what went is gone.
+pub async fn trim_rings(store: &Arc<dyn Store>) -> Result<usize, StoreError> {
+    let mut trimmed = 0;
+    for kind in Kind::ALL {
+        let Bound::Ring { keep, within } = kind.bound() else {
+            continue;
+        };
+        let (mut ring, mut length, mut surplus) = (Bytes::new(), 0, Vec::new());
+        let mut rest = everything_of(*kind);
+        loop {
+            let page = store.range(&rest, PAGE).await?;
+            for Entry { key, .. } in &page.entries {
+                let Some(range) = within.range(key) else {
+                    continue;
+                };
+                if range.start != ring {
+                    (ring, length) = (range.start, 0);
+                }
+                length += 1;
+                if length > keep {
+                    surplus.push(key.clone());
+                }
+            }
+            match page.entries.last() {
+                Some(last) if page.more => rest.start = [&last.key[..], b"\0"].concat().into(),
+                _ => break,
+            }
+        }
+        trimmed += surplus.len();
+        // The oldest come last.
+        for some in surplus.rchunks(MAX_TRIMMED) {
+            let mut tx = Transaction::new(store.clone());
+            for key in some {
+                tx.writes.insert(key.clone(), None);
+            }
+            // It has read nothing that could conflict.
+            let _ = tx.commit().await?;
+        }
+    }
+    Ok(trimmed)
+}
+
+/// The keys of a kind.
+fn everything_of(kind: Kind) -> KeyRange {
+    let prefix = |end: &str| Bytes::from([kind.name(), end].concat());
+    // The byte behind a slash is a zero.
+    KeyRange {
+        start: prefix("/"),
+        end: prefix("0"),
     }
 }
 

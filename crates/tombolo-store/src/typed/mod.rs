@@ -8,7 +8,7 @@ mod removal;
 mod transact;
 mod transaction;
 
-pub use bounds::{Group, OverBound};
+pub use bounds::{Excess, Group, OverBound, excesses, trim_rings};
 pub use check::{CheckError, UnreadableEntries, check};
 pub use transact::{Attempts, transact};
 pub use transaction::{Committed, Found, Transaction};

@@ -1,6 +1,8 @@
 //! Values of everything that the store keeps: each variant of each enum, each member with a value and
 //! without.
 
+use std::collections::BTreeMap;
+
 use tombolo_domain::account::{
     AccessKey, Account, SecretKey, TemporaryCredential, TokenHash, User,
 };
@@ -18,6 +20,7 @@ use tombolo_domain::object::{
 use tombolo_domain::peering::{
     Authorization, Connection, End, FailureReason, PeeringOptions, Requester, State, Transition,
 };
+use tombolo_domain::quota::AccountQuotas;
 use tombolo_domain::repair::RepairRecord;
 use tombolo_domain::reported::{
     EventPosition, FleetProgress, ReportedBuild, ReportedFleet, ReportedHost, ReportedInstance,
@@ -107,6 +110,13 @@ fn accounts(tx: &mut Transaction) -> Result<(), StoreError> {
     };
     tx.put_at(&keys::account_name(&account.name), &account.id)?;
     tx.put(&account)?;
+    tx.put(&AccountQuotas {
+        account: scope().account,
+        overrides: BTreeMap::from([
+            ("fleets_per_region".to_owned(), 3),
+            ("vpcs_per_region".to_owned(), 2_000),
+        ]),
+    })?;
     tx.put(&User {
         account: scope().account,
         name: of("ci+deploy@games"),

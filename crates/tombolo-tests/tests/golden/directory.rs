@@ -114,7 +114,7 @@ fn records(path: &Path) -> String {
 }
 
 /// Kinds of records that came after the newest directory was recorded.
-const LATER: [&str; 0] = [];
+const LATER: [&str; 1] = ["account-quotas"];
 
 /// The names of all kinds of records: each has a folder of golden records in the store's crate.
 fn kinds() -> Vec<String> {

@@ -9,6 +9,7 @@ use tombolo_domain::fleet::BuildLabel;
 use tombolo_domain::id::{
     AccessKeyId, BuildId, FleetId, InstanceId, Region, VpcPeeringConnectionId,
 };
+use tombolo_domain::quota::{MAX_QUOTA, Quota, UnknownQuota};
 
 /// Which server to ask.
 #[derive(Debug, Args)]
@@ -67,6 +68,73 @@ pub enum AccountCommand {
     /// List the accounts
     #[command(after_help = "Example:\n  tombolo account list --dir /var/lib/tombolo")]
     List {
+        /// The server
+        #[command(flatten)]
+        server: ServerDirectory,
+        /// As JSON
+        #[command(flatten)]
+        format: Format,
+    },
+    /// Show and change how much of everything an account may have
+    #[command(
+        subcommand,
+        after_help = "Example:\n  tombolo account quota list --dir /var/lib/tombolo --account studio"
+    )]
+    Quota(QuotaCommand),
+}
+
+/// `tombolo account quota …`
+#[derive(Debug, Subcommand)]
+pub enum QuotaCommand {
+    /// List the quotas of an account: those of its own, and those that every account has
+    #[command(
+        after_help = "Example:\n  tombolo account quota list --dir /var/lib/tombolo --account studio"
+    )]
+    List {
+        /// The account
+        #[command(flatten)]
+        account: AccountName,
+        /// The server
+        #[command(flatten)]
+        server: ServerDirectory,
+        /// As JSON
+        #[command(flatten)]
+        format: Format,
+    },
+    /// Give an account a quota of its own, which counts instead of the configuration's from now on
+    ///
+    /// What there is stays, also if it is more.
+    #[command(
+        after_help = "Example:\n  tombolo account quota set --account studio vpcs_per_region 2000"
+    )]
+    Set {
+        /// The quota's name in the configuration
+        #[arg(value_name = "QUOTA", value_parser = quota_name)]
+        quota: Quota,
+        /// How many the account may have
+        #[arg(value_name = "NUMBER", allow_negative_numbers = true, value_parser = quota_value)]
+        value: u64,
+        /// The account
+        #[command(flatten)]
+        account: AccountName,
+        /// The server
+        #[command(flatten)]
+        server: ServerDirectory,
+        /// As JSON
+        #[command(flatten)]
+        format: Format,
+    },
+    /// Take a quota of its own away from an account: the configuration's counts again
+    #[command(
+        after_help = "Example:\n  tombolo account quota reset --account studio vpcs_per_region"
+    )]
+    Reset {
+        /// The quota's name in the configuration
+        #[arg(value_name = "QUOTA", value_parser = quota_name)]
+        quota: Quota,
+        /// The account
+        #[command(flatten)]
+        account: AccountName,
         /// The server
         #[command(flatten)]
         server: ServerDirectory,
@@ -310,4 +378,17 @@ fn forward(text: &str) -> Result<SignedDuration, String> {
         return Err("at most ten years at a time".to_owned());
     }
     Ok(duration)
+}
+
+/// A quota, by its name.
+fn quota_name(text: &str) -> Result<Quota, String> {
+    text.parse()
+        .map_err(|error: UnknownQuota| error.to_string())
+}
+
+/// A value that some quota can have.
+fn quota_value(text: &str) -> Result<u64, String> {
+    let most = MAX_QUOTA as u64;
+    let value = text.parse().ok().filter(|value| *value <= most);
+    value.ok_or_else(|| format!("it is a whole number from 0 to {most}"))
 }

@@ -12,7 +12,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub use admin::{
     AccessKeyCommand, AccountCommand, AccountName, BuildCommand, ClockCommand, Format,
-    ImportArguments, LogsArguments, PeeringCommand, ServerDirectory, StatusArguments,
+    ImportArguments, LogsArguments, PeeringCommand, QuotaCommand, ServerDirectory, StatusArguments,
 };
 pub use demo::{DatabaseArguments, DemoArguments, GameServerArguments, MeasureArguments};
 pub use fleet::FleetArguments;

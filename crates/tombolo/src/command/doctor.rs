@@ -12,7 +12,7 @@ use nix::unistd::geteuid;
 use serde::Serialize;
 use tokio::time::timeout;
 use tombolo_admin::client::AdminClient;
-use tombolo_admin::message::{ListMisplacedInstances, ListTasks, MisplacedInstance};
+use tombolo_admin::message::{ListExcesses, ListMisplacedInstances, ListTasks, MisplacedInstance};
 use tombolo_fleet::SandboxSupport;
 use tombolo_network::{EngineKind, ebpf};
 
@@ -84,6 +84,7 @@ pub(super) async fn run(arguments: &DoctorArguments) -> Result<ExitCode> {
     };
     diagnosis.findings.extend(tasks(&arguments.dir).await);
     diagnosis.findings.extend(misplaced(&arguments.dir).await);
+    diagnosis.findings.extend(excesses(&arguments.dir).await);
     let well = diagnosis.findings.iter().all(|finding| finding.ok);
     if arguments.format.json {
         output::json(&diagnosis)?;
@@ -366,6 +367,28 @@ fn misplaced_in(directory: &Path, found: &[MisplacedInstance]) -> Option<Finding
             host = first.host,
             instance = first.instance
         )),
+    })
+}
+
+/// What the accounts of the server that runs on the directory have more of than their quotas say. Nothing
+/// is wrong with it: it is kept, and no more is made.
+async fn excesses(directory: &Path) -> Option<Finding> {
+    let server = AdminClient::new(directory);
+    let excesses = timeout(ANSWER_TIMEOUT, server.send(&ListExcesses {})).await;
+    // A server that cannot be asked is told already.
+    let excesses = excesses.ok()?.ok()?;
+    if excesses.is_empty() {
+        return None;
+    }
+    let told: Vec<String> = excesses.iter().map(ToString::to_string).collect();
+    Some(Finding {
+        what: "quotas",
+        ok: true,
+        seen: format!(
+            "{}; all of it is kept, and no more is made",
+            told.join("; ")
+        ),
+        mend: None,
     })
 }
 

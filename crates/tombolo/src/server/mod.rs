@@ -227,6 +227,7 @@ impl Server {
             tracing::info!("metrics are at http://{}/metrics", listener.local_addr()?);
             listeners.push(Listener::tcp(listener, None, metrics.router()));
         }
+        tokio::spawn(tell_excesses(admin.clone()));
         tracing::info!(%endpoint, network = %engine.kind(), directory = %path.display(), "ready");
         Ok(Server {
             directory: options.directory,
@@ -321,6 +322,19 @@ impl Server {
         let reconcilers = reconcilers.take().await;
         let reconcilers = reconcilers.context("the server was stopped already")?;
         Ok((reconcilers, directory))
+    }
+}
+
+/// Logs what accounts have more of than they may, after an upgrade or with smaller quotas: it is kept, and
+/// no more is made. Beside the start, which does not wait for it.
+async fn tell_excesses(admin: Arc<AdminService>) {
+    match admin.list_excesses(message::ListExcesses {}).await {
+        Ok(excesses) => {
+            for excess in excesses {
+                tracing::warn!("{excess}: all of it is kept, and no more is made");
+            }
+        }
+        Err(error) => tracing::warn!("cannot compare what there is with the quotas: {error:#}"),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use tombolo_domain::id::{NetworkInterfaceId, SecurityGroupId};
+use tombolo_domain::quota::Quotas;
 
 use super::new;
 use super::view::{AttachmentView, Context, GroupIdentifier, InterfaceView};
@@ -52,7 +53,7 @@ pub(crate) async fn modify_network_interface_attribute(
     input: Modify,
 ) -> Result<Empty> {
     input.others.refuse()?;
-    let change = change(call, &input)?;
+    let change = change(&tx.quotas().await?, &input)?;
     let mut interface = tx
         .interface(&input.network_interface_id)
         .to(call.action())
@@ -77,7 +78,7 @@ pub(crate) async fn modify_network_interface_attribute(
 }
 
 /// The only attribute that the request names.
-fn change(call: &Call<'_>, input: &Modify) -> Result<Change> {
+fn change(quotas: &Quotas, input: &Modify) -> Result<Change> {
     let combination = |why| Err(Error::new(Ec2Error::InvalidParameterCombination, why));
     match (
         &input.description,
@@ -96,7 +97,7 @@ fn change(call: &Call<'_>, input: &Modify) -> Result<Change> {
         (None, None, []) => combination(
             "No attributes specified. Give one of Description, Groups and SourceDestCheck.",
         ),
-        (None, None, groups) => Ok(Change::Groups(super::wanted_groups(call, groups)?)),
+        (None, None, groups) => Ok(Change::Groups(super::wanted_groups(quotas, groups)?)),
         _ => combination(
             "Fields for multiple attribute types specified. Change one attribute at a time.",
         ),

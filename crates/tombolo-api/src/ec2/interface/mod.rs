@@ -15,6 +15,7 @@ use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 use tombolo_domain::id::SecurityGroupId;
+use tombolo_domain::quota::Quotas;
 use tombolo_domain::vpc::{Attachment, NetworkInterface};
 
 use self::new::NewInterface;
@@ -27,7 +28,7 @@ use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
 
 /// The security groups asked for, each once.
-fn wanted_groups(call: &Call<'_>, texts: &[String]) -> Result<Vec<SecurityGroupId>> {
+fn wanted_groups(quotas: &Quotas, texts: &[String]) -> Result<Vec<SecurityGroupId>> {
     let mut groups: Vec<SecurityGroupId> = Vec::with_capacity(texts.len());
     for text in texts {
         let group = parse_id(text)?;
@@ -35,7 +36,7 @@ fn wanted_groups(call: &Call<'_>, texts: &[String]) -> Result<Vec<SecurityGroupI
             groups.push(group);
         }
     }
-    let most = call.settings.quotas.security_groups_per_interface;
+    let most = quotas.security_groups_per_interface;
     if groups.len() <= most {
         return Ok(groups);
     }
@@ -89,7 +90,7 @@ pub(crate) async fn create_network_interface(
 ) -> Result<Created> {
     input.others.refuse()?;
     let address = wanted_address(&input)?;
-    let groups = wanted_groups(call, &input.groups)?;
+    let groups = wanted_groups(&tx.quotas().await?, &input.groups)?;
     let description = input.description.unwrap_or_default();
     let (vpc, subnet) = tx.subnet(&input.subnet_id).to(call.action()).await?;
 

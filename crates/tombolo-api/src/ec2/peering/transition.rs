@@ -42,7 +42,7 @@ pub(crate) async fn accept_vpc_peering_connection(
             .customer_vpc_at(&connection, &connection.accepter)
             .await?;
         refuse_second(tx, &connection, accepter.as_ref()).await?;
-        refuse_full(tx, call, &connection).await?;
+        refuse_full(tx, &connection).await?;
         // They may have got blocks since.
         for (end, vpc) in [
             (&mut connection.requester, requester),
@@ -140,14 +140,9 @@ async fn refuse_second(
     second.map_or(Ok(()), |other| Err(already_exists(other)))
 }
 
-async fn refuse_full(
-    tx: &mut ScopedTransaction<'_>,
-    call: &Call<'_>,
-    connection: &Connection,
-) -> Result<()> {
+async fn refuse_full(tx: &mut ScopedTransaction<'_>, connection: &Connection) -> Result<()> {
     for end in [&connection.requester, &connection.accepter] {
-        let most = call.settings.quotas.active_peerings_per_vpc;
-        if tx.has_most_peerings(end.account, &end.vpc, most).await? {
+        if let Some(most) = tx.has_most_peerings(end.account, &end.vpc).await? {
             return Err(Error::new(
                 Ec2Error::PeeringsPerVpcLimitExceeded,
                 format!(

@@ -59,7 +59,7 @@ pub(crate) async fn create_route(
             ),
         ));
     }
-    refuse_too_many(&table, call.settings.quotas.routes_per_table)?;
+    refuse_too_many(&table, tx.quotas().await?.routes_per_table)?;
     table.routes.push(Route {
         destination,
         target: RouteTarget::Peering(connection),

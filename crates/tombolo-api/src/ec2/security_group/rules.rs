@@ -61,7 +61,8 @@ async fn authorize(
 ) -> Result<Authorized> {
     let permissions = input.permissions.parse(direction)?;
     let mut group = input.group.find(tx, call).await?;
-    refuse_over_quota(call, &group, direction, permissions.len())?;
+    let most = tx.quotas().await?.rules_per_security_group;
+    refuse_over_quota(most, &group, direction, permissions.len())?;
 
     let mut resolver = SourceResolver::new(&group);
     let mut new = Vec::with_capacity(permissions.len());
@@ -95,12 +96,11 @@ async fn authorize(
 /// The rules that peering connections made do not count: no client asked for each of them, and a
 /// connection must not fail on a full group.
 fn refuse_over_quota(
-    call: &Call<'_>,
+    most: usize,
     group: &SecurityGroup,
     direction: RuleDirection,
     new: usize,
 ) -> Result<()> {
-    let most = call.settings.quotas.rules_per_security_group;
     let there = group
         .rules_of(direction)
         .filter(|rule| rule.made_by.is_none());

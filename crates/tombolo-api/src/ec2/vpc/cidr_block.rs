@@ -43,7 +43,7 @@ pub(crate) async fn associate_vpc_cidr_block(
     input.others.refuse()?;
     let mut vpc = tx.vpc(&input.vpc_id).to(call.action()).await?;
     let cidr = parse_cidr(input.cidr_block.as_deref(), Ec2Error::InvalidVpcRange)?;
-    refuse_too_many(&vpc, call.settings.quotas.cidr_blocks_per_vpc)?;
+    refuse_too_many(&vpc, tx.quotas().await?.cidr_blocks_per_vpc)?;
     refuse_own(&vpc, cidr)?;
     let tables = tx.route_tables_of(&vpc).list().await?;
     refuse_routed(&tables, cidr)?;
