@@ -3,19 +3,24 @@
 //! What an operation shows never depends on this having run: an authorization past its time is
 //! invalid, a request for a connection past its seven days expired, and a deleted connection past
 //! its time invisible, by the clock alone.
+//!
+//! Of what is over, so many are kept of each account and no more ([`tombolo_store::keys::Bound`]): the
+//! oldest are forgotten before their time. Records are looked through when their time may have come,
+//! and as soon as there are so many new ones that a ring may be too long.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::SignedDuration;
 use tokio::time::{Instant, sleep};
-use tombolo_domain::Timestamp;
-use tombolo_domain::fleet::{Fleet, FleetStatus, TransportProtocol};
+use tombolo_domain::fleet::{Fleet, FleetStatus, MAX_ENDED_FLEETS, TransportProtocol};
 use tombolo_domain::id::InstanceId;
+use tombolo_domain::peering::{Connection, MAX_ENDED_AUTHORIZATIONS, MAX_ENDED_CONNECTIONS};
 use tombolo_domain::vpc::NetworkInterface;
+use tombolo_domain::{Scope, Timestamp};
 use tombolo_store::StoreError;
 use tombolo_store::keys::{self, Entity, PublicPortKey};
-use tombolo_store::typed::{Transaction, transact};
+use tombolo_store::typed::{Transaction, transact, trim_rings};
 use tombolo_tasks::Reason;
 
 use crate::Context;
@@ -25,6 +30,11 @@ const CLOCK: Duration = Duration::from_secs(1);
 /// How often to look for records, which have a day's or a month's time.
 const RECORDS: SignedDuration = SignedDuration::from_secs(60);
 const PERIOD: Duration = Duration::from_secs(60);
+/// After how many new records of what is kept when it is over they are looked through at once: what a
+/// ring is longer by at most, but for what is made in a second.
+const GROWTH: usize = 256;
+/// How many events of a fleet one transaction removes.
+const EVENTS_AT_ONCE: usize = 64;
 /// How long a temporary credential is still known to have expired.
 const CREDENTIAL_RETENTION: SignedDuration = SignedDuration::from_hours(1);
 /// How long a multipart upload may take: of a build, and of anything else.
@@ -42,17 +52,25 @@ pub(crate) async fn run(context: Context) {
         .tasks
         .task(TASK, "forgets what has ended long ago", PERIOD);
     let mut looked: Option<(Timestamp, Instant)> = None;
+    let mut kept = 0;
+    let mut are_trimmed = false;
     loop {
         // A clock that a person moved makes records due at once.
         let now = context.clock.now();
+        // A store that cannot be read tells so in the run that is due next.
+        let grown = how_many(&context).await.unwrap_or(kept);
         let is_due = looked.is_none_or(|(at, real)| {
             real.elapsed() >= PERIOD || now.duration_since(at).abs() >= RECORDS
         });
-        if is_due {
+        if is_due || grown >= kept + GROWTH {
             let reason = Reason::Period;
+            if !are_trimmed {
+                are_trimmed = task.run(reason, trim_rings(&context.store)).await.is_ok();
+            }
             // What failed is due again in a period.
             let _ = task.run(reason, records(&context, now)).await;
             looked = Some((now, Instant::now()));
+            kept = how_many(&context).await.unwrap_or(grown);
         }
         sleep(CLOCK).await;
     }
@@ -71,6 +89,29 @@ pub(crate) async fn program_ended(
         Ok(())
     })
     .await
+}
+
+/// How many records there are of the kinds that are kept when they are over and are made by a call each.
+async fn how_many(context: &Context) -> Result<usize, StoreError> {
+    let tx = Transaction::new(context.store.clone());
+    let connections = tx.count_of(&keys::all_connections()).await?;
+    Ok(connections + tx.count_of(&keys::all_authorizations()).await?)
+}
+
+/// Those of `ended`, each with its account and Region and the time of its end, that are more than
+/// `keep` of one account in one Region: the oldest.
+fn beyond<T>(ended: impl IntoIterator<Item = (Scope, Timestamp, T)>, keep: usize) -> Vec<T> {
+    let mut of_each: BTreeMap<Scope, Vec<(Timestamp, T)>> = BTreeMap::new();
+    for (scope, at, record) in ended {
+        of_each.entry(scope).or_default().push((at, record));
+    }
+    let mut beyond = Vec::new();
+    for mut ring in of_each.into_values().filter(|ring| ring.len() > keep) {
+        ring.sort_by_key(|(at, _)| *at);
+        let surplus = ring.len() - keep;
+        beyond.extend(ring.into_iter().take(surplus).map(|(_, record)| record));
+    }
+    beyond
 }
 
 async fn records(context: &Context, now: Timestamp) -> Result<(), StoreError> {
@@ -119,16 +160,15 @@ async fn uploads(context: &Context, now: Timestamp) -> Result<(), StoreError> {
 
 async fn authorizations(context: &Context, now: Timestamp) -> Result<(), StoreError> {
     let mut tx = Transaction::new(context.store.clone());
-    let found = tx.peek(&keys::all_authorizations()).await?;
-    for ended in found
-        .into_iter()
-        .filter(|found| now >= found.forgotten_at())
-    {
+    let found = tx.peek(&keys::all_authorizations()).await?.into_iter();
+    let ended = found.filter(|one| one.ends() <= now);
+    let (old, recent): (Vec<_>, Vec<_>) = ended.partition(|one| now >= one.forgotten_at());
+    let recent = recent.into_iter().map(|one| (one.owner(), one.ends(), one));
+    let surplus = beyond(recent, MAX_ENDED_AUTHORIZATIONS);
+    for ended in old.into_iter().chain(surplus) {
         transact(&context.store, async |tx| {
-            let key = ended.key();
             // It may have been renewed meanwhile.
-            let current = tx.get(&key).await?;
-            if current.is_some_and(|current| now >= current.forgotten_at()) {
+            if tx.get(&ended.key()).await?.as_ref() == Some(&ended) {
                 tx.remove_authorization(&ended);
             }
             Ok(())
@@ -140,11 +180,17 @@ async fn authorizations(context: &Context, now: Timestamp) -> Result<(), StoreEr
 
 async fn connections(context: &Context, now: Timestamp) -> Result<(), StoreError> {
     let mut tx = Transaction::new(context.store.clone());
-    let found = tx.peek(&keys::all_connections()).await?;
-    for ended in found
+    let found = tx.peek(&keys::all_connections()).await?.into_iter();
+    let ended = found
+        .map(|one| one.as_of(now))
+        .filter(|one| one.state.is_over());
+    let is_old = |one: &Connection| one.forgotten_at().is_some_and(|at| now >= at);
+    let (old, recent): (Vec<_>, Vec<_>) = ended.partition(is_old);
+    let recent = recent
         .into_iter()
-        .filter(|connection| connection.forgotten_at().is_some_and(|at| now >= at))
-    {
+        .map(|one| (one.requester_scope(), one.since(), one));
+    let surplus = beyond(recent, MAX_ENDED_CONNECTIONS);
+    for ended in old.into_iter().chain(surplus) {
         transact(&context.store, async |tx| {
             tx.remove_connection(&ended);
             Ok(())
@@ -156,32 +202,38 @@ async fn connections(context: &Context, now: Timestamp) -> Result<(), StoreError
 
 async fn fleets(context: &Context, now: Timestamp) -> Result<(), StoreError> {
     let mut tx = Transaction::new(context.store.clone());
-    let is_old = |fleet: &Fleet| {
-        let ended = fleet
-            .terminated
-            .filter(|_| fleet.status == FleetStatus::Terminated);
-        ended.is_some_and(|at| now.duration_since(at) >= FLEET_RETENTION)
-    };
-    for fleet in tx
-        .peek(&keys::all_fleets())
-        .await?
-        .into_iter()
-        .filter(is_old)
-    {
-        transact(&context.store, async |tx| {
-            for event in tx
-                .list(&keys::fleet_events(&fleet.scope, &fleet.id))
-                .await?
-            {
-                tx.delete(&event.key());
-            }
-            tx.delete(&keys::tags(&fleet.scope, fleet.id.as_str()));
-            tx.delete(&keys::fleet(&fleet.scope, &fleet.id));
-            Ok(())
-        })
-        .await?;
+    let found = tx.peek(&keys::all_fleets()).await?.into_iter();
+    let ended = found.filter_map(|fleet| {
+        let is_over = fleet.status == FleetStatus::Terminated;
+        let at = fleet.terminated.filter(|_| is_over)?;
+        Some((fleet.scope.clone(), at, fleet))
+    });
+    let is_old =
+        |(_, at, _): &(Scope, Timestamp, Fleet)| now.duration_since(*at) >= FLEET_RETENTION;
+    let (old, recent): (Vec<_>, Vec<_>) = ended.partition(is_old);
+    let old = old.into_iter().map(|(_, _, fleet)| fleet);
+    for fleet in old.chain(beyond(recent, MAX_ENDED_FLEETS)) {
+        while !forget_some(context, &fleet).await? {}
     }
     Ok(())
+}
+
+/// Forgets some of a terminated fleet's events, and with the last of them the fleet. `true`: it is
+/// forgotten. The node removes its logs when it finds that.
+async fn forget_some(context: &Context, fleet: &Fleet) -> Result<bool, StoreError> {
+    transact(&context.store, async |tx| {
+        let events = keys::fleet_events(&fleet.scope, &fleet.id);
+        let page = tx.page(&events, None, EVENTS_AT_ONCE).await?;
+        for (key, _) in &page.records {
+            tx.delete(key);
+        }
+        if !page.more {
+            tx.delete(&keys::tags(&fleet.scope, fleet.id.as_str()));
+            tx.delete(&keys::fleet(&fleet.scope, &fleet.id));
+        }
+        Ok(!page.more)
+    })
+    .await
 }
 
 /// Ports of the public address that lead to instances which are gone. They go with their instance,

@@ -17,6 +17,7 @@ mod gate;
 mod hosts;
 mod panics;
 mod programs;
+mod rings;
 mod table_capacity;
 #[allow(dead_code, reason = "the tests of instances use the rest")]
 mod world;
