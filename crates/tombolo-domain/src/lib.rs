@@ -19,6 +19,7 @@ pub mod principal;
 pub mod quota;
 pub mod repair;
 pub mod reported;
+pub mod share;
 pub mod table_capacity;
 pub mod tag;
 pub mod testing;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::share::share_of;
+
 /// How many entries of a table stay free, and which fraction of a large one: records fill the
 /// tables a moment after they are stored, and one request can need several entries, or thousands
 /// where rules overlap.
@@ -42,6 +44,17 @@ impl TableCapacity {
         )
     }
 
+    /// Those of `tables` of which one account may have more than its share, with how many entries that
+    /// is: all accounts together have more.
+    pub fn crowded<'t>(&self, tables: &[&'t str]) -> Vec<(&'t str, u64)> {
+        let crowded = tables.iter().filter_map(|&name| {
+            let Table { used, capacity } = *self.0.get(name)?;
+            let share = share_of(usize::try_from(capacity).unwrap_or(usize::MAX)) as u64;
+            (used >= share).then_some((name, share))
+        });
+        crowded.collect()
+    }
+
     /// Checks that all of `tables` have free entries.
     ///
     /// # Errors
@@ -67,6 +80,16 @@ impl TableCapacity {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_table_is_crowded_when_all_together_have_one_accounts_share() {
+        let capacity = |used| TableCapacity::new([("routes".to_owned(), used, 1_000)]);
+        assert_eq!(capacity(499).crowded(&["admissions", "routes"]), []);
+        assert_eq!(
+            capacity(500).crowded(&["admissions", "routes"]),
+            [("routes", 500)]
+        );
+    }
 
     #[test]
     fn a_table_is_full_a_little_before_its_last_entry_and_an_unknown_one_never() {

@@ -76,6 +76,7 @@ mod gamelift;
 mod object;
 mod peering;
 mod scoped;
+mod share;
 mod tag;
 mod vpc;
 mod write;

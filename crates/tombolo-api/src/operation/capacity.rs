@@ -4,11 +4,20 @@
 //! that would overflow one of its tables has to be refused while its client still waits. How full
 //! the tables are is known from a moment ago, so the check is a first one: what slips past it meets
 //! the engine, which changes nothing when it does not fit, and fails the connection in question.
+//!
+//! All accounts share the tables, and one account takes at most its share of each
+//! ([`tombolo_domain::share`]). The engine knows no accounts, so what one has is counted in its records,
+//! and only once all together have more than one may have. What an account has is counted as its
+//! records say it, whether or not it is live: its interfaces, its routes, its rules, its connections'
+//! blocks.
 
+use tombolo_domain::id::Region;
 use tombolo_domain::table_capacity::TableCapacity;
+use tombolo_store::StoreError;
 
 use super::Operation;
 use crate::error::{ApiError, CommonError};
+use crate::lookup::ScopedTransaction;
 
 /// What routes are looked up in.
 pub(crate) const ROUTES: &[&str] = &["routes"];
@@ -33,4 +42,48 @@ pub(super) fn check(capacity: &TableCapacity, operation: &Operation) -> Result<(
             ),
         )
     })
+}
+
+/// Refuses an operation that adds to a table of which the account has its share already. `crowded` are
+/// the tables that may be so, with the entries of a share.
+pub(super) async fn check_share(
+    tx: &mut ScopedTransaction<'_>,
+    crowded: &[(&'static str, u64)],
+    regions: &[Region],
+    operation: &Operation,
+) -> Result<(), ApiError> {
+    for &(table, share) in crowded {
+        let own = entries_in(tx, table, regions).await?;
+        if own >= share {
+            return Err(ApiError::new(
+                CommonError::InsufficientCapacity,
+                format!(
+                    "{} needs room in the network, which all accounts share: account {} has {own} \
+                     entries of the data path's table {table}, and one account may have {share}. \
+                     Delete what is no longer needed, or use another server.",
+                    operation.name,
+                    tx.principal().account()
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// How many entries the principal's account has in a table, in all Regions.
+async fn entries_in(
+    tx: &mut ScopedTransaction<'_>,
+    table: &str,
+    regions: &[Region],
+) -> Result<u64, StoreError> {
+    let mut entries = 0;
+    for region in regions {
+        entries += match table {
+            "interfaces" | "endpoints" => tx.count_own_interfaces(region).await?,
+            "routes" => tx.count_own_routes(region).await?,
+            "admissions" => tx.count_own_admissions(region).await?,
+            _ => tx.count_own_rules(region).await?,
+        };
+    }
+    Ok(entries as u64)
 }

@@ -22,6 +22,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use tokio::sync::watch;
+use tombolo_domain::Timestamp;
 use tombolo_domain::cidr::AddressPlan;
 use tombolo_domain::fleet::PublicAddress;
 use tombolo_domain::id::{IdSource, Region};
@@ -111,6 +112,11 @@ impl Operations {
         }
     }
 
+    fn begin<'p>(&self, principal: &'p Principal, now: Timestamp) -> ScopedTransaction<'p> {
+        let tx = ScopedTransaction::new(self.store.clone(), principal, now);
+        tx.within(self.settings.quotas)
+    }
+
     /// Runs a handler once.
     async fn attempt(
         &self,
@@ -119,8 +125,7 @@ impl Operations {
         input: &Document,
     ) -> Result<Attempt, Refusal> {
         let now = self.clock.now();
-        let tx = ScopedTransaction::new(self.store.clone(), principal, now);
-        let mut tx = tx.within(self.settings.quotas);
+        let mut tx = self.begin(principal, now);
         let numbers = self.numbers.reserve();
         let call = Call {
             operation,
@@ -172,6 +177,13 @@ impl Dispatch for Operations {
         input: Document,
     ) -> Result<Document, Refusal> {
         capacity::check(&self.table_capacity.borrow(), operation).map_err(operation.refuse)?;
+        let crowded = self.table_capacity.borrow().crowded(operation.fills);
+        if !crowded.is_empty() {
+            let mut tx = self.begin(principal, self.clock.now());
+            let regions = &self.settings.regions;
+            let share = capacity::check_share(&mut tx, &crowded, regions, operation);
+            share.await.map_err(operation.refuse)?;
+        }
         let (mut attempts, mut turn) = (Attempts::default(), None);
         let overtaken = loop {
             match self.attempt(operation, principal, &input).await? {

@@ -132,7 +132,7 @@ fn only_reads_across_and_writes_use_the_unscoped_transaction() {
     require_none_has(
         "src/lookup",
         &["unscoped"],
-        &["across.rs", "write.rs", "scoped.rs"],
+        &["across.rs", "write.rs", "scoped.rs", "share.rs"],
     );
 }
 

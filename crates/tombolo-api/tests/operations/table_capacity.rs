@@ -191,3 +191,35 @@ async fn a_full_table_refuses_nothing_else() {
     let vpc = account.vpc("10.0.0.0/16").await;
     account.call("DeleteVpc", json!({"VpcId": vpc})).await;
 }
+
+/// Half of what all share is one account's; another one has the other half.
+#[tokio::test]
+async fn one_account_has_at_most_half_of_a_table() {
+    let room = |used| TableCapacity::new([("interfaces".to_owned(), used, 200)]);
+    let server = Server::new();
+    let backend = server.ec2(BACKEND);
+    let vpc = backend.vpc("10.0.0.0/16").await;
+    let subnet = backend.subnet(&vpc, "10.0.0.0/24").await;
+    for _ in 0..100 {
+        backend.interface(&subnet).await;
+    }
+    let server = server.with_table_capacity(room(99));
+    server.ec2(BACKEND).interface(&subnet).await;
+    let server = server.with_table_capacity(room(101));
+    let backend = server.ec2(BACKEND);
+    let refusal = backend
+        .refusal("CreateNetworkInterface", json!({"SubnetId": subnet}))
+        .await;
+    assert_eq!(refusal.code, "ResourceLimitExceeded");
+    assert!(
+        refusal.message.contains("has 101 entries"),
+        "{}",
+        refusal.message
+    );
+    backend.group(&vpc, "of another table").await;
+
+    let stranger = server.ec2(STUDIO);
+    let vpc = stranger.vpc("10.0.0.0/16").await;
+    let subnet = stranger.subnet(&vpc, "10.0.0.0/24").await;
+    stranger.interface(&subnet).await;
+}

@@ -4,13 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::{MappedPort, PublicAddress, PublicPorts, TransportProtocol};
+use crate::share::share_of;
 
-/// One account's instances have at most one of so many parts of the public address's ports, of TCP
-/// and of UDP each, rounded up: all accounts share the address, and whoever takes all of its ports
-/// keeps everybody else's fleets from starting.
-const SHARES: usize = 2;
-
-/// The ports of the public address that lead nowhere yet, for one account.
+/// The ports of the public address that lead nowhere yet, for one account. It has at most its share
+/// ([`share_of`]) of the ports of TCP, and of UDP.
 #[derive(Debug, Clone)]
 pub struct PortPool {
     public: PublicAddress,
@@ -122,7 +119,7 @@ impl PortPool {
         preferred: u16,
     ) -> Result<u16, NoFreePortReason> {
         let ports = self.public.ports;
-        let most = ports.count().div_ceil(SHARES);
+        let most = share_of(ports.count());
         if self.own.get(&protocol).is_some_and(|own| *own >= most) {
             return Err(NoFreePortReason::ShareTaken { most, ports });
         }
