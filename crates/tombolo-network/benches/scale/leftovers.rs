@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
+use std::time::Duration;
 
 use tombolo_testkit::netns::within;
 
@@ -50,7 +51,8 @@ impl Leftovers {
 /// no more of them than a test may have at a time.
 pub(crate) fn wait_for_the_kernel() {
     while namespaces() > 64 {
-        thread::yield_now();
+        // It takes minutes of one CPU, of which nobody should take more.
+        thread::sleep(Duration::from_millis(50));
     }
 }
 
