@@ -27,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::descriptors::connections_a_listener;
+use super::drain::Drained;
 use crate::report::hinted;
 
 /// How long a client may take to send a request's head, or to complete the TLS handshake.
@@ -206,6 +207,7 @@ impl ConnectionHandler {
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         permit: OwnedSemaphorePermit,
     ) {
+        let stream = Drained::new(stream, self.stop.clone());
         self.spawn(
             answer(stream, self.router.clone(), self.stop.clone()),
             permit,
@@ -214,6 +216,7 @@ impl ConnectionHandler {
 
     fn open_by_tls(&self, tls: TlsAcceptor, stream: TcpStream, permit: OwnedSemaphorePermit) {
         let (router, stop) = (self.router.clone(), self.stop.clone());
+        let stream = Drained::new(stream, stop.clone());
         let connection = async move {
             match tokio::time::timeout(REQUEST_HEAD_TIMEOUT, tls.accept(stream)).await {
                 Ok(Ok(stream)) => answer(stream, router, stop).await,

@@ -5,6 +5,7 @@
 
 mod credentials;
 mod descriptors;
+mod drain;
 mod engine;
 mod ids;
 mod instrumented;
