@@ -85,6 +85,9 @@ kinds! {
         AccessDenied,
         /// The network has no room for what the operation would add.
         InsufficientCapacity,
+        /// The caller asks too often, or too many send at once; clients send it again by themselves,
+        /// after a while.
+        Throttling,
         /// Others kept changing the same resources; nothing is wrong with the request, and clients send
         /// it again by themselves.
         Busy,

@@ -58,7 +58,7 @@ pub struct Served {
 }
 
 /// The operation that a request names. The name is looked up once; from there on the row travels.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum RequestedOperation<'r> {
     /// One that is served.
     Served(&'r Served),

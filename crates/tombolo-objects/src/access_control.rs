@@ -6,6 +6,7 @@ use s3s::S3Result;
 use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::{S3Auth, SecretKey};
 use s3s::path::S3Path;
+use tombolo_api::admission::{ActionClass, Admission};
 use tombolo_api::error::CommonError;
 use tombolo_api::http::Credentials;
 use tombolo_domain::arn::Resource;
@@ -42,8 +43,8 @@ impl S3Auth for Secrets {
     }
 }
 
-/// Allows operations that are served and that the principal may do.
-pub(crate) struct AccessControl;
+/// Allows operations that are served and that the principal may do, as often as its account may.
+pub(crate) struct AccessControl(pub(crate) Arc<Admission>);
 
 #[async_trait::async_trait]
 impl S3Access for AccessControl {
@@ -52,6 +53,11 @@ impl S3Access for AccessControl {
         let Some(principal) = cx.extensions_mut().get::<Principal>().cloned() else {
             return Err(internal("finding the principal", Unverified));
         };
+        let class = operation.map_or(ActionClass::NonMutating, |operation| operation.class);
+        if let Err(error) = self.0.admit(principal.scope(), class) {
+            self.0.pause().await;
+            return Err(refuse(error.kind(), error.to_string()));
+        }
         let resource = match cx.s3_path() {
             S3Path::Root => Resource::Any,
             S3Path::Bucket { bucket } => Resource::Bucket(bucket),

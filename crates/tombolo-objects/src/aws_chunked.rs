@@ -5,9 +5,7 @@
 //! with an error before a chunk that is too large to be buffered. Amazon S3 API Reference, "Signature calculations for the
 //! Authorization header: Transferring payload in multiple chunks", has the form.
 
-use axum::body::Body;
-use futures::StreamExt;
-use http::{HeaderMap, HeaderValue};
+use http::HeaderMap;
 
 /// The largest chunk, in bytes. Clients send 64 KiB to 1 MiB.
 pub(crate) const MAX_CHUNK_SIZE: u64 = 16 << 20;
@@ -18,25 +16,17 @@ const MAX_HEADER_LENGTH: usize = 128;
 /// The most digits of a chunk's size, as `s3s` reads them.
 const MAX_SIZE_DIGITS: usize = 8;
 
-/// The body of a request, which ends with an error before a chunk of more than [`MAX_CHUNK_SIZE`]
-/// bytes, if it is in chunks at all.
-pub(crate) fn limit_chunks(headers: &HeaderMap, body: Body) -> Body {
+/// Whether a body is in chunks, as its head says.
+pub(crate) fn is_chunked(headers: &HeaderMap) -> bool {
     let hashes = headers.get_all("x-amz-content-sha256");
-    let is_chunked = |value: &HeaderValue| value.as_bytes().starts_with(b"STREAMING-");
-    if !hashes.iter().any(is_chunked) {
-        return body;
-    }
-    let mut parser = ChunkParser::default();
-    Body::from_stream(body.into_data_stream().map(move |bytes| {
-        let bytes = bytes?;
-        parser.parse(&bytes).map_err(axum::Error::new)?;
-        Ok::<_, axum::Error>(bytes)
-    }))
+    hashes
+        .iter()
+        .any(|value| value.as_bytes().starts_with(b"STREAMING-"))
 }
 
 /// Why a body is refused. The message, which the client sees, never quotes the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-enum Malformed {
+pub(crate) enum Malformed {
     #[error("a piece of it has {0} bytes, and the most is {MAX_CHUNK_SIZE}")]
     TooLarge(u64),
     #[error("the header of a piece of it is not one of at most eight hexadecimal digits")]
@@ -60,23 +50,40 @@ enum State {
 
 /// A parser of chunks that keeps no data.
 #[derive(Debug)]
-struct ChunkParser(State);
+pub(crate) struct ChunkParser {
+    state: State,
+    /// The size of the chunk that is arriving.
+    size: u64,
+}
 
 impl Default for ChunkParser {
     fn default() -> Self {
-        ChunkParser(State::Header(Vec::new()))
+        ChunkParser {
+            state: State::Header(Vec::new()),
+            size: 0,
+        }
     }
 }
 
 impl ChunkParser {
-    fn parse(&mut self, mut bytes: &[u8]) -> Result<(), Malformed> {
+    /// How many bytes of the chunk that is arriving are buffered until all of it is there.
+    pub(crate) fn buffered(&self) -> u64 {
+        self.size
+    }
+
+    /// Takes the next bytes of a body.
+    ///
+    /// # Errors
+    /// The body is not in chunks of at most [`MAX_CHUNK_SIZE`] bytes.
+    pub(crate) fn parse(&mut self, mut bytes: &[u8]) -> Result<(), Malformed> {
         while let [first, rest @ ..] = bytes {
-            match &mut self.0 {
+            match &mut self.state {
                 State::Header(line) => {
                     line.push(*first);
                     bytes = rest;
                     if *first == b'\n' {
-                        self.0 = match size(line)? {
+                        self.size = size(line)?;
+                        self.state = match self.size {
                             0 => State::Trailers,
                             size => State::Data(size),
                         };
@@ -90,7 +97,7 @@ impl ChunkParser {
                     bytes = &bytes[arrived..];
                     *left -= arrived as u64;
                     if *left == 0 {
-                        self.0 = State::End(2);
+                        self.state = State::End(2);
                     }
                 }
                 State::End(left) => {
@@ -135,7 +142,7 @@ mod tests {
         for part in parts {
             parser.parse(part)?;
         }
-        Ok(parser.0)
+        Ok(parser.state)
     }
 
     #[test]

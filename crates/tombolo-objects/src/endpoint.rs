@@ -7,11 +7,12 @@ use std::time::Instant;
 
 use axum::body::Body;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use jiff::Timestamp;
 use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::host::{S3Host, VirtualHost};
 use s3s::service::{S3Service, S3ServiceBuilder};
+use tombolo_api::admission::{Admission, NotAdmitted};
 use tombolo_api::error::{ApiError, CommonError, Refusal};
 use tombolo_api::http::{Credentials, RequestId};
 use tombolo_api::sigv4::{SignedRequest, Verifier, names_service};
@@ -23,14 +24,14 @@ use tombolo_store::Store;
 use tracing::Instrument;
 
 use crate::access_control::{AccessControl, Secrets};
-use crate::aws_chunked;
 use crate::blob::Blobs;
+use crate::body;
 use crate::error::{ObjectError, refuse};
 use crate::object_service::ObjectService;
 use crate::operations::S3Operations;
 
 /// The longest XML that is read, in bytes: ten thousand parts to complete.
-const MAX_XML_SIZE: usize = 4 << 20;
+pub(crate) const MAX_XML_SIZE: usize = 4 << 20;
 
 /// The parts of the server that the endpoint needs.
 pub struct Backend {
@@ -40,6 +41,8 @@ pub struct Backend {
     pub credentials: Arc<dyn Credentials>,
     /// How much of everything an account may have.
     pub quotas: Quotas,
+    /// What may be taken of the server.
+    pub admission: Arc<Admission>,
     /// The records.
     pub store: Arc<dyn Store>,
     /// The files.
@@ -56,6 +59,7 @@ pub struct Backend {
 pub struct Objects {
     verifier: Verifier,
     service: S3Service,
+    admission: Arc<Admission>,
     ids: Arc<dyn IdSource>,
     now: fn() -> Timestamp,
 }
@@ -71,12 +75,13 @@ impl Objects {
             backend.ids.clone(),
         )));
         builder.set_auth(Secrets(backend.credentials.clone()));
-        builder.set_access(AccessControl);
+        builder.set_access(AccessControl(backend.admission.clone()));
         builder.set_host(Hosts);
         builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config()))));
         Objects {
             verifier: Verifier::new(backend.regions, backend.credentials),
             service: builder.build(),
+            admission: backend.admission,
             ids: backend.ids,
             now: backend.now,
         }
@@ -100,7 +105,9 @@ impl Objects {
             if let Ok(value) = HeaderValue::from_str(&request_id) {
                 response.headers_mut().insert("x-amz-request-id", value);
             }
-            if response.status().is_client_error() && !may_be_reused {
+            let status = response.status();
+            let is_refused = status.is_client_error() || status == StatusCode::SERVICE_UNAVAILABLE;
+            if is_refused && !may_be_reused {
                 // The rest of the body may still be arriving, and is not read.
                 let close = HeaderValue::from_static("close");
                 response.headers_mut().insert(header::CONNECTION, close);
@@ -125,11 +132,16 @@ impl Objects {
         let is_head = head.method == Method::HEAD;
         let principal = match self.admit(&head).await {
             Ok(principal) => principal,
-            Err(error) => return (None, without_body_if(is_head, refused_at_head(error))),
+            Err(error) => {
+                drop(body);
+                let source = head.extensions.get().copied().unwrap_or_default();
+                self.admission.refused(source, NotAdmitted::Head).await;
+                return (None, without_body_if(is_head, refused_at_head(error)));
+            }
         };
         let account = Some(principal.account());
         head.extensions.insert(principal);
-        let body = s3s::Body::http_body_unsync(aws_chunked::limit_chunks(&head.headers, body));
+        let body = s3s::Body::http_body_unsync(body::admit(&head, body, &self.admission));
         let response = match self.service.call(Request::from_parts(head, body)).await {
             Ok(response) => response.map(Body::new),
             Err(error) => {
@@ -242,7 +254,7 @@ fn config() -> S3Config {
 
 /// Buckets in the host's name: `BUCKET.localhost`, which leads to this machine whatever the bucket
 /// is called. Every other host is the server's own, with the bucket in the path.
-struct Hosts;
+pub(crate) struct Hosts;
 
 impl S3Host for Hosts {
     fn parse_host_header<'a>(&'a self, host: &'a str) -> s3s::S3Result<VirtualHost<'a>> {

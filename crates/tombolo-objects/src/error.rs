@@ -139,6 +139,7 @@ fn common(kind: CommonError) -> Wire {
         CommonError::RequestExpired => wire("RequestTimeTooSkewed", 403),
         CommonError::AccessDenied => wire("AccessDenied", 403),
         CommonError::InsufficientCapacity => wire("InvalidRequest", 400),
+        CommonError::Throttling => wire("SlowDown", 503),
         CommonError::Busy => UNAVAILABLE,
         CommonError::Internal => wire("InternalError", 500),
     }

@@ -30,6 +30,7 @@
 mod access_control;
 mod aws_chunked;
 mod blob;
+mod body;
 mod bucket;
 mod checksums;
 mod endpoint;

@@ -8,6 +8,7 @@
 
 use s3s::dto::*;
 use s3s::{S3, S3Request, S3Response, S3Result};
+use tombolo_api::admission::{ActionClass, class};
 use tombolo_api::operation::ResourceType;
 use tombolo_domain::principal::Action;
 
@@ -22,6 +23,8 @@ pub struct ObjectOperation {
     pub action: Action,
     /// What that action is allowed on.
     pub resource: ResourceType,
+    /// Which of an account's buckets a request takes a token of.
+    pub class: ActionClass,
     /// The part of S3 under which the user docs list it.
     pub section: &'static str,
 }
@@ -35,17 +38,19 @@ pub(crate) fn operation(name: &str) -> Option<&'static ObjectOperation> {
 pub(crate) struct S3Operations(pub(crate) ObjectService);
 
 /// Makes the table, and of [`S3Operations`] what `s3s` calls. Each row is
-/// `Name: method(Input) -> Output, "Action" on ResourceType;`.
+/// `Name: method(Input) -> Output, "Action" class on ResourceType;`, with the class `reads` or
+/// `writes`.
 macro_rules! operations {
     ($(section $section:literal {
         $($name:ident: $method:ident($input:ident) -> $output:ident,
-            $action:literal on $resource:ident;)*
+            $action:literal $class:ident on $resource:ident;)*
     })*) => {
         /// Every operation that is served, in the order of the user docs.
         pub static OPERATIONS: &[ObjectOperation] = &[$($(ObjectOperation {
             name: stringify!($name),
             action: Action::new("s3", $action),
             resource: ResourceType::$resource,
+            class: class!($class),
             section: $section,
         },)*)*];
 
@@ -64,42 +69,42 @@ macro_rules! operations {
 operations! {
     section "buckets" {
         CreateBucket: create_bucket(CreateBucketInput) -> CreateBucketOutput,
-            "CreateBucket" on Bucket;
-        HeadBucket: head_bucket(HeadBucketInput) -> HeadBucketOutput, "ListBucket" on Bucket;
+            "CreateBucket" writes on Bucket;
+        HeadBucket: head_bucket(HeadBucketInput) -> HeadBucketOutput, "ListBucket" reads on Bucket;
         GetBucketLocation: get_bucket_location(GetBucketLocationInput) -> GetBucketLocationOutput,
-            "GetBucketLocation" on Bucket;
+            "GetBucketLocation" reads on Bucket;
         ListBuckets: list_buckets(ListBucketsInput) -> ListBucketsOutput,
-            "ListAllMyBuckets" on Any;
+            "ListAllMyBuckets" reads on Any;
         DeleteBucket: delete_bucket(DeleteBucketInput) -> DeleteBucketOutput,
-            "DeleteBucket" on Bucket;
+            "DeleteBucket" writes on Bucket;
     }
 
     section "objects" {
         PutObject: put_object(PutObjectInput) -> PutObjectOutput,
-            "PutObject" on Object;
-        GetObject: get_object(GetObjectInput) -> GetObjectOutput, "GetObject" on Object;
-        HeadObject: head_object(HeadObjectInput) -> HeadObjectOutput, "GetObject" on Object;
+            "PutObject" writes on Object;
+        GetObject: get_object(GetObjectInput) -> GetObjectOutput, "GetObject" reads on Object;
+        HeadObject: head_object(HeadObjectInput) -> HeadObjectOutput, "GetObject" reads on Object;
         DeleteObject: delete_object(DeleteObjectInput) -> DeleteObjectOutput,
-            "DeleteObject" on Object;
+            "DeleteObject" writes on Object;
         DeleteObjects: delete_objects(DeleteObjectsInput) -> DeleteObjectsOutput,
-            "DeleteObject" on Object;
+            "DeleteObject" writes on Object;
         ListObjectsV2: list_objects_v2(ListObjectsV2Input) -> ListObjectsV2Output,
-            "ListBucket" on Bucket;
+            "ListBucket" reads on Bucket;
     }
 
     section "uploads in parts" {
         CreateMultipartUpload: create_multipart_upload(CreateMultipartUploadInput)
             -> CreateMultipartUploadOutput,
-            "PutObject" on Object;
+            "PutObject" writes on Object;
         UploadPart: upload_part(UploadPartInput) -> UploadPartOutput,
-            "PutObject" on Object;
+            "PutObject" writes on Object;
         CompleteMultipartUpload: complete_multipart_upload(CompleteMultipartUploadInput)
             -> CompleteMultipartUploadOutput,
-            "PutObject" on Object;
+            "PutObject" writes on Object;
         AbortMultipartUpload: abort_multipart_upload(AbortMultipartUploadInput)
             -> AbortMultipartUploadOutput,
-            "AbortMultipartUpload" on Object;
+            "AbortMultipartUpload" writes on Object;
         ListParts: list_parts(ListPartsInput) -> ListPartsOutput,
-            "ListMultipartUploadParts" on Object;
+            "ListMultipartUploadParts" reads on Object;
     }
 }

@@ -108,6 +108,7 @@ impl RefusingApi {
             regions: vec![HOME.parse().unwrap()],
             credentials: next.clone(),
             dispatch: next.clone(),
+            admission: Arc::default(),
             ids: Arc::new(SeededIds::new(0)),
             now: || "2026-11-22T14:30:00Z".parse::<Timestamp>().unwrap(),
         });
@@ -291,6 +292,7 @@ impl Uploads {
                 regions: vec![HOME.parse().unwrap()],
                 credentials: Arc::new(Refusing::default()),
                 quotas: Quotas::default(),
+                admission: Arc::default(),
                 store: server.store(),
                 blobs: Blobs::open(directory.path(), server.shared_ids()).unwrap(),
                 clock: server.clock(),

@@ -20,6 +20,7 @@ use std::iter::Peekable;
 use std::path::{Path, PathBuf};
 use std::str::Chars;
 
+use tombolo_api::admission::ActionClass;
 use tombolo_api::model::{Kind, Models, Service, ServiceName, ShapeId};
 use tombolo_api::operation::Support;
 use tombolo_api::registry;
@@ -73,6 +74,7 @@ fn the_lists_of_operations_are_current() {
     let document = fs::read_to_string(root().join(DOCUMENT)).unwrap();
     let listed = replace(&document, "operations", &table());
     let listed = replace(&listed, "shown only", &shown_only());
+    let listed = replace(&listed, "classes", &classes());
     for (path, wanted) in [(DOCUMENT, listed), (SERVED, served())] {
         let file = root().join(path);
         if std::env::var_os("UPDATE_EXPECT").is_some_and(|value| value == "1") {
@@ -135,20 +137,23 @@ fn sections() -> Vec<Section> {
         }),
     };
     for service in ServiceName::ALL {
-        let title = match service {
-            ServiceName::GameLift => "GameLift",
-            ServiceName::Ec2 => "EC2",
-            ServiceName::Sts => "STS",
-        };
         for operation in registry::operations(service) {
             let docs = &operation.docs;
-            list(title, docs.section, docs.note, operation.name);
+            list(title(service), docs.section, docs.note, operation.name);
         }
     }
     for operation in tombolo_objects::OPERATIONS {
         list("S3", operation.section, "", operation.name);
     }
     sections
+}
+
+fn title(service: ServiceName) -> &'static str {
+    match service {
+        ServiceName::GameLift => "GameLift",
+        ServiceName::Ec2 => "EC2",
+        ServiceName::Sts => "STS",
+    }
 }
 
 /// The members that are accepted and shown, and have no effect, with the operations that take them.
@@ -166,6 +171,41 @@ fn shown_only() -> String {
         writeln!(text, "| {member} | {} |", operations.join(", ")).unwrap();
     }
     text
+}
+
+/// The operations of each class.
+fn classes() -> String {
+    let mut text = "| class | operations |\n| --- | --- |\n".to_owned();
+    for class in ActionClass::ALL {
+        let mut services = Vec::new();
+        let mut list = |service: &str, names: Vec<&str>| {
+            if !names.is_empty() {
+                services.push(format!("{service}: {}", names.join(", ")));
+            }
+        };
+        for service in ServiceName::ALL {
+            let rows = registry::operations(service).iter();
+            let rows = rows.filter(|row| row.class == class);
+            list(title(service), rows.map(|row| row.name).collect());
+        }
+        let rows = tombolo_objects::OPERATIONS.iter();
+        let rows = rows.filter(|row| row.class == class);
+        list("S3", rows.map(|row| row.name).collect());
+        writeln!(text, "| {class} | {} |", services.join("; ")).unwrap();
+    }
+    text
+}
+
+#[test]
+fn an_operation_of_the_class_that_reads_has_the_name_of_one() {
+    for service in ServiceName::ALL {
+        for row in registry::operations(service) {
+            let is_read = ["Describe", "List", "Get"]
+                .iter()
+                .any(|verb| row.name.starts_with(verb));
+            assert_eq!(is_read, row.class == ActionClass::NonMutating, "{row:?}");
+        }
+    }
 }
 
 /// Names by service, sorted, so that a new one is one new line.

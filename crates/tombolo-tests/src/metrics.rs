@@ -50,6 +50,18 @@ pub fn read(metrics: SocketAddr) -> String {
     response.text()
 }
 
+/// The value of the one sample of a metric that begins so, labels included.
+///
+/// # Panics
+/// The server does not answer, or has no such sample.
+#[track_caller]
+pub fn value(metrics: SocketAddr, sample: &str) -> f64 {
+    let text = read(metrics);
+    let mut found = text.lines().filter_map(|line| line.strip_prefix(sample));
+    let value = found.next().and_then(|rest| rest.trim().parse().ok());
+    value.unwrap_or_else(|| panic!("{sample} in\n{text}"))
+}
+
 /// The value of `label` and the number, if a line is a sample of the metric `name`.
 fn sample(line: &str, name: &str, label: &str) -> Option<(String, u64)> {
     let (labels, number) = line

@@ -63,6 +63,14 @@ impl Serving {
         Serving::with(false, "ebpf", tables)
     }
 
+    /// The same without root, with more tables in its configuration.
+    ///
+    /// # Panics
+    /// It does not come up; its log is shown.
+    pub fn start_simulated_with(tables: &str) -> Self {
+        Serving::with(false, "simulated", tables)
+    }
+
     fn with(by_tls: bool, network: &'static str, tables: &str) -> Self {
         let daemon = Daemon::serve("tmb-serve-");
         if by_tls {
@@ -173,7 +181,10 @@ impl Serving {
     }
 
     /// Makes an account with an access key.
-    fn account(&self, name: &str) -> Client {
+    ///
+    /// # Panics
+    /// There is one of that name.
+    pub fn account(&self, name: &str) -> Client {
         let create = ["account", "create", "--json", "--name", name];
         let account = printed_json(&mut self.command(&create));
         let create = ["access-key", "create", "--json", "--account", name];

@@ -1,6 +1,7 @@
 //! The configuration file of `tombolo serve`: TOML, every key named in
 //! `docs/tombolo.example.toml`.
 
+pub(crate) mod admission;
 mod players;
 mod sandbox;
 
@@ -20,6 +21,7 @@ use tombolo_network::{MAX_MTU, MIN_MTU};
 use crate::cli::NetworkChoice;
 use crate::report::{OrHint, hinted};
 
+pub use admission::{Admission, RequestRates};
 pub use players::Players;
 pub use sandbox::{Bytes, Limit, Sandbox};
 
@@ -56,6 +58,12 @@ pub struct Config {
     /// How much of everything there may be.
     #[serde(default)]
     pub quotas: Quotas,
+    /// What clients may take of the server before it is known who asks.
+    #[serde(default)]
+    pub admission: Admission,
+    /// How often an account may ask.
+    #[serde(default)]
+    pub request_rates: RequestRates,
     /// What server processes may do and use.
     #[serde(default)]
     pub sandbox: Sandbox,
@@ -212,6 +220,7 @@ impl Config {
             };
             bail!("quotas.{out_of_range}, {why}");
         }
+        admission::check(&self.admission, &self.request_rates)?;
         self.sandbox.check()
     }
 }

@@ -1,6 +1,6 @@
 //! The configuration of `tombolo serve`.
 
-use tombolo::config::{Bytes, Config, FleetAddresses, Limit, Metrics};
+use tombolo::config::{Admission, Bytes, Config, FleetAddresses, Limit, Metrics, RequestRates};
 use tombolo::report;
 use tombolo_domain::quota::Quotas;
 
@@ -16,6 +16,8 @@ fn the_example_is_a_configuration_with_the_defaults() {
     assert_eq!(config.fleet_addresses, FleetAddresses::default());
     assert_eq!(config.quotas, Quotas::default());
     assert_eq!(config.players, None);
+    assert_eq!(config.admission, Admission::default());
+    assert_eq!(config.request_rates, RequestRates::default());
 }
 
 /// What is commented out are keys with their defaults, so the example with all of them uncommented
@@ -72,6 +74,26 @@ fn what_is_wrong_is_named() {
         (
             "directory = \"d\"\nregions = [\"us-west-2\"]".to_owned(),
             "directory = \"d\": must be an absolute path",
+        ),
+        (
+            format!("{minimal}[admission]\nbody_memory = \"1 MiB\""),
+            "admission.body_memory = 1048576: is in bytes, and at least 8388608",
+        ),
+        (
+            format!("{minimal}[admission]\ntrusted_proxies = [\"proxy\"]"),
+            "invalid IP address syntax",
+        ),
+        (
+            format!("{minimal}[request_rates]\nmutating = {{ burst = 0, per_second = 1 }}"),
+            "request_rates.mutating = { burst = 0, per_second = 1 }: would refuse every request",
+        ),
+        (
+            format!("{minimal}[request_rates]\nmutating = {{ burst = -1, per_second = 1 }}"),
+            "invalid value: integer `-1`, expected u32",
+        ),
+        (
+            format!("{minimal}[request_rates]\nnon_mutating = \"many\""),
+            "or \"none\"",
         ),
         (
             format!("{minimal}[sandbox]\nmemory = \"lots\""),

@@ -230,6 +230,7 @@ fn common(kind: CommonError) -> Wire {
         CommonError::RequestExpired => wire("RequestExpired", 400),
         CommonError::AccessDenied => wire("UnauthorizedOperation", 403),
         CommonError::InsufficientCapacity => wire("ResourceLimitExceeded", 400),
+        CommonError::Throttling => wire("RequestLimitExceeded", 503),
         CommonError::Busy => UNAVAILABLE,
         CommonError::Internal => wire("InternalError", 500),
     }

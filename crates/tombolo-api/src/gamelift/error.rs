@@ -85,6 +85,7 @@ fn common(kind: CommonError) -> Wire {
         CommonError::RequestExpired => wire("InvalidSignatureException", 400),
         CommonError::AccessDenied => wire("AccessDeniedException", 400),
         CommonError::InsufficientCapacity => wire("InvalidRequestException", 400),
+        CommonError::Throttling => wire("ThrottlingException", 400),
         CommonError::Busy => UNAVAILABLE,
         CommonError::Internal => wire("InternalServiceException", 500),
     }

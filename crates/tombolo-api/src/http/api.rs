@@ -8,20 +8,20 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ::http::request::Parts;
-use ::http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use ::http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use axum::Router;
 use axum::body::{Body, HttpBody};
 use axum::extract::State;
-use bytes::Bytes;
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use http_body_util::{BodyExt, Full};
 use jiff::Timestamp;
 use tombolo_domain::error_chain;
 use tombolo_domain::id::{AccountId, IdSource, Region};
-use tombolo_domain::principal::Principal;
 use tracing::Instrument;
 use uuid::Uuid;
 
 use super::credentials::Credentials;
+use crate::admission::{ActionClass, Admission, BodyReservation, NotAdmitted};
 use crate::error::{ApiError, CommonError, Refusal, excerpt};
 use crate::model::{Models, ServiceName, validate};
 use crate::operation::Dispatch;
@@ -44,6 +44,8 @@ pub struct Backend {
     pub credentials: Arc<dyn Credentials>,
     /// The operations.
     pub dispatch: Arc<dyn Dispatch>,
+    /// What may be taken of the server.
+    pub admission: Arc<Admission>,
     /// Where request ids come from.
     pub ids: Arc<dyn IdSource>,
     /// The real time, which clients sign with; never a rehearsal's.
@@ -55,6 +57,7 @@ pub struct Api {
     registry: Registry,
     verifier: Verifier,
     dispatch: Arc<dyn Dispatch>,
+    admission: Arc<Admission>,
     ids: Arc<dyn IdSource>,
     now: fn() -> Timestamp,
 }
@@ -65,6 +68,8 @@ struct Progress<'r> {
     service: ServiceName,
     operation: Option<RequestedOperation<'r>>,
     account: Option<AccountId>,
+    /// Whether some of the body may still be arriving.
+    is_body_unread: bool,
 }
 
 impl Api {
@@ -78,6 +83,7 @@ impl Api {
             registry: Registry::load()?,
             verifier: Verifier::new(backend.regions, backend.credentials),
             dispatch: backend.dispatch,
+            admission: backend.admission,
             ids: backend.ids,
             now: backend.now,
         })
@@ -118,11 +124,8 @@ impl Api {
         if head.method == Method::GET && head.uri.path() == "/health" {
             return health(&request_id);
         }
-        let mut progress = Progress::new(protocol::detect_head(&head));
-        let outcome = match read(body).await {
-            Ok(body) => self.call(&head, &body, &request_id, &mut progress).await,
-            Err(error) => Err(refuse(progress.service, error)),
-        };
+        let mut progress = Progress::new(protocol::detect_protocol(&head), !body.is_end_stream());
+        let outcome = self.call(&head, body, &request_id, &mut progress).await;
         let (status, error, encoded) = match outcome {
             Ok(encoded) => (StatusCode::OK, None, encoded),
             Err(refusal) => {
@@ -144,39 +147,88 @@ impl Api {
             duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
             "answered"
         );
-        reply(status, progress.protocol, encoded, &request_id)
+        let mut response = reply(status, progress.protocol, encoded, &request_id);
+        if progress.is_body_unread && head.version <= Version::HTTP_11 {
+            // The rest of the body may still be arriving, and is not read.
+            insert(&mut response, header::CONNECTION.as_str(), "close");
+        }
+        response
     }
 
-    async fn call<'r>(
+    async fn call<'r, B>(
         &'r self,
         head: &Parts,
-        body: &[u8],
+        body: B,
         request_id: &str,
         progress: &mut Progress<'r>,
-    ) -> Result<Encoded, Refusal> {
-        let call = match protocol::detect(&self.registry, head, body) {
-            Ok(call) => call,
-            Err((protocol, error)) => {
-                *progress = Progress::new(protocol);
-                return Err(refuse(progress.service, error));
+    ) -> Result<Encoded, Refusal>
+    where
+        B: HttpBody,
+        B::Data: Send,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let call = protocol::detect_head(&self.registry, head);
+        let call = call.map_err(|(protocol, error)| progress.refuse(protocol, error))?;
+        progress.operation = call.operation().cloned();
+        let source = head.extensions.get().copied().unwrap_or_default();
+        let unread = signed(head, &[]);
+        let now = (self.now)();
+        let claim = match self.verifier.check_head(&unread, call.service(), now).await {
+            Ok(claim) => claim,
+            Err(error) => {
+                drop(body);
+                self.admission.refused(source, NotAdmitted::Head).await;
+                return Err(progress.refuse(call.protocol_of_refusal(head), error));
             }
         };
-        let refuse = |error| refuse(call.service, error);
+        let mut reservation = self.admission.bodies().reserve(source);
+        let body = match read(body, &mut reservation).await {
+            Ok(body) => body,
+            Err(error) => {
+                if error.kind() == CommonError::Throttling {
+                    self.admission.count(NotAdmitted::Body);
+                }
+                return Err(progress.refuse(call.protocol_of_refusal(head), error));
+            }
+        };
+        progress.is_body_unread = false;
+        let call = call.with_body(head, &body);
+        let call = call.map_err(|(protocol, error)| progress.refuse(protocol, error))?;
+        let service = call.service;
+        let refuse = |error| refuse(service, error);
         progress.protocol = call.protocol;
         progress.service = call.service;
         let named = progress.operation.insert(call.operation);
 
-        let principal = self
-            .verify(head, body, call.service)
-            .await
-            .map_err(refuse)?;
+        let request = signed(head, &body);
+        let verified = self.verifier.verify(&request, claim, service).await;
+        let class = match &*named {
+            RequestedOperation::Served(served) => served.operation.class,
+            RequestedOperation::Unknown(_) => ActionClass::NonMutating,
+        };
+        let principal = match verified {
+            Ok(principal) => principal,
+            Err(error) => {
+                drop(call.input);
+                drop((body, reservation));
+                let what = NotAdmitted::Signature;
+                self.admission.refused(source, what).await;
+                return Err(refuse(error));
+            }
+        };
         progress.account = Some(principal.account());
+        if let Err(error) = self.admission.admit(principal.scope(), class) {
+            drop(call.input);
+            drop((body, reservation));
+            self.admission.pause().await;
+            return Err(refuse(error));
+        }
 
-        let model = self.models().service(call.service);
+        let model = self.models().service(service);
         let Served {
             operation,
             model: of_operation,
-        } = self.served(call.service, named).map_err(refuse)?;
+        } = self.served(service, named).map_err(refuse)?;
 
         let input = protocol::decode(model, of_operation, &call.input).map_err(refuse)?;
         if let Some(shape) = of_operation.input {
@@ -213,33 +265,36 @@ impl Api {
         };
         Err(ApiError::new(CommonError::UnknownOperation, message))
     }
+}
 
-    async fn verify(
-        &self,
-        head: &Parts,
-        body: &[u8],
-        service: ServiceName,
-    ) -> Result<Principal, ApiError> {
-        let request = SignedRequest {
-            method: head.method.as_str(),
-            path: head.uri.path(),
-            query: head.uri.query().unwrap_or_default(),
-            authority: head.uri.authority().map(|authority| authority.as_str()),
-            headers: &head.headers,
-            body,
-        };
-        self.verifier.verify(&request, service, (self.now)()).await
+/// The request as `sigv4` reads it.
+fn signed<'a>(head: &'a Parts, body: &'a [u8]) -> SignedRequest<'a> {
+    SignedRequest {
+        method: head.method.as_str(),
+        path: head.uri.path(),
+        query: head.uri.query().unwrap_or_default(),
+        authority: head.uri.authority().map(|authority| authority.as_str()),
+        headers: &head.headers,
+        body,
     }
 }
 
 impl Progress<'_> {
-    fn new(protocol: Protocol) -> Self {
+    fn new(protocol: Protocol, is_body_unread: bool) -> Self {
         Progress {
             protocol,
             service: protocol.usual_service(),
             operation: None,
             account: None,
+            is_body_unread,
         }
+    }
+
+    /// What is wrong with the request, before its service is known for certain.
+    fn refuse(&mut self, protocol: Protocol, error: ApiError) -> Refusal {
+        self.protocol = protocol;
+        self.service = protocol.usual_service();
+        refuse(self.service, error)
     }
 
     /// The operation as a line of the log shows it, escaped: the caller may have written anything.
@@ -266,30 +321,18 @@ impl Progress<'_> {
     }
 }
 
-/// Reads the body, if it is not longer than [`MAX_BODY`].
-async fn read<B>(body: B) -> Result<Bytes, ApiError>
+/// Reads the body, if it is not longer than [`MAX_BODY`] and there is memory for it.
+async fn read<B>(body: B, reservation: &mut BodyReservation) -> Result<Bytes, ApiError>
 where
     B: HttpBody,
     B::Data: Send,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    let too_large = || {
-        ApiError::new(
-            CommonError::RequestTooLarge,
-            format!("The body is longer than {MAX_BODY} bytes, the most that is read."),
-        )
-    };
     if body.size_hint().lower() > MAX_BODY as u64 {
         return Err(too_large());
     }
-    let body = Limited::new(body, MAX_BODY).collect();
-    match tokio::time::timeout(BODY_TIMEOUT, body).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-        Ok(Err(error)) => Err(ApiError::new(
-            CommonError::Serialization,
-            format!("The body could not be read to its end: {error}"),
-        )),
+    match tokio::time::timeout(BODY_TIMEOUT, collect(body, reservation)).await {
+        Ok(collected) => collected,
         Err(_) => Err(ApiError::new(
             CommonError::Serialization,
             format!(
@@ -298,6 +341,69 @@ where
             ),
         )),
     }
+}
+
+/// Collects the body in one buffer, which grows with what has arrived: what a client only announces
+/// takes no memory, and pieces of a few bytes each take no more than they are. A body that is there at
+/// once is never waited for, and takes nothing of the budget.
+async fn collect<B>(body: B, reservation: &mut BodyReservation) -> Result<Bytes, ApiError>
+where
+    B: HttpBody,
+    B::Data: Send,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let mut body = std::pin::pin!(body);
+    let mut collected = Bytes::new();
+    let mut buffer = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| {
+            ApiError::new(
+                CommonError::Serialization,
+                format!("The body could not be read to its end: {}", error.into()),
+            )
+        })?;
+        // What are not data are trailers, which nobody signs and no operation reads.
+        let Ok(mut data) = frame.into_data() else {
+            continue;
+        };
+        let length = buffer.len() + collected.len() + data.remaining();
+        if length > MAX_BODY {
+            return Err(too_large());
+        }
+        let is_first = buffer.is_empty() && collected.is_empty();
+        if is_first && body.is_end_stream() {
+            return Ok(data.copy_to_bytes(data.remaining()));
+        }
+        let capacity = match is_first || length <= buffer.capacity() {
+            true => length.max(buffer.capacity()),
+            false => (2 * length).min(MAX_BODY),
+        };
+        if !reservation.resize(capacity) {
+            return Err(ApiError::new(
+                CommonError::Throttling,
+                "Too many bodies are being received, from this address or in all. Send it again \
+                 later, and fewer at once.",
+            ));
+        }
+        if is_first {
+            collected = data.copy_to_bytes(data.remaining());
+            continue;
+        }
+        buffer.reserve(capacity - buffer.len());
+        buffer.extend_from_slice(&std::mem::take(&mut collected));
+        buffer.put(data);
+    }
+    if buffer.is_empty() {
+        return Ok(collected);
+    }
+    Ok(buffer.freeze())
+}
+
+fn too_large() -> ApiError {
+    ApiError::new(
+        CommonError::RequestTooLarge,
+        format!("The body is longer than {MAX_BODY} bytes, the most that is read."),
+    )
 }
 
 fn health(request_id: &str) -> Response<Full<Bytes>> {

@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use tombolo_domain::principal::Action;
 
 use super::Call;
+use crate::admission::ActionClass;
 use crate::error::{ApiError, Refusal, ServiceError};
 use crate::lookup::ScopedTransaction;
 use crate::model::{Document, ServiceName};
@@ -28,6 +29,8 @@ pub struct Operation {
     pub action: Action,
     /// What that action is allowed on.
     pub resource: ResourceType,
+    /// Which of an account's buckets a request takes a token of.
+    pub class: ActionClass,
     /// Whether the service's model lists its error for too much of something with this operation.
     pub lists_limit: bool,
     /// The data path's tables that it adds entries to, at once or when what it makes is used.
@@ -118,8 +121,10 @@ impl fmt::Debug for Operation {
 }
 
 /// A service's table. Each row is
-/// `Name => handler, on ResourceType, fills TABLES, raises LimitExceeded, shows only [paths of
-/// members];`, the last three where there is something to say. What a handler has written is committed `always`, or `unless` a
+/// `Name => handler, class on ResourceType, fills TABLES, raises LimitExceeded, shows only [paths of
+/// members];`, the last three where there is something to say. The class is `reads`, `writes`, or
+/// `starts` of what goes on after the request: in the data path of whole VPCs, or as instances. What a
+/// handler has written is committed `always`, or `unless` a
 /// function of the input refuses.
 macro_rules! operations {
     ($service:ident $prefix:literal, errors $error:ty, commits always; $($rows:tt)*) => {
@@ -138,7 +143,7 @@ macro_rules! operations {
     (
         @table $service:ident $prefix:literal, $error:ty, $check:path;
         $(section $section:literal, $note:literal {
-            $($name:ident => $handler:path, on $resource:ident
+            $($name:ident => $handler:path, $class:ident on $resource:ident
                 $(, fills $tables:ident)? $(, raises $limit:ident)? $(, shows only [$($member:literal,)*])?;)*
         })*
     ) => {
@@ -147,6 +152,7 @@ macro_rules! operations {
             name: stringify!($name),
             action: tombolo_domain::principal::Action::new($prefix, stringify!($name)),
             resource: $crate::operation::ResourceType::$resource,
+            class: $crate::admission::class!($class),
             lists_limit: $crate::operation::definition::operations!(@is_given $($limit)?),
             fills: $crate::operation::definition::operations!(@or_none $($tables)?),
             docs: $crate::operation::Docs {

@@ -7,6 +7,7 @@ use super::form::Form;
 use crate::error::{ApiError, CommonError, excerpt};
 use crate::model::ServiceName;
 use crate::registry::{Registry, RequestedOperation};
+use crate::sigv4::{names_service, parameters};
 
 /// The media type of forms.
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -59,29 +60,41 @@ pub enum Input<'a> {
     Form(Form),
 }
 
-/// Finds out what a request asks for. Nothing of it is verified yet; the service decides which
-/// credential scope the signature must have.
+/// What the head of a request asks for. The forms of EC2 and STS name their operation in the body.
+#[derive(Debug)]
+pub struct CallHead<'r> {
+    registry: &'r Registry,
+    protocol: Protocol,
+    operation: Option<RequestedOperation<'r>>,
+}
+
+/// Finds out what a request asks for, as far as its head says it. Nothing of it is verified yet.
 ///
 /// # Errors
-/// The request names no operation in any of the protocols, or not in the way the protocol has it.
-/// With the error comes the protocol to write it in.
-pub fn detect<'r, 'a>(
+/// The head names no operation in any of the protocols, or not in the way the protocol has it. With
+/// the error comes the protocol to write it in.
+pub fn detect_head<'r>(
     registry: &'r Registry,
     head: &Parts,
-    body: &'a [u8],
-) -> Result<Call<'r, 'a>, (Protocol, ApiError)> {
-    let protocol = detect_head(head);
-    let refuse = |error| (protocol, error);
-    match protocol {
-        Protocol::AwsJson => json(registry, head, body).map_err(refuse),
-        Protocol::RpcCbor => cbor(registry, head, body).map_err(refuse),
-        Protocol::Ec2Query | Protocol::AwsQuery => query(registry, head, body),
-    }
+) -> Result<CallHead<'r>, (Protocol, ApiError)> {
+    let protocol = detect_protocol(head);
+    let operation = match protocol {
+        Protocol::AwsJson => json(registry, head).map(Some),
+        Protocol::RpcCbor => cbor(registry, head).map(Some),
+        Protocol::Ec2Query | Protocol::AwsQuery if head.uri.path() == "/" => Ok(None),
+        Protocol::Ec2Query | Protocol::AwsQuery => Err(no_operation(head)),
+    };
+    let operation = operation.map_err(|error| (protocol, error))?;
+    Ok(CallHead {
+        registry,
+        protocol,
+        operation,
+    })
 }
 
 /// The protocol, as far as the head alone shows it: a form's version may still turn
 /// ec2Query into awsQuery.
-pub fn detect_head(head: &Parts) -> Protocol {
+pub fn detect_protocol(head: &Parts) -> Protocol {
     let query = head.uri.query().unwrap_or_default();
     if head.uri.path().starts_with("/service/") || head.headers.contains_key("smithy-protocol") {
         Protocol::RpcCbor
@@ -96,11 +109,69 @@ pub fn detect_head(head: &Parts) -> Protocol {
     }
 }
 
-fn json<'r, 'a>(
-    registry: &'r Registry,
-    head: &Parts,
-    body: &'a [u8],
-) -> Result<Call<'r, 'a>, ApiError> {
+impl<'r> CallHead<'r> {
+    /// The protocol in which a request is refused before its body is read. A form's own version is
+    /// not known then; whose it is shows in the credential or the query.
+    pub fn protocol_of_refusal(&self, head: &Parts) -> Protocol {
+        let version = self.registry.models().service(ServiceName::Sts).api_version;
+        let query = head.uri.query().unwrap_or_default();
+        let is_for_sts = || {
+            names_service(head, ServiceName::Sts.as_str())
+                || parameters(query)
+                    .any(|(name, value)| *name == *b"Version" && *value == *version.as_bytes())
+        };
+        match self.protocol {
+            Protocol::Ec2Query if is_for_sts() => Protocol::AwsQuery,
+            protocol => protocol,
+        }
+    }
+
+    /// The operation, if the head names it.
+    pub fn operation(&self) -> Option<&RequestedOperation<'r>> {
+        self.operation.as_ref()
+    }
+
+    /// Whose operation it is, if the head says so.
+    pub fn service(&self) -> Option<ServiceName> {
+        self.operation
+            .is_some()
+            .then(|| self.protocol.usual_service())
+    }
+
+    /// The whole call. The service decides which credential scope the signature must have.
+    ///
+    /// # Errors
+    /// As [`detect_head`], of the body.
+    pub fn with_body<'a>(
+        self,
+        head: &Parts,
+        body: &'a [u8],
+    ) -> Result<Call<'r, 'a>, (Protocol, ApiError)> {
+        let Some(operation) = self.operation else {
+            return query(self.registry, head, body);
+        };
+        let input = match self.protocol {
+            Protocol::RpcCbor => {
+                // An operation without input is sent without content type.
+                let untyped = body.is_empty() && !head.headers.contains_key(CONTENT_TYPE);
+                if !untyped && !is_type(&head.headers, "application/cbor") {
+                    let error = unsupported_type(&head.headers, "application/cbor");
+                    return Err((self.protocol, error));
+                }
+                Input::Cbor(body)
+            }
+            _ => Input::Json(body),
+        };
+        Ok(Call {
+            protocol: self.protocol,
+            service: ServiceName::GameLift,
+            operation,
+            input,
+        })
+    }
+}
+
+fn json<'r>(registry: &'r Registry, head: &Parts) -> Result<RequestedOperation<'r>, ApiError> {
     let mut targets = head.headers.get_all("x-amz-target").iter();
     let target = targets.next().and_then(|target| target.to_str().ok());
     let operation = target.and_then(|target| target.strip_prefix("GameLift."));
@@ -121,19 +192,10 @@ fn json<'r, 'a>(
             "application/x-amz-json-1.1",
         ));
     }
-    Ok(Call {
-        protocol: Protocol::AwsJson,
-        service: ServiceName::GameLift,
-        operation: registry.find(ServiceName::GameLift, operation),
-        input: Input::Json(body),
-    })
+    Ok(registry.find(ServiceName::GameLift, operation))
 }
 
-fn cbor<'r, 'a>(
-    registry: &'r Registry,
-    head: &Parts,
-    body: &'a [u8],
-) -> Result<Call<'r, 'a>, ApiError> {
+fn cbor<'r>(registry: &'r Registry, head: &Parts) -> Result<RequestedOperation<'r>, ApiError> {
     let mut path = head.uri.path().split('/').skip(1);
     let route = (
         path.next(),
@@ -157,17 +219,7 @@ fn cbor<'r, 'a>(
             "The header smithy-protocol must be there once, and be rpc-v2-cbor.",
         ));
     }
-    // An operation without input is sent without content type.
-    let untyped = body.is_empty() && !head.headers.contains_key(CONTENT_TYPE);
-    if !untyped && !is_type(&head.headers, "application/cbor") {
-        return Err(unsupported_type(&head.headers, "application/cbor"));
-    }
-    Ok(Call {
-        protocol: Protocol::RpcCbor,
-        service: ServiceName::GameLift,
-        operation: registry.find(ServiceName::GameLift, operation),
-        input: Input::Cbor(body),
-    })
+    Ok(registry.find(ServiceName::GameLift, operation))
 }
 
 fn query<'r, 'a>(
@@ -175,9 +227,6 @@ fn query<'r, 'a>(
     head: &Parts,
     body: &[u8],
 ) -> Result<Call<'r, 'a>, (Protocol, ApiError)> {
-    if head.uri.path() != "/" {
-        return Err((Protocol::Ec2Query, no_operation(head)));
-    }
     // A presigned request has no body, whether it is to be sent by GET or by POST.
     let form = if body.is_empty() {
         Form::read(head.uri.query().unwrap_or_default().as_bytes())

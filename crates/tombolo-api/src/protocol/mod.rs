@@ -20,7 +20,7 @@ mod reply;
 mod time;
 mod xml;
 
-pub use detect::{Call, Input, Protocol, detect, detect_head};
+pub use detect::{Call, CallHead, Input, Protocol, detect_head, detect_protocol};
 pub use output_shape::EncodeError;
 pub use reply::{Encoded, decode, error, output};
 

@@ -28,7 +28,7 @@ pub use claim::names_service;
 pub(crate) use query::parameters;
 pub use request::SignedRequest;
 pub(crate) use token::SessionToken;
-pub use verify::Verifier;
+pub use verify::{HeadClaim, Verifier};
 
 #[cfg(doc)]
 use tombolo_domain::principal::Principal;

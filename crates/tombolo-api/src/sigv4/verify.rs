@@ -11,7 +11,7 @@ use tombolo_domain::id::{AccessKeyId, Region};
 use tombolo_domain::principal::{Credential, Identity, Principal, Session};
 
 use super::canonical::PathEncoding;
-use super::claim::{self, Claim};
+use super::claim::{Claim, CredentialScope};
 use super::key::SigningKeys;
 use super::request::SignedRequest;
 use super::token::is_token;
@@ -99,6 +99,14 @@ impl Signed {
     }
 }
 
+/// What the head of a request claims of its signature, and what of that holds without the secret key.
+/// Nothing is known yet of who signed it.
+#[derive(Debug)]
+pub struct HeadClaim<'a> {
+    claim: Claim<'a>,
+    region: Region,
+}
+
 /// What S3's clients write in place of the hash of a body that is not signed.
 const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
 
@@ -119,22 +127,48 @@ impl Verifier {
         }
     }
 
-    /// Who signed `request` for `service`. `now` is the real time: clients sign with theirs,
-    /// whatever a rehearsal's clock shows.
+    /// What the head of a request claims of its signature, if it claims one that may be right: made
+    /// about now with an access key that is known, for a Region that is served. The body is not
+    /// looked at, so that it need not be read of a request that is refused here. `now` is the real
+    /// time: clients sign with theirs, whatever a rehearsal's clock shows.
     ///
     /// # Errors
-    /// One of the authentication kinds of [`CommonError`] with AWS's text;
-    /// [`CommonError::AccessDenied`] for a temporary credential, which is good for S3 only; or
+    /// One of the authentication kinds of [`CommonError`] with AWS's text, or
     /// [`CommonError::Internal`] when the access key could not be looked up.
+    pub async fn check_head<'a>(
+        &self,
+        head: &SignedRequest<'a>,
+        service: Option<ServiceName>,
+        now: Timestamp,
+    ) -> Result<HeadClaim<'a>, ApiError> {
+        let rules = service.map(Rules::of);
+        let head = self.claimed(head, rules, now)?;
+        let scope = head.claim.scope()?;
+        // A form of EC2's or STS's shows only with its body whose it is.
+        let rules = rules.unwrap_or_else(|| match scope.service {
+            "sts" => Rules::of(ServiceName::Sts),
+            _ => Rules::of(ServiceName::Ec2),
+        });
+        self.credential(&head.claim, &scope, rules).await?;
+        Ok(head)
+    }
+
+    /// Who signed `request` for `service`, by the claim of its head. The access key is looked up
+    /// once more: it may have been deleted while the body arrived.
+    ///
+    /// # Errors
+    /// As [`check_head`](Verifier::check_head), and [`CommonError::AccessDenied`] for a temporary
+    /// credential, which is good for S3 only.
     pub async fn verify(
         &self,
         request: &SignedRequest<'_>,
+        head: HeadClaim<'_>,
         service: ServiceName,
-        now: Timestamp,
     ) -> Result<Principal, ApiError> {
-        let payload = check_payload(request);
         let rules = Rules::of(service);
-        let signed = self.signed(request, rules, payload, now).await?;
+        check_service(head.claim.scope()?.service, rules)?;
+        let payload = check_payload(request)?;
+        let signed = self.signed(request, head, rules, &payload).await?;
         signed.principal(rules)
     }
 
@@ -149,39 +183,65 @@ impl Verifier {
         request: &SignedRequest<'_>,
         now: Timestamp,
     ) -> Result<Principal, ApiError> {
-        let payload = claimed_payload(request);
-        let signed = self.signed(request, Rules::S3, payload, now).await?;
-        signed.principal(Rules::S3)
+        let rules = Rules::S3;
+        let head = self.claimed(request, Some(rules), now)?;
+        let payload = claimed_payload(request)?;
+        let payload = match head.claim.expires {
+            // Who makes a link does not know what will be put there.
+            Some(_) => UNSIGNED,
+            None => &payload,
+        };
+        let signed = self.signed(request, head, rules, payload).await?;
+        signed.principal(rules)
+    }
+
+    /// The claim of a request, as far as it can be checked without its secret key.
+    fn claimed<'a>(
+        &self,
+        request: &SignedRequest<'a>,
+        rules: Option<Rules>,
+        now: Timestamp,
+    ) -> Result<HeadClaim<'a>, ApiError> {
+        let claim = Claim::read(request)?;
+        let scope = claim.scope()?;
+        check_coverage(request, &claim)?;
+        check_time(&claim, now)?;
+        check_day(&claim, &scope)?;
+        if let Some(rules) = rules {
+            check_service(scope.service, rules)?;
+        }
+        let region = self.check_region(&scope)?.clone();
+        Ok(HeadClaim { claim, region })
+    }
+
+    /// The credential that a claim names, with its session token.
+    async fn credential(
+        &self,
+        claim: &Claim<'_>,
+        scope: &CredentialScope<'_>,
+        rules: Rules,
+    ) -> Result<(AccessKeyId, Credential), ApiError> {
+        let unrecognized = || ApiError::new(CommonError::UnrecognizedClient, rules.unrecognized);
+        let id: AccessKeyId = scope.access_key_id.parse().map_err(|_| unrecognized())?;
+        let credential = self.credentials.credential(&id).await;
+        let credential = credential
+            .map_err(|source| <ApiError>::internal("looking up an access key", source))?
+            .ok_or_else(unrecognized)?;
+        check_token(claim, &credential, rules)?;
+        Ok((id, credential))
     }
 
     async fn signed(
         &self,
         request: &SignedRequest<'_>,
+        head: HeadClaim<'_>,
         rules: Rules,
-        payload: Result<String, ApiError>,
-        now: Timestamp,
+        payload: &str,
     ) -> Result<Signed, ApiError> {
-        let claim = Claim::read(request)?;
+        let HeadClaim { claim, region } = head;
         let scope = claim.scope()?;
-        check_coverage(request, &claim)?;
-        check_time(&claim, now)?;
-        let region = self.check_scope(&claim, &scope, rules.service)?;
-        let payload = payload?;
-        let payload = match claim.expires {
-            // Who makes a link for S3 does not know what will be put there.
-            Some(_) if rules == Rules::S3 => UNSIGNED.to_owned(),
-            _ => payload,
-        };
-
-        let unrecognized = || ApiError::new(CommonError::UnrecognizedClient, rules.unrecognized);
-        let access_key_id: AccessKeyId = scope.access_key_id.parse().map_err(|_| unrecognized())?;
-        let credential = self.credentials.credential(&access_key_id).await;
-        let credential = credential
-            .map_err(|source| <ApiError>::internal("looking up an access key", source))?
-            .ok_or_else(unrecognized)?;
-        check_token(&claim, &credential, rules)?;
-
-        let canonical = canonical::request(request, &claim, rules.paths, &payload);
+        let (access_key_id, credential) = self.credential(&claim, &scope, rules).await?;
+        let canonical = canonical::request(request, &claim, rules.paths, payload);
         let string_to_sign = canonical::string_to_sign(&claim, &scope, &canonical);
         let key = self.keys.get(&credential.secret, &scope);
         let expected = key.sign(string_to_sign.as_bytes());
@@ -201,31 +261,11 @@ impl Verifier {
         Ok(Signed {
             credential,
             access_key_id,
-            region: region.clone(),
+            region,
         })
     }
 
-    fn check_scope(
-        &self,
-        claim: &Claim<'_>,
-        scope: &claim::CredentialScope<'_>,
-        service: &str,
-    ) -> Result<&Region, ApiError> {
-        let day = claim.date.get(..8).unwrap_or_default();
-        if scope.date != day {
-            return Err(mismatch(format!(
-                "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date \
-                 from HTTP: '{}' != '{day}', from '{}'.",
-                excerpt(scope.date),
-                claim.date
-            )));
-        }
-        if scope.service != service {
-            return Err(mismatch(format!(
-                "Credential should be scoped to correct service: '{service}', not '{}'.",
-                excerpt(scope.service)
-            )));
-        }
+    fn check_region(&self, scope: &CredentialScope<'_>) -> Result<&Region, ApiError> {
         let mut regions = self.regions.iter();
         regions
             .find(|region| region.as_str() == scope.region)
@@ -238,6 +278,30 @@ impl Verifier {
                 ))
             })
     }
+}
+
+fn check_day(claim: &Claim<'_>, scope: &CredentialScope<'_>) -> Result<(), ApiError> {
+    let day = claim.date.get(..8).unwrap_or_default();
+    if scope.date == day {
+        return Ok(());
+    }
+    Err(mismatch(format!(
+        "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: \
+         '{}' != '{day}', from '{}'.",
+        excerpt(scope.date),
+        claim.date
+    )))
+}
+
+fn check_service(claimed: &str, rules: Rules) -> Result<(), ApiError> {
+    let service = rules.service;
+    if claimed == service {
+        return Ok(());
+    }
+    Err(mismatch(format!(
+        "Credential should be scoped to correct service: '{service}', not '{}'.",
+        excerpt(claimed)
+    )))
 }
 
 /// A temporary credential comes with its session token, an access key with none.

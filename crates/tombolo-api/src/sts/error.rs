@@ -38,6 +38,7 @@ impl ServiceError for StsError {
             CommonError::RequestExpired => wire("SignatureDoesNotMatch", 403),
             CommonError::AccessDenied => wire("AccessDenied", 403),
             CommonError::InsufficientCapacity => wire("ValidationError", 400),
+            CommonError::Throttling => wire("Throttling", 400),
             CommonError::Busy => UNAVAILABLE,
             CommonError::Internal => wire("InternalFailure", 500),
         }

@@ -10,6 +10,6 @@ pub static OPERATIONS: &[Operation] = operations! {
     Sts "sts", errors StsError, commits always;
 
     section "", "" {
-        GetCallerIdentity => get_caller_identity, on Any;
+        GetCallerIdentity => get_caller_identity, reads on Any;
     }
 };

@@ -1,5 +1,7 @@
 //! Every way a signature can be wrong, with AWS's code and text, in each protocol.
 
+use bytes::Bytes;
+use http_body_util::Full;
 use tombolo_api::model::ServiceName;
 use tombolo_api::operation::Operation;
 use tombolo_api::registry;
@@ -185,6 +187,68 @@ fn an_access_key_that_is_no_access_key() {
         };
         check(spoil, UNRECOGNIZED, "");
     }
+}
+
+#[test]
+fn what_the_head_shows_is_refused_before_the_body_comes() {
+    type Spoil = fn(Draft) -> Signed;
+    let table: [(Spoil, [(u16, &str); 4]); 4] = [
+        (|draft| draft.sign().minus("authorization"), MISSING),
+        (
+            |mut draft| {
+                draft.access_key = "AKIAAAAAAAAAAAAAAAAA".into();
+                draft.sign()
+            },
+            UNRECOGNIZED,
+        ),
+        (
+            |mut draft| {
+                draft.region = "us-east-1".into();
+                draft.sign()
+            },
+            MISMATCH,
+        ),
+        (
+            |mut draft| {
+                draft.date = "20261122T141459Z".into();
+                draft.sign()
+            },
+            EXPIRED,
+        ),
+    ];
+    let server = Server::new();
+    for (spoil, wire) in table {
+        for (draft, expected) in calls().into_iter().zip(wire) {
+            let reply = server.send_head(&spoil(draft));
+            let (code, message) = reply.error();
+            assert_eq!((reply.status, code.as_str()), expected, "{message}");
+            assert_eq!(reply.headers["connection"], "close");
+        }
+    }
+    // The other way round: it is the body that a good head waits for.
+    for draft in calls() {
+        let reply = server.send_head(&draft.sign());
+        let (_, message) = reply.error();
+        assert_eq!(message, "The body did not arrive within 30 seconds.");
+        assert_eq!(reply.headers["connection"], "close");
+    }
+    assert!(server.reached().is_empty());
+}
+
+#[test]
+fn a_form_without_signature_is_refused_in_the_shape_of_the_service_that_its_head_names() {
+    let server = Server::new();
+    let mut draft = Draft::sts("GetCallerIdentity");
+    draft.access_key = "AKIAAAAAAAAAAAAAAAAA".into();
+    let reply = server.send_head(&draft.sign());
+    assert!(reply.text().contains("<ErrorResponse"), "{}", reply.text());
+    let mut draft = Draft::sts("").without_header("content-type");
+    draft.query = "Action=GetCallerIdentity&Version=2011-06-15".into();
+    let reply = server.send_head(&draft.sign().minus("authorization"));
+    assert!(reply.text().contains("<ErrorResponse"), "{}", reply.text());
+    let draft = Draft::ec2("DescribeVpcs", "");
+    let reply = server.send_head(&draft.sign().minus("authorization"));
+    assert!(reply.text().contains("<Errors>"), "{}", reply.text());
 }
 
 fn temporary(mut draft: Draft, access_key: &str, token: Option<&str>) -> Draft {
@@ -617,7 +681,7 @@ fn presigned_requests() {
         "&X-Amz-Signature=",
         "&X-Amz-Date=20261122T143000Z&X-Amz-Signature=",
     );
-    assert_eq!(code, "MalformedQueryString");
+    assert_eq!(code, "IncompleteSignature");
     let mut doubled = Draft::json("ListBuilds", "{}").presign("60");
     doubled.target.push_str("&X-Amz-Date=20261122T143000Z");
     assert_eq!(
@@ -669,7 +733,7 @@ fn secrets_are_not_printed() {
 fn health_needs_no_signature() {
     let server = Server::new();
     let request = http::Request::get("/health")
-        .body(Default::default())
+        .body(Full::<Bytes>::default())
         .unwrap();
     let reply = server.send_raw(request);
     assert_eq!((reply.status, reply.text()), (200, "ok"));

@@ -1,11 +1,13 @@
 //! An API whose operations only record what reached them.
 
+use std::convert::Infallible;
 use std::error::Error;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use axum::body::HttpBody;
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt, Full};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -99,7 +101,7 @@ pub(crate) struct Server {
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
-    pub(crate) headers: http::HeaderMap,
+    pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
 }
 
@@ -154,6 +156,7 @@ impl Server {
             regions: vec!["us-west-2".parse().unwrap(), "eu-west-1".parse().unwrap()],
             credentials: recorder.clone(),
             dispatch: recorder.clone(),
+            admission: Arc::default(),
             ids: Arc::new(SeededIds::new(1)),
             now: || "2026-11-22T14:30:00Z".parse::<Timestamp>().unwrap(),
         });
@@ -190,9 +193,22 @@ impl Server {
         self.send_raw(request.request().expect("HTTP allows the request"))
     }
 
-    pub(crate) fn send_raw(&self, request: Request<Full<Bytes>>) -> Reply {
+    /// Sends a request whose body never comes, on a clock that jumps to the next deadline at once.
+    pub(crate) fn send_head(&self, request: &Signed) -> Reply {
+        let request = request.request().expect("HTTP allows the request");
+        let never = std::future::pending::<Option<Result<HeaderMap, Infallible>>>();
+        self.send_raw(request.map(|_| Full::<Bytes>::default().with_trailers(never)))
+    }
+
+    pub(crate) fn send_raw<B>(&self, request: Request<B>) -> Reply
+    where
+        B: HttpBody,
+        B::Data: Send,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
+            .start_paused(true)
             .build()
             .unwrap();
         runtime.block_on(async {

@@ -172,6 +172,7 @@ impl Wire {
             regions: regions(),
             credentials: uploads.clone(),
             dispatch: at.clone(),
+            admission: Arc::default(),
             ids: Arc::new(SeededIds::new(0)),
             now,
         });
@@ -241,6 +242,7 @@ impl Wire {
             store: server.store(),
             blobs: Blobs::open(blobs, ids.clone()).unwrap(),
             clock: server.clock(),
+            admission: Arc::default(),
             ids,
             now,
         });

@@ -23,6 +23,7 @@ COMMON_ERRORS = {
     "MissingAuthenticationTokenException",
     "NotImplementedException",
     "SerializationException",
+    "ThrottlingException",
     "UnrecognizedClientException",
 }
 

@@ -10,6 +10,7 @@
     reason = "this is how a test fails"
 )]
 
+mod admission;
 mod authentication;
 mod bad_input;
 mod clients;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use tombolo_admin::admin_socket;
 use tombolo_admin::message::{CreateAccessKey, CreateAccount, ListAccounts, Mode};
 use tombolo_admin::service::AdminService;
+use tombolo_api::admission::AdmissionSettings;
 use tombolo_api::operation::Settings;
 use tombolo_domain::account::{AccountName, UserName};
 use tombolo_domain::cidr::AddressPlan;
@@ -94,6 +95,7 @@ pub(super) async fn run(arguments: DevArguments) -> Result<()> {
             quotas: Quotas::default(),
             public: players.as_ref().map(Players::public),
         },
+        admission: AdmissionSettings::default(),
         mode: Mode::Dev,
         metrics: None,
     })

@@ -5,7 +5,7 @@ use tombolo_admin::message::Mode;
 use tombolo_api::operation::Settings;
 
 use crate::cli::ServeArguments;
-use crate::config::{Config, Players};
+use crate::config::{Config, Players, admission};
 use crate::directory::DataDirectory;
 use crate::server::{Server, ServerOptions};
 use crate::stop::Stop;
@@ -27,6 +27,7 @@ pub(super) async fn run(arguments: &ServeArguments) -> Result<()> {
             quotas: config.quotas,
             public: config.players.as_ref().map(Players::public),
         },
+        admission: admission::settings(&config.admission, &config.request_rates),
         mode: Mode::Serve,
         metrics: Some(config.metrics.listen),
     })

@@ -1,7 +1,7 @@
 //! Accepting connections, answering on them, and stopping without cutting an answer short.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,15 +18,16 @@ use hyper::body::{Bytes, Frame, SizeHint};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tombolo_api::admission::{Admission, NotAdmitted, Source};
 
-use super::descriptors::connections_a_listener;
+use super::connections::{Admitted, Connections, Place};
 use super::drain::Drained;
 use crate::report::hinted;
 
@@ -39,6 +40,25 @@ const HTTP2_KEEP_ALIVE: Duration = Duration::from_secs(30);
 
 /// How long a connection may stay open between requests.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The longest head of a request, in bytes. AWS's have some 2 KiB, and a session token up to 4 KiB.
+const MAX_HEAD_SIZE: usize = 64 << 10;
+
+/// How many requests may be under way on one HTTP/2 connection.
+const MAX_STREAMS: u32 = 32;
+
+/// How many bytes of a body, and of all bodies of a connection, HTTP/2 sends ahead of who reads them.
+const HTTP2_STREAM_WINDOW: u32 = 256 << 10;
+const HTTP2_CONNECTION_WINDOW: u32 = 1 << 20;
+
+/// How many connections may be told at the same time that their source has too many. Others are
+/// closed without a word.
+const MAX_TURNING_AWAY: usize = 64;
+
+/// The reply on a connection of a source that has too many: whatever is asked on it, AWS's clients try
+/// again by themselves.
+const TOO_MANY_CONNECTIONS: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
 /// The pause after the system refused a connection, as it does when descriptors run out: trying
 /// again at once would only burn the processor until some are closed.
@@ -72,31 +92,60 @@ pub(super) struct Listener {
 
 impl Listener {
     /// Answers connections to `listener` with `router`.
-    pub(super) fn tcp(listener: TcpListener, tls: Option<TlsAcceptor>, router: Router) -> Self {
-        Self::start(listener, router, move |handler, stream, permit| {
+    pub(super) fn tcp(
+        listener: TcpListener,
+        tls: Option<TlsAcceptor>,
+        router: Router,
+        admission: Arc<Admission>,
+    ) -> Self {
+        Self::tcp_within(Connections::new(), listener, tls, router, admission)
+    }
+
+    fn tcp_within(
+        places: Connections,
+        listener: TcpListener,
+        tls: Option<TlsAcceptor>,
+        router: Router,
+        admission: Arc<Admission>,
+    ) -> Self {
+        let handler = ConnectionHandler::new(router, places);
+        let by_tls = tls.is_some();
+        let open = move |handler: &ConnectionHandler, stream: TcpStream, admitted| {
             // Replies are small and one write each; without it they wait for an ACK.
             if let Err(error) = stream.set_nodelay(true) {
                 tracing::debug!(%error, "setting TCP_NODELAY on a connection");
             }
             match tls.clone() {
-                None => handler.open(stream, permit),
-                Some(tls) => handler.open_by_tls(tls, stream, permit),
+                None => handler.open(stream, admitted),
+                Some(tls) => handler.open_by_tls(tls, stream, admitted),
             }
-        })
+        };
+        let turn_away = move |handler: &ConnectionHandler, stream| {
+            // Who speaks TLS cannot read a reply before the handshake, and gets none.
+            if !by_tls {
+                handler.turn_away(stream);
+            }
+        };
+        Self::start(listener, handler, admission, open, turn_away)
     }
 
     /// Answers connections to `listener` with `router`.
     pub(super) fn unix(listener: UnixListener, router: Router) -> Self {
-        Self::start(listener, router, ConnectionHandler::open)
+        let handler = ConnectionHandler::new(router, Connections::new());
+        // Nobody is turned away: all connections are of the exempt source.
+        let turn_away = |_: &ConnectionHandler, _| {};
+        let open = ConnectionHandler::open;
+        Self::start(listener, handler, Arc::default(), open, turn_away)
     }
 
-    /// Hands each connection to `listener` to `open`.
+    /// Hands each connection to `listener` to `open`, or to `turn_away` if its source has its share.
     fn start<L: Accept>(
         listener: L,
-        router: Router,
-        open: impl Fn(&ConnectionHandler, L::Stream, OwnedSemaphorePermit) + Send + 'static,
+        handler: ConnectionHandler,
+        admission: Arc<Admission>,
+        open: impl Fn(&ConnectionHandler, L::Stream, Admitted) + Send + 'static,
+        turn_away: impl Fn(&ConnectionHandler, L::Stream) + Send + 'static,
     ) -> Self {
-        let handler = ConnectionHandler::new(router);
         let (stop, abort) = (handler.stop.clone(), handler.abort.clone());
         let connections = handler.connections.clone();
         let accepting = tokio::spawn(async move {
@@ -107,7 +156,17 @@ impl Listener {
                 .await
             {
                 match accepted {
-                    Ok((stream, permit)) => open(&handler, stream, permit),
+                    Ok((stream, address, place)) => {
+                        let source = address.map(|address| admission.sources().of(address));
+                        let source = source.unwrap_or_default();
+                        match handler.places.admit(source, place) {
+                            Some(admitted) => open(&handler, stream, admitted),
+                            None => {
+                                admission.count(NotAdmitted::Connection);
+                                turn_away(&handler, stream);
+                            }
+                        }
+                    }
                     Err(error) => handler.refused(error).await,
                 }
             }
@@ -149,25 +208,25 @@ impl Listener {
 trait Accept: Send + Sync + 'static {
     type Stream: Send;
 
-    /// Waits for the next connection.
-    fn next(&self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+    /// Waits for the next connection, and says where it comes from if that is elsewhere.
+    fn next(&self) -> impl Future<Output = io::Result<(Self::Stream, Option<IpAddr>)>> + Send;
 }
 
 impl Accept for TcpListener {
     type Stream = TcpStream;
 
-    async fn next(&self) -> io::Result<TcpStream> {
-        let (stream, _) = self.accept().await?;
-        Ok(stream)
+    async fn next(&self) -> io::Result<(TcpStream, Option<IpAddr>)> {
+        let (stream, address) = self.accept().await?;
+        Ok((stream, Some(address.ip())))
     }
 }
 
 impl Accept for UnixListener {
     type Stream = UnixStream;
 
-    async fn next(&self) -> io::Result<UnixStream> {
+    async fn next(&self) -> io::Result<(UnixStream, Option<IpAddr>)> {
         let (stream, _) = self.accept().await?;
-        Ok(stream)
+        Ok((stream, None))
     }
 }
 
@@ -179,63 +238,88 @@ struct ConnectionHandler {
     /// Cancelled: close at once.
     abort: CancellationToken,
     connections: TaskTracker,
-    /// How many connections there may be; each holds a permit.
-    permits: Arc<Semaphore>,
+    /// How many connections there may be.
+    places: Connections,
+    /// How many may be turned away at the same time with a reply.
+    turning_away: Arc<Semaphore>,
 }
 
 impl ConnectionHandler {
-    fn new(router: Router) -> Self {
+    fn new(router: Router, places: Connections) -> Self {
         ConnectionHandler {
             router,
             stop: CancellationToken::new(),
             abort: CancellationToken::new(),
             connections: TaskTracker::new(),
-            permits: Arc::new(Semaphore::new(connections_a_listener())),
+            places,
+            turning_away: Arc::new(Semaphore::new(MAX_TURNING_AWAY)),
         }
     }
 
-    /// The next connection, and its permit.
-    async fn next<L: Accept>(&self, listener: &L) -> io::Result<(L::Stream, OwnedSemaphorePermit)> {
-        let permit = self.permits.clone().acquire_owned().await;
-        // It is never closed.
-        let permit = permit.map_err(io::Error::other)?;
-        Ok((listener.next().await?, permit))
+    /// The next connection, where it comes from, and its place.
+    async fn next<L: Accept>(
+        &self,
+        listener: &L,
+    ) -> io::Result<(L::Stream, Option<IpAddr>, Place)> {
+        let place = self.places.place().await?;
+        let (stream, address) = listener.next().await?;
+        Ok((stream, address, place))
     }
 
     fn open(
         &self,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        permit: OwnedSemaphorePermit,
+        admitted: Admitted,
     ) {
         let stream = Drained::new(stream, self.stop.clone());
+        let source = admitted.source();
         self.spawn(
-            answer(stream, self.router.clone(), self.stop.clone()),
-            permit,
+            answer(stream, source, self.router.clone(), self.stop.clone()),
+            admitted,
         );
     }
 
-    fn open_by_tls(&self, tls: TlsAcceptor, stream: TcpStream, permit: OwnedSemaphorePermit) {
+    fn open_by_tls(&self, tls: TlsAcceptor, stream: TcpStream, admitted: Admitted) {
+        let source = admitted.source();
         let (router, stop) = (self.router.clone(), self.stop.clone());
         let stream = Drained::new(stream, stop.clone());
         let connection = async move {
             match tokio::time::timeout(REQUEST_HEAD_TIMEOUT, tls.accept(stream)).await {
-                Ok(Ok(stream)) => answer(stream, router, stop).await,
+                Ok(Ok(stream)) => answer(stream, source, router, stop).await,
                 Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
                 Err(_) => tracing::debug!("a TLS handshake timed out"),
             }
         };
-        self.spawn(connection, permit);
+        self.spawn(connection, admitted);
+    }
+
+    /// Says that there are too many connections, if not too many are being told so. It takes no place.
+    fn turn_away(&self, stream: TcpStream) {
+        let Ok(permit) = self.turning_away.clone().try_acquire_owned() else {
+            return;
+        };
+        let mut stream = Drained::new(stream, self.stop.clone());
+        let reply = async move {
+            let told = async {
+                stream.write_all(TOO_MANY_CONNECTIONS).await?;
+                stream.shutdown().await
+            };
+            if let Err(error) = told.await {
+                tracing::debug!(%error, "a connection was turned away");
+            }
+        };
+        self.spawn(reply, permit);
     }
 
     fn spawn(
         &self,
         connection: impl Future<Output = ()> + Send + 'static,
-        permit: OwnedSemaphorePermit,
+        counted: impl Send + 'static,
     ) {
         let abort = self.abort.clone();
         self.connections.spawn(async move {
             abort.run_until_cancelled(connection).await;
-            drop(permit);
+            drop(counted);
         });
     }
 
@@ -249,6 +333,7 @@ impl ConnectionHandler {
 /// stops.
 async fn answer(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    source: Source,
     router: Router,
     stop: CancellationToken,
 ) {
@@ -256,15 +341,20 @@ async fn answer(
     server
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(REQUEST_HEAD_TIMEOUT);
+        .header_read_timeout(REQUEST_HEAD_TIMEOUT)
+        .max_buf_size(MAX_HEAD_SIZE);
     server
         .http2()
         .timer(TokioTimer::new())
         .keep_alive_interval(HTTP2_KEEP_ALIVE)
-        .keep_alive_timeout(HTTP2_KEEP_ALIVE);
+        .keep_alive_timeout(HTTP2_KEEP_ALIVE)
+        .max_header_list_size(MAX_HEAD_SIZE as u32)
+        .max_concurrent_streams(MAX_STREAMS)
+        .initial_stream_window_size(HTTP2_STREAM_WINDOW)
+        .initial_connection_window_size(HTTP2_CONNECTION_WINDOW);
     let requests = Requests::default();
     let counted = router.layer(middleware::from_fn_with_state(
-        requests.clone(),
+        (requests.clone(), source),
         Requests::count,
     ));
     let connection =
@@ -301,7 +391,12 @@ struct Counts {
 }
 
 impl Requests {
-    async fn count(State(requests): State<Requests>, request: Request, next: Next) -> Response {
+    async fn count(
+        State((requests, source)): State<(Requests, Source)>,
+        mut request: Request,
+        next: Next,
+    ) -> Response {
+        request.extensions_mut().insert(source);
         requests.0.begun.fetch_add(1, Ordering::Relaxed);
         let in_flight = InFlight(requests.0);
         let response = next.run(request).await;
@@ -365,5 +460,154 @@ impl hyper::body::Body for Reply {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::net::Ipv4Addr;
+
+    use axum::routing::get;
+    use hyper_util::rt::TokioExecutor;
+    use tokio::io::AsyncReadExt;
+    use tokio::net::TcpSocket;
+    use tokio::sync::Barrier;
+
+    use super::*;
+
+    const DEADLINE: Duration = Duration::from_secs(60);
+
+    async fn listen(places: usize, router: Router) -> (Listener, SocketAddr, Arc<Admission>) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let admission = Arc::<Admission>::default();
+        let places = Connections::at_most(places);
+        let listening = Listener::tcp_within(places, listener, None, router, admission.clone());
+        (listening, address, admission)
+    }
+
+    /// Connects from 127.0.0.N.
+    async fn connect(from: u8, to: SocketAddr) -> TcpStream {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket
+            .bind((Ipv4Addr::new(127, 0, 0, from), 0).into())
+            .unwrap();
+        socket.connect(to).await.unwrap()
+    }
+
+    /// What is answered on a connection, until the server closes it.
+    async fn ask(stream: &mut TcpStream) -> io::Result<String> {
+        let request = b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+        stream.write_all(request).await?;
+        let mut reply = String::new();
+        let read = stream.read_to_string(&mut reply);
+        tokio::time::timeout(DEADLINE, read).await??;
+        Ok(reply)
+    }
+
+    #[tokio::test]
+    async fn a_source_that_connects_and_says_nothing_leaves_the_listener_to_others() {
+        let router = Router::new().route("/", get(|| async { "here" }));
+        let (listening, address, admission) = listen(40, router).await;
+        let mut silent = Vec::new();
+        for _ in 0..10 {
+            silent.push(connect(2, address).await);
+        }
+        // Its own next connection is answered that there are too many ...
+        let reply = ask(&mut connect(2, address).await).await.unwrap();
+        assert!(reply.starts_with("HTTP/1.1 503 "), "{reply}");
+        assert_eq!(admission.counted(NotAdmitted::Connection), 1);
+        // ... and everybody else's as ever, however many it opens.
+        for _ in 0..200 {
+            silent.push(connect(2, address).await);
+        }
+        for other in 3..6 {
+            let reply = ask(&mut connect(other, address).await).await.unwrap();
+            assert!(reply.starts_with("HTTP/1.1 200 "), "{reply}");
+        }
+        assert_eq!(admission.counted(NotAdmitted::Connection), 201);
+        // When it has gone there is room for it again.
+        drop(silent);
+        let served = async {
+            loop {
+                let reply = ask(&mut connect(2, address).await).await;
+                if reply.is_ok_and(|reply| reply.starts_with("HTTP/1.1 200 ")) {
+                    break;
+                }
+            }
+        };
+        tokio::time::timeout(DEADLINE, served).await.unwrap();
+        listening.close(DEADLINE).await;
+    }
+
+    #[tokio::test]
+    async fn an_http2_connection_has_at_most_so_many_requests_under_way() {
+        let under_way = Arc::new(AtomicU64::new(0));
+        let most = Arc::new(AtomicU64::new(0));
+        // Each waits for as many as there may be, so that both too few and too many show.
+        let all = Arc::new(Barrier::new(MAX_STREAMS as usize));
+        let handler = {
+            let (under_way, most) = (under_way.clone(), most.clone());
+            move || async move {
+                let now = under_way.fetch_add(1, Ordering::SeqCst) + 1;
+                most.fetch_max(now, Ordering::SeqCst);
+                all.wait().await;
+                under_way.fetch_sub(1, Ordering::SeqCst);
+            }
+        };
+        let router = Router::new().route("/", get(handler));
+        let router = router.route("/first", get(|| async {}));
+        let (listening, address, _) = listen(40, router).await;
+        let stream = TokioIo::new(connect(1, address).await);
+        let client = hyper::client::conn::http2::handshake(TokioExecutor::new(), stream);
+        let (mut sender, connection) = client.await.unwrap();
+        tokio::spawn(connection);
+        // With the first reply the client knows the server's settings, which it keeps to.
+        let first = hyper::Request::get("http://a/first").body(Body::empty());
+        let first = sender.send_request(first.unwrap()).await.unwrap();
+        assert_eq!(first.status(), 200);
+        let mut replies = Vec::new();
+        for n in 0..3 * MAX_STREAMS {
+            let request = hyper::Request::get(format!("http://a/?{n}"));
+            let request = request.body(Body::empty()).unwrap();
+            sender.ready().await.unwrap();
+            replies.push(tokio::spawn(sender.send_request(request)));
+        }
+        for reply in replies {
+            let reply = tokio::time::timeout(DEADLINE, reply).await.unwrap();
+            assert_eq!(reply.unwrap().unwrap().status(), 200);
+        }
+        assert_eq!(most.load(Ordering::SeqCst), u64::from(MAX_STREAMS));
+        drop(sender);
+        listening.close(DEADLINE).await;
+    }
+
+    #[tokio::test]
+    async fn a_head_that_never_ends_is_answered_and_cut() {
+        let router = Router::new().fallback(|| async { Ok::<_, Infallible>("here") });
+        let (listening, address, _) = listen(40, router).await;
+        let mut stream = connect(1, address).await;
+        stream.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
+        let (mut reads, mut writes) = stream.split();
+        let endless = async {
+            for n in 0.. {
+                let line = format!("x-{n}: {}\r\n", "a".repeat(1000));
+                if writes.write_all(line.as_bytes()).await.is_err() || n > 4096 {
+                    break;
+                }
+            }
+        };
+        let mut reply = [0; 64];
+        let read = async {
+            let count = reads.read(&mut reply).await.unwrap();
+            String::from_utf8_lossy(&reply[..count]).into_owned()
+        };
+        let (reply, ()) = tokio::time::timeout(DEADLINE, async { tokio::join!(read, endless) })
+            .await
+            .unwrap();
+        assert!(reply.starts_with("HTTP/1.1 431 "), "{reply}");
+        drop(stream);
+        listening.close(DEADLINE).await;
     }
 }

@@ -12,6 +12,7 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use tombolo_api::admission::{Admission, NotAdmitted};
 use tombolo_domain::fleet::{FleetStatus, InstanceStatus};
 use tombolo_domain::peering;
 use tombolo_network::NetworkEngine;
@@ -32,6 +33,7 @@ pub(crate) struct Metrics {
     store: Arc<dyn Store>,
     engine: Arc<dyn NetworkEngine>,
     tasks: Tasks,
+    admission: Arc<Admission>,
 }
 
 impl Metrics {
@@ -40,6 +42,7 @@ impl Metrics {
         store: Arc<dyn Store>,
         engine: Arc<dyn NetworkEngine>,
         tasks: Tasks,
+        admission: Arc<Admission>,
     ) -> Result<Self> {
         let recorded = PrometheusBuilder::new()
             .set_buckets(&LATENCY)
@@ -52,6 +55,7 @@ impl Metrics {
             store,
             engine,
             tasks,
+            admission,
         })
     }
 
@@ -86,6 +90,13 @@ impl Metrics {
         for task in self.tasks.statuses() {
             record_task(&task);
         }
+        for what in NotAdmitted::ALL {
+            metrics::counter!("tombolo_not_admitted_total", "reason" => what.as_str())
+                .absolute(self.admission.counted(what));
+        }
+        let bodies = self.admission.bodies();
+        gauge!("tombolo_body_memory_bytes").set(bodies.used() as f64);
+        gauge!("tombolo_body_memory_limit_bytes").set(bodies.total() as f64);
         gauge!("tombolo_store_revision").set(self.store.revision().0 as f64);
 
         let counters = self.engine.traffic().await?;
@@ -183,6 +194,20 @@ fn describe() {
     describe_counter!(
         "tombolo_http_replies_total",
         "Replies of the API by HTTP status."
+    );
+    describe_counter!(
+        "tombolo_not_admitted_total",
+        "Requests and connections that were not admitted, by what they had too much or nothing of."
+    );
+    describe_gauge!(
+        "tombolo_body_memory_bytes",
+        Unit::Bytes,
+        "Memory of requests' bodies that are being received."
+    );
+    describe_gauge!(
+        "tombolo_body_memory_limit_bytes",
+        Unit::Bytes,
+        "Memory that there is for them."
     );
     describe_gauge!(
         "tombolo_peering_connections",

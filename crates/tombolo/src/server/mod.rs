@@ -3,6 +3,7 @@
 //!
 //! **Architecture invariant:** nothing administrative listens on TCP.
 
+mod connections;
 mod credentials;
 mod descriptors;
 mod drain;
@@ -34,6 +35,7 @@ use tokio_util::sync::CancellationToken;
 use tombolo_admin::server_clock::ServerClock;
 use tombolo_admin::service::AdminService;
 use tombolo_admin::{admin_socket, message, program};
+use tombolo_api::admission::{Admission, AdmissionSettings};
 use tombolo_api::http::{Api, Backend};
 use tombolo_api::operation::{Operations, Settings};
 use tombolo_domain::host::HostBoot;
@@ -78,6 +80,8 @@ pub(crate) struct ServerOptions {
     pub(crate) players: Option<Players>,
     /// The Regions and where fleets' addresses come from.
     pub(crate) settings: Settings,
+    /// What clients may take of the server.
+    pub(crate) admission: AdmissionSettings,
     /// `dev` or `serve`.
     pub(crate) mode: message::Mode,
     /// Where `GET /metrics` listens, if it does.
@@ -141,10 +145,12 @@ impl Server {
         let operations = operations.reusing_numbers_after(network_in_force.subscribe());
         let credentials = credentials::StoredCredentials::new(store.clone(), clock.clone());
         let credentials = Arc::new(credentials);
+        let admission = Arc::new(Admission::new(options.admission));
         let api = Api::new(Backend {
             regions: options.settings.regions.clone(),
             credentials: credentials.clone(),
             dispatch: Arc::new(instrumented::Instrumented::new(operations)),
+            admission: admission.clone(),
             ids: ids.clone(),
             now: real_now,
         })?;
@@ -152,6 +158,7 @@ impl Server {
             regions: options.settings.regions.clone(),
             credentials,
             quotas: options.settings.quotas,
+            admission: admission.clone(),
             store: store.clone(),
             blobs: objects::open(&options.directory, &store, ids.clone()).await?,
             clock: clock.clone(),
@@ -173,7 +180,12 @@ impl Server {
         let metrics = match metrics_listener {
             Some(listener) => Some((
                 listener,
-                Metrics::install(store.clone(), engine.clone(), tasks.clone())?,
+                Metrics::install(
+                    store.clone(),
+                    engine.clone(),
+                    tasks.clone(),
+                    admission.clone(),
+                )?,
             )),
             None => None,
         };
@@ -222,11 +234,11 @@ impl Server {
         });
         let mut listeners = vec![
             Listener::unix(admin_listener, tombolo_admin::server::router(admin.clone())),
-            Listener::tcp(api_listener, acceptor, api_router),
+            Listener::tcp(api_listener, acceptor, api_router, admission.clone()),
         ];
         if let Some((listener, metrics)) = metrics {
             tracing::info!("metrics are at http://{}/metrics", listener.local_addr()?);
-            listeners.push(Listener::tcp(listener, None, metrics.router()));
+            listeners.push(Listener::tcp(listener, None, metrics.router(), admission));
         }
         tokio::spawn(tell_excesses(admin.clone()));
         tracing::info!(%endpoint, network = %engine.kind(), directory = %path.display(), "ready");
