@@ -40,7 +40,8 @@ xflags::xflags! {
 
         /// Measure, and print tables, which stay under target/bench/.
         ///
-        /// Parts: api, store, path, players, first-packet, fleet, scale. Without any, all. Needs root.
+        /// Parts: api, store, path, players, first-packet, fleet, fairness, scale. Without any, all.
+        /// Needs root.
         ///
         /// With --against, this tree and another revision are built and measured in turns. A figure is
         /// worse if its median is, by 3 % or more, and the intervals of the two medians are apart; then

@@ -30,6 +30,15 @@ while True:
 /// `tombolo build import` fails.
 #[track_caller]
 pub fn import(server: &impl Server, files: &[(&str, &str)]) -> String {
+    import_for(server, "studio", files)
+}
+
+/// Imports executable files as a build of an account's, and gives its id.
+///
+/// # Panics
+/// `tombolo build import` fails.
+#[track_caller]
+pub fn import_for(server: &impl Server, account: &str, files: &[(&str, &str)]) -> String {
     let root = tempfile::tempdir().expect("making a temporary directory");
     for (name, content) in files {
         let path = root.path().join(name);
@@ -37,7 +46,7 @@ pub fn import(server: &impl Server, files: &[(&str, &str)]) -> String {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755))
             .expect("making it executable");
     }
-    import_folder(server, root.path())
+    import_folder_for(server, account, root.path())
 }
 
 /// Imports a folder as a build of the studio's, and gives its id.
@@ -46,7 +55,12 @@ pub fn import(server: &impl Server, files: &[(&str, &str)]) -> String {
 /// `tombolo build import` fails.
 #[track_caller]
 pub fn import_folder(server: &impl Server, root: &Path) -> String {
-    let arguments = ["build", "import", "--account", "studio", "--name", "arena"];
+    import_folder_for(server, "studio", root)
+}
+
+#[track_caller]
+fn import_folder_for(server: &impl Server, account: &str, root: &Path) -> String {
+    let arguments = ["build", "import", "--account", account, "--name", "arena"];
     let mut import = server.command(&arguments);
     import
         .args(["--build-version", "1.0.0", "--json", "--root"])

@@ -12,13 +12,14 @@ use crate::flags::Bench;
 use crate::{setup, workspace};
 
 /// What can be measured.
-const PARTS: [&str; 7] = [
+const PARTS: [&str; 8] = [
     "api",
     "store",
     "path",
     "players",
     "first-packet",
     "fleet",
+    "fairness",
     SCALE,
 ];
 

@@ -13,6 +13,7 @@
 )]
 
 mod api;
+mod fairness;
 mod first_packet;
 mod fleet;
 mod link;
@@ -29,18 +30,22 @@ use table::Table;
 type Measure = fn(&mut Table);
 
 /// What can be measured, by the name that the command line has for it.
-const PARTS: [(&str, Measure); 6] = [
+const PARTS: [(&str, Measure); 7] = [
     ("api", api::measure),
     ("store", store::measure),
     ("path", path::measure),
     ("players", players::measure),
     ("first-packet", first_packet::measure),
     ("fleet", fleet::measure),
+    ("fairness", fairness::measure),
 ];
 
 /// Measures the parts that the arguments name, or all.
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
+    if fairness::run_program(&wanted) {
+        return;
+    }
     let mut table = Table::default();
     for (name, measure) in PARTS {
         if wanted.is_empty() || wanted.iter().any(|wanted| wanted == name) {
