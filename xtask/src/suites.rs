@@ -82,6 +82,7 @@ const SPECIAL: &[(&str, Tier, &str, &[&str])] = &[
         &[
             "agreement",
             "conformance",
+            "counting",
             "flows",
             "full",
             "groups",

@@ -233,7 +233,7 @@ fn a_newer_format_is_refused_and_left_alone() {
     let refused = refusal(&file.path);
     assert!(refused.contains("has format 7"), "{refused}");
     assert!(
-        refused.contains("reads up to 2; run the version that wrote it"),
+        refused.contains("reads up to 3; run the version that wrote it"),
         "{refused}"
     );
     assert_eq!(fs::read(&file.path).unwrap(), before);

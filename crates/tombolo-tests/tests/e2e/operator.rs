@@ -332,10 +332,14 @@ fn a_trace_tells_where_the_data_path_is_not_as_stored() {
         let told = pair.json(&trace);
         (told["data_path"]["agrees"] == true).then_some(())
     });
-    let repairs = pair.json(&["repairs", "--json"]);
-    let entries = repairs.as_array().unwrap().iter();
-    let mut entries = entries.filter(|repair| repair["kind"] == "map-entry");
-    assert!(entries.next().is_some(), "{repairs}");
+    // It is put right first, and recorded then.
+    wait::until("the repair to be recorded", || {
+        let repairs = pair.json(&["repairs", "--json"]);
+        let mut repairs = repairs.as_array().unwrap().iter();
+        repairs
+            .any(|repair| repair["kind"] == "map-entry")
+            .then_some(())
+    });
 }
 
 /// The file that a map of a server's data path is pinned as.

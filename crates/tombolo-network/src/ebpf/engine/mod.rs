@@ -5,7 +5,7 @@ pub(in crate::ebpf) mod decide;
 mod inspect;
 mod interfaces;
 #[cfg(test)]
-mod model_test;
+mod kernel_tests;
 mod outside;
 pub(in crate::ebpf) mod preflight;
 pub(in crate::ebpf) mod worker;

@@ -237,8 +237,16 @@ fn change(network: &Network, step: &Step) -> NetworkChange {
             change.vpcs.insert(VpcNumber(*vpc), Some(of_vpc));
         }
         Step::Interface(number, place) => {
-            let place = place.as_ref().map(|place| interface(*number, place));
-            change.interfaces.insert(eni(*number), place);
+            let there = network.interfaces.get(&eni(*number));
+            let one = place.as_ref().map(|place| {
+                let one = interface(*number, place);
+                // An interface that keeps its address keeps its subnet, with what the kernel made of it.
+                let there =
+                    there.filter(|there| (there.vpc, there.address) == (one.vpc, one.address));
+                let subnet = there.map_or(one.subnet, |there| there.subnet);
+                Interface { subnet, ..one }
+            });
+            change.interfaces.insert(eni(*number), one);
         }
         Step::Again(number) => {
             let interface = network.interfaces.get(&eni(*number)).cloned();
