@@ -41,8 +41,7 @@ pub struct RequestRates {
 }
 
 impl Default for RequestRates {
-    /// Above what one busy client can do: a client that waits for each reply makes some 4,000 reads
-    /// or 1,000 writes a second on the machine of docs/scale.md.
+    /// Meant to be above what a client reaches that waits for each reply; an estimate, and not measured.
     fn default() -> Self {
         let rate = |burst, per_second| Limit::AtMost(Rate { burst, per_second });
         RequestRates {
