@@ -13,6 +13,7 @@ mod error_chain;
 pub mod fleet;
 pub mod host;
 pub mod id;
+pub mod index;
 pub mod object;
 pub mod peering;
 pub mod principal;

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use tombolo_domain::id::{NetworkInterfaceId, VpcPeeringConnectionId};
+use tombolo_domain::index::Index;
 
 use crate::live::live;
 use crate::network::{
@@ -304,23 +305,23 @@ impl IndexedNetwork {
                 continue;
             };
             self.in_vpc.count(interface.vpc, add);
-            self.interfaces_of.change(interface.vpc, id, add);
+            self.interfaces_of.change(&interface.vpc, id, add);
             self.by_table.count(interface.route_table, add);
             for group in groups(interface) {
                 self.in_group.count(group, add);
             }
-            self.by_address.change(address(interface), id, add);
+            self.by_address.change(&address(interface), id, add);
             for port in public_ports(interface) {
-                self.by_public_port.change(port, id, add);
+                self.by_public_port.change(&port, id, add);
             }
         }
         for number in &named.route_tables {
             let Some(table) = self.network.route_tables.get(number) else {
                 continue;
             };
-            self.tables_of.change(table.vpc, number, add);
+            self.tables_of.change(&table.vpc, number, add);
             for peering in peerings_named(table) {
-                self.tables_naming.change(peering.clone(), number, add);
+                self.tables_naming.change(peering, number, add);
             }
         }
         for id in &named.peerings {
@@ -328,9 +329,9 @@ impl IndexedNetwork {
                 continue;
             };
             let pair = pair(peering);
-            self.peerings_between.change(pair, id, add);
+            self.peerings_between.change(&pair, id, add);
             for vpc in pair {
-                self.peerings_of.change(vpc, id, add);
+                self.peerings_of.change(&vpc, id, add);
             }
         }
     }
@@ -388,35 +389,6 @@ fn public_ports(interface: &Interface) -> impl Iterator<Item = PublicPort> {
 
 fn peerings_named(table: &RouteTable) -> impl Iterator<Item = &VpcPeeringConnectionId> {
     table.routes.iter().map(|route| &route.peering)
-}
-
-/// What belongs to a key.
-#[derive(Debug)]
-struct Index<K, V>(BTreeMap<K, BTreeSet<V>>);
-
-impl<K, V> Default for Index<K, V> {
-    fn default() -> Self {
-        Index(BTreeMap::new())
-    }
-}
-
-impl<K: Ord, V: Ord + Clone> Index<K, V> {
-    fn get(&self, key: &K) -> impl Iterator<Item = &V> {
-        self.0.get(key).into_iter().flatten()
-    }
-
-    fn change(&mut self, key: K, value: &V, add: bool) {
-        if add {
-            self.0.entry(key).or_default().insert(value.clone());
-            return;
-        }
-        if let Some(values) = self.0.get_mut(&key) {
-            values.remove(value);
-            if values.is_empty() {
-                self.0.remove(&key);
-            }
-        }
-    }
 }
 
 /// How many there are of each; none of what is not in it.

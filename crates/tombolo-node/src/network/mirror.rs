@@ -24,6 +24,7 @@ use tombolo_domain::id::{
     FleetId, InstanceId, NetworkInterfaceId, RouteTableId, SecurityGroupId, SubnetId, VpcId,
     VpcPeeringConnectionId,
 };
+use tombolo_domain::index::Index;
 use tombolo_domain::peering::{Connection, State};
 use tombolo_domain::vpc::{self, Attachment, NetworkInterface, Peer};
 use tombolo_network::{
@@ -33,7 +34,6 @@ use tombolo_network::{
 use tombolo_store::keys::{AnyKey, KeyParts};
 use tombolo_store::{Event, StoreError, Watch, WatchError};
 
-use super::index::Index;
 use super::wanted::{self, Records};
 #[cfg(debug_assertions)]
 use super::whole;

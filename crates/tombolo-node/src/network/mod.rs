@@ -15,7 +15,6 @@
 //! says that it was heard.
 
 mod capacity;
-mod index;
 mod mirror;
 mod repair;
 mod retries;

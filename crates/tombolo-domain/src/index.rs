@@ -1,9 +1,10 @@
-//! What belongs to a key.
+//! Values by a key that several of them have.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The values of each key that has some.
-pub(super) struct Index<K, V>(BTreeMap<K, BTreeSet<V>>);
+#[derive(Debug)]
+pub struct Index<K, V>(BTreeMap<K, BTreeSet<V>>);
 
 impl<K, V> Default for Index<K, V> {
     fn default() -> Self {
@@ -13,12 +14,12 @@ impl<K, V> Default for Index<K, V> {
 
 impl<K: Ord + Clone, V: Ord + Clone> Index<K, V> {
     /// The values of a key, in their order.
-    pub(super) fn get(&self, key: &K) -> impl DoubleEndedIterator<Item = &V> + use<'_, K, V> {
+    pub fn get(&self, key: &K) -> impl DoubleEndedIterator<Item = &V> + use<'_, K, V> {
         self.0.get(key).into_iter().flatten()
     }
 
     /// Adds a value to a key's, or takes it away.
-    pub(super) fn change(&mut self, key: &K, value: &V, add: bool) {
+    pub fn change(&mut self, key: &K, value: &V, add: bool) {
         if add {
             self.0.entry(key.clone()).or_default().insert(value.clone());
             return;
