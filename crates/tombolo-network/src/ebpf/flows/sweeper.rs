@@ -12,7 +12,7 @@ use super::owners::Owners;
 use super::record::{self, Epoch};
 use crate::ebpf::error::Doing;
 use crate::ebpf::maps::flow_entries::{FlowEntry, FlowKey, Translation, TranslationKey};
-use crate::ebpf::maps::flow_shares::FlowCounts;
+use crate::ebpf::maps::flow_shares::{FlowCounts, difference};
 use crate::ebpf::maps::kernel_map::{KernelMap, UpdateFlag};
 use crate::ebpf::maps::object::FlowTable;
 use crate::ebpf::maps::object::Pins;
@@ -187,13 +187,10 @@ impl Sweeper {
         for (group, flows) in self.counts.of_groups()? {
             pressed.add(Sharer::Group(group), flows, self.table.group_share);
         }
-        let mut batches = self.began.batches();
-        while let Some(batch) = batches.next()? {
-            for (&link, &began) in batch {
-                let ended = self.ended.get(&link)?.unwrap_or(0);
-                let flows = u64::try_from(began.wrapping_sub(ended) as i64).unwrap_or(0);
-                pressed.add(Sharer::Interface(link), flows, self.table.share);
-            }
+        let ended = self.ended.entries()?;
+        for (link, began) in self.began.entries()? {
+            let flows = difference(began, ended.get(&link));
+            pressed.add(Sharer::Interface(link), flows, self.table.share);
         }
         Ok(pressed)
     }

@@ -51,8 +51,8 @@ impl FlowCounts {
 
     /// How many flows each VPC has in the table, and its share group.
     pub(in crate::ebpf) fn of_vpcs(&self) -> io::Result<BTreeMap<u32, (u64, u64)>> {
-        let began = all(&self.vpcs)?.into_iter();
-        let ended = all(&self.vpcs_ended)?;
+        let began = self.vpcs.entries()?.into_iter();
+        let ended = self.vpcs_ended.entries()?;
         let in_table = began.map(|(vpc, of_vpc)| {
             let flows = difference(of_vpc.began, ended.get(&vpc));
             (vpc, (flows, of_vpc.share_group))
@@ -62,8 +62,8 @@ impl FlowCounts {
 
     /// How many flows each share group has in the table.
     pub(in crate::ebpf) fn of_groups(&self) -> io::Result<BTreeMap<u64, u64>> {
-        let ended = all(&self.groups_ended)?;
-        let began = all(&self.groups)?.into_iter();
+        let ended = self.groups_ended.entries()?;
+        let began = self.groups.entries()?.into_iter();
         let in_table = began.map(|(group, began)| (group, difference(began, ended.get(&group))));
         let in_table = in_table.filter(|(group, _)| *group != EVERY_GROUP);
         Ok(in_table.collect())
@@ -127,7 +127,8 @@ impl FlowShares {
 
     /// Reads which places there are, and tells which are not as they were left.
     pub(in crate::ebpf) fn read(&mut self, repairs: &mut Repairs) -> Result<(), EngineError> {
-        let found = all(&self.counts.vpcs).doing(|| "reading the BPF map vpc_flows".to_owned())?;
+        let found = self.counts.vpcs.entries();
+        let found = found.doing(|| "reading the BPF map vpc_flows".to_owned())?;
         let found = found.into_iter();
         let found = found.map(|(vpc, of_vpc)| (vpc, of_vpc.share_group));
         let left = std::mem::replace(&mut self.known, found.collect());
@@ -275,17 +276,9 @@ fn add<K: Pod>(ended: &KernelMap<K, u64>, key: &K, more: u64) -> io::Result<()> 
     Ok(())
 }
 
-fn difference(began: u64, ended: Option<&u64>) -> u64 {
+/// How many flows are in the table, of those that began.
+pub(in crate::ebpf) fn difference(began: u64, ended: Option<&u64>) -> u64 {
     let ended = ended.copied().unwrap_or(0);
     // The sweeper may have been faster than the program that counts a beginning.
     u64::try_from(began.wrapping_sub(ended) as i64).unwrap_or(0)
-}
-
-fn all<K: Pod + Ord, V: Pod>(map: &KernelMap<K, V>) -> io::Result<BTreeMap<K, V>> {
-    let mut all = BTreeMap::new();
-    let mut batches = map.batches();
-    while let Some(batch) = batches.next()? {
-        all.extend(batch.map(|(key, value)| (*key, *value)));
-    }
-    Ok(all)
 }

@@ -1,5 +1,6 @@
 //! BPF maps by the operations of bpf(2) that aya has no function for.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::marker::PhantomData;
 use std::mem::{self, MaybeUninit};
@@ -82,6 +83,19 @@ impl<K: Pod, V: Pod> KernelMap<K, V> {
     /// Reads the map in pieces.
     pub(in crate::ebpf) fn batches(&self) -> Batches<'_, K, V> {
         Batches::of(&self.data)
+    }
+
+    /// All entries at once.
+    pub(in crate::ebpf) fn entries(&self) -> io::Result<BTreeMap<K, V>>
+    where
+        K: Ord,
+    {
+        let mut entries = BTreeMap::new();
+        let mut batches = self.batches();
+        while let Some(batch) = batches.next()? {
+            entries.extend(batch.map(|(key, value)| (*key, *value)));
+        }
+        Ok(entries)
     }
 
     /// The value of a key.
