@@ -102,12 +102,12 @@ impl NumberAllocator {
             Some(block) => block,
             None => {
                 let mut tx = begin();
-                let mut block = reserve_block(&mut tx).await?;
+                let (numbers, may_be_known) = reserve_block(&mut tx).await?;
                 if let Committed::Conflict = tx.commit().await? {
                     return Ok(Committed::Conflict);
                 }
-                block.after = block.after.map(|_| revision());
-                block
+                let after = may_be_known.then(revision);
+                Block { numbers, after }
             }
         };
         if let (Some(after), Some(in_force)) = (block.after, &self.in_force) {
@@ -127,8 +127,9 @@ impl NumberAllocator {
     }
 }
 
-/// Reserves the next numbers that nothing has.
-async fn reserve_block(tx: &mut ScopedTransaction<'_>) -> Result<Block, ApiError> {
+/// Reserves the next numbers that nothing has, the next one last; says whether hosts may know them by
+/// an earlier generation.
+async fn reserve_block(tx: &mut ScopedTransaction<'_>) -> Result<(Vec<u32>, bool), ApiError> {
     let last = tx.reserved_numbers().await?;
     let end = last.wrapping_add(BLOCK_SIZE as u32 + 1);
     let is_first_generation = end > last && end <= MASK;
@@ -160,10 +161,7 @@ async fn reserve_block(tx: &mut ScopedTransaction<'_>) -> Result<Block, ApiError
     }
     tx.reserve_numbers(number)?;
     numbers.reverse();
-    Ok(Block {
-        numbers,
-        after: (!is_first_generation).then_some(Revision(0)),
-    })
+    Ok((numbers, !is_first_generation))
 }
 
 impl NumberReservation<'_> {
