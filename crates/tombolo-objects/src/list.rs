@@ -136,9 +136,11 @@ fn to_output(object: Object, encode: impl Fn(String) -> String) -> s3s::dto::Obj
     }
 }
 
-/// A time, as `s3s` writes it.
+/// A time, as `s3s` writes it: in whole seconds, as S3 tells when something was changed, so that a
+/// listing and the header `Last-Modified` agree.
 pub(crate) fn timestamp(at: jiff::Timestamp) -> Timestamp {
-    SystemTime::from(at).into()
+    let whole = jiff::Timestamp::from_second(at.as_second()).unwrap_or(at);
+    SystemTime::from(whole).into()
 }
 
 /// The keys and common prefixes of a page so far.

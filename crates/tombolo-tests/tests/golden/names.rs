@@ -141,7 +141,7 @@ fn kind(found: &Captures<'_>) -> Kind {
         return Kind::Placeholder("<date>");
     }
     match found.name("fraction").map(|digits| digits.len()) {
-        // How many digits there are is the format's, and no matter of chance.
+        // Only where times are whole seconds: what has milliseconds would end so once in a thousand.
         Some(4) if found[0].ends_with("000Z") => Kind::Placeholder("<time.000Z>"),
         _ => Kind::Placeholder("<time>"),
     }
