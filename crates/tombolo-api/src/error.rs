@@ -18,6 +18,7 @@
 use std::error::Error;
 use std::fmt::{self, Debug};
 
+use tombolo_store::StoreError;
 use tombolo_store::typed::OverBound;
 
 /// Defines an enum of kinds of errors, and `all()` of them, for tests that print the tables.
@@ -192,9 +193,18 @@ impl<E: ServiceError> From<ApiError> for ApiError<E> {
     }
 }
 
-impl<E: From<CommonError> + Copy> From<tombolo_store::StoreError> for ApiError<E> {
-    fn from(error: tombolo_store::StoreError) -> Self {
-        ApiError::internal("using the store", error)
+impl<E: From<CommonError> + Copy> From<StoreError> for ApiError<E> {
+    fn from(error: StoreError) -> Self {
+        match error {
+            // Nothing is wrong with the request, and nothing that is older is answered instead.
+            StoreError::Behind { .. } => ApiError {
+                kind: CommonError::Busy.into(),
+                message: "The service cannot see its latest changes at the moment; try again."
+                    .to_owned(),
+                source: Some(error.into()),
+            },
+            error => ApiError::internal("using the store", error),
+        }
     }
 }
 

@@ -242,7 +242,7 @@ async fn public_ports(context: &Context) -> Result<(), StoreError> {
     for protocol in [TransportProtocol::Tcp, TransportProtocol::Udp] {
         let mut tx = Transaction::new(context.store.clone());
         let found = tx.peek_keyed(&keys::public_ports(protocol)).await?;
-        let instances = tx.peek(&keys::all_instances()).await?;
+        let instances = tx.peek_shared(&keys::all_instances()).await?;
         let known: BTreeSet<&InstanceId> = instances.iter().map(|one| &one.id).collect();
         for (PublicPortKey { port, .. }, at) in found {
             if known.contains(&at.instance) {

@@ -133,14 +133,19 @@ impl Controller {
 
 const WATCH: &str = "controller/watch";
 
-/// Wakes the loops at the store's changes.
+/// Wakes the loops at the store's changes, and keeps the read model near the store.
 async fn follow(context: Context, wake: Wake) {
     let task = context
         .tasks
         .task(WATCH, "wakes the controller at changes of the store", None);
-    wake.follow(context.store, || {
+    let wakes = wake.follow(context.store.clone(), || {
         task.begin(Reason::Woken);
         task.end(None);
-    })
-    .await;
+    });
+    let model = async {
+        if let Some(model) = context.store.read_model() {
+            model.follow().await;
+        }
+    };
+    tokio::join!(wakes, model);
 }

@@ -199,6 +199,11 @@ impl VpcCidrAssociationId {
     pub fn primary_of(vpc: &VpcId) -> Self {
         VpcCidrAssociationId(format!("{}{}", Self::PREFIX, vpc.digits()).into())
     }
+
+    /// The VPC whose primary block this is, if it is a primary one's.
+    pub fn vpc_if_primary(&self) -> VpcId {
+        VpcId(format!("{}{}", VpcId::PREFIX, self.digits()).into())
+    }
 }
 
 impl NetworkAclId {
@@ -206,6 +211,11 @@ impl NetworkAclId {
     /// digits.
     pub fn default_of(vpc: &VpcId) -> Self {
         NetworkAclId(format!("{}{}", Self::PREFIX, vpc.digits()).into())
+    }
+
+    /// The VPC whose default network ACL this is.
+    pub fn vpc(&self) -> VpcId {
+        VpcId(format!("{}{}", VpcId::PREFIX, self.digits()).into())
     }
 }
 

@@ -108,10 +108,8 @@ impl<'a> Batch<'a> {
         let pending_older =
             || within(&self.pending, range).all(|(_, written)| written.as_ref().is_none_or(older));
         // A committed entry that the batch writes again, or deletes, no longer counts.
-        let committed_older = || {
-            let mut entries = self.committed.within(range);
-            entries.all(|(key, versioned)| older(versioned) || self.pending.contains_key(key))
-        };
+        let counts = |key: &[u8]| !self.pending.contains_key(key);
+        let committed_older = || !self.committed.has_newer(range, revision, counts);
         // What was read at the newest revision needs no scan: the common case, and O(1).
         (self.revision <= revision || pending_older())
             && (self.committed.revision() <= revision || committed_older())

@@ -10,6 +10,7 @@ mod batch;
 mod history;
 pub mod keys;
 mod memory;
+pub mod model;
 mod record;
 mod reference;
 mod shared;
@@ -20,6 +21,7 @@ pub mod typed;
 mod wake;
 
 pub use memory::MemoryStore;
+pub use model::{ModelledStore, ReadModel};
 pub use sqlite::{OpenError, SqliteStore};
 pub use store::{
     Compare, Entry, Event, KeyRange, Overtaken, Page, Revision, Store, StoreError, Txn, TxnOutcome,

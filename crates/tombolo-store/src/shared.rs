@@ -127,12 +127,16 @@ impl<S: MemoryServed> Store for S {
         self.commit(txn).await
     }
 
-    fn watch(&self, prefix: &[u8], after: Revision) -> Box<dyn Watch> {
-        self.shared().watch(prefix, after)
+    async fn list(&self, range: &KeyRange) -> Result<Page, StoreError> {
+        self.shared().read(|state| state.page(range, usize::MAX))
     }
 
-    fn revision(&self) -> Revision {
-        self.shared().revision()
+    async fn watch(&self, prefix: &[u8], after: Revision) -> Result<Box<dyn Watch>, StoreError> {
+        Ok(self.shared().watch(prefix, after))
+    }
+
+    async fn revision(&self) -> Result<Revision, StoreError> {
+        self.shared().read(State::revision)
     }
 }
 

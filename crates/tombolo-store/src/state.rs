@@ -9,6 +9,9 @@ use crate::batch::Evaluated;
 use crate::history::{History, Limits};
 use crate::store::{Entry, Event, KeyRange, Page, Revision, WatchError};
 
+/// How many changes are looked through rather than a range, which may hold many more entries.
+const FEW_CHANGES: u64 = 256;
+
 /// A value and the revision that put it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Versioned {
@@ -65,6 +68,28 @@ impl State {
 
     pub(crate) fn within(&self, range: &KeyRange) -> impl Iterator<Item = (&Bytes, &Versioned)> {
         within(&self.entries, range)
+    }
+
+    /// Whether an entry of `range`, of those whose key `counts`, was put after `revision`.
+    pub(crate) fn has_newer(
+        &self,
+        range: &KeyRange,
+        revision: Revision,
+        counts: impl Fn(&[u8]) -> bool,
+    ) -> bool {
+        // Mostly little has happened since a transaction read, whatever the range holds.
+        if self.revision.0.saturating_sub(revision.0) <= FEW_CHANGES
+            && let Ok(changes) = self.history.after(revision)
+        {
+            let mut events = changes.flat_map(|change| &change.events);
+            return events.any(|Event { key, value, .. }| {
+                // What was put and then deleted is no entry any more.
+                let is_newer = || value.is_some() && self.modified(key) > revision;
+                range.start <= *key && *key < range.end && counts(key) && is_newer()
+            });
+        }
+        self.within(range)
+            .any(|(key, versioned)| versioned.modified > revision && counts(key))
     }
 
     /// Takes over what a batch changed. The batch must have been evaluated against this state.

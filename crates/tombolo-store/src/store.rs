@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::keys::KeyError;
+use crate::model::ReadModel;
 
 /// A number that grows by one with each committed transaction that changes something. 0 is before
 /// the first.
@@ -107,6 +108,9 @@ pub enum WatchError {
     /// The changes asked for are no longer kept: read the range again and watch from there.
     #[error("the changes after revision {} are no longer kept", .0.0)]
     Compacted(Revision),
+    /// The connection to the store was lost: watch again from the last revision that came whole.
+    #[error("the connection to the store was lost")]
+    Lost,
     /// The store was closed.
     #[error("the store was closed")]
     Closed,
@@ -154,6 +158,16 @@ pub enum StoreError {
     /// A key that this version cannot read.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// The read model does not show yet what the store had acknowledged when it was asked.
+    #[error(
+        "the read model is at revision {} and the store at {}", .reached.0, .acknowledged.0
+    )]
+    Behind {
+        /// The revision that the model has come to.
+        reached: Revision,
+        /// The revision that the store had when it was asked.
+        acknowledged: Revision,
+    },
     /// A task's transaction that others overtook each time.
     #[error("a transaction was given up, and the next round of the task tries again")]
     Overtaken(#[from] Overtaken),
@@ -173,7 +187,8 @@ pub trait Store: Send + Sync {
     /// One key, or `None`. Reads what the last acknowledged transaction left.
     async fn get(&self, key: &[u8]) -> Result<Option<Entry>, StoreError>;
 
-    /// The first `limit` entries of a range (at least 1), in key order.
+    /// The first `limit` entries of a range (at least 1), in key order. Pages that are read one after
+    /// the other show different revisions.
     async fn range(&self, range: &KeyRange, limit: usize) -> Result<Page, StoreError>;
 
     /// How many entries a range holds, counted up to `most`. An engine that can counts without
@@ -192,13 +207,28 @@ pub trait Store: Send + Sync {
         Ok(count)
     }
 
+    /// All entries of a range in key order, as they are at one revision.
+    async fn list(&self, range: &KeyRange) -> Result<Page, StoreError>;
+
     /// Commits, or not, as [`Txn`] says. When it returns [`TxnOutcome::Committed`] the change
     /// survives `kill -9` and, in a durable engine, power loss.
     async fn txn(&self, txn: Txn) -> Result<TxnOutcome, StoreError>;
 
     /// The changes of the keys that start with `prefix`, made after revision `after`.
-    fn watch(&self, prefix: &[u8], after: Revision) -> Box<dyn Watch>;
+    ///
+    /// # Errors
+    /// The store cannot be reached, or is closed. That `after` is too long ago the watch says.
+    async fn watch(&self, prefix: &[u8], after: Revision) -> Result<Box<dyn Watch>, StoreError>;
 
-    /// The revision of the last acknowledged transaction.
-    fn revision(&self) -> Revision;
+    /// The revision of the last acknowledged transaction, or of a later one. Whoever reads at that
+    /// revision or a later one sees every write that was acknowledged before this was called.
+    ///
+    /// # Errors
+    /// The store cannot be reached, or is closed.
+    async fn revision(&self) -> Result<Revision, StoreError>;
+
+    /// The read model that follows this store, if one does: typed transactions read lists from it.
+    fn read_model(&self) -> Option<&ReadModel> {
+        None
+    }
 }

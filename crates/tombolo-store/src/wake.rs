@@ -5,13 +5,19 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::sleep;
+use tombolo_domain::error_chain;
 use tombolo_domain::id::FleetId;
 use tombolo_domain::peering::Requester;
 
 use crate::keys::{AnyKey, ConnectionKey, FleetKey, InstanceKey, Kind, ScalingPolicyKey};
-use crate::{Revision, Store, WatchError};
+use crate::{Store, StoreError, WatchError};
+
+/// How long to wait before a store that cannot be reached is asked again.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// Wakes those who wait for changes of some kinds of records.
 #[derive(Clone, Default)]
@@ -97,22 +103,39 @@ impl Wake {
 
     /// Wakes at the store's changes, until the store is closed, and tells `seen_some` each time.
     pub async fn follow(self, store: Arc<dyn Store>, seen_some: impl Fn()) {
-        let mut seen = Revision(0);
-        'read_again: loop {
-            seen = seen.max(store.revision());
-            let mut changes = store.watch(b"", seen);
-            self.all();
-            seen_some();
-            loop {
-                match changes.next().await {
-                    Ok(events) => {
-                        seen = events.last().map_or(seen, |event| event.revision);
-                        self.of(events.iter().map(|event| &event.key[..]));
-                        seen_some();
-                    }
-                    Err(WatchError::Compacted(_)) => continue 'read_again,
-                    Err(WatchError::Closed) => return,
+        loop {
+            match self.follow_one_watch(&*store, &seen_some).await {
+                Ok(WatchError::Compacted(_)) => {}
+                Ok(WatchError::Closed) | Err(StoreError::Closed) => return,
+                Ok(WatchError::Lost) => sleep(RETRY).await,
+                Err(error) => {
+                    tracing::warn!(
+                        error = error_chain(&error),
+                        "the store's changes cannot be watched; trying again"
+                    );
+                    sleep(RETRY).await;
                 }
+            }
+        }
+    }
+
+    /// Wakes everybody, and then those whom a change concerns, until the watch ends.
+    async fn follow_one_watch(
+        &self,
+        store: &dyn Store,
+        seen_some: &impl Fn(),
+    ) -> Result<WatchError, StoreError> {
+        let seen = store.revision().await?;
+        let mut changes = store.watch(b"", seen).await?;
+        self.all();
+        seen_some();
+        loop {
+            match changes.next().await {
+                Ok(events) => {
+                    self.of(events.iter().map(|event| &event.key[..]));
+                    seen_some();
+                }
+                Err(ended) => return Ok(ended),
             }
         }
     }

@@ -49,6 +49,11 @@ fn run<T>(future: impl Future<Output = T>) -> T {
         .block_on(future)
 }
 
+/// The revision of the store in a file.
+fn revision(file: &File) -> Revision {
+    run(SqliteStore::open(&file.path).unwrap().revision()).unwrap()
+}
+
 /// The error and its causes, as a log shows them.
 fn refusal(path: &Path) -> String {
     let error = SqliteStore::open(path).expect_err("it must not open");
@@ -79,7 +84,7 @@ fn a_store_opened_again_is_as_it_was_left() {
         drop(store);
 
         let store = SqliteStore::open(&file.path).unwrap();
-        assert_eq!(store.revision(), Revision(4));
+        assert_eq!(store.revision().await.unwrap(), Revision(4));
         let a = store.get(b"a").await.unwrap().unwrap();
         assert_eq!((&a.value[..], a.modified), (&b"2"[..], Revision(3)));
         assert_eq!(store.get(b"b").await.unwrap(), None);
@@ -98,9 +103,12 @@ fn after_opening_again_watches_start_at_the_last_revision() {
         drop(store);
 
         let store = SqliteStore::open(&file.path).unwrap();
-        let mut before = store.watch(b"", Revision(1));
+        let mut before = store.watch(b"", Revision(1)).await.unwrap();
         assert_eq!(before.next().await, Err(WatchError::Compacted(Revision(1))));
-        let mut from_here = store.watch(b"", store.revision());
+        let mut from_here = store
+            .watch(b"", store.revision().await.unwrap())
+            .await
+            .unwrap();
         store.txn(put("a", "3")).await.unwrap();
         assert_eq!(from_here.next().await.unwrap()[0].revision, Revision(3));
     });
@@ -123,7 +131,7 @@ fn dropping_the_store_finishes_what_it_accepted() {
         }
         drop(store);
         let store = SqliteStore::open(&file.path).unwrap();
-        assert_eq!(store.revision(), Revision(100));
+        assert_eq!(store.revision().await.unwrap(), Revision(100));
     });
 }
 
@@ -216,10 +224,7 @@ fn a_second_server_is_refused_until_the_first_is_gone() {
     assert!(refusal(&file.path).contains("is in use"));
     run(first.txn(put("a", "1"))).unwrap();
     drop(first);
-    assert_eq!(
-        SqliteStore::open(&file.path).unwrap().revision(),
-        Revision(1)
-    );
+    assert_eq!(revision(&file), Revision(1));
 }
 
 #[test]
@@ -302,10 +307,7 @@ fn a_store_that_is_only_looked_at_is_left_alone() {
     run(store.txn(put("b", "1"))).unwrap();
     drop(store);
     assert_eq!(contents(&file).len(), 1, "a log is left");
-    assert_eq!(
-        SqliteStore::open(&file.path).unwrap().revision(),
-        Revision(2)
-    );
+    assert_eq!(revision(&file), Revision(2));
 }
 
 #[test]

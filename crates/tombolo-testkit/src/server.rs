@@ -18,7 +18,7 @@ use tombolo_domain::testing::{ManualClock, SeededIds};
 use tombolo_domain::time::Clock;
 use tombolo_domain::{Scope, Timestamp};
 use tombolo_store::typed::{Committed, Transaction};
-use tombolo_store::{KeyRange, MemoryStore, Revision, Store, Txn, TxnOutcome, keys};
+use tombolo_store::{KeyRange, MemoryStore, ModelledStore, Revision, Store, Txn, TxnOutcome, keys};
 
 use crate::account::Account;
 
@@ -136,7 +136,8 @@ impl Server {
         let start = Timestamp::from_millisecond(START).unwrap();
         let clock = Arc::new(ManualClock::new(start));
         let ids = Arc::new(SeededIds::new(1));
-        let (over, of) = (seen(store.clone()), settings.clone());
+        let over = Arc::new(ModelledStore::over(seen(store.clone())));
+        let of = settings.clone();
         let operations = Operations::new(over, clock.clone(), ids.clone(), of);
         Server {
             operations,
@@ -161,8 +162,9 @@ impl Server {
         let clock = Arc::new(ManualClock::new(self.now()));
         let ids = Arc::new(SeededIds::new(seed));
         let settings = self.settings.clone();
+        let over = Arc::new(ModelledStore::over(store.clone()));
         Server {
-            operations: Operations::new(store.clone(), clock.clone(), ids.clone(), settings),
+            operations: Operations::new(over, clock.clone(), ids.clone(), settings),
             settings: self.settings.clone(),
             store,
             clock,
@@ -264,7 +266,7 @@ impl Server {
         assert!(!page.more);
         let entries = page.entries.into_iter();
         let entries = entries.map(|entry| (entry.key, entry.value)).collect();
-        (self.store.revision(), entries)
+        (self.store.revision().await.unwrap(), entries)
     }
 
     /// The keys that start with `start`.

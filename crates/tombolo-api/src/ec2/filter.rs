@@ -22,6 +22,20 @@ pub(super) struct Filter {
     values: Vec<String>,
 }
 
+impl Filter {
+    /// Whether it is the filter of this name.
+    pub(super) fn is_of(&self, name: &str) -> bool {
+        self.name.as_deref() == Some(name)
+    }
+
+    /// Its values, if each stands for itself only.
+    pub(super) fn literals(&self) -> Option<impl Iterator<Item = &str>> {
+        let is_pattern = |value: &String| value.contains(['*', '?', '\\']);
+        let are_literals = !self.values.is_empty() && !self.values.iter().any(is_pattern);
+        are_literals.then(|| self.values.iter().map(String::as_str))
+    }
+}
+
 /// A filter's name, and the values that a `T` has under it.
 pub(super) type Field<T> = (&'static str, fn(&T) -> Vec<String>);
 

@@ -10,7 +10,7 @@ use tombolo_domain::id::{AccountId, NetworkAclAssociationId, NetworkAclId, Subne
 use tombolo_domain::vpc::Vpc;
 
 use super::filter::{Field, Filtered};
-use super::selection::{Describable, Selection};
+use super::selection::{Describable, Selection, well_formed};
 use super::tag::Tag;
 use crate::ec2::error::Result;
 use crate::lookup::ScopedTransaction;
@@ -38,7 +38,14 @@ pub(crate) async fn describe_network_acls(
     call: &Call<'_>,
     input: Describe,
 ) -> Result<Described> {
-    let vpcs = tx.vpcs().to(call.action()).await?;
+    let vpcs = match &input.network_acl_ids[..] {
+        [] => input.selection.vpcs(tx, call).await?,
+        ids => {
+            let ids = well_formed::<NetworkAclId>(ids).into_iter();
+            let ids: Vec<_> = ids.map(|id| id.vpc()).collect();
+            tx.vpcs().of_ids(call.action(), &ids).await?
+        }
+    };
     let mut subnets: BTreeMap<VpcId, Vec<SubnetId>> = BTreeMap::new();
     for subnet in tx.subnets_in(&vpcs).await? {
         subnets.entry(subnet.vpc).or_default().push(subnet.id);

@@ -13,6 +13,7 @@ use tombolo_domain::Scope;
 use super::filter::{self, Filter, Filtered};
 use super::parameter::{ResourceId, invalid_value, parse_id};
 use crate::ec2::error::{Ec2Error, Error, Result};
+use crate::lookup::{CustomerVpcs, ScopedTransaction};
 use crate::operation::{Call, Operation};
 
 /// The members that the inputs of all Describe operations share.
@@ -65,6 +66,20 @@ impl Selection {
         self.filtered(call, all, |one| one.id().to_string())
     }
 
+    /// The VPCs that the answer can be about: those that a filter by `vpc-id` names, or all.
+    pub(super) async fn vpcs(
+        &self,
+        tx: &mut ScopedTransaction<'_>,
+        call: &Call<'_>,
+    ) -> Result<CustomerVpcs> {
+        let by_vpc = self.filters.iter().find(|filter| filter.is_of("vpc-id"));
+        let Some(named) = by_vpc.and_then(Filter::literals) else {
+            return Ok(tx.vpcs().to(call.action()).await?);
+        };
+        let ids: Vec<_> = named.filter_map(|id| id.parse().ok()).collect();
+        Ok(tx.vpcs().of_ids(call.action(), &ids).await?)
+    }
+
     /// The page of `all`, in the order of `position`, that filters and paging ask for.
     pub(super) fn filtered<T: Filtered>(
         &self,
@@ -80,6 +95,13 @@ impl Selection {
         };
         limit.of(filter::apply(&self.filters, all)?, position)
     }
+}
+
+/// Those of a request's ids that can be one's, which are the only ones to look for;
+/// [`Selection::by_ids`] refuses the others.
+pub(super) fn well_formed<I: ResourceId>(ids: &[String]) -> Vec<I> {
+    let ids: BTreeSet<I> = ids.iter().filter_map(|id| id.parse().ok()).collect();
+    ids.into_iter().collect()
 }
 
 /// The bounds of MaxResults (EC2's model; DescribeTags has them in its text only).

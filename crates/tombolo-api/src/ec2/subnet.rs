@@ -14,7 +14,7 @@ use super::Empty;
 use super::filter::{Field, Filtered};
 use super::parameter::{OtherParameters, parse_cidr, unsupported};
 use super::region::{choose_zone, zone_id};
-use super::selection::{Describable, Selection};
+use super::selection::{Describable, Selection, well_formed};
 use super::tag::{self, Tag, TagSpecification, TagsOf};
 use crate::ec2::error::{Ec2Error, Error, Result};
 use crate::lookup::{CustomerVpcs, ScopedTransaction};
@@ -143,7 +143,13 @@ pub(crate) async fn describe_subnets(
     call: &Call<'_>,
     input: Describe,
 ) -> Result<Described> {
-    let vpcs = tx.vpcs().to(call.action()).await?;
+    let vpcs = match &input.subnet_ids[..] {
+        [] => input.selection.vpcs(tx, call).await?,
+        ids => {
+            let ids = well_formed::<SubnetId>(ids);
+            tx.vpcs().holding(call.action(), &ids).await?
+        }
+    };
     let mut taken = taken_addresses(tx, &vpcs).await?;
     let mut tags = TagsOf::read(tx, call).await?;
     let subnets = tx.subnets_in(&vpcs).await?;

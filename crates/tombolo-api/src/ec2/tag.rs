@@ -1,14 +1,12 @@
 //! Tags as EC2's operations take and show them.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 use tombolo_domain::Scope;
 use tombolo_domain::tag::{TagError, Tags};
 
 use super::parameter::{ResourceId, TaggedId, invalid};
 use crate::ec2::error::{Ec2Error, Error, Result};
-use crate::lookup::{ScopedTransaction, empty_tags};
+use crate::lookup::{AllTags, ScopedTransaction, empty_tags};
 use crate::operation::Call;
 use crate::operation::format::shorten;
 
@@ -77,30 +75,35 @@ pub(super) fn add(tags: &mut Tags, new: Vec<Tag>) -> Result<()> {
 }
 
 /// The tags of the caller's resources, by resource.
-pub(super) struct TagsOf(BTreeMap<String, Vec<Tag>>);
+pub(super) enum TagsOf {
+    /// Of all of them.
+    All(AllTags),
+    /// Of one of them.
+    One(Vec<Tag>),
+}
 
 impl TagsOf {
     /// Reads those of all, only to be shown: the commit does not depend on them.
     pub(super) async fn read(tx: &mut ScopedTransaction<'_>, call: &Call<'_>) -> Result<Self> {
-        let all = tx.tags().to(call.action())?.peek().await?;
-        let by_resource = all
-            .into_iter()
-            .map(|tags| (tags.resource.clone(), shown(tags)));
-        Ok(TagsOf(by_resource.collect()))
+        Ok(TagsOf::All(tx.all_tags(call.action()).await?))
     }
 
     /// Reads those of one resource only.
     pub(super) async fn one(tx: &mut ScopedTransaction<'_>, id: &impl ResourceId) -> Result<Self> {
-        let id = id.to_string();
-        let tags = tx.tags_of(&id).await?;
-        Ok(TagsOf(
-            tags.map(|tags| (id, shown(tags))).into_iter().collect(),
-        ))
+        let tags = tx.tags_of(&id.to_string()).await?;
+        Ok(TagsOf::One(tags.map(shown).unwrap_or_default()))
     }
 
-    /// Those of one.
+    /// Those of one, which is shown once.
     pub(super) fn take(&mut self, id: &impl ResourceId) -> Vec<Tag> {
-        self.0.remove(&id.to_string()).unwrap_or_default()
+        match self {
+            TagsOf::All(all) => {
+                let tags = all.of(&id.to_string());
+                tags.map(|tags| shown(Tags::clone(&tags)))
+                    .unwrap_or_default()
+            }
+            TagsOf::One(tags) => std::mem::take(tags),
+        }
     }
 }
 

@@ -5,16 +5,19 @@
 //! says the principal may know or may be decided by, and takes what makes it legitimate: the
 //! consent, the connection, the fleet. Nothing else in this crate reads across owners; tests enforce it.
 
+use std::sync::Arc;
+
 use ipnet::Ipv4Net;
 use tombolo_domain::fleet::Fleet;
 use tombolo_domain::id::{
     AccountId, FleetId, Region, SecurityGroupId, VpcId, VpcPeeringConnectionId,
 };
-use tombolo_domain::peering::{Authorization, Connection, Consent, End, Requester, State};
+use tombolo_domain::peering::{Authorization, Connection, Consent, End, State};
 use tombolo_domain::vpc::Vpc;
 use tombolo_domain::{Scope, Timestamp};
 use tombolo_store::StoreError;
-use tombolo_store::keys::{self, ConnectionRef};
+use tombolo_store::keys::{self, ConnectionKey, ConnectionRef, PeeringKey, Prefix, VpcKey};
+use tombolo_store::model::Term;
 
 use super::ScopedTransaction;
 
@@ -76,10 +79,15 @@ impl ScopedTransaction<'_> {
         peer: &Vpc,
     ) -> Result<Option<Connection>, StoreError> {
         let entries = keys::peerings_of(&peer.scope, &peer.id);
-        let entries = self.unscoped().list_keyed(&entries).await?.into_iter();
-        let requester = Requester::Fleet(fleet.clone());
-        for (entry, at) in entries.filter(|(_, at)| at.requester == requester) {
-            let found = self.connection_at(&at, &entry.connection).await?;
+        let of_peer = Term::OpenConnectionOf(&peer.id);
+        let open = self.unscoped();
+        let open = open.find_beside::<ConnectionKey, _>(of_peer, &entries);
+        for seen in open.await? {
+            if seen.fleet.as_ref() != Some(fleet) {
+                continue;
+            }
+            let at = ConnectionRef::of(&seen);
+            let found = self.connection_at(&at, &seen.id).await?;
             let is_present = |one: &Connection| {
                 one.state.is_live() || matches!(one.state, State::Deleting { .. })
             };
@@ -125,6 +133,75 @@ impl ScopedTransaction<'_> {
         self.unscoped().get(&key).await
     }
 
+    /// Decisions 16 and 76: as [`connection_at`](ScopedTransaction::connection_at), only to be shown.
+    pub(super) async fn peek_connection_at(
+        &mut self,
+        at: &ConnectionRef,
+        id: &VpcPeeringConnectionId,
+    ) -> Result<Option<Connection>, StoreError> {
+        let key = at.key(self.principal().region(), id);
+        let found = self.unscoped().peek_one(&key).await?;
+        Ok(found.map(|connection| Connection::clone(&connection)))
+    }
+
+    /// Decisions 16 and 76: the connection of this id, if it has an end of the principal's that it was
+    /// told of. The commit does not depend on it.
+    pub(super) async fn seen_connection(
+        &mut self,
+        id: &VpcPeeringConnectionId,
+    ) -> Result<Option<Arc<Connection>>, StoreError> {
+        for found in self.find_connections(Term::Connection(id)).await? {
+            if let Some(seen) = self.seen(found).await? {
+                return Ok(Some(seen));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Decisions 16 and 76: a connection, if it has an end of the principal's that it was told of: whoever
+    /// asked knows it, and the accepter once it was delivered. The commit does not depend on it.
+    pub(super) async fn seen(
+        &mut self,
+        connection: Arc<Connection>,
+    ) -> Result<Option<Arc<Connection>>, StoreError> {
+        let own = self.principal().scope().clone();
+        if connection.requester_scope() == own {
+            return Ok(Some(connection));
+        }
+        if connection.accepter_scope() != own {
+            return Ok(None);
+        }
+        let entry = keys::peering(&own, &connection.accepter.vpc, &connection.id);
+        let is_delivered = self.unscoped().peek_one(&entry).await?.is_some();
+        Ok(is_delivered.then_some(connection))
+    }
+
+    /// Decisions 16 and 76: connections by what the read model finds them by, for whoever then asks
+    /// which of them are [`seen`](ScopedTransaction::seen). The commit does not depend on them.
+    pub(super) async fn find_connections(
+        &mut self,
+        term: Term<'_>,
+    ) -> Result<Vec<Arc<Connection>>, StoreError> {
+        self.unscoped().find::<ConnectionKey>(term).await
+    }
+
+    /// Decisions 16 and 76: the connections of a VPC of the principal's that are not over. The commit
+    /// depends on no other coming to be, by where those are kept that the VPC asked for and by the
+    /// entries of those that were delivered to it.
+    pub(super) async fn open_connections(
+        &mut self,
+        of_vpc: Term<'_>,
+        requested: &Prefix<ConnectionKey>,
+        accepted: &Prefix<PeeringKey>,
+    ) -> Result<Vec<Arc<Connection>>, StoreError> {
+        self.unscoped()
+            .find_beside::<ConnectionKey, _>(of_vpc, requested)
+            .await?;
+        self.unscoped()
+            .find_beside::<ConnectionKey, _>(of_vpc, accepted)
+            .await
+    }
+
     /// Decision 16: when the authorization ends that a fleet's request for a connection rests on,
     /// which both owners are shown. The commit depends on it.
     pub async fn end_of_authorization(
@@ -141,7 +218,8 @@ impl ScopedTransaction<'_> {
     /// Decision 17: what a new fleet's block should not overlap. The commit depends on the blocks of
     /// those who authorized the account only.
     pub async fn occupied_blocks(&mut self) -> Result<OccupiedBlocks, StoreError> {
-        let own = self.scan_own(keys::vpcs).peek().await?;
+        let own = self.principal().scope().clone();
+        let own = self.unscoped().peek_shared(&keys::vpcs(&own)).await?;
         let mut authorized = Vec::new();
         let entries = self.scan_own(keys::authorizations_for);
         for (entry, ()) in entries.peek_keyed().await? {
@@ -151,31 +229,19 @@ impl ScopedTransaction<'_> {
                 authorized.extend(self.blocks_of_joined_fleets(&vpc).await?);
             }
         }
-        let everywhere = self.unscoped().peek(&keys::all_vpcs()).await?;
-        let fleets = everywhere.iter().filter(|vpc| vpc.fleet.is_some());
+        let fleets = self.unscoped().find::<VpcKey>(Term::HiddenVpc).await?;
         Ok(OccupiedBlocks {
-            own: own.iter().flat_map(Vpc::cidrs).collect(),
+            own: own.iter().flat_map(|vpc| vpc.cidrs()).collect(),
             authorized,
-            fleets: fleets.flat_map(Vpc::cidrs).collect(),
+            fleets: fleets.iter().flat_map(|vpc| vpc.cidrs()).collect(),
         })
     }
 
     async fn blocks_of_joined_fleets(&mut self, vpc: &Vpc) -> Result<Vec<Ipv4Net>, StoreError> {
-        let entries = keys::peerings_of(&vpc.scope, &vpc.id);
-        let mut blocks = Vec::new();
-        for at in self.unscoped().peek(&entries).await? {
-            let asked = keys::connections_of(&self.here(at.account), &at.requester);
-            let connections = self.unscoped().peek(&asked).await?;
-            let holding = connections.into_iter().filter(|connection| {
-                connection.accepter.vpc == vpc.id
-                    && (connection.state.is_live()
-                        || matches!(connection.state, State::Deleting { .. }))
-            });
-            for connection in holding {
-                blocks.extend(connection.requester.cidrs());
-            }
-        }
-        Ok(blocks)
+        let of_vpc = Term::OpenConnectionOf(&vpc.id);
+        let open = self.unscoped().find::<ConnectionKey>(of_vpc).await?;
+        let accepted = open.iter().filter(|one| one.accepter.vpc == vpc.id);
+        Ok(accepted.flat_map(|one| one.requester.cidrs()).collect())
     }
 
     /// Decision 17: the VPC that a fleet of the principal's hides. The commit depends on it.
@@ -253,21 +319,12 @@ impl ScopedTransaction<'_> {
         let quotas = self.quotas_of(owner).await?;
         let most = quotas.active_peerings_per_vpc;
         let owner = self.here(owner);
-        let asked = keys::connections_of(&owner, &Requester::Vpc(vpc.clone()));
-        let mut found = self.unscoped().peek(&asked).await?;
-        let accepted = keys::peerings_of(&owner, vpc);
-        let entries = self.unscoped().peek_keyed(&accepted).await?;
-        // Most VPCs have fewer than that, also counting those that are over.
-        if found.len() + entries.len() < most {
-            return Ok(None);
-        }
-        for (entry, at) in entries {
-            let id = entry.connection;
-            let asked = keys::connections_of(&self.here(at.account), &at.requester);
-            let of_requester = self.unscoped().peek(&asked).await?;
-            found.extend(of_requester.into_iter().find(|one| one.id == id));
-        }
-        let active = found.iter().filter(|one| one.state.carries_packets());
+        let of_vpc = Term::OpenConnectionOf(vpc);
+        let open = self.unscoped().find::<ConnectionKey>(of_vpc).await?;
+        let active = open.iter().filter(|one| {
+            let is_end = one.requester_scope() == owner || one.accepter_scope() == owner;
+            is_end && one.state.carries_packets()
+        });
         Ok((active.count() >= most).then_some(most))
     }
 

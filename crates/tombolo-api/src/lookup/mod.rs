@@ -16,6 +16,8 @@
 //! 3. **All of a kind** is a listing, which is for an action too:
 //!    `tx.fleets().to(call.action())?.peek().await?`. What is in VPCs is listed within those that EC2
 //!    shows: `let vpcs = tx.vpcs().to(call.action()).await?`, then `tx.subnets_in(&vpcs).await?`.
+//!    What is looked for by something else than how its key starts has a `Term` in the store's read
+//!    model: a look-up never goes through all records of a kind for one of them.
 //! 4. **Does the commit depend on it?** A look-up, `list` and reads by a key bind the commit to what
 //!    was read; `peek` and `page` do not. Records that a check covers are listed, records that are
 //!    only shown are peeked at; say which, and why, in a comment.
@@ -93,7 +95,7 @@ use tombolo_store::StoreError;
 
 pub use object::{BucketOfBuilds, InBucket};
 pub use scoped::{Scan, ScopedTransaction};
-pub(crate) use tag::empty_tags;
+pub(crate) use tag::{AllTags, empty_tags};
 pub use vpc::{CustomerVpcs, InVpc};
 
 use crate::error::{ApiError, CommonError};

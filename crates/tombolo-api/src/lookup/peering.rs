@@ -4,7 +4,7 @@
 //! A connection is one record for both of its owners. It is kept with the end that asked, so that
 //! of the other end's account it is read by [`across`](super::across).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tombolo_domain::Scope;
 use tombolo_domain::arn::Resource;
@@ -14,8 +14,9 @@ use tombolo_domain::peering::{Authorization, Connection, Requester};
 use tombolo_domain::principal::Action;
 use tombolo_store::StoreError;
 use tombolo_store::keys::{self, AuthorizationKey, ConnectionKey, ConnectionRef};
+use tombolo_store::model::Term;
 
-use super::{Failed, InVpc, Listing, Lookup, LookupKey, Scan, ScopedTransaction};
+use super::{CustomerVpcs, Failed, InVpc, Listing, Lookup, LookupKey, Scan, ScopedTransaction};
 
 /// A connection that has an end of the principal's, and that it still sees.
 impl LookupKey for VpcPeeringConnectionId {
@@ -31,21 +32,11 @@ impl LookupKey for VpcPeeringConnectionId {
         tx: &mut ScopedTransaction<'_>,
         _: Action,
     ) -> Result<Option<Connection>, Failed> {
-        let requested = tx.scan_own(keys::connections).peek().await?;
-        let mut place = requested
-            .iter()
-            .find(|one| one.id == self)
-            .map(ConnectionRef::of);
-        if place.is_none() {
-            let entries = tx.scan_own(keys::peerings).peek_keyed().await?;
-            let mut entries = entries.into_iter();
-            let entry = entries.find(|(entry, _)| entry.connection == self);
-            place = entry.map(|(_, at)| at);
-        }
-        let Some(at) = place else {
+        // Where it is never changes; what it is, the commit depends on.
+        let Some(seen) = tx.seen_connection(&self).await? else {
             return Ok(None);
         };
-        let found = tx.connection_at(&at, &self).await?;
+        let found = tx.connection_at(&ConnectionRef::of(&seen), &self).await?;
         Ok(found.and_then(|connection| tx.visible(connection)))
     }
 }
@@ -65,10 +56,55 @@ impl ConnectionListing<'_, '_> {
         let entries = tx.scan_own(keys::peerings).peek_keyed().await?;
         for (entry, at) in entries {
             if !requested.contains(&entry.connection) {
-                found.extend(tx.connection_at(&at, &entry.connection).await?);
+                found.extend(tx.peek_connection_at(&at, &entry.connection).await?);
             }
         }
         let found = found.into_iter();
+        Ok(found
+            .filter_map(|connection| tx.visible(connection))
+            .collect())
+    }
+
+    /// As [`to`](ConnectionListing::to), those with these ids only.
+    pub async fn of_ids(
+        self,
+        action: Action,
+        ids: &[VpcPeeringConnectionId],
+    ) -> Result<Vec<Connection>, Failed> {
+        let tx = self.0;
+        tx.authorize(action, &Resource::Any)?;
+        let mut found = Vec::new();
+        for id in ids {
+            let connection = tx.seen_connection(id).await?;
+            found.extend(connection.and_then(|one| tx.visible(Connection::clone(&one))));
+        }
+        Ok(found)
+    }
+
+    /// As [`to`](ConnectionListing::to), those only that are not over; with an end in one of `vpcs`,
+    /// unless these are all that the principal has.
+    pub async fn open(
+        self,
+        action: Action,
+        vpcs: &CustomerVpcs,
+    ) -> Result<Vec<Connection>, Failed> {
+        let tx = self.0;
+        tx.authorize(action, &Resource::Any)?;
+        let Scope { account, region } = tx.principal().scope().clone();
+        let mut found = BTreeMap::new();
+        let mut terms = Vec::new();
+        match vpcs.chosen() {
+            None => terms.push(Term::OpenConnectionIn(account, &region)),
+            Some(chosen) => terms.extend(chosen.map(Term::OpenConnectionOf)),
+        }
+        for term in terms {
+            for connection in tx.find_connections(term).await? {
+                if let Some(seen) = tx.seen(connection).await? {
+                    found.insert(seen.id.clone(), seen);
+                }
+            }
+        }
+        let found = found.into_values().map(|one| Connection::clone(&one));
         Ok(found
             .filter_map(|connection| tx.visible(connection))
             .collect())
@@ -111,8 +147,8 @@ impl<'p> ScopedTransaction<'p> {
             .await
     }
 
-    /// The peering connections of a VPC, whichever end asked. The commit depends on no other being
-    /// added, and on each being as it is.
+    /// The peering connections of a VPC that are not over, whichever end asked. The commit depends on
+    /// no other being added, and on each being as it is.
     pub async fn connections_of_vpc(
         &mut self,
         of: &impl InVpc,
@@ -128,11 +164,22 @@ impl<'p> ScopedTransaction<'p> {
         of: &impl InVpc,
     ) -> Result<Vec<Connection>, StoreError> {
         let requester = Requester::Vpc(of.vpc().clone());
-        let requested = self.scan_own(|owner| keys::connections_of(owner, &requester));
-        let mut found = requested.list().await?;
-        let accepted = self.scan_own(|owner| keys::peerings_of(owner, of.vpc()));
-        for (entry, at) in accepted.list_keyed().await? {
-            found.extend(self.connection_at(&at, &entry.connection).await?);
+        let owner = self.principal().scope().clone();
+        let requested = keys::connections_of(&owner, &requester);
+        let accepted = keys::peerings_of(&owner, of.vpc());
+        let term = Term::OpenConnectionOf(of.vpc());
+        let mut found = Vec::new();
+        for seen in self.open_connections(term, &requested, &accepted).await? {
+            let is_accepter = seen.requested_by() != requester;
+            let entry = keys::peering(&owner, of.vpc(), &seen.id);
+            // Its accepter does not see a request that is not delivered.
+            if is_accepter && self.get_own(|_| entry).await?.is_none() {
+                continue;
+            }
+            found.extend(
+                self.connection_at(&ConnectionRef::of(&seen), &seen.id)
+                    .await?,
+            );
         }
         Ok(found)
     }
@@ -171,6 +218,21 @@ impl<'p> ScopedTransaction<'p> {
     ) -> Result<Option<Authorization>, StoreError> {
         self.get_own(|owner| keys::authorization(owner, vpc, fleet_account))
             .await
+    }
+
+    /// How many requests between VPCs the principal's account made that nobody has answered. The
+    /// commit does not depend on it.
+    pub async fn count_open_requests(&mut self, action: Action) -> Result<usize, Failed> {
+        self.authorize(action, &Resource::Any)?;
+        let Scope { account, region } = self.principal().scope().clone();
+        let now = self.now();
+        let found = self
+            .find_connections(Term::RequestBy(account, &region))
+            .await?;
+        let between_vpcs = found.iter().filter(|one| one.fleet.is_none());
+        let waiting =
+            between_vpcs.filter(|one| Connection::clone(one).as_of(now).state.is_request());
+        Ok(waiting.count())
     }
 
     /// The connection as it stands now, if the principal's account still sees it.

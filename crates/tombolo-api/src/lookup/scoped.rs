@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use tombolo_domain::arn::Resource;
-use tombolo_domain::id::AccountId;
+use tombolo_domain::id::{AccountId, VpcId};
 use tombolo_domain::principal::{Action, Principal};
 use tombolo_domain::quota::Quotas;
 use tombolo_domain::{Scope, Timestamp};
-use tombolo_store::keys::{Cursor, Entity, Key, KeyParts, Prefix};
-use tombolo_store::typed::{Committed, Found, OverBound, Transaction};
+use tombolo_store::keys::{Cursor, Entity, Key, KeyParts, Prefix, VpcKey};
+use tombolo_store::model::{Indexed, Term};
+use tombolo_store::typed::{Committed, Found, OverBound, Records, Transaction};
 use tombolo_store::{Store, StoreError};
 
 use super::{Denied, Lookup};
@@ -117,6 +118,40 @@ impl<'p> ScopedTransaction<'p> {
         self.tx.get(&key(self.principal.scope())).await
     }
 
+    /// A record of the principal's own, only to be shown: the commit does not depend on it.
+    pub(super) async fn peek_own<K: KeyParts>(
+        &mut self,
+        key: impl FnOnce(&Scope) -> Key<K>,
+    ) -> Result<Option<Arc<K::Value>>, StoreError> {
+        self.tx.peek_one(&key(self.principal.scope())).await
+    }
+
+    /// Records of the principal's own by something that is in them. The commit does not depend on
+    /// them.
+    pub(super) async fn find_own<K: Indexed<Value: Entity>>(
+        &mut self,
+        term: Term<'_>,
+    ) -> Result<Vec<Arc<K::Value>>, StoreError> {
+        let scope = self.principal.scope();
+        let mut found = self.tx.find::<K>(term).await?;
+        found.retain(|record| {
+            let resource = record.vpc_resource();
+            resource.is_some_and(|resource| resource.scope == scope)
+        });
+        Ok(found)
+    }
+
+    /// The VPC of the principal's own that has a term. The commit does not depend on it.
+    pub(super) async fn find_own_vpc(
+        &mut self,
+        term: Term<'_>,
+    ) -> Result<Option<VpcId>, StoreError> {
+        let scope = self.principal.scope();
+        let found = self.tx.find::<VpcKey>(term).await?;
+        let own = found.iter().find(|vpc| vpc.scope == *scope);
+        Ok(own.map(|vpc| vpc.id.clone()))
+    }
+
     /// Records of the principal's own.
     pub(super) fn scan_own<K>(&mut self, prefix: impl FnOnce(&Scope) -> Prefix<K>) -> Scan<'_, K> {
         Scan {
@@ -150,14 +185,14 @@ impl<K: KeyParts> Scan<'_, K> {
         self.tx.list(&self.prefix).await
     }
 
-    /// All of them with their keys, as [`Transaction::list_keyed`].
-    pub(super) async fn list_keyed(self) -> Result<Vec<(K, K::Value)>, StoreError> {
-        self.tx.list_keyed(&self.prefix).await
-    }
-
     /// All of them, as [`Transaction::peek`]: the commit does not depend on them.
     pub async fn peek(self) -> Result<Vec<K::Value>, StoreError> {
         self.tx.peek(&self.prefix).await
+    }
+
+    /// All of them, to look up some of them, as [`Transaction::records`].
+    pub(super) async fn records(self) -> Result<Records<K>, StoreError> {
+        self.tx.records(&self.prefix).await
     }
 
     /// All of them with their keys, as [`Transaction::peek_keyed`].

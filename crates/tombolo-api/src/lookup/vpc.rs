@@ -19,6 +19,7 @@ use tombolo_store::keys::{
     self, AuthorizationKey, InterfaceKey, Key, KeyParts, Prefix, RouteTableKey, SecurityGroupKey,
     SubnetKey,
 };
+use tombolo_store::model::Term;
 
 use super::{Failed, Lookup, LookupKey, Scan, ScopedTransaction};
 
@@ -52,13 +53,30 @@ in_vpc!(
     ManagedCompute
 );
 
-/// The VPCs of an account in a Region that no fleet hides, by their ids.
-pub struct CustomerVpcs(BTreeMap<VpcId, Vpc>);
+/// VPCs of an account in a Region that no fleet hides, by their ids: all, or those that a request is
+/// about.
+pub struct CustomerVpcs {
+    by_id: BTreeMap<VpcId, Vpc>,
+    are_all: bool,
+}
 
 impl CustomerVpcs {
     /// Whether the VPC is one of them.
     pub fn contains(&self, vpc: &VpcId) -> bool {
-        self.0.contains_key(vpc)
+        self.by_id.contains_key(vpc)
+    }
+
+    /// Their ids, if they are not all that the account has.
+    pub fn chosen(&self) -> Option<impl Iterator<Item = &VpcId>> {
+        (!self.are_all).then(|| self.by_id.keys())
+    }
+
+    fn chosen_from(vpcs: impl IntoIterator<Item = Vpc>) -> Self {
+        let by_id = vpcs.into_iter().map(|vpc| (vpc.id.clone(), vpc));
+        CustomerVpcs {
+            by_id: by_id.collect(),
+            are_all: false,
+        }
     }
 }
 
@@ -67,7 +85,7 @@ impl IntoIterator for CustomerVpcs {
     type IntoIter = std::collections::btree_map::IntoValues<VpcId, Vpc>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.0.into_values()
+        self.by_id.into_values()
     }
 }
 
@@ -81,13 +99,72 @@ impl VpcListing<'_, '_> {
         self.0.authorize(action, &Resource::Any)?;
         Ok(visible_vpcs(self.0).await?)
     }
+
+    /// As [`to`](VpcListing::to), those of these ids only.
+    pub async fn of_ids(self, action: Action, ids: &[VpcId]) -> Result<CustomerVpcs, Failed> {
+        self.0.authorize(action, &Resource::Any)?;
+        let mut found = Vec::new();
+        for id in ids {
+            found.extend(peek_visible(self.0, id).await?);
+        }
+        Ok(CustomerVpcs::chosen_from(found))
+    }
+
+    /// As [`to`](VpcListing::to), those only that the subnets, network interfaces, route tables or
+    /// security groups of these ids are in.
+    pub async fn holding<I: Display>(
+        self,
+        action: Action,
+        resources: &[I],
+    ) -> Result<CustomerVpcs, Failed> {
+        self.0.authorize(action, &Resource::Any)?;
+        let mut found = Vec::new();
+        for resource in resources {
+            let resource = resource.to_string();
+            let located = |owner: &Scope| keys::located(owner, &resource);
+            if let Some(vpc) = self.0.peek_own(located).await? {
+                found.extend(peek_visible(self.0, &vpc).await?);
+            }
+        }
+        Ok(CustomerVpcs::chosen_from(found))
+    }
+
+    /// As [`to`](VpcListing::to), those only whose security groups have the rules of these ids.
+    pub async fn holding_rules(
+        self,
+        action: Action,
+        rules: &[SecurityGroupRuleId],
+    ) -> Result<CustomerVpcs, Failed> {
+        self.0.authorize(action, &Resource::Any)?;
+        let mut found = Vec::new();
+        for rule in rules {
+            let of_rule = Term::SecurityGroupRule(rule);
+            for group in self.0.find_own::<SecurityGroupKey>(of_rule).await? {
+                found.extend(peek_visible(self.0, &group.vpc).await?);
+            }
+        }
+        Ok(CustomerVpcs::chosen_from(found))
+    }
+}
+
+async fn peek_visible(
+    tx: &mut ScopedTransaction<'_>,
+    id: &VpcId,
+) -> Result<Option<Vpc>, StoreError> {
+    let found = tx.peek_own(|owner| keys::vpc(owner, id)).await?;
+    Ok(found
+        .filter(|vpc| is_visible(vpc))
+        .map(|vpc| Vpc::clone(&vpc)))
 }
 
 async fn visible_vpcs(tx: &mut ScopedTransaction<'_>) -> Result<CustomerVpcs, StoreError> {
     let all = tx.scan_own(keys::vpcs).peek().await?;
     let visible = all.into_iter().filter(is_visible);
     let by_id = visible.map(|vpc| (vpc.id.clone(), vpc));
-    Ok(CustomerVpcs(by_id.collect()))
+    Ok(CustomerVpcs {
+        by_id: by_id.collect(),
+        are_all: true,
+    })
 }
 
 fn is_visible(vpc: &Vpc) -> bool {
@@ -153,8 +230,8 @@ named_in_vpc! {
     SecurityGroupId => SecurityGroup: "security-group", keys::security_group;
 }
 
-/// The security group that has the rule. Rules are kept in their groups, so this looks through the
-/// account's; the commit depends on the one that it finds.
+/// The security group that has the rule. Rules are kept in their groups; the commit depends on the
+/// one that is found.
 impl LookupKey for SecurityGroupRuleId {
     type Record = SecurityGroup;
 
@@ -166,18 +243,20 @@ impl LookupKey for SecurityGroupRuleId {
         _: Action,
     ) -> Result<Option<SecurityGroup>, Failed> {
         let has_rule = |group: &SecurityGroup| group.rules.iter().any(|rule| rule.id == self);
-        let vpcs = visible_vpcs(tx).await?;
-        let groups = tx.security_groups_in(&vpcs).await?;
-        let Some(seen) = groups.into_iter().find(has_rule) else {
+        let found = tx.find_own::<SecurityGroupKey>(Term::SecurityGroupRule(&self));
+        let Some(seen) = found.await?.into_iter().next() else {
             return Ok(None);
         };
-        let group = tx.security_group_in(&seen, &seen.id).await?;
+        if visible_vpc(tx, &seen.vpc).await?.is_none() {
+            return Ok(None);
+        }
+        let group = tx.security_group_in(&*seen, &seen.id).await?;
         Ok(group.filter(has_rule))
     }
 }
 
-/// The VPC that a block is associated with. The association is kept in it, so this looks through the
-/// account's; the commit depends on the one that it finds.
+/// The VPC that a block is associated with. The association is kept in it; the commit depends on the
+/// one that is found.
 impl LookupKey for VpcCidrAssociationId {
     type Record = (Vpc, Self);
 
@@ -195,18 +274,16 @@ impl LookupKey for VpcCidrAssociationId {
             let mut secondary = vpc.secondary_cidrs.iter();
             VpcCidrAssociationId::primary_of(&vpc.id) == self || secondary.any(|one| one.id == self)
         };
-        let vpcs = visible_vpcs(tx).await?;
-        let Some(seen) = vpcs.into_iter().find(has_it) else {
-            return Ok(None);
-        };
-        let vpc = tx.vpc(seen.id.as_str()).find(action).await?;
+        let primary = self.vpc_if_primary();
+        let found = tx.find_own_vpc(Term::CidrAssociation(&self)).await?;
+        let id = found.unwrap_or(primary);
+        let vpc = tx.vpc(id.as_str()).find(action).await?;
         Ok(vpc.filter(has_it).map(|vpc| (vpc, self)))
     }
 }
 
 /// The route table that is associated with a subnet, or with its VPC as the main one. The
-/// association is kept in it, so this looks through the account's; the commit depends on the one
-/// that it finds.
+/// association is kept in it; the commit depends on the one that is found.
 impl LookupKey for RouteTableAssociationId {
     type Record = (RouteTable, Self);
 
@@ -221,9 +298,8 @@ impl LookupKey for RouteTableAssociationId {
         action: Action,
     ) -> Result<Option<(RouteTable, Self)>, Failed> {
         let has_it = |table: &RouteTable| table.has_association(&self);
-        let vpcs = visible_vpcs(tx).await?;
-        let tables = tx.route_tables_in(&vpcs).await?;
-        let Some(seen) = tables.into_iter().find(has_it) else {
+        let found = tx.find_own::<RouteTableKey>(Term::RouteTableAssociation(&self));
+        let Some(seen) = found.await?.into_iter().next() else {
             return Ok(None);
         };
         let table = tx.route_table(seen.id.as_str()).find(action).await?;
@@ -282,7 +358,7 @@ impl<'p> ScopedTransaction<'p> {
 
     /// The subnets in `vpcs`. The commit does not depend on them.
     pub async fn subnets_in(&mut self, vpcs: &CustomerVpcs) -> Result<Vec<Subnet>, StoreError> {
-        self.peek_in(vpcs, keys::subnets).await
+        self.peek_in(vpcs, keys::subnets, keys::subnets_of).await
     }
 
     /// The network interfaces in `vpcs`. The commit does not depend on them.
@@ -290,7 +366,8 @@ impl<'p> ScopedTransaction<'p> {
         &mut self,
         vpcs: &CustomerVpcs,
     ) -> Result<Vec<NetworkInterface>, StoreError> {
-        self.peek_in(vpcs, keys::interfaces).await
+        self.peek_in(vpcs, keys::interfaces, keys::interfaces_of)
+            .await
     }
 
     /// The route tables in `vpcs`. The commit does not depend on them.
@@ -298,7 +375,8 @@ impl<'p> ScopedTransaction<'p> {
         &mut self,
         vpcs: &CustomerVpcs,
     ) -> Result<Vec<RouteTable>, StoreError> {
-        self.peek_in(vpcs, keys::route_tables).await
+        self.peek_in(vpcs, keys::route_tables, keys::route_tables_of)
+            .await
     }
 
     /// The security groups in `vpcs`. The commit does not depend on them.
@@ -306,14 +384,23 @@ impl<'p> ScopedTransaction<'p> {
         &mut self,
         vpcs: &CustomerVpcs,
     ) -> Result<Vec<SecurityGroup>, StoreError> {
-        self.peek_in(vpcs, keys::security_groups).await
+        self.peek_in(vpcs, keys::security_groups, keys::security_groups_of)
+            .await
     }
 
     async fn peek_in<K: KeyParts<Value: InVpc>>(
         &mut self,
         vpcs: &CustomerVpcs,
         prefix: fn(&Scope) -> Prefix<K>,
+        of_vpc: fn(&Scope, &VpcId) -> Prefix<K>,
     ) -> Result<Vec<K::Value>, StoreError> {
+        if let Some(chosen) = vpcs.chosen() {
+            let mut found = Vec::new();
+            for vpc in chosen {
+                found.extend(self.scan_own(|owner| of_vpc(owner, vpc)).peek().await?);
+            }
+            return Ok(found);
+        }
         let mut all = self.scan_own(prefix).peek().await?;
         all.retain(|record| vpcs.contains(record.vpc()));
         Ok(all)

@@ -18,8 +18,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use tombolo_domain::vpc::NUMBER_BITS;
-use tombolo_store::Revision;
 use tombolo_store::typed::Committed;
+use tombolo_store::{Revision, StoreError};
 
 use crate::error::{ApiError, CommonError};
 use crate::lookup::ScopedTransaction;
@@ -89,10 +89,10 @@ impl NumberAllocator {
     ///
     /// # Errors
     /// The store failed, something has every number, or the hosts are too slow.
-    pub(super) async fn fill<'p>(
+    pub(super) async fn fill<'p, F: Future<Output = Result<Revision, StoreError>>>(
         &self,
         begin: impl Fn() -> ScopedTransaction<'p>,
-        revision: impl Fn() -> Revision,
+        revision: impl Fn() -> F,
     ) -> Result<Committed, ApiError> {
         let mut cooling = self.cooling.lock().await;
         if !locked(&self.free).is_empty() {
@@ -106,7 +106,10 @@ impl NumberAllocator {
                 if let Committed::Conflict = tx.commit().await? {
                     return Ok(Committed::Conflict);
                 }
-                let after = may_be_known.then(revision);
+                let after = match may_be_known {
+                    true => Some(revision().await?),
+                    false => None,
+                };
                 Block { numbers, after }
             }
         };

@@ -10,11 +10,12 @@ use std::path::{Path, PathBuf};
 
 /// What reads records without asking whose they are, or for which action: methods of
 /// `ScopedTransaction` and `Scan`, for the look-ups alone.
-const RAW_READS: [&str; 5] = [
+const RAW_READS: [&str; 6] = [
     "unscoped",
     "get_own",
+    "peek_own",
+    "find_own",
     "scan_own",
-    "list_keyed",
     "peek_keyed",
 ];
 

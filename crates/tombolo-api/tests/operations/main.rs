@@ -10,6 +10,7 @@
 )]
 
 mod anything;
+mod decodes;
 mod ec2;
 mod gamelift;
 mod lookups;

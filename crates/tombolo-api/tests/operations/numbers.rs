@@ -84,7 +84,7 @@ async fn a_number_is_given_again_only_when_no_host_knows_who_had_it() {
     let before = numbers(&server).await;
 
     // Every host has a network from after the numbers were reserved.
-    in_force.send_replace(server.store().revision());
+    in_force.send_replace(server.store().revision().await.unwrap());
     account.vpc("10.0.0.0/16").await;
     let after = numbers(&server).await;
     assert_eq!(before.len() + 1, after.len());

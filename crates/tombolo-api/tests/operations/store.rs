@@ -58,11 +58,15 @@ impl<M: Meddle> Store for Meddled<M> {
         }
     }
 
-    fn watch(&self, prefix: &[u8], after: Revision) -> Box<dyn Watch> {
-        self.store.watch(prefix, after)
+    async fn list(&self, range: &KeyRange) -> Result<Page, StoreError> {
+        self.store.list(range).await
     }
 
-    fn revision(&self) -> Revision {
-        self.store.revision()
+    async fn watch(&self, prefix: &[u8], after: Revision) -> Result<Box<dyn Watch>, StoreError> {
+        self.store.watch(prefix, after).await
+    }
+
+    async fn revision(&self) -> Result<Revision, StoreError> {
+        self.store.revision().await
     }
 }

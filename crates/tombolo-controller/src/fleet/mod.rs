@@ -94,12 +94,14 @@ pub(crate) async fn run(context: Context, wake: Wake) {
 /// The fleets that have, or will have, instances.
 async fn managed(context: &Context) -> Result<Vec<(Scope, FleetId)>, StoreError> {
     let fleets = Transaction::new(context.store.clone())
-        .peek(&keys::all_fleets())
+        .peek_shared(&keys::all_fleets())
         .await?;
-    let managed = fleets.into_iter().filter(|fleet| {
+    let managed = fleets.iter().filter(|fleet| {
         matches!(fleet.compute, Compute::Managed(_)) && fleet.status != FleetStatus::Terminated
     });
-    Ok(managed.map(|fleet| (fleet.scope, fleet.id)).collect())
+    Ok(managed
+        .map(|fleet| (fleet.scope.clone(), fleet.id.clone()))
+        .collect())
 }
 
 /// A number that no instance has.

@@ -24,7 +24,8 @@ use tombolo_domain::id::HostId;
 use tombolo_domain::peering::{Connection, End, FailureReason, State, Step};
 use tombolo_domain::reported::{ReportedNetwork, TableFull};
 use tombolo_domain::vpc::Vpc;
-use tombolo_store::keys::{self, Entity, Kind};
+use tombolo_store::keys::{self, ConnectionKey, Entity, Kind};
+use tombolo_store::model::Term;
 use tombolo_store::typed::{Transaction, transact};
 use tombolo_store::{StoreError, Wakes};
 use tombolo_tasks::{Reason, reason_to_run};
@@ -65,11 +66,12 @@ pub(crate) async fn run(context: Context, mut wakes: Wakes) {
 }
 
 async fn advance_due(context: &Context) -> Result<(), StoreError> {
-    let connections = Transaction::new(context.store.clone())
-        .peek(&keys::all_connections())
+    let requests = Transaction::new(context.store.clone())
+        .find::<ConnectionKey>(Term::Request)
         .await?;
     let now = context.clock.now();
-    let due = connections.into_iter().filter(|found| is_due(found, now));
+    let due = requests.iter().filter(|found| is_due(found, now));
+    let due: Vec<_> = due.map(|found| Connection::clone(found)).collect();
     for_each(due, async |connection| advance(context, connection).await).await
 }
 

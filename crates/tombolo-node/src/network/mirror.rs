@@ -573,8 +573,8 @@ impl Following {
     /// Reads all there is. The reads are not one snapshot, and what is written meanwhile is heard
     /// afterwards.
     pub(super) async fn start(context: &Context) -> Result<Self, StoreError> {
-        let revision = context.store.revision();
-        let watch = context.store.watch(b"", revision);
+        let revision = context.store.revision().await?;
+        let watch = context.store.watch(b"", revision).await?;
         let mut mirror = Mirror::new(context.host.clone(), context.mtu);
         mirror.set_all(Records::read(context).await?);
         Ok(Following { mirror, watch })

@@ -177,7 +177,7 @@ impl Reconciler {
 
     async fn round(&mut self) -> Result<(), RoundError> {
         // What is written from here on may be heard, or not.
-        let revision = self.context.store.revision();
+        let revision = self.context.store.revision().await?;
         let (taken, provisioning, deleting) = {
             let mirror = self.mirror().await?;
             (mirror.take(), mirror.provisioning(), mirror.deleting())
@@ -220,7 +220,9 @@ impl Reconciler {
             let following = self.following.insert(following);
             match following.catch_up() {
                 Ok(()) => break,
-                Err(HearError::Watch(WatchError::Compacted(_))) => self.following = None,
+                Err(HearError::Watch(WatchError::Compacted(_) | WatchError::Lost)) => {
+                    self.following = None
+                }
                 Err(HearError::Watch(WatchError::Closed)) => return Err(StoreError::Closed),
                 Err(HearError::Store(error)) => {
                     self.following = None;

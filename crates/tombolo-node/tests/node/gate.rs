@@ -47,11 +47,17 @@ impl Store for Gate {
         self.store.txn(txn).await
     }
 
-    fn watch(&self, prefix: &[u8], after: Revision) -> Box<dyn Watch> {
-        self.store.watch(prefix, after)
+    async fn list(&self, range: &KeyRange) -> Result<Page, StoreError> {
+        let _open = self.passing.read().await;
+        self.store.list(range).await
     }
 
-    fn revision(&self) -> Revision {
-        self.store.revision()
+    async fn watch(&self, prefix: &[u8], after: Revision) -> Result<Box<dyn Watch>, StoreError> {
+        self.store.watch(prefix, after).await
+    }
+
+    async fn revision(&self) -> Result<Revision, StoreError> {
+        let _open = self.passing.read().await;
+        self.store.revision().await
     }
 }

@@ -156,7 +156,7 @@ async fn a_report_from_which_nothing_follows_is_not_written() {
         let events = here.instance_events(&of, "run", running(&world));
         events.await.unwrap();
         let applied = NetworkApplied {
-            revision: world.context.store.revision(),
+            revision: world.context.store.revision().await.unwrap(),
             provisioned: Vec::new(),
             removed: Vec::new(),
         };
@@ -169,11 +169,11 @@ async fn a_report_from_which_nothing_follows_is_not_written() {
     let of_host = world.get(&keys::reported_host(own)).await.unwrap();
     assert_eq!((of_host.label.as_str(), &of_host.boot), ("pc", &boot));
 
-    let before = world.context.store.revision();
+    let before = world.context.store.revision().await.unwrap();
     for _ in 0..3 {
         report().await;
     }
-    assert_eq!(world.context.store.revision(), before);
+    assert_eq!(world.context.store.revision().await.unwrap(), before);
 }
 
 /// What `tombolo doctor` names: players may be in it, and which host is right a person has to say.

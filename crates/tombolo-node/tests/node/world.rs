@@ -21,7 +21,7 @@ use tombolo_network::{NetworkEngine, Packet, SimulatedEngine, Transport, Verdict
 use tombolo_node::Reconcilers;
 use tombolo_store::keys::{self, Entity, Key, KeyParts};
 use tombolo_store::typed::{Committed, Transaction};
-use tombolo_store::{Revision, Store};
+use tombolo_store::{ModelledStore, Revision, Store};
 use tombolo_tasks::{EndedTask, Tasks};
 use tombolo_testkit::ManualClock;
 use tombolo_testkit::account::Account;
@@ -169,7 +169,7 @@ impl World {
         };
         World {
             context: Context {
-                store: gate.clone(),
+                store: Arc::new(ModelledStore::over(gate.clone())),
                 clock: server.clock(),
                 ids: server.shared_ids(),
                 host,
@@ -211,13 +211,13 @@ impl World {
         let mut seen = Revision(0);
         let look = async {
             loop {
-                let before = self.context.store.revision();
+                let before = self.context.store.revision().await.unwrap();
                 let mut tx = Transaction::new(self.context.store.clone());
                 if let Some(found) = condition(&mut tx).await {
                     return found;
                 }
                 seen = seen.max(before);
-                let mut changes = self.context.store.watch(b"", seen);
+                let mut changes = self.context.store.watch(b"", seen).await.unwrap();
                 changes.next().await.unwrap();
             }
         };

@@ -47,7 +47,7 @@ async fn answers(world: &World, server: &Server, who: &Who) -> Vec<(String, Answ
             for input in inputs(world, row, input) {
                 let server = copies.next().await;
                 let answer = world.wire.call(&server, who, row, &input).await;
-                copies.put_back(server);
+                copies.put_back(server).await;
                 all.push((format!("{row:?}"), answer));
             }
         }
@@ -57,7 +57,7 @@ async fn answers(world: &World, server: &Server, who: &Who) -> Vec<(String, Answ
         let blobs = copy_of(world.blobs.path());
         let ask = (call.ask)(&(call.own)(own), own);
         let answer = world.wire.ask(&server, blobs.path(), who, &ask).await;
-        copies.put_back(server);
+        copies.put_back(server).await;
         all.push((format!("s3:{}", call.operation), answer));
     }
     all

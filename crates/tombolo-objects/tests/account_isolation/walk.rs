@@ -227,12 +227,12 @@ impl<'w> Walk<'w> {
                 Some(answer) => answer.clone(),
                 None => wire.call(&server, &self.who, row, &input).await.text,
             };
-            if self.copies.is_unchanged(&server) {
+            if self.copies.is_unchanged(&server).await {
                 self.answers.insert(call, answer.clone());
             }
             answers.push(hide(answer, looked));
         }
-        if self.copies.put_back(server) && answers[0] == answers[1] {
+        if self.copies.put_back(server).await && answers[0] == answers[1] {
             self.compared += 1;
             return;
         }
@@ -308,7 +308,7 @@ impl<'w> Walk<'w> {
             let answer = self.ask(&server, ask).await;
             answers.push(hide(answer.text, looked));
         }
-        if self.copies.put_back(server) && answers[0] == answers[1] {
+        if self.copies.put_back(server).await && answers[0] == answers[1] {
             self.compared += 1;
             return;
         }

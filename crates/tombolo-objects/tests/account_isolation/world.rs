@@ -362,7 +362,7 @@ impl<'w> Copies<'w> {
         Copies {
             original,
             seed,
-            revision: first.store().revision(),
+            revision: first.store().revision().await.unwrap(),
             unchanged: Some(first),
         }
     }
@@ -376,13 +376,13 @@ impl<'w> Copies<'w> {
     }
 
     /// Whether nothing has been changed in a copy.
-    pub(crate) fn is_unchanged(&self, copy: &Server) -> bool {
-        copy.store().revision() == self.revision
+    pub(crate) async fn is_unchanged(&self, copy: &Server) -> bool {
+        copy.store().revision().await.unwrap() == self.revision
     }
 
     /// Keeps a copy for the next call if nothing has been changed in it, and says whether it is so.
-    pub(crate) fn put_back(&mut self, copy: Arc<Server>) -> bool {
-        let is_unchanged = self.is_unchanged(&copy);
+    pub(crate) async fn put_back(&mut self, copy: Arc<Server>) -> bool {
+        let is_unchanged = self.is_unchanged(&copy).await;
         if is_unchanged {
             self.unchanged = Some(copy);
         }

@@ -10,7 +10,7 @@ use super::part::Segments;
 use crate::{KeyRange, StoreError};
 
 /// The parts of one kind's keys.
-pub trait KeyParts: Sized {
+pub trait KeyParts: Sized + 'static {
     /// The kind.
     const KIND: Kind;
 
@@ -21,7 +21,7 @@ pub trait KeyParts: Sized {
     const VERSION: u8;
 
     /// What is kept under such a key, as the domain has it.
-    type Value: Send;
+    type Value: Clone + Send + Sync + 'static;
 
     /// What is written for a value.
     ///
@@ -216,6 +216,11 @@ impl<K: KeyParts> Prefix<K> {
             from: end.into(),
             parts: PhantomData,
         }
+    }
+
+    /// All keys of the kind.
+    pub fn all() -> Self {
+        Self::print(|_| ())
     }
 
     /// Whether `key` is one of them.

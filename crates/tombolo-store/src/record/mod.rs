@@ -47,6 +47,8 @@ pub(crate) mod scope;
 pub(crate) mod security_group;
 pub(crate) mod tag;
 
+use std::cell::Cell;
+
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -169,11 +171,21 @@ where
     Ok(Bytes::copy_from_slice(&bytes))
 }
 
+thread_local! {
+    static DECODES: Cell<u64> = const { Cell::new(0) };
+}
+
+/// How many records were decoded on this thread: what an operation costs besides its reply.
+pub fn decodes() -> u64 {
+    DECODES.get()
+}
+
 /// Reads what is written under `key`.
 pub(crate) fn decode<R, V>(key: &[u8], bytes: &[u8]) -> Result<V, StoreError>
 where
     R: Record + Mirror<V>,
 {
+    DECODES.set(DECODES.get() + 1);
     let version = version::<R>(key, bytes)?;
     match R::read(version, &bytes[1..]) {
         Ok(record) => Ok(record.into_domain()),

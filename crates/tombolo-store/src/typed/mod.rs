@@ -8,7 +8,8 @@ mod removal;
 mod transact;
 mod transaction;
 
+pub use crate::record::decodes;
 pub use bounds::{Excess, Group, OverBound, excesses, trim_rings};
 pub use check::{CheckError, UnreadableEntries, check};
 pub use transact::{Attempts, transact};
-pub use transaction::{Committed, Found, Transaction};
+pub use transaction::{Committed, Found, Records, Transaction};

@@ -1,11 +1,13 @@
 //! One optimistic transaction over typed records.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::keys::{self, Cursor, Entity, Key, KeyParts, Prefix, VpcResource};
+use crate::keys::{self, Cursor, Entity, Key, KeyParts, Kind, Prefix, VpcResource};
+use crate::model::{Indexed, Snapshot, Table, Term};
 use crate::{Compare, Entry, KeyRange, Revision, Store, StoreError, Txn, TxnOutcome};
 
 /// How many entries one read of a range asks for at a time.
@@ -16,8 +18,13 @@ const PAGE: usize = 1024;
 /// one.
 ///
 /// What was put or deleted is seen by later reads of the same transaction.
+///
+/// A record by its key is read from the store. Lists are read from the store's
+/// [read model](crate::model), if it has one: all of one transaction from one snapshot, taken at the
+/// first of them.
 pub struct Transaction {
     pub(super) store: Arc<dyn Store>,
+    snapshot: Option<Arc<Snapshot>>,
     reads: BTreeMap<Bytes, Revision>,
     ranges: Vec<(KeyRange, Revision)>,
     listed: BTreeMap<Bytes, Revision>,
@@ -42,6 +49,24 @@ pub struct Found<K: KeyParts> {
     pub more: bool,
 }
 
+/// Records of a kind, found by their keys.
+pub struct Records<K: KeyParts>(Source<K>);
+
+enum Source<K: KeyParts> {
+    Model(Arc<Snapshot>),
+    Store(BTreeMap<Bytes, Arc<K::Value>>),
+}
+
+impl<K: KeyParts> Records<K> {
+    /// The record of a key.
+    pub fn get(&self, key: &Key<K>) -> Option<Arc<K::Value>> {
+        match &self.0 {
+            Source::Model(snapshot) => snapshot.table::<K>()?.get(&key.bytes)?.readable(),
+            Source::Store(read) => read.get(&key.bytes).cloned(),
+        }
+    }
+}
+
 /// What one read of a range came to.
 struct Read<K: KeyParts> {
     found: Found<K>,
@@ -56,6 +81,7 @@ impl Transaction {
     pub fn new(store: Arc<dyn Store>) -> Self {
         Transaction {
             store,
+            snapshot: None,
             reads: BTreeMap::new(),
             ranges: Vec::new(),
             listed: BTreeMap::new(),
@@ -73,9 +99,81 @@ impl Transaction {
         let modified = entry.as_ref().map_or(Revision(0), |entry| entry.modified);
         // Of two reads of a key, the first counts: had it changed in between, the commit must see.
         self.reads.entry(key.bytes.clone()).or_insert(modified);
-        entry
-            .map(|entry| K::decode(&key.bytes, &entry.value))
-            .transpose()
+        let Some(entry) = entry else {
+            return Ok(None);
+        };
+        match self.decoded(key, modified)? {
+            Some(value) => Ok(Some(K::Value::clone(&value))),
+            None => K::decode(&key.bytes, &entry.value).map(Some),
+        }
+    }
+
+    /// The value that was put under a key at revision `modified`, if the read model has just that one.
+    fn decoded<K: KeyParts>(
+        &self,
+        key: &Key<K>,
+        modified: Revision,
+    ) -> Result<Option<Arc<K::Value>>, StoreError> {
+        let snapshot = match (&self.snapshot, self.store.read_model()) {
+            (Some(snapshot), _) => snapshot.clone(),
+            (None, Some(model)) => model.newest(),
+            (None, None) => return Ok(None),
+        };
+        let record = snapshot
+            .table::<K>()
+            .and_then(|table| table.get(&key.bytes));
+        let record = record.filter(|record| record.modified == modified);
+        record.map(|record| record.value(&key.bytes)).transpose()
+    }
+
+    /// The snapshot that this transaction's lists are read from; `None` if the store has no read model.
+    async fn snapshot(&mut self) -> Result<Option<Arc<Snapshot>>, StoreError> {
+        if self.snapshot.is_none()
+            && let Some(model) = self.store.read_model()
+        {
+            self.snapshot = Some(model.current().await?);
+        }
+        Ok(self.snapshot.clone())
+    }
+
+    /// The snapshot, if it has what a read of `range` gives: the kind is one of the model's, and
+    /// this transaction has written nothing there.
+    async fn snapshot_of<K: KeyParts>(
+        &mut self,
+        range: &KeyRange,
+    ) -> Result<Option<Arc<Snapshot>>, StoreError> {
+        if self.has_written(range) {
+            return Ok(None);
+        }
+        let snapshot = self.snapshot().await?;
+        // What the model could not read, the store's own read gives the reason for.
+        let has_all = |snapshot: &Snapshot| snapshot.table::<K>().is_some_and(Table::is_readable);
+        Ok(snapshot.filter(|snapshot| has_all(snapshot)))
+    }
+
+    fn has_written(&self, range: &KeyRange) -> bool {
+        let (start, end) = (&range.start, range.end.as_ref().max(&range.start));
+        let own = (Bound::Included(&start[..]), Bound::Excluded(end));
+        self.writes.range::<[u8], _>(own).next().is_some()
+    }
+
+    /// One record as the read model has it, or `None`, without making the commit depend on it.
+    pub async fn peek_one<K: KeyParts>(
+        &mut self,
+        key: &Key<K>,
+    ) -> Result<Option<Arc<K::Value>>, StoreError> {
+        if let Some(written) = self.writes.get(&key.bytes) {
+            let written = written.as_ref().map(|value| K::decode(&key.bytes, value));
+            return Ok(written.transpose()?.map(Arc::new));
+        }
+        let snapshot = self.snapshot().await?;
+        if let Some(table) = snapshot.as_ref().and_then(|snapshot| snapshot.table::<K>()) {
+            let record = table.get(&key.bytes);
+            return record.map(|record| record.value(&key.bytes)).transpose();
+        }
+        let entry = self.store.get(&key.bytes).await?;
+        let value = entry.map(|entry| K::decode(&key.bytes, &entry.value));
+        Ok(value.transpose()?.map(Arc::new))
     }
 
     /// All records under a prefix, in key order. The commit depends on no other being added, none
@@ -100,8 +198,34 @@ impl Transaction {
         &mut self,
         prefix: &Prefix<K>,
     ) -> Result<Vec<(Key<K>, K::Value)>, StoreError> {
-        let read = self.read(prefix.range(), usize::MAX).await?;
-        self.ranges.push((prefix.range(), read.revision));
+        let range = prefix.range();
+        if is_consent(K::KIND) {
+            return self.list_stored(range).await;
+        }
+        let Some(snapshot) = self.snapshot_of::<K>(&range).await? else {
+            return self.list_stored(range).await;
+        };
+        let mut found = Vec::new();
+        for (key, record) in snapshot
+            .table::<K>()
+            .into_iter()
+            .flat_map(|table| table.range(range.clone()))
+        {
+            let value = record.value(&key.bytes)?;
+            self.listed.insert(key.bytes.clone(), record.modified);
+            found.push((key, K::Value::clone(&value)));
+        }
+        self.ranges.push((range, snapshot.revision()));
+        Ok(found)
+    }
+
+    /// As [`list`](Transaction::list), of the store itself.
+    async fn list_stored<K: KeyParts>(
+        &mut self,
+        range: KeyRange,
+    ) -> Result<Vec<(Key<K>, K::Value)>, StoreError> {
+        let read = self.read(range.clone(), usize::MAX).await?;
+        self.ranges.push((range, read.revision));
         self.listed.extend(read.stored);
         Ok(read.found.records)
     }
@@ -114,6 +238,115 @@ impl Transaction {
     ) -> Result<Vec<K::Value>, StoreError> {
         let records = self.page(prefix, None, usize::MAX).await?.records;
         Ok(records.into_iter().map(|(_, record)| record).collect())
+    }
+
+    /// As [`peek`](Transaction::peek), without a copy of each record where the read model has it.
+    pub async fn peek_shared<K: KeyParts>(
+        &mut self,
+        prefix: &Prefix<K>,
+    ) -> Result<Vec<Arc<K::Value>>, StoreError> {
+        let range = prefix.range();
+        let Some(snapshot) = self.snapshot_of::<K>(&range).await? else {
+            let records = self.read::<K>(range, usize::MAX).await?.found.records;
+            return Ok(records.into_iter().map(|(_, one)| Arc::new(one)).collect());
+        };
+        let records = snapshot.table::<K>().into_iter();
+        let records = records.flat_map(|table| table.range(range.clone()));
+        records
+            .map(|(key, record)| record.value(&key.bytes))
+            .collect()
+    }
+
+    /// All records under a prefix, to look some of them up; the commit does not depend on them.
+    pub async fn records<K: KeyParts>(
+        &mut self,
+        prefix: &Prefix<K>,
+    ) -> Result<Records<K>, StoreError> {
+        let range = prefix.range();
+        if let Some(snapshot) = self.snapshot_of::<K>(&range).await? {
+            return Ok(Records(Source::Model(snapshot)));
+        }
+        let read = self.read::<K>(range, usize::MAX).await?.found.records;
+        let read = read
+            .into_iter()
+            .map(|(key, one)| (key.bytes, Arc::new(one)));
+        Ok(Records(Source::Store(read.collect())))
+    }
+
+    /// The records that have a term, without making the commit depend on them.
+    pub async fn find<K: Indexed>(
+        &mut self,
+        term: Term<'_>,
+    ) -> Result<Vec<Arc<K::Value>>, StoreError> {
+        Ok(self
+            .find_records::<K>(term)
+            .await?
+            .into_iter()
+            .map(|(_, value, _)| value)
+            .collect())
+    }
+
+    /// The records that have a term. The commit depends on nothing being put under `prefix`
+    /// meanwhile, which is where a record's getting the term shows; on the records that are found, which
+    /// may be elsewhere, it depends only if they are read again.
+    pub async fn find_beside<K: Indexed, P: KeyParts>(
+        &mut self,
+        term: Term<'_>,
+        prefix: &Prefix<P>,
+    ) -> Result<Vec<Arc<K::Value>>, StoreError> {
+        let range = prefix.range();
+        let revision = match self.snapshot().await? {
+            Some(snapshot) => snapshot.revision(),
+            None => self.store.revision().await?,
+        };
+        self.ranges.push((range, revision));
+        self.find::<K>(term).await
+    }
+
+    /// The records that have a term and are under `prefix`. The commit depends on there being no
+    /// other, on none being changed, and on those that are put again being there still.
+    pub async fn list_found<K: Indexed>(
+        &mut self,
+        term: Term<'_>,
+        prefix: &Prefix<K>,
+    ) -> Result<Vec<Arc<K::Value>>, StoreError> {
+        let range = prefix.range();
+        if self.snapshot_of::<K>(&range).await?.is_none() {
+            let all = self.list_entries(prefix).await?.into_iter();
+            let found = all.filter(|(_, value)| K::has_term(value, &term));
+            return Ok(found.map(|(_, value)| Arc::new(value)).collect());
+        }
+        let mut found = Vec::new();
+        for (key, value, modified) in self.find_records::<K>(term).await? {
+            if prefix.contains(&key) {
+                self.listed.insert(key.bytes, modified);
+                found.push(value);
+            }
+        }
+        let revision = self.snapshot.as_ref().map(|one| one.revision());
+        self.ranges.push((range, revision.unwrap_or_default()));
+        Ok(found)
+    }
+
+    async fn find_records<K: Indexed>(
+        &mut self,
+        term: Term<'_>,
+    ) -> Result<Vec<(Key<K>, Arc<K::Value>, Revision)>, StoreError> {
+        let everything = Prefix::<K>::all().range();
+        let Some(snapshot) = self.snapshot_of::<K>(&everything).await? else {
+            // Of what was written just now, or of a store without a model: by a look at all.
+            let read = self.read::<K>(everything, usize::MAX).await?;
+            let modified: BTreeMap<_, _> = read.stored.into_iter().collect();
+            let records = read.found.records.into_iter();
+            let found = records.filter(|(_, value)| K::has_term(value, &term));
+            return Ok(found
+                .map(|(key, value)| {
+                    let modified = modified.get(&key.bytes).copied().unwrap_or_default();
+                    (key, Arc::new(value), modified)
+                })
+                .collect());
+        };
+        Ok(snapshot.find_modified::<K>(&term).collect())
     }
 
     /// As [`peek`](Transaction::peek), each record with the parts of its key.
@@ -133,7 +366,53 @@ impl Transaction {
         limit: usize,
     ) -> Result<Found<K>, StoreError> {
         let range = after.map_or_else(|| prefix.range(), |after| prefix.range_from(after));
-        Ok(self.read(range, limit).await?.found)
+        let Some(snapshot) = self.snapshot_of::<K>(&range).await? else {
+            return self.page_with_own(range, limit).await;
+        };
+        let mut all = snapshot
+            .table::<K>()
+            .into_iter()
+            .flat_map(|table| table.range(range.clone()));
+        let records = all.by_ref().take(limit).map(|(key, record)| {
+            let value = record.value(&key.bytes)?;
+            Ok((key, K::Value::clone(&value)))
+        });
+        let records = records.collect::<Result<_, StoreError>>()?;
+        let more = all.next().is_some();
+        Ok(Found { records, more })
+    }
+
+    /// Records of a range in which this transaction has written, or of which there is no model. Only
+    /// what it wrote itself is decoded, if there is a model.
+    async fn page_with_own<K: KeyParts>(
+        &mut self,
+        range: KeyRange,
+        limit: usize,
+    ) -> Result<Found<K>, StoreError> {
+        let snapshot = self.snapshot().await?;
+        let table = snapshot.as_ref().and_then(|snapshot| snapshot.table::<K>());
+        let Some(table) = table.filter(|table| table.is_readable()) else {
+            return Ok(self.read(range, limit).await?.found);
+        };
+        let own = self.writes.range(range.start.clone()..range.end.clone());
+        let own: BTreeMap<_, _> = own.collect();
+        let mut records = Vec::new();
+        for (key, record) in table.range(range) {
+            if !own.contains_key(&key.bytes) {
+                let value = record.value(&key.bytes)?;
+                records.push((key, K::Value::clone(&value)));
+            }
+        }
+        for (key, written) in own {
+            if let Some(value) = written {
+                let value = K::decode(key, value)?;
+                records.push((Key::stored(key.clone()), value));
+            }
+        }
+        records.sort_by(|(one, _), (other, _)| one.bytes.cmp(&other.bytes));
+        let more = records.len() > limit;
+        records.truncate(limit);
+        Ok(Found { records, more })
     }
 
     async fn read<K: KeyParts>(
@@ -269,6 +548,11 @@ impl Transaction {
             TxnOutcome::Conflict => Committed::Conflict,
         })
     }
+}
+
+/// Whether a list of this kind decides about consent, which is read from the store only.
+fn is_consent(kind: Kind) -> bool {
+    matches!(kind, Kind::Authorization | Kind::Authorized)
 }
 
 fn with_parts<K: KeyParts>(

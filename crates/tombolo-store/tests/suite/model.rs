@@ -138,13 +138,13 @@ proptest! {
                     let outcomes = join_all(group.iter().map(|txn| engine.txn(txn.clone()))).await;
                     let outcomes: Vec<_> = outcomes.into_iter().map(Result::unwrap).collect();
                     assert_eq!(outcomes, expected, "{name}");
-                    assert_eq!(engine.revision(), Revision(model.revision), "{name}");
+                    assert_eq!(engine.revision().await.unwrap(), Revision(model.revision), "{name}");
                     let everything = model.page(&span("", "\u{10ffff}"), usize::MAX);
                     assert_eq!(all(&*engine).await, everything, "{name}");
                     let page = engine.range(&range, limit).await.unwrap();
                     assert_eq!(page, model.page(&range, limit), "{name}");
                 }
-                let mut watch = engine.watch(b"", Revision(0));
+                let mut watch = engine.watch(b"", Revision(0)).await.unwrap();
                 drop(engine);
                 let mut told = vec![];
                 while let Ok(events) = watch.next().await {

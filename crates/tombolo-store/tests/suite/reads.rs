@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn an_empty_store_has_revision_0_and_nothing() {
     check(async |store| {
-        assert_eq!(store.revision(), Revision(0));
+        assert_eq!(store.revision().await.unwrap(), Revision(0));
         assert_eq!(store.get(b"a").await.unwrap(), None);
         let empty = Page {
             entries: vec![],
@@ -36,7 +36,7 @@ fn entries_come_in_byte_order_with_the_revision_that_last_changed_them() {
         ];
         assert_eq!(all(&**store).await.entries, expected);
         assert_eq!(store.get(b"b").await.unwrap(), Some(entry("b", "4", 4)));
-        assert_eq!(store.revision(), Revision(5));
+        assert_eq!(store.revision().await.unwrap(), Revision(5));
     });
 }
 
@@ -95,6 +95,24 @@ fn a_range_that_ends_before_it_starts_is_empty() {
                 .unwrap();
             assert_eq!(holds, committed(1));
         }
+    });
+}
+
+#[test]
+fn a_list_has_all_entries_of_a_range_at_one_revision() {
+    check(async |store| {
+        for number in 0..25 {
+            let key = format!("k{number:02}");
+            store.txn(puts([(&key, "")])).await.unwrap();
+        }
+        store.txn(puts([("z", "")])).await.unwrap();
+        let page = store.list(&span("k", "l")).await.unwrap();
+        let keys: Vec<_> = page.entries.iter().map(|entry| &entry.key[..]).collect();
+        assert_eq!(
+            (keys.len(), keys[0], keys[24]),
+            (25, &b"k00"[..], &b"k24"[..])
+        );
+        assert_eq!((page.more, page.revision), (false, Revision(26)));
     });
 }
 

@@ -20,7 +20,7 @@ fn one_revision_a_transaction_and_none_for_changing_nothing() {
             committed(3)
         );
         assert_eq!(all(&**store).await.entries, [entry("b", "1", 1)]);
-        assert_eq!(store.revision(), Revision(3));
+        assert_eq!(store.revision().await.unwrap(), Revision(3));
     });
 }
 
@@ -107,7 +107,7 @@ fn a_key_written_twice_in_one_transaction_is_refused_by_name() {
                 text(&error)
             );
         }
-        assert_eq!(store.revision(), Revision(0));
+        assert_eq!(store.revision().await.unwrap(), Revision(0));
     });
 }
 
@@ -124,7 +124,7 @@ fn a_reader_never_sees_half_a_transaction() {
             }
         };
         let reading = async {
-            while store.revision() < Revision(200) {
+            while store.revision().await.unwrap() < Revision(200) {
                 let page = all(&**store).await;
                 let values: Vec<_> = page.entries.iter().map(|entry| &entry.value).collect();
                 assert!(values.is_empty() || values[0] == values[1], "{page:?}");

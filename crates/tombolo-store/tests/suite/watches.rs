@@ -30,7 +30,7 @@ fn a_watch_tells_the_past_after_its_revision_then_the_present() {
     check(async |store| {
         store.txn(puts([("a/1", "1"), ("b/1", "1")])).await.unwrap();
         store.txn(puts([("a/2", "2")])).await.unwrap();
-        let mut watch = store.watch(b"a/", Revision(1));
+        let mut watch = store.watch(b"a/", Revision(1)).await.unwrap();
         store
             .txn(puts([("a/1", "3"), ("b/1", "3")]).deleting("a/2"))
             .await
@@ -53,7 +53,7 @@ fn a_watch_tells_the_past_after_its_revision_then_the_present() {
 #[test]
 fn a_watch_of_the_empty_prefix_tells_everything() {
     check(async |store| {
-        let mut watch = store.watch(b"", Revision(0));
+        let mut watch = store.watch(b"", Revision(0)).await.unwrap();
         store.txn(puts([("a", "1")])).await.unwrap();
         store.txn(puts([("\u{7f}", "2")])).await.unwrap();
         let expected = [event("a", Some("1"), 1), event("\u{7f}", Some("2"), 2)];
@@ -64,7 +64,7 @@ fn a_watch_of_the_empty_prefix_tells_everything() {
 #[test]
 fn conflicts_and_deletions_of_nothing_are_no_events() {
     check(async |store| {
-        let mut watch = store.watch(b"", Revision(0));
+        let mut watch = store.watch(b"", Revision(0)).await.unwrap();
         store
             .txn(puts([("a", "1")]).if_unchanged("a", 7))
             .await
@@ -92,7 +92,7 @@ fn under_load_a_watch_tells_every_transaction_once_whole_and_in_order() {
             }
         }));
         let watching = async {
-            let mut watch = store.watch(b"", Revision(0));
+            let mut watch = store.watch(b"", Revision(0)).await.unwrap();
             let mut told = 0;
             while told < WRITERS * WRITES {
                 let events = watch.next().await.unwrap();
@@ -110,7 +110,7 @@ fn under_load_a_watch_tells_every_transaction_once_whole_and_in_order() {
 #[test]
 fn abandoning_next_half_way_loses_nothing() {
     check(async |store| {
-        let mut watch = store.watch(b"a", Revision(0));
+        let mut watch = store.watch(b"a", Revision(0)).await.unwrap();
         for revision in 1..=20 {
             // Polled once and dropped, as `select!` does.
             let abandoned = watch.next().now_or_never();
@@ -136,10 +136,10 @@ async fn outrun_history(store: &dyn Store, key: &str) {
 fn a_watch_from_before_what_is_kept_is_told_so() {
     check(async |store| {
         outrun_history(&**store, "a").await;
-        let mut late = store.watch(b"a", Revision(3));
+        let mut late = store.watch(b"a", Revision(3)).await.unwrap();
         assert_eq!(late.next().await, Err(WatchError::Compacted(Revision(3))));
-        let newest = store.revision();
-        let mut current = store.watch(b"a", Revision(newest.0 - 1));
+        let newest = store.revision().await.unwrap();
+        let mut current = store.watch(b"a", Revision(newest.0 - 1)).await.unwrap();
         assert_eq!(current.next().await.unwrap()[0].revision, newest);
     });
 }
@@ -147,7 +147,7 @@ fn a_watch_from_before_what_is_kept_is_told_so() {
 #[test]
 fn a_watch_that_keeps_up_is_not_compacted_by_other_keys() {
     check(async |store| {
-        let mut watch = store.watch(b"quiet", Revision(0));
+        let mut watch = store.watch(b"quiet", Revision(0)).await.unwrap();
         for round in 0..2 {
             assert!(watch.next().now_or_never().is_none(), "round {round}");
             outrun_history_in_steps(&**store, &mut *watch).await;
@@ -177,7 +177,7 @@ fn closing_the_store_ends_its_watches_after_the_last_change() {
     for (name, make) in ENGINES {
         runtime.block_on(async {
             let engine = make();
-            let mut watch = engine.watch(b"", Revision(0));
+            let mut watch = engine.watch(b"", Revision(0)).await.unwrap();
             engine.txn(puts([("a", "1")])).await.unwrap();
             drop(engine);
             assert_eq!(

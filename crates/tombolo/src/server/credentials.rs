@@ -103,7 +103,7 @@ impl Credentials for StoredCredentials {
         id: &AccessKeyId,
     ) -> Result<Option<Credential>, Box<dyn Error + Send + Sync>> {
         // Before the reads: what changes during them must not count as read at that revision.
-        let revision = self.store.revision();
+        let revision = self.store.revision().await?;
         if let Some(credential) = self.known(id, revision) {
             return Ok(Some(credential));
         }

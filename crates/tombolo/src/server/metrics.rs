@@ -97,7 +97,8 @@ impl Metrics {
         let bodies = self.admission.bodies();
         gauge!("tombolo_body_memory_bytes").set(bodies.used() as f64);
         gauge!("tombolo_body_memory_limit_bytes").set(bodies.total() as f64);
-        gauge!("tombolo_store_revision").set(self.store.revision().0 as f64);
+        let revision = self.store.revision().await?;
+        gauge!("tombolo_store_revision").set(revision.0 as f64);
 
         let counters = self.engine.traffic().await?;
         let coming_and_going = exposition::of(&counters);

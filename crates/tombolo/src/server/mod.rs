@@ -42,7 +42,7 @@ use tombolo_domain::host::HostBoot;
 use tombolo_network::{EngineKind, NetworkEngine};
 use tombolo_node::{Reconcilers, SandboxSettings};
 use tombolo_objects::Objects;
-use tombolo_store::{SqliteStore, Store};
+use tombolo_store::{ModelledStore, SqliteStore, Store};
 use tombolo_tasks::{EndedTask, Tasks};
 
 use crate::cli::NetworkChoice;
@@ -118,6 +118,7 @@ impl Server {
 
         let path = options.directory.path().to_owned();
         let store = open_store(&options.directory).await?;
+        let store: Arc<dyn Store> = Arc::new(ModelledStore::over(store));
         let ids = Arc::new(SystemIds);
         let clock = Arc::new(ServerClock::open(&store).await?);
         if options.mode == message::Mode::Serve && !clock.offset().is_zero() {

@@ -11,7 +11,7 @@ use tombolo_domain::{Scope, Timestamp};
 
 use crate::ec2::error::Result;
 use crate::ec2::filter::{Field, Filtered};
-use crate::ec2::selection::{Describable, Selection};
+use crate::ec2::selection::{Describable, Selection, well_formed};
 use crate::ec2::tag::{Tag, TagsOf};
 use crate::lookup::{CustomerVpcs, ScopedTransaction};
 use crate::operation::Call;
@@ -39,7 +39,13 @@ pub(crate) async fn describe_network_interfaces(
     call: &Call<'_>,
     input: Describe,
 ) -> Result<Described> {
-    let vpcs = tx.vpcs().to(call.action()).await?;
+    let vpcs = match &input.network_interface_ids[..] {
+        [] => input.selection.vpcs(tx, call).await?,
+        ids => {
+            let ids = well_formed::<NetworkInterfaceId>(ids);
+            tx.vpcs().holding(call.action(), &ids).await?
+        }
+    };
     let mut context = Context::of_all(tx, call, &vpcs).await?;
     let interfaces = tx.interfaces_in(&vpcs).await?;
     let all = interfaces

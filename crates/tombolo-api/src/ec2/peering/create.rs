@@ -119,10 +119,7 @@ async fn repeated(
 /// the same moment, one too many may pass.
 async fn refuse_too_many(tx: &mut ScopedTransaction<'_>, call: &Call<'_>) -> Result<()> {
     let most = tx.quotas().await?.outstanding_peering_requests;
-    let requested = tx.requested_connections().to(call.action())?.peek().await?;
-    let between_vpcs = requested.into_iter().filter(|one| one.fleet.is_none());
-    let waiting = between_vpcs.filter(|one| one.clone().as_of(call.now).state.is_request());
-    if waiting.count() < most {
+    if tx.count_open_requests(call.action()).await? < most {
         return Ok(());
     }
     Err(Error::new(

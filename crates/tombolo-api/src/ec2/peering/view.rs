@@ -7,7 +7,7 @@ use tombolo_domain::peering::{Connection, End, PeeringOptions};
 
 use crate::ec2::error::Result;
 use crate::ec2::filter::{Field, Filtered};
-use crate::ec2::selection::{Describable, Selection};
+use crate::ec2::selection::{Describable, Selection, well_formed};
 use crate::ec2::tag::{Tag, TagsOf};
 use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
@@ -38,7 +38,12 @@ pub(crate) async fn describe_vpc_peering_connections(
 ) -> Result<Described> {
     let mut tags = TagsOf::read(tx, call).await?;
     let mut all = Vec::new();
-    for connection in tx.peering_connections().to(call.action()).await? {
+    let listing = tx.peering_connections();
+    let connections = match &input.vpc_peering_connection_ids[..] {
+        [] => listing.to(call.action()).await?,
+        ids => listing.of_ids(call.action(), &well_formed(ids)).await?,
+    };
+    for connection in connections {
         let expiration = expiration(tx, &connection).await?;
         let tags = tags.take(&connection.id);
         all.push(ConnectionView::new(call, connection, expiration, tags));

@@ -11,9 +11,9 @@ use tombolo_domain::vpc::{Route, RouteTable, RouteTarget};
 
 use crate::ec2::error::Result;
 use crate::ec2::filter::{Field, Filtered};
-use crate::ec2::selection::{Describable, Selection};
+use crate::ec2::selection::{Describable, Selection, well_formed};
 use crate::ec2::tag::{Tag, TagsOf};
-use crate::lookup::ScopedTransaction;
+use crate::lookup::{CustomerVpcs, ScopedTransaction};
 use crate::operation::Call;
 
 #[derive(Debug, Deserialize)]
@@ -39,8 +39,14 @@ pub(crate) async fn describe_route_tables(
     call: &Call<'_>,
     input: Describe,
 ) -> Result<Described> {
-    let vpcs = tx.vpcs().to(call.action()).await?;
-    let active = active(tx, call).await?;
+    let vpcs = match &input.route_table_ids[..] {
+        [] => input.selection.vpcs(tx, call).await?,
+        ids => {
+            let ids = well_formed::<RouteTableId>(ids);
+            tx.vpcs().holding(call.action(), &ids).await?
+        }
+    };
+    let active = active(tx, call, &vpcs).await?;
     let mut tags = TagsOf::read(tx, call).await?;
     let tables = tx.route_tables_in(&vpcs).await?;
     let all = tables.into_iter().map(|table| {
@@ -55,17 +61,16 @@ pub(crate) async fn describe_route_tables(
     })
 }
 
-/// The active connections of the caller's VPCs, whichever end these are.
+/// The active connections of VPCs of the caller's, whichever end these are.
 async fn active(
     tx: &mut ScopedTransaction<'_>,
     call: &Call<'_>,
+    vpcs: &CustomerVpcs,
 ) -> Result<BTreeSet<VpcPeeringConnectionId>> {
-    let connections = tx
-        .peering_connections()
-        .to(call.action())
-        .await?
-        .into_iter();
-    let active = connections.filter(|connection| connection.state == State::Active);
+    let connections = tx.peering_connections().open(call.action(), vpcs).await?;
+    let active = connections
+        .into_iter()
+        .filter(|connection| connection.state == State::Active);
     Ok(active.map(|connection| connection.id).collect())
 }
 

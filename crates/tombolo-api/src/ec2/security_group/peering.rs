@@ -6,7 +6,7 @@ use tombolo_domain::peering::{Connection, End, State};
 use tombolo_domain::vpc::PeeredGroup;
 
 use crate::ec2::error::Result;
-use crate::lookup::{InVpc, ScopedTransaction};
+use crate::lookup::{CustomerVpcs, InVpc, ScopedTransaction};
 use crate::operation::Call;
 
 /// Active connections between customer VPCs.
@@ -20,9 +20,13 @@ impl ActivePeerings {
         Ok(Self::among(found))
     }
 
-    /// Those of all the caller's VPCs, only to be shown.
-    pub(super) async fn of_all(tx: &mut ScopedTransaction<'_>, call: &Call<'_>) -> Result<Self> {
-        let found = tx.peering_connections().to(call.action()).await?;
+    /// Those of VPCs of the caller's, only to be shown.
+    pub(super) async fn in_vpcs(
+        tx: &mut ScopedTransaction<'_>,
+        call: &Call<'_>,
+        vpcs: &CustomerVpcs,
+    ) -> Result<Self> {
+        let found = tx.peering_connections().open(call.action(), vpcs).await?;
         Ok(Self::among(found))
     }
 

@@ -11,7 +11,7 @@ use super::peering::ActivePeerings;
 use super::protocol;
 use crate::ec2::error::Result;
 use crate::ec2::filter::{Field, Filtered};
-use crate::ec2::selection::{Describable, Selection};
+use crate::ec2::selection::{Describable, Selection, well_formed};
 use crate::ec2::tag::{Tag, TagsOf};
 use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
@@ -38,8 +38,15 @@ pub(crate) async fn describe_security_group_rules(
     call: &Call<'_>,
     input: DescribeRules,
 ) -> Result<DescribedRules> {
-    let vpcs = tx.vpcs().to(call.action()).await?;
-    let peerings = ActivePeerings::of_all(tx, call).await?;
+    let vpcs = match &input.security_group_rule_ids[..] {
+        [] => tx.vpcs().to(call.action()).await?,
+        ids => {
+            tx.vpcs()
+                .holding_rules(call.action(), &well_formed(ids))
+                .await?
+        }
+    };
+    let peerings = ActivePeerings::in_vpcs(tx, call, &vpcs).await?;
     let mut tags = TagsOf::read(tx, call).await?;
     let mut views = Vec::new();
     for group in tx.security_groups_in(&vpcs).await? {

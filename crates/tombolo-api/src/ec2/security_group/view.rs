@@ -12,7 +12,7 @@ use super::{arn, protocol, rule_view};
 use crate::ec2::error::Result;
 use crate::ec2::filter::{Field, Filtered};
 use crate::ec2::parameter::unsupported;
-use crate::ec2::selection::{Describable, Selection};
+use crate::ec2::selection::{Describable, Selection, well_formed};
 use crate::ec2::tag::{Tag, TagsOf};
 use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
@@ -47,8 +47,14 @@ pub(crate) async fn describe_security_groups(
              GroupIds, or the filters group-name and vpc-id.",
         ));
     }
-    let vpcs = tx.vpcs().to(call.action()).await?;
-    let peerings = ActivePeerings::of_all(tx, call).await?;
+    let vpcs = match &input.group_ids[..] {
+        [] => input.selection.vpcs(tx, call).await?,
+        ids => {
+            let ids = well_formed::<SecurityGroupId>(ids);
+            tx.vpcs().holding(call.action(), &ids).await?
+        }
+    };
+    let peerings = ActivePeerings::in_vpcs(tx, call, &vpcs).await?;
     let mut tags = TagsOf::read(tx, call).await?;
     let groups = tx.security_groups_in(&vpcs).await?;
     let names: BTreeMap<SecurityGroupId, String> = groups

@@ -7,7 +7,7 @@ use tombolo_domain::vpc::Vpc;
 
 use crate::ec2::error::Result;
 use crate::ec2::filter::{Field, Filtered};
-use crate::ec2::selection::{Describable, Selection};
+use crate::ec2::selection::{Describable, Selection, well_formed};
 use crate::ec2::tag::{Tag, TagsOf};
 use crate::lookup::ScopedTransaction;
 use crate::operation::Call;
@@ -35,7 +35,11 @@ pub(crate) async fn describe_vpcs(
     input: Describe,
 ) -> Result<Described> {
     let mut tags = TagsOf::read(tx, call).await?;
-    let all = tx.vpcs().to(call.action()).await?.into_iter().map(|vpc| {
+    let vpcs = match &input.vpc_ids[..] {
+        [] => input.selection.vpcs(tx, call).await?,
+        ids => tx.vpcs().of_ids(call.action(), &well_formed(ids)).await?,
+    };
+    let all = vpcs.into_iter().map(|vpc| {
         let tags = tags.take(&vpc.id);
         VpcView::new(vpc, tags)
     });
