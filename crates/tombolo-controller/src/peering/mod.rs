@@ -1,4 +1,4 @@
-//! Peering connections: each step is one transaction.
+//! Peering connections: each step is written whole, with all that goes with it.
 //!
 //! A fleet's goes from its request to `active` by itself: the authorization that it rests on stands
 //! in place of an acceptance. One between two VPCs is delivered, and then waits for its accepter or
@@ -15,12 +15,13 @@ mod fleet;
 mod opening;
 pub(crate) mod step;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use futures::{StreamExt, stream};
+use futures::{StreamExt, TryStreamExt, stream};
 use tokio::time::sleep;
 use tombolo_domain::Timestamp;
-use tombolo_domain::id::HostId;
+use tombolo_domain::id::{HostId, VpcId, VpcPeeringConnectionId};
 use tombolo_domain::peering::{Connection, End, FailureReason, State, Step};
 use tombolo_domain::reported::{ReportedNetwork, TableFull};
 use tombolo_domain::vpc::Vpc;
@@ -48,6 +49,9 @@ const RESYNC: Duration = Duration::from_secs(15);
 const RETRY: Duration = Duration::from_secs(1);
 /// How many connections take a step at a time: enough to fill the store's group commit.
 const AT_A_TIME: usize = 64;
+/// How many requests of one VPC take their steps before it is looked what else there is, so that a VPC with
+/// many makes the others wait for these only.
+const OF_ONE_VPC: usize = 8;
 
 /// The loop's name.
 pub(crate) const TASK: &str = "controller/peering";
@@ -58,21 +62,52 @@ pub(crate) async fn run(context: Context, mut wakes: Wakes) {
     let task = context.tasks.task(TASK, purpose, RESYNC);
     loop {
         let mut reason = reason_to_run(&mut wakes, RESYNC).await;
-        while task.run(reason, advance_due(&context)).await.is_err() {
-            sleep(RETRY).await;
+        let mut tried = BTreeSet::new();
+        loop {
+            match task.run(reason, advance_due(&context, &mut tried)).await {
+                Ok(Left::Nothing) => break,
+                Ok(Left::Some) => {}
+                Err(_) => {
+                    tried.clear();
+                    sleep(RETRY).await;
+                }
+            }
             reason = Reason::Again;
         }
     }
 }
 
-async fn advance_due(context: &Context) -> Result<(), StoreError> {
+/// Whether there are connections that may have something to do and were not tried.
+enum Left {
+    Nothing,
+    Some,
+}
+
+/// Advances some of the connections that may have something to do and are not in `tried`, and puts them there.
+async fn advance_due(
+    context: &Context,
+    tried: &mut BTreeSet<VpcPeeringConnectionId>,
+) -> Result<Left, StoreError> {
     let requests = Transaction::new(context.store.clone())
         .find::<ConnectionKey>(Term::Request)
         .await?;
     let now = context.clock.now();
-    let due = requests.iter().filter(|found| is_due(found, now));
-    let due: Vec<_> = due.map(|found| Connection::clone(found)).collect();
-    for_each(due, async |connection| advance(context, connection).await).await
+    let due = requests.iter().map(|found| &**found);
+    let due = due.filter(|found| is_due(found, now) && !tried.contains(&found.id));
+    let mut by_requester = by_requester(due);
+    let mut left = Left::Nothing;
+    for of_one in by_requester.values_mut() {
+        if of_one.len() > OF_ONE_VPC {
+            of_one.truncate(OF_ONE_VPC);
+            left = Left::Some;
+        }
+        tried.extend(of_one.iter().map(|connection| connection.id.clone()));
+    }
+    for_each(by_requester, async |connection| {
+        advance(context, connection).await
+    })
+    .await?;
+    Ok(left)
 }
 
 /// Writes what follows from a network that is in force.
@@ -94,11 +129,13 @@ pub(crate) async fn applied(
     if provisioned.is_empty() && removed.is_empty() {
         return forget_refusal(context, report).await;
     }
-    for_each(provisioned, async |connection| {
-        activate(context, report, connection).await
-    })
-    .await?;
-    for_each(removed, async |connection| {
+    stream::iter(&provisioned)
+        .map(Ok)
+        .try_for_each_concurrent(AT_A_TIME, |connection| {
+            activate(context, report, connection)
+        })
+        .await?;
+    for_each(by_requester(&removed), async |connection| {
         finish(context, report, connection).await
     })
     .await
@@ -144,19 +181,35 @@ pub(crate) async fn refused(
     give_up(context, &report, last, reason).await
 }
 
-/// Does `step` for each connection, several at a time; the first error stops it.
+/// The connections by the VPC that asked for them.
+fn by_requester<'c>(
+    connections: impl IntoIterator<Item = &'c Connection>,
+) -> BTreeMap<&'c VpcId, Vec<&'c Connection>> {
+    let mut by_requester: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for connection in connections {
+        let of_one = by_requester.entry(&connection.requester.vpc);
+        of_one.or_default().push(connection);
+    }
+    by_requester
+}
+
+/// Does `step` for each connection; the first error stops it. Those of one VPC take it one after the other,
+/// as they write the same route tables and security groups and would only be in each other's way; those
+/// of several VPCs take it at once.
 async fn for_each(
-    connections: impl IntoIterator<Item = Connection>,
+    by_requester: BTreeMap<&VpcId, Vec<&Connection>>,
     step: impl AsyncFn(&Connection) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
     let step = &step;
-    let mut steps = stream::iter(connections)
-        .map(|connection| async move { step(&connection).await })
-        .buffer_unordered(AT_A_TIME);
-    while let Some(done) = steps.next().await {
-        done?;
-    }
-    Ok(())
+    stream::iter(by_requester.into_values())
+        .map(Ok)
+        .try_for_each_concurrent(AT_A_TIME, |of_one| async move {
+            for connection in of_one {
+                step(connection).await?;
+            }
+            Ok(())
+        })
+        .await
 }
 
 /// Whether [`advance`] may have something to do.
@@ -169,23 +222,23 @@ fn is_due(connection: &Connection, now: Timestamp) -> bool {
     }
 }
 
-/// Takes a connection as far as it goes without the data path and without its accepter.
+/// Takes a connection as far as it goes without the data path and without its accepter, in one
+/// transaction: a fleet's request has nothing to wait for between its delivery and its acceptance.
 async fn advance(context: &Context, seen: &Connection) -> Result<(), StoreError> {
-    loop {
-        let taken = transact(&context.store, async |tx| {
-            let Some(connection) = current(tx, seen).await? else {
-                return Ok(None);
+    let taken = transact(&context.store, async |tx| {
+        let mut taken: Vec<Connection> = Vec::new();
+        let mut next = current(tx, seen).await?;
+        while let Some(connection) = next {
+            next = match connection.fleet.clone() {
+                Some(fleet) => fleet::advance(context, tx, connection, &fleet).await?,
+                None => between::advance(context, tx, connection).await?,
             };
-            match connection.fleet.clone() {
-                Some(fleet) => fleet::advance(context, tx, connection, &fleet).await,
-                None => between::advance(context, tx, connection).await,
-            }
-        });
-        match taken.await? {
-            Some(connection) => step::log(&connection),
-            None => return Ok(()),
+            taken.extend(next.clone());
         }
-    }
+        Ok(taken)
+    });
+    taken.await?.iter().for_each(step::log);
+    Ok(())
 }
 
 /// Writes that the data path lets packets through.

@@ -37,6 +37,25 @@ fn entry(connection: &Connection) -> Key<PeeringKey> {
     keys::peering(&connection.accepter_scope(), peer, &connection.id)
 }
 
+/// More than the controller takes up of one VPC at a time.
+#[tokio::test]
+async fn all_requests_of_one_vpc_are_delivered() {
+    let world = World::new();
+    let own = world.vpc(&world.studio, "10.0.0.0/16").await;
+    let mut asked = Vec::new();
+    for number in 1..=20 {
+        let peer = world
+            .vpc(&world.backend, &format!("10.{number}.0.0/16"))
+            .await;
+        asked.push(world.ask(&own, &peer).await);
+    }
+
+    let _reconcilers = world.start();
+    for connection in &asked {
+        world.reaches(connection, "pending-acceptance").await;
+    }
+}
+
 #[tokio::test]
 async fn a_request_waits_for_its_accepter_and_becomes_active_then() {
     let world = World::new();
