@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::sync::Arc;
 
 use tombolo_domain::Scope;
 use tombolo_domain::arn::Resource;
@@ -385,6 +386,19 @@ impl<'p> ScopedTransaction<'p> {
         vpcs: &CustomerVpcs,
     ) -> Result<Vec<SecurityGroup>, StoreError> {
         self.peek_in(vpcs, keys::security_groups, keys::security_groups_of)
+            .await
+    }
+
+    /// A security group in a VPC that no fleet hides. The commit does not depend on it.
+    pub async fn peek_group(
+        &mut self,
+        vpc: &VpcId,
+        group: &SecurityGroupId,
+    ) -> Result<Option<Arc<SecurityGroup>>, StoreError> {
+        if peek_visible(self, vpc).await?.is_none() {
+            return Ok(None);
+        }
+        self.peek_own(|owner| keys::security_group(owner, vpc, group))
             .await
     }
 

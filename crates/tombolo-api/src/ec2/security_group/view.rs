@@ -57,10 +57,7 @@ pub(crate) async fn describe_security_groups(
     let peerings = ActivePeerings::in_vpcs(tx, call, &vpcs).await?;
     let mut tags = TagsOf::read(tx, call).await?;
     let groups = tx.security_groups_in(&vpcs).await?;
-    let names: BTreeMap<SecurityGroupId, String> = groups
-        .iter()
-        .map(|group| (group.id.clone(), group.name.clone()))
-        .collect();
+    let names = names_for(tx, &groups).await?;
     let all = groups.into_iter().map(|group| {
         let tags = tags.take(&group.id);
         GroupView::new(group, tags, &peerings, &names)
@@ -71,6 +68,28 @@ pub(crate) async fn describe_security_groups(
         security_groups: page.items,
         next_token: page.next_token,
     })
+}
+
+/// The names of `groups` and of the caller's other groups that their rules name: of VPCs that are not
+/// asked for.
+async fn names_for(
+    tx: &mut ScopedTransaction<'_>,
+    groups: &[SecurityGroup],
+) -> Result<BTreeMap<SecurityGroupId, String>> {
+    let names = groups
+        .iter()
+        .map(|group| (group.id.clone(), group.name.clone()));
+    let mut names: BTreeMap<_, _> = names.collect();
+    for rule in groups.iter().flat_map(|group| &group.rules) {
+        if let Peer::PeeredGroup(peered) = &rule.peer
+            && peered.account == tx.principal().account()
+            && !names.contains_key(&peered.group)
+            && let Some(other) = tx.peek_group(&peered.vpc, &peered.group).await?
+        {
+            names.insert(other.id.clone(), other.name.clone());
+        }
+    }
+    Ok(names)
 }
 
 /// EC2's SecurityGroup.

@@ -284,3 +284,40 @@ async fn pages_of_stale_groups_follow_each_other() {
     assert_eq!(list(&last["StaleSecurityGroupSet"]).len(), 1);
     assert_eq!(last["NextToken"], Value::Null);
 }
+
+#[tokio::test]
+async fn a_filter_by_a_peered_groups_name_finds_whichever_way_the_naming_group_is_asked_for() {
+    let server = Server::new();
+    let backend = server.ec2(BACKEND);
+    let (here, there) = (
+        backend.vpc("10.0.0.0/16").await,
+        backend.vpc("10.1.0.0/16").await,
+    );
+    let (db, web) = (
+        backend.group(&here, "db").await,
+        backend.group(&there, "web").await,
+    );
+    server.peer((BACKEND, &here), (BACKEND, &there)).await;
+    let permissions = json!([from_group(json!({"GroupId": web}))]);
+    backend.let_in(&db, permissions.clone()).await;
+    let out = json!({"GroupId": db, "IpPermissions": permissions});
+    backend.call("AuthorizeSecurityGroupEgress", out).await;
+
+    for name in [
+        "ip-permission.group-name",
+        "egress.ip-permission.group-name",
+    ] {
+        let by_name = json!({"Name": name, "Values": ["web"]});
+        let in_vpc = json!({"Name": "vpc-id", "Values": [here]});
+        for input in [
+            json!({"Filters": [by_name]}),
+            json!({"Filters": [by_name, in_vpc]}),
+            json!({"Filters": [by_name], "GroupIds": [db]}),
+        ] {
+            let found = backend.call("DescribeSecurityGroups", input.clone()).await;
+            let found = list(&found["SecurityGroups"]);
+            let found: Vec<_> = found.iter().map(|group| text(&group["GroupId"])).collect();
+            assert_eq!(found, [&*db], "{input}");
+        }
+    }
+}
