@@ -2,17 +2,18 @@
 
 use std::sync::Arc;
 
-use s3s::{S3Request, S3Result};
+use s3s::{S3Error, S3Request, S3Result};
 use tombolo_api::error::CommonError;
 use tombolo_api::lookup::{BucketOfBuilds, Denied, Failed, InBucket, ScopedTransaction};
+use tombolo_domain::error_chain;
 use tombolo_domain::fleet::BuildStatus;
 use tombolo_domain::id::IdSource;
 use tombolo_domain::object::{Bucket, BucketName};
 use tombolo_domain::principal::{Action, Principal};
 use tombolo_domain::quota::Quotas;
 use tombolo_domain::time::Clock;
-use tombolo_store::Store;
 use tombolo_store::typed::{Attempts, Committed};
+use tombolo_store::{Store, StoreError};
 
 use crate::blob::Blobs;
 use crate::error::{Unverified, denied, internal, no_such_bucket, over_bound, refuse};
@@ -99,8 +100,18 @@ macro_rules! transact {
 pub(crate) use transact;
 
 /// The error of a request during which the store failed.
-pub(crate) fn store_error(error: tombolo_store::StoreError) -> s3s::S3Error {
-    internal("using the store", error)
+pub(crate) fn store_error(error: StoreError) -> S3Error {
+    match error {
+        // Nothing is wrong with the request, and nothing that is older is answered instead.
+        StoreError::Behind { .. } => {
+            tracing::warn!(error = error_chain(&error), "a request was refused for now");
+            refuse(
+                CommonError::Busy,
+                "The service cannot see its latest changes at the moment; try again.",
+            )
+        }
+        error => internal("using the store", error),
+    }
 }
 
 /// The error of a look-up that was denied, or during which the store failed.
@@ -177,4 +188,27 @@ pub(crate) async fn destination(
         )));
     }
     Ok(Destination::OfBuilds(bucket))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+    use tombolo_store::Revision;
+
+    use super::*;
+
+    #[test]
+    fn who_is_behind_says_to_try_again_and_what_failed_says_that_it_did() {
+        let behind = store_error(StoreError::Behind {
+            reached: Revision(1),
+            acknowledged: Revision(2),
+        });
+        assert_eq!(behind.status_code(), Some(StatusCode::SERVICE_UNAVAILABLE));
+        assert_eq!(behind.code().as_str(), "ServiceUnavailable");
+        let closed = store_error(StoreError::Closed);
+        assert_eq!(
+            closed.status_code(),
+            Some(StatusCode::INTERNAL_SERVER_ERROR)
+        );
+    }
 }

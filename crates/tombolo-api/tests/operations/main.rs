@@ -10,6 +10,7 @@
 )]
 
 mod anything;
+mod behind;
 mod decodes;
 mod ec2;
 mod gamelift;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use tombolo_store::{
-    Entry, KeyRange, MemoryStore, Page, Revision, Store, StoreError, Txn, TxnOutcome, Watch,
+    Entry, Event, KeyRange, MemoryStore, Page, Revision, Store, StoreError, Txn, TxnOutcome, Watch,
+    WatchError,
 };
 
 /// What is done on the way to and from the store. By itself, nothing.
@@ -20,22 +21,39 @@ pub(crate) trait Meddle: Send + Sync {
     async fn before_txn(&self) -> Option<TxnOutcome> {
         None
     }
+
+    /// Before a watch tells what has changed.
+    async fn before_changes(&self) {}
 }
 
 /// A store in memory with `meddler` in front of it.
 pub(crate) struct Meddled<M> {
     store: Arc<MemoryStore>,
-    meddler: M,
+    meddler: Arc<M>,
+}
+
+struct MeddledWatch<M> {
+    watch: Box<dyn Watch>,
+    meddler: Arc<M>,
 }
 
 impl<M> Meddled<M> {
     pub(crate) fn new(store: Arc<MemoryStore>, meddler: M) -> Arc<Self> {
+        let meddler = Arc::new(meddler);
         Arc::new(Meddled { store, meddler })
     }
 }
 
 #[async_trait]
-impl<M: Meddle> Store for Meddled<M> {
+impl<M: Meddle> Watch for MeddledWatch<M> {
+    async fn next(&mut self) -> Result<Vec<Event>, WatchError> {
+        self.meddler.before_changes().await;
+        self.watch.next().await
+    }
+}
+
+#[async_trait]
+impl<M: Meddle + 'static> Store for Meddled<M> {
     async fn get(&self, key: &[u8]) -> Result<Option<Entry>, StoreError> {
         let found = self.store.get(key).await;
         self.meddler.after_get(key).await;
@@ -63,7 +81,10 @@ impl<M: Meddle> Store for Meddled<M> {
     }
 
     async fn watch(&self, prefix: &[u8], after: Revision) -> Result<Box<dyn Watch>, StoreError> {
-        self.store.watch(prefix, after).await
+        Ok(Box::new(MeddledWatch {
+            watch: self.store.watch(prefix, after).await?,
+            meddler: self.meddler.clone(),
+        }))
     }
 
     async fn revision(&self) -> Result<Revision, StoreError> {

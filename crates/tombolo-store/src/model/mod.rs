@@ -35,6 +35,7 @@ use tombolo_domain::error_chain;
 pub use index::{Indexed, Term};
 pub use modelled_store::ModelledStore;
 pub use snapshot::Snapshot;
+pub(crate) use snapshot::has_table;
 pub(crate) use table::Table;
 
 use crate::{KeyRange, Revision, Store, StoreError, Watch, WatchError};

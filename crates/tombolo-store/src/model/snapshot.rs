@@ -15,6 +15,11 @@ use crate::{Entry, Event, Revision, StoreError};
 /// Makes a table a kind.
 macro_rules! tables {
     ($($table:ident: $kind:ident, $parts:ty;)*) => {
+        /// Whether the read model has the records of a kind.
+        pub(crate) fn has_table(kind: Kind) -> bool {
+            matches!(kind, $(Kind::$kind)|*)
+        }
+
         #[derive(Clone, Default)]
         struct Tables {
             $($table: Table<$parts>,)*

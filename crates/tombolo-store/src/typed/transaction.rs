@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::keys::{self, Cursor, Entity, Key, KeyParts, Kind, Prefix, VpcResource};
-use crate::model::{Indexed, Snapshot, Table, Term};
+use crate::model::{Indexed, Snapshot, Table, Term, has_table};
 use crate::{Compare, Entry, KeyRange, Revision, Store, StoreError, Txn, TxnOutcome};
 
 /// How many entries one read of a range asks for at a time.
@@ -126,8 +126,12 @@ impl Transaction {
         record.map(|record| record.value(&key.bytes)).transpose()
     }
 
-    /// The snapshot that this transaction's lists are read from; `None` if the store has no read model.
-    async fn snapshot(&mut self) -> Result<Option<Arc<Snapshot>>, StoreError> {
+    /// The snapshot that this transaction's lists are read from; `None` if the store has no read model,
+    /// or that has no records of this kind: whoever reads other kinds only waits for no model.
+    async fn snapshot<K: KeyParts>(&mut self) -> Result<Option<Arc<Snapshot>>, StoreError> {
+        if !has_table(K::KIND) {
+            return Ok(None);
+        }
         if self.snapshot.is_none()
             && let Some(model) = self.store.read_model()
         {
@@ -145,7 +149,7 @@ impl Transaction {
         if self.has_written(range) {
             return Ok(None);
         }
-        let snapshot = self.snapshot().await?;
+        let snapshot = self.snapshot::<K>().await?;
         // What the model could not read, the store's own read gives the reason for.
         let has_all = |snapshot: &Snapshot| snapshot.table::<K>().is_some_and(Table::is_readable);
         Ok(snapshot.filter(|snapshot| has_all(snapshot)))
@@ -166,7 +170,7 @@ impl Transaction {
             let written = written.as_ref().map(|value| K::decode(&key.bytes, value));
             return Ok(written.transpose()?.map(Arc::new));
         }
-        let snapshot = self.snapshot().await?;
+        let snapshot = self.snapshot::<K>().await?;
         if let Some(table) = snapshot.as_ref().and_then(|snapshot| snapshot.table::<K>()) {
             let record = table.get(&key.bytes);
             return record.map(|record| record.value(&key.bytes)).transpose();
@@ -295,7 +299,7 @@ impl Transaction {
         prefix: &Prefix<P>,
     ) -> Result<Vec<Arc<K::Value>>, StoreError> {
         let range = prefix.range();
-        let revision = match self.snapshot().await? {
+        let revision = match self.snapshot::<K>().await? {
             Some(snapshot) => snapshot.revision(),
             None => self.store.revision().await?,
         };
@@ -389,7 +393,7 @@ impl Transaction {
         range: KeyRange,
         limit: usize,
     ) -> Result<Found<K>, StoreError> {
-        let snapshot = self.snapshot().await?;
+        let snapshot = self.snapshot::<K>().await?;
         let table = snapshot.as_ref().and_then(|snapshot| snapshot.table::<K>());
         let Some(table) = table.filter(|table| table.is_readable()) else {
             return Ok(self.read(range, limit).await?.found);
