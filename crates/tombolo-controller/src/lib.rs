@@ -31,6 +31,8 @@ mod report;
 mod reports;
 
 use std::collections::BTreeMap;
+use std::error::Error;
+use std::future::pending;
 use std::io;
 use std::sync::Arc;
 
@@ -76,7 +78,7 @@ pub trait Measurements: Send + Sync {
     /// How many ports of each network interface have flows from outside.
     async fn active_ports(
         &self,
-    ) -> Result<BTreeMap<NetworkInterfaceId, u32>, Box<dyn std::error::Error + Send + Sync>>;
+    ) -> Result<BTreeMap<NetworkInterfaceId, u32>, Box<dyn Error + Send + Sync>>;
 }
 
 /// The running controller, on a thread of its own. Dropping it stops it and leaves everything as it
@@ -98,6 +100,7 @@ impl Controller {
                 loops.spawn(peering::TASK, peering::run(context.clone(), wakes));
                 loops.spawn(fleet::TASK, fleet::run(context.clone(), wake.clone()));
                 loops.spawn(expiry::TASK, expiry::run(context.clone()));
+                loops.spawn(MODEL, follow_with_model(context.clone()));
                 loops.spawn(WATCH, follow(context, wake));
             })?
         };
@@ -133,7 +136,7 @@ impl Controller {
 
 const WATCH: &str = "controller/watch";
 
-/// Wakes the loops at the store's changes, and keeps the read model near the store.
+/// Wakes the loops at the store's changes.
 async fn follow(context: Context, wake: Wake) {
     let task = context
         .tasks
@@ -142,10 +145,23 @@ async fn follow(context: Context, wake: Wake) {
         task.begin(Reason::Woken);
         task.end(None);
     });
-    let model = async {
-        if let Some(model) = context.store.read_model() {
-            model.follow().await;
-        }
+    wakes.await;
+}
+
+const MODEL: &str = "controller/read-model";
+
+/// Keeps the read model near the store while nobody reads from it.
+async fn follow_with_model(context: Context) {
+    let Some(model) = context.store.read_model() else {
+        // A store without one has nothing that could fall behind.
+        return pending().await;
     };
-    tokio::join!(wakes, model);
+    let task = context
+        .tasks
+        .task(MODEL, "takes the store's changes over for reads", None);
+    let follow = model.follow(|failed| {
+        task.begin(Reason::Woken);
+        task.end(failed.map(|error| error as &(dyn Error + 'static)));
+    });
+    follow.await;
 }

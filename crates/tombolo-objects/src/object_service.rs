@@ -201,7 +201,7 @@ mod tests {
     fn who_is_behind_says_to_try_again_and_what_failed_says_that_it_did() {
         let behind = store_error(StoreError::Behind {
             reached: Revision(1),
-            acknowledged: Revision(2),
+            acknowledged: Some(Revision(2)),
         });
         assert_eq!(behind.status_code(), Some(StatusCode::SERVICE_UNAVAILABLE));
         assert_eq!(behind.code().as_str(), "ServiceUnavailable");

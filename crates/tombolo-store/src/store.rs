@@ -96,9 +96,13 @@ pub struct Event {
 }
 
 /// The changes under a prefix, in order, none left out.
+///
+/// An error ends it: whoever wants more begins another watch, after a pause if it was
+/// [`Lost`](WatchError::Lost), and `next` only gives the error again.
 #[async_trait]
 pub trait Watch: Send {
-    /// Waits for the next changes: at least one, all of whole transactions.
+    /// Waits for the next changes: at least one, all of whole transactions. It may be dropped half-way,
+    /// and be polled by one thread after another: the next one goes on where this was.
     async fn next(&mut self) -> Result<Vec<Event>, WatchError>;
 }
 
@@ -160,17 +164,24 @@ pub enum StoreError {
     Key(#[from] KeyError),
     /// The read model does not show yet what the store had acknowledged when it was asked.
     #[error(
-        "the read model is at revision {} and the store at {}", .reached.0, .acknowledged.0
+        "the read model is at revision {}, and the store {}", .reached.0, told(*.acknowledged)
     )]
     Behind {
         /// The revision that the model has come to.
         reached: Revision,
-        /// The revision that the store had when it was asked.
-        acknowledged: Revision,
+        /// The revision that the store had when it was asked; `None` if it did not say.
+        acknowledged: Option<Revision>,
     },
     /// A task's transaction that others overtook each time.
     #[error("a transaction was given up, and the next round of the task tries again")]
     Overtaken(#[from] Overtaken),
+}
+
+fn told(acknowledged: Option<Revision>) -> String {
+    match acknowledged {
+        Some(Revision(revision)) => format!("is at {revision}"),
+        None => "has not said at which it is".to_owned(),
+    }
 }
 
 /// A transaction of which nothing was written, since others overtook it each time.

@@ -8,10 +8,15 @@
 )]
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::FutureExt;
+use futures::future::join_all;
+use tokio::sync::watch;
 use tombolo_domain::Scope;
 use tombolo_domain::id::IdSource;
 use tombolo_domain::tag::Tags;
@@ -20,8 +25,8 @@ use tombolo_store::keys::{self, TagsKey};
 use tombolo_store::model::Term;
 use tombolo_store::typed::{Committed, Transaction, decodes};
 use tombolo_store::{
-    Entry, Event, KeyRange, MemoryStore, ModelledStore, Page, Revision, Store, StoreError, Txn,
-    TxnOutcome, Watch, WatchError,
+    Entry, Event, KeyRange, MemoryStore, ModelledStore, Page, ReadModel, Revision, Store,
+    StoreError, Txn, TxnOutcome, Watch, WatchError,
 };
 
 fn scope() -> Scope {
@@ -195,34 +200,47 @@ async fn a_model_whose_changes_are_no_longer_kept_is_made_anew() {
     assert_eq!(kept, 1);
 }
 
-/// A store whose watches say nothing, or break, while they are told to.
-struct Silent {
-    store: MemoryStore,
-    is_silent: Arc<AtomicBool>,
-    watches: AtomicUsize,
+/// What the watches of a [`Faulty`] store do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    None,
+    /// They tell nothing.
+    Silent,
+    /// They are lost at once.
+    Lost,
+    /// The store does not even tell its revision.
+    Deaf,
 }
 
-struct SilentWatch {
+/// A store whose watches have a fault while they are told to.
+struct Faulty {
+    store: Arc<MemoryStore>,
+    fault: watch::Receiver<Fault>,
+    begun: Arc<AtomicUsize>,
+}
+
+struct FaultyWatch {
     watch: Box<dyn Watch>,
-    is_silent: Arc<AtomicBool>,
-    has_broken: bool,
+    fault: watch::Receiver<Fault>,
 }
 
 #[async_trait]
-impl Watch for SilentWatch {
+impl Watch for FaultyWatch {
     async fn next(&mut self) -> Result<Vec<Event>, WatchError> {
-        if self.is_silent.load(Ordering::Relaxed) {
-            std::future::pending::<()>().await;
-        }
-        if !std::mem::replace(&mut self.has_broken, true) {
+        // That what tells of faults is gone is no fault.
+        _ = self.fault.wait_for(|fault| *fault != Fault::Silent).await;
+        if *self.fault.borrow() == Fault::Lost {
             return Err(WatchError::Lost);
         }
-        self.watch.next().await
+        tokio::select! {
+            events = self.watch.next() => events,
+            Ok(_) = self.fault.wait_for(|fault| *fault == Fault::Lost) => Err(WatchError::Lost),
+        }
     }
 }
 
 #[async_trait]
-impl Store for Silent {
+impl Store for Faulty {
     async fn get(&self, key: &[u8]) -> Result<Option<Entry>, StoreError> {
         self.store.get(key).await
     }
@@ -240,60 +258,214 @@ impl Store for Silent {
     }
 
     async fn watch(&self, prefix: &[u8], after: Revision) -> Result<Box<dyn Watch>, StoreError> {
-        let is_silent = self.is_silent.clone();
-        Ok(Box::new(SilentWatch {
+        self.begun.fetch_add(1, Ordering::Relaxed);
+        Ok(Box::new(FaultyWatch {
             watch: self.store.watch(prefix, after).await?,
-            // Every second watch works.
-            has_broken: self.watches.fetch_add(1, Ordering::Relaxed) % 2 == 1,
-            is_silent,
+            fault: self.fault.clone(),
         }))
     }
 
     async fn revision(&self) -> Result<Revision, StoreError> {
+        let mut fault = self.fault.clone();
+        _ = fault.wait_for(|fault| *fault != Fault::Deaf).await;
         self.store.revision().await
+    }
+}
+
+/// A store with a model of one record, its faults, and how often it was watched.
+struct Setup {
+    store: Arc<dyn Store>,
+    fault: watch::Sender<Fault>,
+    begun: Arc<AtomicUsize>,
+}
+
+impl Setup {
+    async fn new() -> Self {
+        let fault = watch::Sender::new(Fault::None);
+        let begun = Arc::new(AtomicUsize::new(0));
+        let store = modelled(Faulty {
+            store: Arc::new(MemoryStore::new()),
+            fault: fault.subscribe(),
+            begun: begun.clone(),
+        });
+        put(&store, "vpc-1", "a").await;
+        assert_eq!(named(&store, "a").await.unwrap(), ["vpc-1"]);
+        Setup {
+            store,
+            fault,
+            begun,
+        }
+    }
+
+    fn model(&self) -> &ReadModel {
+        self.store.read_model().unwrap()
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_read_whose_changes_do_not_come_fails_at_its_deadline_and_is_never_stale() {
-    let is_silent = Arc::new(AtomicBool::new(false));
-    let store = modelled(Silent {
-        store: MemoryStore::new(),
-        is_silent: is_silent.clone(),
-        watches: AtomicUsize::new(0),
-    });
-    put(&store, "vpc-1", "a").await;
-    assert_eq!(named(&store, "a").await.unwrap(), ["vpc-1"]);
-    is_silent.store(true, Ordering::Relaxed);
+    let setup = Setup::new().await;
+    let store = &setup.store;
+    setup.fault.send_replace(Fault::Silent);
     // What was there is served for as long as nothing was written.
-    assert_eq!(named(&store, "a").await.unwrap(), ["vpc-1"]);
-    put(&store, "vpc-2", "a").await;
-    let refused = named(&store, "a").await.unwrap_err();
-    assert!(
-        matches!(
-            refused,
-            StoreError::Behind {
-                reached: Revision(1),
-                acknowledged: Revision(2)
-            }
-        ),
-        "{refused}"
+    assert_eq!(named(store, "a").await.unwrap(), ["vpc-1"]);
+    put(store, "vpc-2", "a").await;
+    let refused = named(store, "a").await.unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "the read model is at revision 1, and the store is at 2"
     );
-    is_silent.store(false, Ordering::Relaxed);
-    assert_eq!(named(&store, "a").await.unwrap(), ["vpc-1", "vpc-2"]);
+    setup.fault.send_replace(Fault::None);
+    assert_eq!(named(store, "a").await.unwrap(), ["vpc-1", "vpc-2"]);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
+async fn a_read_of_a_store_that_does_not_answer_fails_at_its_deadline() {
+    let setup = Setup::new().await;
+    setup.fault.send_replace(Fault::Deaf);
+    let refused = named(&setup.store, "a").await.unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "the read model is at revision 1, and the store has not said at which it is"
+    );
+    setup.fault.send_replace(Fault::None);
+    assert_eq!(named(&setup.store, "a").await.unwrap(), ["vpc-1"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_watch_that_breaks_is_begun_again_where_it_was() {
-    let store = modelled(Silent {
-        store: MemoryStore::new(),
-        is_silent: Arc::default(),
-        watches: AtomicUsize::new(0),
-    });
-    for number in 0..10 {
-        put(&store, &format!("vpc-{number}"), "a").await;
-        assert_eq!(named(&store, "a").await.unwrap().len(), number + 1);
+    let setup = Setup::new().await;
+    for number in 2..12 {
+        setup.fault.send_replace(Fault::Lost);
+        put(&setup.store, &format!("vpc-{number}"), "a").await;
+        let (found, ()) = tokio::join!(named(&setup.store, "a"), async {
+            tokio::time::sleep(Duration::from_millis(30)).await;
+            setup.fault.send_replace(Fault::None);
+        });
+        assert_eq!(found.unwrap().len(), number);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_is_always_lost_is_begun_again_with_pauses_and_readers_are_told() {
+    let setup = Setup::new().await;
+    put(&setup.store, "vpc-2", "a").await;
+    setup.fault.send_replace(Fault::Lost);
+    let begun = setup.begun.load(Ordering::Relaxed);
+    let readers = (0..50).map(|_| named(&setup.store, "a"));
+    for refused in join_all(readers).await {
+        let refused = refused.unwrap_err();
+        assert!(matches!(refused, StoreError::Behind { .. }), "{refused}");
+    }
+    // 10, 20, 40 ms and so on, and then each second, of five; not once a reader.
+    let begun = setup.begun.load(Ordering::Relaxed) - begun;
+    assert!((5..=15).contains(&begun), "{begun}");
+    setup.fault.send_replace(Fault::None);
+    assert_eq!(named(&setup.store, "a").await.unwrap().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_does_not_wait_for_others_to_be_polled() {
+    let setup = Setup::new().await;
+    setup.fault.send_replace(Fault::Silent);
+    put(&setup.store, "vpc-2", "a").await;
+    let model = setup.model();
+    let (mut first, mut second, mut third) = (
+        pin!(model.current()),
+        pin!(model.current()),
+        pin!(model.current()),
+    );
+    for reader in [first.as_mut(), second.as_mut(), third.as_mut()] {
+        assert!(reader.now_or_never().is_none());
+    }
+    setup.fault.send_replace(Fault::None);
+    // As if the others were on threads that are busy.
+    let reached = third.await.unwrap();
+    assert_eq!(reached.revision(), Revision(2));
+    for reader in [first, second] {
+        assert_eq!(reader.await.unwrap().revision(), Revision(2));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whichever_reader_gives_up_the_others_are_woken() {
+    for gives_up in 0..3 {
+        let setup = Setup::new().await;
+        setup.fault.send_replace(Fault::Silent);
+        put(&setup.store, "vpc-2", "a").await;
+        let readers = (0..3).map(|_| {
+            let store = setup.store.clone();
+            tokio::spawn(async move { store.read_model().unwrap().current().await.unwrap() })
+        });
+        let mut readers: Vec<_> = readers.collect();
+        // Each of them has come to wait.
+        tokio::task::yield_now().await;
+        let given_up = readers.remove(gives_up);
+        given_up.abort();
+        assert!(given_up.await.is_err_and(|ended| ended.is_cancelled()));
+        setup.fault.send_replace(Fault::None);
+        for reached in join_all(readers).await {
+            assert_eq!(reached.unwrap().revision(), Revision(2));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn readers_and_writers_on_many_threads_see_what_was_acknowledged_though_some_give_up() {
+    const WRITES: usize = 300;
+    let setup = Setup::new().await;
+    let (store, fault) = (setup.store.clone(), setup.fault.clone());
+    let following = {
+        let store = store.clone();
+        tokio::spawn(async move { store.read_model().unwrap().follow(|_| {}).await })
+    };
+    let flapping = tokio::spawn(async move {
+        loop {
+            fault.send_replace(Fault::Silent);
+            tokio::task::yield_now().await;
+            fault.send_replace(Fault::None);
+            tokio::task::yield_now().await;
+        }
+    });
+    let writers = (0..4).map(|writer| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            for number in 0..WRITES {
+                put(&store, &format!("vpc-{writer}"), &number.to_string()).await;
+            }
+        })
+    });
+    let writers: Vec<_> = writers.collect();
+    let readers = (0..8).map(|reader| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            let ids = SeededIds::new(reader);
+            let model = store.read_model().unwrap();
+            let mut seen = Revision(0);
+            for _ in 0..WRITES {
+                let acknowledged = store.revision().await.unwrap();
+                let mut read = pin!(model.current());
+                let reached = match (read.as_mut().now_or_never(), ids.bits() % 2) {
+                    (Some(reached), _) => reached,
+                    // Given up half-way.
+                    (None, 0) => continue,
+                    (None, _) => read.await,
+                };
+                let reached = reached.unwrap().revision();
+                assert!(reached >= acknowledged && reached >= seen);
+                seen = reached;
+            }
+        })
+    });
+    let readers: Vec<_> = readers.collect();
+    for task in writers.into_iter().chain(readers) {
+        task.await.unwrap();
+    }
+    flapping.abort();
+    following.abort();
+    setup.fault.send_replace(Fault::None);
+    let all = setup.model().current().await.unwrap();
+    assert_eq!(all.revision(), Revision(1 + 4 * WRITES as u64));
 }
 
 #[tokio::test]

@@ -1,38 +1,34 @@
 //! What is answered while the read model does not see the store's changes.
 
-use std::future::pending;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use async_trait::async_trait;
 use serde_json::json;
+use tokio::sync::watch;
 
 use crate::document::text;
 use crate::server::{BACKEND, Server};
 use crate::store::{Meddle, Meddled};
 
 /// A store whose watches tell nothing while they are told to.
-struct Silent(Arc<AtomicBool>);
+struct Silent(watch::Receiver<bool>);
 
 #[async_trait]
 impl Meddle for Silent {
     async fn before_changes(&self) {
-        if self.0.load(Ordering::Relaxed) {
-            pending::<()>().await;
-        }
+        let mut is_silent = self.0.clone();
+        is_silent.wait_for(|is_silent| !is_silent).await.unwrap();
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_list_is_refused_for_now_and_what_is_named_by_its_id_is_answered() {
-    let is_silent = Arc::new(AtomicBool::new(false));
-    let silent = Silent(is_silent.clone());
+    let is_silent = watch::Sender::new(false);
+    let silent = Silent(is_silent.subscribe());
     let server = Server::over(|store| Meddled::new(store, silent));
     let backend = server.ec2(BACKEND);
     let vpc = backend.vpc("10.0.0.0/16").await;
     backend.call("DescribeVpcs", json!({})).await;
 
-    is_silent.store(true, Ordering::Relaxed);
+    is_silent.send_replace(true);
     let enabled = json!({"VpcId": vpc, "EnableDnsHostnames": {"Value": true}});
     backend.call("ModifyVpcAttribute", enabled).await;
     let sentence = "The service cannot see its latest changes at the moment; try again.";
@@ -42,7 +38,7 @@ async fn a_list_is_refused_for_now_and_what_is_named_by_its_id_is_answered() {
     let told = backend.call("DescribeVpcAttribute", asked).await;
     assert_eq!(told["EnableDnsHostnames"]["Value"], true);
 
-    is_silent.store(false, Ordering::Relaxed);
+    is_silent.send_replace(false);
     let told = backend.call("DescribeVpcs", json!({})).await;
     assert_eq!(text(&told["Vpcs"][0]["VpcId"]), vpc);
 }

@@ -22,7 +22,7 @@ pub(crate) trait Meddle: Send + Sync {
         None
     }
 
-    /// Before a watch tells what has changed.
+    /// After a watch saw changes, and before it tells them.
     async fn before_changes(&self) {}
 }
 
@@ -34,6 +34,8 @@ pub(crate) struct Meddled<M> {
 
 struct MeddledWatch<M> {
     watch: Box<dyn Watch>,
+    /// What it saw and has not told.
+    seen: Option<Result<Vec<Event>, WatchError>>,
     meddler: Arc<M>,
 }
 
@@ -47,8 +49,14 @@ impl<M> Meddled<M> {
 #[async_trait]
 impl<M: Meddle> Watch for MeddledWatch<M> {
     async fn next(&mut self) -> Result<Vec<Event>, WatchError> {
+        let seen = match self.seen.take() {
+            Some(seen) => seen,
+            None => self.watch.next().await,
+        };
+        let seen = self.seen.insert(seen).clone();
         self.meddler.before_changes().await;
-        self.watch.next().await
+        self.seen = None;
+        seen
     }
 }
 
@@ -83,6 +91,7 @@ impl<M: Meddle + 'static> Store for Meddled<M> {
     async fn watch(&self, prefix: &[u8], after: Revision) -> Result<Box<dyn Watch>, StoreError> {
         Ok(Box::new(MeddledWatch {
             watch: self.store.watch(prefix, after).await?,
+            seen: None,
             meddler: self.meddler.clone(),
         }))
     }
