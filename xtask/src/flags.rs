@@ -40,7 +40,7 @@ xflags::xflags! {
 
         /// Measure, and print tables, which stay under target/bench/.
         ///
-        /// Parts: api, store, path, players, first-packet, fleet, fairness, scale. Without any, all.
+        /// Parts: api, store, path, players, first-packet, fleet, fairness, growth, scale. Without any, all.
         /// Needs root.
         ///
         /// With --against, this tree and another revision are built and measured in turns. A figure is

@@ -114,6 +114,14 @@ impl Dev {
         self.client(&self.ready.accounts.backend)
     }
 
+    /// Makes an account with an access key.
+    ///
+    /// # Panics
+    /// There is one of that name.
+    pub fn account(&self, name: &str) -> Client {
+        self.new_account(self.address(), &self.ready.region, name)
+    }
+
     /// Where the server listens.
     pub fn address(&self) -> SocketAddr {
         let address = self.ready.endpoint.strip_prefix("http://");

@@ -5,12 +5,10 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
 
-use serde_json::Value;
-
 use crate::aws::Client;
 use crate::daemon::Daemon;
 use crate::server::Server;
-use crate::{binary, scenario, tools, wait};
+use crate::{binary, tools, wait};
 
 /// The Region that the server is.
 const REGION: &str = "us-west-2";
@@ -185,17 +183,7 @@ impl Serving {
     /// # Panics
     /// There is one of that name.
     pub fn account(&self, name: &str) -> Client {
-        let create = ["account", "create", "--json", "--name", name];
-        let account = printed_json(&mut self.command(&create));
-        let create = ["access-key", "create", "--json", "--account", name];
-        let key = printed_json(&mut self.command(&create));
-        Client::new(
-            self.api,
-            REGION,
-            &scenario::text(&account["id"]),
-            &scenario::text(&key["access_key_id"]),
-            &scenario::text(&key["secret_access_key"]),
-        )
+        self.new_account(self.api, REGION, name)
     }
 
     fn profile(&self, name: &str, account: &Client) -> String {
@@ -217,12 +205,6 @@ impl Server for Serving {
     fn directory(&self) -> PathBuf {
         self.daemon.directory()
     }
-}
-
-/// What a command that prints one JSON value printed.
-fn printed_json(command: &mut Command) -> Value {
-    let printed = tools::succeeds(command);
-    serde_json::from_str(&printed).expect("--json prints JSON")
 }
 
 /// Two addresses that nobody listens on, as far as one can know.

@@ -12,7 +12,7 @@ use crate::flags::Bench;
 use crate::{setup, workspace};
 
 /// What can be measured.
-const PARTS: [&str; 8] = [
+const PARTS: [&str; 9] = [
     "api",
     "store",
     "path",
@@ -20,6 +20,7 @@ const PARTS: [&str; 8] = [
     "first-packet",
     "fleet",
     "fairness",
+    "growth",
     SCALE,
 ];
 

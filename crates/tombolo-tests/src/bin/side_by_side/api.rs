@@ -195,7 +195,8 @@ fn start_moto() -> f64 {
     start.elapsed().as_secs_f64() * 1e3
 }
 
-fn resident_mib(pid: u32) -> f64 {
+/// The memory of a process that is there.
+pub(crate) fn resident_mib(pid: u32) -> f64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse().ok());
@@ -203,7 +204,8 @@ fn resident_mib(pid: u32) -> f64 {
     kib / 1024.0
 }
 
-fn middle(mut values: Vec<f64>) -> f64 {
+/// The middle one.
+pub(crate) fn middle(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }

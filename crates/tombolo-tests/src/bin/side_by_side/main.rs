@@ -16,6 +16,7 @@ mod api;
 mod fairness;
 mod first_packet;
 mod fleet;
+mod growth;
 mod link;
 mod load;
 mod moto;
@@ -30,7 +31,7 @@ use table::Table;
 type Measure = fn(&mut Table);
 
 /// What can be measured, by the name that the command line has for it.
-const PARTS: [(&str, Measure); 7] = [
+const PARTS: [(&str, Measure); 8] = [
     ("api", api::measure),
     ("store", store::measure),
     ("path", path::measure),
@@ -38,6 +39,7 @@ const PARTS: [(&str, Measure); 7] = [
     ("first-packet", first_packet::measure),
     ("fleet", fleet::measure),
     ("fairness", fairness::measure),
+    ("growth", growth::measure),
 ];
 
 /// Measures the parts that the arguments name, or all.
