@@ -108,7 +108,7 @@ impl Reports for Decided {
     }
 
     async fn network_repaired(&self, repairs: Vec<Repaired>) -> Result<(), StoreError> {
-        repair::record(&self.context, repairs).await
+        repair::record(&self.context, &self.host, repairs).await
     }
 
     async fn program_ended(&self, interface: &NetworkInterface) -> Result<(), StoreError> {

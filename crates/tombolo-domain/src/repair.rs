@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::id::EventId;
+use crate::id::{EventId, HostId};
 
 /// How many records of repairs are kept, the newest: enough to see what happened overnight, and
 /// bounded whatever keeps changing the machine.
@@ -14,6 +14,8 @@ pub const MAX_REPAIRS: usize = 1_000;
 pub struct RepairRecord {
     /// The id.
     pub id: EventId,
+    /// The host whose network it was; `None`, from before hosts had ids: the only one.
+    pub host: Option<HostId>,
     /// When the change was found and undone.
     pub at: Timestamp,
     /// What kind of thing it was, in the engine's word: `interface`, `map-entry`.

@@ -129,6 +129,7 @@ async fn rings_are_kept_each_by_itself() {
 
     let repair = |second: usize| RepairRecord {
         id: EventId::generate(&world.ids),
+        host: None,
         at: Timestamp::from_second(i64::try_from(second).unwrap()).unwrap(),
         kind: "interface".to_owned(),
         found: format!("number {second}"),

@@ -303,7 +303,7 @@ kinds! {
         /// The repairs, the newest first.
         prefix repairs,
         repair: NewestFirst,
-    } -> RepairRecord as repair::v1::RepairRecord, key repair of |r| ((r.at, &r.id)),
+    } -> RepairRecord as repair::v2::RepairRecord, key repair of |r| ((r.at, &r.id)),
         Bound::ring(MAX_REPAIRS, Within::Server);
 
     /// A build.

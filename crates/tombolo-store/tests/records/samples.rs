@@ -95,9 +95,17 @@ pub(crate) fn put_all(tx: &mut Transaction) -> Result<(), StoreError> {
     })?;
     tx.put(&RepairRecord {
         id: of("11111111-2222-4333-8444-555555555555"),
+        host: None,
         at: at("2026-11-20T08:30:00.123456789Z"),
         kind: "interface".to_owned(),
         found: "interface eni-0a1b2c3d4e5f60718 was missing".to_owned(),
+    })?;
+    tx.put(&RepairRecord {
+        id: of("22222222-2222-4333-8444-555555555555"),
+        host: Some(of(HOST)),
+        at: at("2026-11-20T08:31:00Z"),
+        kind: "map-entry".to_owned(),
+        found: "an entry of the map endpoints was missing".to_owned(),
     })?;
     tx.put_at(&keys::clock_offset(), &-86_400)
 }
