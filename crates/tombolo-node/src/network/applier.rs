@@ -1,0 +1,250 @@
+//! Giving the engine what is wanted.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tombolo_controller::Reports;
+use tombolo_domain::id::NetworkInterfaceId;
+use tombolo_domain::peering::Connection;
+use tombolo_domain::table_capacity::TableCapacity;
+use tombolo_domain::vpc::SecurityGroupNumber;
+use tombolo_network::{Applied, EngineError, Network, NetworkChange, TableUsage};
+
+use super::capacity::{self, Eviction};
+use super::mirror::Taken;
+use super::repair;
+use super::retries::Retries;
+use super::status::NetworkStatus;
+use super::{RESYNC, RoundError};
+use crate::Context;
+
+/// How often the entries of the tables are counted at most.
+const COUNT_EVERY: Duration = Duration::from_secs(1);
+
+/// What the engine was last given.
+enum Given {
+    /// Nothing, or it failed: no change can be made to it.
+    Unknown,
+    /// The network of the mirror.
+    Mirrored,
+    /// Another one, in which something is missing that does not fit.
+    Other(Network),
+}
+
+/// Gives the engine the network of a mirror, and knows what it gave.
+pub(super) struct Applier {
+    context: Context,
+    reports: Arc<dyn Reports>,
+    status: watch::Sender<NetworkStatus>,
+    given: Given,
+    /// When the engine last looked at all that is there.
+    verified: Option<Instant>,
+    /// The interfaces that could not be made.
+    retries: Retries,
+    /// When it was last counted how full the tables are.
+    counted: Option<Instant>,
+    /// The security groups whose rules were evicted.
+    evicted: BTreeSet<SecurityGroupNumber>,
+}
+
+impl Applier {
+    /// One that has given nothing yet.
+    pub(super) fn new(
+        context: Context,
+        reports: Arc<dyn Reports>,
+        status: watch::Sender<NetworkStatus>,
+    ) -> Self {
+        Applier {
+            context,
+            reports,
+            status,
+            given: Given::Unknown,
+            verified: None,
+            retries: Retries::default(),
+            counted: None,
+            evicted: BTreeSet::new(),
+        }
+    }
+
+    /// How long it is at most until there is something to do without a change.
+    pub(super) fn pause(&self) -> Duration {
+        let pause = self.retries.pause(Instant::now().into_std());
+        pause.unwrap_or(RESYNC).min(RESYNC)
+    }
+
+    /// The next network is given whole.
+    pub(super) fn forget(&mut self) {
+        self.given = Given::Unknown;
+    }
+
+    /// The security groups whose rules are not in force, since they do not fit.
+    pub(super) fn evicted(&self) -> &BTreeSet<SecurityGroupNumber> {
+        &self.evicted
+    }
+
+    /// Gives the engine what is wanted; says which table is too small for a connection that is being
+    /// made.
+    pub(super) async fn give(
+        &mut self,
+        wanted: &Network,
+        taken: Taken,
+        provisioning: &[Connection],
+    ) -> Result<Option<FullTable>, RoundError> {
+        let Taken { mut change, undo } = taken;
+        let is_due = self.verified.is_none_or(|at| at.elapsed() >= RESYNC);
+        let is_other = !change.is_empty();
+        match &self.given {
+            Given::Mirrored => {
+                self.name_due(wanted, &mut change);
+                if !change.is_empty() {
+                    match self.change(change).await {
+                        Err(RoundError::Engine(EngineError::Full { .. })) => {}
+                        changed => return changed.map(|()| None),
+                    }
+                } else if !is_due {
+                    return Ok(None);
+                }
+            }
+            Given::Other(_) if !is_other && !is_due => return Ok(None),
+            Given::Other(_) | Given::Unknown => {}
+        }
+        let network = wanted.clone();
+        let before = match mem::replace(&mut self.given, Given::Unknown) {
+            Given::Unknown => None,
+            Given::Other(network) => Some(network),
+            Given::Mirrored => {
+                let mut before = network.clone();
+                before.change(undo);
+                Some(before)
+            }
+        };
+        self.give_whole(network, before, provisioning).await
+    }
+
+    /// The same, where no change can be made to what the engine was given, which was `before` if that
+    /// is known.
+    async fn give_whole(
+        &mut self,
+        mut network: Network,
+        mut before: Option<Network>,
+        provisioning: &[Connection],
+    ) -> Result<Option<FullTable>, RoundError> {
+        let mut evicted = BTreeSet::new();
+        while let Err(error) = self.apply(&network).await {
+            let full = error.engine();
+            match full.and_then(|full| capacity::eviction(full, &network, provisioning)) {
+                None => return Err(error),
+                Some(Eviction::Connection { table, capacity }) => {
+                    self.given = before.map_or(Given::Unknown, Given::Other);
+                    return Ok(Some(FullTable { table, capacity }));
+                }
+                Some(Eviction::Rules(groups)) => {
+                    // An engine adds before it takes away, so room is made before it is used.
+                    if let Some(before) = &mut before {
+                        capacity::evict_rules(before, &groups);
+                        self.apply(before).await?;
+                    }
+                    capacity::evict_rules(&mut network, &groups);
+                    evicted.extend(groups);
+                }
+            }
+        }
+        self.given = match evicted.is_empty() {
+            true => Given::Mirrored,
+            false => Given::Other(network),
+        };
+        self.evicted = evicted;
+        Ok(None)
+    }
+
+    /// Names the interfaces that are to be tried again, as they are.
+    fn name_due(&self, network: &Network, change: &mut NetworkChange) {
+        let interfaces = &network.interfaces;
+        for id in self.retries.due(Instant::now().into_std()) {
+            if let Some(interface) = interfaces.get(&id) {
+                let named = change.interfaces.entry(id);
+                named.or_insert_with(|| Some(interface.clone()));
+            }
+        }
+    }
+
+    /// Has the engine make a change.
+    async fn change(&mut self, change: NetworkChange) -> Result<(), RoundError> {
+        let named = change.interfaces.iter();
+        let named: Vec<_> = named.map(|(id, one)| (id.clone(), one.is_some())).collect();
+        let outcome = self.context.engine.change(change).await?;
+        self.tell_failed(&outcome.failed);
+        let now = Instant::now().into_std();
+        for (id, _) in &named {
+            match outcome.failed.contains_key(id) {
+                true => self.retries.failed(id, now),
+                false => self.retries.forget(id),
+            }
+        }
+        NetworkStatus::update(&self.status, &named, &outcome.failed);
+        self.applied(&outcome).await
+    }
+
+    /// Gives `network` to the engine, which looks at all that is there if it has it already.
+    async fn apply(&mut self, network: &Network) -> Result<(), RoundError> {
+        let outcome = self.context.engine.apply(network).await?;
+        self.verified = Some(Instant::now());
+        self.tell_failed(&outcome.failed);
+        self.retries
+            .keep(&outcome.failed, Instant::now().into_std());
+        let ready = network.interfaces.keys();
+        let ready = ready.filter(|id| !outcome.failed.contains_key(id));
+        let is = NetworkStatus {
+            ready: ready.cloned().collect(),
+            failed: outcome.failed.clone(),
+        };
+        is.set(&self.status);
+        self.applied(&outcome).await
+    }
+
+    /// Tells of interfaces that could not be made, each once.
+    fn tell_failed(&self, failed: &BTreeMap<NetworkInterfaceId, String>) {
+        let status = self.status.borrow();
+        for (interface, reason) in failed {
+            if status.failed.get(interface) != Some(reason) {
+                tracing::error!(%interface, reason, "a network interface could not be made");
+            }
+        }
+    }
+
+    async fn applied(&mut self, outcome: &Applied) -> Result<(), RoundError> {
+        if outcome.changes > 0 {
+            tracing::debug!(changes = outcome.changes, "the network was changed");
+        }
+        self.reports
+            .network_repaired(repair::reported(&outcome.repairs))
+            .await?;
+        self.sample_capacity().await?;
+        Ok(())
+    }
+
+    /// Tells how full the tables are, unless it was told a moment ago: a change has its entries
+    /// there at once, and counting them takes longer than making them.
+    async fn sample_capacity(&mut self) -> Result<(), EngineError> {
+        if self.counted.is_some_and(|at| at.elapsed() < COUNT_EVERY) {
+            return Ok(());
+        }
+        let tables = self.context.engine.tables().await?.into_iter();
+        self.context.table_capacity.send_replace(TableCapacity::new(
+            tables.map(|(name, TableUsage { used, capacity })| (name, used, capacity)),
+        ));
+        self.counted = Some(Instant::now());
+        Ok(())
+    }
+}
+
+/// A table that has no room for a connection that is being made.
+pub(super) struct FullTable {
+    pub(super) table: String,
+    /// How many entries it holds.
+    pub(super) capacity: u64,
+}
