@@ -31,8 +31,11 @@ enum Given {
     Unknown,
     /// The network of the mirror.
     Mirrored,
-    /// Another one, in which something is missing that does not fit.
+    /// The network of the mirror without the rules that do not fit.
     Other(Network),
+    /// An earlier network than the mirror's, which was refused: nothing of it is in force before it
+    /// is given again.
+    Refused(Network),
 }
 
 /// Gives the engine the network of a mirror, and knows what it gave.
@@ -110,12 +113,12 @@ impl Applier {
                 }
             }
             Given::Other(_) if !is_other && !is_due => return Ok(None),
-            Given::Other(_) | Given::Unknown => {}
+            Given::Other(_) | Given::Refused(_) | Given::Unknown => {}
         }
         let network = wanted.clone();
         let before = match mem::replace(&mut self.given, Given::Unknown) {
             Given::Unknown => None,
-            Given::Other(network) => Some(network),
+            Given::Other(network) | Given::Refused(network) => Some(network),
             Given::Mirrored => {
                 let mut before = network.clone();
                 before.change(undo);
@@ -139,7 +142,7 @@ impl Applier {
             match full.and_then(|full| capacity::eviction(full, &network, provisioning)) {
                 None => return Err(error),
                 Some(Eviction::Connection { table, capacity }) => {
-                    self.given = before.map_or(Given::Unknown, Given::Other);
+                    self.given = before.map_or(Given::Unknown, Given::Refused);
                     return Ok(Some(FullTable { table, capacity }));
                 }
                 Some(Eviction::Rules(groups)) => {

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use tombolo_domain::id::NetworkInterfaceId;
+use tombolo_domain::id::{NetworkInterfaceId, VpcPeeringConnectionId};
 use tombolo_network::{
     Applied, EngineError, EngineKind, FlowRecords, Interface, Network, NetworkChange,
     NetworkEngine, Packet, Repair, RepairKind, Repairs, SecurityGroup, SecurityGroupNumber,
@@ -112,6 +112,11 @@ impl Narrow {
         groups
             .map(|(number, group)| (*number, group.rules.len()))
             .collect()
+    }
+
+    /// Whether packets pass by a peering connection.
+    pub(crate) fn has_peering(&self, id: &VpcPeeringConnectionId) -> bool {
+        self.applied.lock().unwrap().peerings.contains_key(id)
     }
 
     /// An interface that is in force.

@@ -15,6 +15,7 @@ mod engine;
 mod fleets;
 mod gate;
 mod hosts;
+mod network_reports;
 mod panics;
 mod programs;
 mod rings;

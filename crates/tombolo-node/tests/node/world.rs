@@ -60,7 +60,7 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    fn node(&self) -> tombolo_node::Context {
+    pub(crate) fn node(&self) -> tombolo_node::Context {
         tombolo_node::Context {
             store: self.store.clone(),
             host: self.host.clone(),
