@@ -7,7 +7,7 @@
 //!
 //! | loop | wants | has | thread |
 //! | --- | --- | --- | --- |
-//! | [`network`] | VPCs, attached interfaces, peering connections | the network engine | `network` |
+//! | [`network`] | VPCs, attached interfaces, peering connections; reports of them | the network engine | `network` |
 //! | [`programs`] | no interface of a program that has ended | processes | `network` |
 //! | [`fleet`] | fleets and their instances | supervisors of server processes | `instances` |
 //! | [`build`] | builds' files, and no files of objects that are gone | archives, `builds/`, `objects/` | `instances` |
@@ -201,7 +201,7 @@ impl Node {
                 let programs = programs::run(context.clone(), reports.clone());
                 loops.spawn(programs::TASK, programs);
                 loops.spawn(WATCH, follow(context.clone(), wake));
-                loops.spawn(network::TASK, network::run(context, reports, wakes, status));
+                network::spawn(loops, context, reports, wakes, status);
             })?
         };
         let on_instances = {

@@ -7,23 +7,17 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
-use tombolo_controller::Reports;
 use tombolo_domain::id::NetworkInterfaceId;
 use tombolo_domain::peering::Connection;
-use tombolo_domain::table_capacity::TableCapacity;
 use tombolo_domain::vpc::SecurityGroupNumber;
-use tombolo_network::{Applied, EngineError, Network, NetworkChange, TableUsage};
+use tombolo_network::{Applied, EngineError, Network, NetworkChange, NetworkEngine, Repairs};
 
+use super::RESYNC;
 use super::capacity::{self, Eviction};
 use super::mirror::Taken;
-use super::repair;
+use super::outbox::{Outbox, Report};
 use super::retries::Retries;
 use super::status::NetworkStatus;
-use super::{RESYNC, RoundError};
-use crate::Context;
-
-/// How often the entries of the tables are counted at most.
-const COUNT_EVERY: Duration = Duration::from_secs(1);
 
 /// What the engine was last given.
 enum Given {
@@ -40,16 +34,14 @@ enum Given {
 
 /// Gives the engine the network of a mirror, and knows what it gave.
 pub(super) struct Applier {
-    context: Context,
-    reports: Arc<dyn Reports>,
+    engine: Arc<dyn NetworkEngine>,
+    outbox: Arc<Outbox>,
     status: watch::Sender<NetworkStatus>,
     given: Given,
     /// When the engine last looked at all that is there.
     verified: Option<Instant>,
     /// The interfaces that could not be made.
     retries: Retries,
-    /// When it was last counted how full the tables are.
-    counted: Option<Instant>,
     /// The security groups whose rules were evicted.
     evicted: BTreeSet<SecurityGroupNumber>,
 }
@@ -57,18 +49,17 @@ pub(super) struct Applier {
 impl Applier {
     /// One that has given nothing yet.
     pub(super) fn new(
-        context: Context,
-        reports: Arc<dyn Reports>,
+        engine: Arc<dyn NetworkEngine>,
+        outbox: Arc<Outbox>,
         status: watch::Sender<NetworkStatus>,
     ) -> Self {
         Applier {
-            context,
-            reports,
+            engine,
+            outbox,
             status,
             given: Given::Unknown,
             verified: None,
             retries: Retries::default(),
-            counted: None,
             evicted: BTreeSet::new(),
         }
     }
@@ -96,7 +87,7 @@ impl Applier {
         wanted: &Network,
         taken: Taken,
         provisioning: &[Connection],
-    ) -> Result<Option<FullTable>, RoundError> {
+    ) -> Result<Option<FullTable>, EngineError> {
         let Taken { mut change, undo } = taken;
         let is_due = self.verified.is_none_or(|at| at.elapsed() >= RESYNC);
         let is_other = !change.is_empty();
@@ -105,7 +96,7 @@ impl Applier {
                 self.name_due(wanted, &mut change);
                 if !change.is_empty() {
                     match self.change(change).await {
-                        Err(RoundError::Engine(EngineError::Full { .. })) => {}
+                        Err(EngineError::Full { .. }) => {}
                         changed => return changed.map(|()| None),
                     }
                 } else if !is_due {
@@ -135,11 +126,10 @@ impl Applier {
         mut network: Network,
         mut before: Option<Network>,
         provisioning: &[Connection],
-    ) -> Result<Option<FullTable>, RoundError> {
+    ) -> Result<Option<FullTable>, EngineError> {
         let mut evicted = BTreeSet::new();
         while let Err(error) = self.apply(&network).await {
-            let full = error.engine();
-            match full.and_then(|full| capacity::eviction(full, &network, provisioning)) {
+            match capacity::eviction(&error, &network, provisioning) {
                 None => return Err(error),
                 Some(Eviction::Connection { table, capacity }) => {
                     self.given = before.map_or(Given::Unknown, Given::Refused);
@@ -176,10 +166,10 @@ impl Applier {
     }
 
     /// Has the engine make a change.
-    async fn change(&mut self, change: NetworkChange) -> Result<(), RoundError> {
+    async fn change(&mut self, change: NetworkChange) -> Result<(), EngineError> {
         let named = change.interfaces.iter();
         let named: Vec<_> = named.map(|(id, one)| (id.clone(), one.is_some())).collect();
-        let outcome = self.context.engine.change(change).await?;
+        let outcome = self.engine.change(change).await?;
         self.tell_failed(&outcome.failed);
         let now = Instant::now().into_std();
         for (id, _) in &named {
@@ -189,12 +179,13 @@ impl Applier {
             }
         }
         NetworkStatus::update(&self.status, &named, &outcome.failed);
-        self.applied(&outcome).await
+        self.applied(outcome);
+        Ok(())
     }
 
     /// Gives `network` to the engine, which looks at all that is there if it has it already.
-    async fn apply(&mut self, network: &Network) -> Result<(), RoundError> {
-        let outcome = self.context.engine.apply(network).await?;
+    async fn apply(&mut self, network: &Network) -> Result<(), EngineError> {
+        let outcome = self.engine.apply(network).await?;
         self.verified = Some(Instant::now());
         self.tell_failed(&outcome.failed);
         self.retries
@@ -206,7 +197,8 @@ impl Applier {
             failed: outcome.failed.clone(),
         };
         is.set(&self.status);
-        self.applied(&outcome).await
+        self.applied(outcome);
+        Ok(())
     }
 
     /// Tells of interfaces that could not be made, each once.
@@ -219,33 +211,19 @@ impl Applier {
         }
     }
 
-    async fn applied(&mut self, outcome: &Applied) -> Result<(), RoundError> {
+    fn applied(&self, outcome: Applied) {
         if outcome.changes > 0 {
             tracing::debug!(changes = outcome.changes, "the network was changed");
         }
-        self.reports
-            .network_repaired(repair::reported(&outcome.repairs))
-            .await?;
-        self.sample_capacity().await?;
-        Ok(())
-    }
-
-    /// Tells how full the tables are, unless it was told a moment ago: a change has its entries
-    /// there at once, and counting them takes longer than making them.
-    async fn sample_capacity(&mut self) -> Result<(), EngineError> {
-        if self.counted.is_some_and(|at| at.elapsed() < COUNT_EVERY) {
-            return Ok(());
+        if outcome.repairs != Repairs::default() {
+            self.outbox.push(Report::Repaired(outcome.repairs));
         }
-        let tables = self.context.engine.tables().await?.into_iter();
-        self.context.table_capacity.send_replace(TableCapacity::new(
-            tables.map(|(name, TableUsage { used, capacity })| (name, used, capacity)),
-        ));
-        self.counted = Some(Instant::now());
-        Ok(())
+        self.outbox.count_tables();
     }
 }
 
 /// A table that has no room for a connection that is being made.
+#[derive(Debug)]
 pub(super) struct FullTable {
     pub(super) table: String,
     /// How many entries it holds.

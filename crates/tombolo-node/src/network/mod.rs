@@ -6,10 +6,14 @@
 //!    something does not fit, it is given the whole network, and looks at all that is there. If it does
 //!    not fit, [something is evicted](capacity). An interface that could not be made is
 //!    [tried again](retries) by itself.
-//! 2. What the engine has put in force is reported: connections whose packets it now lets through,
-//!    connections of which it lets none through any more, what it found changed behind its back.
+//! 2. What the engine has put in force is [to be reported](outbox): connections whose packets it now
+//!    lets through, connections of which it lets none through any more, what it found changed behind
+//!    its back.
 //!
-//! The first round reports the host too: a host that is known has its network.
+//! Reports are [made](reporter) beside it, and [tables](tables) counted after them: the next change
+//! waits for neither.
+//!
+//! The first report tells of the host too: a host that is known has its network.
 //!
 //! A connection is reported only after the engine has it so, and is reported again until the store
 //! says that it was heard.
@@ -17,9 +21,12 @@
 mod applier;
 mod capacity;
 mod mirror;
+mod outbox;
 mod repair;
+mod reporter;
 mod retries;
 mod status;
+mod tables;
 mod wanted;
 #[cfg(debug_assertions)]
 mod whole;
@@ -32,19 +39,20 @@ use std::time::Duration;
 use tokio::select;
 use tokio::sync::watch;
 use tokio::time::sleep;
-use tombolo_controller::{NetworkApplied, NetworkRefused, Reports};
+use tombolo_controller::Reports;
 use tombolo_domain::vpc::SecurityGroupNumber;
 use tombolo_network::EngineError;
 use tombolo_store::keys::Kind;
 use tombolo_store::{StoreError, Wakes, WatchError};
-use tombolo_tasks::{Reason, reason_to_run};
+use tombolo_tasks::{Loops, Reason, reason_to_run};
 
 use applier::Applier;
 use mirror::{Following, HearError};
+use outbox::{Outbox, Report};
 
 pub(crate) use status::NetworkStatus;
 
-use crate::{Context, host};
+use crate::Context;
 
 /// What the network is made from. Of instances it reads how players reach them, which the public
 /// ports tell of; that a supervisor reported something does not concern it. When numbers are reserved
@@ -74,40 +82,45 @@ enum RoundError {
     Engine(#[from] EngineError),
 }
 
-impl RoundError {
-    /// The engine's error, if it is one.
-    fn engine(&self) -> Option<&EngineError> {
-        match self {
-            RoundError::Engine(error) => Some(error),
-            RoundError::Store(_) => None,
-        }
-    }
-}
-
 /// The loop's name.
-pub(crate) const TASK: &str = "node/network";
+const TASK: &str = "node/network";
 
-pub(crate) async fn run(
+/// Starts the loop, and those that report and count what it has done.
+pub(crate) fn spawn(
+    loops: &mut Loops,
     context: Context,
     reports: Arc<dyn Reports>,
+    wakes: Wakes,
+    status: watch::Sender<NetworkStatus>,
+) {
+    let outbox = Outbox::new();
+    let (counts, changed) = watch::channel(());
+    let reporter = reporter::run(context.clone(), reports, outbox.clone(), counts);
+    loops.spawn(reporter::TASK, reporter);
+    loops.spawn(tables::TASK, tables::run(context.clone(), changed));
+    loops.spawn(TASK, run(context, outbox, wakes, status));
+}
+
+async fn run(
+    context: Context,
+    outbox: Arc<Outbox>,
     mut wakes: Wakes,
     status: watch::Sender<NetworkStatus>,
 ) {
     let purpose = "gives the network engine what the store wants";
     let task = context.tasks.task(TASK, purpose, RESYNC);
-    let applier = Applier::new(context.clone(), reports.clone(), status);
+    let applier = Applier::new(context.engine.clone(), outbox.clone(), status);
     let mut reconciler = Reconciler {
         context,
-        reports,
+        outbox,
         following: None,
         applier,
         logged: BTreeSet::new(),
-        is_known: false,
     };
     loop {
         let mut reason = reconciler.wait(&mut wakes).await;
         while let Err(error) = task.run(reason, reconciler.round()).await {
-            if error.engine().is_some() {
+            if let RoundError::Engine(_) = error {
                 reconciler.applier.forget();
             }
             sleep(RETRY).await;
@@ -118,14 +131,12 @@ pub(crate) async fn run(
 
 struct Reconciler {
     context: Context,
-    reports: Arc<dyn Reports>,
+    outbox: Arc<Outbox>,
     /// What is wanted; `None` before it was read, or when changes of it were missed.
     following: Option<Following>,
     applier: Applier,
     /// The security groups that the log names as closed.
     logged: BTreeSet<SecurityGroupNumber>,
-    /// Whether this host has reported itself.
-    is_known: bool,
 }
 
 impl Reconciler {
@@ -159,28 +170,19 @@ impl Reconciler {
         let given = self.applier.give(mirror.network(), taken, &provisioning);
         let full = given.await?;
         self.log_evicted();
-        if let Some(full) = full {
-            // Its change wakes this loop, which then sees whether the rest fits.
-            let refused = NetworkRefused {
+        self.outbox.push(match full {
+            None => Report::InForce {
                 revision,
-                table: full.table,
-                capacity: full.capacity,
+                provisioned: provisioning,
+                removed: deleting,
+            },
+            // What follows from it wakes this loop, which then sees whether the rest fits.
+            Some(full) => Report::Refused {
+                revision,
+                full,
                 provisioning,
-            };
-            self.reports.network_refused(refused).await?;
-            return Ok(());
-        }
-        if !self.is_known {
-            let boot = &self.context.host.boot;
-            self.reports.host(&host::label().await, boot).await?;
-            self.is_known = true;
-        }
-        let applied = NetworkApplied {
-            revision,
-            provisioned: provisioning,
-            removed: deleting,
-        };
-        self.reports.network_applied(applied).await?;
+            },
+        });
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use tombolo_domain::id::{NetworkInterfaceId, VpcPeeringConnectionId};
@@ -30,6 +30,8 @@ pub(crate) struct Narrow {
     changes: Mutex<Vec<NetworkChange>>,
     /// The interfaces that it does not make.
     refused: Mutex<BTreeSet<NetworkInterfaceId>>,
+    /// Whether it is counting the entries of its tables for ever.
+    counting: AtomicBool,
     /// How many ports of each interface have players.
     players: Mutex<BTreeMap<NetworkInterfaceId, u32>>,
     /// What it will have found changed the next time that it looks.
@@ -46,6 +48,7 @@ impl Narrow {
             whole: AtomicUsize::new(0),
             changes: Mutex::default(),
             refused: Mutex::default(),
+            counting: AtomicBool::new(false),
             players: Mutex::default(),
             meddled: Mutex::default(),
         }
@@ -61,6 +64,11 @@ impl Narrow {
     /// Does not make an interface from now on.
     pub(crate) fn refuse(&self, interface: &NetworkInterfaceId) {
         self.refused.lock().unwrap().insert(interface.clone());
+    }
+
+    /// Does not come to an end with counting the entries of its tables.
+    pub(crate) fn never_counts(&self) {
+        self.counting.store(true, Ordering::SeqCst);
     }
 
     /// How many whole networks it was given.
@@ -187,6 +195,9 @@ impl NetworkEngine for Narrow {
     }
 
     async fn tables(&self) -> Result<BTreeMap<String, TableUsage>, EngineError> {
+        if self.counting.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
         let usage = TableUsage {
             used: 0,
             capacity: self.peering_capacity as u64,

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use tokio::sync::watch;
 use tombolo_controller::{
     Controller, FleetAt, FleetReport, InstanceAt, InstanceEvent, NetworkApplied, NetworkRefused,
     Repaired, Reports, Unpacked,
@@ -14,6 +15,7 @@ use tombolo_domain::peering::{Connection, Step};
 use tombolo_domain::vpc::NetworkInterface;
 use tombolo_node::Node;
 use tombolo_store::StoreError;
+use tombolo_store::keys::{self, Entity};
 
 use crate::engine::Narrow;
 use crate::world::World;
@@ -24,6 +26,10 @@ struct Line {
     engine: Arc<Narrow>,
     /// How many of the next refusals are lost.
     lost_refusals: AtomicUsize,
+    /// How many of the next reports of repairs are lost.
+    lost_repairs: AtomicUsize,
+    /// Whether reports of what is in force get through; until then they are on the way.
+    is_open: watch::Sender<bool>,
     /// What was reported and is not so in the engine.
     untrue: Mutex<Vec<String>>,
 }
@@ -34,6 +40,8 @@ impl Line {
             controller,
             engine: engine.clone(),
             lost_refusals: AtomicUsize::new(0),
+            lost_repairs: AtomicUsize::new(0),
+            is_open: watch::Sender::new(true),
             untrue: Mutex::default(),
         }
     }
@@ -72,6 +80,13 @@ impl Reports for Line {
                 }
             }
         }
+        let open = self
+            .is_open
+            .subscribe()
+            .wait_for(|is_open| *is_open)
+            .await
+            .is_ok();
+        assert!(open, "the line has the sender");
         self.controller.network_applied(applied).await
     }
 
@@ -83,6 +98,9 @@ impl Reports for Line {
     }
 
     async fn network_repaired(&self, repairs: Vec<Repaired>) -> Result<(), StoreError> {
+        if is_lost(&self.lost_repairs) {
+            return Err(lost());
+        }
         self.controller.network_repaired(repairs).await
     }
 
@@ -196,6 +214,67 @@ async fn nothing_is_in_force_that_does_not_fit_though_the_refusal_is_lost() {
     assert_eq!(line.untrue(), Vec::<String>::new());
     world.reaches(&second, "active").await;
     world.reaches(&third, "failed").await;
+    node.stop().await;
+    controller.stop().await;
+}
+
+#[tokio::test]
+async fn a_change_is_in_force_though_the_report_of_the_one_before_is_on_its_way() {
+    let (world, engine, requests) = world_with(2, &["10.0.0.0/16", "10.1.0.0/16"]).await;
+    let first = accepted(&world, &requests[0]);
+    world.put_connection(&first).await;
+    let (controller, node, line) = start(&world, |controller| Line {
+        is_open: watch::Sender::new(false),
+        ..Line::new(controller, &engine)
+    });
+    world
+        .eventually_in_force(|| engine.has_peering(&first.id))
+        .await;
+    let second = accepted(&world, &requests[1]);
+    world.put_connection(&second).await;
+    world
+        .eventually_in_force(|| engine.has_peering(&second.id))
+        .await;
+    for connection in [&first, &second] {
+        let found = world.get(&connection.key()).await.unwrap();
+        assert_eq!(found.state.code(), "provisioning");
+    }
+    line.is_open.send_replace(true);
+    for connection in [&first, &second] {
+        world.reaches(connection, "active").await;
+    }
+    assert_eq!(line.untrue(), Vec::<String>::new());
+    node.stop().await;
+    controller.stop().await;
+}
+
+#[tokio::test]
+async fn repairs_are_reported_again_until_they_are_heard() {
+    let (world, engine, _) = world_with(1, &[]).await;
+    engine.meddle(3);
+    let (controller, node, _) = start(&world, |controller| Line {
+        lost_repairs: AtomicUsize::new(1),
+        ..Line::new(controller, &engine)
+    });
+    world
+        .eventually("three repairs", async |tx| {
+            let repairs = tx.peek(&keys::repairs()).await.unwrap();
+            (repairs.len() == 3).then_some(())
+        })
+        .await;
+    node.stop().await;
+    controller.stop().await;
+}
+
+/// Counting a large table takes long, and nothing waits for it.
+#[tokio::test]
+async fn a_connection_is_reported_while_the_tables_are_counted() {
+    let (world, engine, requests) = world_with(1, &["10.0.0.0/16"]).await;
+    engine.never_counts();
+    let connection = accepted(&world, &requests[0]);
+    world.put_connection(&connection).await;
+    let (controller, node, _) = start(&world, |controller| Line::new(controller, &engine));
+    world.reaches(&connection, "active").await;
     node.stop().await;
     controller.stop().await;
 }
