@@ -19,6 +19,28 @@ use super::outbox::{Outbox, Report};
 use super::retries::Retries;
 use super::status::NetworkStatus;
 
+/// So many times as long as a look at all that is there took, the next one waits at least.
+const LOOK_PAUSE: u32 = 10;
+
+/// A look at all that is there.
+#[derive(Clone, Copy)]
+struct Look {
+    /// When it ended.
+    at: Instant,
+    took: Duration,
+}
+
+impl Look {
+    /// One that ends now.
+    fn since(began: Instant) -> Self {
+        let at = Instant::now();
+        Look {
+            at,
+            took: at.duration_since(began),
+        }
+    }
+}
+
 /// What the engine was last given.
 enum Given {
     /// Nothing, or it failed: no change can be made to it.
@@ -39,7 +61,7 @@ pub(super) struct Applier {
     status: watch::Sender<NetworkStatus>,
     given: Given,
     /// When the engine last looked at all that is there.
-    verified: Option<Instant>,
+    looked: Option<Look>,
     /// The interfaces that could not be made.
     retries: Retries,
     /// The security groups whose rules were evicted.
@@ -58,7 +80,7 @@ impl Applier {
             outbox,
             status,
             given: Given::Unknown,
-            verified: None,
+            looked: None,
             retries: Retries::default(),
             evicted: BTreeSet::new(),
         }
@@ -66,8 +88,27 @@ impl Applier {
 
     /// How long it is at most until there is something to do without a change.
     pub(super) fn pause(&self) -> Duration {
-        let pause = self.retries.pause(Instant::now().into_std());
-        pause.unwrap_or(RESYNC).min(RESYNC)
+        match self.given {
+            Given::Mirrored | Given::Other(_) => {
+                let retry = self.retries.pause(Instant::now().into_std());
+                retry.unwrap_or(RESYNC).min(self.until_due()).min(RESYNC)
+            }
+            // A change is waited for that makes room: until then nothing can be tried again.
+            Given::Unknown | Given::Refused(_) => RESYNC,
+        }
+    }
+
+    /// Whether it is time to look for drift.
+    pub(super) fn is_due(&self) -> bool {
+        self.until_due().is_zero()
+    }
+
+    fn until_due(&self) -> Duration {
+        let Some(Look { at, took }) = self.looked else {
+            return Duration::ZERO;
+        };
+        let due = at + RESYNC.max(took * LOOK_PAUSE);
+        due.saturating_duration_since(Instant::now())
     }
 
     /// The next network is given whole.
@@ -89,37 +130,54 @@ impl Applier {
         provisioning: &[Connection],
     ) -> Result<Option<FullTable>, EngineError> {
         let Taken { mut change, undo } = taken;
-        let is_due = self.verified.is_none_or(|at| at.elapsed() >= RESYNC);
-        let is_other = !change.is_empty();
-        match &self.given {
-            Given::Mirrored => {
-                self.name_due(wanted, &mut change);
-                if !change.is_empty() {
-                    match self.change(change).await {
-                        Err(EngineError::Full { .. }) => {}
-                        changed => return changed.map(|()| None),
-                    }
-                } else if !is_due {
-                    return Ok(None);
-                }
+        let known = match &self.given {
+            Given::Mirrored => Some(wanted),
+            // Without a change the rules do not fit either, but its interfaces are those wanted.
+            Given::Other(network) if change.is_empty() => Some(network),
+            Given::Other(_) | Given::Refused(_) | Given::Unknown => None,
+        };
+        if let Some(network) = known {
+            self.name_due(network, &mut change);
+            if change.is_empty() {
+                return Ok(None);
             }
-            Given::Other(_) if !is_other && !is_due => return Ok(None),
-            Given::Other(_) | Given::Refused(_) | Given::Unknown => {}
+            match self.change(change).await {
+                Err(EngineError::Full { .. }) => {}
+                changed => return changed.map(|()| None),
+            }
         }
-        let network = wanted.clone();
-        let before = match mem::replace(&mut self.given, Given::Unknown) {
+        let before = self.take_given(wanted, undo);
+        self.give_whole(wanted.clone(), before, provisioning).await
+    }
+
+    /// Has the engine look at all that is there, which is as it was given.
+    pub(super) async fn look(
+        &mut self,
+        wanted: &Network,
+        provisioning: &[Connection],
+    ) -> Result<Option<FullTable>, EngineError> {
+        let before = self.take_given(wanted, NetworkChange::default());
+        let began = Instant::now();
+        let full = self.give_whole(wanted.clone(), before, provisioning).await;
+        self.looked = Some(Look::since(began));
+        full
+    }
+
+    /// The network that the engine was given, if that is known: the one wanted is it with `undo` made
+    /// to it, where it was the mirror's. It is not known any more.
+    fn take_given(&mut self, wanted: &Network, undo: NetworkChange) -> Option<Network> {
+        match mem::replace(&mut self.given, Given::Unknown) {
             Given::Unknown => None,
             Given::Other(network) | Given::Refused(network) => Some(network),
             Given::Mirrored => {
-                let mut before = network.clone();
+                let mut before = wanted.clone();
                 before.change(undo);
                 Some(before)
             }
-        };
-        self.give_whole(network, before, provisioning).await
+        }
     }
 
-    /// The same, where no change can be made to what the engine was given, which was `before` if that
+    /// Gives all that is wanted, where no change can be made to what the engine was given, which was `before` if that
     /// is known.
     async fn give_whole(
         &mut self,
@@ -127,6 +185,8 @@ impl Applier {
         mut before: Option<Network>,
         provisioning: &[Connection],
     ) -> Result<Option<FullTable>, EngineError> {
+        let began = Instant::now();
+        let is_look = before.is_none();
         let mut evicted = BTreeSet::new();
         while let Err(error) = self.apply(&network).await {
             match capacity::eviction(&error, &network, provisioning) {
@@ -137,8 +197,9 @@ impl Applier {
                 }
                 Some(Eviction::Rules(groups)) => {
                     // An engine adds before it takes away, so room is made before it is used.
-                    if let Some(before) = &mut before {
-                        capacity::evict_rules(before, &groups);
+                    if let Some(before) = &mut before
+                        && capacity::evict_rules(before, &groups)
+                    {
                         self.apply(before).await?;
                     }
                     capacity::evict_rules(&mut network, &groups);
@@ -151,6 +212,9 @@ impl Applier {
             false => Given::Other(network),
         };
         self.evicted = evicted;
+        if is_look {
+            self.looked = Some(Look::since(began));
+        }
         Ok(None)
     }
 
@@ -186,7 +250,6 @@ impl Applier {
     /// Gives `network` to the engine, which looks at all that is there if it has it already.
     async fn apply(&mut self, network: &Network) -> Result<(), EngineError> {
         let outcome = self.engine.apply(network).await?;
-        self.verified = Some(Instant::now());
         self.tell_failed(&outcome.failed);
         self.retries
             .keep(&outcome.failed, Instant::now().into_std());
@@ -229,3 +292,6 @@ pub(super) struct FullTable {
     /// How many entries it holds.
     pub(super) capacity: u64,
 }
+
+#[cfg(test)]
+mod tests;

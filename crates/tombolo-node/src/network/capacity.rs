@@ -59,13 +59,16 @@ pub(super) fn eviction(
     })
 }
 
-/// Takes the rules of `groups` out of a network.
-pub(super) fn evict_rules(network: &mut Network, groups: &[SecurityGroupNumber]) {
+/// Takes the rules of `groups` out of a network; says whether there were any.
+pub(super) fn evict_rules(network: &mut Network, groups: &[SecurityGroupNumber]) -> bool {
+    let mut had_rules = false;
     for number in groups {
         if let Some(group) = network.security_groups.get_mut(number) {
+            had_rules |= !group.rules.is_empty();
             group.rules.clear();
         }
     }
+    had_rules
 }
 
 /// What the rules of one VPC's groups take.

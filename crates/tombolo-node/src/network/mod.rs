@@ -1,11 +1,11 @@
 //! The network of this machine: the engine has what the store wants.
 //!
 //! One round:
-//! 1. What has changed of the [records](mirror) is given to the engine, as the change of the network
-//!    that it means. At the start, after a failure, every 15 s that pass without a change, and while
-//!    something does not fit, it is given the whole network, and looks at all that is there. If it does
-//!    not fit, [something is evicted](capacity). An interface that could not be made is
-//!    [tried again](retries) by itself.
+//! 1. What has changed of the [records](mirror) is [given](applier) to the engine, as the change of the
+//!    network that it means. At the start, after a failure, and while something does not fit, it is given
+//!    the whole network. If that does not fit, [something is evicted](capacity). An interface that could
+//!    not be made is [tried again](retries) by itself. Every 15 s, whatever changes meanwhile, the engine
+//!    looks at all that is there, and less often where that takes longer than a tenth of it.
 //! 2. What the engine has put in force is [to be reported](outbox): connections whose packets it now
 //!    lets through, connections of which it lets none through any more, what it found changed behind
 //!    its back.
@@ -168,21 +168,26 @@ impl Reconciler {
         let taken = mirror.take();
         let (provisioning, deleting) = (mirror.provisioning(), mirror.deleting());
         let given = self.applier.give(mirror.network(), taken, &provisioning);
-        let full = given.await?;
-        self.log_evicted();
-        self.outbox.push(match full {
-            None => Report::InForce {
+        let mut full = given.await?;
+        if full.is_none() {
+            self.outbox.push(Report::InForce {
                 revision,
-                provisioned: provisioning,
+                provisioned: provisioning.clone(),
                 removed: deleting,
-            },
+            });
+            if self.applier.is_due() {
+                full = self.applier.look(mirror.network(), &provisioning).await?;
+            }
+        }
+        if let Some(full) = full {
             // What follows from it wakes this loop, which then sees whether the rest fits.
-            Some(full) => Report::Refused {
+            self.outbox.push(Report::Refused {
                 revision,
                 full,
                 provisioning,
-            },
-        });
+            });
+        }
+        self.log_evicted();
         Ok(())
     }
 

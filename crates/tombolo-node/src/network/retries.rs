@@ -1,5 +1,6 @@
 //! When interfaces that could not be made are tried again. Each costs only its owner: nothing else of the
-//! machine is looked at for it.
+//! machine is looked at for it, also while rules of others do not fit. While a network is refused none is
+//! tried.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
