@@ -1,7 +1,8 @@
 //! Numbers in the data path: of VPCs, route tables and security groups, all from one sequence.
 //!
 //! The low 24 bits of one are the number itself, which a tunnel key holds; the 8 bits above are its
-//! generation, how often the numbers have been gone through. So numbers are used again, the longest
+//! generation, how often the numbers have been gone through: 0 once, and then 1 to 255 again and again.
+//! So numbers are used again, the longest
 //! given first, and never while anything has them, but what the data path still remembers of who
 //! had one before is under another key.
 //!
@@ -10,12 +11,18 @@
 //! at a time could win. Of a generation after the first a block may be given only once every host
 //! has a network in force from after it was seen that nothing has these numbers. What was reserved and
 //! is not in memory any more, after a crash, stays unused for a generation.
+//!
+//! Unlike the data path's tables, the numbers have no share for each account. The quotas are that bound:
+//! with their defaults an account has in a Region at most 1,000 VPCs, 200 route tables in each and 2,500
+//! security groups, some 200,000 of the 16 million numbers. An operator who raises them to where one
+//! account could have half has decided that.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
 
 use tombolo_domain::vpc::NUMBER_BITS;
 use tombolo_store::typed::Committed;
@@ -30,7 +37,11 @@ const MASK: u32 = (1 << NUMBER_BITS) - 1;
 /// How many numbers are reserved at a time.
 const BLOCK_SIZE: usize = 256;
 
-/// How long a call waits for the hosts. A round of the network takes milliseconds.
+/// The first number of the second generation, which also follows the last one of the last.
+const SECOND_GENERATION: u32 = 1 << NUMBER_BITS;
+
+/// How long a call waits for the hosts, those before it included. A round of the network takes
+/// milliseconds.
 const WAIT: Duration = Duration::from_secs(2);
 
 /// The numbers that are reserved and free, in memory.
@@ -94,7 +105,14 @@ impl NumberAllocator {
         begin: impl Fn() -> ScopedTransaction<'p>,
         revision: impl Fn() -> F,
     ) -> Result<Committed, ApiError> {
-        let mut cooling = self.cooling.lock().await;
+        let deadline = Instant::now() + WAIT;
+        let mut cooling = match &self.in_force {
+            // Whoever has the lock waits for the store only.
+            None => self.cooling.lock().await,
+            Some(_) => timeout_at(deadline, self.cooling.lock())
+                .await
+                .map_err(|_| hosts_are_slow())?,
+        };
         if !locked(&self.free).is_empty() {
             return Ok(Committed::Yes);
         }
@@ -116,13 +134,9 @@ impl NumberAllocator {
         if let (Some(after), Some(in_force)) = (block.after, &self.in_force) {
             let mut in_force = in_force.clone();
             let waiting = in_force.wait_for(|revision| *revision >= after);
-            if !matches!(tokio::time::timeout(WAIT, waiting).await, Ok(Ok(_))) {
+            if !matches!(timeout_at(deadline, waiting).await, Ok(Ok(_))) {
                 *cooling = Some(block);
-                return Err(ApiError::new(
-                    CommonError::Busy,
-                    "The network has not forgotten yet who had the numbers that are free; try it \
-                     again, and see `tombolo status` if that does not help.",
-                ));
+                return Err(hosts_are_slow());
             }
         }
         locked(&self.free).extend(block.numbers);
@@ -130,12 +144,20 @@ impl NumberAllocator {
     }
 }
 
+fn hosts_are_slow() -> ApiError {
+    ApiError::new(
+        CommonError::Busy,
+        "The network has not forgotten yet who had the numbers that are free; try it again, and see \
+         `tombolo status` if that does not help.",
+    )
+}
+
 /// Reserves the next numbers that nothing has, the next one last; says whether hosts may know them by
 /// an earlier generation.
 async fn reserve_block(tx: &mut ScopedTransaction<'_>) -> Result<(Vec<u32>, bool), ApiError> {
     let last = tx.reserved_numbers().await?;
-    let end = last.wrapping_add(BLOCK_SIZE as u32 + 1);
-    let is_first_generation = end > last && end <= MASK;
+    let end = last.checked_add(BLOCK_SIZE as u32 + 1);
+    let is_first_generation = end.is_some_and(|end| end <= MASK);
     // In the first generation nothing has what comes.
     let in_use: BTreeSet<u32> = match is_first_generation {
         true => BTreeSet::new(),
@@ -150,7 +172,8 @@ async fn reserve_block(tx: &mut ScopedTransaction<'_>) -> Result<(Vec<u32>, bool
         if numbers.len() == BLOCK_SIZE {
             break;
         }
-        number = number.wrapping_add(1);
+        // Never the first generation again, of which nothing is asked.
+        number = number.checked_add(1).unwrap_or(SECOND_GENERATION);
         // 0 is what is outside of every VPC, in each generation.
         if number & MASK != 0 && !in_use.contains(&(number & MASK)) {
             numbers.push(number);

@@ -1,9 +1,12 @@
 //! Numbers in the data path are given again when all were given once, and to nothing that is not gone.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde_json::json;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tombolo_store::{Revision, Store, keys};
 
 use crate::server::{BACKEND, STUDIO, Server};
@@ -66,6 +69,54 @@ async fn creation_goes_on_after_the_last_number() {
     server.ec2(BACKEND).vpc("10.0.0.0/16").await;
     let all = numbers(&server).await;
     assert!(all.contains(&(MASK + 2)), "{all:?}");
+}
+
+/// After the last generation comes the second one: in the first, nothing would be asked about what has
+/// a number already.
+#[tokio::test(start_paused = true)]
+async fn after_the_last_generation_what_has_a_number_keeps_it_and_hosts_are_asked() {
+    let (in_force, seen) = watch::channel(Revision(0));
+    let server = Server::new().with_hosts(seen.clone());
+    server.ec2(STUDIO).vpc("10.0.0.0/16").await;
+    let had: BTreeSet<u32> = numbers(&server).await.into_iter().collect();
+
+    // The server that has the first numbers in memory is gone.
+    let server = server.copy(2).await.with_hosts(seen);
+    given(&server, u32::MAX).await;
+    let account = server.ec2(BACKEND);
+    let create = json!({"CidrBlock": "10.0.0.0/16"});
+    let refusal = account.refusal("CreateVpc", create).await;
+    assert_eq!(refusal.code, "ServiceUnavailable", "{}", refusal.message);
+
+    in_force.send_replace(server.store().revision().await.unwrap());
+    account.vpc("10.0.0.0/16").await;
+    let all = numbers(&server).await;
+    let plain: BTreeSet<u32> = all.iter().map(|number| number & MASK).collect();
+    assert_eq!(plain.len(), all.len(), "{all:?}");
+    let new: Vec<u32> = all.into_iter().filter(|one| !had.contains(one)).collect();
+    assert!(
+        new.iter().all(|number| number >> 24 == 1),
+        "{new:?} beside {had:?}"
+    );
+}
+
+/// Those that wait for the hosts wait side by side, not for each other.
+#[tokio::test(start_paused = true)]
+async fn calls_that_wait_for_a_host_which_hangs_are_refused_together() {
+    let (_in_force, seen) = watch::channel(Revision(0));
+    let server = Arc::new(Server::new().with_hosts(seen));
+    given(&server, MASK).await;
+    let began = Instant::now();
+    let mut calls = JoinSet::new();
+    for n in 0..8 {
+        let server = server.clone();
+        calls.spawn(async move {
+            let create = json!({"CidrBlock": format!("10.{n}.0.0/16")});
+            server.ec2(BACKEND).refusal("CreateVpc", create).await.code
+        });
+    }
+    assert_eq!(calls.join_all().await, ["ServiceUnavailable"; 8]);
+    assert!(began.elapsed().as_secs() < 4, "{:?}", began.elapsed());
 }
 
 #[tokio::test(start_paused = true)]
