@@ -135,13 +135,7 @@ pub struct Rule {
 }
 
 /// The other side of a [`Rule`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum RulePeer {
-    /// Addresses.
-    Cidr(Ipv4Net),
-    /// The interfaces that carry a group, of this VPC or of a peered one.
-    Group(SecurityGroupNumber),
-}
+pub type RulePeer = tombolo_domain::vpc::RulePeer<SecurityGroupNumber>;
 
 /// A subnet's block of addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -4,11 +4,11 @@
 use std::collections::BTreeSet;
 
 use ipnet::Ipv4Net;
+use tombolo_domain::vpc::RuleEntries;
 
-use crate::network::{
-    IcmpMessages, Network, PortRange, Protocol, Rule, RuleDirection, RulePeer, SecurityGroup,
-    SecurityGroupNumber,
-};
+use crate::network::{Network, Rule, RuleDirection, RulePeer, SecurityGroup, SecurityGroupNumber};
+
+pub(crate) use tombolo_domain::vpc::{ICMP, PortPrefix, TCP, UDP};
 
 /// The rules of all groups.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -36,21 +36,6 @@ pub(crate) struct RulePorts {
     pub(crate) ports: PortPrefix,
 }
 
-/// Ports (for ICMP: type and code) whose first `length` bits are those of `port`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct PortPrefix {
-    /// The protocol by its IANA number; `None` is every one, and then `length` is 0.
-    pub(crate) protocol: Option<u8>,
-    pub(crate) port: u16,
-    /// From 0, every port, to 16, one.
-    pub(crate) length: u8,
-}
-
-/// IANA's numbers of the protocols that have ports, or messages.
-pub(crate) const ICMP: u8 = 1;
-pub(crate) const TCP: u8 = 6;
-pub(crate) const UDP: u8 = 17;
-
 impl Rules {
     pub(crate) fn compile(network: &Network) -> Rules {
         let mut rules = Rules::default();
@@ -77,7 +62,7 @@ impl Rules {
                 });
             }
             for also in rules().filter(|also| covers(also, remote)) {
-                let ports = prefixes(also.protocol);
+                let ports = also.protocol.port_prefixes();
                 self.ports.extend(ports.into_iter().map(|ports| RulePorts {
                     group,
                     direction,
@@ -92,12 +77,9 @@ impl Rules {
 impl SecurityGroup {
     /// How many entries its rules take in the data path's tables. Blocks within each other multiply
     /// it: each has what the wider ones have, too.
-    pub fn entries(&self) -> u64 {
-        let mut rules = Rules::default();
-        for direction in [RuleDirection::Ingress, RuleDirection::Egress] {
-            rules.add(SecurityGroupNumber(0), direction, self);
-        }
-        (rules.blocks.len() + rules.ports.len()) as u64
+    pub fn entries(&self) -> RuleEntries {
+        let rules = self.rules.iter();
+        RuleEntries::of(rules.map(|rule| (rule.direction, rule.protocol, rule.peer)))
     }
 }
 
@@ -109,52 +91,6 @@ fn covers(rule: &Rule, remote: RulePeer) -> bool {
     }
 }
 
-/// The prefixes that make up what a rule takes. They are not merged with another rule's: so a rule
-/// that comes or goes touches no entry that another one needs.
-fn prefixes(protocol: Protocol) -> Vec<PortPrefix> {
-    let one = |protocol, port, length| {
-        vec![PortPrefix {
-            protocol,
-            port,
-            length,
-        }]
-    };
-    match protocol {
-        Protocol::All => one(None, 0, 0),
-        Protocol::Number(number) => one(Some(number), 0, 0),
-        Protocol::Tcp(range) => range_prefixes(TCP, range),
-        Protocol::Udp(range) => range_prefixes(UDP, range),
-        Protocol::Icmp(IcmpMessages { kind: None, .. }) => one(Some(ICMP), 0, 0),
-        Protocol::Icmp(IcmpMessages {
-            kind: Some(kind),
-            code: None,
-        }) => one(Some(ICMP), u16::from(kind) << 8, 8),
-        Protocol::Icmp(IcmpMessages {
-            kind: Some(kind),
-            code: Some(code),
-        }) => one(Some(ICMP), u16::from_be_bytes([kind, code]), 16),
-    }
-}
-
-/// The fewest prefixes that make up a range of ports: 30 at most.
-fn range_prefixes(protocol: u8, range: PortRange) -> Vec<PortPrefix> {
-    let mut prefixes = Vec::new();
-    let (mut port, end) = (u32::from(range.from), u32::from(range.to) + 1);
-    while port < end {
-        // The largest block that begins here and ends within the range.
-        let aligned = port.trailing_zeros().min(16);
-        let fitting = (end - port).ilog2();
-        let bits = aligned.min(fitting);
-        prefixes.push(PortPrefix {
-            protocol: Some(protocol),
-            port: port as u16,
-            length: 16 - bits as u8,
-        });
-        port += 1 << bits;
-    }
-    prefixes
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::collection::vec;
@@ -163,6 +99,7 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
+    use crate::network::{IcmpMessages, PortRange, Protocol};
 
     fn address() -> impl Strategy<Value = Ipv4Addr> {
         (0..2_u8, 0..4_u8).prop_map(|(c, d)| Ipv4Addr::new(10, 0, c, d))
@@ -284,6 +221,12 @@ mod tests {
                 ..Network::default()
             };
             let compiled = Rules::compile(&network);
+            // What an account is counted by is what is made.
+            let entries = RuleEntries {
+                blocks: compiled.blocks.len() as u64,
+                ports: compiled.ports.len() as u64,
+            };
+            prop_assert_eq!(network.security_groups[&SecurityGroupNumber(1)].entries(), entries);
             for (address, group, protocol, service) in asked {
                 for direction in [RuleDirection::Ingress, RuleDirection::Egress] {
                     let groups = [SecurityGroupNumber(group)];
@@ -297,25 +240,6 @@ mod tests {
                 }
             }
         }
-    }
-
-    #[test]
-    fn ranges_are_cut_into_the_fewest_prefixes() {
-        let check = |from: u16, to: u16, expected: &[(u16, u8)]| {
-            let found: Vec<_> = range_prefixes(TCP, PortRange { from, to })
-                .into_iter()
-                .map(|prefix| (prefix.port, prefix.length))
-                .collect();
-            assert_eq!(found, expected, "{from} to {to}");
-        };
-        check(0, u16::MAX, &[(0, 0)]);
-        check(80, 80, &[(80, 16)]);
-        check(0, 1023, &[(0, 6)]);
-        check(80, 82, &[(80, 15), (82, 16)]);
-        check(65535, 65535, &[(65535, 16)]);
-        check(5, 4, &[]);
-        let worst = range_prefixes(TCP, PortRange { from: 1, to: 65534 });
-        assert_eq!(worst.len(), 30);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod interface;
 mod route;
+mod rule_entries;
 mod security_group;
 
 use ipnet::Ipv4Net;
@@ -12,6 +13,7 @@ use crate::id::{FleetId, SubnetId, VpcCidrAssociationId, VpcId};
 
 pub use interface::{Attachment, MacAddress, NetworkInterface};
 pub use route::{Route, RouteTable, RouteTableAssociation, RouteTableUser, RouteTarget};
+pub use rule_entries::{ICMP, PortPrefix, RuleEntries, RulePeer, TCP, UDP};
 pub use security_group::{
     DEFAULT_GROUP, IcmpMessages, Peer, PeeredGroup, PortRange, Protocol, RuleDirection,
     SecurityGroup, SecurityGroupRule,

@@ -103,7 +103,7 @@ fn weights(network: &Network) -> BTreeMap<VpcNumber, Weight> {
         .collect();
     let mut weights: BTreeMap<VpcNumber, Weight> = BTreeMap::new();
     for (number, group) in &network.security_groups {
-        let entries = group.entries();
+        let entries = group.entries().total();
         if let Some(vpc) = vpcs.get(number).filter(|_| entries > 0) {
             let weight = weights.entry(*vpc).or_default();
             weight.entries += entries;

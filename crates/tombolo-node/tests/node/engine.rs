@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use tombolo_domain::id::{NetworkInterfaceId, VpcPeeringConnectionId};
 use tombolo_network::{
     Applied, EngineError, EngineKind, FlowRecords, Interface, Network, NetworkChange,
-    NetworkEngine, Packet, Repair, RepairKind, Repairs, SecurityGroup, SecurityGroupNumber,
-    SimulatedEngine, TableUsage, TrafficCounters, Verdict,
+    NetworkEngine, Packet, Repair, RepairKind, Repairs, SecurityGroupNumber, SimulatedEngine,
+    TableUsage, TrafficCounters, Verdict,
 };
 
 /// The table that fills up.
@@ -102,7 +102,7 @@ impl Narrow {
             });
         }
         let groups = wanted.security_groups.values();
-        let entries = groups.map(SecurityGroup::entries).sum();
+        let entries = groups.map(|group| group.entries().total()).sum();
         if entries > self.rule_capacity {
             return Err(EngineError::Full {
                 table: "rule_ports".to_owned(),
