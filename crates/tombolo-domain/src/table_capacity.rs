@@ -44,13 +44,18 @@ impl TableCapacity {
         )
     }
 
+    /// How many entries of a table one account may have; `None` if the table was not sampled.
+    pub fn share(&self, table: &str) -> Option<u64> {
+        let Table { capacity, .. } = self.0.get(table)?;
+        Some(share_of(usize::try_from(*capacity).unwrap_or(usize::MAX)) as u64)
+    }
+
     /// Those of `tables` of which one account may have more than its share, with how many entries that
     /// is: all accounts together have more.
     pub fn crowded<'t>(&self, tables: &[&'t str]) -> Vec<(&'t str, u64)> {
         let crowded = tables.iter().filter_map(|&name| {
-            let Table { used, capacity } = *self.0.get(name)?;
-            let share = share_of(usize::try_from(capacity).unwrap_or(usize::MAX)) as u64;
-            (used >= share).then_some((name, share))
+            let share = self.share(name)?;
+            (self.0.get(name)?.used >= share).then_some((name, share))
         });
         crowded.collect()
     }

@@ -1,8 +1,12 @@
 //! How much of the data path the principal's account has, in any Region: what its records will have of
-//! the tables that all accounts share. Nothing that is read leaves as more than a number.
+//! the tables that all accounts share. No handler asks it, and nothing that is read leaves as more than
+//! a number.
+
+use std::sync::Arc;
 
 use tombolo_domain::Scope;
 use tombolo_domain::id::Region;
+use tombolo_domain::vpc::{RuleEntries, SecurityGroup};
 use tombolo_store::StoreError;
 use tombolo_store::keys;
 
@@ -45,10 +49,18 @@ impl ScopedTransaction<'_> {
             .sum())
     }
 
-    /// Rules of security groups.
-    pub(crate) async fn count_own_rules(&mut self, region: &Region) -> Result<usize, StoreError> {
+    /// Security groups, for whoever counts what their rules take.
+    pub(crate) async fn own_security_groups(
+        &mut self,
+        region: &Region,
+    ) -> Result<Vec<Arc<SecurityGroup>>, StoreError> {
         let own = keys::security_groups(&self.own_in(region));
-        let groups = self.unscoped().peek(&own).await?;
-        Ok(groups.iter().map(|group| group.rules.len()).sum())
+        self.unscoped().peek_shared(&own).await
+    }
+
+    /// By how many entries the rules of the principal's groups take more with what was written so far.
+    pub(crate) async fn added_rule_entries(&mut self) -> Result<RuleEntries, StoreError> {
+        let own = self.principal().account();
+        self.unscoped().added_rule_entries(own).await
     }
 }

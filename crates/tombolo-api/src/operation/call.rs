@@ -5,6 +5,7 @@ use tombolo_domain::principal::{Action, Principal};
 use tombolo_domain::{Scope, Timestamp};
 
 use super::number::NumberReservation;
+use super::rule_share::RuleReservation;
 use super::{Operation, Settings};
 
 /// One request's circumstances.
@@ -19,6 +20,8 @@ pub struct Call<'a> {
     pub ids: &'a dyn IdSource,
     /// Where the numbers in the data path of what is made come from.
     pub(crate) numbers: &'a NumberReservation<'a>,
+    /// What the run adds to the entries of its account's rules.
+    pub(crate) rules: &'a RuleReservation<'a>,
     /// The server's configuration.
     pub settings: &'a Settings,
 }

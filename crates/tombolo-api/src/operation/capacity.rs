@@ -5,30 +5,32 @@
 //! the tables are is known from a moment ago, so the check is a first one: what slips past it meets
 //! the engine, which changes nothing when it does not fit, and fails the connection in question.
 //!
-//! All accounts share the tables, and one account takes at most its share of each
+//! All accounts share the tables, and one account has at most its share of each
 //! ([`tombolo_domain::share`]). The engine knows no accounts, so what one has is counted in its records,
-//! and only once all together have more than one may have. What an account has is counted as its
-//! records say it, whether or not it is live: its interfaces, its routes, its rules, its connections'
-//! blocks.
+//! whether or not it is live: its interfaces, its routes, its connections' blocks, and the entries that
+//! the rules of its groups take. A record of the first three is an entry or a few, and they are counted
+//! only once all accounts together have more than one may have; those of rules are counted whenever they
+//! become more ([`rule_share`](super::rule_share)).
 
 use tombolo_domain::id::Region;
 use tombolo_domain::table_capacity::TableCapacity;
 use tombolo_store::StoreError;
 
-use super::Operation;
-use crate::error::{ApiError, CommonError};
+use super::rule_share::{BLOCKS, PORTS, RuleShares};
+use super::{Call, Operation};
+use crate::error::{ApiError, CommonError, ServiceError};
 use crate::lookup::ScopedTransaction;
 
 /// What routes are looked up in.
 pub(crate) const ROUTES: &[&str] = &["routes"];
 /// What security groups' rules are looked up in.
-pub(crate) const RULES: &[&str] = &["rule_blocks", "rule_ports"];
+pub(crate) const RULES: &[&str] = &[BLOCKS, PORTS];
 /// What a connection has entries in, with the routes and rules that a fleet's makes.
-pub(crate) const PEERING: &[&str] = &["routes", "admissions", "rule_blocks", "rule_ports"];
+pub(crate) const PEERING: &[&str] = &["routes", "admissions", BLOCKS, PORTS];
 /// What an interface has entries in.
 pub(crate) const INTERFACE: &[&str] = &["interfaces", "endpoints"];
 /// What a fleet has entries in, with the rules that let its players in.
-pub(crate) const FLEET: &[&str] = &["interfaces", "endpoints", "rule_blocks", "rule_ports"];
+pub(crate) const FLEET: &[&str] = &["interfaces", "endpoints", BLOCKS, PORTS];
 
 /// Refuses an operation that adds to a table which is full.
 pub(super) fn check(capacity: &TableCapacity, operation: &Operation) -> Result<(), ApiError> {
@@ -48,12 +50,13 @@ pub(super) fn check(capacity: &TableCapacity, operation: &Operation) -> Result<(
 /// the tables that may be so, with the entries of a share.
 pub(super) async fn check_share(
     tx: &mut ScopedTransaction<'_>,
+    rules: &RuleShares,
     crowded: &[(&'static str, u64)],
     regions: &[Region],
     operation: &Operation,
 ) -> Result<(), ApiError> {
     for &(table, share) in crowded {
-        let own = entries_in(tx, table, regions).await?;
+        let own = entries_in(tx, rules, table, regions).await?;
         if own >= share {
             return Err(ApiError::new(
                 CommonError::InsufficientCapacity,
@@ -70,19 +73,33 @@ pub(super) async fn check_share(
     Ok(())
 }
 
+/// Refuses an operation whose transaction adds to the rules of an account that has its share of their
+/// entries.
+pub(crate) async fn check_rules<E: ServiceError>(
+    tx: &mut ScopedTransaction<'_>,
+    call: &Call<'_>,
+) -> Result<(), ApiError<E>> {
+    Ok(call.rules.check(tx, call.operation).await?)
+}
+
 /// How many entries the principal's account has in a table, in all Regions.
 async fn entries_in(
     tx: &mut ScopedTransaction<'_>,
+    rules: &RuleShares,
     table: &str,
     regions: &[Region],
 ) -> Result<u64, StoreError> {
+    match table {
+        BLOCKS => return Ok(rules.count(tx, regions).await?.blocks),
+        PORTS => return Ok(rules.count(tx, regions).await?.ports),
+        _ => {}
+    }
     let mut entries = 0;
     for region in regions {
         entries += match table {
             "interfaces" | "endpoints" => tx.count_own_interfaces(region).await?,
             "routes" => tx.count_own_routes(region).await?,
-            "admissions" => tx.count_own_admissions(region).await?,
-            _ => tx.count_own_rules(region).await?,
+            _ => tx.count_own_admissions(region).await?,
         };
     }
     Ok(entries as u64)

@@ -170,6 +170,7 @@ macro_rules! operations {
                         let typed = $crate::operation::definition::typed::<_, $error>(input)?;
                         let output = $handler(tx, call, typed).await?;
                         $crate::bound::check::<$error>(tx, call.operation).await?;
+                        $crate::operation::capacity::check_rules::<$error>(tx, call).await?;
                         let checked: Result<(), $crate::error::ApiError<$error>> = $check(input);
                         checked?;
                         Ok($crate::operation::definition::written::<_, $error>(output)?)

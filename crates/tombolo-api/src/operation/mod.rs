@@ -13,6 +13,7 @@ pub(crate) mod capacity;
 pub(crate) mod definition;
 pub(crate) mod format;
 mod number;
+mod rule_share;
 pub(crate) mod vpc;
 
 pub use call::Call;
@@ -34,6 +35,7 @@ use tombolo_store::typed::{Attempts, Committed};
 use tombolo_store::{Revision, Store};
 
 use self::number::NumberAllocator;
+use self::rule_share::{RuleShares, Shares};
 use crate::error::{ApiError, CommonError, Refusal};
 use crate::lookup::ScopedTransaction;
 use crate::model::Document;
@@ -49,6 +51,8 @@ enum Attempt {
     Conflict,
     /// There were too few numbers in memory, and nothing was written.
     LackedNumbers,
+    /// How many entries the account's rules take has to be counted first; nothing was written.
+    LackedRuleCount,
 }
 
 /// Runs every operation.
@@ -58,6 +62,7 @@ pub struct Operations {
     ids: Arc<dyn IdSource>,
     settings: Settings,
     numbers: NumberAllocator,
+    rule_shares: RuleShares,
     table_capacity: watch::Receiver<TableCapacity>,
     turn: tokio::sync::Mutex<()>,
 }
@@ -89,6 +94,7 @@ impl Operations {
             ids,
             settings,
             numbers: NumberAllocator::default(),
+            rule_shares: RuleShares::default(),
             // Nothing is known of the network's tables, so nothing is refused for them.
             table_capacity: watch::Sender::default().subscribe(),
             turn: tokio::sync::Mutex::default(),
@@ -112,6 +118,15 @@ impl Operations {
         }
     }
 
+    /// What one account may have of the tables of rules.
+    fn shares(&self) -> Shares {
+        let tables = self.table_capacity.borrow();
+        Shares {
+            blocks: tables.share(rule_share::BLOCKS),
+            ports: tables.share(rule_share::PORTS),
+        }
+    }
+
     fn begin<'p>(&self, principal: &'p Principal, now: Timestamp) -> ScopedTransaction<'p> {
         let tx = ScopedTransaction::new(self.store.clone(), principal, now);
         tx.within(self.settings.quotas)
@@ -123,20 +138,33 @@ impl Operations {
         operation: &'static Operation,
         principal: &Principal,
         input: &Document,
+        are_rules_counted: bool,
     ) -> Result<Attempt, Refusal> {
         let now = self.clock.now();
         let mut tx = self.begin(principal, now);
         let numbers = self.numbers.reserve();
+        let account = principal.account();
+        let rules = (self.rule_shares).reserve(account, self.shares(), are_rules_counted);
         let call = Call {
             operation,
             principal,
             now,
             ids: &*self.ids,
             numbers: &numbers,
+            rules: &rules,
             settings: &self.settings,
         };
         match (operation.handler)(&mut tx, &call, input).await {
+            Err(_) if rules.needs_count() => {
+                numbers.abandoned();
+                let mut tx = self.begin(principal, now);
+                let counted = self.rule_shares.count(&mut tx, &self.settings.regions);
+                let counted = counted.await.map_err(ApiError::from);
+                counted.map_err(operation.refuse)?;
+                Ok(Attempt::LackedRuleCount)
+            }
             Err(_) if numbers.is_lacking() => {
+                rules.abandoned();
                 numbers.abandoned();
                 let begin = || ScopedTransaction::new(self.store.clone(), principal, now);
                 let filled = self.numbers.fill(begin, || self.store.revision()).await;
@@ -147,6 +175,7 @@ impl Operations {
             }
             Err(error) => {
                 numbers.abandoned();
+                rules.abandoned();
                 // Records that contradict each other may have been read at different times.
                 let is_torn =
                     error.is_internal() && matches!(tx.check().await, Ok(Committed::Conflict));
@@ -160,6 +189,7 @@ impl Operations {
                 Ok(Committed::Yes) => Ok(Attempt::Done(output)),
                 Ok(Committed::Conflict) => {
                     numbers.abandoned();
+                    rules.abandoned();
                     Ok(Attempt::Conflict)
                 }
                 Err(error) => Err((operation.refuse)(error.into())),
@@ -181,13 +211,20 @@ impl Dispatch for Operations {
         if !crowded.is_empty() {
             let mut tx = self.begin(principal, self.clock.now());
             let regions = &self.settings.regions;
-            let share = capacity::check_share(&mut tx, &crowded, regions, operation);
+            let rules = &self.rule_shares;
+            let share = capacity::check_share(&mut tx, rules, &crowded, regions, operation);
             share.await.map_err(operation.refuse)?;
         }
         let (mut attempts, mut turn) = (Attempts::default(), None);
+        let mut are_rules_counted = false;
         let overtaken = loop {
-            match self.attempt(operation, principal, &input).await? {
+            let attempt = self.attempt(operation, principal, &input, are_rules_counted);
+            match attempt.await? {
                 Attempt::Done(output) => return Ok(output),
+                Attempt::LackedRuleCount => {
+                    are_rules_counted = true;
+                    continue;
+                }
                 // There are some now, unless others were faster: then more are reserved.
                 Attempt::LackedNumbers => continue,
                 Attempt::Conflict => {}

@@ -1,14 +1,18 @@
 //! A network whose tables are full refuses what would add to them, and nothing else.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 use tombolo_api::model::ServiceName;
 use tombolo_api::registry;
 use tombolo_domain::table_capacity::TableCapacity;
 
 use crate::account::Account;
-use crate::server::{BACKEND, HOME, STUDIO, Server};
+use crate::server::{BACKEND, HOME, STUDIO, Server, settings};
+use crate::slow::Slow;
+use crate::store::Meddled;
 
 /// An operation that adds entries to the data path's tables.
 struct Filling {
@@ -190,6 +194,111 @@ async fn a_full_table_refuses_nothing_else() {
     let account = server.ec2(STUDIO);
     let vpc = account.vpc("10.0.0.0/16").await;
     account.call("DeleteVpc", json!({"VpcId": vpc})).await;
+}
+
+/// Rules of a group that the data path multiplies: so many blocks within each other, each with ranges of
+/// ports of its own.
+fn nested(group: &str, blocks: u16) -> Value {
+    let permissions: Vec<_> = (1..=blocks)
+        .map(|length| {
+            json!({
+                "IpProtocol": "tcp",
+                "FromPort": 1 + length * 512,
+                "ToPort": 65534 - length * 512,
+                "IpRanges": [{"CidrIp": format!("10.0.0.0/{length}")}],
+            })
+        })
+        .collect();
+    json!({"GroupId": group, "IpPermissions": permissions})
+}
+
+/// Sixty rules can take thousands of entries, and no interface need carry their group for that: it could
+/// be carried by a call that adds no rule.
+#[tokio::test]
+async fn one_account_has_at_most_half_of_the_entries_that_rules_take() {
+    let room = || {
+        let ports = ("rule_ports".to_owned(), 0, 40_000);
+        TableCapacity::new([("rule_blocks".to_owned(), 0, 1_000), ports])
+    };
+    let server = Server::new().with_table_capacity(room());
+    let backend = server.ec2(BACKEND);
+    let vpc = backend.vpc("10.0.0.0/16").await;
+    let mut groups = Vec::new();
+    for n in 0..8 {
+        groups.push(backend.group(&vpc, &format!("g{n}")).await);
+    }
+    let mut refusal = None;
+    for (n, group) in groups.iter().enumerate() {
+        let rules = nested(group, 30);
+        let refused = backend
+            .attempt("AuthorizeSecurityGroupIngress", rules)
+            .await;
+        if refused.is_some() {
+            refusal = Some((n, refused));
+            break;
+        }
+    }
+    // Some 6,900 of rule_ports each, of which 20,000 are half.
+    assert_eq!(refusal, Some((2, Some("ResourceLimitExceeded"))));
+    let refused = backend
+        .refusal("AuthorizeSecurityGroupEgress", nested(&groups[2], 30))
+        .await;
+    assert!(
+        refused
+            .message
+            .contains("of the data path's table rule_ports, and one account may have 20000"),
+        "{}",
+        refused.message
+    );
+    // A server that has counted nothing yet counts what is there.
+    let server = server.copy(2).await.with_table_capacity(room());
+    let backend = server.ec2(BACKEND);
+    let rules = nested(&groups[2], 30);
+    let refused = backend
+        .attempt("AuthorizeSecurityGroupIngress", rules.clone())
+        .await;
+    assert_eq!(refused, Some("ResourceLimitExceeded"));
+
+    // What takes little is taken still, and another account has its own half.
+    let few = nested(&groups[3], 1);
+    backend.call("AuthorizeSecurityGroupIngress", few).await;
+    let stranger = server.ec2(STUDIO);
+    let theirs = stranger.vpc("10.0.0.0/16").await;
+    let theirs = stranger.group(&theirs, "theirs").await;
+    stranger
+        .call("AuthorizeSecurityGroupIngress", nested(&theirs, 30))
+        .await;
+
+    // What is deleted is room again.
+    backend
+        .call("DeleteSecurityGroup", json!({"GroupId": groups[0]}))
+        .await;
+    backend.call("AuthorizeSecurityGroupIngress", rules).await;
+}
+
+/// What calls in flight add is reserved, so that no number of them at once passes the share.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_at_once_add_no_more_rules_than_an_account_may_have() {
+    let ports = ("rule_ports".to_owned(), 0, 40_000);
+    let server = Server::with(settings(), |store| Meddled::new(store, Slow));
+    let server = server.with_table_capacity(TableCapacity::new([ports]));
+    let server = Arc::new(server);
+    let vpc = server.ec2(BACKEND).vpc("10.0.0.0/16").await;
+    let mut calls = JoinSet::new();
+    for n in 0..8 {
+        let group = server.ec2(BACKEND).group(&vpc, &format!("g{n}")).await;
+        let server = server.clone();
+        calls.spawn(async move {
+            let rules = nested(&group, 30);
+            let backend = server.ec2(BACKEND);
+            backend
+                .attempt("AuthorizeSecurityGroupIngress", rules)
+                .await
+        });
+    }
+    let outcomes = calls.join_all().await;
+    let refused = outcomes.iter().flatten().collect::<Vec<_>>();
+    assert_eq!(refused, [&"ResourceLimitExceeded"; 6]);
 }
 
 /// Half of what all share is one account's; another one has the other half.

@@ -5,6 +5,7 @@ mod check;
 mod object;
 mod peering;
 mod removal;
+mod rule_entries;
 mod transact;
 mod transaction;
 
