@@ -7,7 +7,7 @@
 
 use http::HeaderMap;
 
-/// The largest chunk, in bytes. Clients send 64 KiB to 1 MiB.
+/// The largest chunk, in bytes, however much memory there is for bodies. Clients send 64 KiB to 1 MiB.
 pub(crate) const MAX_CHUNK_SIZE: u64 = 16 << 20;
 
 /// The longest header of a chunk, in bytes: eight digits, a signature and the line's end are 91.
@@ -27,8 +27,8 @@ pub(crate) fn is_chunked(headers: &HeaderMap) -> bool {
 /// Why a body is refused. The message, which the client sees, never quotes the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Malformed {
-    #[error("a piece of it has {0} bytes, and the most is {MAX_CHUNK_SIZE}")]
-    TooLarge(u64),
+    #[error("a piece of it has {size} bytes, and the most is {most}")]
+    TooLarge { size: u64, most: u64 },
     #[error("the header of a piece of it is not one of at most eight hexadecimal digits")]
     Header,
     #[error("a piece of it does not end where its header says")]
@@ -54,18 +54,27 @@ pub(crate) struct ChunkParser {
     state: State,
     /// The size of the chunk that is arriving.
     size: u64,
-}
-
-impl Default for ChunkParser {
-    fn default() -> Self {
-        ChunkParser {
-            state: State::Header(Vec::new()),
-            size: 0,
-        }
-    }
+    /// The size that a chunk may have.
+    most: u64,
+    begun: u64,
 }
 
 impl ChunkParser {
+    /// A parser of a body whose chunks have at most `most` bytes, and [`MAX_CHUNK_SIZE`].
+    pub(crate) fn new(most: usize) -> Self {
+        ChunkParser {
+            state: State::Header(Vec::new()),
+            size: 0,
+            most: (most as u64).min(MAX_CHUNK_SIZE),
+            begun: 0,
+        }
+    }
+
+    /// How many chunks have begun to arrive.
+    pub(crate) fn begun(&self) -> u64 {
+        self.begun
+    }
+
     /// How many bytes of the chunk that is arriving are buffered until all of it is there.
     pub(crate) fn buffered(&self) -> u64 {
         self.size
@@ -74,7 +83,7 @@ impl ChunkParser {
     /// Takes the next bytes of a body.
     ///
     /// # Errors
-    /// The body is not in chunks of at most [`MAX_CHUNK_SIZE`] bytes.
+    /// The body is not in chunks, or one is too large.
     pub(crate) fn parse(&mut self, mut bytes: &[u8]) -> Result<(), Malformed> {
         while let [first, rest @ ..] = bytes {
             match &mut self.state {
@@ -82,7 +91,8 @@ impl ChunkParser {
                     line.push(*first);
                     bytes = rest;
                     if *first == b'\n' {
-                        self.size = size(line)?;
+                        self.size = size(line, self.most)?;
+                        self.begun += 1;
                         self.state = match self.size {
                             0 => State::Trailers,
                             size => State::Data(size),
@@ -107,7 +117,8 @@ impl ChunkParser {
                     bytes = rest;
                     *left -= 1;
                     if *left == 0 {
-                        *self = ChunkParser::default();
+                        self.size = 0;
+                        self.state = State::Header(Vec::new());
                     }
                 }
                 State::Trailers => return Ok(()),
@@ -118,7 +129,7 @@ impl ChunkParser {
 }
 
 /// The size in a chunk's header. Stricter than `s3s`, so that no header has two readings.
-fn size(line: &[u8]) -> Result<u64, Malformed> {
+fn size(line: &[u8], most: u64) -> Result<u64, Malformed> {
     let line = line.strip_suffix(b"\r\n").ok_or(Malformed::Header)?;
     let digits = line.split(|&b| b == b';').next().unwrap_or_default();
     let is_size =
@@ -126,7 +137,7 @@ fn size(line: &[u8]) -> Result<u64, Malformed> {
     let digits = std::str::from_utf8(digits).ok().filter(|_| is_size);
     let size = digits.and_then(|digits| u64::from_str_radix(digits, 16).ok());
     match size.ok_or(Malformed::Header)? {
-        size if size > MAX_CHUNK_SIZE => Err(Malformed::TooLarge(size)),
+        size if size > most => Err(Malformed::TooLarge { size, most }),
         size => Ok(size),
     }
 }
@@ -138,7 +149,7 @@ mod tests {
     use super::*;
 
     fn parse<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Result<State, Malformed> {
-        let mut parser = ChunkParser::default();
+        let mut parser = ChunkParser::new(usize::MAX);
         for part in parts {
             parser.parse(part)?;
         }
@@ -150,13 +161,16 @@ mod tests {
         let most = format!("{MAX_CHUNK_SIZE:x}\r\n");
         assert_eq!(parse([most.as_bytes()]), Ok(State::Data(MAX_CHUNK_SIZE)));
         let more = format!("{:X}\r\n", MAX_CHUNK_SIZE + 1);
-        assert_eq!(
-            parse([more.as_bytes()]),
-            Err(Malformed::TooLarge(MAX_CHUNK_SIZE + 1))
-        );
+        let too_large = |size| {
+            Err(Malformed::TooLarge {
+                size,
+                most: MAX_CHUNK_SIZE,
+            })
+        };
+        assert_eq!(parse([more.as_bytes()]), too_large(MAX_CHUNK_SIZE + 1));
         assert_eq!(
             parse([b"1\r\nx\r\nFFFFFFFF\r\n".as_slice()]),
-            Err(Malformed::TooLarge(0xffff_ffff))
+            too_large(0xffff_ffff)
         );
     }
 

@@ -141,8 +141,15 @@ impl Objects {
         };
         let account = Some(principal.account());
         head.extensions.insert(principal);
-        let body = s3s::Body::http_body_unsync(body::admit(&head, body, &self.admission));
+        let (body, lacked_memory) = body::admit(&head, body, &self.admission);
+        let body = s3s::Body::http_body_unsync(body);
         let response = match self.service.call(Request::from_parts(head, body)).await {
+            // Whoever read the body knows only that it ended too soon.
+            Ok(response) if lacked_memory.get() && !response.status().is_success() => error_reply(
+                ObjectError::SlowDown,
+                "Too many bodies are being received, from this address or in all. Send it again \
+                 later, and fewer at once.",
+            ),
             Ok(response) => response.map(Body::new),
             Err(error) => {
                 let error: Box<dyn Error + Send + Sync> = error.into();

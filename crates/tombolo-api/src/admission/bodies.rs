@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
 
 use super::Source;
 
@@ -47,6 +48,11 @@ impl BodyBudget {
     /// All of it, in bytes.
     pub fn total(&self) -> usize {
         self.0.total
+    }
+
+    /// One source's share of it, in bytes.
+    pub fn share(&self) -> usize {
+        self.0.share
     }
 
     /// How much is reserved at the moment, in bytes.
@@ -133,9 +139,16 @@ impl BodyReservation {
         true
     }
 
-    /// As [`resize`](Self::resize), and waits until there are so many left. What it has is given back
-    /// first, so that of two that wait neither holds what the other waits for.
-    pub async fn resize_when_free(&mut self, bytes: usize) {
+    /// As [`resize`](Self::resize), and waits until `deadline` for so many to be left. What it has is
+    /// given back first, so that of two that wait neither holds what the other waits for.
+    #[must_use]
+    pub async fn resize_when_free(&mut self, bytes: usize, deadline: Instant) -> bool {
+        timeout_at(deadline, self.resize_at_last(bytes))
+            .await
+            .is_ok()
+    }
+
+    async fn resize_at_last(&mut self, bytes: usize) {
         if self.resize(bytes) {
             return;
         }
@@ -162,6 +175,7 @@ impl Drop for BodyReservation {
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
+    use std::time::Duration;
 
     use super::*;
 
@@ -222,13 +236,27 @@ mod tests {
         let mut second = budget.reserve(source(1));
         assert!(second.resize(40));
         {
-            let mut waits = std::pin::pin!(second.resize_when_free(90));
+            let deadline = Instant::now() + Duration::from_secs(1);
+            let mut waits = std::pin::pin!(second.resize_when_free(90, deadline));
             assert!(futures_poll(waits.as_mut()).await.is_pending());
             assert_eq!(budget.used(), 60);
             drop(first);
-            waits.await;
+            assert!(waits.await);
         }
         assert_eq!(budget.used(), 90);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_more_than_there_ever_is_waits_until_the_deadline() {
+        let budget = BodyBudget::new(800);
+        let deadline = Instant::now() + Duration::from_secs(1);
+        assert!(
+            !budget
+                .reserve(source(1))
+                .resize_when_free(801, deadline)
+                .await
+        );
+        assert_eq!(budget.used(), 0);
     }
 
     /// Polls a future once.

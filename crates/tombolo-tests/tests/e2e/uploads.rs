@@ -496,7 +496,7 @@ fn a_piece_of_a_body_that_is_too_large_is_refused_before_it_is_sent() {
     let text = response.text();
     assert_eq!(response.status, 400, "{text}");
     assert!(
-        text.contains("a piece of it has 4294967295 bytes, and the most is 16777216"),
+        text.contains("a piece of it has 4294967295 bytes, and the most is 8388608"),
         "{text}"
     );
     let objects = server.directory().join("objects");
