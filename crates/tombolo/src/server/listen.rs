@@ -41,6 +41,10 @@ const HTTP2_KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// How long a connection may stay open between requests.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// How long a client may take nothing of its replies, of all that are under way on a connection. As
+/// nginx's `send_timeout`.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// The longest head of a request, in bytes. AWS's have some 2 KiB, and a session token up to 4 KiB.
 const MAX_HEAD_SIZE: usize = 64 << 10;
 
@@ -98,17 +102,19 @@ impl Listener {
         router: Router,
         admission: Arc<Admission>,
     ) -> Self {
-        Self::tcp_within(Connections::new(), listener, tls, router, admission)
+        let places = Connections::new();
+        Self::tcp_within(places, REPLY_TIMEOUT, listener, tls, router, admission)
     }
 
     fn tcp_within(
         places: Connections,
+        reply_timeout: Duration,
         listener: TcpListener,
         tls: Option<TlsAcceptor>,
         router: Router,
         admission: Arc<Admission>,
     ) -> Self {
-        let handler = ConnectionHandler::new(router, places);
+        let handler = ConnectionHandler::new(router, places, Some(reply_timeout));
         let by_tls = tls.is_some();
         let open = move |handler: &ConnectionHandler, stream: TcpStream, admitted| {
             // Replies are small and one write each; without it they wait for an ACK.
@@ -131,7 +137,8 @@ impl Listener {
 
     /// Answers connections to `listener` with `router`.
     pub(super) fn unix(listener: UnixListener, router: Router) -> Self {
-        let handler = ConnectionHandler::new(router, Connections::new());
+        // A reply that is followed there lasts as long as things happen, and nothing may for long.
+        let handler = ConnectionHandler::new(router, Connections::new(), None);
         // Nobody is turned away: all connections are of the exempt source.
         let turn_away = |_: &ConnectionHandler, _| {};
         let open = ConnectionHandler::open;
@@ -233,6 +240,8 @@ impl Accept for UnixListener {
 /// Answers the connections of one listener.
 struct ConnectionHandler {
     router: Router,
+    /// How long a client may take nothing of its replies; `None` is for ever.
+    reply_timeout: Option<Duration>,
     /// Cancelled: answer what was asked, and nothing more.
     stop: CancellationToken,
     /// Cancelled: close at once.
@@ -245,9 +254,10 @@ struct ConnectionHandler {
 }
 
 impl ConnectionHandler {
-    fn new(router: Router, places: Connections) -> Self {
+    fn new(router: Router, places: Connections, reply_timeout: Option<Duration>) -> Self {
         ConnectionHandler {
             router,
+            reply_timeout,
             stop: CancellationToken::new(),
             abort: CancellationToken::new(),
             connections: TaskTracker::new(),
@@ -272,20 +282,25 @@ impl ConnectionHandler {
         admitted: Admitted,
     ) {
         let stream = Drained::new(stream, self.stop.clone());
-        let source = admitted.source();
-        self.spawn(
-            answer(stream, source, self.router.clone(), self.stop.clone()),
-            admitted,
-        );
+        let answers = self.answers(&admitted);
+        self.spawn(answers.on(stream), admitted);
+    }
+
+    fn answers(&self, admitted: &Admitted) -> Answers {
+        Answers {
+            source: admitted.source(),
+            router: self.router.clone(),
+            reply_timeout: self.reply_timeout,
+            stop: self.stop.clone(),
+        }
     }
 
     fn open_by_tls(&self, tls: TlsAcceptor, stream: TcpStream, admitted: Admitted) {
-        let source = admitted.source();
-        let (router, stop) = (self.router.clone(), self.stop.clone());
-        let stream = Drained::new(stream, stop.clone());
+        let answers = self.answers(&admitted);
+        let stream = Drained::new(stream, self.stop.clone());
         let connection = async move {
             match tokio::time::timeout(REQUEST_HEAD_TIMEOUT, tls.accept(stream)).await {
-                Ok(Ok(stream)) => answer(stream, source, router, stop).await,
+                Ok(Ok(stream)) => answers.on(stream).await,
                 Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
                 Err(_) => tracing::debug!("a TLS handshake timed out"),
             }
@@ -329,53 +344,61 @@ impl ConnectionHandler {
     }
 }
 
-/// Answers requests on one connection until the client ends it, asks for nothing, or the server
-/// stops.
-async fn answer(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+/// What answers on one connection.
+struct Answers {
     source: Source,
     router: Router,
+    reply_timeout: Option<Duration>,
     stop: CancellationToken,
-) {
-    let mut server = auto::Builder::new(TokioExecutor::new());
-    server
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(REQUEST_HEAD_TIMEOUT)
-        .max_buf_size(MAX_HEAD_SIZE);
-    server
-        .http2()
-        .timer(TokioTimer::new())
-        .keep_alive_interval(HTTP2_KEEP_ALIVE)
-        .keep_alive_timeout(HTTP2_KEEP_ALIVE)
-        .max_header_list_size(MAX_HEAD_SIZE as u32)
-        .max_concurrent_streams(MAX_STREAMS)
-        .initial_stream_window_size(HTTP2_STREAM_WINDOW)
-        .initial_connection_window_size(HTTP2_CONNECTION_WINDOW);
-    let requests = Requests::default();
-    let counted = router.layer(middleware::from_fn_with_state(
-        (requests.clone(), source),
-        Requests::count,
-    ));
-    let connection =
-        server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(counted));
-    let mut connection = std::pin::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-        () = requests.idle() => {
-            connection.as_mut().graceful_shutdown();
-            match tokio::time::timeout(REQUEST_HEAD_TIMEOUT, connection).await {
-                Ok(ended) => ended,
-                Err(_) => return tracing::debug!("closed an idle connection"),
+}
+
+impl Answers {
+    /// Answers requests until the client ends the connection, asks for nothing or takes no reply, or
+    /// the server stops.
+    async fn on(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+        let mut server = auto::Builder::new(TokioExecutor::new());
+        server
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(REQUEST_HEAD_TIMEOUT)
+            .max_buf_size(MAX_HEAD_SIZE);
+        server
+            .http2()
+            .timer(TokioTimer::new())
+            .keep_alive_interval(HTTP2_KEEP_ALIVE)
+            .keep_alive_timeout(HTTP2_KEEP_ALIVE)
+            .max_header_list_size(MAX_HEAD_SIZE as u32)
+            .max_concurrent_streams(MAX_STREAMS)
+            .initial_stream_window_size(HTTP2_STREAM_WINDOW)
+            .initial_connection_window_size(HTTP2_CONNECTION_WINDOW);
+        let requests = Requests::default();
+        let counted = self.router.layer(middleware::from_fn_with_state(
+            (requests.clone(), self.source),
+            Requests::count,
+        ));
+        let connection =
+            server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(counted));
+        let mut connection = std::pin::pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = self.stop.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
             }
+            () = requests.stalled(self.reply_timeout) => {
+                return tracing::debug!("closed a connection whose client takes no reply");
+            }
+            () = requests.idle() => {
+                connection.as_mut().graceful_shutdown();
+                match tokio::time::timeout(REQUEST_HEAD_TIMEOUT, connection).await {
+                    Ok(ended) => ended,
+                    Err(_) => return tracing::debug!("closed an idle connection"),
+                }
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, "a connection failed");
         }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "a connection failed");
     }
 }
 
@@ -388,6 +411,10 @@ struct Requests(Arc<Counts>);
 struct Counts {
     begun: AtomicU64,
     answered: AtomicU64,
+    /// Those whose reply has not begun.
+    handled: AtomicU64,
+    /// Frames of replies that the connection has taken.
+    taken: AtomicU64,
 }
 
 impl Requests {
@@ -398,14 +425,34 @@ impl Requests {
     ) -> Response {
         request.extensions_mut().insert(source);
         requests.0.begun.fetch_add(1, Ordering::Relaxed);
-        let in_flight = InFlight(requests.0);
+        let in_flight = InFlight(requests.0.clone());
+        let handled = Handled::new(requests.0);
         let response = next.run(request).await;
-        response.map(|body| {
-            Body::new(Reply {
-                body,
-                _in_flight: in_flight,
-            })
-        })
+        drop(handled);
+        response.map(|body| Body::new(Reply { body, in_flight }))
+    }
+
+    /// Completes when replies are under way and nothing else, and the client has taken nothing of them
+    /// in a whole `timeout`. A client that reads nothing may keep its connection alive otherwise, and its
+    /// place with it: what it is owed does not end.
+    async fn stalled(&self, timeout: Option<Duration>) {
+        let Some(timeout) = timeout else {
+            return std::future::pending().await;
+        };
+        let moves = || {
+            let counts = [&self.0.begun, &self.0.taken, &self.0.answered];
+            counts.map(|count| count.load(Ordering::Relaxed))
+        };
+        let mut seen = moves();
+        loop {
+            tokio::time::sleep(timeout).await;
+            let [begun, taken, answered] = moves();
+            let is_replying = answered < begun && self.0.handled.load(Ordering::Relaxed) == 0;
+            if is_replying && [begun, taken, answered] == seen {
+                return;
+            }
+            seen = [begun, taken, answered];
+        }
     }
 
     /// Completes when none was asked for in a whole [`IDLE_TIMEOUT`] and none is being answered.
@@ -426,6 +473,22 @@ impl Requests {
     }
 }
 
+/// A request whose reply has not begun, until it is dropped.
+struct Handled(Arc<Counts>);
+
+impl Handled {
+    fn new(counts: Arc<Counts>) -> Self {
+        counts.handled.fetch_add(1, Ordering::Relaxed);
+        Handled(counts)
+    }
+}
+
+impl Drop for Handled {
+    fn drop(&mut self) {
+        self.0.handled.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// A request that is being answered, until it is dropped: also when its client went away.
 struct InFlight(Arc<Counts>);
 
@@ -440,7 +503,7 @@ impl Drop for InFlight {
 /// need not be.
 struct Reply {
     body: Body,
-    _in_flight: InFlight,
+    in_flight: InFlight,
 }
 
 impl hyper::body::Body for Reply {
@@ -451,7 +514,11 @@ impl hyper::body::Body for Reply {
         mut self: Pin<&mut Self>,
         context: &mut task::Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        if polled.is_ready() {
+            self.in_flight.0.taken.fetch_add(1, Ordering::Relaxed);
+        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {
@@ -479,11 +546,20 @@ mod tests {
     const DEADLINE: Duration = Duration::from_secs(60);
 
     async fn listen(places: usize, router: Router) -> (Listener, SocketAddr, Arc<Admission>) {
+        listen_within(places, REPLY_TIMEOUT, router).await
+    }
+
+    async fn listen_within(
+        places: usize,
+        timeout: Duration,
+        router: Router,
+    ) -> (Listener, SocketAddr, Arc<Admission>) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let admission = Arc::<Admission>::default();
         let places = Connections::at_most(places);
-        let listening = Listener::tcp_within(places, listener, None, router, admission.clone());
+        let admitted = admission.clone();
+        let listening = Listener::tcp_within(places, timeout, listener, None, router, admitted);
         (listening, address, admission)
     }
 
@@ -580,6 +656,58 @@ mod tests {
         }
         assert_eq!(most.load(Ordering::SeqCst), u64::from(MAX_STREAMS));
         drop(sender);
+        listening.close(DEADLINE).await;
+    }
+
+    /// It answers pings, and so keeps the connection alive, but opens no window for the reply.
+    #[tokio::test]
+    async fn an_http2_client_that_takes_no_reply_loses_its_connection() {
+        let timeout = Duration::from_millis(50);
+        let router = Router::new().route("/", get(|| async { "here" }));
+        let (listening, address, _) = listen_within(40, timeout, router).await;
+        let stream = TokioIo::new(connect(1, address).await);
+        let mut client = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+        let client = client.initial_stream_window_size(0).handshake(stream);
+        let (mut sender, connection) = client.await.unwrap();
+        let connection = tokio::spawn(connection);
+        let request = hyper::Request::get("http://a/").body(Body::empty());
+        let reply = sender.send_request(request.unwrap()).await.unwrap();
+        assert_eq!(reply.status(), 200);
+        let ended = tokio::time::timeout(DEADLINE, connection).await;
+        assert!(ended.is_ok(), "the connection is still open");
+        drop((reply, sender));
+        listening.close(DEADLINE).await;
+    }
+
+    #[tokio::test]
+    async fn an_http1_client_that_takes_no_more_of_a_reply_loses_its_connection() {
+        let endless = || async {
+            let parts =
+                futures::stream::repeat(Ok::<_, Infallible>(Bytes::from(vec![0; 64 << 10])));
+            Body::from_stream(parts)
+        };
+        let router = Router::new().route("/", get(endless));
+        let timeout = Duration::from_millis(50);
+        let (listening, address, _) = listen_within(4, timeout, router).await;
+        let mut stream = connect(1, address).await;
+        let request = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+        stream.write_all(request).await.unwrap();
+        // The one place of this source is free again once the connection is closed.
+        let freed = async {
+            let closed = b"GET /none HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+            loop {
+                let mut next = connect(1, address).await;
+                let mut reply = String::new();
+                if next.write_all(closed).await.is_ok()
+                    && next.read_to_string(&mut reply).await.is_ok()
+                    && reply.starts_with("HTTP/1.1 404 ")
+                {
+                    break;
+                }
+            }
+        };
+        tokio::time::timeout(DEADLINE, freed).await.unwrap();
+        drop(stream);
         listening.close(DEADLINE).await;
     }
 
