@@ -91,12 +91,19 @@ async fn of_a_fleets_events_the_newest_thousand_are_kept() {
     assert_eq!(world.messages().await, newest(3 * MAX_FLEET_EVENTS - 1));
 }
 
+/// The clock was set back, or a host reports late: what is written now is the newest.
 #[tokio::test]
-async fn an_event_that_comes_late_leaves_the_ring_at_once() {
+async fn an_event_of_an_earlier_time_is_kept_and_what_was_written_first_goes() {
     let world = World::new();
-    world.write(1..=MAX_FLEET_EVENTS).await;
-    world.write([0]).await;
-    assert_eq!(world.messages().await, newest(MAX_FLEET_EVENTS));
+    world.write(1_000..1_000 + MAX_FLEET_EVENTS).await;
+    for second in 0..3 {
+        world.write([second]).await;
+    }
+    let messages = world.messages().await;
+    assert_eq!(messages.len(), MAX_FLEET_EVENTS);
+    let oldest: Vec<_> = messages.iter().rev().take(4).collect();
+    let expected = ["number 0", "number 1", "number 2", "number 1003"];
+    assert_eq!(oldest, expected);
 }
 
 /// Two that write at once each see the ring as it was; the next one puts it right.

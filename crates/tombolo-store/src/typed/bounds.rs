@@ -5,14 +5,15 @@
 //! there are in flight. Were it part of what the commit compares, or a counter of its own, all writers
 //! of an account would wait for each other at one key, for a bound that nobody meets by one.
 //!
-//! Counting walks the keys of one owner and kind, and reads no value ([`Store::count`]): its cost is
-//! bounded by the very number that it is held against. Records that do not all count, such as
+//! Counting walks the keys of one owner and kind, and reads no value ([`Store::count`]): it stops at the
+//! very number that it is compared with. Records that do not all count, such as
 //! connections of which some are over, are read only where there are more keys than may count; that is
 //! [`Transaction::count`], and whoever has the records decoded at hand replaces that one function.
 //!
 //! Rings are held at the commit ([`Transaction::trim_rings`]), so that whoever writes an event need not
 //! know that there is a ring.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
@@ -31,7 +32,7 @@ use crate::keys::{
     InterfaceKey, KeyParts, Kind, Most, Prefix, RouteTableKey, SecurityGroupKey,
     TemporaryCredentialKey, VpcKey, Within,
 };
-use crate::{Entry, KeyRange, Store, StoreError};
+use crate::{Entry, KeyRange, Revision, Store, StoreError};
 
 /// How many records of a ring one transaction removes at most. Only the ring of a store from before
 /// there was one has more to lose, and the controller takes that away step by step.
@@ -125,7 +126,7 @@ impl Transaction {
             let Some(range) = within.range(&key) else {
                 continue;
             };
-            let count = self.count(kind, &group, &range, now, most).await?;
+            let count = self.count_up_to(most, kind, &group, &range, now).await?;
             if count.live > most || count.live + count.ending > most.saturating_mul(2) {
                 return Ok(Some(OverBound {
                     kind,
@@ -157,7 +158,7 @@ impl Transaction {
 
     /// How many keys a prefix has. No record is read.
     pub async fn count_of<K: KeyParts>(&self, prefix: &Prefix<K>) -> Result<usize, StoreError> {
-        self.count_keys(&prefix.range()).await
+        self.count_keys(&prefix.range(), usize::MAX).await
     }
 
     /// What an account may have on a server where all may have `quotas`. The commit does not depend on
@@ -174,21 +175,35 @@ impl Transaction {
         Ok(AccountQuotasKey::decode(key.as_bytes(), &own.value)?.over(quotas))
     }
 
+    /// As [`count`](Self::count), exact up to `most`; beyond that it may be any larger number.
+    async fn count_up_to(
+        &mut self,
+        most: usize,
+        kind: Kind,
+        group: &Group,
+        range: &KeyRange,
+        now: Timestamp,
+    ) -> Result<Count, StoreError> {
+        let keys = self.count_keys(range, most.saturating_add(1)).await?;
+        match keys <= most {
+            true => Ok(Count::of(keys)),
+            false => {
+                self.count(kind, group, range, now, most.saturating_add(1))
+                    .await
+            }
+        }
+    }
+
     /// How many records of a group there are that count, as this transaction would leave them. `range`
-    /// has their keys. Where there are no more keys than `enough`, their number is told without a look
-    /// at any record.
+    /// has their keys. Of a kind whose records all count it is exact up to `limit`.
     async fn count(
         &mut self,
         kind: Kind,
         group: &Group,
         range: &KeyRange,
         now: Timestamp,
-        enough: usize,
+        limit: usize,
     ) -> Result<Count, StoreError> {
-        let keys = self.count_keys(range).await?;
-        if keys <= enough {
-            return Ok(Count::of(keys));
-        }
         let live_of = |standings: Vec<Standing>| {
             let number = |of| standings.iter().filter(|one| **one == of).count();
             Count {
@@ -197,12 +212,14 @@ impl Transaction {
             }
         };
         let Some(account) = group.account else {
-            return Ok(Count::of(keys));
+            return Ok(Count::of(self.count_keys(range, limit).await?));
         };
         let scope = group.scope(account);
         Ok(match (kind, scope) {
             (Kind::Vpc | Kind::NetworkInterface | Kind::SecurityGroup, Some(scope)) => {
                 let hidden = self.count_hidden(range, &scope).await?;
+                // So many more keys than records that count.
+                let keys = self.count_keys(range, limit.saturating_add(hidden)).await?;
                 Count::of(keys.saturating_sub(hidden))
             }
             (Kind::Authorization, Some(scope)) => {
@@ -225,7 +242,7 @@ impl Transaction {
                 let all = self.peek(&keys::all_temporary_credentials()).await?;
                 Count::of(all.iter().filter(|one| one.scope == scope).count())
             }
-            _ => Count::of(keys),
+            _ => Count::of(self.count_keys(range, limit).await?),
         })
     }
 
@@ -240,24 +257,26 @@ impl Transaction {
                     end: [&below[..], b"0"].concat().into(),
                     start: below.into(),
                 };
-                hidden += self.count_keys(&range).await?;
+                hidden += self.count_keys(&range, usize::MAX).await?;
             }
         }
         Ok(hidden)
     }
 
-    /// How many keys a range has, as this transaction would leave it.
-    async fn count_keys(&self, range: &KeyRange) -> Result<usize, StoreError> {
-        let mut count = self.store.count(range, usize::MAX).await?;
+    /// How many keys a range has, as this transaction would leave it: exact up to `limit`, which is
+    /// where it stops counting.
+    async fn count_keys(&self, range: &KeyRange, limit: usize) -> Result<usize, StoreError> {
+        let (mut new, mut gone) = (0, 0);
         for (key, value) in self.writes.range(range.start.clone()..range.end.clone()) {
             let is_stored = self.store.get(key).await?.is_some();
             match value {
-                Some(_) if !is_stored => count += 1,
-                None if is_stored => count = count.saturating_sub(1),
+                Some(_) if !is_stored => new += 1,
+                None if is_stored => gone += 1,
                 _ => {}
             }
         }
-        Ok(count)
+        let stored = self.store.count(range, limit.saturating_add(gone)).await?;
+        Ok(stored.saturating_sub(gone).saturating_add(new))
     }
 
     /// Deletes the oldest of every ring that this transaction makes too long. The commit does not
@@ -277,37 +296,76 @@ impl Transaction {
         for (start, end) in rings {
             let keep = keeps.get(&start).copied().unwrap_or(usize::MAX);
             let range = KeyRange { start, end };
-            let surplus = self.count_keys(&range).await?.saturating_sub(keep);
-            if surplus == 0 || surplus > MAX_TRIMMED.max(self.writes.len()) {
+            let most = MAX_TRIMMED.max(self.writes.len());
+            let limit = keep.saturating_add(most).saturating_add(1);
+            let surplus = self.count_keys(&range, limit).await?.saturating_sub(keep);
+            if surplus == 0 || surplus > most {
                 continue;
             }
-            // Their keys are in the order of time, the newest first.
-            for key in self.keys(&range).await?.into_iter().skip(keep) {
+            for key in self.ring(&range).await?.surplus(keep) {
                 self.writes.insert(key, None);
             }
         }
         Ok(())
     }
 
-    /// All keys of a range, as this transaction would leave it.
-    async fn keys(&self, range: &KeyRange) -> Result<BTreeSet<Bytes>, StoreError> {
-        let (mut keys, mut rest) = (BTreeSet::new(), range.clone());
+    /// The records of a ring, as this transaction would leave it.
+    async fn ring(&self, range: &KeyRange) -> Result<Ring, StoreError> {
+        let (mut ring, mut rest) = (Ring::default(), range.clone());
         loop {
             let page = self.store.range(&rest, PAGE).await?;
             let last = page.entries.last().map(|entry| entry.key.clone());
-            keys.extend(page.entries.into_iter().map(|entry| entry.key));
+            for Entry { key, modified, .. } in page.entries {
+                match self.writes.get(&key) {
+                    None => ring.push(Some(modified), key),
+                    Some(Some(_)) => ring.push(None, key),
+                    Some(None) => {}
+                }
+            }
             match last {
                 Some(last) if page.more => rest.start = [&last[..], b"\0"].concat().into(),
                 _ => break,
             }
         }
         for (key, value) in self.writes.range(range.start.clone()..range.end.clone()) {
-            match value {
-                Some(_) => keys.insert(key.clone()),
-                None => keys.remove(key),
-            };
+            if value.is_some() && self.store.get(key).await?.is_none() {
+                ring.push(None, key.clone());
+            }
         }
-        Ok(keys)
+        Ok(ring)
+    }
+}
+
+/// The keys of a ring by when they were written, which is what says which are the oldest. Their keys tell
+/// a time as well, but the clock may have been set back: then the newest record would be the first to
+/// go, in the transaction that writes it. So a record that comes late is kept, too.
+#[derive(Default)]
+struct Ring(Vec<(Written, Reverse<Bytes>)>);
+
+/// When a record was written.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Written {
+    At(Revision),
+    /// By the transaction that is about to be committed.
+    Now,
+}
+
+impl Ring {
+    fn push(&mut self, modified: Option<Revision>, key: Bytes) {
+        let written = modified.map_or(Written::Now, Written::At);
+        // Keys are in the order of time, the newest first: of those that were written together the
+        // last one is the oldest.
+        self.0.push((written, Reverse(key)));
+    }
+
+    /// All but the newest `keep`, the oldest first.
+    fn surplus(mut self, keep: usize) -> impl Iterator<Item = Bytes> {
+        let surplus = self.0.len().saturating_sub(keep);
+        self.0.sort();
+        self.0
+            .into_iter()
+            .take(surplus)
+            .map(|(_, Reverse(key))| key)
     }
 }
 
@@ -355,7 +413,7 @@ pub async fn excesses(
             let Some(range) = within.range(&key).filter(|_| keys > most) else {
                 continue;
             };
-            let count = tx.count(*kind, &group, &range, now, most).await?.live;
+            let count = tx.count(*kind, &group, &range, now, usize::MAX).await?.live;
             if count > most {
                 let over = OverBound {
                     kind: *kind,
@@ -381,20 +439,14 @@ pub async fn trim_rings(store: &Arc<dyn Store>) -> Result<usize, StoreError> {
         let Bound::Ring { keep, within } = kind.bound() else {
             continue;
         };
-        let (mut ring, mut length, mut surplus) = (Bytes::new(), 0, Vec::new());
+        let mut rings: BTreeMap<Bytes, Ring> = BTreeMap::new();
         let mut rest = everything_of(*kind);
         loop {
             let page = store.range(&rest, PAGE).await?;
-            for Entry { key, .. } in &page.entries {
-                let Some(range) = within.range(key) else {
-                    continue;
-                };
-                if range.start != ring {
-                    (ring, length) = (range.start, 0);
-                }
-                length += 1;
-                if length > keep {
-                    surplus.push(key.clone());
+            for Entry { key, modified, .. } in &page.entries {
+                if let Some(range) = within.range(key) {
+                    let ring = rings.entry(range.start).or_default();
+                    ring.push(Some(*modified), key.clone());
                 }
             }
             match page.entries.last() {
@@ -402,9 +454,10 @@ pub async fn trim_rings(store: &Arc<dyn Store>) -> Result<usize, StoreError> {
                 _ => break,
             }
         }
+        let rings = rings.into_values();
+        let surplus: Vec<_> = rings.flat_map(|ring| ring.surplus(keep)).collect();
         trimmed += surplus.len();
-        // The oldest come last.
-        for some in surplus.rchunks(MAX_TRIMMED) {
+        for some in surplus.chunks(MAX_TRIMMED) {
             let mut tx = Transaction::new(store.clone());
             for key in some {
                 tx.writes.insert(key.clone(), None);
