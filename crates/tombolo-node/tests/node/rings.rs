@@ -37,7 +37,7 @@ async fn of_ended_connections_the_newest_thousand_are_kept() {
         .write(async |tx| ended.iter().try_for_each(|one| tx.put(one)).unwrap())
         .await;
 
-    let _reconcilers = world.start();
+    let reconcilers = world.start();
     let kept: BTreeSet<_> = ended[surplus..].iter().map(|one| one.id.clone()).collect();
     world
         .eventually("the oldest are gone and no other", async |tx| {
@@ -50,6 +50,55 @@ async fn of_ended_connections_the_newest_thousand_are_kept() {
             (over == kept).then_some(())
         })
         .await;
+
+    // Whoever makes and deletes one more, and another one, takes the place of the oldest.
+    let mut newest = BTreeSet::new();
+    for _ in 0..surplus {
+        world.clock.advance(SECOND);
+        let other = world.vpc(&world.backend, "10.3.0.0/16").await;
+        let connection = world.ask(&own, &other).await;
+        world
+            .take(&connection, Step::Delete(own.scope.account))
+            .await;
+        newest.insert(connection.id);
+    }
+    world
+        .eventually("those are over", async |tx| {
+            let all = tx.peek(&keys::connections(&world.studio)).await.unwrap();
+            let over = all.into_iter().filter(|one| one.state.is_over());
+            let over: BTreeSet<_> = over.map(|one| one.id).collect();
+            over.is_superset(&newest).then_some(())
+        })
+        .await;
+    // It looks at its start, and then once a minute.
+    drop(reconcilers);
+    let reconcilers = world.start();
+    let kept: BTreeSet<_> = ended[2 * surplus..]
+        .iter()
+        .map(|one| one.id.clone())
+        .collect();
+    let kept: BTreeSet<_> = kept.union(&newest).cloned().collect();
+    world
+        .eventually(
+            "the newest are kept and what was oldest is gone",
+            async |tx| {
+                let all = tx.peek(&keys::connections(&world.studio)).await.unwrap();
+                let over = all.into_iter().filter(|one| one.state.is_over());
+                let over: BTreeSet<_> = over.map(|one| one.id).collect();
+                (over == kept).then_some(())
+            },
+        )
+        .await;
+    let studio = world.server.ec2(&world.studio.account.to_string());
+    let describe = |id: &str| json!({"VpcPeeringConnectionIds": [id]});
+    for id in &newest {
+        let shown = describe(id.as_str());
+        studio.call("DescribeVpcPeeringConnections", shown).await;
+    }
+    let gone = describe(ended[surplus].id.as_str());
+    let refused = studio.refusal("DescribeVpcPeeringConnections", gone).await;
+    assert_eq!(refused.code, "InvalidVpcPeeringConnectionID.NotFound");
+    drop(reconcilers);
 }
 
 #[tokio::test]

@@ -34,6 +34,7 @@ mod operator;
 mod packets;
 mod players;
 mod programs;
+mod quotas;
 mod restarts;
 mod rust_sdk;
 mod serve;
