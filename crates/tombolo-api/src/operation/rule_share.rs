@@ -8,8 +8,11 @@
 //!
 //! To count all of an account's groups at each call would cost as much as it has groups. So how many
 //! entries an account has at most is remembered, counted once and raised by each call, and counted anew
-//! only where that would pass the share: then it is known what was deleted meanwhile. What the
-//! controller writes beside, one rule a peering, shows when it is counted next.
+//! only where that would pass the share: then it is known what was deleted meanwhile.
+//!
+//! The rules that the controller adds for a fleet's connection count for the call that makes it, in the
+//! caller's own groups. Those in the group of another account, which has authorized it, show when that
+//! account's are counted next.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};

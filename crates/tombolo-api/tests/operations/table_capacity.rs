@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 use tombolo_api::model::ServiceName;
 use tombolo_api::registry;
 use tombolo_domain::table_capacity::TableCapacity;
+use tombolo_store::keys;
 
 use crate::account::Account;
 use crate::server::{BACKEND, HOME, STUDIO, Server, settings};
@@ -299,6 +300,53 @@ async fn calls_at_once_add_no_more_rules_than_an_account_may_have() {
     let outcomes = calls.join_all().await;
     let refused = outcomes.iter().flatten().collect::<Vec<_>>();
     assert_eq!(refused, [&"ResourceLimitExceeded"; 6]);
+}
+
+/// The rule that a fleet's connection adds is for a block, which takes what the wider ones around it have.
+#[tokio::test]
+async fn what_a_fleets_connection_adds_to_rules_counts_when_it_is_made() {
+    let server = Server::new();
+    let backend = server.ec2(BACKEND);
+    let vpc = backend.vpc("172.16.0.0/16").await;
+    let group = backend.default_group(&vpc).await;
+    let everywhere = json!([{
+        "IpProtocol": "tcp",
+        "FromPort": 1,
+        "ToPort": 65534,
+        "IpRanges": [{"CidrIp": "0.0.0.0/0"}],
+    }]);
+    backend.let_in(&group, everywhere).await;
+    let fleet = server.gamelift(BACKEND).fleet().await;
+    server.gamelift(BACKEND).authorize(BACKEND, &vpc).await;
+    let groups = server
+        .transaction()
+        .peek(&keys::all_security_groups())
+        .await;
+    let own: u64 = groups
+        .unwrap()
+        .iter()
+        .map(|one| one.rule_entries().ports)
+        .sum();
+
+    let room = |more| TableCapacity::new([("rule_ports".to_owned(), 0, 2 * (own + more))]);
+    let connect = json!({
+        "FleetId": fleet, "PeerVpcAwsAccountId": BACKEND, "PeerVpcId": vpc,
+    });
+    // Thirty prefixes and the block's own in one group, the block's own in the other.
+    let server = server.with_table_capacity(room(31));
+    let studio = server.gamelift(BACKEND);
+    let refusal = studio
+        .refusal("CreateVpcPeeringConnection", connect.clone())
+        .await;
+    assert_eq!(refusal.code, "InvalidRequestException");
+    assert!(
+        refusal.message.contains("table rule_ports"),
+        "{}",
+        refusal.message
+    );
+    let server = server.with_table_capacity(room(32));
+    let studio = server.gamelift(BACKEND);
+    studio.call("CreateVpcPeeringConnection", connect).await;
 }
 
 /// Half of what all share is one account's; another one has the other half.

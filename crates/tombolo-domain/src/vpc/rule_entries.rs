@@ -203,6 +203,11 @@ fn range_prefixes(protocol: u8, range: PortRange) -> Vec<PortPrefix> {
 impl SecurityGroup {
     /// How many entries its rules take, also those of groups of peered VPCs that are stale now.
     pub fn rule_entries(&self) -> RuleEntries {
+        self.rule_entries_admitting([])
+    }
+
+    /// The same once a connection has let these blocks in, too ([`admit`](Self::admit)).
+    pub fn rule_entries_admitting(&self, blocks: impl IntoIterator<Item = Ipv4Net>) -> RuleEntries {
         let rules = self.rules.iter().map(|rule| {
             let peer = match &rule.peer {
                 Peer::Cidr(block) => RulePeer::Cidr(*block),
@@ -211,7 +216,11 @@ impl SecurityGroup {
             };
             (rule.direction, rule.protocol, peer)
         });
-        RuleEntries::of(rules)
+        let admitted = blocks.into_iter().map(|block| {
+            let peer = RulePeer::Cidr(block);
+            (RuleDirection::Ingress, Protocol::All, peer)
+        });
+        RuleEntries::of(rules.chain(admitted))
     }
 }
 

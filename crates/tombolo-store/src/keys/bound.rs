@@ -27,7 +27,7 @@ pub enum Bound {
         ended: usize,
     },
     /// The newest so many that have these parts of their keys in common. The transaction that writes
-    /// one more removes the oldest.
+    /// one more removes the one that was written first.
     Ring {
         /// How many.
         keep: usize,
