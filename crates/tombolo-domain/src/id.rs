@@ -200,7 +200,8 @@ impl VpcCidrAssociationId {
         VpcCidrAssociationId(format!("{}{}", Self::PREFIX, vpc.digits()).into())
     }
 
-    /// The VPC whose primary block this is, if it is a primary one's.
+    /// The VPC whose primary block this is, provided that it is a primary one's, which the id alone does
+    /// not say: whoever has only that looks whether there is such a VPC.
     pub fn vpc_if_primary(&self) -> VpcId {
         VpcId(format!("{}{}", VpcId::PREFIX, self.digits()).into())
     }
