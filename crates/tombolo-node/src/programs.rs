@@ -13,7 +13,7 @@ use tombolo_domain::id::NetworkInterfaceId;
 use tombolo_domain::vpc::{Attachment, NetworkInterface};
 use tombolo_fleet::{end_namespace_processes, process_runs};
 use tombolo_store::StoreError;
-use tombolo_store::keys::InterfaceKey;
+use tombolo_store::keys;
 use tombolo_store::model::Term;
 use tombolo_store::typed::Transaction;
 use tombolo_tasks::Reason;
@@ -41,7 +41,10 @@ pub(crate) async fn run(context: Context, reports: Arc<dyn Reports>) {
 
 async fn look(context: &Context, reports: &dyn Reports) -> Result<(), StoreError> {
     let mut tx = Transaction::new(context.store.clone());
-    for interface in tx.find::<InterfaceKey>(Term::ProgramInterface).await? {
+    for interface in tx
+        .find(Term::ProgramInterface, &keys::all_interfaces())
+        .await?
+    {
         let NetworkInterface { id, attachment, .. } = &*interface;
         let Some(Attachment::Program {
             pid,

@@ -16,7 +16,7 @@ use tombolo_domain::peering::{Authorization, Connection, Consent, End, State};
 use tombolo_domain::vpc::Vpc;
 use tombolo_domain::{Scope, Timestamp};
 use tombolo_store::StoreError;
-use tombolo_store::keys::{self, ConnectionKey, ConnectionRef, PeeringKey, Prefix, VpcKey};
+use tombolo_store::keys::{self, ConnectionKey, ConnectionRef, PeeringKey, Prefix};
 use tombolo_store::model::Term;
 
 use super::ScopedTransaction;
@@ -80,9 +80,8 @@ impl ScopedTransaction<'_> {
     ) -> Result<Option<Connection>, StoreError> {
         let entries = keys::peerings_of(&peer.scope, &peer.id);
         let of_peer = Term::OpenConnectionOf(&peer.id);
-        let open = self.unscoped();
-        let open = open.find_beside::<ConnectionKey, _>(of_peer, &entries);
-        for seen in open.await? {
+        self.unscoped().bind(&entries).await?;
+        for seen in self.find_connections(of_peer).await? {
             if seen.fleet.as_ref() != Some(fleet) {
                 continue;
             }
@@ -182,7 +181,7 @@ impl ScopedTransaction<'_> {
         &mut self,
         term: Term<'_>,
     ) -> Result<Vec<Arc<Connection>>, StoreError> {
-        self.unscoped().find::<ConnectionKey>(term).await
+        self.unscoped().find(term, &keys::all_connections()).await
     }
 
     /// Decisions 16 and 76: the connections of a VPC of the principal's that are not over. The commit
@@ -194,12 +193,9 @@ impl ScopedTransaction<'_> {
         requested: &Prefix<ConnectionKey>,
         accepted: &Prefix<PeeringKey>,
     ) -> Result<Vec<Arc<Connection>>, StoreError> {
-        self.unscoped()
-            .find_beside::<ConnectionKey, _>(of_vpc, requested)
-            .await?;
-        self.unscoped()
-            .find_beside::<ConnectionKey, _>(of_vpc, accepted)
-            .await
+        self.unscoped().bind(requested).await?;
+        self.unscoped().bind(accepted).await?;
+        self.find_connections(of_vpc).await
     }
 
     /// Decision 16: when the authorization ends that a fleet's request for a connection rests on,
@@ -229,7 +225,8 @@ impl ScopedTransaction<'_> {
                 authorized.extend(self.blocks_of_joined_fleets(&vpc).await?);
             }
         }
-        let fleets = self.unscoped().find::<VpcKey>(Term::HiddenVpc).await?;
+        let hidden = self.unscoped();
+        let fleets = hidden.find(Term::HiddenVpc, &keys::all_vpcs()).await?;
         Ok(OccupiedBlocks {
             own: own.iter().flat_map(|vpc| vpc.cidrs()).collect(),
             authorized,
@@ -239,7 +236,7 @@ impl ScopedTransaction<'_> {
 
     async fn blocks_of_joined_fleets(&mut self, vpc: &Vpc) -> Result<Vec<Ipv4Net>, StoreError> {
         let of_vpc = Term::OpenConnectionOf(&vpc.id);
-        let open = self.unscoped().find::<ConnectionKey>(of_vpc).await?;
+        let open = self.find_connections(of_vpc).await?;
         let accepted = open.iter().filter(|one| one.accepter.vpc == vpc.id);
         Ok(accepted.flat_map(|one| one.requester.cidrs()).collect())
     }
@@ -320,7 +317,7 @@ impl ScopedTransaction<'_> {
         let most = quotas.active_peerings_per_vpc;
         let owner = self.here(owner);
         let of_vpc = Term::OpenConnectionOf(vpc);
-        let open = self.unscoped().find::<ConnectionKey>(of_vpc).await?;
+        let open = self.find_connections(of_vpc).await?;
         let active = open.iter().filter(|one| {
             let is_end = one.requester_scope() == owner || one.accepter_scope() == owner;
             is_end && one.state.carries_packets()
@@ -338,12 +335,12 @@ impl ScopedTransaction<'_> {
     /// nothing. The commit does not depend on them: whoever gives numbers depends on the last reserved.
     pub(crate) async fn numbers_in_use(&mut self) -> Result<Vec<u32>, StoreError> {
         let tx = self.unscoped();
-        let vpcs = tx.peek(&keys::all_vpcs()).await?;
-        let tables = tx.peek(&keys::all_route_tables()).await?;
-        let groups = tx.peek(&keys::all_security_groups()).await?;
-        let vpcs = vpcs.into_iter().map(|vpc| vpc.number.0);
-        let tables = tables.into_iter().filter_map(|table| table.number);
-        let groups = groups.into_iter().filter_map(|group| group.number);
+        let vpcs = tx.peek_shared(&keys::all_vpcs()).await?;
+        let tables = tx.peek_shared(&keys::all_route_tables()).await?;
+        let groups = tx.peek_shared(&keys::all_security_groups()).await?;
+        let vpcs = vpcs.iter().map(|vpc| vpc.number.0);
+        let tables = tables.iter().filter_map(|table| table.number);
+        let groups = groups.iter().filter_map(|group| group.number);
         Ok(vpcs
             .chain(tables.map(|number| number.0))
             .chain(groups.map(|number| number.0))

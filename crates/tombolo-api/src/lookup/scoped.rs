@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use tombolo_domain::arn::Resource;
-use tombolo_domain::id::{AccountId, VpcId};
+use tombolo_domain::id::AccountId;
 use tombolo_domain::principal::{Action, Principal};
 use tombolo_domain::quota::Quotas;
 use tombolo_domain::{Scope, Timestamp};
-use tombolo_store::keys::{Cursor, Entity, Key, KeyParts, Prefix, VpcKey};
+use tombolo_store::keys::{Cursor, Entity, Key, KeyParts, Prefix};
 use tombolo_store::model::{Indexed, Term};
 use tombolo_store::typed::{Committed, Found, OverBound, Records, Transaction};
 use tombolo_store::{Store, StoreError};
@@ -128,28 +128,13 @@ impl<'p> ScopedTransaction<'p> {
 
     /// Records of the principal's own by something that is in them. The commit does not depend on
     /// them.
-    pub(super) async fn find_own<K: Indexed<Value: Entity>>(
+    pub(super) async fn find_own<K: Indexed>(
         &mut self,
+        prefix: impl FnOnce(&Scope) -> Prefix<K>,
         term: Term<'_>,
     ) -> Result<Vec<Arc<K::Value>>, StoreError> {
-        let scope = self.principal.scope();
-        let mut found = self.tx.find::<K>(term).await?;
-        found.retain(|record| {
-            let resource = record.vpc_resource();
-            resource.is_some_and(|resource| resource.scope == scope)
-        });
-        Ok(found)
-    }
-
-    /// The VPC of the principal's own that has a term. The commit does not depend on it.
-    pub(super) async fn find_own_vpc(
-        &mut self,
-        term: Term<'_>,
-    ) -> Result<Option<VpcId>, StoreError> {
-        let scope = self.principal.scope();
-        let found = self.tx.find::<VpcKey>(term).await?;
-        let own = found.iter().find(|vpc| vpc.scope == *scope);
-        Ok(own.map(|vpc| vpc.id.clone()))
+        let prefix = prefix(self.principal.scope());
+        self.tx.find(term, &prefix).await
     }
 
     /// Records of the principal's own.

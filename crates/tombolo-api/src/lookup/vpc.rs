@@ -140,7 +140,7 @@ impl VpcListing<'_, '_> {
         let mut found = Vec::new();
         for rule in rules {
             let of_rule = Term::SecurityGroupRule(rule);
-            for group in self.0.find_own::<SecurityGroupKey>(of_rule).await? {
+            for group in self.0.find_own(keys::security_groups, of_rule).await? {
                 found.extend(peek_visible(self.0, &group.vpc).await?);
             }
         }
@@ -244,7 +244,7 @@ impl LookupKey for SecurityGroupRuleId {
         _: Action,
     ) -> Result<Option<SecurityGroup>, Failed> {
         let has_rule = |group: &SecurityGroup| group.rules.iter().any(|rule| rule.id == self);
-        let found = tx.find_own::<SecurityGroupKey>(Term::SecurityGroupRule(&self));
+        let found = tx.find_own(keys::security_groups, Term::SecurityGroupRule(&self));
         let Some(seen) = found.await?.into_iter().next() else {
             return Ok(None);
         };
@@ -276,8 +276,10 @@ impl LookupKey for VpcCidrAssociationId {
             VpcCidrAssociationId::primary_of(&vpc.id) == self || secondary.any(|one| one.id == self)
         };
         let primary = self.vpc_if_primary();
-        let found = tx.find_own_vpc(Term::CidrAssociation(&self)).await?;
-        let id = found.unwrap_or(primary);
+        let found = tx
+            .find_own(keys::vpcs, Term::CidrAssociation(&self))
+            .await?;
+        let id = found.first().map_or(primary, |vpc| vpc.id.clone());
         let vpc = tx.vpc(id.as_str()).find(action).await?;
         Ok(vpc.filter(has_it).map(|vpc| (vpc, self)))
     }
@@ -299,7 +301,7 @@ impl LookupKey for RouteTableAssociationId {
         action: Action,
     ) -> Result<Option<(RouteTable, Self)>, Failed> {
         let has_it = |table: &RouteTable| table.has_association(&self);
-        let found = tx.find_own::<RouteTableKey>(Term::RouteTableAssociation(&self));
+        let found = tx.find_own(keys::route_tables, Term::RouteTableAssociation(&self));
         let Some(seen) = found.await?.into_iter().next() else {
             return Ok(None);
         };

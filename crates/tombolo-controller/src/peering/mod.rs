@@ -25,7 +25,7 @@ use tombolo_domain::id::{HostId, VpcId, VpcPeeringConnectionId};
 use tombolo_domain::peering::{Connection, End, FailureReason, State, Step};
 use tombolo_domain::reported::{ReportedNetwork, TableFull};
 use tombolo_domain::vpc::Vpc;
-use tombolo_store::keys::{self, ConnectionKey, Entity, Kind};
+use tombolo_store::keys::{self, Entity, Kind};
 use tombolo_store::model::Term;
 use tombolo_store::typed::{Transaction, transact};
 use tombolo_store::{StoreError, Wakes};
@@ -89,7 +89,7 @@ async fn advance_due(
     tried: &mut BTreeSet<VpcPeeringConnectionId>,
 ) -> Result<Left, StoreError> {
     let requests = Transaction::new(context.store.clone())
-        .find::<ConnectionKey>(Term::Request)
+        .find(Term::Request, &keys::all_connections())
         .await?;
     let now = context.clock.now();
     let due = requests.iter().map(|found| &**found);

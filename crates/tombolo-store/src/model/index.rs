@@ -13,8 +13,10 @@ use tombolo_domain::id::{
     AccountId, Region, RouteTableAssociationId, SecurityGroupRuleId, VpcCidrAssociationId, VpcId,
     VpcPeeringConnectionId,
 };
+use tombolo_domain::peering::Requester;
 use tombolo_domain::vpc::Attachment;
 
+use super::Snapshot;
 use super::table::CHUNK;
 use crate::keys::{
     AuthorizationKey, AuthorizedKey, BuildKey, ConnectionKey, FleetKey, InstanceKey, InterfaceKey,
@@ -29,8 +31,6 @@ pub enum Term<'t> {
     Connection(&'t VpcPeeringConnectionId),
     /// A connection with an end in this VPC that is not over.
     OpenConnectionOf(&'t VpcId),
-    /// A connection that is not over.
-    OpenConnection,
     /// A connection that is not over, by the account and Region of either end.
     OpenConnectionIn(AccountId, &'t Region),
     /// A connection that is a request still.
@@ -47,15 +47,6 @@ pub enum Term<'t> {
     SecurityGroupRule(&'t SecurityGroupRuleId),
     /// A network interface that a program is attached to.
     ProgramInterface,
-    /// The tags of a resource among which is this one.
-    Tag {
-        /// Whose resource it is.
-        scope: &'t Scope,
-        /// The tag's key.
-        key: &'t str,
-        /// The tag's value.
-        value: &'t str,
-    },
 }
 
 /// A kind of which the read model has the records.
@@ -68,6 +59,12 @@ pub trait Indexed: KeyParts {
         let mut found = false;
         Self::terms(value, &mut |one| found |= one == *term);
         found
+    }
+
+    /// Whether a record that cannot be read may have a term, by its key and by what `other` records say of
+    /// it.
+    fn may_have_term(&self, _term: &Term<'_>, _others: &Snapshot) -> bool {
+        true
     }
 }
 
@@ -88,13 +85,13 @@ without_terms!(
     PublicPortKey,
     ScalingPolicyKey,
     SubnetKey,
+    TagsKey,
 );
 
 impl Indexed for ConnectionKey {
     fn terms<'v>(connection: &'v Self::Value, tell: &mut dyn FnMut(Term<'v>)) {
         tell(Term::Connection(&connection.id));
         if !connection.state.is_over() {
-            tell(Term::OpenConnection);
             for end in [&connection.requester, &connection.accepter] {
                 tell(Term::OpenConnectionOf(&end.vpc));
                 tell(Term::OpenConnectionIn(end.account, &connection.region));
@@ -106,6 +103,32 @@ impl Indexed for ConnectionKey {
                 connection.requester.account,
                 &connection.region,
             ));
+        }
+    }
+
+    /// Who has an end of a connection is in the key if it asked; for the other one there is an entry once
+    /// the connection was delivered, before which it is none of its matter.
+    fn may_have_term(&self, term: &Term<'_>, others: &Snapshot) -> bool {
+        let is_delivered_to = |is_it: &dyn Fn(&PeeringKey) -> bool| {
+            let entries = others.keys::<PeeringKey>();
+            let mut entries = entries.filter(|entry| entry.connection == self.connection);
+            entries.any(|entry| is_it(&entry))
+        };
+        let is_of = |scope: &Scope, account: &AccountId, region: &Region| {
+            scope.account == *account && scope.region == *region
+        };
+        match term {
+            Term::Connection(id) => self.connection == **id,
+            Term::OpenConnectionOf(vpc) => {
+                self.requester == Requester::Vpc((*vpc).clone())
+                    || is_delivered_to(&|entry| entry.vpc == **vpc)
+            }
+            Term::OpenConnectionIn(account, region) => {
+                is_of(&self.scope, account, region)
+                    || is_delivered_to(&|entry| is_of(&entry.scope, account, region))
+            }
+            Term::RequestBy(account, region) => is_of(&self.scope, account, region),
+            _ => true,
         }
     }
 }
@@ -142,15 +165,6 @@ impl Indexed for InterfaceKey {
     fn terms<'v>(interface: &'v Self::Value, tell: &mut dyn FnMut(Term<'v>)) {
         if matches!(interface.attachment, Some(Attachment::Program { .. })) {
             tell(Term::ProgramInterface);
-        }
-    }
-}
-
-impl Indexed for TagsKey {
-    fn terms<'v>(tags: &'v Self::Value, tell: &mut dyn FnMut(Term<'v>)) {
-        for (key, value) in &tags.tags {
-            let scope = &tags.scope;
-            tell(Term::Tag { scope, key, value });
         }
     }
 }

@@ -36,7 +36,8 @@ pub use index::{Indexed, Term};
 pub use modelled_store::ModelledStore;
 pub use snapshot::Snapshot;
 pub(crate) use snapshot::has_table;
-pub(crate) use table::Table;
+pub use table::reads;
+pub(crate) use table::{Record, Table};
 use turns::Turns;
 
 use crate::{KeyRange, Revision, Store, StoreError, Watch, WatchError};

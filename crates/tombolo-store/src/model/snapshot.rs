@@ -12,6 +12,9 @@ use crate::keys::{
 };
 use crate::{Entry, Event, Revision, StoreError};
 
+/// Records with their keys, in key order.
+type FoundByTerm<K> = Vec<(Key<K>, Arc<<K as KeyParts>::Value>)>;
+
 /// Makes a table a kind.
 macro_rules! tables {
     ($($table:ident: $kind:ident, $parts:ty;)*) => {
@@ -154,25 +157,49 @@ impl Snapshot {
         })
     }
 
-    /// The records that have a term, in key order.
-    pub fn find<'s, K: Indexed>(
-        &'s self,
-        term: &'s Term<'_>,
-    ) -> impl Iterator<Item = (Key<K>, Arc<K::Value>)> + 's {
-        self.find_modified(term).map(|(key, value, _)| (key, value))
+    /// The records under a prefix that have a term, in key order.
+    ///
+    /// # Errors
+    /// One of those that may have it cannot be read.
+    pub fn find<K: Indexed>(
+        &self,
+        term: &Term<'_>,
+        within: &Prefix<K>,
+    ) -> Result<FoundByTerm<K>, StoreError> {
+        let Some(table) = self.table::<K>() else {
+            return Ok(Vec::new());
+        };
+        for key in table.unreadable(&within.range()) {
+            // The key of a record that is there was checked when the server started.
+            if key.parts().is_ok_and(|key| !key.may_have_term(term, self)) {
+                continue;
+            }
+            if let Some(record) = table.get(key.as_bytes()) {
+                record.value(key.as_bytes())?;
+            }
+        }
+        let mut found = Vec::new();
+        for key in self.index.find(term) {
+            let key = Key::stored(key.clone());
+            let Some(record) = table.get(key.as_bytes()) else {
+                // Of another kind, with a term of the same hash.
+                continue;
+            };
+            if within.contains(&key) {
+                let value = record.value(key.as_bytes())?;
+                if K::has_term(&value, term) {
+                    found.push((key, value));
+                }
+            }
+        }
+        Ok(found)
     }
 
-    /// As [`find`](Snapshot::find), with the revision that last changed each.
-    pub(crate) fn find_modified<'s, K: Indexed>(
-        &'s self,
-        term: &'s Term<'_>,
-    ) -> impl Iterator<Item = (Key<K>, Arc<K::Value>, Revision)> + 's {
-        let table = self.table::<K>();
-        self.index.find(term).filter_map(move |key| {
-            let record = table?.get(key)?;
-            let value = record.value(key).ok()?;
-            let has_it = K::has_term(&value, term);
-            has_it.then(|| (Key::stored(key.clone()), value, record.modified))
-        })
+    /// The keys of all records of a kind.
+    pub(super) fn keys<K: KeyParts>(&self) -> impl Iterator<Item = K> {
+        let table = self.table::<K>().into_iter();
+        table
+            .flat_map(Table::keys)
+            .filter_map(|key| key.parts().ok())
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::keys::{self, Cursor, Entity, Key, KeyParts, Kind, Prefix, VpcResource};
-use crate::model::{Indexed, Snapshot, Table, Term, has_table};
+use crate::model::{Indexed, Record, Snapshot, Table, Term, has_table};
 use crate::{Compare, Entry, KeyRange, Revision, Store, StoreError, Txn, TxnOutcome};
 
 /// How many entries one read of a range asks for at a time.
@@ -19,9 +19,9 @@ const PAGE: usize = 1024;
 ///
 /// What was put or deleted is seen by later reads of the same transaction.
 ///
-/// A record by its key is read from the store. Lists are read from the store's
-/// [read model](crate::model), if it has one: all of one transaction from one snapshot, taken at the
-/// first of them.
+/// What the commit depends on by its key ([`get`](Transaction::get)) is read from the store. What is
+/// listed, found or only peeked at is read from the store's [read model](crate::model), if it has one: all
+/// of one transaction from one snapshot, taken at the first of them.
 pub struct Transaction {
     pub(super) store: Arc<dyn Store>,
     snapshot: Option<Arc<Snapshot>>,
@@ -65,6 +65,14 @@ impl<K: KeyParts> Records<K> {
             Source::Store(read) => read.get(&key.bytes).cloned(),
         }
     }
+}
+
+/// A record by who put it.
+enum Written<'t, K: KeyParts> {
+    /// This transaction.
+    Here(&'t Bytes),
+    /// One before it.
+    Before(&'t Record<K>),
 }
 
 /// What one read of a range came to.
@@ -151,8 +159,8 @@ impl Transaction {
         }
         let snapshot = self.snapshot::<K>().await?;
         // What the model could not read, the store's own read gives the reason for.
-        let has_all = |snapshot: &Snapshot| snapshot.table::<K>().is_some_and(Table::is_readable);
-        Ok(snapshot.filter(|snapshot| has_all(snapshot)))
+        let is_readable = |table: &Table<K>| table.is_readable(range);
+        Ok(snapshot.filter(|snapshot| snapshot.table::<K>().is_some_and(is_readable)))
     }
 
     fn has_written(&self, range: &KeyRange) -> bool {
@@ -277,80 +285,51 @@ impl Transaction {
         Ok(Records(Source::Store(read.collect())))
     }
 
-    /// The records that have a term, without making the commit depend on them.
+    /// The records under a prefix that have a term, without making the commit depend on them.
+    ///
+    /// # Errors
+    /// The store failed, or one of those that may have the term cannot be read.
     pub async fn find<K: Indexed>(
         &mut self,
         term: Term<'_>,
+        within: &Prefix<K>,
     ) -> Result<Vec<Arc<K::Value>>, StoreError> {
-        Ok(self
-            .find_records::<K>(term)
-            .await?
-            .into_iter()
-            .map(|(_, value, _)| value)
-            .collect())
-    }
-
-    /// The records that have a term. The commit depends on nothing being put under `prefix`
-    /// meanwhile, which is where a record's getting the term shows; on the records that are found, which
-    /// may be elsewhere, it depends only if they are read again.
-    pub async fn find_beside<K: Indexed, P: KeyParts>(
-        &mut self,
-        term: Term<'_>,
-        prefix: &Prefix<P>,
-    ) -> Result<Vec<Arc<K::Value>>, StoreError> {
-        let range = prefix.range();
-        let revision = match self.snapshot::<K>().await? {
-            Some(snapshot) => snapshot.revision(),
-            None => self.store.revision().await?,
+        let range = within.range();
+        let Some(snapshot) = self.snapshot::<K>().await? else {
+            // A store without a model: by a look at all.
+            let all = self.read::<K>(range, usize::MAX).await?.found.records;
+            let found = all.into_iter().filter(|(_, one)| K::has_term(one, &term));
+            return Ok(found.map(|(_, one)| Arc::new(one)).collect());
         };
-        self.ranges.push((range, revision));
-        self.find::<K>(term).await
-    }
-
-    /// The records that have a term and are under `prefix`. The commit depends on there being no
-    /// other, on none being changed, and on those that are put again being there still.
-    pub async fn list_found<K: Indexed>(
-        &mut self,
-        term: Term<'_>,
-        prefix: &Prefix<K>,
-    ) -> Result<Vec<Arc<K::Value>>, StoreError> {
-        let range = prefix.range();
-        if self.snapshot_of::<K>(&range).await?.is_none() {
-            let all = self.list_entries(prefix).await?.into_iter();
-            let found = all.filter(|(_, value)| K::has_term(value, &term));
-            return Ok(found.map(|(_, value)| Arc::new(value)).collect());
+        let found = snapshot.find::<K>(&term, within)?;
+        if !self.has_written(&range) {
+            return Ok(found.into_iter().map(|(_, one)| one).collect());
         }
-        let mut found = Vec::new();
-        for (key, value, modified) in self.find_records::<K>(term).await? {
-            if prefix.contains(&key) {
-                self.listed.insert(key.bytes, modified);
-                found.push(value);
+        let found = found.into_iter().map(|(key, one)| (key.bytes, one));
+        let mut found: BTreeMap<_, _> = found.collect();
+        for (key, written) in self.writes.range(range.start..range.end) {
+            found.remove(key);
+            if let Some(value) = written {
+                let value = K::decode(key, value)?;
+                if K::has_term(&value, &term) {
+                    found.insert(key.clone(), Arc::new(value));
+                }
             }
         }
-        let revision = self.snapshot.as_ref().map(|one| one.revision());
-        self.ranges.push((range, revision.unwrap_or_default()));
-        Ok(found)
+        Ok(found.into_values().collect())
     }
 
-    async fn find_records<K: Indexed>(
-        &mut self,
-        term: Term<'_>,
-    ) -> Result<Vec<(Key<K>, Arc<K::Value>, Revision)>, StoreError> {
-        let everything = Prefix::<K>::all().range();
-        let Some(snapshot) = self.snapshot_of::<K>(&everything).await? else {
-            // Of what was written just now, or of a store without a model: by a look at all.
-            let read = self.read::<K>(everything, usize::MAX).await?;
-            let modified: BTreeMap<_, _> = read.stored.into_iter().collect();
-            let records = read.found.records.into_iter();
-            let found = records.filter(|(_, value)| K::has_term(value, &term));
-            return Ok(found
-                .map(|(key, value)| {
-                    let modified = modified.get(&key.bytes).copied().unwrap_or_default();
-                    (key, Arc::new(value), modified)
-                })
-                .collect());
+    /// Makes the commit depend on nothing being put under a prefix: where it shows that another record
+    /// gets the term by which this transaction [finds](Transaction::find) some, which it does after
+    /// this. On those that are found the commit depends only if they are read again.
+    pub async fn bind<K: KeyParts>(&mut self, prefix: &Prefix<K>) -> Result<(), StoreError> {
+        let revision = match (self.snapshot::<K>().await?, &self.snapshot) {
+            (Some(snapshot), _) => snapshot.revision(),
+            (None, Some(snapshot)) => snapshot.revision(),
+            (None, None) => self.store.revision().await?,
         };
-        Ok(snapshot.find_modified::<K>(&term).collect())
+        self.ranges.push((prefix.range(), revision));
+        Ok(())
     }
 
     /// As [`peek`](Transaction::peek), each record with the parts of its key.
@@ -395,27 +374,32 @@ impl Transaction {
     ) -> Result<Found<K>, StoreError> {
         let snapshot = self.snapshot::<K>().await?;
         let table = snapshot.as_ref().and_then(|snapshot| snapshot.table::<K>());
-        let Some(table) = table.filter(|table| table.is_readable()) else {
+        let Some(table) = table.filter(|table| table.is_readable(&range)) else {
             return Ok(self.read(range, limit).await?.found);
         };
         let own = self.writes.range(range.start.clone()..range.end.clone());
         let own: BTreeMap<_, _> = own.collect();
-        let mut records = Vec::new();
-        for (key, record) in table.range(range) {
-            if !own.contains_key(&key.bytes) {
-                let value = record.value(&key.bytes)?;
-                records.push((key, K::Value::clone(&value)));
+        let stored = table.range(range).map(|(key, record)| (key.bytes, record));
+        let stored = stored.filter(|(key, _)| !own.contains_key(key));
+        // One more than asked for tells whether there is more.
+        let stored = stored.take(limit.saturating_add(1));
+        let mut all: BTreeMap<_, _> = stored
+            .map(|(key, record)| (key, Written::Before(record)))
+            .collect();
+        for (key, value) in &own {
+            if let Some(value) = value {
+                all.insert(Bytes::clone(key), Written::Here(value));
             }
         }
-        for (key, written) in own {
-            if let Some(value) = written {
-                let value = K::decode(key, value)?;
-                records.push((Key::stored(key.clone()), value));
-            }
-        }
-        records.sort_by(|(one, _), (other, _)| one.bytes.cmp(&other.bytes));
-        let more = records.len() > limit;
-        records.truncate(limit);
+        let more = all.len() > limit;
+        let records = all.into_iter().take(limit).map(|(key, written)| {
+            let value = match written {
+                Written::Here(value) => K::decode(&key, value)?,
+                Written::Before(record) => K::Value::clone(&*record.value(&key)?),
+            };
+            Ok((Key::stored(key), value))
+        });
+        let records = records.collect::<Result<_, StoreError>>()?;
         Ok(Found { records, more })
     }
 
