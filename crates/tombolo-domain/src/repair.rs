@@ -15,6 +15,7 @@ pub struct RepairRecord {
     /// The id.
     pub id: EventId,
     /// The host whose network it was; `None`, from before hosts had ids: the only one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<HostId>,
     /// When the change was found and undone.
     pub at: Timestamp,
