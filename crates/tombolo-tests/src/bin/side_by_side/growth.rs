@@ -5,6 +5,7 @@ use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use serde_json::json;
 use tombolo_tests::aws::{CallError, Client};
 use tombolo_tests::dev::Dev;
 use tombolo_tests::{build, scenario};
@@ -78,6 +79,7 @@ pub(crate) fn measure(table: &mut Table) {
     table.ratio(what, "/s", turns.collect(), Target::AtLeast(0.9));
     drop((empty, filled));
 
+    costs(table, idle);
     rounds(table);
     idle_cpu(table);
 }
@@ -144,6 +146,137 @@ fn describe_one(client: &Client, vpc: &str) -> f64 {
     let request = client.ec2_request("DescribeVpcs", &[("VpcId.1", vpc)]);
     let request = client.signer_for("ec2").sign(request);
     requests_per_second(client.server, &request, CONNECTIONS, TIME)
+}
+
+/// Something that an account makes much of: what it is called, how many are made, and how.
+type Resource = (&'static str, usize, fn(&Client, usize));
+
+/// What one of each kind costs: the time of the call that makes it, one caller, and its memory once the
+/// server has started with them.
+fn costs(table: &mut Table, idle: f64) {
+    let resources: [Resource; 7] = [
+        ("VPC, with what comes with it", VPCS, |client, count| {
+            for n in 0..count {
+                scenario::vpc(client, &format!("10.{}.{}.0/24", n / 250, n % 250));
+            }
+        }),
+        ("subnet", 2_000, |client, count| {
+            subnets(client, count);
+        }),
+        ("network interface", 5_000, interfaces),
+        ("rule of a security group", 5_000, rules),
+        ("tag", 20_000, tags),
+        ("authorization", 5_000, authorizations),
+        ("peering connection", 1_000, peerings),
+    ];
+    for (what, count, make) in resources {
+        let mut server = Dev::start_simulated();
+        let start = Instant::now();
+        make(&server.studio(), count);
+        let milliseconds = start.elapsed().as_secs_f64() * 1e3 / count as f64;
+        assert!(server.stop().success());
+        server.restart();
+        let kib = (resident_mib(server.pid()) - idle) * 1024.0 / count as f64;
+        let made = format!("{what}: making one of {count}");
+        table.figure(&made, "ms", milliseconds, None, Target::None);
+        let kept = format!("{what}: memory of one");
+        table.figure(&kept, "KiB", kib, None, Target::None);
+    }
+}
+
+/// Subnets of /28 in VPCs of 200 each, the most that one may have.
+fn subnets(client: &Client, count: usize) -> Vec<String> {
+    let mut vpc = String::new();
+    let subnets = (0..count).map(|n| {
+        let (of_vpc, n) = (n / 200, n % 200);
+        if n == 0 {
+            vpc = scenario::vpc(client, &format!("10.{of_vpc}.0.0/16"));
+        }
+        let block = format!("10.{of_vpc}.{}.{}/28", n / 16, n % 16 * 16);
+        let made = client.ec2("CreateSubnet", &[("VpcId", &vpc), ("CidrBlock", &block)]);
+        made.expect("CreateSubnet").text("subnetId")
+    });
+    subnets.collect()
+}
+
+/// Ten in each subnet.
+fn interfaces(client: &Client, count: usize) {
+    for subnet in subnets(client, count / 10) {
+        for _ in 0..10 {
+            let made = client.ec2("CreateNetworkInterface", &[("SubnetId", &subnet)]);
+            made.expect("CreateNetworkInterface");
+        }
+    }
+}
+
+/// Fifty in each group, ten a call.
+fn rules(client: &Client, count: usize) {
+    let vpc = scenario::vpc(client, "10.0.0.0/16");
+    for group in 0..count / 50 {
+        let name = format!("group-{group}");
+        let group = [
+            ("GroupName", &*name),
+            ("GroupDescription", "rules"),
+            ("VpcId", &vpc),
+        ];
+        let made = client.ec2("CreateSecurityGroup", &group);
+        let group = made.expect("CreateSecurityGroup").text("groupId");
+        for call in 0..5 {
+            let mut parameters = vec![("GroupId".to_owned(), group.clone())];
+            for n in 1..=10 {
+                let rule = format!("IpPermissions.{n}");
+                let port = (1000 + call * 10 + n).to_string();
+                let block = format!("10.{call}.{n}.0/24");
+                parameters.push((format!("{rule}.IpProtocol"), "udp".to_owned()));
+                parameters.push((format!("{rule}.FromPort"), port.clone()));
+                parameters.push((format!("{rule}.ToPort"), port));
+                parameters.push((format!("{rule}.IpRanges.1.CidrIp"), block));
+            }
+            call_with(client, "AuthorizeSecurityGroupIngress", &parameters);
+        }
+    }
+}
+
+/// Twenty for each VPC, in one call.
+fn tags(client: &Client, count: usize) {
+    for n in 0..count / 20 {
+        let vpc = scenario::vpc(client, &format!("10.{}.{}.0/24", n / 250, n % 250));
+        let mut parameters = vec![("ResourceId.1".to_owned(), vpc)];
+        for tag in 1..=20 {
+            parameters.push((format!("Tag.{tag}.Key"), format!("key-{tag}")));
+            parameters.push((format!("Tag.{tag}.Value"), format!("value-{tag}")));
+        }
+        call_with(client, "CreateTags", &parameters);
+    }
+}
+
+/// For accounts that need not be there.
+fn authorizations(client: &Client, count: usize) {
+    let vpc = scenario::vpc(client, "10.0.0.0/16");
+    for account in 0..count {
+        let input = json!({ "GameLiftAwsAccountId": format!("{account:012}"), "PeerVpcId": vpc });
+        let made = client.gamelift("CreateVpcPeeringAuthorization", &input);
+        made.expect("CreateVpcPeeringAuthorization");
+    }
+}
+
+/// Of VPCs in pairs.
+fn peerings(client: &Client, count: usize) {
+    let vpcs: Vec<_> = (0..VPCS)
+        .map(|n| scenario::vpc(client, &format!("10.{}.{}.0/24", n / 250, n % 250)))
+        .collect();
+    for n in 0..count {
+        let (vpc, peer) = (n % (VPCS / 2), VPCS / 2 + n / 2 % (VPCS / 2));
+        peered(client, &vpcs[vpc], &vpcs[(peer + n % 2) % VPCS]);
+    }
+}
+
+fn call_with(client: &Client, action: &str, parameters: &[(String, String)]) {
+    let parameters = parameters.iter();
+    let parameters: Vec<_> = parameters
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    client.ec2(action, &parameters).expect(action);
 }
 
 /// The pace of making and deleting a peering, and what of the processor it takes, the first time and
