@@ -32,6 +32,7 @@ use crate::keys::{
     InterfaceKey, KeyParts, Kind, Most, Prefix, RouteTableKey, SecurityGroupKey,
     TemporaryCredentialKey, VpcKey, Within,
 };
+use crate::model::Term;
 use crate::{Entry, KeyRange, Revision, Store, StoreError};
 
 /// How many records of a ring one transaction removes at most. Only the ring of a store from before
@@ -227,8 +228,11 @@ impl Transaction {
                 live_of(all.iter().map(|one| of_authorization(one, now)).collect())
             }
             (Kind::Connection, Some(scope)) => {
-                let all = self.peek(&keys::connections(&scope)).await?;
-                live_of(all.into_iter().map(|one| of_connection(one, now)).collect())
+                // Of those that are over there may be a thousand, and they do not count.
+                let open = Term::OpenConnectionIn(account, &scope.region);
+                let open = self.find(open, &keys::connections(&scope)).await?;
+                let open = open.into_iter().map(Arc::unwrap_or_clone);
+                live_of(open.map(|one| of_connection(one, now)).collect())
             }
             (Kind::Fleet, Some(scope)) => {
                 let all = self.peek(&keys::fleets(&scope)).await?;
