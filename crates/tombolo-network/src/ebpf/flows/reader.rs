@@ -22,9 +22,13 @@ use crate::ebpf::maps::object::Pins;
 use crate::engine::EngineError;
 use crate::flow::{FlowEvent, FlowPublisher};
 
-/// The program wakes the reader only when much waits, so it looks by itself this often.
-pub(super) const INTERVAL: Duration = Duration::from_millis(INTERVAL_MS as u64);
+/// The program wakes the reader only when much waits, so it looks by itself this often while somebody
+/// follows the flows.
 const INTERVAL_MS: u16 = 100;
+/// The same while nobody does. Whoever begins to follow waits so long for the first record.
+const UNFOLLOWED_INTERVAL_MS: u16 = 1_000;
+/// The longest of both.
+pub(super) const INTERVAL: Duration = Duration::from_millis(UNFOLLOWED_INTERVAL_MS as u64);
 
 pub(super) struct Reader {
     events: RingBuf<MapData>,
@@ -79,7 +83,11 @@ impl Reader {
             PollFd::new(self.events.as_fd(), PollFlags::POLLIN),
             PollFd::new(stop.as_fd(), PollFlags::POLLIN),
         ];
-        match poll(&mut waiting, PollTimeout::from(INTERVAL_MS)) {
+        let interval = match self.publisher.is_followed() {
+            true => INTERVAL_MS,
+            false => UNFOLLOWED_INTERVAL_MS,
+        };
+        match poll(&mut waiting, PollTimeout::from(interval)) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(error) => return Err(error.into()),
         }
