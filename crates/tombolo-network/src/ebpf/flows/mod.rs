@@ -7,6 +7,7 @@
 mod owners;
 mod reader;
 mod record;
+mod recount;
 mod sweeper;
 
 use std::os::unix::net::UnixStream;

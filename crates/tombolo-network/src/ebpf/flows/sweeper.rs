@@ -10,8 +10,11 @@ use tombolo_tasks::{Reason, Returned, Task};
 
 use super::owners::Owners;
 use super::record::{self, Epoch};
+use super::recount::{Counts, InTable, Recount};
 use crate::ebpf::error::Doing;
-use crate::ebpf::maps::flow_entries::{FlowEntry, FlowKey, Translation, TranslationKey};
+use crate::ebpf::maps::flow_entries::{
+    EVERY_GROUP, FlowEntry, FlowKey, Translation, TranslationKey,
+};
 use crate::ebpf::maps::flow_shares::{FlowCounts, difference};
 use crate::ebpf::maps::kernel_map::{KernelMap, UpdateFlag};
 use crate::ebpf::maps::object::FlowTable;
@@ -26,6 +29,10 @@ pub(super) const INTERVAL: Duration = Duration::from_secs(10);
 /// How long a flow must have been idle before it is evicted, in nanoseconds.
 const IDLE: u64 = 10_000_000_000;
 
+/// So many flows are taken out before it is counted that they ended: who is stopped in between leaves
+/// no more to count anew.
+const REMOVED_AT_ONCE: usize = 256;
+
 pub(in crate::ebpf) struct Sweeper {
     table: FlowTable,
     flows: KernelMap<FlowKey, FlowEntry>,
@@ -35,6 +42,7 @@ pub(in crate::ebpf) struct Sweeper {
     ended: KernelMap<u32, u64>,
     /// The same of VPCs and share groups.
     counts: FlowCounts,
+    recount: Recount,
     translations: KernelMap<TranslationKey, Translation>,
     /// The translations that had no flow when last looked at.
     idle: BTreeSet<TranslationKey>,
@@ -54,6 +62,7 @@ impl Sweeper {
             table,
             began: KernelMap::open(&pins.flows, "flow_use")?,
             counts: FlowCounts::open(&pins.flows)?,
+            recount: Recount::default(),
             flows: KernelMap::open(&pins.flows, "flows")?,
             ended: KernelMap::open(&pins.flows, "flow_ended")?,
             translations: KernelMap::open(&pins.flows, "translations")?,
@@ -86,9 +95,11 @@ impl Sweeper {
     }
 
     /// Removes what is over, what an interface had that is gone, and of those whose share is nearly
-    /// used up what has been idle; returns how much.
-    pub(in crate::ebpf) fn sweep(&self) -> Result<usize, EngineError> {
+    /// used up what has been idle; returns how much. What is counted otherwise than it is there is set
+    /// right.
+    pub(in crate::ebpf) fn sweep(&mut self) -> Result<usize, EngineError> {
         let sweeping = || "reading the BPF map flows".to_owned();
+        let counting = || "reading how many flows there are".to_owned();
         self.owners.age();
         let epoch = Epoch::read().doing(|| "reading the clock".to_owned())?;
         // Asked anew for each flow, since a link may come while the table is swept: it is known
@@ -97,14 +108,15 @@ impl Sweeper {
             flow.is_over(key.protocol, epoch.now)
                 || flow.links.iter().any(|link| self.owners.is_gone(*link))
         };
-        let mut pressed = self
-            .pressed()
-            .doing(|| "reading how many flows there are".to_owned())?;
+        let before = self.counted().doing(counting)?;
+        let mut pressed = self.pressed(&before);
+        let mut in_table = InTable::default();
         let mut swept = 0;
         let mut over = Vec::new();
         let mut batches = self.flows.batches();
         while let Some(batch) = batches.next().doing(sweeping)? {
             for (key, flow) in batch {
+                in_table.count(key, flow, 1);
                 if is_over(key, flow) {
                     over.push(*key);
                 } else if !pressed.is_empty() && flow.idle(epoch.now) >= IDLE {
@@ -112,13 +124,13 @@ impl Sweeper {
                     pressed.consider(key, flow, vpc);
                 }
             }
-            swept += self.remove(&over, &epoch, is_over)?;
+            swept += self.remove(&over, &epoch, is_over, &mut in_table)?;
             over.clear();
         }
         let evicted: Vec<FlowKey> = pressed.evicted().into_iter().collect();
         if !evicted.is_empty() {
             let is_idle = |_: &FlowKey, flow: &FlowEntry| flow.idle(epoch.now) >= IDLE;
-            let evicted = self.remove(&evicted, &epoch, is_idle)?;
+            let evicted = self.remove(&evicted, &epoch, is_idle, &mut in_table)?;
             tracing::info!(
                 evicted,
                 "removed idle flows of interfaces, VPCs or accounts whose share of the flow table \
@@ -126,18 +138,46 @@ impl Sweeper {
             );
             swept += evicted;
         }
+        let after = self.counted().doing(counting)?;
+        in_table.add_groups(&before.groups);
+        let wrong = self
+            .recount
+            .compare(&before.began, &after.began, &after.ended, &in_table);
+        for (sharer, more) in wrong {
+            self.correct(sharer, more)?;
+            tracing::info!(?sharer, more, "counted anew how many flows have ended");
+        }
         Ok(swept)
     }
 
+    /// Removes what is over, and counts it as ended; returns how much that was.
     fn remove(
         &self,
         over: &[FlowKey],
         epoch: &Epoch,
         is_over: impl Fn(&FlowKey, &FlowEntry) -> bool,
+        in_table: &mut InTable,
+    ) -> Result<usize, EngineError> {
+        let mut removed = 0;
+        for some in over.chunks(REMOVED_AT_ONCE) {
+            let mut ended = Ended::default();
+            let taken = self.take_out(some, epoch, &is_over, &mut ended, in_table);
+            // What was taken out before an error has ended all the same.
+            self.count_ended(ended)?;
+            removed += taken?;
+        }
+        Ok(removed)
+    }
+
+    fn take_out(
+        &self,
+        over: &[FlowKey],
+        epoch: &Epoch,
+        is_over: impl Fn(&FlowKey, &FlowEntry) -> bool,
+        ended: &mut Ended,
+        in_table: &mut InTable,
     ) -> Result<usize, EngineError> {
         let removing = || "removing from the BPF map flows".to_owned();
-        let mut ended = BTreeMap::<u32, u64>::new();
-        let mut ended_of_vpcs = BTreeMap::<u32, u64>::new();
         let mut removed = 0;
         for key in over {
             let Some(flow) = self.flows.take(key).doing(removing)? else {
@@ -155,10 +195,11 @@ impl Sweeper {
                 continue;
             }
             removed += 1;
-            *ended.entry(flow.payer()).or_default() += 1;
+            in_table.count(key, &flow, -1);
+            *ended.of_links.entry(flow.payer()).or_default() += 1;
             if flow.shared != 0 {
                 let vpc = key.ends[flow.payers_end()].vpc;
-                *ended_of_vpcs.entry(vpc).or_default() += 1;
+                *ended.of_vpcs.entry(vpc).or_default() += 1;
             }
             if let Some(event) = record::tail(key, &flow) {
                 for record in record::records(&event, epoch, &self.owners) {
@@ -166,33 +207,78 @@ impl Sweeper {
                 }
             }
         }
-        for (link, more) in ended {
+        Ok(removed)
+    }
+
+    fn count_ended(&self, ended: Ended) -> Result<(), EngineError> {
+        for (link, more) in ended.of_links {
             self.add_ended(link, more)?;
         }
-        for (vpc, more) in ended_of_vpcs {
+        for (vpc, more) in ended.of_vpcs {
             self.counts
                 .end(vpc, more)
                 .doing(|| format!("counting what VPC {vpc} has no more in the BPF map flows"))?;
         }
-        Ok(removed)
+        Ok(())
+    }
+
+    /// What is counted of all who have a share.
+    fn counted(&self) -> io::Result<Counted> {
+        let mut counted = Counted::default();
+        let (vpcs, groups) = self.counts.began()?;
+        let vpcs_began = vpcs.iter().map(|(vpc, of_vpc)| (*vpc, of_vpc.began));
+        let vpcs_began = vpcs_began.map(|(vpc, began)| (Sharer::Vpc(vpc), began));
+        counted.began.extend(vpcs_began);
+        let of_groups = |groups: BTreeMap<u64, u64>| {
+            let groups = groups.into_iter();
+            groups.map(|(group, flows)| (Sharer::Group(group), flows))
+        };
+        counted.began.extend(of_groups(groups));
+        let of_links = |links: BTreeMap<u32, u64>| {
+            let links = links.into_iter();
+            links.map(|(link, flows)| (Sharer::Interface(link), flows))
+        };
+        counted.began.extend(of_links(self.began.entries()?));
+        let (vpcs_ended, groups_ended) = self.counts.ended()?;
+        let vpcs_ended = vpcs_ended.into_iter();
+        let vpcs_ended = vpcs_ended.map(|(vpc, ended)| (Sharer::Vpc(vpc), ended));
+        counted.ended.extend(vpcs_ended);
+        counted.ended.extend(of_groups(groups_ended));
+        counted.ended.extend(of_links(self.ended.entries()?));
+        let groups = vpcs.into_iter();
+        counted.groups = groups
+            .map(|(vpc, of_vpc)| (vpc, of_vpc.share_group))
+            .collect();
+        Ok(counted)
     }
 
     /// Whose share is nearly used up.
-    fn pressed(&self) -> io::Result<Pressed> {
-        let mut pressed = Pressed::default();
-        for (vpc, (flows, group)) in self.counts.of_vpcs()? {
-            pressed.groups.insert(vpc, group);
-            pressed.add(Sharer::Vpc(vpc), flows, self.table.vpc_share);
+    fn pressed(&self, counted: &Counted) -> Pressed {
+        let mut pressed = Pressed {
+            groups: counted.groups.clone(),
+            ..Pressed::default()
+        };
+        for (sharer, began) in &counted.began {
+            let share = match sharer {
+                Sharer::Interface(_) => self.table.share,
+                Sharer::Vpc(_) => self.table.vpc_share,
+                Sharer::Group(EVERY_GROUP) => continue,
+                Sharer::Group(_) => self.table.group_share,
+            };
+            let flows = difference(*began, counted.ended.get(sharer));
+            pressed.add(*sharer, flows, share);
         }
-        for (group, flows) in self.counts.of_groups()? {
-            pressed.add(Sharer::Group(group), flows, self.table.group_share);
+        pressed
+    }
+
+    /// Sets right how many flows have ended.
+    fn correct(&self, sharer: Sharer, more: i64) -> Result<(), EngineError> {
+        let correcting = || format!("setting right what is counted of the flows of {sharer:?}");
+        match sharer {
+            Sharer::Interface(link) => self.add_ended(link, more.cast_unsigned()),
+            Sharer::Vpc(vpc) => self.counts.correct_vpc(vpc, more).doing(correcting),
+            Sharer::Group(group) => self.counts.correct_group(group, more).doing(correcting),
         }
-        let ended = self.ended.entries()?;
-        for (link, began) in self.began.entries()? {
-            let flows = difference(began, ended.get(&link));
-            pressed.add(Sharer::Interface(link), flows, self.table.share);
-        }
-        Ok(pressed)
     }
 
     /// Removes the translations that have no flow, so that their ports can be used again: those
@@ -245,9 +331,25 @@ impl Sweeper {
     }
 }
 
+/// How many flows of links and of VPCs were taken out and are not counted as ended yet.
+#[derive(Default)]
+struct Ended {
+    of_links: BTreeMap<u32, u64>,
+    of_vpcs: BTreeMap<u32, u64>,
+}
+
+/// What is counted at a moment.
+#[derive(Default)]
+struct Counted {
+    began: Counts,
+    ended: Counts,
+    /// The share group of each VPC.
+    groups: BTreeMap<u32, u64>,
+}
+
 /// Who has a share of the table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Sharer {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Sharer {
     /// By its link.
     Interface(u32),
     Vpc(u32),

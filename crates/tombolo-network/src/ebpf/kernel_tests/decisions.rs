@@ -7,7 +7,7 @@ use tombolo_domain::vpc::NUMBER_BITS;
 
 use super::bytes::{self, frame};
 use super::run::SHOT;
-use super::{KernelTest, eni, kernel_test, mac};
+use super::{KernelTest, eni, kernel_test, keys, mac};
 use crate::drop_reason::DropReason;
 use crate::ebpf::maps::desired::DesiredMaps;
 use crate::ebpf::maps::object::FlowTable;
@@ -353,6 +353,51 @@ fn a_share_group_has_one_share_of_the_table() {
         check(test, 3, 0, udp(9, 3), "passes");
         check(test, 4, 1, udp(9, 1), "passes");
     });
+}
+
+/// A sweeper that was killed has taken flows out of the table, and counted none of them as ended.
+#[test]
+fn what_a_killed_sweeper_took_out_can_be_begun_again() {
+    let one_has_four = [
+        FlowTable {
+            share: 4,
+            ..unshared(32)
+        },
+        FlowTable {
+            vpc_share: 4,
+            ..unshared(32)
+        },
+        FlowTable {
+            group_share: 4,
+            ..unshared(32)
+        },
+        unshared(4),
+    ];
+    for table in one_has_four {
+        kernel_test(table, |test| {
+            test.apply(&three_vpcs_of_two_groups());
+            let fill = |test: &KernelTest| {
+                for port in 1..=4 {
+                    check(test, 0, 3, udp(port, 9), "passes");
+                }
+                check(test, 0, 3, udp(5, 9), "flow_table_full");
+            };
+            fill(test);
+            for key in keys(&test.flows) {
+                test.flows.remove(&key).unwrap();
+            }
+            check(test, 0, 3, udp(1, 9), "flow_table_full");
+            let mut sweeper = test.sweeper(table);
+            sweeper.sweep().unwrap();
+            check(test, 0, 3, udp(1, 9), "flow_table_full");
+            sweeper.sweep().unwrap();
+            fill(test);
+            for _ in 0..3 {
+                sweeper.sweep().unwrap();
+                check(test, 0, 3, udp(5, 9), "flow_table_full");
+            }
+        });
+    }
 }
 
 /// Of the group whose share is nearly used up, and of nobody else.

@@ -215,10 +215,13 @@ impl KernelTest {
 
     /// Sweeps the flow table once, as the server does every ten seconds.
     fn sweep(&self, table: FlowTable) {
+        self.sweeper(table).sweep().unwrap();
+    }
+
+    fn sweeper(&self, table: FlowTable) -> Sweeper {
         let pins = &self.data_path.pins;
         let publisher = FlowPublisher::new();
-        let sweeper = Sweeper::open(pins, table, Owners::default(), publisher).unwrap();
-        sweeper.sweep().unwrap();
+        Sweeper::open(pins, table, Owners::default(), publisher).unwrap()
     }
 
     /// Runs the program on a frame that comes from an interface.

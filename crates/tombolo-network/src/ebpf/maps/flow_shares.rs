@@ -49,24 +49,26 @@ impl FlowCounts {
         add(&self.groups_ended, &EVERY_GROUP, flows)
     }
 
-    /// How many flows each VPC has in the table, and its share group.
-    pub(in crate::ebpf) fn of_vpcs(&self) -> io::Result<BTreeMap<u32, (u64, u64)>> {
-        let began = self.vpcs.entries()?.into_iter();
-        let ended = self.vpcs_ended.entries()?;
-        let in_table = began.map(|(vpc, of_vpc)| {
-            let flows = difference(of_vpc.began, ended.get(&vpc));
-            (vpc, (flows, of_vpc.share_group))
-        });
-        Ok(in_table.collect())
+    /// How many flows began, of each VPC and of each share group.
+    pub(in crate::ebpf) fn began(
+        &self,
+    ) -> io::Result<(BTreeMap<u32, VpcFlowsEntry>, BTreeMap<u64, u64>)> {
+        Ok((self.vpcs.entries()?, self.groups.entries()?))
     }
 
-    /// How many flows each share group has in the table.
-    pub(in crate::ebpf) fn of_groups(&self) -> io::Result<BTreeMap<u64, u64>> {
-        let ended = self.groups_ended.entries()?;
-        let began = self.groups.entries()?.into_iter();
-        let in_table = began.map(|(group, began)| (group, difference(began, ended.get(&group))));
-        let in_table = in_table.filter(|(group, _)| *group != EVERY_GROUP);
-        Ok(in_table.collect())
+    /// How many of those are in the table no longer.
+    pub(in crate::ebpf) fn ended(&self) -> io::Result<(BTreeMap<u32, u64>, BTreeMap<u64, u64>)> {
+        Ok((self.vpcs_ended.entries()?, self.groups_ended.entries()?))
+    }
+
+    /// Sets right what a VPC's flows that ended were counted as, and no group's.
+    pub(in crate::ebpf) fn correct_vpc(&self, vpc: u32, more: i64) -> io::Result<()> {
+        add(&self.vpcs_ended, &vpc, more.cast_unsigned())
+    }
+
+    /// The same of a share group.
+    pub(in crate::ebpf) fn correct_group(&self, group: u64, more: i64) -> io::Result<()> {
+        add(&self.groups_ended, &group, more.cast_unsigned())
     }
 
     fn of_vpc(&self, vpc: u32) -> io::Result<u64> {
