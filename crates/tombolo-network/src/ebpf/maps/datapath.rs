@@ -292,17 +292,20 @@ impl DataPath {
         let links = wanted.links();
         let old_links = old.map(DesiredMaps::links);
         let old_links = old_links.as_ref();
+        let interfaces = self
+            .endpoints
+            .retain_keys(old.map(|old| &old.endpoints), &wanted.endpoints)?
+            + self
+                .interfaces
+                .retain_keys(old.map(|old| &old.interfaces), &wanted.interfaces)?;
+        // A flow that began after its VPC's place was looked at would be counted where it never ends, so
+        // first nothing begins any more.
         self.flow_shares.retain(
             old.map(|old| &old.interfaces),
             &wanted.interfaces,
             &wanted.share_groups,
         )?;
-        Ok(self
-            .endpoints
-            .retain_keys(old.map(|old| &old.endpoints), &wanted.endpoints)?
-            + self
-                .interfaces
-                .retain_keys(old.map(|old| &old.interfaces), &wanted.interfaces)?
+        Ok(interfaces
             + self.interface_traffic.retain(old_links, &links)?
             + self.flow_use.retain(old_links, &links)?
             + self.flow_ended.retain(old_links, &links)?
