@@ -22,12 +22,12 @@ pub trait NetworkEngine: Send + Sync {
     fn kind(&self) -> EngineKind;
 
     /// Makes the machine's state equal to `wanted` and repairs what drifted. What fails for one
-    /// interface is told in [`Applied::failed`] and does not stop the rest; an error means that
+    /// interface is in [`Applied::failed`] and does not stop the rest; an error means that
     /// the engine itself could not work. When it returns, what it did is in force for the next
     /// packet: a peering that `wanted` lacks carries none any more.
     ///
     /// It is idempotent, and callers serialize it: the last call wins. Given the same value as
-    /// the last time, it looks at all that is there, as it does the first time, and tells in
+    /// the last time, it looks at all that is there, as it does the first time, and lists in
     /// [`Applied::repairs`] what somebody else had changed.
     ///
     /// [`EngineError::Full`] comes before any change.
@@ -35,7 +35,7 @@ pub trait NetworkEngine: Send + Sync {
 
     /// Makes the machine's state equal to what was given last with `change` made to it, in time
     /// proportional to the change: what the change does not touch is not looked at. [`Applied::failed`]
-    /// tells of the interfaces that it names.
+    /// lists those of the interfaces that it names.
     ///
     /// After an error but [`EngineError::Full`], which is as if the call had never been, the machine is
     /// in no known state, and the next call, of this or of `apply`, looks at all that is there.

@@ -1,6 +1,6 @@
 //! The network that fleets and VPCs live in: one trait, several engines.
 //!
-//! An engine is told everything that should exist, as one [`Network`] value, and makes it so:
+//! An engine is given everything that should exist, as one [`Network`] value, and makes it so:
 //! [`NetworkEngine::apply`] is level-triggered and can be called again with the same value at any
 //! time, which is also how drift is repaired. [`NetworkEngine::change`] comes to the same as an
 //! `apply` of the network as it is after the change, and takes time in proportion to the change.

@@ -570,8 +570,8 @@ pub(super) struct Following {
 }
 
 impl Following {
-    /// Reads all there is. The reads are not one snapshot, and what is written meanwhile is heard
-    /// afterwards.
+    /// Reads all there is, of one revision. The watch begins before it: what was written in between is heard
+    /// once more, which changes nothing.
     pub(super) async fn start(context: &Context) -> Result<Self, StoreError> {
         let revision = context.store.revision().await?;
         let watch = context.store.watch(b"", revision).await?;

@@ -27,7 +27,8 @@ pub(super) struct Records {
 }
 
 impl Records {
-    /// Reads all there is. The reads are not one snapshot.
+    /// Reads all there is, of one revision of the read model. A store without one gives each kind as it is
+    /// then.
     pub(super) async fn read(context: &Context) -> Result<Records, StoreError> {
         let mut tx = Transaction::new(context.store.clone());
         Ok(Records {

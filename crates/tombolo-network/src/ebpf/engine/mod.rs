@@ -213,7 +213,7 @@ impl Machine {
         self.finish(&change, applied, true)
     }
 
-    /// Takes note of what could not be made, and tells.
+    /// Takes note of what could not be made, and logs it.
     fn finish(
         &mut self,
         change: &Change,
@@ -247,7 +247,7 @@ impl Machine {
         let (old_maps, old_ports) = (before.map(|(maps, _)| maps), before.map(|(_, ports)| ports));
         let mut wanted = DesiredMaps::compile(network);
         self.data_path
-            .check_room(old_maps, &wanted, change.interface_count)?;
+            .check_capacity(old_maps, &wanted, change.interface_count)?;
 
         let kept = self.kept(change);
         let ports = DesiredPorts::place(&change.after.mapping, &kept);
@@ -385,7 +385,7 @@ impl Machine {
         let looked = self
             .inspect(&nothing.after.network, &mut applied.repairs)
             .map(drop);
-        // Not before it was looked at, or it would be told as somebody else's.
+        // Not before it was looked at, or it would be reported as somebody else's.
         self.uplink = None;
         let emptied = self.converge(&nothing, &mut applied);
         let core = self.names.core();

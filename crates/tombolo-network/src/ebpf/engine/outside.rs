@@ -18,7 +18,7 @@ const EGRESS_PIN: &str = "send";
 
 impl Machine {
     /// Sees to it that there is a way outside, or none; says whether there was one, whole. Where
-    /// that fails there is none, which [`Applied::outside`] tells, and the networks go on without.
+    /// that fails there is none, which [`Applied::outside`] says, and the networks go on without.
     pub(super) fn join_outside(&mut self, applied: &mut Applied) -> Result<bool, EngineError> {
         let Some(uplink) = self.uplink.take() else {
             self.leave_outside(applied)?;

@@ -69,7 +69,7 @@ impl FlowThreads {
 
     /// Has the flow table swept now: interfaces are gone, and their flows with them.
     pub(super) fn sweep(&self) {
-        // An error says that the thread is gone, which it has told.
+        // An error says that the thread is gone, which its task has reported.
         let _ = self.sweeper.send(());
     }
 }

@@ -1,4 +1,4 @@
-//! Reads what the program tells about flows, and tells those who follow them.
+//! Reads the program's events of flows, and publishes records of them to those who follow.
 
 use std::io;
 use std::os::fd::AsFd;

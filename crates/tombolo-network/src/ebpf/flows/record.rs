@@ -1,4 +1,4 @@
-//! From what the program tells about a flow to the records of VPC Flow Logs.
+//! From the program's events of a flow to the records of VPC Flow Logs.
 
 use std::net::Ipv4Addr;
 

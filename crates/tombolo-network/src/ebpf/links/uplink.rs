@@ -42,7 +42,7 @@ pub(in crate::ebpf) struct Uplink {
 /// What there is of the uplink, once it is whole.
 #[derive(Debug, Clone)]
 pub(in crate::ebpf) struct Joined {
-    /// As the programs are told of it.
+    /// As the programs have it.
     pub(in crate::ebpf) entry: OutsideEntry,
     /// What was missing, as sentences.
     pub(in crate::ebpf) missed: Vec<String>,

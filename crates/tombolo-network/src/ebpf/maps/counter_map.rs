@@ -45,7 +45,7 @@ impl<M: CounterEntries<K>, K: Ord + Clone + fmt::Debug> CounterMap<M, K> {
         })
     }
 
-    /// Reads which places there really are, and tells which are not as they were left.
+    /// Reads which places there really are, and reports which are not as they were left.
     pub(in crate::ebpf) fn read(&mut self, repairs: &mut Repairs) -> Result<(), EngineError> {
         let name = self.name;
         let found = self

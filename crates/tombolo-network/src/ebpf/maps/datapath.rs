@@ -102,7 +102,7 @@ impl DataPath {
         Ok(data_path)
     }
 
-    /// Reads what is really in the maps, and tells what is not as it was left.
+    /// Reads what is really in the maps, and reports what is not as it was left.
     pub(in crate::ebpf) fn read(&mut self, repairs: &mut Repairs) -> Result<(), EngineError> {
         self.interfaces.read(repairs)?;
         self.endpoints.read(repairs)?;
@@ -202,24 +202,24 @@ impl DataPath {
         Ok(self.public_ports.extend(&wanted.public)? + self.mapped_ports.extend(&wanted.mapped)?)
     }
 
-    /// Asks whether the maps have room for what is wanted, with so many interfaces in all.
-    pub(in crate::ebpf) fn check_room(
+    /// Checks that the maps' capacities allow what is wanted, with so many interfaces in all.
+    pub(in crate::ebpf) fn check_capacity(
         &self,
         before: Option<&DesiredMaps>,
         wanted: &DesiredMaps,
         interfaces: usize,
     ) -> Result<(), EngineError> {
         let old = before;
-        self.interfaces.check_room_for(interfaces)?;
-        self.endpoints.check_room_for(interfaces)?;
+        self.interfaces.check_capacity_for(interfaces)?;
+        self.endpoints.check_capacity_for(interfaces)?;
         self.routes
-            .check_room(old.map(|old| &old.routes), &wanted.routes)?;
+            .check_capacity(old.map(|old| &old.routes), &wanted.routes)?;
         self.peering_acl
-            .check_room(old.map(|old| &old.peering_acl), &wanted.peering_acl)?;
+            .check_capacity(old.map(|old| &old.peering_acl), &wanted.peering_acl)?;
         self.rule_blocks
-            .check_room(old.map(|old| &old.rule_blocks), &wanted.rule_blocks)?;
+            .check_capacity(old.map(|old| &old.rule_blocks), &wanted.rule_blocks)?;
         self.rule_ports
-            .check_room(old.map(|old| &old.rule_ports), &wanted.rule_ports)
+            .check_capacity(old.map(|old| &old.rule_ports), &wanted.rule_ports)
     }
 
     /// Takes back the ways that are not wanted any more and makes the rules what they should be,

@@ -127,7 +127,7 @@ impl FlowShares {
         Ok(true)
     }
 
-    /// Reads which places there are, and tells which are not as they were left.
+    /// Reads which places there are, and reports which are not as they were left.
     pub(in crate::ebpf) fn read(&mut self, repairs: &mut Repairs) -> Result<(), EngineError> {
         let found = self.counts.vpcs.entries();
         let found = found.doing(|| "reading the BPF map vpc_flows".to_owned())?;

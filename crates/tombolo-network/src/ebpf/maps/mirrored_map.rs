@@ -81,7 +81,7 @@ where
         })
     }
 
-    /// Reads what is really in the map, and tells what is not as it was left.
+    /// Reads what is really in the map, and reports what is not as it was left.
     pub(in crate::ebpf) fn read(&mut self, repairs: &mut Repairs) -> Result<(), EngineError> {
         let name = self.name;
         let found = self
@@ -125,20 +125,20 @@ where
         self.usage.used.store(used, Ordering::Relaxed);
     }
 
-    /// Asks whether the map has room for a change of `before`, or of all that is there, into
+    /// Checks that the map's capacity allows a change of `before`, or of all that is there, into
     /// `wanted`.
-    pub(in crate::ebpf) fn check_room(
+    pub(in crate::ebpf) fn check_capacity(
         &self,
         before: Option<&BTreeMap<K, V>>,
         wanted: &BTreeMap<K, V>,
     ) -> Result<(), EngineError> {
         let known = self.known.len();
         let before = before.map_or(known, BTreeMap::len);
-        self.check_room_for(known.saturating_sub(before) + wanted.len())
+        self.check_capacity_for(known.saturating_sub(before) + wanted.len())
     }
 
-    /// Asks whether the map has room for so many entries.
-    pub(in crate::ebpf) fn check_room_for(&self, entries: usize) -> Result<(), EngineError> {
+    /// Checks that the map's capacity allows so many entries.
+    pub(in crate::ebpf) fn check_capacity_for(&self, entries: usize) -> Result<(), EngineError> {
         let needed = entries as u64;
         if needed <= self.usage.capacity {
             return Ok(());
