@@ -215,6 +215,11 @@ impl Machine {
                 .wait_until_operational(index)
                 .and_then(|()| self.netlink.set_alias(index, &alias))
                 .doing(|| format!("putting the link {name} of {id} into service"));
+            #[cfg(test)]
+            let commissioned = match self.not_commissioned.contains(id) {
+                true => Err(EngineError::Stopped),
+                false => commissioned,
+            };
             match commissioned {
                 Ok(()) => {
                     self.links.entry(name).and_modify(|link| link.alias = alias);

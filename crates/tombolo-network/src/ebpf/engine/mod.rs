@@ -78,6 +78,9 @@ pub(in crate::ebpf) struct Machine {
     failed: BTreeSet<NetworkInterfaceId>,
     /// Why there is no way outside, where there should be one. It is tried again when all is looked at.
     no_outside: Option<String>,
+    /// The interfaces that a test refuses when the data path knows them already.
+    #[cfg(test)]
+    not_commissioned: BTreeSet<NetworkInterfaceId>,
 }
 
 impl Machine {
@@ -129,6 +132,8 @@ impl Machine {
             trusted: false,
             failed: BTreeSet::new(),
             no_outside: None,
+            #[cfg(test)]
+            not_commissioned: BTreeSet::new(),
         })
     }
 
@@ -281,11 +286,29 @@ impl Machine {
         self.adjust_kept(change, &kept, applied);
         self.commission(change, &made, applied);
 
-        for id in applied.failed.keys() {
+        self.forget_failed(change, applied)
+    }
+
+    /// Takes those out of the data path that failed when it knew them already: their links are gone, and
+    /// no later change would name these.
+    fn forget_failed(&mut self, change: &Change, applied: &mut Applied) -> Result<(), EngineError> {
+        let placed = &self.placed;
+        let failed = applied.failed.keys().filter(|id| placed.contains_key(*id));
+        let failed: Vec<NetworkInterfaceId> = failed.cloned().collect();
+        if failed.is_empty() {
+            return Ok(());
+        }
+        let (maps, ports) = self.compile(&change.after);
+        for id in &failed {
             if let Some(link) = self.placed.remove(id) {
                 self.owners.update([link], []);
             }
         }
+        let (wanted, wanted_ports) = self.compile(&change.after);
+        applied.changes += self.data_path.close_ports(Some(&ports), &wanted_ports)?
+            + self.data_path.retain_interfaces(Some(&maps), &wanted)?
+            + self.data_path.open_ports(&wanted_ports)?;
+        self.flows.sweep();
         Ok(())
     }
 
