@@ -66,14 +66,19 @@ impl Selection {
         self.filtered(call, all, |one| one.id().to_string())
     }
 
+    /// The values of a filter, if each stands for itself only: nothing else passes it.
+    pub(super) fn literals(&self, filter: &str) -> Option<impl Iterator<Item = &str>> {
+        let filter = self.filters.iter().find(|one| one.is_of(filter))?;
+        filter.literals()
+    }
+
     /// The VPCs that the answer can be about: those that a filter by `vpc-id` names, or all.
     pub(super) async fn vpcs(
         &self,
         tx: &mut ScopedTransaction<'_>,
         call: &Call<'_>,
     ) -> Result<CustomerVpcs> {
-        let by_vpc = self.filters.iter().find(|filter| filter.is_of("vpc-id"));
-        let Some(named) = by_vpc.and_then(Filter::literals) else {
+        let Some(named) = self.literals("vpc-id") else {
             return Ok(tx.vpcs().to(call.action()).await?);
         };
         let ids: Vec<_> = named.filter_map(|id| id.parse().ok()).collect();

@@ -1,5 +1,7 @@
 //! CreateTags, DeleteTags and DescribeTags.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use tombolo_domain::id::{
     NetworkInterfaceId, RouteTableId, SecurityGroupId, SecurityGroupRuleId, SubnetId, VpcId,
@@ -126,7 +128,16 @@ pub(crate) async fn describe_tags(
     input: Describe,
 ) -> Result<Described> {
     let mut views = Vec::new();
-    for Tags { resource, tags, .. } in tx.tags().to(call.action())?.peek().await? {
+    let found = match input.selection.literals("resource-id") {
+        None => tx.tags().to(call.action())?.peek().await?,
+        Some(resources) => {
+            let all = tx.all_tags(call.action()).await?;
+            let resources: BTreeSet<_> = resources.collect();
+            let found = resources.into_iter().filter_map(|id| all.of(id));
+            found.map(|tags| Tags::clone(&tags)).collect()
+        }
+    };
+    for Tags { resource, tags, .. } in found {
         let Some(resource_type) = resource_type(&resource) else {
             continue;
         };

@@ -1,10 +1,12 @@
 //! What a request costs does not grow with what else there is: each operation decodes as many records
 //! beside 10,000 VPCs as beside 100, and reads as many from the read model.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use serde_json::{Value, json};
+use tombolo_api::model::ServiceName;
+use tombolo_api::registry;
 use tombolo_domain::peering::Step;
 use tombolo_domain::quota::Quotas;
 use tombolo_store::model::reads;
@@ -13,7 +15,7 @@ use tombolo_store::{Store, Txn, TxnOutcome};
 use tombolo_testkit::gamelift::fleet_input;
 
 use crate::document::text;
-use crate::server::{BACKEND, STUDIO, Server};
+use crate::server::{BACKEND, HOME, STUDIO, Server};
 
 /// How many records an operation may decode, whatever there is.
 const MOST_DECODED: u64 = 40;
@@ -194,6 +196,9 @@ async fn costs_beside(copies: usize) -> Vec<Cost> {
     let interfaces = json!({"NetworkInterfaceIds": [interface]});
     s.ec2(BACKEND, "DescribeNetworkInterfaces", interfaces)
         .await;
+    let attribute = json!({"NetworkInterfaceId": interface, "Attribute": "description"});
+    let shown = s.ec2(BACKEND, "DescribeNetworkInterfaceAttribute", attribute);
+    shown.await;
 
     let made = s
         .ec2(BACKEND, "CreateRouteTable", json!({"VpcId": vpc}))
@@ -217,6 +222,8 @@ async fn costs_beside(copies: usize) -> Vec<Cost> {
     let rule = text(&made["SecurityGroupRules"][0]["SecurityGroupRuleId"]);
     let rules = json!({"SecurityGroupRuleIds": [rule]});
     s.ec2(BACKEND, "DescribeSecurityGroupRules", rules).await;
+    let of_group = json!({"Filters": [{"Name": "group-id", "Values": [group]}]});
+    s.ec2(BACKEND, "DescribeSecurityGroupRules", of_group).await;
     let groups = json!({"GroupIds": [group]});
     s.ec2(BACKEND, "DescribeSecurityGroups", groups).await;
     s.ec2(
@@ -234,6 +241,9 @@ async fn costs_beside(copies: usize) -> Vec<Cost> {
     let tags = json!([{"Key": "Name", "Value": "mine"}]);
     let named = json!({"Resources": [vpc, rule, group, interface], "Tags": tags});
     s.ec2(BACKEND, "CreateTags", named.clone()).await;
+    let of_vpc = json!({"Filters": [{"Name": "resource-id", "Values": [vpc]}]});
+    let found = s.ec2(BACKEND, "DescribeTags", of_vpc).await;
+    assert_eq!(text(&found["Tags"][0]["Value"]), "mine");
     s.ec2(BACKEND, "DeleteTags", named).await;
     let input = json!({"GroupId": group, "SecurityGroupRuleIds": [rule]});
     s.ec2(BACKEND, "RevokeSecurityGroupIngress", input).await;
@@ -258,6 +268,10 @@ async fn costs_beside(copies: usize) -> Vec<Cost> {
     let named = json!({"GameLiftAwsAccountId": STUDIO, "PeerVpcId": vpc});
     s.gamelift(BACKEND, "CreateVpcPeeringAuthorization", named.clone())
         .await;
+    for account in [BACKEND, STUDIO] {
+        s.gamelift(account, "DescribeVpcPeeringAuthorizations", json!({}))
+            .await;
+    }
     let build = server.gamelift(STUDIO).ready_build().await;
     let fleet = fleet_input(&build);
     let made = s.gamelift(STUDIO, "CreateFleet", fleet).await;
@@ -278,7 +292,45 @@ async fn costs_beside(copies: usize) -> Vec<Cost> {
     s.gamelift(BACKEND, "DeleteVpcPeeringAuthorization", named)
         .await;
     let fleets = json!({"FleetIds": [fleet]});
-    s.gamelift(STUDIO, "DescribeFleetAttributes", fleets).await;
+    for operation in [
+        "DescribeFleetAttributes",
+        "DescribeFleetCapacity",
+        "DescribeFleetUtilization",
+    ] {
+        s.gamelift(STUDIO, operation, fleets.clone()).await;
+    }
+    for operation in [
+        "DescribeFleetEvents",
+        "DescribeFleetLocationAttributes",
+        "DescribeFleetPortSettings",
+        "DescribeInstances",
+        "DescribeRuntimeConfiguration",
+        "DescribeScalingPolicies",
+    ] {
+        s.gamelift(STUDIO, operation, of_fleet.clone()).await;
+    }
+    let at_home = json!({"FleetId": fleet, "Location": HOME});
+    for operation in [
+        "DescribeFleetLocationCapacity",
+        "DescribeFleetLocationUtilization",
+    ] {
+        s.gamelift(STUDIO, operation, at_home.clone()).await;
+    }
+    s.gamelift(STUDIO, "DescribeBuild", json!({"BuildId": build}))
+        .await;
+    let arn = text(&made["FleetAttributes"]["FleetArn"]);
+    s.gamelift(STUDIO, "ListTagsForResource", json!({"ResourceARN": arn}))
+        .await;
+    for operation in ["ListBuilds", "ListFleets"] {
+        s.gamelift(STUDIO, operation, json!({})).await;
+    }
+    for operation in [
+        "DescribeAccountAttributes",
+        "DescribeAvailabilityZones",
+        "DescribeRegions",
+    ] {
+        s.ec2(BACKEND, operation, json!({})).await;
+    }
 
     let input = json!({"NetworkInterfaceId": interface});
     s.ec2(BACKEND, "DeleteNetworkInterface", input).await;
@@ -300,5 +352,16 @@ async fn an_operation_reads_as_many_records_beside_10_000_vpcs_as_beside_100() {
             few.decoded <= MOST_DECODED && few.read <= MOST_READ,
             "{few:?}"
         );
+    }
+    assert_eq!(few.len(), many.len());
+
+    let met: BTreeSet<_> = few.iter().map(|cost| &*cost.operation).collect();
+    for service in [ServiceName::Ec2, ServiceName::GameLift] {
+        for operation in registry::operations(service) {
+            let shows =
+                operation.name.starts_with("Describe") || operation.name.starts_with("List");
+            let is_met = met.contains(operation.name);
+            assert!(is_met || !shows, "the script leaves out {}", operation.name);
+        }
     }
 }

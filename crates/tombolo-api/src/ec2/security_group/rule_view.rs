@@ -1,5 +1,7 @@
 //! DescribeSecurityGroupRules, and rules as EC2 shows them one by one.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use tombolo_domain::Scope;
 use tombolo_domain::id::{
@@ -38,9 +40,16 @@ pub(crate) async fn describe_security_group_rules(
     call: &Call<'_>,
     input: DescribeRules,
 ) -> Result<DescribedRules> {
-    let vpcs = match &input.security_group_rule_ids[..] {
-        [] => tx.vpcs().to(call.action()).await?,
-        ids => {
+    let in_groups = input.selection.literals("group-id");
+    let in_groups = in_groups.map(|ids| ids.filter_map(|id| id.parse().ok()));
+    let vpcs = match (&input.security_group_rule_ids[..], in_groups) {
+        ([], None) => tx.vpcs().to(call.action()).await?,
+        ([], Some(groups)) => {
+            let groups: BTreeSet<SecurityGroupId> = groups.collect();
+            let groups: Vec<_> = groups.into_iter().collect();
+            tx.vpcs().holding(call.action(), &groups).await?
+        }
+        (ids, _) => {
             tx.vpcs()
                 .holding_rules(call.action(), &well_formed(ids))
                 .await?
