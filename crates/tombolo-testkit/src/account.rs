@@ -91,7 +91,7 @@ impl Account<'_> {
 
     /// What a handler of this account's would have of the store.
     pub fn transaction(&self) -> ScopedTransaction<'_> {
-        ScopedTransaction::new(self.server.store(), &self.principal, self.server.now())
+        ScopedTransaction::new(self.server.served(), &self.principal, self.server.now())
     }
 
     /// The Region.

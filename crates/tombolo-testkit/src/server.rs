@@ -41,6 +41,8 @@ pub struct Server {
     operations: Operations,
     settings: Settings,
     store: Arc<MemoryStore>,
+    /// What the operations use, over the store.
+    served: Arc<dyn Store>,
     clock: Arc<ManualClock>,
     ids: Arc<SeededIds>,
 }
@@ -122,6 +124,7 @@ impl Server {
                 settings.clone(),
             ),
             settings,
+            served: store.clone(),
             store,
             clock,
             ids,
@@ -136,13 +139,14 @@ impl Server {
         let start = Timestamp::from_millisecond(START).unwrap();
         let clock = Arc::new(ManualClock::new(start));
         let ids = Arc::new(SeededIds::new(1));
-        let over = Arc::new(ModelledStore::over(seen(store.clone())));
+        let served: Arc<dyn Store> = Arc::new(ModelledStore::over(seen(store.clone())));
         let of = settings.clone();
-        let operations = Operations::new(over, clock.clone(), ids.clone(), of);
+        let operations = Operations::new(served.clone(), clock.clone(), ids.clone(), of);
         Server {
             operations,
             settings,
             store,
+            served,
             clock,
             ids,
         }
@@ -162,11 +166,12 @@ impl Server {
         let clock = Arc::new(ManualClock::new(self.now()));
         let ids = Arc::new(SeededIds::new(seed));
         let settings = self.settings.clone();
-        let over = Arc::new(ModelledStore::over(store.clone()));
+        let served: Arc<dyn Store> = Arc::new(ModelledStore::over(store.clone()));
         Server {
-            operations: Operations::new(over, clock.clone(), ids.clone(), settings),
+            operations: Operations::new(served.clone(), clock.clone(), ids.clone(), settings),
             settings: self.settings.clone(),
             store,
+            served,
             clock,
             ids,
         }
@@ -244,6 +249,11 @@ impl Server {
         let mut tx = self.transaction();
         work(&mut tx).await;
         assert_eq!(tx.commit().await.unwrap(), Committed::Yes);
+    }
+
+    /// The store as the operations use it: with a read model.
+    pub fn served(&self) -> Arc<dyn Store> {
+        self.served.clone()
     }
 
     /// The store.

@@ -1,6 +1,7 @@
 //! EC2's operations.
 
 mod any_request;
+mod bindings;
 mod cidr_blocks;
 mod contention;
 mod group_contention;
