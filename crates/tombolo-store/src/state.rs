@@ -136,3 +136,60 @@ fn entry((key, versioned): (&Bytes, &Versioned)) -> Entry {
         modified: versioned.modified,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::Batch;
+    use crate::store::Txn;
+
+    fn key(number: u64) -> Bytes {
+        format!("k{number:02}").into()
+    }
+
+    /// A store after puts and deletions of a few keys.
+    fn after_changes(limits: Limits) -> State {
+        let mut state = State::new(BTreeMap::new(), Revision(0), limits);
+        for number in 0..600 {
+            let mut txn = Txn::default();
+            // Some are put and deleted within a few changes, some stay.
+            match number % 3 {
+                2 if number % 2 == 0 => txn.deletes.push(key((number - 1) * 7 % 40)),
+                _ => txn.puts.push((key(number * 7 % 40), Bytes::new())),
+            }
+            let mut batch = Batch::new(&state);
+            batch.evaluate(txn);
+            let evaluated = batch.finish();
+            state.apply(evaluated);
+        }
+        state
+    }
+
+    #[test]
+    fn what_is_newer_is_the_same_by_the_changes_and_by_the_entries() {
+        let kept = |events| Limits {
+            events,
+            bytes: usize::MAX,
+        };
+        // A history that has all, and one whose floor is among the few changes.
+        for limits in [kept(10_000), kept(100)] {
+            let state = after_changes(limits);
+            let newest = state.revision.0;
+            assert!(newest > 2 * FEW_CHANGES);
+            for (from, to) in [(0, 40), (0, 3), (7, 9), (13, 14), (39, 40), (5, 5)] {
+                let range = KeyRange {
+                    start: key(from),
+                    end: key(to),
+                };
+                let counted = |key: &[u8]| key != b"k08";
+                let entries: Vec<_> = state.page(&range, usize::MAX).entries;
+                for revision in (0..=newest).map(Revision) {
+                    let mut newer = entries.iter().filter(|one| one.modified > revision);
+                    let expected = newer.any(|one| counted(&one.key));
+                    let found = state.has_newer(&range, revision, counted);
+                    assert_eq!(found, expected, "{range:?} after {revision:?}");
+                }
+            }
+        }
+    }
+}
