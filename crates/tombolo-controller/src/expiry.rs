@@ -18,9 +18,9 @@ use tombolo_domain::id::InstanceId;
 use tombolo_domain::peering::{Connection, MAX_ENDED_AUTHORIZATIONS, MAX_ENDED_CONNECTIONS};
 use tombolo_domain::vpc::NetworkInterface;
 use tombolo_domain::{Scope, Timestamp};
-use tombolo_store::StoreError;
 use tombolo_store::keys::{self, Entity, PublicPortKey};
 use tombolo_store::typed::{Transaction, transact, trim_rings};
+use tombolo_store::{Revision, StoreError};
 use tombolo_tasks::Reason;
 
 use crate::Context;
@@ -98,18 +98,30 @@ async fn how_many(context: &Context) -> Result<usize, StoreError> {
     Ok(connections + tx.count_of(&keys::all_authorizations()).await?)
 }
 
-/// Those of `ended`, each with its account and Region and the time of its end, that are more than
-/// `keep` of one account in one Region: the oldest.
-fn beyond<T>(ended: impl IntoIterator<Item = (Scope, Timestamp, T)>, keep: usize) -> Vec<T> {
-    let mut of_each: BTreeMap<Scope, Vec<(Timestamp, T)>> = BTreeMap::new();
-    for (scope, at, record) in ended {
-        of_each.entry(scope).or_default().push((at, record));
+/// A record that is over.
+struct Ended<T> {
+    /// Whose ring it is in.
+    scope: Scope,
+    /// The store's revision when it was written.
+    modified: Revision,
+    /// When it ended.
+    at: Timestamp,
+    record: T,
+}
+
+/// Those that are more than `keep` of one account in one Region: the oldest. Which those are is told by
+/// the order in which they were written: a clock that was set back would make the newest the oldest. Of
+/// those that one transaction wrote it is told by the times.
+fn beyond<T>(ended: impl IntoIterator<Item = Ended<T>>, keep: usize) -> Vec<T> {
+    let mut of_each: BTreeMap<Scope, Vec<Ended<T>>> = BTreeMap::new();
+    for one in ended {
+        of_each.entry(one.scope.clone()).or_default().push(one);
     }
     let mut beyond = Vec::new();
     for mut ring in of_each.into_values().filter(|ring| ring.len() > keep) {
-        ring.sort_by_key(|(at, _)| *at);
+        ring.sort_by_key(|one| (one.modified, one.at));
         let surplus = ring.len() - keep;
-        beyond.extend(ring.into_iter().take(surplus).map(|(_, record)| record));
+        beyond.extend(ring.into_iter().take(surplus).map(|one| one.record));
     }
     beyond
 }
@@ -160,15 +172,22 @@ async fn uploads(context: &Context, now: Timestamp) -> Result<(), StoreError> {
 
 async fn authorizations(context: &Context, now: Timestamp) -> Result<(), StoreError> {
     let mut tx = Transaction::new(context.store.clone());
-    let found = tx.peek(&keys::all_authorizations()).await?.into_iter();
-    let ended = found.filter(|one| one.ends() <= now);
-    let (old, recent): (Vec<_>, Vec<_>) = ended.partition(|one| now >= one.forgotten_at());
-    let recent = recent.into_iter().map(|one| (one.owner(), one.ends(), one));
-    let surplus = beyond(recent, MAX_ENDED_AUTHORIZATIONS);
-    for ended in old.into_iter().chain(surplus) {
+    let found = tx.peek_modified(&keys::all_authorizations()).await?;
+    let ended = found
+        .into_iter()
+        .filter(|(_, one)| one.ends() <= now)
+        .map(|(modified, record)| Ended {
+            scope: record.owner(),
+            modified,
+            at: record.ends(),
+            record,
+        });
+    let (old, recent): (Vec<_>, Vec<_>) = ended.partition(|one| now >= one.record.forgotten_at());
+    let old = old.into_iter().map(|one| one.record);
+    for ended in old.chain(beyond(recent, MAX_ENDED_AUTHORIZATIONS)) {
         transact(&context.store, async |tx| {
             // It may have been renewed meanwhile.
-            if tx.get(&ended.key()).await?.as_ref() == Some(&ended) {
+            if tx.get(&ended.key()).await?.as_ref() == Some(&*ended) {
                 tx.remove_authorization(&ended);
             }
             Ok(())
@@ -180,17 +199,23 @@ async fn authorizations(context: &Context, now: Timestamp) -> Result<(), StoreEr
 
 async fn connections(context: &Context, now: Timestamp) -> Result<(), StoreError> {
     let mut tx = Transaction::new(context.store.clone());
-    let found = tx.peek(&keys::all_connections()).await?.into_iter();
+    let found = tx.peek_modified(&keys::all_connections()).await?;
     let ended = found
-        .map(|one| one.as_of(now))
-        .filter(|one| one.state.is_over());
-    let is_old = |one: &Connection| one.forgotten_at().is_some_and(|at| now >= at);
-    let (old, recent): (Vec<_>, Vec<_>) = ended.partition(is_old);
-    let recent = recent
         .into_iter()
-        .map(|one| (one.requester_scope(), one.since(), one));
-    let surplus = beyond(recent, MAX_ENDED_CONNECTIONS);
-    for ended in old.into_iter().chain(surplus) {
+        .map(|(modified, one)| (modified, Connection::clone(&one).as_of(now)))
+        .filter(|(_, one)| one.state.is_over())
+        .map(|(modified, record)| Ended {
+            scope: record.requester_scope(),
+            modified,
+            at: record.since(),
+            record,
+        });
+    let (old, recent): (Vec<_>, Vec<_>) = ended.partition(|one| {
+        let forgotten_at = one.record.forgotten_at();
+        forgotten_at.is_some_and(|at| now >= at)
+    });
+    let old = old.into_iter().map(|one| one.record);
+    for ended in old.chain(beyond(recent, MAX_ENDED_CONNECTIONS)) {
         transact(&context.store, async |tx| {
             tx.remove_connection(&ended);
             Ok(())
@@ -202,16 +227,20 @@ async fn connections(context: &Context, now: Timestamp) -> Result<(), StoreError
 
 async fn fleets(context: &Context, now: Timestamp) -> Result<(), StoreError> {
     let mut tx = Transaction::new(context.store.clone());
-    let found = tx.peek(&keys::all_fleets()).await?.into_iter();
-    let ended = found.filter_map(|fleet| {
-        let is_over = fleet.status == FleetStatus::Terminated;
-        let at = fleet.terminated.filter(|_| is_over)?;
-        Some((fleet.scope.clone(), at, fleet))
+    let found = tx.peek_modified(&keys::all_fleets()).await?;
+    let ended = found.into_iter().filter_map(|(modified, record)| {
+        let is_over = record.status == FleetStatus::Terminated;
+        let at = record.terminated.filter(|_| is_over)?;
+        Some(Ended {
+            scope: record.scope.clone(),
+            modified,
+            at,
+            record,
+        })
     });
-    let is_old =
-        |(_, at, _): &(Scope, Timestamp, Fleet)| now.duration_since(*at) >= FLEET_RETENTION;
-    let (old, recent): (Vec<_>, Vec<_>) = ended.partition(is_old);
-    let old = old.into_iter().map(|(_, _, fleet)| fleet);
+    let (old, recent): (Vec<_>, Vec<_>) =
+        ended.partition(|one| now.duration_since(one.at) >= FLEET_RETENTION);
+    let old = old.into_iter().map(|one| one.record);
     for fleet in old.chain(beyond(recent, MAX_ENDED_FLEETS)) {
         while !forget_some(context, &fleet).await? {}
     }

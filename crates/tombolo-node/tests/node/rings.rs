@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use serde_json::json;
 use tombolo_domain::fleet::{FleetStatus, MAX_ENDED_FLEETS};
 use tombolo_domain::peering::{
@@ -138,6 +139,46 @@ async fn of_ended_authorizations_the_newest_thousand_are_kept() {
     // The entries that find them from the other end went with them.
     let entries = world.server.keys("authorized/").await;
     assert_eq!(entries.len(), MAX_ENDED_AUTHORIZATIONS + 1);
+}
+
+/// What ends after the clock was set back is the newest, although its time says otherwise.
+#[tokio::test]
+async fn with_a_clock_that_was_set_back_the_newest_are_kept() {
+    let world = World::new();
+    let own = world.vpc(&world.studio, "10.1.0.0/16").await;
+    let peer = world.vpc(&world.backend, "10.2.0.0/16").await;
+    let first = world.ask(&own, &peer).await;
+    let end = |count: usize| {
+        let ended = (0..count).map(|_| {
+            let mut connection = first.clone();
+            connection.id =
+                tombolo_domain::id::VpcPeeringConnectionId::generate(&*world.context.ids);
+            let failed = Step::Fail(FailureReason::NoSuchVpc);
+            connection.apply(failed, world.clock.now()).unwrap();
+            connection
+        });
+        ended.collect::<Vec<_>>()
+    };
+    let before = end(MAX_ENDED_CONNECTIONS);
+    world
+        .write(async |tx| before.iter().try_for_each(|one| tx.put(one)).unwrap())
+        .await;
+    world.clock.advance(SignedDuration::from_mins(-30));
+    let after = end(5);
+    world
+        .write(async |tx| after.iter().try_for_each(|one| tx.put(one)).unwrap())
+        .await;
+
+    let _reconcilers = world.start();
+    let kept = world
+        .eventually("a thousand are left", async |tx| {
+            let all = tx.peek(&keys::connections(&world.studio)).await.unwrap();
+            let over = all.into_iter().filter(|one| one.state.is_over());
+            let over: BTreeSet<_> = over.map(|one| one.id).collect();
+            (over.len() == MAX_ENDED_CONNECTIONS).then_some(over)
+        })
+        .await;
+    assert!(after.iter().all(|one| kept.contains(&one.id)));
 }
 
 #[tokio::test]

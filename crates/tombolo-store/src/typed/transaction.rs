@@ -340,6 +340,29 @@ impl Transaction {
         with_parts(self.page(prefix, None, usize::MAX).await?.records)
     }
 
+    /// As [`peek`](Transaction::peek), each record with the revision that last changed it; without what
+    /// this transaction has written itself, which has none yet.
+    pub async fn peek_modified<K: KeyParts>(
+        &mut self,
+        prefix: &Prefix<K>,
+    ) -> Result<Vec<(Revision, Arc<K::Value>)>, StoreError> {
+        let range = prefix.range();
+        let snapshot = self.snapshot::<K>().await?;
+        let table = snapshot.as_ref().and_then(|snapshot| snapshot.table::<K>());
+        if let Some(table) = table.filter(|table| table.is_readable(&range)) {
+            let records = table.range(range);
+            return records
+                .map(|(key, record)| Ok((record.modified, record.value(&key.bytes)?)))
+                .collect();
+        }
+        let without_own = Transaction::new(self.store.clone());
+        let read = without_own.read::<K>(range, usize::MAX).await?;
+        // Without writes of its own, the keys that are found are those that are stored.
+        let revisions = read.stored.into_iter().map(|(_, modified)| modified);
+        let records = read.found.records.into_iter().map(|(_, one)| Arc::new(one));
+        Ok(revisions.zip(records).collect())
+    }
+
     /// The first `limit` records under a prefix, of those behind `after`, without making the commit
     /// depend on them.
     pub async fn page<K: KeyParts>(
